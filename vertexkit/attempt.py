@@ -1,0 +1,280 @@
+"""One run of a handler, from its first line to what it came to."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeAlias
+
+import anyio
+import anyio.to_thread
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from vertexkit.blocks import Block
+from vertexkit.context import Backstage, Context, Terms
+from vertexkit.errors import (
+    AlreadyCompleted,
+    BlockFailed,
+    DialogGone,
+    ExecutionEnded,
+    Fenced,
+    NonDeterministic,
+    Retry,
+    SendOutcomeUnknown,
+    VertexkitError,
+)
+from vertexkit.failure import Failure
+from vertexkit.journal.base import Lease, Result
+from vertexkit.signature import BadResult, dump
+from vertexkit.synccontext import SyncContext
+
+HOOK_POSITIONS = 1_000_000
+"""Where the effects of an `on_failure` hook are journalled: apart from the handler's."""
+
+log = structlog.get_logger("vertexkit")
+anything: TypeAdapter[Any] = TypeAdapter(Any)
+
+Next: TypeAlias = Callable[[Context], Awaitable[Any]]
+Middleware: TypeAlias = Callable[..., Awaitable[Any]]
+"""Wraps handlers: `async def timing(ctx, call_next): return await call_next(ctx)`."""
+OnFailure: TypeAlias = Callable[[Context, Failure], Awaitable[Any]]
+"""Says what a failed block is completed with; None leaves it as it would be."""
+
+
+class Timeout(VertexkitError):  # noqa: N818 - private to the house
+    """The deadline has passed."""
+
+
+class Shutdown(VertexkitError):  # noqa: N818 - private to the house
+    """The process ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """Give the execution up, for an operator to look at."""
+
+    failure: Failure
+    reason: str
+
+
+Verdict: TypeAlias = Result | Retry | Park | Shutdown | Fenced | None
+"""What a run came to; None: the handler completed its block by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The app's rules for every run."""
+
+    timeout: float
+    attempts: int
+    cleanup: float
+    """Seconds for a cancelled handler, and for a hook."""
+    result_limit: int
+    threads: anyio.CapacityLimiter
+    middleware: Sequence[Middleware] = ()
+    on_failure: OnFailure | None = None
+
+
+class Attempt:
+    """Runs a handler once.
+
+    Args:
+        block: whose handler it is.
+        lease: of the execution.
+        backstage: of the process.
+        house: the app's rules.
+        complete: completes the block early with a result, and returns when it is settled.
+    """
+
+    def __init__(
+        self,
+        block: Block,
+        lease: Lease,
+        backstage: Backstage,
+        house: House,
+        complete: Callable[[Result], Awaitable[None]],
+    ) -> None:
+        self._block = block
+        self._lease = lease
+        self._backstage = backstage
+        self._house = house
+        self._complete = complete
+        self._deadline = backstage.clock.now() + (block.timeout or house.timeout)
+        self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._reason: VertexkitError | None = None
+        self._completed = False
+        self._context = self._make_context(0)
+
+    def stop(self, reason: VertexkitError) -> None:
+        """End the run now: the handler is cancelled, and its context raises `reason`."""
+        if self._reason is None and not self._ended.done():
+            self._reason = reason
+            self._context.close(reason)
+            self._end()
+
+    async def run(self) -> Verdict:
+        """Run the handler and say what it came to. Never raises what a handler raises."""
+        clock = self._backstage.clock
+        try:
+            request = self._block.signature.read(self._lease.execution.inputs)
+        except ValidationError as error:
+            return await self._fail(Failure("invalid_input", error=error))
+        timer = clock.timer(
+            max(0.0, self._deadline - clock.now()), lambda: self.stop(Timeout("time is over"))
+        )
+        task = asyncio.get_running_loop().create_task(self._call(request))
+        task.add_done_callback(lambda _: self._end())
+        try:
+            await self._ended
+        finally:
+            timer.cancel()
+        self._context.close(ExecutionEnded("the handler has returned"))
+        await self._context.landed()
+        if not task.done():
+            await self._cancel(task)
+        return await self._judge(task)
+
+    def _make_context(self, first_position: int) -> Context:
+        terms = Terms(
+            deadline=self._deadline,
+            on_unknown=self._block.on_unknown,
+            stop=self.stop,
+            complete=self._complete_early,
+            first_position=first_position,
+        )
+        return Context(self._backstage, self._lease, terms)
+
+    def _dump(self, value: Any) -> bytes:
+        return dump(self._block.signature.result, value, self._house.result_limit)
+
+    def _end(self) -> None:
+        if not self._ended.done():
+            self._ended.set_result(None)
+
+    async def _call(self, request: Any) -> Any:
+        """The handler inside its middleware."""
+        signature, house = self._block.signature, self._house
+
+        async def innermost(context: Context) -> Any:
+            if signature.is_async:
+                return await signature.call(context, request)
+            blocking = SyncContext(context)
+            return await anyio.to_thread.run_sync(
+                lambda: signature.call(blocking, request),
+                abandon_on_cancel=True,
+                limiter=house.threads,
+            )
+
+        call: Next = innermost
+        for middleware in reversed(house.middleware):
+            call = partial(middleware, call_next=call)
+        try:
+            return await call(self._context)
+        except SystemExit as error:  # it would stop the whole service
+            raise RuntimeError(f"the handler called sys.exit({error.code!r})") from error
+
+    async def _cancel(self, task: asyncio.Future[Any]) -> None:
+        """Cancel the handler and give it a moment to clean up; go on without it if need be."""
+        task.cancel()
+        _, running = await asyncio.wait({task}, timeout=self._house.cleanup)
+        if running:
+            task.add_done_callback(_forget)
+            self._backstage.events.tell("abandoned", self._lease.execution.id)
+
+    async def _complete_early(self, value: Any) -> None:
+        try:
+            result = Result(self._dump(value))
+        except BadResult as error:
+            raise TypeError(f"the block cannot be completed with this: {error}") from None
+        self._completed = True
+        self._context.close(AlreadyCompleted("the block is complete: nothing more can be sent"))
+        await self._complete(result)
+
+    async def _judge(self, task: asyncio.Task[Any]) -> Verdict:
+        """From the end of the run to what is to be done."""
+        error = _error(task)
+        if self._completed:
+            if error is not None and not isinstance(error, asyncio.CancelledError):
+                log.error("handler_failed", completed=True, exc_info=error)
+            return None
+        match self._reason:
+            case Shutdown() | Fenced():
+                return self._reason
+            case NonDeterministic():
+                return Park(Failure("nondeterministic"), str(self._reason))
+            case SendOutcomeUnknown():
+                return Park(Failure("unknown"), str(self._reason))
+            case Timeout():
+                return await self._fail(Failure("timeout"))
+            case DialogGone():
+                # Nothing can be said any more, so the hook is not asked.
+                return Failure("gone").result()
+        match error:
+            case None:
+                return await self._result(task.result())
+            case Retry() if self._lease.attempt < (self._block.attempts or self._house.attempts):
+                return error
+            case Retry():
+                return await self._fail(Failure("attempts", error=error))
+            case BlockFailed():
+                return await self._fail(Failure(error.code, error.message, error.data, error))
+        log.error("handler_failed", exc_info=error)
+        return await self._fail(Failure("internal", error=error))
+
+    async def _result(self, value: Any) -> Result:
+        try:
+            return Result(self._dump(value))
+        except BadResult as error:
+            log.error("bad_result", reason=str(error))
+            return await self._fail(Failure("bad_result", error=error))
+
+    async def _fail(self, failure: Failure) -> Result:
+        """The result of a failed block: what the author's hook says, or the usual."""
+        hook = self._house.on_failure
+        value = None if hook is None else await self._ask(hook, failure)
+        if value is not None:
+            try:
+                return Result(dump(anything, value, self._house.result_limit), failure.code)
+            except BadResult as error:
+                log.error("on_failure_failed", reason=str(error))
+        try:
+            return failure.result()
+        except ValueError:  # data of `BlockFailed` that cannot be put into JSON
+            log.error("bad_result", reason="the data of BlockFailed cannot be put into JSON")
+            return Failure(failure.code, failure.message).result()
+
+    async def _ask(self, hook: OnFailure, failure: Failure) -> Any:
+        """Ask the author's hook, which may also send a last message. None if it fails."""
+        self._deadline = self._backstage.clock.now() + self._house.cleanup
+        self._context = context = self._make_context(HOOK_POSITIONS)
+        task = asyncio.ensure_future(hook(context, failure))
+        _, running = await asyncio.wait({task}, timeout=self._house.cleanup)
+        context.close(ExecutionEnded("the on_failure hook has returned"))
+        await context.landed()
+        if running:
+            await self._cancel(task)
+            log.error("on_failure_failed", reason="it took too long")
+            return None
+        if (error := _error(task)) is not None:
+            log.error("on_failure_failed", exc_info=error)
+            return None
+        return task.result()
+
+
+def _error(task: asyncio.Future[Any]) -> BaseException | None:
+    """What a task raised; of a group that holds one error, that error."""
+    if not task.done():
+        return None
+    if task.cancelled():
+        return asyncio.CancelledError()
+    error = task.exception()
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    """Take note of an abandoned task's error, so that asyncio does not complain of it."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,139 @@
+"""Blocks: handlers with a name, terms and a contract."""
+
+import inspect
+import re
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from vertexkit.context import OnUnknown
+from vertexkit.errors import DefinitionError
+from vertexkit.signature import Handler, Signature, read_signature, where
+
+H = TypeVar("H", bound=Handler)
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: what a bot's author sees of it, and how it is run."""
+
+    name: str
+    title: str
+    description: str
+    signature: Signature
+    timeout: float | None = None
+    """Seconds for one run; None: the app's."""
+    concurrency: int | None = None
+    """Runs at once; None: as many as the app allows."""
+    attempts: int | None = None
+    """Runs of one execution; None: the app's."""
+    on_unknown: OnUnknown = "assume_sent"
+    """What to do with a message of which nobody can tell whether it was sent."""
+
+
+class Blocks(Mapping[str, Block]):
+    """A collection of blocks by name, for a module of its own; `app.include` takes it in."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[str, Block] = {}
+
+    def __getitem__(self, name: str) -> Block:
+        return self._blocks[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._blocks)
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def __repr__(self) -> str:
+        return f"Blocks({', '.join(self._blocks) or 'none'})"
+
+    def block(
+        self,
+        name: str,
+        *,
+        title: str = "",
+        description: str = "",
+        timeout: float | None = None,
+        concurrency: int | None = None,
+        attempts: int | None = None,
+        on_unknown: OnUnknown = "assume_sent",
+    ) -> Callable[[H], H]:
+        """Make a handler a block, served at `POST /blocks/{name}`.
+
+        The handler's signature is the block's contract: `ctx` first, then either one pydantic
+        model or plain typed parameters; its return annotation is the type of the result.
+
+        Args:
+            name: lower-case letters, digits, `-` and `_`; at most 64.
+            title: for people; the name if empty.
+            description: for people; the handler's docstring if empty.
+            timeout: seconds for one run; the app's `VERTEXKIT_TIMEOUT` if None.
+            concurrency: runs at once; the app's `VERTEXKIT_CONCURRENCY` if None.
+            attempts: runs of one execution, `Retry` included; the app's if None.
+            on_unknown: what to do with a message of which nobody can tell whether it was sent:
+                `assume_sent`, `resend`, `raise` (`SendOutcomeUnknown`) or `park`.
+
+        Raises:
+            DefinitionError: with file, line and mend.
+        """
+        if callable(name):
+            raise DefinitionError(f'{where(name)}: a block needs a name: @app.block("loan")')
+
+        def decorate(handler: H) -> H:
+            at = where(handler)
+            if not NAME.fullmatch(name):
+                raise DefinitionError(
+                    f"{at}: a block's name is of a-z, 0-9, - and _, not {name!r}"
+                )
+            for term, value in (
+                ("timeout", timeout),
+                ("concurrency", concurrency),
+                ("attempts", attempts),
+            ):
+                if value is not None and value <= 0:
+                    raise DefinitionError(f"{at}: block {name!r}: {term} has to be above 0")
+            signature = read_signature(name, handler, _names_around(handler))
+            text = description or inspect.getdoc(handler) or ""
+            self._add(
+                Block(
+                    name,
+                    title or name,
+                    text,
+                    signature,
+                    timeout,
+                    concurrency,
+                    attempts,
+                    on_unknown,
+                )
+            )
+            return handler
+
+        return decorate
+
+    def include(self, blocks: "Blocks") -> None:
+        """Take in the blocks of another collection.
+
+        Raises:
+            DefinitionError: a name is here already; says where both are.
+        """
+        for block in blocks.values():
+            self._add(block)
+
+    def _add(self, block: Block) -> None:
+        earlier = self._blocks.get(block.name)
+        if earlier is not None:
+            raise DefinitionError(
+                f"{where(block.signature.handler)}: the name {block.name!r} is taken by the block "
+                f"at {where(earlier.signature.handler)}; give one of them another name"
+            )
+        self._blocks[block.name] = block
+
+
+def _names_around(handler: Handler) -> dict[str, Any]:
+    """The local names where a handler is decorated: its annotations may be text that uses them."""
+    frame = sys._getframe(2)  # noqa: SLF001 - the decorated function's own frame is not kept
+    return dict(frame.f_locals) if frame.f_code.co_name != "<module>" else {}

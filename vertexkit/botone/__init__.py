@@ -1,0 +1,1 @@
+"""The Bot.one platform, seen from here: wire, errors, methods."""

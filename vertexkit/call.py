@@ -1,0 +1,139 @@
+"""The platform's raw call of a block, and how it is read."""
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, TypeAlias
+from urllib.parse import parse_qsl
+
+from pydantic_core import from_json
+
+from vertexkit.errors import CallError
+
+DEPTH = 64
+FIELDS = 1000
+JSON_TYPE = "application/json"
+FORM_TYPE = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True)
+class RawCall:
+    """One HTTP request to a block's URL, as it came."""
+
+    path: str
+    body: bytes = field(repr=False)
+    raw_headers: Iterable[tuple[bytes, bytes]] = field(default=(), repr=False)
+    raw_query: bytes = field(default=b"", repr=False)
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """The headers, their names in lower case; the last one of a name wins."""
+        return {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in self.raw_headers}
+
+    @cached_property
+    def query(self) -> Mapping[str, str]:
+        """The query's parameters; the last one of a name wins."""
+        return dict(parse_qsl(self.raw_query.decode("latin-1"), keep_blank_values=True))
+
+
+class Call(NamedTuple):
+    """What a raw call says: who speaks, and the block's input."""
+
+    token: str
+    inputs: dict[str, Any]
+
+
+ReadCall: TypeAlias = Callable[[RawCall], Call]
+"""From the raw call to the token and the inputs. An author may bring another.
+
+It raises `CallError` for a call that it refuses.
+"""
+
+
+def read_call(raw: RawCall) -> Call:
+    """Read a call as vertexkit takes the platform to make it.
+
+    A JSON object (or a form) with a string member `token`; everything else in it is the block's
+    input. If the only other member is an object named `data`, the input is that object.
+
+    Raises:
+        CallError: 400 malformed, 415 not JSON and not a form.
+    """
+    kind, _, parameters = raw.headers.get("content-type", "").partition(";")
+    if "content-encoding" in raw.headers:
+        raise CallError(415, "unsupported_encoding", "Send the body without Content-Encoding.")
+    match kind.strip().lower():
+        case mime if mime == JSON_TYPE and _is_utf8(parameters):
+            members = read_json(raw.body)
+        case mime if mime == FORM_TYPE and _is_utf8(parameters):
+            members = read_form(raw.body)
+        case _:
+            raise CallError(
+                415, "unsupported_media_type", f"Send {JSON_TYPE} or {FORM_TYPE}, in UTF-8."
+            )
+    token = members.pop("token", None)
+    if not isinstance(token, str) or not token:
+        raise CallError(400, "missing_token", "The body needs a member `token`: a string.")
+    if len(members) == 1 and isinstance(data := members.get("data"), dict):
+        members = data
+    return Call(token, members)
+
+
+def read_json(body: bytes) -> dict[str, Any]:
+    """A body that is one JSON object, in UTF-8, at most 64 levels deep.
+
+    Raises:
+        CallError: 400 `malformed_json` or `too_deep`.
+    """
+    try:
+        value = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        raise CallError(400, "malformed_json", "The body is not JSON in UTF-8.") from None
+    if not isinstance(value, dict):
+        raise CallError(400, "malformed_json", "The body has to be a JSON object.")
+    _check_values(value)
+    return value
+
+
+def read_form(body: bytes) -> dict[str, Any]:
+    """A body that is a form, in UTF-8; the last field of a name wins.
+
+    Raises:
+        CallError: 400 `malformed_form`.
+    """
+    try:
+        fields = parse_qsl(
+            body.decode("ascii"),
+            keep_blank_values=True,
+            strict_parsing=bool(body),
+            errors="strict",
+            max_num_fields=FIELDS,
+        )
+    except ValueError:
+        raise CallError(
+            400, "malformed_form", f"The body is not a form in UTF-8 with up to {FIELDS} fields."
+        ) from None
+    return dict(fields)
+
+
+def _is_utf8(parameters: str) -> bool:
+    _, given, charset = parameters.lower().partition("charset=")
+    return not given or charset.partition(";")[0].strip().strip('"') in ("utf-8", "utf8")
+
+
+def _check_values(value: dict[str, Any]) -> None:
+    """Refuse what the JSON reader lets through: depth, and 1e999 read as infinity."""
+    level: list[Any] = [value]
+    for _ in range(DEPTH):
+        deeper: list[Any] = []
+        for each in level:
+            for item in each.values() if isinstance(each, dict) else each:
+                if isinstance(item, dict | list):
+                    deeper.append(item)
+                elif isinstance(item, float) and math.isinf(item):
+                    raise CallError(400, "malformed_json", "A number in the body is too large.")
+        if not deeper:
+            return
+        level = deeper
+    raise CallError(400, "too_deep", f"The body is more than {DEPTH} levels deep.")

@@ -1,0 +1,401 @@
+"""What a handler holds: its dialog, for the time of one execution."""
+
+import asyncio
+import hashlib
+import inspect
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Literal, ParamSpec, TypeVar, cast, get_type_hints
+
+import anyio.to_thread
+import structlog
+from pydantic import TypeAdapter
+from pydantic_core import PydanticSerializationError, from_json, to_json
+
+from vertexkit.botone.models import Message
+from vertexkit.botone.vertex import Vertex
+from vertexkit.clock import Clock
+from vertexkit.cutter import Cutter
+from vertexkit.errors import (
+    DialogGone,
+    ExecutionEnded,
+    Fate,
+    Fenced,
+    NonDeterministic,
+    PlatformError,
+    SendOutcomeUnknown,
+    VertexkitError,
+)
+from vertexkit.events import Events
+from vertexkit.execution import Claims, Effect, EffectState
+from vertexkit.journal.base import Journal, Lease
+
+P = ParamSpec("P")
+T = TypeVar("T")
+OnUnknown = Literal["assume_sent", "resend", "raise", "park"]
+"""What to do with a message of which nobody can tell whether it was sent."""
+
+SEND = "send"
+STEP = "step:"
+
+log = structlog.get_logger("vertexkit.block")
+
+
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    """What stands behind every context of a process."""
+
+    journal: Journal
+    vertex: Vertex
+    events: Events
+    clock: Clock
+    state: Any = None
+    """What the app's lifespan yielded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one run of a handler."""
+
+    deadline: float
+    """On the clock."""
+    on_unknown: OnUnknown
+    stop: Callable[[VertexkitError], None]
+    """Ends the run from within: the dialog is gone, the lease is lost, the run went astray."""
+    complete: Callable[[Any], Awaitable[None]]
+    """Completes the block with a value, now."""
+    first_position: int = 0
+
+
+class Facts:
+    """What a handler may know of its execution."""
+
+    def __init__(self, backstage: Backstage, lease: Lease, terms: Terms) -> None:
+        self._backstage = backstage
+        self._lease = lease
+        self._terms = terms
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._lease.execution.block} {self.execution_id}>"
+
+    @property
+    def execution_id(self) -> str:
+        """The execution's id, as it was answered to the platform's call and as it is logged."""
+        return self._lease.execution.id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of the handler."""
+        return self._lease.attempt
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the call brought for the block, before it was validated."""
+        return self._lease.execution.inputs
+
+    @property
+    def raw(self) -> bytes:
+        """The body of the platform's call as it came. It holds the token: never log it."""
+        return self._lease.execution.raw
+
+    @property
+    def claims(self) -> Claims | None:
+        """What the token says of itself, **unverified**; None if it is no JWT."""
+        return self._lease.execution.token.claims
+
+    @property
+    def state(self) -> Any:
+        """What the app's lifespan yielded."""
+        return self._backstage.state
+
+    @property
+    def log(self) -> Any:
+        """A structlog logger; each of its lines names the execution."""
+        return log
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; 0 once it has passed."""
+        return max(0.0, self._terms.deadline - self._backstage.clock.now())
+
+    @property
+    def deadline(self) -> datetime:
+        """When this run of the handler is ended (UTC)."""
+        clock = self._backstage.clock
+        return datetime.fromtimestamp(clock.unix() + self._terms.deadline - clock.now(), UTC)
+
+
+class Context(Facts):
+    """The dialog, as a handler sees it. Made by vertexkit, one for each run of a handler."""
+
+    def __init__(self, backstage: Backstage, lease: Lease, terms: Terms) -> None:
+        super().__init__(backstage, lease, terms)
+        self._position = terms.first_position
+        self._order = asyncio.Lock()
+        self._flights: set[asyncio.Task[None]] = set()
+        self._closed: VertexkitError | None = None
+
+    async def send_message(self, text: str, typing: bool = True) -> Message:
+        """Say something in the dialog.
+
+        Messages go out in the order of the calls. A message is never sent twice: in a second run
+        of the handler it gives back what it gave in the first. If its fate cannot be learnt, the
+        block's `on_unknown` decides; by default it counts as sent, with a `message_id` of None.
+
+        Args:
+            text: 1 character or more.
+            typing: show the bot typing before it.
+
+        Returns:
+            The platform's id and time of the message (`POST /vertex/v1/dialog/send_message`).
+
+        Raises:
+            ExecutionEnded: the block is complete (`AlreadyCompleted`), or its time is over.
+            DialogGone: the platform answered 403; nothing more can be sent.
+            BadRequest: the platform does not take this text.
+            PlatformError: it did not get through before the deadline.
+        """
+        if not isinstance(text, str) or not text:
+            raise TypeError(f"send_message takes a text of 1 character or more, got {text!r:.60}")
+        position = self._next_position()
+        return await self._fly(self._send(position, text, bool(typing)))
+
+    async def step(
+        self,
+        name: str,
+        fn: Callable[P, Awaitable[T] | T],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        """Do something once for this execution, however often its handler runs.
+
+        The result is journalled when `fn` has returned; a second run of the handler gets that
+        result and does not call `fn`. If it was cut off in the middle, `fn` runs again. A plain
+        function runs in a thread.
+
+        Args:
+            name: a short stable word; part of what makes two runs the same.
+            fn: a function whose result can be put into JSON. Its return annotation is used to
+                give the same type back from the journal.
+
+        Raises:
+            TypeError: the result cannot be put into JSON.
+            Exception: whatever `fn` raises; the step has not happened then.
+        """
+        kind = STEP + name
+        effect = self._begin(self._next_position(), kind, "")
+        shape = _shape(fn)
+        if effect.state is EffectState.CONFIRMED:
+            return cast(T, shape.validate_json(effect.value))
+        await self._journalled(self._backstage.journal.intend(self._lease, effect))
+        try:
+            value = await _call(fn, *args, **kwargs)
+            stored = shape.dump_json(value)
+        except Exception as error:
+            await self._note(effect, EffectState.REJECTED)
+            if isinstance(error, PydanticSerializationError):
+                raise TypeError(f"step {name!r}: its result cannot be put into JSON") from error
+            raise
+        await self._note(effect, EffectState.CONFIRMED, stored)
+        self._tell("stepped", name=name)
+        return value
+
+    async def stream(
+        self,
+        chunks: AsyncIterable[str] | Iterable[str],
+        *,
+        by: Literal["paragraph", "sentence"] = "paragraph",
+        limit: int = 1000,
+        typing: bool = True,
+    ) -> list[Message]:
+        """Say a growing text (an LLM's, for example) in several messages as it comes.
+
+        Cut after a paragraph or a sentence, never inside a code block or a link.
+
+        Args:
+            chunks: pieces of the text, of any size.
+            by: where to cut.
+            limit: characters of one message, more only where nothing can be cut.
+            typing: as in `send_message`.
+
+        Raises:
+            As `send_message` does.
+        """
+        cutter = Cutter(limit=limit, by=by)
+        sent: list[Message] = []
+        async for chunk in _each(chunks):
+            sent.extend([await self.send_message(text, typing) for text in cutter.feed(chunk)])
+        sent.extend([await self.send_message(text, typing) for text in cutter.finish()])
+        return sent
+
+    async def complete(self, data: Any = None) -> None:
+        """End the block now with this result (`POST /vertex/v1/complete`).
+
+        The dialog goes on. The handler may go on too, for work that nobody waits for, but it
+        can send nothing more, and what it returns is not used.
+
+        Args:
+            data: as a handler may return it.
+
+        Raises:
+            AlreadyCompleted: it was completed before.
+            ExecutionEnded: the handler's time is over.
+        """
+        async with self._order:
+            self._check_open()
+            await self._terms.complete(data)
+
+    def close(self, reason: VertexkitError) -> None:
+        """For vertexkit: whatever is asked of this context from now on raises `reason`."""
+        if self._closed is None:
+            self._closed = reason
+
+    async def landed(self) -> None:
+        """For vertexkit: wait until no request is under way. None begins after `close`."""
+        while self._flights:
+            await asyncio.wait(self._flights)
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise self._closed
+
+    def _next_position(self) -> int:
+        self._check_open()
+        position = self._position
+        self._position += 1
+        return position
+
+    def _begin(self, position: int, kind: str, digest: str) -> Effect:
+        """The effect at this position: as an earlier run left it, or a new one."""
+        known = self._lease.effects.get(position)
+        if known is None:
+            return Effect(position, kind, digest)
+        if known.kind != kind:
+            error = NonDeterministic(
+                f"at position {position} an earlier run did {known.kind!r}, this one {kind!r}"
+            )
+            self._terms.stop(error)
+            raise error
+        if known.digest != digest and known.state is not EffectState.REJECTED:
+            log.warning("replayed_differs", position=position, kind=kind)
+        return known
+
+    async def _fly(self, sending: Awaitable[Message]) -> Message:
+        """Send in a task of its own: whoever cancels the caller does not cut off a request."""
+        landed: asyncio.Future[Message] = asyncio.get_running_loop().create_future()
+
+        async def flight() -> None:
+            try:
+                message = await sending
+            except Exception as error:  # noqa: BLE001 - handed to whoever awaits
+                if not landed.done():
+                    landed.set_exception(error)
+            else:
+                if not landed.done():
+                    landed.set_result(message)
+
+        task = asyncio.get_running_loop().create_task(flight())
+        self._flights.add(task)
+        task.add_done_callback(self._flights.discard)
+        return await landed
+
+    async def _send(self, position: int, text: str, typing: bool) -> Message:
+        async with self._order:
+            self._check_open()
+            effect = self._begin(position, SEND, hashlib.sha256(text.encode()).hexdigest()[:16])
+            match effect.state:
+                case EffectState.CONFIRMED:
+                    return Message(**from_json(effect.value))
+                case EffectState.UNKNOWN:
+                    return Message(None, None)
+                case EffectState.INTENDED if position in self._lease.effects:
+                    await self._unknown(effect, None)
+                    if self._terms.on_unknown == "assume_sent":
+                        return Message(None, None)
+                case _:
+                    await self._journalled(self._backstage.journal.intend(self._lease, effect))
+            return await self._post(effect, text, typing)
+
+    async def _post(self, effect: Effect, text: str, typing: bool) -> Message:
+        execution, began = self._lease.execution, self._backstage.clock.now()
+        while True:
+            try:
+                message = await self._backstage.vertex.send_message(
+                    execution.token, text, typing, self._terms.deadline, self._paused
+                )
+            except PlatformError as error:
+                if error.fate is not Fate.UNKNOWN:
+                    await self._note(effect, EffectState.REJECTED)
+                    if isinstance(error, DialogGone):
+                        self._terms.stop(error)
+                    raise
+                await self._unknown(effect, error)
+                if self._terms.on_unknown == "assume_sent":
+                    return Message(None, None)
+            else:
+                value = to_json({"message_id": message.message_id, "created_at": message.created_at})
+                await self._note(effect, EffectState.CONFIRMED, value)
+                self._tell("sent", seconds=self._backstage.clock.now() - began, typing=typing)
+                return message
+
+    async def _unknown(self, effect: Effect, error: PlatformError | None) -> None:
+        """Follow the block's policy for a message that may have been sent."""
+        policy = self._terms.on_unknown
+        reason = str(error) if error is not None else "the process ended while it was being sent"
+        self._tell("unknown", position=effect.position, policy=policy, reason=reason)
+        if policy == "resend":
+            await self._backstage.clock.sleep(1.0)
+            self._check_open()
+            return
+        await self._note(effect, EffectState.UNKNOWN)
+        failure = SendOutcomeUnknown("POST", "/vertex/v1/dialog/send_message", reason=reason)
+        if policy == "park":
+            self._terms.stop(failure)
+        if policy != "assume_sent":
+            raise failure from error
+
+    async def _note(self, effect: Effect, state: EffectState, value: bytes = b"") -> None:
+        """Journal what became of an effect."""
+        done = Effect(effect.position, effect.kind, effect.digest, state, value)
+        await self._journalled(self._backstage.journal.confirm(self._lease, done))
+
+    async def _journalled(self, writing: Awaitable[None]) -> None:
+        try:
+            await writing
+        except Fenced as error:
+            self._terms.stop(error)
+            raise
+
+    def _paused(self, error: PlatformError, seconds: float) -> None:
+        self._tell("send_retried", reason=str(error), seconds=round(seconds, 3))
+
+    def _tell(self, name: str, **fields: Any) -> None:
+        self._backstage.events.tell(name, self.execution_id, **fields)
+
+
+async def _call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    if inspect.iscoroutinefunction(fn):
+        return await fn(*args, **kwargs)
+    value = await anyio.to_thread.run_sync(lambda: fn(*args, **kwargs))
+    return await value if inspect.isawaitable(value) else value
+
+
+@lru_cache(maxsize=512)
+def _shape(fn: Callable[..., Any]) -> TypeAdapter[Any]:
+    try:
+        return TypeAdapter(get_type_hints(fn).get("return", Any))
+    except Exception:  # noqa: BLE001 - an annotation that pydantic cannot use promises nothing
+        return TypeAdapter(Any)
+
+
+async def _each(chunks: AsyncIterable[str] | Iterable[str]) -> AsyncIterable[str]:
+    if isinstance(chunks, AsyncIterable):
+        async for chunk in chunks:
+            yield chunk
+        return
+    for chunk in chunks:
+        yield chunk
+

@@ -1,0 +1,53 @@
+"""What happens to executions, told in one place."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from vertexkit.clock import Clock
+
+log = structlog.get_logger("vertexkit")
+
+QUIET = frozenset({"claimed", "sent", "stepped", "concluded", "trying"})
+"""Events that are lines at DEBUG: an execution that goes well is two lines at INFO."""
+LOUD = frozenset({"parked", "fenced", "abandoned", "unknown", "crashed"})
+"""Events that an operator should see: lines at WARNING."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing that happened to one execution."""
+
+    name: str
+    """The verb in the past tense: accepted, claimed, sent, stepped, completed, settled, ..."""
+    execution: str
+    at: float
+    """Seconds on the clock's `now()`."""
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+class Events:
+    """Tells each event to the log, and to whoever subscribed."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._subscribers: list[Callable[[Event], None]] = []
+
+    def subscribe(self, callback: Callable[[Event], None]) -> None:
+        """Call back for every event from now on, on the event loop; it must be quick."""
+        self._subscribers.append(callback)
+
+    def tell(self, name: str, execution: str, **fields: Any) -> None:
+        """Say that `name` happened. The execution is on the log line by `logs.bind`."""
+        if name in QUIET:
+            log.debug(name, **fields)
+        elif name in LOUD:
+            log.warning(name, **fields)
+        else:
+            log.info(name, **fields)
+        if self._subscribers:
+            event = Event(name, execution, self._clock.now(), fields)
+            for subscriber in self._subscribers:
+                subscriber(event)

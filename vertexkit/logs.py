@@ -1,0 +1,205 @@
+"""Logging: one line an event, the execution on each of them, no secret on any."""
+
+import asyncio
+import atexit
+import contextvars
+import logging
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import Any, BinaryIO, Literal
+
+import structlog
+from pydantic_core import to_json
+from structlog.typing import Processor
+
+from vertexkit.execution import Execution
+
+FLUSH_AFTER = 0.05
+"""Seconds that a line below WARNING may wait for others, to be written together with them."""
+NOISY = ("httpx", "httpcore", "aiohttp.access", "uvicorn.access", "asyncio", "watchfiles")
+"""Loggers that print URLs, headers or trifles at INFO; they speak from WARNING on."""
+JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
+MASK = b"[secret]"
+
+_secrets: set[bytes] = set()
+_bound: contextvars.ContextVar[tuple[dict[str, Any], bytes] | None] = contextvars.ContextVar(
+    "vertexkit_execution", default=None
+)
+
+
+def bind(execution: Execution, attempt: int = 0) -> None:
+    """Put this execution on every line that this task, and what it starts, will log."""
+    fields: dict[str, Any] = {"execution": execution.id, "block": execution.block}
+    claims = execution.token.claims
+    if claims is not None:
+        fields["instance"] = claims.instance
+        fields["dialog"] = claims.dialog_id
+        fields["vertex"] = claims.vertex_id
+        fields["session"] = claims.session_id
+    if attempt:
+        fields["attempt"] = attempt
+    _bound.set((fields, execution.token.reveal().encode()))
+
+
+def keep_secret(secrets: Iterable[str]) -> None:
+    """Mask these texts in every line from now on, wherever they turn up."""
+    _secrets.update(secret.encode() for secret in secrets if secret)
+
+
+def redact(line: bytes) -> bytes:
+    """Mask the known secrets, the current token and whatever looks like a JWT."""
+    bound = _bound.get()
+    if bound is not None and bound[1] in line:
+        line = line.replace(bound[1], MASK)
+    for secret in _secrets:
+        line = line.replace(secret, MASK)
+    return JWT.sub(MASK, line) if b"eyJ" in line else line
+
+
+class LineWriter:
+    """Writes lines to a binary stream, those of a moment together.
+
+    A write for each line costs more than making the line. From WARNING on, and where no event
+    loop runs, a line is written at once; so is everything at the end of the process.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._lines: list[bytes] = []
+        self._lock = threading.Lock()
+        self._timed = False
+
+    def write(self, line: bytes) -> None:
+        """Take a line, without its end; it is written within `FLUSH_AFTER` seconds."""
+        self._lines.append(redact(line))
+        if self._timed:
+            return
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self.flush()
+            return
+        self._timed = True
+        loop.call_later(FLUSH_AFTER, self.flush)
+
+    def write_now(self, line: bytes) -> None:
+        """Write a line, and all that wait, before returning."""
+        self._lines.append(redact(line))
+        self.flush()
+
+    def flush(self) -> None:
+        """Write all that wait."""
+        with self._lock:
+            self._timed = False
+            lines, self._lines = self._lines, []
+            if lines:
+                self._stream.write(b"\n".join(lines) + b"\n")
+                self._stream.flush()
+
+    msg = debug = info = write
+    warning = warn = error = critical = exception = fatal = failure = err = write_now
+
+
+class _Handler(logging.Handler):
+    """Sends the lines of the standard library's loggers the same way."""
+
+    def __init__(self, writer: LineWriter, render: Callable[[logging.LogRecord], bytes]) -> None:
+        super().__init__()
+        self._writer, self._render = writer, render
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            line = self._render(record)
+        except Exception:  # noqa: BLE001 - as in the standard library: a log line never raises
+            self.handleError(record)
+            return
+        if record.levelno >= logging.WARNING:
+            self._writer.write_now(line)
+        else:
+            self._writer.write(line)
+
+
+def _add_execution(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    bound = _bound.get()
+    return {**bound[0], **event} if bound is not None else event
+
+
+def _render_json(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
+    return to_json(event, fallback=repr, inf_nan_mode="strings")
+
+
+def _console(stream: BinaryIO) -> Processor:
+    render = structlog.dev.ConsoleRenderer(
+        colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )
+    return lambda logger, name, event: render(logger, name, event).encode(errors="replace")
+
+
+def configure(
+    form: Literal["auto", "json", "console"] = "auto",
+    level: str = "info",
+    stream: BinaryIO | None = None,
+) -> LineWriter:
+    """Set up structlog and the standard library's logging to write alike.
+
+    Args:
+        form: `json` (one object a line), `console` (for people), or `auto` (by the terminal).
+        level: the least level that is written.
+        stream: binary; standard output if None.
+
+    Returns:
+        What the lines go through; flush it last.
+    """
+    stream = stream or sys.stdout.buffer
+    writer = LineWriter(stream)
+    number = logging.getLevelNamesMapping()[level.upper()]
+    readable = form == "console" or (form == "auto" and stream.isatty())
+    last: list[Processor] = (
+        [_console(stream)] if readable else [structlog.processors.format_exc_info, _render_json]
+    )
+    first: list[Processor] = [
+        _add_execution,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(
+            fmt="%H:%M:%S" if readable else "iso", utc=not readable, key="time"
+        )
+        if not readable
+        else structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+    ]
+    structlog.configure(
+        processors=[*first, *last],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=lambda *_: writer,
+        cache_logger_on_first_use=True,
+    )
+    _configure_stdlib(writer, first, last, number)
+    atexit.register(writer.flush)
+    return writer
+
+
+def _configure_stdlib(
+    writer: LineWriter, first: list[Processor], last: list[Processor], level: int
+) -> None:
+    chain: list[Processor] = [*first, *last]
+
+    def render(record: logging.LogRecord) -> bytes:
+        event: Any = {"event": record.getMessage(), "logger": record.name}
+        if record.exc_info:
+            event["exc_info"] = record.exc_info
+        for process in chain:
+            event = process(None, record.levelname.lower(), event)
+        return bytes(event)
+
+    root = logging.getLogger()
+    for handler in [each for each in root.handlers if isinstance(each, _Handler)]:
+        root.removeHandler(handler)
+    root.addHandler(_Handler(writer, render))
+    root.setLevel(level)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+    for name in ("uvicorn", "uvicorn.error"):
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.propagate = True

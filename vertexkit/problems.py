@@ -1,0 +1,36 @@
+"""Answers that say no: RFC 9457 problems with a stable code."""
+
+from http import HTTPStatus
+from typing import Any
+
+from pydantic_core import ErrorDetails, to_json
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+BODIES_DIFFER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+SHOWN = 20
+"""Errors of one input that are listed."""
+
+
+def problem(
+    status: int, code: str, detail: str, *, retry_after: int | None = None, **more: Any
+) -> Response:
+    """An answer that says what was wrong, and what would be right.
+
+    Args:
+        status: 400 to 599.
+        code: a stable word for machines.
+        detail: a sentence for people; it repeats nothing that the caller sent.
+        retry_after: seconds.
+        more: further members of the problem.
+    """
+    body = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
+    headers = dict(BODIES_DIFFER)
+    if retry_after is not None:
+        headers["Retry-After"] = str(retry_after)
+    return Response(to_json(body | more), status, headers, MEDIA_TYPE)
+
+
+def shown(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
+    """What was wrong with the inputs: places and reasons, never values."""
+    return [{"loc": list(each["loc"]), "msg": each["msg"]} for each in errors[:SHOWN]]

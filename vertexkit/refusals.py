@@ -1,0 +1,63 @@
+"""Calls that are refused for good, so that their dialogs go on all the same."""
+
+import asyncio
+
+from vertexkit.botone.transport import pause
+from vertexkit.botone.vertex import Vertex
+from vertexkit.clock import Clock
+from vertexkit.errors import CallError, Fate, PlatformError
+from vertexkit.events import Events
+from vertexkit.execution import Token
+from vertexkit.failure import Failure
+
+TRIES = 6
+"""Tries of one completion: with the pauses between them, about ten seconds."""
+AT_ONCE = 1000
+"""Refused calls that are being completed; more are left as they are, and said so."""
+
+
+class Refusals:
+    """Completes blocks whose call was refused, as failed. Best effort: they are in no journal.
+
+    Args:
+        vertex: completes.
+        clock: for the pauses.
+        events: told of each.
+    """
+
+    def __init__(self, vertex: Vertex, clock: Clock, events: Events) -> None:
+        self._vertex = vertex
+        self._clock = clock
+        self._events = events
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def refuse(self, token: Token, failure: Failure) -> None:
+        """Complete the block behind this token as failed, in the background."""
+        if len(self._tasks) >= AT_ONCE:
+            self._events.tell("refusal_dropped", "", token=token.fingerprint, code=failure.code)
+            return
+        task = asyncio.get_running_loop().create_task(self._complete(token, failure))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def drain(self, seconds: float) -> None:
+        """Wait for those under way, at most so many seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=seconds)
+
+    async def _complete(self, token: Token, failure: Failure) -> None:
+        data = failure.result().data
+        said = {"token": token.fingerprint, "code": failure.code}
+        for tried in range(1, TRIES + 1):
+            try:
+                await self._vertex.complete(token, data)
+            except CallError:
+                return
+            except PlatformError as error:
+                if error.fate in (Fate.REJECTED, Fate.GONE) or tried == TRIES:
+                    self._events.tell("refusal_failed", "", reason=str(error), **said)
+                    return
+                await self._clock.sleep(pause(tried, error.retry_after))
+            else:
+                self._events.tell("refused", "", **said)
+                return

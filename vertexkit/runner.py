@@ -1,0 +1,303 @@
+"""Takes executions out of the journal and sees each of them to its end."""
+
+import asyncio
+import os
+import secrets
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import structlog
+
+from vertexkit import logs
+from vertexkit.attempt import Attempt, House, Park, Shutdown, Verdict
+from vertexkit.blocks import Block
+from vertexkit.completion import UNREACHABLE, Completion
+from vertexkit.context import Backstage
+from vertexkit.errors import Fenced, JournalError, Retry
+from vertexkit.execution import Ending, Outcome
+from vertexkit.failure import Failure
+from vertexkit.journal.base import Lease, Result
+
+RENEWALS = 3
+"""Renewals in the time of one lease: two may fail."""
+LAST_WORDS = 5.0
+"""Seconds after the grace period for the completions of what had to be cut off."""
+
+log = structlog.get_logger("vertexkit")
+
+
+@dataclass(slots=True)
+class _Active:
+    """An execution that this process holds."""
+
+    lease: Lease
+    task: asyncio.Task[None] | None = None
+    attempt: Attempt | None = None
+    completion: Completion | None = None
+    outcome: asyncio.Future[Outcome] | None = None
+    """Of a completion that the handler itself asked for."""
+    began: float = 0.0
+
+
+class Runner:
+    """Runs executions within the limits, each to exactly one outcome.
+
+    Args:
+        blocks: by name.
+        backstage: of the process.
+        house: the rules for each run.
+        concurrency: handlers running at once.
+        patience: seconds for which a completion is tried.
+        lease: seconds of a lease.
+    """
+
+    def __init__(
+        self,
+        blocks: Mapping[str, Block],
+        backstage: Backstage,
+        house: House,
+        *,
+        concurrency: int,
+        patience: float,
+        lease: float,
+    ) -> None:
+        self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._blocks = blocks
+        self._backstage = backstage
+        self._house = house
+        self._concurrency = concurrency
+        self._patience = patience
+        self._lease = lease
+        self._active: dict[str, _Active] = {}
+        self._running: Counter[str] = Counter()
+        self._handlers = 0
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._claiming = True
+        self._last_call: float | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the journal and begin to take executions out of it."""
+        await self._backstage.journal.open(self._wake.set)
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._dispatch()), loop.create_task(self._renew())]
+        self._wake.set()
+
+    def supersede(self, execution: str) -> None:
+        """The platform has made the call of this execution again: it is as good as complete."""
+        active = self._active.get(execution)
+        if active is not None and active.completion is not None:
+            active.completion.hurry()
+
+    async def drain(self, grace: float) -> None:
+        """End well: no new claims, a grace period, then cut off and complete what is left.
+
+        A journal that does not survive this process is emptied first as far as the grace goes.
+        """
+        self._claiming = not self._backstage.journal.survives
+        await self._until_idle(grace)
+        self._claiming = False
+        self._last_call = self._backstage.clock.now() + LAST_WORDS
+        for active in list(self._active.values()):
+            if active.attempt is not None:
+                active.attempt.stop(Shutdown("the process ends"))
+            if active.completion is not None:
+                active.completion.hurry(self._last_call)
+        if not self._backstage.journal.survives:
+            await self._claim_last()
+        await self._until_idle(self._house.cleanup + 2 * LAST_WORDS)
+        for task in [*self._tasks, *(a.task for a in self._active.values() if a.task)]:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._backstage.journal.close()
+
+    async def _until_idle(self, seconds: float) -> None:
+        """Wait until nothing is under way, at most so many seconds."""
+        try:
+            async with asyncio.timeout(seconds):
+                while self._active or (self._claiming and self._backstage.journal.backlog()):
+                    self._idle.clear()
+                    await self._idle.wait()
+        except TimeoutError:
+            log.warning("cut_off", executions=len(self._active))
+
+    async def _claim_last(self) -> None:
+        """Take what still waits in a journal that ends with this process, to fail it politely."""
+        everything = dict.fromkeys(self._blocks, 1 << 30)
+        leases = await self._backstage.journal.claim(self.worker, everything, 1 << 30, early=True)
+        for lease in leases:
+            self._begin(lease)
+
+    async def _dispatch(self) -> None:
+        """Claim whatever there is room for, whenever something waits or ends."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._claiming and (limit := self._concurrency - self._handlers) > 0:
+                try:
+                    leases = await self._backstage.journal.claim(self.worker, self._room(), limit)
+                except JournalError as error:
+                    log.error("claim_failed", reason=str(error))
+                    await asyncio.sleep(1.0)
+                    self._wake.set()
+                    break
+                for lease in leases:
+                    self._begin(lease)
+                if len(leases) < limit:
+                    break
+
+    def _room(self) -> dict[str, int]:
+        """How many more runs each block may have."""
+        running = self._running
+        return {
+            name: (block.concurrency or self._concurrency) - running[name]
+            for name, block in self._blocks.items()
+        }
+
+    async def _renew(self) -> None:
+        """Keep the leases; learn what other workers did."""
+        while True:
+            await asyncio.sleep(min(self._lease / RENEWALS, 3600.0))
+            if not self._active:
+                self._wake.set()  # another worker's leases may have run out
+                continue
+            try:
+                news = await self._backstage.journal.renew(self.worker, list(self._active))
+            except JournalError as error:
+                log.error("renew_failed", reason=str(error))
+                continue
+            for execution in news.superseded:
+                self.supersede(execution)
+            for execution in news.lost:
+                active = self._active.get(execution)
+                if active is not None and active.attempt is not None:
+                    active.attempt.stop(Fenced("the lease ran out"))
+            self._wake.set()
+
+    def _begin(self, lease: Lease) -> None:
+        active = _Active(lease, began=self._backstage.clock.now())
+        self._active[lease.execution.id] = active
+        if lease.result is None:
+            self._handlers += 1
+            self._running[lease.execution.block] += 1
+        active.task = asyncio.get_running_loop().create_task(self._execute(active))
+
+    async def _execute(self, active: _Active) -> None:
+        """One execution, from claimed to settled."""
+        lease = active.lease
+        logs.bind(lease.execution, lease.attempt)
+        self._backstage.events.tell("claimed", lease.execution.id, attempt=lease.attempt)
+        try:
+            outcome: Outcome | None
+            if lease.result is not None:
+                outcome = await self._complete(active, lease.result)
+            else:
+                outcome = await self._follow(active, await self._attempt(active))
+            if outcome is not None:
+                await self._settle(active, outcome)
+        except Fenced:
+            self._backstage.events.tell("fenced", lease.execution.id)
+        except Exception:  # noqa: BLE001 - a defect of vertexkit must not lose an execution
+            log.exception("crashed")
+            await self._park_crashed(active)
+        finally:
+            del self._active[lease.execution.id]
+            self._idle.set()
+
+    async def _attempt(self, active: _Active) -> Verdict:
+        """Run the handler within its place; the place is free for others afterwards."""
+        block = self._blocks[active.lease.execution.block]
+
+        async def complete(result: Result) -> None:
+            active.outcome = asyncio.ensure_future(self._conclude(active, result))
+            await asyncio.shield(active.outcome)
+
+        active.attempt = Attempt(block, active.lease, self._backstage, self._house, complete)
+        try:
+            if self._last_call is not None:
+                return Shutdown("the process ends")
+            return await active.attempt.run()
+        finally:
+            active.attempt = None
+            self._handlers -= 1
+            self._running[block.name] -= 1
+            self._wake.set()
+
+    async def _follow(self, active: _Active, verdict: Verdict) -> Outcome | None:
+        """From what the run came to, to the outcome; None if it is not over for good."""
+        journal, lease, events = self._backstage.journal, active.lease, self._backstage.events
+        ends = self._last_call is not None
+        match verdict:
+            case None:
+                assert active.outcome is not None, "only an early completion gives no verdict"
+                return await active.outcome
+            case Result():
+                return await self._conclude(active, verdict)
+            case Park():
+                return await self._park(active, verdict)
+            case Fenced():
+                raise verdict
+            case Retry() if not ends:
+                events.tell("retried", lease.execution.id, seconds=verdict.after, why=verdict.reason)
+                await journal.release(lease, verdict.after)
+                return None
+            case _ if journal.survives:
+                return await self._release(active)
+            case _:
+                return await self._conclude(active, Failure("shutdown").result())
+
+    async def _release(self, active: _Active) -> None:
+        """Leave it to the next process, or to another one."""
+        await self._backstage.journal.release(active.lease, 0.0)
+        self._backstage.events.tell("released", active.lease.execution.id)
+
+    async def _conclude(self, active: _Active, result: Result) -> Outcome:
+        """Fix the result, then complete with it."""
+        await self._backstage.journal.conclude(active.lease, result)
+        self._backstage.events.tell("concluded", active.lease.execution.id, code=result.code)
+        return await self._complete(active, result)
+
+    async def _complete(self, active: _Active, result: Result) -> Outcome:
+        active.completion = Completion(self._backstage, active.lease, result, self._patience)
+        if self._last_call is not None:
+            active.completion.hurry(self._last_call)
+        outcome = await active.completion.run()
+        if outcome.ending is Ending.COMPLETED:
+            self._backstage.events.tell(
+                "completed", active.lease.execution.id, by=outcome.confirmed_by
+            )
+        return outcome
+
+    async def _park(self, active: _Active, park: Park) -> Outcome:
+        """Give it up, but let the dialog go on if the platform can be reached."""
+        outcome = await self._conclude(active, park.failure.result())
+        said = "" if outcome.ending is Ending.COMPLETED else f"; {outcome.reason}"
+        return Outcome(Ending.PARKED, park.failure.code, outcome.confirmed_by, park.reason + said)
+
+    async def _park_crashed(self, active: _Active) -> None:
+        try:
+            outcome = await self._park(active, Park(Failure("internal"), "vertexkit failed"))
+            await self._settle(active, outcome)
+        except Exception:  # noqa: BLE001 - the lease runs out, then another run takes it up
+            log.exception("crashed")
+
+    async def _settle(self, active: _Active, outcome: Outcome) -> None:
+        """Write the outcome down; this is the end of it."""
+        journal = self._backstage.journal
+        if self._last_call is not None and outcome.code == UNREACHABLE and journal.survives:
+            await self._release(active)
+            return
+        await journal.settle(active.lease, outcome)
+        said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
+        if outcome.ending is Ending.PARKED:
+            self._backstage.events.tell("parked", active.lease.execution.id, code=outcome.code)
+        self._backstage.events.tell(
+            "settled",
+            active.lease.execution.id,
+            outcome=outcome.ending.value,
+            code=outcome.code,
+            seconds=round(self._backstage.clock.now() - active.began, 6),
+            **said,
+        )

@@ -1,0 +1,162 @@
+"""Every setting, and every default, in one place."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from vertexkit.errors import SettingsError
+
+PREFIX = "VERTEXKIT_"
+SECRETS_DIR = "/run/secrets"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+INSTANCE = "{instance}"
+
+
+def _split(value: Any) -> Any:
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return value
+
+
+class Settings(BaseSettings):
+    """The settings of one process.
+
+    Read from the environment (`VERTEXKIT_PORT=9000`), from `.env` in the working folder and from
+    files of the same names in `/run/secrets`; the environment wins. Seconds where nothing else
+    is said.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    # The platform
+    platform_url: str = ""
+    """`https://demo.bot.one/api`, or `https://{instance}.bot.one/api` with `instances` set."""
+    instances: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
+    """The instances that may be filled into `platform_url`, separated by commas."""
+    connections: int = Field(100, ge=1, le=10_000)
+    """Requests to the platform under way at once."""
+    send_timeout: float = Field(15.0, gt=0)
+    """For one request to the platform, from connecting to the last byte of the answer."""
+    complete_patience: float = Field(3600.0, ge=0)
+    """For how long a completion that does not get through is tried before it is parked."""
+
+    # Who may call
+    url_secrets: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Secrets of the block URLs (`?key=`), separated by commas; any one of them opens."""
+    allow_anonymous: bool = False
+    """Serve an address that others can reach although no URL secret is set."""
+    body_limit: int = Field(256 * 1024, ge=1)
+    """Bytes of a call's body."""
+    ack_status: int = Field(200, ge=200, le=299)
+    """The status that answers an accepted call."""
+    tokens: Literal["reused", "unique"] = "reused"
+    """`unique`: the platform gives each execution its own token, so the same one is a duplicate
+    for 24 hours."""
+
+    # Work
+    journal: str = "memory:"
+    """Where executions are kept."""
+    concurrency: int = Field(1000, ge=1)
+    """Handlers running at once."""
+    threads: int = Field(40, ge=1)
+    """`def` handlers running at once."""
+    queue: int = Field(10_000, ge=1)
+    """Executions that wait for a handler or for the platform; more are refused."""
+    on_full: Literal["refuse", "fail"] = "refuse"
+    """A full queue answers 503, or (`fail`) 200 and completes the block as `overloaded`."""
+    timeout: float = Field(300.0, gt=0)
+    """For one run of a handler, unless its block says otherwise."""
+    attempts: int = Field(5, ge=1)
+    """Runs of one execution, the first included."""
+    cleanup: float = Field(5.0, ge=0)
+    """For a cancelled handler to clean up, and for an `on_failure` hook."""
+    result_limit: int = Field(256 * 1024, ge=64)
+    """Bytes of a result's JSON."""
+    lease: float = Field(30.0, gt=0)
+    """For how long a worker that says nothing keeps its executions."""
+    grace: float = Field(25.0, ge=0)
+    """For running handlers to end after SIGTERM."""
+
+    # The process
+    app: str = ""
+    """What `vertexkit run` serves when it is given nothing: `MODULE:APP`."""
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65_535)
+    workers: int = Field(1, ge=1)
+    log_format: Literal["auto", "json", "console"] = "auto"
+    """`auto`: readable in a terminal, JSON elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @field_validator("log_level", "log_format", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+    @field_validator("platform_url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("it begins with https:// (or http://), as in https://demo.bot.one/api")
+        return value.rstrip("/")
+
+    @classmethod
+    def load(cls, **values: Any) -> Self:
+        """Read the settings; `values` win over everything read.
+
+        Raises:
+            SettingsError: names each setting that does not fit, and never its value.
+        """
+        try:
+            secrets_dir = SECRETS_DIR if Path(SECRETS_DIR).is_dir() else None
+            return cls(_secrets_dir=secrets_dir, **values)
+        except ValidationError as error:
+            lines = [
+                f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+                for each in error.errors(include_input=False, include_url=False)
+            ]
+            raise SettingsError("; ".join(lines)) from None
+
+    @property
+    def reachable_by_others(self) -> bool:
+        """Does `host` let in calls from outside this machine?"""
+        return self.host not in LOOPBACK
+
+    def check_platform(self) -> None:
+        """Refuse a missing or unusable address of the platform.
+
+        Raises:
+            SettingsError: names the setting and the mend.
+        """
+        if not self.platform_url:
+            raise SettingsError(
+                "VERTEXKIT_PLATFORM_URL is not set. Set it to your platform's API, for example "
+                "https://demo.bot.one/api; to try without a platform: vertexkit trigger"
+            )
+        if (INSTANCE in self.platform_url) != bool(self.instances):
+            raise SettingsError(
+                "VERTEXKIT_PLATFORM_URL with {instance} needs VERTEXKIT_INSTANCES (the instances "
+                "that may be filled in, separated by commas), and one without the other is useless"
+            )
+
+    def check_exposure(self) -> None:
+        """Refuse to serve others without a secret.
+
+        Raises:
+            SettingsError: names the settings and the mend.
+        """
+        if self.reachable_by_others and not self.url_secrets and not self.allow_anonymous:
+            raise SettingsError(
+                f"{self.host} can be reached by others and no secret protects the blocks. Set "
+                "VERTEXKIT_URL_SECRETS (python3 -c 'import secrets; print(secrets.token_urlsafe"
+                "(32))') and end the block's URL with ?key=SECRET; or set "
+                "VERTEXKIT_ALLOW_ANONYMOUS=1 if something in front of this service checks callers"
+            )
