@@ -2,29 +2,36 @@
 
 import re
 import unicodedata
+from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Literal
 
 _SPACE = " \t\n\r\f\v"  # a no-break space is no place to cut
-_PIECE = re.compile(r"[^\s`~\[\]()/]+|.", re.S)  # whatever may open or close a unit comes alone
+# Whatever may open or close a unit comes alone.
+_PIECE = re.compile(r"[^\s`~\[\]()/]+|.", re.DOTALL)
 _HEAD = r"([ \t]{0,20})(?:(?:[-*+]|\d{1,9}[.)])[ \t]{1,8})?"
-_FENCE = re.compile(_HEAD + r"((`{3,})[^`]*|(~{3,}).*)", re.S)
+_FENCE = re.compile(_HEAD + r"((`{3,})[^`]*|(~{3,}).*)", re.DOTALL)
 _MAYBE_FENCE = re.compile(r"[ \t]{0,20}(?:[-*+]|\d{1,9}[.)]?)?[ \t]{0,8}(?:`{0,2}|~{0,2})")
-_MARKER = re.compile(r"#{1,6}|[-+*•]|>+|\|.*|[*_]*\d{1,9}(?:\.\d{1,9})*[.)]", re.S)
+_MARKER = re.compile(r"#{1,6}|[-+*•]|>+|\|.*|[*_]*\d{1,9}(?:\.\d{1,9})*[.)]", re.DOTALL)
 _BLANK_LINES = re.compile(r"\A\s*\n")
 _CLOSERS = "\"'»”’)]*_~"
 _OPENERS = "\"'«„“‘([*_~"
-_ABBREVIATIONS = frozenset(
+_SHORT = (
     "акад англ вв гг гл г-жа г-н гос гр доп доц др д-р долл изд илл им инж исп кв корп коп куб"
-    " лат макс мин млн млрд напр нем обл орг пер пл пос пп прим просп проф пр ред рис руб рус сб св"
+    " лат мин млн млрд напр нем обл орг пер пл пос пп прим просп проф пр ред рис руб рус сб св"
     " сек см сокр ср ст стр табл тел тыс ул усл чел шт экз"
     " al approx apr aug ave bros capt cf col corp dec dept dr ed eds eg esp etc feb fig gen gov"
     " hon hr ie inc jan jr lt ltd messrs mr mrs ms mt nov oct ph.d pp prof rev sen sep sept sgt sr"
-    " st vol vs".split()
+    " st vol vs"
 )
+_ABBREVIATIONS = frozenset(_SHORT.split())
 _WORD, _LINE, _SENTENCE = 1, 2, 3  # the better the place to cut, the higher
 _HUGE = 4  # a link may be so many times as long as the limit
+_SMALLEST = 12  # fences around a few characters of code need it
+_LEAD = 8  # so many signs, such as "**(", may stay before a huge link
+_CLUSTER = 64  # characters seen as one are not more than this
 
 
 def _ends_sentence(word: str) -> Literal["yes", "no", "perhaps"]:
@@ -47,7 +54,7 @@ def _joined(text: list[str], at: int) -> bool:
         return True
     if "\U0001f1e6" <= left <= "\U0001f1ff" and "\U0001f1e6" <= right <= "\U0001f1ff":
         start = at
-        while start and at - start < 64 and "\U0001f1e6" <= text[start - 1] <= "\U0001f1ff":
+        while start and at - start < _CLUSTER and "\U0001f1e6" <= text[start - 1] <= "\U0001f1ff":
             start -= 1
         return (at - start) % 2 == 1  # two of them make a flag
     if "\ud800" <= left <= "\udbff" and "\udc00" <= right <= "\udfff":
@@ -60,6 +67,7 @@ class _Units:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
+        self._base = 0
         self._spans: list[tuple[int, int]] = []  # apart, in order
         self.close()
 
@@ -123,6 +131,7 @@ class _Units:
 
     def keep(self, start: int, end: int) -> None:
         """Never cut between the two places."""
+        start = max(start, self._base)
         while self._spans and self._spans[-1][1] > start:
             earlier = self._spans.pop()
             start, end = min(start, earlier[0]), max(end, earlier[1])
@@ -130,12 +139,9 @@ class _Units:
 
     def around(self, place: int) -> tuple[int, int] | None:
         """The unit that a cut at this place would tear."""
-        low, high = 0, len(self._spans)
-        while low < high:
-            middle = (low + high) // 2
-            low, high = (middle + 1, high) if self._spans[middle][1] <= place else (low, middle)
-        found = low < len(self._spans) and self._spans[low][0] < place
-        return self._spans[low] if found else None
+        found = bisect_right(self._spans, place, key=itemgetter(1))
+        inside = found < len(self._spans) and self._spans[found][0] < place
+        return self._spans[found] if inside else None
 
     def horizon(self, end: int) -> int:
         """Up to which place it is known what is a unit and what is not."""
@@ -157,6 +163,7 @@ class _Units:
 
     def forget(self, base: int) -> None:
         """What lies before this place has been sent."""
+        self._base = base
         self._spans = [(max(start, base), end) for start, end in self._spans if end > base]
         self._url = None if self._url is not None and self._url < base else self._url
         self._link = None if self._link is not None and self._link < base else self._link
@@ -194,8 +201,8 @@ class Cutter:
     def __init__(
         self, limit: int = 1000, by: Literal["paragraph", "sentence"] = "paragraph"
     ) -> None:
-        if limit < 12:
-            raise ValueError(f"limit is {limit}; a message needs room for at least 12 characters")
+        if limit < _SMALLEST:
+            raise ValueError(f"limit is {limit}; a message needs at least {_SMALLEST} characters")
         self._limit = limit
         self._sentences = by == "sentence"
         self._ready: list[str] = []
@@ -258,6 +265,7 @@ class Cutter:
             self._read(piece)
 
     def _open_fence(self, found: re.Match[str]) -> None:
+        self._head = None
         self._units.close()
         self._begin_word("`")
         indent, opener, mark = found[1], found[2].rstrip(), found[3] or found[4]
@@ -281,7 +289,8 @@ class Cutter:
 
     def _close_fence(self, fence: _Fence) -> None:
         self._fence, self._head, self._first_word = None, "", False
-        if fence.again and not "".join(self._text[fence.code - self._base : fence.line - self._base]).strip():
+        code = self._text[fence.code - self._base : fence.line - self._base]
+        if fence.again and not "".join(code).strip():
             self._text.clear()
             self._tail = self._base
         else:
@@ -291,3 +300,149 @@ class Cutter:
             if self._sentences:
                 self._stops.append(self._tail)
         self._read("\n")
+
+    def _read(self, piece: str) -> None:
+        self._units.read(piece, self._end, "".join(self._text[-8:]))
+        if piece in _SPACE:
+            self._read_space(piece)
+        else:
+            if self._gap or self._tail <= self._base:
+                self._begin_word(piece[0])
+            self._text.extend(piece)
+            self._tail = self._end
+        self._settle()
+
+    def _read_space(self, char: str) -> None:
+        newline = char == "\n"
+        if newline:
+            self._head, self._first_word, self._item = "", True, False
+        if self._tail <= self._base:  # nothing yet but indentation
+            if newline:
+                self._text.clear()
+                self._mid_line = False
+            elif not self._mid_line and len(self._text) < self._limit:
+                self._text.append(char)
+            return
+        if not self._gap:
+            self._end_word(newline)
+        if newline:
+            self._break(_LINE)
+        if self._ending == "yes" and not self._item:
+            self._stop()
+        self._gap += 1
+        self._newlines += newline
+        if newline or self._gap < self._limit:
+            self._text.append(char)
+        if self._newlines > 1:
+            self._end_paragraph()
+
+    def _begin_word(self, char: str) -> None:
+        if self._ending == "perhaps" and not char.islower():
+            self._break(_SENTENCE)
+            if not self._item:
+                self._stop()
+        self._ending, self._gap, self._newlines, self._word = "no", 0, 0, self._end
+
+    def _end_word(self, newline: bool) -> None:
+        word = "".join(self._text[max(self._word - self._base, 0) : self._tail - self._base])
+        first, self._first_word = self._first_word and not newline, newline
+        if first and _MARKER.fullmatch(word):
+            self._item = True  # and no cut between a marker and what it marks
+            return
+        self._ending = _ends_sentence(word)
+        self._break(_SENTENCE if self._ending == "yes" else _WORD)
+
+    def _break(self, rank: int) -> None:
+        if self._breaks and self._breaks[-1][0] == self._tail:
+            rank = max(rank, self._breaks.pop()[1])
+        self._breaks.append((self._tail, rank))
+
+    def _stop(self) -> None:
+        self._ending = "no"
+        if self._sentences:
+            self._stops.append(self._tail)
+
+    def _end_paragraph(self) -> None:
+        self._units.read("\n", self._end, "")
+        self._units.close()
+        if self._tail > self._base:
+            self._break(_LINE)
+            self._stops.append(self._tail)
+        self._settle()
+
+    def _settle(self) -> None:
+        while (cut := self._next_cut()) is not None:
+            if self._fence is not None and self._fence.start <= self._base:
+                self._split(self._fence)
+            else:
+                self._send(cut)
+
+    def _next_cut(self) -> int | None:
+        horizon, window = self._units.horizon(self._end), self._base + self._limit
+        while self._stops and self._stops[0] <= min(horizon, window):
+            stop = self._stops.popleft()
+            if stop > self._base and not self._units.around(stop):
+                return stop
+        if self._tail <= window or horizon < window:
+            return None
+        places = [
+            (rank, place)
+            for place, rank in self._breaks
+            if self._base < place <= window and not self._units.around(place)
+        ]
+        return max(places)[1] if places else self._cut_word(window, horizon)
+
+    def _cut_word(self, window: int, horizon: int) -> int | None:
+        unit = self._units.around(window)
+        if unit is None:
+            return self._between_characters(window, self._base)
+        start, end = unit
+        lead = self._text[: min(start - self._base, _LEAD + 1)]
+        if len(lead) > _LEAD or any(char.isalnum() for char in lead):
+            return start
+        self._breaks = [found for found in self._breaks if found[0] >= end]
+        huge = self._base + _HUGE * self._limit
+        if self._breaks and self._breaks[0][0] <= min(horizon, huge):
+            return self._breaks[0][0]  # with the full stop or bracket behind it
+        return min(end, huge) if self._tail > huge else None
+
+    def _between_characters(self, place: int, floor: int) -> int:
+        lowest = max(floor, place - _CLUSTER)
+        cut = place
+        while cut > lowest and _joined(self._text, cut - self._base):
+            cut -= 1
+        return cut if cut > lowest else place
+
+    def _send(self, cut: int) -> None:
+        size = cut - self._base
+        text = _BLANK_LINES.sub("", "".join(self._text[:size])).rstrip()
+        if text:
+            self._ready.append(text)
+        line, end = size, size
+        while end < len(self._text) and self._text[end] in _SPACE:
+            end += 1
+            line = end if self._text[end - 1] == "\n" else line
+        self._mid_line = line == size
+        self._forget(end if self._mid_line else line)
+
+    def _forget(self, size: int) -> None:
+        del self._text[:size]
+        self._base += size
+        self._units.forget(self._base)
+        self._breaks = [found for found in self._breaks if found[0] > self._base]
+        while self._stops and self._stops[0] <= self._base:
+            self._stops.popleft()
+
+    def _split(self, fence: _Fence) -> None:
+        close = fence.indent + fence.mark
+        room = self._base + self._limit - len(close) - 1
+        fits = [end for end in fence.ends if end <= room]
+        cut = fits[-1] if fits else self._between_characters(room, fence.code)
+        part = "".join(self._text[: cut - self._base])
+        if part[fence.code - self._base :].strip():
+            self._ready.append(f"{part}\n{close}")
+        self._forget(cut - self._base + bool(fits))
+        fence.ends = [end for end in fence.ends if end >= self._base]
+        fence.start, fence.code, fence.again = self._base - len(fence.opener) - 1, self._base, True
+        self._base = fence.start
+        self._text[:0] = fence.opener + "\n"

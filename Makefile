@@ -1,0 +1,80 @@
+# Everything below builds what it needs: only python3 (3.11 or newer), make and pip are expected.
+# Another interpreter: make test PYTHON=python3.12
+
+PYTHON ?= python3
+PYTEST_ARGS ?=
+UPGRADE ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := vertexkit tests example_blocks
+UV_PIN := uv==0.13.9
+UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+	--custom-compile-command "make lock" $(UPGRADE)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint types format lock clean
+.DELETE_ON_ERROR:
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.run  ## run one example block on the fake platform
+	@$(BIN)/vertexkit trigger example_blocks.loan:app loan -i amount=100000 -i months=12
+
+test: lint types  ## the gate: format, lint, types, tests, coverage
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+lint: $(VENV)/.dev  ## check format and style
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/ruff check $(SOURCES)
+
+types: $(VENV)/.dev  ## check types strictly
+	$(BIN)/mypy $(SOURCES)
+
+format: $(VENV)/.dev  ## rewrite the code to the house's format
+	$(BIN)/ruff check --fix-only $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+# Pins already in locks/ are kept; `make lock UPGRADE=--upgrade` moves them to the newest.
+lock:  ## pin again what pyproject.toml asks for
+	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
+	$(PYTHON) -m venv "$$dir"; \
+	"$$dir/bin/python" -m pip --disable-pip-version-check install -qq $(UV_PIN); \
+	PATH="$$dir/bin:$$PATH"; \
+	$(UV_COMPILE) -o locks/run.txt pyproject.toml; \
+	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
+	$(UV_COMPILE) -o locks/dev.txt -c locks/run.txt -c locks/build.txt \
+		--extra dev --group test pyproject.toml
+
+clean:  ## remove the environment and all that tools left behind
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Each stamp lives in the environment it speaks of, so they come and go together.
+$(VENV)/.made:
+	@$(PYTHON) -c 'pass' || { echo "make: $(PYTHON) cannot be run. Install Python 3.11" \
+		"or newer, or name yours: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"make: vertexkit needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V)." \
+		"Name a newer one: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) has no" \
+		"venv module. Install it (Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
+	@echo "Making $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
+	@echo "Installing what vertexkit runs on ..."
+	@$(PIP) install -qq --require-hashes -r locks/run.txt -r locks/build.txt
+	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run locks/dev.txt
+	@echo "Installing what the tests need ..."
+	@$(PIP) install -qq --require-hashes -r locks/dev.txt
+	@touch $@

@@ -1,0 +1,281 @@
+"""An app: blocks, wired to the platform, as an ASGI application."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+import anyio
+import structlog
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from vertexkit import logs
+from vertexkit.attempt import House, Middleware, OnFailure
+from vertexkit.blocks import Blocks
+from vertexkit.botone.vertex import Address, Vertex
+from vertexkit.botone.wire import AiohttpWire, Wire
+from vertexkit.call import ReadCall, read_call
+from vertexkit.catalogue import Page, catalogue, openapi
+from vertexkit.clock import Clock
+from vertexkit.context import Backstage, OnUnknown
+from vertexkit.errors import DefinitionError
+from vertexkit.events import Events
+from vertexkit.inbox import Inbox
+from vertexkit.journal import open_journal
+from vertexkit.journal.base import Journal
+from vertexkit.problems import problem
+from vertexkit.receiver import Gate, Receiver
+from vertexkit.refusals import Refusals
+from vertexkit.runner import Runner
+from vertexkit.settings import Settings
+from vertexkit.signature import Handler
+
+H = TypeVar("H", bound=Handler)
+Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
+CODES = {404: "not_found", 405: "method_not_allowed"}
+
+log = structlog.get_logger("vertexkit")
+
+
+class Service:
+    """An app at work: everything that lives from the start of a process to its end."""
+
+    def __init__(
+        self, app: "App", settings: Settings, clock: Clock, wire: Wire, journal: Journal, state: Any
+    ) -> None:
+        self.settings = settings
+        self.journal = journal
+        self.events = Events(clock)
+        address = Address(settings.platform_url, settings.instances)
+        vertex = Vertex(wire, address, clock, settings.send_timeout)
+        backstage = Backstage(journal, vertex, self.events, clock, state)
+        self.runner = Runner(
+            app.blocks,
+            backstage,
+            House(
+                timeout=settings.timeout,
+                attempts=settings.attempts,
+                cleanup=settings.cleanup,
+                result_limit=settings.result_limit,
+                threads=anyio.CapacityLimiter(settings.threads),
+                middleware=app.middleware,
+                on_failure=app.on_failure,
+            ),
+            concurrency=settings.concurrency,
+            patience=settings.complete_patience,
+            lease=settings.lease,
+        )
+        self.refusals = Refusals(vertex, clock, self.events)
+        inbox = Inbox(journal, self.events, settings.queue)
+        inbox.on_superseded(self.runner.supersede)
+        self.gate = Gate([secret.get_secret_value() for secret in settings.url_secrets])
+        self.receiver = Receiver(
+            app.blocks,
+            inbox,
+            self.refusals,
+            address,
+            self.gate,
+            read_call=app.read_call,
+            body_limit=settings.body_limit,
+            ack_status=settings.ack_status,
+            fail_when_full=settings.on_full == "fail",
+        )
+
+    def turn_away(self) -> None:
+        """Readiness off: take no more calls. What was accepted goes on."""
+        self.receiver.closed = True
+
+    async def drain(self) -> None:
+        """End well, within the grace period and a few seconds."""
+        self.turn_away()
+        await self.runner.drain(self.settings.grace)
+        await self.refusals.drain(self.settings.cleanup)
+
+    def readiness(self) -> tuple[int, dict[str, Any]]:
+        """`GET /readyz`: may calls be sent here? With the reasons if not."""
+        reasons = []
+        if self.receiver.closed:
+            reasons.append("stopping")
+        if self.journal.backlog() >= self.settings.queue:
+            reasons.append("queue full")
+        return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
+
+
+class App:
+    """Blocks behind one address; an ASGI application (`uvicorn module:app`).
+
+    Args:
+        lifespan: an async context manager made from the app, around the whole process; what it
+            yields is `ctx.state`.
+        middleware: wrap every handler, the first one outermost:
+            `async def timing(ctx, call_next): return await call_next(ctx)`.
+        read_call: reads the platform's raw call, instead of `vertexkit.read_call`.
+        on_failure: `async def (ctx, failure)`: says what a failed block is completed with; it may
+            send a last message. Returning None leaves the usual.
+        settings: instead of those from the environment.
+    """
+
+    def __init__(
+        self,
+        *,
+        lifespan: Lifespan | None = None,
+        middleware: Sequence[Middleware] = (),
+        read_call: ReadCall = read_call,
+        on_failure: OnFailure | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self.blocks = Blocks()
+        self.lifespan = lifespan
+        self.middleware = tuple(middleware)
+        self.read_call = read_call
+        self.on_failure = on_failure
+        self.service: Service | None = None
+        """Set while the app is at work."""
+        self._settings = settings
+        self._asgi: Starlette | None = None
+
+    def __repr__(self) -> str:
+        return f"App({', '.join(self.blocks) or 'no blocks'})"
+
+    def block(
+        self,
+        name: str,
+        *,
+        title: str = "",
+        description: str = "",
+        timeout: float | None = None,
+        concurrency: int | None = None,
+        attempts: int | None = None,
+        on_unknown: OnUnknown = "assume_sent",
+    ) -> Callable[[H], H]:
+        """Make a handler a block; as `Blocks.block`, and it raises the same."""
+        return self.blocks.block(
+            name,
+            title=title,
+            description=description,
+            timeout=timeout,
+            concurrency=concurrency,
+            attempts=attempts,
+            on_unknown=on_unknown,
+        )
+
+    def include(self, blocks: Blocks) -> None:
+        """Serve the blocks of a collection too.
+
+        Raises:
+            DefinitionError: a name is served already; says where both are.
+        """
+        self.blocks.include(blocks)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._asgi is None:
+            self._asgi = Starlette(
+                routes=[], lifespan=self._serve, exception_handlers={HTTPException: _http_error}
+            )
+        await self._asgi(scope, receive, send)
+
+    @asynccontextmanager
+    async def started(
+        self,
+        settings: Settings,
+        *,
+        clock: Clock | None = None,
+        wire: Wire | None = None,
+        journal: Journal | None = None,
+    ) -> AsyncIterator[Service]:
+        """The app at work, from the author's lifespan to the drain.
+
+        Args:
+            settings: of the process.
+            clock, wire, journal: instead of those that the settings name, for tests.
+
+        Raises:
+            DefinitionError: the app has no block.
+            SettingsError: a setting does not fit.
+        """
+        if not self.blocks:
+            raise DefinitionError('the app has no block: decorate a handler with @app.block("name")')
+        clock = clock or Clock()
+        journal = journal or open_journal(
+            settings.journal,
+            clock,
+            settings.lease,
+            unique_tokens=settings.tokens == "unique",
+        )
+        async with AsyncExitStack() as stack:
+            wire = wire or AiohttpWire(settings.connections)
+            stack.push_async_callback(wire.close)
+            state: Any = None
+            if self.lifespan is not None:
+                state = await stack.enter_async_context(self.lifespan(self))
+            service = Service(self, settings, clock, wire, journal, state)
+            await service.runner.start()
+            stack.push_async_callback(service.drain)
+            self.service = service
+            try:
+                yield service
+            finally:
+                await stack.aclose()
+                self.service = None
+
+    @asynccontextmanager
+    async def _serve(self, asgi: Starlette) -> AsyncIterator[None]:
+        """Starlette's lifespan: the process that a server runs."""
+        settings = self._settings or Settings.load()
+        settings.check_platform()
+        writer = None
+        if not structlog.is_configured():
+            writer = logs.configure(settings.log_format, settings.log_level)
+        logs.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
+        async with self.started(settings) as service:
+            asgi.router.routes[:] = self.routes(service)
+            log.info(
+                "serving",
+                blocks=list(self.blocks),
+                platform=settings.platform_url,
+                journal=settings.journal,
+                promise=service.journal.promise,
+            )
+            yield
+        log.info("stopped")
+        if writer is not None:
+            writer.flush()
+
+    def routes(self, service: Service) -> list[Route]:
+        """The paths of the app."""
+        receiver, gate, ack = service.receiver, service.gate, service.settings.ack_status
+        pages = {
+            "/blocks": Page(lambda: (200, catalogue(self.blocks)), gate),
+            "/openapi.json": Page(
+                lambda: (200, openapi(self.blocks, version("vertexkit"), ack)), gate
+            ),
+            "/healthz": Page(lambda: (200, {"alive": True})),
+            "/readyz": Page(service.readiness),
+        }
+        routes = [
+            Route("/blocks/{name}", receiver, methods=["POST"]),
+            Route("/blocks/{name}/{key}", receiver, methods=["POST"]),
+            *(Route(path, page, methods=["GET"]) for path, page in pages.items()),
+        ]
+        if len(self.blocks) == 1:
+            routes.append(Route("/", receiver, methods=["POST"]))
+        return routes
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = {
+        404: "There is nothing here. Blocks are at POST /blocks/{name}.",
+        405: "This address takes another method; blocks are called with POST.",
+    }.get(status, "The request failed.")
+    response = problem(status, CODES.get(status, "failed"), detail)
+    allow = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
+    if allow:
+        response.headers["Allow"] = allow
+    return response
+

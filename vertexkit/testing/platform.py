@@ -1,0 +1,285 @@
+"""The platform on this machine, for tests and for the terminal: strict, and faulty on request."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Router
+from starlette.types import Message, Receive, Scope, Send
+
+from vertexkit.clock import Clock
+from vertexkit.testing.faults import SLOW_SECONDS, Fault, Faults, body_of
+from vertexkit.testing.ledger import Entry, Exchange, Ledger
+from vertexkit.testing.vertex import METHODS, CallAgain, VertexPart, refusal
+from vertexkit.testing.visits import Dialog, Dialogs, Visit
+
+BASE_PATH = "/api"
+"""What all of the platform's paths begin with."""
+
+
+ASTRAY = {404: "path", 405: "method for this path"}
+
+
+class ConnectionCut(ConnectionError):  # noqa: N818 - it says what happened
+    """How an ordered fault leaves the ASGI app: for the caller the connection broke.
+
+    It comes before anything was sent ("cut", "lost") or after half of the answer ("half"). Over a
+    socket, uvicorn logs it, and answers 500 in the first case and closes the connection in the
+    second.
+
+    Attributes:
+        processed: the platform had done what the request asks for.
+    """
+
+    def __init__(self, processed: bool) -> None:
+        super().__init__(f"an ordered fault, {'after' if processed else 'before'} processing")
+        self.processed = processed
+
+
+class FakePlatform:
+    """An ASGI app that plays the platform, writes down all it is asked, and forgives nothing.
+
+    A wrong request is answered as the document says, and is a violation besides, by which
+    `check()` fails. What the document grants is none: a `complete` repeated because its answer
+    was lost, or a message into a dialog that was ordered gone.
+
+    Not for use from several event loops or threads at a time.
+
+    Args:
+        seed: of the numbers that are made up, and of `chaos`.
+        clock: dates everything and does all the waiting; real time by default.
+        tokens: "issued" knows those that `issue` gave; with "any", a token that was never seen
+            opens a dialog.
+        typing_seconds: how long a message with typing=true takes to be answered.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        clock: Clock | None = None,
+        tokens: Literal["issued", "any"] = "issued",
+        typing_seconds: float = 0.0,
+    ) -> None:
+        self.clock = clock if clock is not None else Clock()
+        self._ledger = Ledger()
+        self._dialogs = Dialogs(seed, strangers=tokens == "any")
+        self._faults = Faults(METHODS, seed)
+        self._vertex = VertexPart(self._dialogs, self._faults, self.clock, typing_seconds)
+        routes = self._vertex.routes()
+        self._known = ", ".join(
+            f"{route.name} is {'/'.join(route.methods or ())} {BASE_PATH}{route.path}"
+            for route in routes
+        )
+        self._app = Starlette(
+            routes=[Mount(BASE_PATH, Router(routes, redirect_slashes=False))],
+            exception_handlers=dict.fromkeys(ASTRAY, self._astray),
+        )
+
+    def issue(
+        self,
+        block: str = "block",
+        dialog_id: int | None = None,
+        instance: str = "demo",
+        reuse: str | None = None,
+    ) -> str:
+        """Let a dialog reach a block; gives the token for the platform's call.
+
+        Args:
+            block: the block's name. Its tokens share one `vertex_id`.
+            dialog_id: the dialog's number; a new dialog by default.
+            instance: for the token's claims.
+            reuse: a token whose block was completed: the dialog reaches the same block again with
+                the very same token. The other arguments say nothing then.
+
+        Raises:
+            ValueError: the dialog is deleted, or the visit of the token to reuse is not over.
+        """
+        if reuse is not None:
+            return self.open_again(reuse).token
+        return self._dialogs.issue(block, dialog_id, instance)
+
+    def open_again(self, token: str) -> Visit:
+        """Let the dialog reach the same block again with the same token: a new visit.
+
+        Raises:
+            ValueError: its last visit is not completed.
+            LookupError: the token was never issued nor seen.
+        """
+        return self._dialogs.open_again(token)
+
+    @property
+    def call_during_complete(self) -> CallAgain | None:
+        """Awaited with the token and the data while `complete` is still being answered.
+
+        The visit is completed by then, so it may `open_again` and call the block: this plays a
+        platform that goes on with the flow within that request. What it raises is a violation.
+        """
+        return self._vertex.call_during_complete
+
+    @call_during_complete.setter
+    def call_during_complete(self, call: CallAgain | None) -> None:
+        self._vertex.call_during_complete = call
+
+    def fail(
+        self,
+        method: str,
+        *,
+        status: int | None = None,
+        retry_after: str | float | None = None,
+        body: str | bytes | Mapping[str, Any] | None = None,
+        kind: str | None = None,
+        seconds: float | None = None,
+        times: int = 1,
+        after: int = 0,
+    ) -> None:
+        """Order a fault. A method's faults happen in the order in which they were ordered.
+
+        Only requests in the right form and with a known token are hit.
+
+        Args:
+            method: "send_message" or "complete".
+            status: answer this; unless it is a 2xx, nothing is processed.
+            retry_after: its `Retry-After`.
+            body: its body.
+            kind: "cut", "garbage", "gone", "half", "lost" or "slow": see `faults.KINDS`. "lost"
+                and "slow" go with a status too.
+            seconds: how slow "slow" is; a minute by default.
+            times: how many requests it hits.
+            after: how many requests it lets pass first, once all earlier faults are used up.
+
+        Raises:
+            ValueError: an unknown method or kind, or arguments that do not go together.
+        """
+        if seconds is None:
+            seconds = SLOW_SECONDS if kind == "slow" else 0.0
+        header = None if retry_after is None else str(retry_after)
+        answer = body_of(body)
+        self._faults.order(Fault(method, kind, status, header, answer, seconds, times, after))
+
+    def chaos(self, rate: float, kinds: Sequence[str | int] = ("cut", "lost", 503)) -> None:
+        """Hit each request that no ordered fault hits with this probability, by the seed.
+
+        Args:
+            rate: 0 to 1; 0 ends it.
+            kinds: kinds and statuses, one of which is drawn.
+
+        Raises:
+            ValueError: a rate or a kind that cannot be.
+        """
+        self._faults.chaos(rate, kinds)
+
+    @property
+    def ledger(self) -> list[Entry]:
+        """All requests so far, in the order in which they came."""
+        return list(self._ledger.entries)
+
+    @property
+    def violations(self) -> list[str]:
+        """A sentence for each breach of the platform's rules."""
+        return list(self._ledger.violations)
+
+    @property
+    def dialogs(self) -> list[Dialog]:
+        """All dialogs, in the order in which they began."""
+        return list(self._dialogs.all)
+
+    def dialog(self, token: str) -> Dialog:
+        """The dialog that a token speaks in.
+
+        Raises:
+            LookupError: the token was never issued nor seen.
+        """
+        return self._dialogs.visit(token).dialog
+
+    def visit(self, token: str) -> Visit:
+        """The last visit with this token.
+
+        Raises:
+            LookupError: the token was never issued nor seen.
+        """
+        return self._dialogs.visit(token)
+
+    def subscribe(self, callback: Callable[[Entry], object], *, arrivals: bool = False) -> None:
+        """Call back with each ledger entry as it is over.
+
+        With `arrivals`, also as it comes: then `answered_at` is still None.
+        """
+        self._ledger.subscribe(callback, arrivals)
+
+    def check(self, *, allow_unused: bool = False) -> None:
+        """Fail if anything was wrong.
+
+        Raises:
+            AssertionError: lists the violations, and the ordered faults that were not used up
+                unless `allow_unused`.
+        """
+        wrongs = self.violations + ([] if allow_unused else self._faults.unused())
+        if wrongs:
+            raise AssertionError("\n".join(["the platform was not content:", *wrongs]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request. Ordered faults come out as `ConnectionCut`."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = Exchange(self._ledger, scope["method"], scope["path"], self.clock.now())
+        finished = False
+        try:
+            body = await _read_body(receive)
+            if body is not None:
+                exchange.note(body=body)
+                scope["exchange"] = exchange
+                await self._app(scope, receive, _answering(exchange, send))
+                finished = not exchange.left
+        finally:
+            exchange.left = not finished
+            entry = exchange.entry
+            whole = finished and exchange.withheld is None and entry.status is not None
+            exchange.note(delivered=whole and exchange.promised, answered_at=self.clock.now())
+            exchange.announce()
+        if finished and exchange.withheld is not None:
+            raise ConnectionCut(exchange.entry.processed)
+
+    async def _astray(self, request: Request, problem: Exception) -> Response:
+        exchange: Exchange = request.scope["exchange"]
+        if not isinstance(problem, HTTPException):
+            raise problem
+        what = ASTRAY[problem.status_code]
+        sentence = f"{exchange.entry.verb} {exchange.entry.path}: no such {what}; {self._known}"
+        exchange.violate(sentence)
+        answer = refusal(problem.status_code, sentence)
+        answer.headers.update(problem.headers or {})
+        return answer
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body, or None if the caller left before its end."""
+    body = bytearray()
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        more = message.get("more_body", False)
+    return bytes(body)
+
+
+def _answering(exchange: Exchange, send: Send) -> Send:
+    """Write down what is answered, and let out only what the caller may see of it."""
+
+    async def answer(message: Message) -> None:
+        if exchange.left or exchange.withheld == "all":
+            return
+        if message["type"] == "http.response.start":
+            exchange.note(status=message["status"])
+        elif exchange.withheld == "half":
+            body = message.get("body", b"")
+            message = {**message, "body": body[: len(body) // 2], "more_body": True}
+        await send(message)
+
+    return answer
