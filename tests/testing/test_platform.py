@@ -36,6 +36,29 @@ class Caller:
         return await self.http.post(COMPLETE, json={"token": token, "data": data})
 
 
+class Raw:
+    """One request as ASGI messages, for what an HTTP client would hide."""
+
+    def __init__(self, platform: FakePlatform, path: str, body: dict[str, Any]) -> None:
+        self.platform = platform
+        self.scope = {
+            "type": "http",
+            "method": "POST",
+            "path": path,
+            "query_string": b"",
+            "headers": [(b"content-type", b"application/json")],
+        }
+        self.inbox: asyncio.Queue[Any] = asyncio.Queue()
+        self.inbox.put_nowait({"type": "http.request", "body": json.dumps(body).encode()})
+        self.outbox: list[Any] = []
+
+    async def answer(self) -> None:
+        await self.platform(self.scope, self.inbox.get, self._take)
+
+    async def _take(self, message: Any) -> None:
+        self.outbox.append(message)
+
+
 @pytest.fixture
 def clock() -> VirtualClock:
     return VirtualClock()
@@ -233,6 +256,7 @@ async def test_the_platform_may_call_again_within_complete(
     seen: list[Any] = []
 
     async def go_on(token: str, data: Any) -> None:
+        await platform.clock.sleep(5)
         seen.append((data, platform.visit(token).state, platform.ledger[0].status))
         platform.open_again(token)
         assert (await caller.send(token, "снова")).status_code == 200
@@ -240,6 +264,7 @@ async def test_the_platform_may_call_again_within_complete(
     platform.call_during_complete = go_on
     assert (await caller.complete(token, {"n": 1})).status_code == 204
     assert seen == [({"n": 1}, "completed", None)]
+    assert (platform.ledger[0].answered_at or 0) - platform.ledger[0].at >= 5
     assert [len(visit.messages) for visit in platform.dialog(token).visits] == [0, 1]
     platform.check()
 
@@ -413,13 +438,14 @@ async def test_a_message_after_a_lost_complete_is_still_a_violation(
 async def test_a_caller_that_gave_up_may_go_on(platform: FakePlatform, caller: Caller) -> None:
     """A request given up by its caller is over: it is processed, and no later one collides."""
     token = platform.issue()
-    reached = asyncio.Event()
+    reached, released, went_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def never_end(token: str, data: Any) -> None:
+    async def go_on(token: str, data: Any) -> None:
         reached.set()
-        await asyncio.Event().wait()
+        await released.wait()
+        went_on.set()
 
-    platform.call_during_complete = never_end
+    platform.call_during_complete = go_on
     completing = asyncio.create_task(caller.complete(token))
     await reached.wait()
     completing.cancel()
@@ -428,6 +454,27 @@ async def test_a_caller_that_gave_up_may_go_on(platform: FakePlatform, caller: C
     assert platform.ledger[0].processed
     assert (platform.ledger[0].status, platform.ledger[0].delivered) == (None, False)
     assert (await caller.complete(token)).status_code == 403
+    released.set()
+    await went_on.wait()
+    platform.check()
+
+
+async def test_a_caller_that_just_hung_up_is_noticed_in_time() -> None:
+    """The next request does not collide with one whose caller hung up a moment earlier."""
+    platform = FakePlatform()
+    token = platform.issue()
+    platform.fail("send_message", kind="slow", seconds=600)
+    arrived = asyncio.Event()
+    platform.subscribe(lambda entry: arrived.set(), arrivals=True)
+    slow = Raw(platform, SEND, {"token": token, "text": "a", "typing": True})
+    answering = asyncio.create_task(slow.answer())
+    await arrived.wait()
+    slow.inbox.put_nowait({"type": "http.disconnect"})
+    completed = Raw(platform, COMPLETE, {"token": token, "data": None})
+    await completed.answer()
+    await answering
+    assert slow.outbox == []
+    assert completed.outbox[0]["status"] == 204
     platform.check()
 
 
@@ -450,24 +497,10 @@ async def test_half_an_answer(platform: FakePlatform, method: str, path: str) ->
     token = platform.issue()
     platform.fail(method, kind="half")
     form = {"text": "a", "typing": True} if method == "send_message" else {"data": None}
-    body = json.dumps({"token": token, **form}).encode()
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    request: asyncio.Queue[Any] = asyncio.Queue()
-    request.put_nowait({"type": "http.request", "body": body})
-    scope = {
-        "type": "http",
-        "method": "POST",
-        "path": path,
-        "query_string": b"",
-        "headers": [(b"content-type", b"application/json")],
-    }
+    raw = Raw(platform, path, {"token": token, **form})
     with pytest.raises(ConnectionCut) as caught:
-        await platform(scope, request.get, send)
-    start, half = sent
+        await raw.answer()
+    start, half = raw.outbox
     assert caught.value.processed
     assert start["status"] == 200
     assert 0 < len(half["body"]) < int(dict(start["headers"])[b"content-length"])
@@ -549,11 +582,11 @@ async def test_faults_are_used_up_in_order_and_per_method(
 ) -> None:
     """`after` lets requests pass, `times` repeats, and one method's faults spare the other."""
     token = platform.issue()
-    platform.fail("send_message", status=500, after=1, times=2)
+    platform.fail("send_message", status=500, after=2, times=2)
     platform.fail("send_message", status=502, after=1)
     platform.fail("complete", status=501)
-    sends = [(await caller.send(token)).status_code for _ in range(6)]
-    assert sends == [200, 500, 500, 200, 502, 200]
+    sends = [(await caller.send(token)).status_code for _ in range(7)]
+    assert sends == [200, 200, 500, 500, 200, 502, 200]
     assert [(await caller.complete(token)).status_code for _ in range(2)] == [501, 204]
     platform.check()
 

@@ -127,8 +127,6 @@ class VertexPart:
     async def _waits(
         self, exchange: Exchange, visit: Visit, content: Mapping[str, Any], fault: Fault | None
     ) -> None:
-        # Requests that are sent side by side must find each other, however fast the answer.
-        await asyncio.sleep(0)
         if exchange.entry.processed and exchange.entry.method == COMPLETE:
             await self._call_again(exchange, visit.token, content["data"])
         elif exchange.entry.processed and content["typing"] and self._typing_seconds > 0:
