@@ -1,14 +1,13 @@
 """A growing text, cut into messages for a chat that only takes whole ones."""
 
 import re
-import unicodedata
-from bisect import bisect_right
 from collections import deque
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Literal
 
-_SPACE = " \t\n\r\f\v"  # a no-break space is no place to cut
+from vertexkit.sentence import ends_sentence
+from vertexkit.units import CLUSTER, HUGE, SPACE, Units, joined
+
 # Whatever may open or close a unit comes alone.
 _PIECE = re.compile(r"[^\s`~\[\]()/]+|.", re.DOTALL)
 _HEAD = r"([ \t]{0,20})(?:(?:[-*+]|\d{1,9}[.)])[ \t]{1,8})?"
@@ -16,157 +15,9 @@ _FENCE = re.compile(_HEAD + r"((`{3,})[^`]*|(~{3,}).*)", re.DOTALL)
 _MAYBE_FENCE = re.compile(r"[ \t]{0,20}(?:[-*+]|\d{1,9}[.)]?)?[ \t]{0,8}(?:`{0,2}|~{0,2})")
 _MARKER = re.compile(r"#{1,6}|[-+*•]|>+|\|.*|[*_]*\d{1,9}(?:\.\d{1,9})*[.)]", re.DOTALL)
 _BLANK_LINES = re.compile(r"\A\s*\n")
-_CLOSERS = "\"'»”’)]*_~"
-_OPENERS = "\"'«„“‘([*_~"
-_SHORT = (
-    "акад англ вв гг гл г-жа г-н гос гр доп доц др д-р долл изд илл им инж исп кв корп коп куб"
-    " лат мин млн млрд напр нем обл орг пер пл пос пп прим просп проф пр ред рис руб рус сб св"
-    " сек см сокр ср ст стр табл тел тыс ул усл чел шт экз"
-    " al approx apr aug ave bros capt cf col corp dec dept dr ed eds eg esp etc feb fig gen gov"
-    " hon hr ie inc jan jr lt ltd messrs mr mrs ms mt nov oct ph.d pp prof rev sen sep sept sgt sr"
-    " st vol vs"
-)
-_ABBREVIATIONS = frozenset(_SHORT.split())
 _WORD, _LINE, _SENTENCE = 1, 2, 3  # the better the place to cut, the higher
-_HUGE = 4  # a link may be so many times as long as the limit
 _SMALLEST = 12  # fences around a few characters of code need it
 _LEAD = 8  # so many signs, such as "**(", may stay before a huge link
-_CLUSTER = 64  # characters seen as one are not more than this
-
-
-def _ends_sentence(word: str) -> Literal["yes", "no", "perhaps"]:
-    """Perhaps: a quotation or bracket ends here, and what follows must tell."""
-    core = word.rstrip(_CLOSERS)
-    stem = core.rstrip(".!?…")
-    if stem == core:
-        return "no"
-    name = stem.lstrip(_OPENERS).lower()
-    letters = bool(name) and all(len(part) == 1 and part.isalpha() for part in name.split("."))
-    if core == stem + "." and (letters or name in _ABBREVIATIONS):
-        return "no"
-    return "yes" if core == word else "perhaps"
-
-
-def _joined(text: list[str], at: int) -> bool:
-    """Whether the characters on both sides of `at` are seen as one."""
-    left, right = text[at - 1], text[at]
-    if left == "\u200d" or "\U0001f3fb" <= right <= "\U0001f3ff":
-        return True
-    if "\U0001f1e6" <= left <= "\U0001f1ff" and "\U0001f1e6" <= right <= "\U0001f1ff":
-        start = at
-        while start and at - start < _CLUSTER and "\U0001f1e6" <= text[start - 1] <= "\U0001f1ff":
-            start -= 1
-        return (at - start) % 2 == 1  # two of them make a flag
-    if "\ud800" <= left <= "\udbff" and "\udc00" <= right <= "\udfff":
-        return True
-    return unicodedata.category(right) in ("Mn", "Me", "Mc", "Cf")
-
-
-class _Units:
-    """Inline code, links and URLs: where they are, and where one may have begun."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._base = 0
-        self._spans: list[tuple[int, int]] = []  # apart, in order
-        self.close()
-
-    def close(self) -> None:
-        """Nothing that is still open can be closed any more: the paragraph has ended."""
-        self._ticks: dict[int, int] = {}  # length of a run of backticks -> its place
-        self._run: int | None = None
-        self._escaped = False
-        self._brackets: deque[int] = deque()
-        self._label: int | None = None  # "[...]" has just been closed
-        self._link: int | None = None  # within the "(...)" of a link
-        self._depth, self._gap, self._title = 0, False, False
-        self._url: int | None = None
-
-    def read(self, piece: str, at: int, before: str) -> None:
-        """The next piece of a paragraph, its place and the few characters before it."""
-        char = piece[0]
-        if char == "`":
-            if self._run is None:
-                self._run, self._escaped = at, before.endswith("\\")
-        elif self._run is not None:
-            self._end_run(self._run, at)
-        label, self._label = self._label, None
-        if self._url is not None and char in _SPACE:
-            self.keep(self._url, at)
-            self._url = None
-        elif self._url is None and char == "/" and before.lower().endswith(("http:/", "https:/")):
-            self._url = at - (7 if before[-7:-6] in ("h", "H") else 6)
-        if self._link is not None:
-            self._read_link(self._link, char, at)
-        elif char == "(" and label is not None:
-            self._link, self._depth, self._gap, self._title = label, 1, False, False
-        if self._link is None and char == "[" and not before.endswith("\\"):
-            self._brackets.append(at - before.endswith("!"))
-        elif self._link is None and char == "]" and self._brackets:
-            self._label = self._brackets.pop()
-
-    def _end_run(self, run: int, at: int) -> None:
-        self._run = None
-        opened = self._ticks.pop(at - run, None)
-        if opened is None:
-            if not self._escaped:
-                self._ticks[at - run] = run
-            return
-        self.keep(opened, at)
-        self._ticks = {length: place for length, place in self._ticks.items() if place < opened}
-        while self._brackets and self._brackets[-1] > opened:
-            self._brackets.pop()
-
-    def _read_link(self, start: int, char: str, at: int) -> None:
-        if char in _SPACE:
-            self._gap = True
-        elif self._gap and not self._title and char not in "\"'()":
-            self._link = None  # only a title may follow the address
-            return
-        self._title = self._title or (self._gap and char in "\"'(")
-        self._depth += (char == "(") - (char == ")")
-        if self._depth == 0:
-            self.keep(start, at + 1)
-            self._link = None
-
-    def keep(self, start: int, end: int) -> None:
-        """Never cut between the two places."""
-        start = max(start, self._base)
-        while self._spans and self._spans[-1][1] > start:
-            earlier = self._spans.pop()
-            start, end = min(start, earlier[0]), max(end, earlier[1])
-        self._spans.append((start, end))
-
-    def around(self, place: int) -> tuple[int, int] | None:
-        """The unit that a cut at this place would tear."""
-        found = bisect_right(self._spans, place, key=itemgetter(1))
-        inside = found < len(self._spans) and self._spans[found][0] < place
-        return self._spans[found] if inside else None
-
-    def horizon(self, end: int) -> int:
-        """Up to which place it is known what is a unit and what is not."""
-        while self._brackets and end - self._brackets[0] > self._limit:
-            self._brackets.popleft()
-        while self._ticks and end - (first := next(iter(self._ticks.values()))) > self._limit:
-            self._ticks = {length: at for length, at in self._ticks.items() if at > first}
-        huge = _HUGE * self._limit
-        if self._link is not None and end - self._link > huge:
-            self.keep(self._link, self._link + huge)
-            self._link = None
-        if self._url is not None and end - self._url > huge:
-            self.keep(self._url, self._url + huge)
-            self._url = None
-        first_tick = next(iter(self._ticks.values()), None)
-        bracket = self._brackets[0] if self._brackets else None
-        places = (self._run, first_tick, bracket, self._label, self._link, self._url)
-        return min((place for place in places if place is not None), default=end)
-
-    def forget(self, base: int) -> None:
-        """What lies before this place has been sent."""
-        self._base = base
-        self._spans = [(max(start, base), end) for start, end in self._spans if end > base]
-        self._url = None if self._url is not None and self._url < base else self._url
-        self._link = None if self._link is not None and self._link < base else self._link
 
 
 @dataclass(slots=True)
@@ -212,7 +63,7 @@ class Cutter:
         # Places are counted from the start of the text; `_text` begins at `_base`.
         self._text: list[str] = []
         self._base = self._tail = self._word = 0  # `_tail`: behind the last visible character
-        self._units = _Units(self._limit)
+        self._units = Units(self._limit)
         self._breaks: list[tuple[int, int]] = []  # (place, how good), in order of place
         self._stops: deque[int] = deque()  # places where a message ends in any case
         self._fence: _Fence | None = None
@@ -303,7 +154,7 @@ class Cutter:
 
     def _read(self, piece: str) -> None:
         self._units.read(piece, self._end, "".join(self._text[-8:]))
-        if piece in _SPACE:
+        if piece in SPACE:
             self._read_space(piece)
         else:
             if self._gap or self._tail <= self._base:
@@ -349,7 +200,7 @@ class Cutter:
         if first and _MARKER.fullmatch(word):
             self._item = True  # and no cut between a marker and what it marks
             return
-        self._ending = _ends_sentence(word)
+        self._ending = ends_sentence(word)
         self._break(_SENTENCE if self._ending == "yes" else _WORD)
 
     def _break(self, rank: int) -> None:
@@ -401,15 +252,15 @@ class Cutter:
         if len(lead) > _LEAD or any(char.isalnum() for char in lead):
             return start
         self._breaks = [found for found in self._breaks if found[0] >= end]
-        huge = self._base + _HUGE * self._limit
+        huge = self._base + HUGE * self._limit
         if self._breaks and self._breaks[0][0] <= min(horizon, huge):
             return self._breaks[0][0]  # with the full stop or bracket behind it
         return min(end, huge) if self._tail > huge else None
 
     def _between_characters(self, place: int, floor: int) -> int:
-        lowest = max(floor, place - _CLUSTER)
+        lowest = max(floor, place - CLUSTER)
         cut = place
-        while cut > lowest and _joined(self._text, cut - self._base):
+        while cut > lowest and joined(self._text, cut - self._base):
             cut -= 1
         return cut if cut > lowest else place
 
@@ -419,7 +270,7 @@ class Cutter:
         if text:
             self._ready.append(text)
         line, end = size, size
-        while end < len(self._text) and self._text[end] in _SPACE:
+        while end < len(self._text) and self._text[end] in SPACE:
             end += 1
             line = end if self._text[end - 1] == "\n" else line
         self._mid_line = line == size

@@ -31,6 +31,8 @@ def where(fn: Handler) -> str:
 def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
     """A result as JSON, of at most `limit` bytes.
 
+    The platform takes an object or null; anything else becomes `{"result": ...}`.
+
     Raises:
         BadResult: it does not fit its annotation, cannot be put into JSON, or is too large.
     """
@@ -46,6 +48,8 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
         reason = f"it cannot be put into JSON: {str(error)[:200]}"
     else:
+        if not data.startswith(b"{") and data != b"null":
+            data = b'{"result":%b}' % data
         if len(data) <= limit:
             return data
         reason = f"its JSON has {len(data)} bytes, {limit} are allowed"

@@ -1,0 +1,75 @@
+"""The pytest plugin: `fake_dialog` and `fake_platform`.
+
+Which app is tested: the one named by the marker `@pytest.mark.vertexkit(app)`, else the one called
+`app` in the test's module, else the ini option `vertexkit_app = "module:app"`.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from vertexkit.testing.dialog import FakeDialog
+    from vertexkit.testing.platform import FakePlatform
+
+MEND = (
+    "fake_dialog does not know which app to run. Import it in the test's module "
+    "(`from hello import app`), mark the test (`@pytest.mark.vertexkit(app)`), or set "
+    '`vertexkit_app = "hello:app"` in [tool.pytest.ini_options]'
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Take in the ini option."""
+    parser.addini("vertexkit_app", "the app that fake_dialog runs: MODULE:APP", default="")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the marker known."""
+    config.addinivalue_line(
+        "markers",
+        "vertexkit(app, **settings): the app that fake_dialog runs, and settings for it",
+    )
+
+
+@pytest.fixture
+def fake_platform() -> "Iterator[FakePlatform]":
+    """A strict platform on a virtual clock. What it did not like fails the test at its end."""
+    from vertexkit.testing.clock import VirtualClock
+    from vertexkit.testing.platform import FakePlatform
+
+    platform = FakePlatform(clock=VirtualClock())
+    yield platform
+    platform.check()
+
+
+@pytest.fixture
+def fake_dialog(request: pytest.FixtureRequest, fake_platform: "FakePlatform") -> "FakeDialog":
+    """Runs the app's blocks on `fake_platform`: `run = await fake_dialog.run("loan", amount=1)`.
+
+    In a test that is no coroutine: `fake_dialog.run_sync(...)`.
+    """
+    from vertexkit.testing.dialog import FakeDialog
+
+    app, settings = _app(request)
+    return FakeDialog(app, fake_platform, **settings)
+
+
+def _app(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
+    from vertexkit.app import App
+
+    marker = request.node.get_closest_marker("vertexkit")
+    settings = dict(marker.kwargs) if marker is not None else {}
+    if marker is not None and marker.args:
+        app = marker.args[0]
+    else:
+        app = getattr(request.node.getparent(pytest.Module).obj, "app", None)
+        named = request.config.getini("vertexkit_app")
+        if not isinstance(app, App) and named:
+            module, _, attribute = named.partition(":")
+            app = getattr(import_module(module), attribute or "app", None)
+    if not isinstance(app, App):
+        raise pytest.UsageError(MEND)
+    return app, settings
