@@ -80,10 +80,8 @@ class Service:
             self.refusals,
             address,
             self.gate,
-            read_call=app.read_call,
-            body_limit=settings.body_limit,
-            ack_status=settings.ack_status,
-            fail_when_full=settings.on_full == "fail",
+            app.read_call,
+            settings,
         )
 
     def turn_away(self) -> None:
@@ -199,7 +197,9 @@ class App:
             SettingsError: a setting does not fit.
         """
         if not self.blocks:
-            raise DefinitionError('the app has no block: decorate a handler with @app.block("name")')
+            raise DefinitionError(
+                'the app has no block: decorate a handler with @app.block("name")'
+            )
         clock = clock or Clock()
         journal = journal or open_journal(
             settings.journal,
@@ -278,4 +278,3 @@ async def _http_error(request: Request, error: Exception) -> Response:
     if allow:
         response.headers["Allow"] = allow
     return response
-

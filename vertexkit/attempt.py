@@ -42,11 +42,11 @@ OnFailure: TypeAlias = Callable[[Context, Failure], Awaitable[Any]]
 """Says what a failed block is completed with; None leaves it as it would be."""
 
 
-class Timeout(VertexkitError):  # noqa: N818 - private to the house
+class Timeout(VertexkitError):
     """The deadline has passed."""
 
 
-class Shutdown(VertexkitError):  # noqa: N818 - private to the house
+class Shutdown(VertexkitError):
     """The process ends."""
 
 

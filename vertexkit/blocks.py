@@ -86,9 +86,7 @@ class Blocks(Mapping[str, Block]):
         def decorate(handler: H) -> H:
             at = where(handler)
             if not NAME.fullmatch(name):
-                raise DefinitionError(
-                    f"{at}: a block's name is of a-z, 0-9, - and _, not {name!r}"
-                )
+                raise DefinitionError(f"{at}: a block's name is of a-z, 0-9, - and _, not {name!r}")
             for term, value in (
                 ("timeout", timeout),
                 ("concurrency", concurrency),

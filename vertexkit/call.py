@@ -63,15 +63,12 @@ def read_call(raw: RawCall) -> Call:
     kind, _, parameters = raw.headers.get("content-type", "").partition(";")
     if "content-encoding" in raw.headers:
         raise CallError(415, "unsupported_encoding", "Send the body without Content-Encoding.")
-    match kind.strip().lower():
-        case mime if mime == JSON_TYPE and _is_utf8(parameters):
-            members = read_json(raw.body)
-        case mime if mime == FORM_TYPE and _is_utf8(parameters):
-            members = read_form(raw.body)
-        case _:
-            raise CallError(
-                415, "unsupported_media_type", f"Send {JSON_TYPE} or {FORM_TYPE}, in UTF-8."
-            )
+    read = READERS.get(kind.strip().lower())
+    if read is None or not _is_utf8(parameters):
+        raise CallError(
+            415, "unsupported_media_type", f"Send {JSON_TYPE} or {FORM_TYPE}, in UTF-8."
+        )
+    members = read(raw.body)
     token = members.pop("token", None)
     if not isinstance(token, str) or not token:
         raise CallError(400, "missing_token", "The body needs a member `token`: a string.")
@@ -117,6 +114,9 @@ def read_form(body: bytes) -> dict[str, Any]:
     return dict(fields)
 
 
+READERS = {JSON_TYPE: read_json, FORM_TYPE: read_form}
+
+
 def _is_utf8(parameters: str) -> bool:
     _, given, charset = parameters.lower().partition("charset=")
     return not given or charset.partition(";")[0].strip().strip('"') in ("utf-8", "utf8")
@@ -126,14 +126,12 @@ def _check_values(value: dict[str, Any]) -> None:
     """Refuse what the JSON reader lets through: depth, and 1e999 read as infinity."""
     level: list[Any] = [value]
     for _ in range(DEPTH):
-        deeper: list[Any] = []
-        for each in level:
-            for item in each.values() if isinstance(each, dict) else each:
-                if isinstance(item, dict | list):
-                    deeper.append(item)
-                elif isinstance(item, float) and math.isinf(item):
-                    raise CallError(400, "malformed_json", "A number in the body is too large.")
-        if not deeper:
+        items = [
+            item for each in level for item in (each.values() if isinstance(each, dict) else each)
+        ]
+        if any(isinstance(item, float) and math.isinf(item) for item in items):
+            raise CallError(400, "malformed_json", "A number in the body is too large.")
+        level = [item for item in items if isinstance(item, dict | list)]
+        if not level:
             return
-        level = deeper
     raise CallError(400, "too_deep", f"The body is more than {DEPTH} levels deep.")

@@ -90,8 +90,7 @@ def openapi(blocks: Mapping[str, Block], version: str, ack_status: int) -> dict[
 def _operation(block: Block, schemas: dict[str, Any], ack_status: int) -> dict[str, Any]:
     template = "#/components/schemas/{model}"
     inputs = block.signature.model.model_json_schema(ref_template=template)
-    for name, schema in inputs.pop("$defs", {}).items():
-        schemas[name] = schema
+    schemas.update(inputs.pop("$defs", {}))
     token = {"type": "string", "description": "the integration token", "minLength": 1}
     body = inputs | {
         "properties": {"token": token} | inputs.get("properties", {}),

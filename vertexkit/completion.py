@@ -2,8 +2,8 @@
 
 import asyncio
 
-from vertexkit.context import Backstage
 from vertexkit.botone.transport import pause
+from vertexkit.context import Backstage
 from vertexkit.errors import Fate, PlatformError
 from vertexkit.execution import Ending, Outcome
 from vertexkit.failure import Failure
@@ -28,9 +28,7 @@ class Completion:
         patience: seconds until it is given up.
     """
 
-    def __init__(
-        self, backstage: Backstage, lease: Lease, result: Result, patience: float
-    ) -> None:
+    def __init__(self, backstage: Backstage, lease: Lease, result: Result, patience: float) -> None:
         self._backstage = backstage
         self._lease = lease
         self._result = result

@@ -20,7 +20,6 @@ from vertexkit.clock import Clock
 from vertexkit.cutter import Cutter
 from vertexkit.errors import (
     DialogGone,
-    ExecutionEnded,
     Fate,
     Fenced,
     NonDeterministic,
@@ -157,7 +156,7 @@ class Context(Facts):
             BadRequest: the platform does not take this text.
             PlatformError: it did not get through before the deadline.
         """
-        if not isinstance(text, str) or not text:
+        if not text or not issubclass(type(text), str):
             raise TypeError(f"send_message takes a text of 1 character or more, got {text!r:.60}")
         position = self._next_position()
         return await self._fly(self._send(position, text, bool(typing)))
@@ -180,6 +179,8 @@ class Context(Facts):
             name: a short stable word; part of what makes two runs the same.
             fn: a function whose result can be put into JSON. Its return annotation is used to
                 give the same type back from the journal.
+            *args: for it.
+            **kwargs: for it.
 
         Raises:
             TypeError: the result cannot be put into JSON.
@@ -192,7 +193,7 @@ class Context(Facts):
             return cast(T, shape.validate_json(effect.value))
         await self._journalled(self._backstage.journal.intend(self._lease, effect))
         try:
-            value = await _call(fn, *args, **kwargs)
+            value = cast(T, await _call(fn, *args, **kwargs))
             stored = shape.dump_json(value)
         except Exception as error:
             await self._note(effect, EffectState.REJECTED)
@@ -200,7 +201,7 @@ class Context(Facts):
                 raise TypeError(f"step {name!r}: its result cannot be put into JSON") from error
             raise
         await self._note(effect, EffectState.CONFIRMED, stored)
-        self._tell("stepped", name=name)
+        self._tell("stepped", step=name)
         return value
 
     async def stream(
@@ -336,9 +337,13 @@ class Context(Facts):
                 if self._terms.on_unknown == "assume_sent":
                     return Message(None, None)
             else:
-                value = to_json({"message_id": message.message_id, "created_at": message.created_at})
+                value = to_json(
+                    {"message_id": message.message_id, "created_at": message.created_at}
+                )
                 await self._note(effect, EffectState.CONFIRMED, value)
-                self._tell("sent", seconds=self._backstage.clock.now() - began, typing=typing)
+                self._tell(
+                    "sent", typing=typing, seconds=round(self._backstage.clock.now() - began, 6)
+                )
                 return message
 
     async def _unknown(self, effect: Effect, error: PlatformError | None) -> None:
@@ -398,4 +403,3 @@ async def _each(chunks: AsyncIterable[str] | Iterable[str]) -> AsyncIterable[str
         return
     for chunk in chunks:
         yield chunk
-

@@ -52,7 +52,7 @@ class VertexkitError(Exception):
     """The root of every error that vertexkit raises."""
 
 
-class Retry(VertexkitError):  # noqa: N818 - authors write `raise Retry(after=5)`
+class Retry(VertexkitError):
     """Raised by a handler: run me again later, from the top.
 
     What was sent or stepped before is not repeated: it gives back what it gave the first time.
@@ -68,7 +68,7 @@ class Retry(VertexkitError):  # noqa: N818 - authors write `raise Retry(after=5)
         self.reason = reason
 
 
-class BlockFailed(VertexkitError):  # noqa: N818 - authors write `raise BlockFailed("no_rate", ...)`
+class BlockFailed(VertexkitError):
     """Raised by a handler: end this block as failed.
 
     The block is completed with `{"ok": false, "error": {"code", "message"}}`, with `data` beside
@@ -125,7 +125,7 @@ class NonDeterministic(VertexkitError):
     """A second run of a handler did something else than the first at the same position."""
 
 
-class QueueFull(VertexkitError):  # noqa: N818 - it is no failure of the queue
+class QueueFull(VertexkitError):
     """As many executions wait as are allowed to; nothing was kept of this one."""
 
 

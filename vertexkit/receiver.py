@@ -19,6 +19,7 @@ from vertexkit.failure import Failure
 from vertexkit.inbox import Inbox
 from vertexkit.problems import problem, shown
 from vertexkit.refusals import Refusals
+from vertexkit.settings import Settings
 
 COME_BACK = 5
 """Seconds that a 503 asks the platform to wait."""
@@ -55,9 +56,7 @@ class Receiver:
         address: of the platform, which may not serve a token's instance.
         gate: who may call.
         read_call: from the raw call to token and inputs.
-        body_limit: bytes.
-        ack_status: answers an accepted call.
-        fail_when_full: answer a call for which there is no room with 2xx, and fail its block.
+        settings: the body's limit, the status that answers, what to do when all is full.
     """
 
     def __init__(
@@ -67,11 +66,8 @@ class Receiver:
         refusals: Refusals,
         address: Address,
         gate: Gate,
-        *,
         read_call: ReadCall,
-        body_limit: int,
-        ack_status: int,
-        fail_when_full: bool,
+        settings: Settings,
     ) -> None:
         self._blocks = blocks
         self._inbox = inbox
@@ -79,9 +75,9 @@ class Receiver:
         self._address = address
         self._gate = gate
         self._read_call = read_call
-        self._body_limit = body_limit
-        self._ack_status = ack_status
-        self._fail_when_full = fail_when_full
+        self._body_limit = settings.body_limit
+        self._ack_status = settings.ack_status
+        self._fail_when_full = settings.on_full == "fail"
         self.closed = False
         """Set while the process ends: every call is sent away."""
 
@@ -93,9 +89,7 @@ class Receiver:
         if not self._gate.opens(request):
             return problem(404, "not_found", "There is nothing here.")
         if self.closed:
-            return problem(
-                503, "shutting_down", "This service is stopping.", retry_after=COME_BACK
-            )
+            return problem(503, "shutting_down", "This service is stopping.", retry_after=COME_BACK)
         try:
             body = await self._read_body(request)
             call, token = self._read(request, body)

@@ -139,7 +139,7 @@ class Runner:
                 try:
                     leases = await self._backstage.journal.claim(self.worker, self._room(), limit)
                 except JournalError as error:
-                    log.error("claim_failed", reason=str(error))
+                    log.warning("claim_failed", reason=str(error))
                     await asyncio.sleep(1.0)
                     self._wake.set()
                     break
@@ -166,7 +166,7 @@ class Runner:
             try:
                 news = await self._backstage.journal.renew(self.worker, list(self._active))
             except JournalError as error:
-                log.error("renew_failed", reason=str(error))
+                log.warning("renew_failed", reason=str(error))
                 continue
             for execution in news.superseded:
                 self.supersede(execution)
@@ -199,7 +199,7 @@ class Runner:
                 await self._settle(active, outcome)
         except Fenced:
             self._backstage.events.tell("fenced", lease.execution.id)
-        except Exception:  # noqa: BLE001 - a defect of vertexkit must not lose an execution
+        except Exception:
             log.exception("crashed")
             await self._park_crashed(active)
         finally:
@@ -230,8 +230,7 @@ class Runner:
         journal, lease, events = self._backstage.journal, active.lease, self._backstage.events
         ends = self._last_call is not None
         match verdict:
-            case None:
-                assert active.outcome is not None, "only an early completion gives no verdict"
+            case None if active.outcome is not None:  # the handler completed by itself
                 return await active.outcome
             case Result():
                 return await self._conclude(active, verdict)
@@ -240,11 +239,14 @@ class Runner:
             case Fenced():
                 raise verdict
             case Retry() if not ends:
-                events.tell("retried", lease.execution.id, seconds=verdict.after, why=verdict.reason)
+                events.tell(
+                    "retried", lease.execution.id, seconds=verdict.after, why=verdict.reason
+                )
                 await journal.release(lease, verdict.after)
                 return None
             case _ if journal.survives:
-                return await self._release(active)
+                await self._release(active)
+                return None
             case _:
                 return await self._conclude(active, Failure("shutdown").result())
 
@@ -280,7 +282,7 @@ class Runner:
         try:
             outcome = await self._park(active, Park(Failure("internal"), "vertexkit failed"))
             await self._settle(active, outcome)
-        except Exception:  # noqa: BLE001 - the lease runs out, then another run takes it up
+        except Exception:
             log.exception("crashed")
 
     async def _settle(self, active: _Active, outcome: Outcome) -> None:

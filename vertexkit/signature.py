@@ -18,7 +18,7 @@ SHAPE = "Its first parameter is the context, then one pydantic model or plain ty
 EXAMPLE = "async def loan(ctx: Context, request: Loan) -> Offer"
 
 
-class BadResult(Exception):  # noqa: N818 - private to the house: it becomes the code `bad_result`
+class BadResult(Exception):
     """A result that cannot be sent; says why."""
 
 
@@ -162,14 +162,18 @@ def _read_inputs(
     try:
         return create_model(name, __config__=ConfigDict(extra="ignore"), **fields), False
     except (PydanticUserError, NameError, TypeError) as error:
-        raise DefinitionError(f"{at}: its inputs cannot be read from JSON: {_first(error)}") from None
+        raise DefinitionError(
+            f"{at}: its inputs cannot be read from JSON: {_first(error)}"
+        ) from None
 
 
 def _adapter(at: str, hints: Mapping[str, Any]) -> TypeAdapter[Any]:
     try:
         return TypeAdapter(hints.get("return", Any))
     except PydanticUserError as error:
-        raise DefinitionError(f"{at}: its result cannot be put into JSON: {_first(error)}") from None
+        raise DefinitionError(
+            f"{at}: its result cannot be put into JSON: {_first(error)}"
+        ) from None
 
 
 def _check_schemas(at: str, signature: Signature) -> None:

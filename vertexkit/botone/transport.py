@@ -1,5 +1,6 @@
 """From the platform's answers to errors, in one place; and how long to wait after one."""
 
+import math
 import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -76,7 +77,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)
         seconds = (when - (now or datetime.now(UTC))).total_seconds()
-    if seconds != seconds:  # "nan" is a number to float()
+    if math.isnan(seconds):
         return None
     return min(max(seconds, 0.0), LONGEST_PAUSE)
 
@@ -88,4 +89,5 @@ def pause(failures: int, asked: float | None = None) -> float:
     waiting executions do not come back all at once.
     """
     grown = min(FIRST_PAUSE * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)
-    return max(grown * random.uniform(0.5, 1.0), asked or 0.0)
+    spread = random.uniform(0.5, 1.0)  # noqa: S311 - chance that keeps no secret
+    return max(grown * spread, asked or 0.0)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from vertexkit.clock import Clock
 from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
 
 ANSWER_LIMIT = 1024 * 1024
@@ -138,10 +139,15 @@ class AsgiWire:
 
     A failure inside the app counts as a connection that broke off: before the answer began it is
     `SendOutcomeUnknown`, after that the answer's body is what had come.
+
+    Args:
+        app: the platform.
+        clock: whose seconds a timeout counts.
     """
 
-    def __init__(self, app: AsgiApp) -> None:
+    def __init__(self, app: AsgiApp, clock: Clock | None = None) -> None:
         self._app = app
+        self._clock = clock or Clock()
 
     async def post(self, url: str, body: bytes, timeout: float) -> Answer:
         address = urlsplit(url)
@@ -170,8 +176,12 @@ class AsgiWire:
                 read += message.get("body", b"")
 
         try:
-            async with asyncio.timeout(timeout):
-                await self._app(_scope(address.path, address.query, body), receive, send)
+            async with asyncio.timeout(None) as limit:
+                timer = self._clock.timer(timeout, lambda: limit.reschedule(0.0))
+                try:
+                    await self._app(_scope(address.path, address.query, body), receive, send)
+                finally:
+                    timer.cancel()
         except TimeoutError:
             reason = "no answer in time"
         except Exception:  # noqa: BLE001 - whatever it was, the caller of a socket sees it break

@@ -101,10 +101,9 @@ class MemoryJournal:
                 self._due(self._rows[execution])
         claimed: list[_Row] = []
         for block, places in ((FIXED, limit), *room.items()):
-            waiting = self._waiting.get(block)
-            while waiting and places > 0 and len(claimed) < limit:
-                claimed.append(waiting.popleft())
-                places -= 1
+            if waiting := self._waiting.get(block):
+                number = min(len(waiting), places, limit - len(claimed))
+                claimed.extend([waiting.popleft() for _ in range(number)])
         return [self._hold(row, worker) for row in claimed]
 
     def _hold(self, row: _Row, worker: str) -> Lease:
@@ -242,7 +241,7 @@ class MemoryJournal:
 
 
 def _record(row: _Row, outcome: Outcome | None) -> Record:
-    effects = row.effects.values()
+    effects = list(row.effects.values())
     if outcome is not None:
         effects = [replace(each, value=b"") for each in effects]
     return Record(

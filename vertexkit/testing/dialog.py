@@ -115,7 +115,9 @@ class FakeDialog:
 
     async def __aenter__(self) -> Self:
         self._service = await self._stack.enter_async_context(
-            self.app.started(self._settings, clock=self.clock, wire=AsgiWire(self.platform))
+            self.app.started(
+                self._settings, clock=self.clock, wire=AsgiWire(self.platform, self.clock)
+            )
         )
         self._service.events.subscribe(self._note)
         self._asgi = Starlette(routes=self.app.routes(self._service))

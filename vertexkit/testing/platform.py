@@ -23,7 +23,7 @@ BASE_PATH = "/api"
 ASTRAY = {404: "path", 405: "method for this path"}
 
 
-class ConnectionCut(ConnectionError):  # noqa: N818 - it says what happened
+class ConnectionCut(ConnectionError):
     """How an ordered fault leaves the ASGI app: for the caller the connection broke.
 
     It comes before anything was sent ("cut", "lost") or after half of the answer ("half"). Over a
