@@ -190,7 +190,9 @@ class App:
 
         Args:
             settings: of the process.
-            clock, wire, journal: instead of those that the settings name, for tests.
+            clock: instead of real time, for tests.
+            wire: instead of sockets, for tests.
+            journal: instead of the one that the settings name.
 
         Raises:
             DefinitionError: the app has no block.
@@ -267,7 +269,7 @@ class App:
         return routes
 
 
-async def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     detail = {
         404: "There is nothing here. Blocks are at POST /blocks/{name}.",

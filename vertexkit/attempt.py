@@ -198,35 +198,38 @@ class Attempt:
             if error is not None and not isinstance(error, asyncio.CancelledError):
                 log.error("handler_failed", completed=True, exc_info=error)
             return None
-        match self._reason:
-            case Shutdown() | Fenced():
-                return self._reason
+        if self._reason is not None:
+            return await self._stopped(self._reason)
+        if error is None:
+            return await self._result(task.result())
+        if isinstance(error, Retry):
+            if self._lease.attempt < (self._block.attempts or self._house.attempts):
+                return error
+            return await self._fail(Failure("attempts", error=error))
+        if isinstance(error, BlockFailed):
+            return await self._fail(Failure(error.code, error.message, error.data, error))
+        log.error("handler_failed", exc_info=error)
+        return await self._fail(Failure("internal", error=error))
+
+    async def _stopped(self, reason: VertexkitError) -> Verdict:
+        """What follows from a run that was ended before its handler had."""
+        match reason:
             case NonDeterministic():
-                return Park(Failure("nondeterministic"), str(self._reason))
+                return Park(Failure("nondeterministic"), str(reason))
             case SendOutcomeUnknown():
-                return Park(Failure("unknown"), str(self._reason))
-            case Timeout():
-                return await self._fail(Failure("timeout"))
+                return Park(Failure("unknown"), str(reason))
+            case Shutdown() | Fenced():
+                return reason
             case DialogGone():
                 # Nothing can be said any more, so the hook is not asked.
                 return Failure("gone").result()
-        match error:
-            case None:
-                return await self._result(task.result())
-            case Retry() if self._lease.attempt < (self._block.attempts or self._house.attempts):
-                return error
-            case Retry():
-                return await self._fail(Failure("attempts", error=error))
-            case BlockFailed():
-                return await self._fail(Failure(error.code, error.message, error.data, error))
-        log.error("handler_failed", exc_info=error)
-        return await self._fail(Failure("internal", error=error))
+        return await self._fail(Failure("timeout"))
 
     async def _result(self, value: Any) -> Result:
         try:
             return Result(self._dump(value))
         except BadResult as error:
-            log.error("bad_result", reason=str(error))
+            log.warning("bad_result", reason=str(error))
             return await self._fail(Failure("bad_result", error=error))
 
     async def _fail(self, failure: Failure) -> Result:
@@ -237,11 +240,11 @@ class Attempt:
             try:
                 return Result(dump(anything, value, self._house.result_limit), failure.code)
             except BadResult as error:
-                log.error("on_failure_failed", reason=str(error))
+                log.warning("on_failure_failed", reason=str(error))
         try:
             return failure.result()
         except ValueError:  # data of `BlockFailed` that cannot be put into JSON
-            log.error("bad_result", reason="the data of BlockFailed cannot be put into JSON")
+            log.warning("bad_result", reason="the data of BlockFailed cannot be put into JSON")
             return Failure(failure.code, failure.message).result()
 
     async def _ask(self, hook: OnFailure, failure: Failure) -> Any:

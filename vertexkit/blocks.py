@@ -94,7 +94,7 @@ class Blocks(Mapping[str, Block]):
             ):
                 if value is not None and value <= 0:
                     raise DefinitionError(f"{at}: block {name!r}: {term} has to be above 0")
-            signature = read_signature(name, handler, _names_around(handler))
+            signature = read_signature(name, handler, _names_around())
             text = description or inspect.getdoc(handler) or ""
             self._add(
                 Block(
@@ -131,7 +131,7 @@ class Blocks(Mapping[str, Block]):
         self._blocks[block.name] = block
 
 
-def _names_around(handler: Handler) -> dict[str, Any]:
+def _names_around() -> dict[str, Any]:
     """The local names where a handler is decorated: its annotations may be text that uses them."""
     frame = sys._getframe(2)  # noqa: SLF001 - the decorated function's own frame is not kept
     return dict(frame.f_locals) if frame.f_code.co_name != "<module>" else {}
