@@ -10,7 +10,7 @@ from vertexkit.clock import Clock
 
 log = structlog.get_logger("vertexkit")
 
-QUIET = frozenset({"claimed", "sent", "stepped", "concluded", "trying"})
+QUIET = frozenset({"claimed", "sent", "stepped", "concluded", "completed"})
 """Events that are lines at DEBUG: an execution that goes well is two lines at INFO."""
 LOUD = frozenset({"parked", "fenced", "abandoned", "unknown", "crashed"})
 """Events that an operator should see: lines at WARNING."""

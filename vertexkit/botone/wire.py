@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
+from vertexkit.botone.turns import Turns
 from vertexkit.clock import Clock
 from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
 
@@ -69,7 +70,7 @@ class AiohttpWire:
         self._urls: dict[str, URL] = {}
         # A gate of our own: the connector's queue of waiters costs half as much again as the
         # request itself once it is long.
-        self._gate = asyncio.Semaphore(connections)
+        self._turns = Turns(connections)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -80,22 +81,16 @@ class AiohttpWire:
 
     async def post(self, url: str, body: bytes, timeout: float) -> Answer:
         target = self._urls.get(url) or self._urls.setdefault(url, URL(url))
-        began = asyncio.get_running_loop().time()
         try:
-            if self._gate.locked():
-                async with asyncio.timeout(timeout):
-                    await self._gate.acquire()
-                timeout -= asyncio.get_running_loop().time() - began
-            else:
-                await self._gate.acquire()
+            waited = await self._turns.take(timeout)
         except TimeoutError:
             raise PlatformUnreachable(
                 "POST", target.path, reason="no connection was free in time"
             ) from None
         try:
-            return await self._post(target, body, timeout)
+            return await self._post(target, body, timeout - waited)
         finally:
-            self._gate.release()
+            self._turns.give_back()
 
     async def _post(self, target: URL, body: bytes, timeout: float) -> Answer:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(CONNECT_TIMEOUT, timeout))
