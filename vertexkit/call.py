@@ -1,9 +1,8 @@
 """The platform's raw call of a block, and how it is read."""
 
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl
 
@@ -17,24 +16,20 @@ JSON_TYPE = "application/json"
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class RawCall:
     """One HTTP request to a block's URL, as it came."""
 
     path: str
     body: bytes = field(repr=False)
-    raw_headers: Iterable[tuple[bytes, bytes]] = field(default=(), repr=False)
-    raw_query: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Their names in lower case; the last one of a name wins."""
+    query_string: str = field(default="", repr=False)
 
-    @cached_property
-    def headers(self) -> Mapping[str, str]:
-        """The headers, their names in lower case; the last one of a name wins."""
-        return {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in self.raw_headers}
-
-    @cached_property
+    @property
     def query(self) -> Mapping[str, str]:
         """The query's parameters; the last one of a name wins."""
-        return dict(parse_qsl(self.raw_query.decode("latin-1"), keep_blank_values=True))
+        return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
 
 class Call(NamedTuple):

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pydantic_core import to_json
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -46,7 +45,7 @@ class Page:
         self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._gate is not None and not self._gate.opens(Request(scope)):
+        if self._gate is not None and not self._gate.opens(scope):
             response = problem(404, "not_found", "There is nothing here.")
         else:
             status, content = self._make()

@@ -1,5 +1,6 @@
 """What happens to executions, told in one place."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -7,8 +8,6 @@ from typing import Any
 import structlog
 
 from vertexkit.clock import Clock
-
-log = structlog.get_logger("vertexkit")
 
 QUIET = frozenset({"claimed", "sent", "stepped", "concluded", "completed"})
 """Events that are lines at DEBUG: an execution that goes well is two lines at INFO."""
@@ -34,6 +33,9 @@ class Events:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._subscribers: list[Callable[[Event], None]] = []
+        # Bound once: a lazy logger binds itself anew at every call.
+        self._log = structlog.get_logger("vertexkit").bind()
+        self._debug = self._log.is_enabled_for(logging.DEBUG)
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
         """Call back for every event from now on, on the event loop; it must be quick."""
@@ -42,11 +44,12 @@ class Events:
     def tell(self, name: str, execution: str, **fields: Any) -> None:
         """Say that `name` happened. The execution is on the log line by `logs.bind`."""
         if name in QUIET:
-            log.debug(name, **fields)
+            if self._debug:
+                self._log.debug(name, **fields)
         elif name in LOUD:
-            log.warning(name, **fields)
+            self._log.warning(name, **fields)
         else:
-            log.info(name, **fields)
+            self._log.info(name, **fields)
         if self._subscribers:
             event = Event(name, execution, self._clock.now(), fields)
             for subscriber in self._subscribers:

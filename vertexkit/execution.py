@@ -8,7 +8,6 @@ import re
 import time
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from typing import Any
 
 from pydantic_core import CoreSchema, core_schema, from_json
@@ -51,20 +50,27 @@ class Token:
         if not TOKEN.fullmatch(secret):
             raise ValueError("a token is 1 to 4096 printable ASCII characters without spaces")
         self._secret = secret
+        self._fingerprint = ""
+        self._claims: Claims | None = None
+        self._claims_read = False
 
     def reveal(self) -> str:
         """The token itself. Never log it."""
         return self._secret
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """The first eight hex digits of its SHA-256: enough to tell two tokens apart."""
-        return hashlib.sha256(self._secret.encode()).hexdigest()[:8]
+        if not self._fingerprint:
+            self._fingerprint = hashlib.sha256(self._secret.encode()).hexdigest()[:8]
+        return self._fingerprint
 
-    @cached_property
+    @property
     def claims(self) -> Claims | None:
         """What it says of itself if it has the shape of a JWT, else None. Unverified."""
-        return read_claims(self._secret)
+        if not self._claims_read:
+            self._claims, self._claims_read = read_claims(self._secret), True
+        return self._claims
 
     def __repr__(self) -> str:
         return f"Token({self.fingerprint})"

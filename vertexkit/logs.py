@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any, BinaryIO, Literal
 
@@ -126,6 +127,22 @@ def _add_execution(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
     return {**bound[0], **event} if bound is not None else event
 
 
+class _Stamp:
+    """Puts the time on a line (UTC, ISO 8601): the text of a second is made once in a second."""
+
+    def __init__(self) -> None:
+        self._second = 0
+        self._text = ""
+
+    def __call__(self, _: Any, __: str, event: MutableMapping[str, Any]) -> Any:
+        second, fraction = divmod(time.time_ns() // 1000, 1_000_000)
+        if second != self._second:
+            self._second = second
+            self._text = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(second))
+        event["time"] = f"{self._text}.{fraction:06d}Z"
+        return event
+
+
 def _render_json(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
     return to_json(event, fallback=repr, inf_nan_mode="strings")
 
@@ -162,11 +179,7 @@ def configure(
     first: list[Processor] = [
         _add_execution,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(
-            fmt="%H:%M:%S" if readable else "iso", utc=not readable, key="time"
-        )
-        if not readable
-        else structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if readable else _Stamp(),
     ]
     structlog.configure(
         processors=[*first, *last],

@@ -5,10 +5,8 @@ from collections.abc import Mapping, Sequence
 from hashlib import sha256
 
 from pydantic import ValidationError
-from pydantic_core import to_json
 from starlette.requests import Request
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.blocks import Block
 from vertexkit.botone.vertex import Address
@@ -23,7 +21,7 @@ from vertexkit.settings import Settings
 
 COME_BACK = 5
 """Seconds that a 503 asks the platform to wait."""
-ACK_HEADERS = {"Cache-Control": "no-store"}
+ACK_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
 
 
 class Gate:
@@ -36,14 +34,31 @@ class Gate:
     def __init__(self, secrets: Sequence[str]) -> None:
         self._wanted = [sha256(secret.encode()).digest() for secret in secrets]
 
-    def opens(self, request: Request) -> bool:
+    def opens(self, scope: Scope) -> bool:
         """Compare in constant time, with every secret whichever fits."""
         if not self._wanted:
             return True
+        request = Request(scope)
         given = request.path_params.get("key") or request.query_params.get("key", "")
         digest = sha256(given.encode(errors="surrogateescape")).digest()
         fits = [hmac.compare_digest(digest, wanted) for wanted in self._wanted]
         return any(fits)
+
+
+class Ack:
+    """The answer to an accepted call, without the detours of a response for every purpose."""
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self._start = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*ACK_HEADERS, (b"content-length", b"%d" % len(body))],
+        }
+        self._body = {"type": "http.response.body", "body": body}
+
+    async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
+        await send(self._start)
+        await send(self._body)
 
 
 class Receiver:
@@ -82,51 +97,54 @@ class Receiver:
         """Set while the process ends: every call is sent away."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        response = await self._receive(Request(scope, receive))
+        response = await self._receive(scope, receive)
         await response(scope, receive, send)
 
-    async def _receive(self, request: Request) -> Response:
-        if not self._gate.opens(request):
+    async def _receive(self, scope: Scope, receive: Receive) -> ASGIApp:
+        if not self._gate.opens(scope):
             return problem(404, "not_found", "There is nothing here.")
         if self.closed:
             return problem(503, "shutting_down", "This service is stopping.", retry_after=COME_BACK)
+        headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         try:
-            body = await self._read_body(request)
-            call, token = self._read(request, body)
+            body = await self._read_body(headers, receive)
+            query = scope["query_string"].decode("latin-1")
+            call, token = self._read(RawCall(scope["path"], body, headers, query))
         except CallError as error:
             return problem(error.status, error.code, error.detail)
-        return await self._accept(self._name(request), call, token, body)
+        # Without a name in the URL it is the only block.
+        name = scope["path_params"].get("name") or next(iter(self._blocks))
+        return await self._accept(name, call, token, body)
 
-    def _name(self, request: Request) -> str:
-        """The block that the URL names; without a name, the only one."""
-        name: str | None = request.path_params.get("name")
-        return name if name is not None else next(iter(self._blocks))
-
-    async def _read_body(self, request: Request) -> bytes:
+    async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """The body, its bytes counted as they come.
 
         Raises:
-            CallError: 413.
+            CallError: 413, or 400 if the caller left in the middle.
         """
-        declared = request.headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self._body_limit:
+        declared = headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared[:20]) > self._body_limit:
             raise self._too_large()
-        chunks, size = [], 0
-        async for chunk in request.stream():
-            size += len(chunk)
+        body, more = b"", True
+        chunks: list[bytes] = []
+        size = 0
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise CallError(400, "incomplete", "The body broke off.")
+            body, more = message.get("body", b""), message.get("more_body", False)
+            size += len(body)
             if size > self._body_limit:
                 raise self._too_large()
-            chunks.append(chunk)
-        return b"".join(chunks)
+            chunks.append(body)
+        return body if len(chunks) == 1 else b"".join(chunks)
 
     def _too_large(self) -> CallError:
         return CallError(
             413, "too_large", f"The body may have {self._body_limit} bytes (VERTEXKIT_BODY_LIMIT)."
         )
 
-    def _read(self, request: Request, body: bytes) -> tuple[Call, Token]:
-        scope = request.scope
-        raw = RawCall(scope["path"], body, scope["headers"], scope["query_string"])
+    def _read(self, raw: RawCall) -> tuple[Call, Token]:
         call = self._read_call(raw)
         try:
             token = Token(call.token)
@@ -135,7 +153,7 @@ class Receiver:
         self._address.base(token)
         return call, token
 
-    async def _accept(self, name: str, call: Call, token: Token, body: bytes) -> Response:
+    async def _accept(self, name: str, call: Call, token: Token, body: bytes) -> ASGIApp:
         block = self._blocks.get(name)
         if block is None:
             self._refusals.refuse(token, Failure("unknown_block"))
@@ -161,17 +179,12 @@ class Receiver:
                 "The call cannot be kept now; nothing was started.",
                 retry_after=COME_BACK,
             )
-        return Response(
-            b'{"execution":"%b"}' % acceptance.execution.encode(),
-            self._ack_status,
-            ACK_HEADERS,
-            "application/json",
-        )
+        return Ack(self._ack_status, b'{"execution":"%b"}' % acceptance.execution.encode())
 
-    def _full(self, token: Token) -> Response:
+    def _full(self, token: Token) -> ASGIApp:
         if not self._fail_when_full:
             return problem(
                 503, "queue_full", "Too many executions are waiting.", retry_after=COME_BACK
             )
         self._refusals.refuse(token, Failure("overloaded"))
-        return Response(to_json({"execution": None}), self._ack_status, ACK_HEADERS)
+        return Ack(self._ack_status, b'{"execution":null}')

@@ -199,7 +199,16 @@ class MemoryJournal:
             del self._latest[row.key]
         for follower in row.followers:
             self._enqueue(self._rows[follower])
-        self._settled[execution.id] = _record(row, outcome)
+        self._settled[execution.id] = Record(
+            execution.id,
+            execution.block,
+            Phase.SETTLED,
+            row.attempts,
+            execution.accepted_at,
+            tuple([_erased(each) for each in row.effects.values()]),
+            None,
+            outcome,
+        )
         if len(self._settled) > KEPT:
             self._settled.popitem(last=False)
         if self._unique:
@@ -212,7 +221,17 @@ class MemoryJournal:
 
     async def find(self, execution: str) -> Record | None:
         row = self._rows.get(execution)
-        return _record(row, None) if row is not None else self._settled.get(execution)
+        if row is None:
+            return self._settled.get(execution)
+        return Record(
+            execution,
+            row.execution.block,
+            row.phase,
+            row.attempts,
+            row.execution.accepted_at,
+            tuple(row.effects.values()),
+            row.result,
+        )
 
     def _owned(self, lease: Lease) -> _Row:
         row = self._rows.get(lease.execution.id)
@@ -240,17 +259,6 @@ class MemoryJournal:
         return execution if until > self._clock.now() else None
 
 
-def _record(row: _Row, outcome: Outcome | None) -> Record:
-    effects = list(row.effects.values())
-    if outcome is not None:
-        effects = [replace(each, value=b"") for each in effects]
-    return Record(
-        execution=row.execution.id,
-        block=row.execution.block,
-        phase=row.phase if outcome is None else Phase.SETTLED,
-        attempts=row.attempts,
-        accepted_at=row.execution.accepted_at,
-        effects=tuple(effects),
-        result=row.result if outcome is None else None,
-        outcome=outcome,
-    )
+def _erased(effect: Effect) -> Effect:
+    """An effect without what it gave back, but for the ids of a message."""
+    return effect if effect.kind == "send" else replace(effect, value=b"")
