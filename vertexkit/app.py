@@ -16,13 +16,13 @@ from starlette.types import Receive, Scope, Send
 
 from vertexkit import logs
 from vertexkit.attempt import House, Middleware, OnFailure
+from vertexkit.backstage import Backstage, OnUnknown
 from vertexkit.blocks import Blocks
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import AiohttpWire, Wire
 from vertexkit.call import ReadCall, read_call
 from vertexkit.catalogue import Page, catalogue, openapi
 from vertexkit.clock import Clock
-from vertexkit.context import Backstage, OnUnknown
 from vertexkit.errors import DefinitionError
 from vertexkit.events import Events
 from vertexkit.inbox import Inbox

@@ -11,8 +11,9 @@ import anyio.to_thread
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from vertexkit.backstage import Backstage, Terms
 from vertexkit.blocks import Block
-from vertexkit.context import Backstage, Context, Terms
+from vertexkit.context import Context
 from vertexkit.errors import (
     AlreadyCompleted,
     BlockFailed,

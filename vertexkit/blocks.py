@@ -1,13 +1,14 @@
 """Blocks: handlers with a name, terms and a contract."""
 
 import inspect
+import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
-from vertexkit.context import OnUnknown
+from vertexkit.backstage import OnUnknown
 from vertexkit.errors import DefinitionError
 from vertexkit.signature import Handler, Signature, read_signature, where
 
@@ -86,28 +87,31 @@ class Blocks(Mapping[str, Block]):
         def decorate(handler: H) -> H:
             at = where(handler)
             if not NAME.fullmatch(name):
-                raise DefinitionError(f"{at}: a block's name is of a-z, 0-9, - and _, not {name!r}")
-            for term, value in (
-                ("timeout", timeout),
-                ("concurrency", concurrency),
-                ("attempts", attempts),
-            ):
-                if value is not None and value <= 0:
+                raise DefinitionError(
+                    f"{at}: a block's name is of a-z, 0-9, - and _, at most 64, not {name!r}"
+                )
+            terms = {"timeout": timeout, "concurrency": concurrency, "attempts": attempts}
+            for term, value in terms.items():
+                if value is not None and not 0 < value < math.inf:
                     raise DefinitionError(f"{at}: block {name!r}: {term} has to be above 0")
+            if on_unknown not in (policies := get_args(OnUnknown)):
+                raise DefinitionError(
+                    f"{at}: block {name!r}: on_unknown has to be one of {', '.join(policies)}"
+                )
             signature = read_signature(name, handler, _names_around())
             text = description or inspect.getdoc(handler) or ""
-            self._add(
-                Block(
-                    name,
-                    title or name,
-                    text,
-                    signature,
-                    timeout,
-                    concurrency,
-                    attempts,
-                    on_unknown,
-                )
+            block = Block(
+                name,
+                title or name,
+                text,
+                signature,
+                timeout,
+                concurrency,
+                attempts,
+                on_unknown,
             )
+            self._check_free(block)
+            self._blocks[name] = block
             return handler
 
         return decorate
@@ -119,16 +123,16 @@ class Blocks(Mapping[str, Block]):
             DefinitionError: a name is here already; says where both are.
         """
         for block in blocks.values():
-            self._add(block)
+            self._check_free(block)
+        self._blocks.update(blocks)
 
-    def _add(self, block: Block) -> None:
+    def _check_free(self, block: Block) -> None:
         earlier = self._blocks.get(block.name)
         if earlier is not None:
             raise DefinitionError(
                 f"{where(block.signature.handler)}: the name {block.name!r} is taken by the block "
                 f"at {where(earlier.signature.handler)}; give one of them another name"
             )
-        self._blocks[block.name] = block
 
 
 def _names_around() -> dict[str, Any]:

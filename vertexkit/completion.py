@@ -2,8 +2,8 @@
 
 import asyncio
 
+from vertexkit.backstage import Backstage
 from vertexkit.botone.transport import pause
-from vertexkit.context import Backstage
 from vertexkit.errors import Fate, PlatformError
 from vertexkit.execution import Ending, Outcome
 from vertexkit.failure import Failure

@@ -2,21 +2,14 @@
 
 import asyncio
 import hashlib
-import inspect
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, Literal, ParamSpec, TypeVar, cast, get_type_hints
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
-import anyio.to_thread
 import structlog
-from pydantic import TypeAdapter
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
+from vertexkit.backstage import Backstage, Facts, Terms
 from vertexkit.botone.models import Message
-from vertexkit.botone.vertex import Vertex
-from vertexkit.clock import Clock
 from vertexkit.cutter import Cutter
 from vertexkit.errors import (
     DialogGone,
@@ -27,103 +20,16 @@ from vertexkit.errors import (
     SendOutcomeUnknown,
     VertexkitError,
 )
-from vertexkit.events import Events
-from vertexkit.execution import Claims, Effect, EffectState
-from vertexkit.journal.base import Journal, Lease
+from vertexkit.execution import Effect, EffectState
+from vertexkit.journal.base import Lease
+from vertexkit.step import call, shape_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
-OnUnknown = Literal["assume_sent", "resend", "raise", "park"]
-"""What to do with a message of which nobody can tell whether it was sent."""
-
 SEND = "send"
 STEP = "step:"
 
 log = structlog.get_logger("vertexkit.block")
-
-
-@dataclass(frozen=True, slots=True)
-class Backstage:
-    """What stands behind every context of a process."""
-
-    journal: Journal
-    vertex: Vertex
-    events: Events
-    clock: Clock
-    state: Any = None
-    """What the app's lifespan yielded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """The terms of one run of a handler."""
-
-    deadline: float
-    """On the clock."""
-    on_unknown: OnUnknown
-    stop: Callable[[VertexkitError], None]
-    """Ends the run from within: the dialog is gone, the lease is lost, the run went astray."""
-    complete: Callable[[Any], Awaitable[None]]
-    """Completes the block with a value, now."""
-    first_position: int = 0
-
-
-class Facts:
-    """What a handler may know of its execution."""
-
-    def __init__(self, backstage: Backstage, lease: Lease, terms: Terms) -> None:
-        self._backstage = backstage
-        self._lease = lease
-        self._terms = terms
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._lease.execution.block} {self.execution_id}>"
-
-    @property
-    def execution_id(self) -> str:
-        """The execution's id, as it was answered to the platform's call and as it is logged."""
-        return self._lease.execution.id
-
-    @property
-    def attempt(self) -> int:
-        """1 for the first run of the handler."""
-        return self._lease.attempt
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        """What the call brought for the block, before it was validated."""
-        return self._lease.execution.inputs
-
-    @property
-    def raw(self) -> bytes:
-        """The body of the platform's call as it came. It holds the token: never log it."""
-        return self._lease.execution.raw
-
-    @property
-    def claims(self) -> Claims | None:
-        """What the token says of itself, **unverified**; None if it is no JWT."""
-        return self._lease.execution.token.claims
-
-    @property
-    def state(self) -> Any:
-        """What the app's lifespan yielded."""
-        return self._backstage.state
-
-    @property
-    def log(self) -> Any:
-        """A structlog logger; each of its lines names the execution."""
-        return log
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until the deadline; 0 once it has passed."""
-        return max(0.0, self._terms.deadline - self._backstage.clock.now())
-
-    @property
-    def deadline(self) -> datetime:
-        """When this run of the handler is ended (UTC)."""
-        clock = self._backstage.clock
-        return datetime.fromtimestamp(clock.unix() + self._terms.deadline - clock.now(), UTC)
 
 
 class Context(Facts):
@@ -188,12 +94,12 @@ class Context(Facts):
         """
         kind = STEP + name
         effect = self._begin(self._next_position(), kind, "")
-        shape = _shape(fn)
+        shape = shape_of(fn)
         if effect.state is EffectState.CONFIRMED:
             return cast(T, shape.validate_json(effect.value))
         await self._journalled(self._backstage.journal.intend(self._lease, effect))
         try:
-            value = cast(T, await _call(fn, *args, **kwargs))
+            value = cast(T, await call(fn, *args, **kwargs))
             stored = shape.dump_json(value)
         except Exception as error:
             await self._note(effect, EffectState.REJECTED)
@@ -379,21 +285,6 @@ class Context(Facts):
 
     def _tell(self, name: str, **fields: Any) -> None:
         self._backstage.events.tell(name, self.execution_id, **fields)
-
-
-async def _call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    if inspect.iscoroutinefunction(fn):
-        return await fn(*args, **kwargs)
-    value = await anyio.to_thread.run_sync(lambda: fn(*args, **kwargs))
-    return await value if inspect.isawaitable(value) else value
-
-
-@lru_cache(maxsize=512)
-def _shape(fn: Callable[..., Any]) -> TypeAdapter[Any]:
-    try:
-        return TypeAdapter(get_type_hints(fn).get("return", Any))
-    except Exception:  # noqa: BLE001 - an annotation that pydantic cannot use promises nothing
-        return TypeAdapter(Any)
 
 
 async def _each(chunks: AsyncIterable[str] | Iterable[str]) -> AsyncIterable[str]:

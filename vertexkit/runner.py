@@ -5,15 +5,15 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import structlog
 
 from vertexkit import logs
+from vertexkit.active import Active
 from vertexkit.attempt import Attempt, House, Park, Shutdown, Verdict
+from vertexkit.backstage import Backstage
 from vertexkit.blocks import Block
 from vertexkit.completion import UNREACHABLE, Completion
-from vertexkit.context import Backstage
 from vertexkit.errors import Fenced, JournalError, Retry
 from vertexkit.execution import Ending, Outcome
 from vertexkit.failure import Failure
@@ -25,19 +25,6 @@ LAST_WORDS = 5.0
 """Seconds after the grace period for the completions of what had to be cut off."""
 
 log = structlog.get_logger("vertexkit")
-
-
-@dataclass(slots=True)
-class _Active:
-    """An execution that this process holds."""
-
-    lease: Lease
-    task: asyncio.Task[None] | None = None
-    attempt: Attempt | None = None
-    completion: Completion | None = None
-    outcome: asyncio.Future[Outcome] | None = None
-    """Of a completion that the handler itself asked for."""
-    began: float = 0.0
 
 
 class Runner:
@@ -69,7 +56,7 @@ class Runner:
         self._concurrency = concurrency
         self._patience = patience
         self._lease = lease
-        self._active: dict[str, _Active] = {}
+        self._active: dict[str, Active] = {}
         self._running: Counter[str] = Counter()
         self._handlers = 0
         self._wake = asyncio.Event()
@@ -177,14 +164,14 @@ class Runner:
             self._wake.set()
 
     def _begin(self, lease: Lease) -> None:
-        active = _Active(lease, began=self._backstage.clock.now())
+        active = Active(lease, began=self._backstage.clock.now())
         self._active[lease.execution.id] = active
         if lease.result is None:
             self._handlers += 1
             self._running[lease.execution.block] += 1
         active.task = asyncio.get_running_loop().create_task(self._execute(active))
 
-    async def _execute(self, active: _Active) -> None:
+    async def _execute(self, active: Active) -> None:
         """One execution, from claimed to settled."""
         lease = active.lease
         logs.bind(lease.execution, lease.attempt)
@@ -206,7 +193,7 @@ class Runner:
             del self._active[lease.execution.id]
             self._idle.set()
 
-    async def _attempt(self, active: _Active) -> Verdict:
+    async def _attempt(self, active: Active) -> Verdict:
         """Run the handler within its place; the place is free for others afterwards."""
         block = self._blocks[active.lease.execution.block]
 
@@ -225,7 +212,7 @@ class Runner:
             self._running[block.name] -= 1
             self._wake.set()
 
-    async def _follow(self, active: _Active, verdict: Verdict) -> Outcome | None:
+    async def _follow(self, active: Active, verdict: Verdict) -> Outcome | None:
         """From what the run came to, to the outcome; None if it is not over for good."""
         journal, lease, events = self._backstage.journal, active.lease, self._backstage.events
         ends = self._last_call is not None
@@ -250,18 +237,18 @@ class Runner:
             case _:
                 return await self._conclude(active, Failure("shutdown").result())
 
-    async def _release(self, active: _Active) -> None:
+    async def _release(self, active: Active) -> None:
         """Leave it to the next process, or to another one."""
         await self._backstage.journal.release(active.lease, 0.0)
         self._backstage.events.tell("released", active.lease.execution.id)
 
-    async def _conclude(self, active: _Active, result: Result) -> Outcome:
+    async def _conclude(self, active: Active, result: Result) -> Outcome:
         """Fix the result, then complete with it."""
         await self._backstage.journal.conclude(active.lease, result)
         self._backstage.events.tell("concluded", active.lease.execution.id, code=result.code)
         return await self._complete(active, result)
 
-    async def _complete(self, active: _Active, result: Result) -> Outcome:
+    async def _complete(self, active: Active, result: Result) -> Outcome:
         active.completion = Completion(self._backstage, active.lease, result, self._patience)
         if self._last_call is not None:
             active.completion.hurry(self._last_call)
@@ -272,20 +259,20 @@ class Runner:
             )
         return outcome
 
-    async def _park(self, active: _Active, park: Park) -> Outcome:
+    async def _park(self, active: Active, park: Park) -> Outcome:
         """Give it up, but let the dialog go on if the platform can be reached."""
         outcome = await self._conclude(active, park.failure.result())
         said = "" if outcome.ending is Ending.COMPLETED else f"; {outcome.reason}"
         return Outcome(Ending.PARKED, park.failure.code, outcome.confirmed_by, park.reason + said)
 
-    async def _park_crashed(self, active: _Active) -> None:
+    async def _park_crashed(self, active: Active) -> None:
         try:
             outcome = await self._park(active, Park(Failure("internal"), "vertexkit failed"))
             await self._settle(active, outcome)
         except Exception:
             log.exception("crashed")
 
-    async def _settle(self, active: _Active, outcome: Outcome) -> None:
+    async def _settle(self, active: Active, outcome: Outcome) -> None:
         """Write the outcome down; this is the end of it."""
         journal = self._backstage.journal
         if self._last_call is not None and outcome.code == UNREACHABLE and journal.survives:

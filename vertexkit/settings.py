@@ -1,7 +1,9 @@
 """Every setting, and every default, in one place."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -10,7 +12,6 @@ from vertexkit.errors import SettingsError
 
 PREFIX = "VERTEXKIT_"
 SECRETS_DIR = "/run/secrets"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 INSTANCE = "{instance}"
 
 
@@ -34,6 +35,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         frozen=True,
+        allow_inf_nan=False,
         hide_input_in_errors=True,
     )
 
@@ -104,8 +106,11 @@ class Settings(BaseSettings):
     @field_validator("platform_url")
     @classmethod
     def _check_url(cls, value: str) -> str:
-        if value and not value.startswith(("http://", "https://")):
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
             raise ValueError("it begins with https:// (or http://), as in https://demo.bot.one/api")
+        if "@" in parts.netloc or parts.query or parts.fragment:
+            raise ValueError("it has no login, no `?` and no `#`, as in https://demo.bot.one/api")
         return value.rstrip("/")
 
     @classmethod
@@ -120,7 +125,7 @@ class Settings(BaseSettings):
             return cls(_secrets_dir=secrets_dir, **values)
         except ValidationError as error:
             lines = [
-                f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg']}"
+                f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
                 for each in error.errors(include_input=False, include_url=False)
             ]
             raise SettingsError("; ".join(lines)) from None
@@ -128,7 +133,10 @@ class Settings(BaseSettings):
     @property
     def reachable_by_others(self) -> bool:
         """Does `host` let in calls from outside this machine?"""
-        return self.host not in LOOPBACK
+        try:
+            return not ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host != "localhost"
 
     def check_platform(self) -> None:
         """Refuse a missing or unusable address of the platform.

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Literal, ParamSpec, TypeVar
 
+from vertexkit.backstage import Facts
 from vertexkit.botone.models import Message
-from vertexkit.context import Context, Facts
+from vertexkit.context import Context
 from vertexkit.cutter import Cutter
 
 P = ParamSpec("P")

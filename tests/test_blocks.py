@@ -1,0 +1,296 @@
+"""Blocks: what a declaration gives, and what a wrong one is told at import."""
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from textwrap import dedent
+from types import ModuleType
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from vertexkit import App, Blocks, Context, SyncContext
+from vertexkit.errors import DefinitionError
+
+Load = Callable[[str, str], ModuleType]
+HEAD = """\
+from typing import Any, Callable
+from vertexkit import App, Blocks, Context, SyncContext
+app = App()
+"""
+WRONG = {
+    "no ctx": (
+        '@app.block("loan")\nasync def loan(): ...',
+        "takes no ctx",
+        "async def loan(ctx: Context, request: Loan) -> Offer",
+    ),
+    "another first parameter": (
+        '@app.block("loan")\nasync def loan(amount: int): ...',
+        "first parameter has to be ctx: Context",
+    ),
+    "an unnamed first parameter": (
+        '@app.block("loan")\nasync def loan(request): ...',
+        "takes no ctx",
+    ),
+    "ctx by keyword only": (
+        '@app.block("loan")\nasync def loan(*, ctx: Context): ...',
+        "takes no ctx",
+    ),
+    "a method's self": (
+        'class Bank:\n    @app.block("loan")\n    async def loan(self, ctx: Context): ...',
+        "takes no ctx",
+    ),
+    "the context of the other kind, async": (
+        '@app.block("loan")\nasync def loan(ctx: SyncContext): ...',
+        "an `async def` handler takes a Context",
+    ),
+    "the context of the other kind, def": (
+        '@app.block("loan")\ndef loan(ctx: Context): ...',
+        "a `def` handler takes a SyncContext",
+    ),
+    "an input without a type": (
+        '@app.block("loan")\nasync def loan(ctx: Context, amount): ...',
+        "parameter 'amount' needs a type annotation",
+    ),
+    "an input that JSON has not": (
+        '@app.block("loan")\nasync def loan(ctx: Context, file: type(open)): ...',
+        "inputs cannot be read from JSON",
+    ),
+    "an input without a schema": (
+        '@app.block("loan")\nasync def loan(ctx: Context, rate: Callable[[], int]): ...',
+        "inputs have no JSON Schema",
+    ),
+    "a result that JSON has not": (
+        'class Offer: ...\n@app.block("loan")\nasync def loan(ctx: Context) -> Offer: ...',
+        "result cannot be put into JSON",
+    ),
+    "a name that does not exist": (
+        '@app.block("loan")\nasync def loan(ctx: Context, request: "Lone") -> None: ...',
+        "name 'Lone' is not defined",
+    ),
+    "any number of inputs": (
+        '@app.block("loan")\nasync def loan(ctx: Context, **inputs: Any): ...',
+        "*inputs cannot be an input",
+    ),
+    "an input by position only": (
+        '@app.block("loan")\nasync def loan(ctx: Context, amount: int, /): ...',
+        "'amount' must not be positional-only",
+    ),
+    "a private input": (
+        '@app.block("loan")\nasync def loan(ctx: Context, _amount: int): ...',
+        "'_amount' must not begin with `_`",
+    ),
+    "a generator": (
+        '@app.block("loan")\nasync def loan(ctx: Context):\n    yield "text"',
+        "cannot `yield`",
+        "ctx.send_message",
+    ),
+    "no name": ("@app.block\nasync def loan(ctx: Context): ...", "a block needs a name"),
+    "an empty name": ('@app.block("")\nasync def loan(ctx: Context): ...', "a-z, 0-9, - and _"),
+    "capitals": ('@app.block("Loan")\nasync def loan(ctx: Context): ...', "not 'Loan'"),
+    "a path": ('@app.block("a/b")\nasync def loan(ctx: Context): ...', "not 'a/b'"),
+    "Cyrillic": ('@app.block("заём")\nasync def loan(ctx: Context): ...', "not 'заём'"),
+    "a long name": ('@app.block("x" * 65)\nasync def loan(ctx: Context): ...', "at most 64"),
+    "no time": (
+        '@app.block("loan", timeout=0)\nasync def loan(ctx: Context): ...',
+        "timeout has to be above 0",
+    ),
+    "endless time": (
+        '@app.block("loan", timeout=float("nan"))\nasync def loan(ctx: Context): ...',
+        "timeout has to be above 0",
+    ),
+    "no room": (
+        '@app.block("loan", concurrency=0)\nasync def loan(ctx: Context): ...',
+        "concurrency has to be above 0",
+    ),
+    "no attempt": (
+        '@app.block("loan", attempts=-1)\nasync def loan(ctx: Context): ...',
+        "attempts has to be above 0",
+    ),
+    "a policy of its own": (
+        '@app.block("loan", on_unknown="hope")\nasync def loan(ctx: Context): ...',
+        "on_unknown has to be one of assume_sent, resend, raise, park",
+    ),
+}
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
+    """Import a module from its text."""
+
+    def load_module(name: str, text: str) -> ModuleType:
+        path = tmp_path / f"{name}.py"
+        path.write_text(HEAD + dedent(text), encoding="utf-8")
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, name, module)
+        spec.loader.exec_module(module)
+        return module
+
+    return load_module
+
+
+@pytest.mark.parametrize("wrong", WRONG.values(), ids=WRONG)
+def test_a_wrong_block_fails_at_import_with_its_line(
+    wrong: tuple[str, ...], load: Load, tmp_path: Path
+) -> None:
+    """The error begins with the handler's file and line, and says what would be right."""
+    text, *words = wrong
+    before = text.partition("@app")[0].count("\n")
+    with pytest.raises(DefinitionError) as caught:
+        load("bank", text)
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'bank.py'}:{HEAD.count(chr(10)) + before + 1}: ")
+    for word in words:
+        assert word in said
+
+
+def test_a_name_used_twice_says_where_both_are(load: Load, tmp_path: Path) -> None:
+    """Two blocks of one name in an app fail at import, with file and line of each."""
+    text = """\
+    @app.block("loan")
+    async def loan(ctx: Context): ...
+
+    @app.block("loan")
+    async def other(ctx: Context): ...
+    """
+    with pytest.raises(DefinitionError) as caught:
+        load("bank", text)
+    path = tmp_path / "bank.py"
+    assert str(caught.value) == (
+        f"{path}:7: the name 'loan' is taken by the block at {path}:4; give one of them another name"
+    )
+
+
+def test_a_name_used_twice_across_modules_says_where_both_are(load: Load, tmp_path: Path) -> None:
+    """`app.include` of a name that is served already names both files."""
+    block = '@{}.block("loan")\nasync def loan(ctx: Context): ...\n'
+    more = load("more", "blocks = Blocks()\n" + block.format("blocks"))
+    bank = load("bank", block.format("app"))
+    with pytest.raises(DefinitionError) as caught:
+        bank.app.include(more.blocks)
+    assert f"{tmp_path / 'more.py'}:5: the name 'loan' is taken" in str(caught.value)
+    assert f"the block at {tmp_path / 'bank.py'}:4;" in str(caught.value)
+
+
+def test_include_takes_in_every_block_of_a_collection() -> None:
+    """An app serves its own blocks and those of the collections it includes, in that order."""
+    app, first, second = App(), Blocks(), Blocks()
+    app.block("own")(_handler())
+    first.block("a")(_handler())
+    first.block("b")(_handler())
+    second.block("c")(_handler())
+    app.include(first)
+    app.include(second)
+    assert list(app.blocks) == ["own", "a", "b", "c"]
+    assert app.blocks["b"] is first["b"]
+
+
+def test_a_refused_collection_leaves_nothing_behind() -> None:
+    """An `include` that fails has taken in none of the collection's blocks."""
+    app, more = App(), Blocks()
+    app.block("loan")(_handler())
+    more.block("greeting")(_handler())
+    more.block("loan")(_handler())
+    with pytest.raises(DefinitionError):
+        app.include(more)
+    assert list(app.blocks) == ["loan"]
+
+
+def test_the_decorator_gives_the_handler_back() -> None:
+    """A decorated function stays a plain function that a test or another block can call."""
+    app, handler = App(), _handler()
+    assert app.block("hello")(handler) is handler
+
+
+def test_one_handler_may_serve_two_names() -> None:
+    """Stacked decorators make two blocks of one function."""
+    app = App()
+
+    @app.block("old")
+    @app.block("new", title="Новый")
+    async def hello(ctx: Context) -> None: ...
+
+    assert {name: block.title for name, block in app.blocks.items()} == {
+        "new": "Новый",
+        "old": "old",
+    }
+
+
+def test_a_block_keeps_its_terms() -> None:
+    """What the decorator was told is what the block says; what was not is left to the app."""
+    app = App()
+
+    @app.block("loan", title="Кредит", timeout=30, concurrency=50, attempts=2, on_unknown="park")
+    async def loan(ctx: Context) -> None:
+        """Считает платёж."""
+
+    @app.block("plain", description="Сама по себе")
+    async def plain(ctx: Context) -> None:
+        """Не это."""
+
+    block = app.blocks["loan"]
+    assert (block.name, block.title, block.description) == ("loan", "Кредит", "Считает платёж.")
+    assert (block.timeout, block.concurrency, block.attempts) == (30, 50, 2)
+    assert block.on_unknown == "park"
+    other = app.blocks["plain"]
+    assert (other.title, other.description) == ("plain", "Сама по себе")
+    assert other.timeout is other.concurrency is other.attempts is None
+    assert other.on_unknown == "assume_sent"
+
+
+@pytest.mark.parametrize("name", ["a", "7", "loan-2024_v2", "x" * 64])
+def test_a_plain_name_is_taken(name: str) -> None:
+    """Letters, digits, `-` and `_`, up to 64 of them, are a block's name and its URL's end."""
+    app = App()
+    app.block(name)(_handler())
+    assert list(app.blocks) == [name]
+
+
+def test_annotations_may_be_text_that_names_what_is_local() -> None:
+    """A handler inside a function may speak of a model of that function, as a quoted name."""
+    app = App()
+
+    class Local(BaseModel):
+        amount: int
+
+    @app.block("loan")
+    async def loan(ctx: "Context", request: "Local") -> "Local":
+        return request
+
+    assert app.blocks["loan"].signature.model is Local
+
+
+def test_ctx_needs_no_annotation() -> None:
+    """`ctx` is known by its name as well as by its type, which may have any name."""
+    app = App()
+
+    @app.block("untyped")
+    async def untyped(ctx, name: str = ""):  # type: ignore[no-untyped-def]  # noqa: ANN001 - the claim
+        return None
+
+    @app.block("renamed")
+    def renamed(dialog: SyncContext) -> None: ...
+
+    assert list(app.blocks["untyped"].signature.model.model_fields) == ["name"]
+    assert not app.blocks["renamed"].signature.is_async
+
+
+def test_apps_and_collections_show_their_blocks() -> None:
+    """A repr says what is served."""
+    app, blocks = App(), Blocks()
+    assert (repr(app), repr(blocks)) == ("App(no blocks)", "Blocks(none)")
+    app.block("loan")(_handler())
+    app.block("greeting")(_handler())
+    assert repr(app) == "App(loan, greeting)"
+    assert repr(app.blocks) == "Blocks(loan, greeting)"
+
+
+def _handler() -> Callable[..., Any]:
+    async def handler(ctx: Context) -> None: ...
+
+    return handler

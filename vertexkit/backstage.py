@@ -1,0 +1,104 @@
+"""What stands behind a context: the process, the terms of a run, the facts of an execution."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import structlog
+
+from vertexkit.botone.vertex import Vertex
+from vertexkit.clock import Clock
+from vertexkit.errors import VertexkitError
+from vertexkit.events import Events
+from vertexkit.execution import Claims
+from vertexkit.journal.base import Journal, Lease
+
+OnUnknown = Literal["assume_sent", "resend", "raise", "park"]
+"""What to do with a message of which nobody can tell whether it was sent."""
+
+log = structlog.get_logger("vertexkit.block")
+
+
+@dataclass(frozen=True, slots=True)
+class Backstage:
+    """What stands behind every context of a process."""
+
+    journal: Journal
+    vertex: Vertex
+    events: Events
+    clock: Clock
+    state: Any = None
+    """What the app's lifespan yielded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms of one run of a handler."""
+
+    deadline: float
+    """On the clock."""
+    on_unknown: OnUnknown
+    stop: Callable[[VertexkitError], None]
+    """Ends the run from within: the dialog is gone, the lease is lost, the run went astray."""
+    complete: Callable[[Any], Awaitable[None]]
+    """Completes the block with a value, now."""
+    first_position: int = 0
+
+
+class Facts:
+    """What a handler may know of its execution."""
+
+    def __init__(self, backstage: Backstage, lease: Lease, terms: Terms) -> None:
+        self._backstage = backstage
+        self._lease = lease
+        self._terms = terms
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._lease.execution.block} {self.execution_id}>"
+
+    @property
+    def execution_id(self) -> str:
+        """The execution's id, as it was answered to the platform's call and as it is logged."""
+        return self._lease.execution.id
+
+    @property
+    def attempt(self) -> int:
+        """1 for the first run of the handler."""
+        return self._lease.attempt
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What the call brought for the block, before it was validated."""
+        return self._lease.execution.inputs
+
+    @property
+    def raw(self) -> bytes:
+        """The body of the platform's call as it came. It holds the token: never log it."""
+        return self._lease.execution.raw
+
+    @property
+    def claims(self) -> Claims | None:
+        """What the token says of itself, **unverified**; None if it is no JWT."""
+        return self._lease.execution.token.claims
+
+    @property
+    def state(self) -> Any:
+        """What the app's lifespan yielded."""
+        return self._backstage.state
+
+    @property
+    def log(self) -> Any:
+        """A structlog logger; each of its lines names the execution."""
+        return log
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; 0 once it has passed."""
+        return max(0.0, self._terms.deadline - self._backstage.clock.now())
+
+    @property
+    def deadline(self) -> datetime:
+        """When this run of the handler is ended (UTC)."""
+        clock = self._backstage.clock
+        return datetime.fromtimestamp(clock.unix() + self._terms.deadline - clock.now(), UTC)
