@@ -1,14 +1,27 @@
 """vertexkit: external custom blocks for Bot.one, as decorated Python functions."""
 
-from vertexkit.app import App
-from vertexkit.blocks import Blocks
-from vertexkit.botone.models import Message
-from vertexkit.call import Call, RawCall, read_call
-from vertexkit.context import Context
-from vertexkit.errors import BlockFailed, CallError, Retry, VertexkitError
-from vertexkit.failure import Failure
-from vertexkit.settings import Settings
-from vertexkit.synccontext import SyncContext
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vertexkit.app import App
+    from vertexkit.blocks import Blocks
+    from vertexkit.botone.models import Message
+    from vertexkit.call import Call, RawCall, read_call
+    from vertexkit.context import Context
+    from vertexkit.errors import (
+        BlockFailed,
+        CallError,
+        DialogGone,
+        PlatformError,
+        Retry,
+        SendOutcomeUnknown,
+        VertexkitError,
+    )
+    from vertexkit.failure import Failure
+    from vertexkit.http_client import http_client
+    from vertexkit.settings import Settings
+    from vertexkit.synccontext import SyncContext
 
 __all__ = [
     "App",
@@ -17,12 +30,44 @@ __all__ = [
     "Call",
     "CallError",
     "Context",
+    "DialogGone",
     "Failure",
     "Message",
+    "PlatformError",
     "RawCall",
     "Retry",
+    "SendOutcomeUnknown",
     "Settings",
     "SyncContext",
     "VertexkitError",
+    "http_client",
     "read_call",
 ]
+
+_HOMES = {
+    "app": "App",
+    "blocks": "Blocks",
+    "botone.models": "Message",
+    "call": "Call RawCall read_call",
+    "context": "Context",
+    "errors": (
+        "BlockFailed CallError DialogGone PlatformError Retry SendOutcomeUnknown VertexkitError"
+    ),
+    "failure": "Failure",
+    "http_client": "http_client",
+    "settings": "Settings",
+    "synccontext": "SyncContext",
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: the command line and pytest start without them."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'vertexkit' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"vertexkit.{_HOME[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

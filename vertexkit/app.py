@@ -88,9 +88,14 @@ class Service:
         """Readiness off: take no more calls. What was accepted goes on."""
         self.receiver.closed = True
 
+    def hurry(self) -> None:
+        """Cut the grace period short: handlers are ended now, and their blocks completed."""
+        self.runner.hurry()
+
     async def drain(self) -> None:
         """End well, within the grace period and a few seconds."""
         self.turn_away()
+        log.info("stopping", executions=self.runner.active)
         await self.runner.drain(self.settings.grace)
         await self.refusals.drain(self.settings.cleanup)
 

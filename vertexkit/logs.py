@@ -8,7 +8,7 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Collection, Iterable, MutableMapping
 from typing import Any, BinaryIO, Literal
 
 import structlog
@@ -19,11 +19,22 @@ from vertexkit.execution import Execution
 
 FLUSH_AFTER = 0.05
 """Seconds that a line below WARNING may wait for others, to be written together with them."""
-NOISY = ("httpx", "httpcore", "aiohttp.access", "uvicorn.access", "asyncio", "watchfiles")
+NOISY = (
+    "aiohttp.access",
+    "asyncio",
+    "httpcore",
+    "httpx",
+    "uvicorn.access",
+    "uvicorn.error",
+    "watchfiles",
+)
 """Loggers that print URLs, headers or trifles at INFO; they speak from WARNING on."""
 JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
 MASK = b"[secret]"
 
+Form = Literal["auto", "json", "console"]
+
+_SILENCE = structlog.testing.ReturnLogger()
 _secrets: set[bytes] = set()
 _bound: contextvars.ContextVar[tuple[dict[str, Any], bytes] | None] = contextvars.ContextVar(
     "vertexkit_execution", default=None
@@ -154,10 +165,16 @@ def _console(stream: BinaryIO) -> Processor:
     return lambda logger, name, event: render(logger, name, event).encode(errors="replace")
 
 
+def readable(form: Form, stream: BinaryIO | None = None) -> bool:
+    """Are lines of this form on this stream (standard output if None) made for people?"""
+    return form == "console" or (form == "auto" and (stream or sys.stdout.buffer).isatty())
+
+
 def configure(
-    form: Literal["auto", "json", "console"] = "auto",
+    form: Form = "auto",
     level: str = "info",
     stream: BinaryIO | None = None,
+    mute: Collection[str] = (),
 ) -> LineWriter:
     """Set up structlog and the standard library's logging to write alike.
 
@@ -165,6 +182,7 @@ def configure(
         form: `json` (one object a line), `console` (for people), or `auto` (by the terminal).
         level: the least level that is written.
         stream: binary; standard output if None.
+        mute: structlog loggers, by the first name they were got by, that say nothing.
 
     Returns:
         What the lines go through; flush it last.
@@ -172,19 +190,19 @@ def configure(
     stream = stream or sys.stdout.buffer
     writer = LineWriter(stream)
     number = logging.getLevelNamesMapping()[level.upper()]
-    readable = form == "console" or (form == "auto" and stream.isatty())
+    for_people = readable(form, stream)
     last: list[Processor] = (
-        [_console(stream)] if readable else [structlog.processors.format_exc_info, _render_json]
+        [_console(stream)] if for_people else [structlog.processors.format_exc_info, _render_json]
     )
     first: list[Processor] = [
         _add_execution,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if readable else _Stamp(),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if for_people else _Stamp(),
     ]
     structlog.configure(
         processors=[*first, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *_: writer,
+        logger_factory=lambda *names: _SILENCE if names[:1] and names[0] in mute else writer,
         cache_logger_on_first_use=True,
     )
     _configure_stdlib(writer, first, last, number)

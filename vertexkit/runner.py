@@ -62,8 +62,14 @@ class Runner:
         self._wake = asyncio.Event()
         self._idle = asyncio.Event()
         self._claiming = True
+        self._hurried = False
         self._last_call: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
+
+    @property
+    def active(self) -> int:
+        """Executions that this process holds."""
+        return len(self._active)
 
     async def start(self) -> None:
         """Open the journal and begin to take executions out of it."""
@@ -77,6 +83,11 @@ class Runner:
         active = self._active.get(execution)
         if active is not None and active.completion is not None:
             active.completion.hurry()
+
+    def hurry(self) -> None:
+        """Somebody is tired of waiting for `drain`: go on to its next step."""
+        self._hurried = True
+        self._idle.set()
 
     async def drain(self, grace: float) -> None:
         """End well: no new claims, a grace period, then cut off and complete what is left.
@@ -104,11 +115,15 @@ class Runner:
         """Wait until nothing is under way, at most so many seconds."""
         try:
             async with asyncio.timeout(seconds):
-                while self._active or (self._claiming and self._backstage.journal.backlog()):
+                while not self._hurried and self._busy():
                     self._idle.clear()
                     await self._idle.wait()
+                self._hurried = False
         except TimeoutError:
             log.warning("cut_off", executions=len(self._active))
+
+    def _busy(self) -> bool:
+        return bool(self._active or (self._claiming and self._backstage.journal.backlog()))
 
     async def _claim_last(self) -> None:
         """Take what still waits in a journal that ends with this process, to fail it politely."""
@@ -214,7 +229,7 @@ class Runner:
 
     async def _follow(self, active: Active, verdict: Verdict) -> Outcome | None:
         """From what the run came to, to the outcome; None if it is not over for good."""
-        journal, lease, events = self._backstage.journal, active.lease, self._backstage.events
+        journal, lease = self._backstage.journal, active.lease
         ends = self._last_call is not None
         match verdict:
             case None if active.outcome is not None:  # the handler completed by itself
@@ -226,9 +241,7 @@ class Runner:
             case Fenced():
                 raise verdict
             case Retry() if not ends:
-                events.tell(
-                    "retried", lease.execution.id, seconds=verdict.after, why=verdict.reason
-                )
+                self._tell("retried", active, seconds=verdict.after, why=verdict.reason)
                 await journal.release(lease, verdict.after)
                 return None
             case _ if journal.survives:
@@ -240,12 +253,12 @@ class Runner:
     async def _release(self, active: Active) -> None:
         """Leave it to the next process, or to another one."""
         await self._backstage.journal.release(active.lease, 0.0)
-        self._backstage.events.tell("released", active.lease.execution.id)
+        self._tell("released", active)
 
     async def _conclude(self, active: Active, result: Result) -> Outcome:
         """Fix the result, then complete with it."""
         await self._backstage.journal.conclude(active.lease, result)
-        self._backstage.events.tell("concluded", active.lease.execution.id, code=result.code)
+        self._tell("concluded", active, code=result.code)
         return await self._complete(active, result)
 
     async def _complete(self, active: Active, result: Result) -> Outcome:
@@ -254,9 +267,7 @@ class Runner:
             active.completion.hurry(self._last_call)
         outcome = await active.completion.run()
         if outcome.ending is Ending.COMPLETED:
-            self._backstage.events.tell(
-                "completed", active.lease.execution.id, by=outcome.confirmed_by
-            )
+            self._tell("completed", active, by=outcome.confirmed_by)
         return outcome
 
     async def _park(self, active: Active, park: Park) -> Outcome:
@@ -281,12 +292,15 @@ class Runner:
         await journal.settle(active.lease, outcome)
         said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
         if outcome.ending is Ending.PARKED:
-            self._backstage.events.tell("parked", active.lease.execution.id, code=outcome.code)
-        self._backstage.events.tell(
+            self._tell("parked", active, code=outcome.code)
+        self._tell(
             "settled",
-            active.lease.execution.id,
+            active,
             outcome=outcome.ending.value,
             code=outcome.code,
             seconds=round(self._backstage.clock.now() - active.began, 6),
             **said,
         )
+
+    def _tell(self, name: str, active: Active, **fields: object) -> None:
+        self._backstage.events.tell(name, active.lease.execution.id, **fields)

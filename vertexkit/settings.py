@@ -1,12 +1,19 @@
 """Every setting, and every default, in one place."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
 from vertexkit.errors import SettingsError
 
@@ -120,15 +127,19 @@ class Settings(BaseSettings):
         Raises:
             SettingsError: names each setting that does not fit, and never its value.
         """
-        try:
+        with _speaking():
             secrets_dir = SECRETS_DIR if Path(SECRETS_DIR).is_dir() else None
             return cls(_secrets_dir=secrets_dir, **values)
-        except ValidationError as error:
-            lines = [
-                f"{PREFIX}{'.'.join(map(str, each['loc'])).upper()}: {each['msg'].removeprefix('Value error, ')}"
-                for each in error.errors(include_input=False, include_url=False)
-            ]
-            raise SettingsError("; ".join(lines)) from None
+
+    @classmethod
+    def of(cls, **values: Any) -> "Settings":
+        """Settings of these values and the defaults alone: nothing is read.
+
+        Raises:
+            SettingsError: as `load`.
+        """
+        with _speaking():
+            return _Given(**values)
 
     @property
     def reachable_by_others(self) -> bool:
@@ -168,3 +179,30 @@ class Settings(BaseSettings):
                 "(32))') and end the block's URL with ?key=SECRET; or set "
                 "VERTEXKIT_ALLOW_ANONYMOUS=1 if something in front of this service checks callers"
             )
+
+
+class _Given(Settings):
+    """Settings that come from nowhere else."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings names it
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    """Name the settings that do not fit as people know them."""
+    try:
+        yield
+    except ValidationError as error:
+        lines = []
+        for each in error.errors(include_input=False, include_url=False):
+            name = ".".join(map(str, each["loc"])).upper()
+            lines.append(f"{PREFIX}{name}: {each['msg'].removeprefix('Value error, ')}")
+        raise SettingsError("; ".join(lines)) from None

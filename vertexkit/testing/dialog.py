@@ -1,7 +1,7 @@
 """A dialog that reaches a block, in one process: no network, and no waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -21,7 +21,6 @@ from vertexkit.testing.platform import FakePlatform
 PLATFORM = "http://platform.test/api"
 RETRIES = frozenset({"send_retried", "complete_retried", "retried"})
 PATIENCE = 60.0
-"""Real seconds that a run may take before it counts as hanging."""
 
 
 class Said(str):
@@ -90,6 +89,7 @@ class FakeDialog:
         app: whose blocks are run.
         platform: by default a new one, strict.
         clock: by default the platform's; real time for whoever wants to watch.
+        patience: real seconds that a run may take before it counts as hanging.
         settings: of the app, for example `timeout=2`; the environment is not read.
     """
 
@@ -99,14 +99,16 @@ class FakeDialog:
         platform: FakePlatform | None = None,
         *,
         clock: Clock | None = None,
+        patience: float = PATIENCE,
         **settings: Any,
     ) -> None:
         self.app = app
         self.clock = clock or (platform.clock if platform is not None else VirtualClock())
         self.platform = platform if platform is not None else FakePlatform(clock=self.clock)
-        self._settings = Settings.model_validate(
-            {"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0} | settings
+        self._settings = Settings.of(
+            **({"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0} | settings)
         )
+        self._patience = patience
         self._service: Service | None = None
         self._asgi: Starlette | None = None
         self._timelines: dict[str, list[Event]] = {}
@@ -127,6 +129,11 @@ class FakeDialog:
         self._service = self._asgi = None
         await self._stack.aclose()
 
+    def subscribe(self, callback: Callable[[Event], None]) -> None:
+        """Call back with each event of the executions, inside `async with dialog:`."""
+        assert self._service is not None, "use it inside `async with dialog:`"
+        self._service.events.subscribe(callback)
+
     async def run(self, block: str, /, **inputs: Any) -> Run:
         """Let a new dialog reach this block, and wait until its execution has ended.
 
@@ -135,7 +142,7 @@ class FakeDialog:
             inputs: for the block.
 
         Raises:
-            TimeoutError: it did not end within a minute.
+            TimeoutError: it did not end within the patience.
         """
         return await self.call(block, inputs, self.platform.issue(block))
 
@@ -151,9 +158,9 @@ class FakeDialog:
             execution = answer.get("execution")
             if execution is None:
                 assert self._service is not None, "the app runs"
-                await self._service.refusals.drain(PATIENCE)
+                await self._service.refusals.drain(self._patience)
                 return self._seen(Run(status, answer), token, began)
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(self._patience):
                 await self._settled.setdefault(execution, asyncio.Event()).wait()
                 assert self._service is not None, "the app runs"
                 record = await self._service.journal.find(execution)

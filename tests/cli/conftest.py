@@ -1,0 +1,126 @@
+"""The command `vertexkit`, run as a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+HELLO = """
+from vertexkit import App, BlockFailed, Context, Retry
+
+app = App()
+
+
+@app.block("hello", title="Greeting")
+async def hello(ctx: Context, name: str, times: int = 1) -> dict[str, str]:
+    for _ in range(times):
+        await ctx.send_message(f"Привет, {name}!")
+    if name == "boom":
+        raise ValueError("no such thing")
+    if name == "nobody":
+        raise BlockFailed("no_such_person", "We do not know them.")
+    if name == "later" and ctx.attempt == 1:
+        raise Retry(after=30, reason="not yet")
+    ctx.log.info("greeted", name=name)
+    return {"greeted": name}
+"""
+"""An author's file."""
+URL = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+class Shell:
+    """A folder with an author's `hello.py`, and the command run in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "hello.py").write_text(HELLO, encoding="utf-8")
+        self._started: list[Process] = []
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """This process's, without the settings of vertexkit that happen to be there."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("VERTEXKIT_")}
+        return kept | variables
+
+    def _settings(self, settings: dict[str, str]) -> dict[str, str]:
+        return self.environment(**{f"VERTEXKIT_{name.upper()}": v for name, v in settings.items()})
+
+    def run(
+        self, *arguments: str, stdin: str = "", **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "vertexkit", *arguments],
+            cwd=self.folder,
+            input=stdin,
+            capture_output=True,
+            encoding="utf-8",
+            env=self._settings(settings),
+            timeout=50,
+            check=False,
+        )
+
+    def start(self, *arguments: str, **settings: str) -> "Process":
+        """Start a command that goes on until it is stopped."""
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "vertexkit", *arguments],
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            env=self._settings(settings) | {"PYTHONUNBUFFERED": "1"},
+        )
+        self._started.append(Process(popen))
+        return self._started[-1]
+
+    def close(self) -> None:
+        """Kill what is still there."""
+        for process in self._started:
+            process.popen.kill()
+            process.popen.communicate()
+
+
+class Process:
+    """A command under way; what it says is read line by line."""
+
+    def __init__(self, popen: subprocess.Popen[str]) -> None:
+        self.popen = popen
+        self.said: list[str] = []
+
+    def wait_for(self, text: str) -> str:
+        """Read on until a line with this text, and give that line."""
+        assert self.popen.stdout is not None
+        for line in self.popen.stdout:
+            self.said.append(line.rstrip("\n"))
+            if text in line:
+                return line
+        raise AssertionError(f"it never said {text!r}:\n" + "\n".join(self.said))
+
+    def end(self, signal: int) -> int:
+        """Send a signal, read the rest, and give the exit code."""
+        self.popen.send_signal(signal)
+        return self.finish()
+
+    def finish(self) -> int:
+        """Read to the end, and give the exit code."""
+        assert self.popen.stdout is not None
+        self.said += [line.rstrip("\n") for line in self.popen.stdout]
+        return self.popen.wait(10)
+
+    @property
+    def port(self) -> str:
+        """Of the first URL that it said."""
+        found = URL.search("\n".join(self.said))
+        assert found is not None, self.said
+        return found[1]
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A folder to run the command in."""
+    shell = Shell(tmp_path)
+    yield shell
+    shell.close()

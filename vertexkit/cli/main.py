@@ -1,0 +1,166 @@
+"""The command `vertexkit`: its commands, their options, and how an error looks."""
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
+
+FAILED, USAGE = 1, 2
+"""Exit codes: what was asked for failed; what was asked for cannot be understood."""
+DEBUG = "VERTEXKIT_DEBUG"
+
+cli = typer.Typer(
+    name="vertexkit",
+    help="External custom blocks for Bot.one, as decorated Python functions.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Target = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[MODULE:APP]",
+        help="Where the app is, as in hello:app or hello.py; by default VERTEXKIT_APP.",
+        show_default=False,
+    ),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Show whole tracebacks.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+class _Probe(StrEnum):
+    ALIVE = "healthz"
+    READY = "readyz"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"vertexkit {version('vertexkit')}")
+        raise typer.Exit
+
+
+@cli.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """External custom blocks for Bot.one, as decorated Python functions."""
+
+
+@cli.command()
+def run(
+    target: Target = None,
+    host: Annotated[str | None, typer.Option(help="Listen here.", show_default="127.0.0.1")] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65_535, help="0 takes a free one.", show_default="8000"),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="1")] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Start again when a file here changes.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Serve the blocks of an app to the platform."""
+    from vertexkit.cli.run import serve
+
+    _remember(debug)
+    given = {"host": host, "port": port, "workers": workers}
+    serve(target, {name: value for name, value in given.items() if value is not None}, reload)
+
+
+@cli.command()
+def trigger(
+    target: Target = None,
+    block: Annotated[
+        str | None,
+        typer.Argument(help="The block; not needed if there is one.", show_default=False),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option("-i", "--input", metavar="NAME=VALUE", help="An input; may be repeated."),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("-f", "--file", help="A JSON object of inputs; - reads it from stdin."),
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Do not wait: typing and pauses take no time.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a block here, on a fake platform, and watch the dialog."""
+    from vertexkit.cli.trigger import Wish, run_block
+
+    _remember(debug)
+    wish = Wish(target, block, inputs or [], file, fast=fast, as_json=as_json, debug=debug)
+    raise typer.Exit(run_block(wish))
+
+
+@cli.command()
+def platform(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9000,
+    host: Annotated[str, typer.Option(help="Listen here.")] = "127.0.0.1",
+    typing: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds that the bot types before a message.")
+    ] = 0.7,
+    seed: Annotated[int, typer.Option(help="Of what is made up: the tokens.")] = 0,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Play the platform, for blocks in any language, and print what they ask of it."""
+    from vertexkit.cli.platform import play
+
+    _remember(debug)
+    play(host, port, typing, seed, as_json=as_json)
+
+
+@cli.command()
+def health(
+    url: Annotated[
+        str | None,
+        typer.Option(help="Of the service; by default by VERTEXKIT_HOST and VERTEXKIT_PORT."),
+    ] = None,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Ask whether it takes calls, not whether it lives.")
+    ] = False,
+) -> None:
+    """Ask a running service whether it is well; for a container's health check."""
+    from vertexkit.cli.health import ask
+
+    said, well = ask(url, _Probe.READY if ready else _Probe.ALIVE)
+    typer.echo(said, err=not well)
+    raise typer.Exit(0 if well else FAILED)
+
+
+def _remember(debug: bool) -> None:
+    """Also for the processes that this one starts."""
+    if debug:
+        os.environ[DEBUG] = "1"
+
+
+def main() -> NoReturn:
+    """The console script. Exit code 0: done; 1: it failed; 2: it was asked for wrongly."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal of another alphabet is no error
+            stream.reconfigure(errors="replace")
+    try:
+        cli()
+    except VertexkitError as error:
+        if os.environ.get(DEBUG):
+            raise
+        typer.echo(f"vertexkit: {error}", err=True)
+        sys.exit(USAGE if isinstance(error, SettingsError | DefinitionError) else FAILED)
+    sys.exit(0)
