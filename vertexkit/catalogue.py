@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from vertexkit.blocks import Block
 from vertexkit.problems import MEDIA_TYPE, problem
-from vertexkit.receiver import Gate
+from vertexkit.receiver import BODILESS, Gate
 
 ERRORS = {
     "400": "The call is malformed.",
@@ -17,6 +17,7 @@ ERRORS = {
     "413": "The body is too large.",
     "415": "The body is neither JSON nor a form.",
     "422": "The inputs do not fit the block.",
+    "500": "The app's own validation failed.",
     "503": "There is no room, or the service is stopping; come back later.",
 }
 PROBLEM = {
@@ -87,29 +88,32 @@ def openapi(blocks: Mapping[str, Block], version: str, ack_status: int) -> dict[
 
 
 def _operation(block: Block, schemas: dict[str, Any], ack_status: int) -> dict[str, Any]:
-    template = "#/components/schemas/{model}"
+    # By block: two of them may have models of one name.
+    template = f"#/components/schemas/{block.name}.{{model}}"
     inputs = block.signature.model.model_json_schema(ref_template=template)
-    schemas.update(inputs.pop("$defs", {}))
+    models = inputs.pop("$defs", {})
+    schemas.update({f"{block.name}.{name}": schema for name, schema in models.items()})
     token = {"type": "string", "description": "the integration token", "minLength": 1}
+    required = [name for name in inputs.get("required", []) if name != "token"]
     body = inputs | {
-        "properties": {"token": token} | inputs.get("properties", {}),
-        "required": ["token", *inputs.get("required", [])],
+        "properties": inputs.get("properties", {}) | {"token": token},
+        "required": ["token", *required],
     }
-    accepted = {
+    execution = {
         "type": "object",
         "required": ["execution"],
         "properties": {"execution": {"type": ["string", "null"]}},
     }
+    accepted: dict[str, Any] = {"description": "Accepted: the handler runs after this answer."}
+    if ack_status not in BODILESS:
+        accepted["content"] = {"application/json": {"schema": execution}}
     return {
         "operationId": block.name,
         "summary": block.title,
         "description": block.description,
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
-            str(ack_status): {
-                "description": "Accepted: the handler runs after this answer.",
-                "content": {"application/json": {"schema": accepted}},
-            },
+            str(ack_status): accepted,
             **{status: _problem(text) for status, text in ERRORS.items()},
         },
     }

@@ -3,7 +3,9 @@
 import hmac
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from traceback import extract_tb
 
+import structlog
 from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -22,6 +24,10 @@ from vertexkit.settings import Settings
 COME_BACK = 5
 """Seconds that a 503 asks the platform to wait."""
 ACK_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
+BODILESS = {204: (), 205: ((b"content-length", b"0"),)}
+"""Statuses whose answer has no body, each with what its head says of that."""
+
+log = structlog.get_logger("vertexkit")
 
 
 class Gate:
@@ -49,11 +55,10 @@ class Ack:
     """The answer to an accepted call, without the detours of a response for every purpose."""
 
     def __init__(self, status: int, body: bytes) -> None:
-        self._start = {
-            "type": "http.response.start",
-            "status": status,
-            "headers": [*ACK_HEADERS, (b"content-length", b"%d" % len(body))],
-        }
+        headers = [*ACK_HEADERS, (b"content-length", b"%d" % len(body))]
+        if status in BODILESS:
+            headers, body = [*ACK_HEADERS[1:], *BODILESS[status]], b""
+        self._start = {"type": "http.response.start", "status": status, "headers": headers}
         self._body = {"type": "http.response.body", "body": body}
 
     async def __call__(self, _: Scope, __: Receive, send: Send) -> None:
@@ -145,13 +150,26 @@ class Receiver:
         )
 
     def _read(self, raw: RawCall) -> tuple[Call, Token]:
-        call = self._read_call(raw)
+        call = self._read_call_safely(raw)
         try:
             token = Token(call.token)
         except (ValueError, TypeError) as error:
             raise CallError(400, "malformed_token", f"The token is unusable: {error}.") from None
         self._address.base(token)
         return call, token
+
+    def _read_call_safely(self, raw: RawCall) -> Call:
+        """What the reader says; a reader that breaks down could not read the call."""
+        try:
+            return Call(*self._read_call(raw))
+        except CallError:
+            raise
+        except Exception as error:  # noqa: BLE001 - an author's reader may raise anything
+            # Without its text: that may hold the call, and so the token.
+            frame = extract_tb(error.__traceback__)[:2][-1]
+            at = f"{frame.filename}:{frame.lineno}"
+            log.error("read_call_failed", error=type(error).__name__, at=at)  # noqa: TRY400
+            raise CallError(400, "unreadable", "The call cannot be read.") from None
 
     async def _accept(self, name: str, call: Call, token: Token, body: bytes) -> ASGIApp:
         block = self._blocks.get(name)
@@ -168,6 +186,10 @@ class Receiver:
                 "The inputs do not fit the block; its schema is at GET /blocks.",
                 errors=shown(error.errors(include_input=False, include_url=False)),
             )
+        except Exception:
+            log.exception("validation_failed", block=name)
+            self._refusals.refuse(token, Failure("internal"))
+            return problem(500, "internal", "The block's own validation failed; see the log.")
         try:
             acceptance = await self._inbox.accept(name, token, call.inputs, body)
         except QueueFull:

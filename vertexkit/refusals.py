@@ -41,9 +41,12 @@ class Refusals:
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for those under way, at most so many seconds."""
+        """Wait for those under way, at most so many seconds; give up the rest."""
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=seconds)
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     async def _complete(self, token: Token, failure: Failure) -> None:
         data = failure.result().data

@@ -8,7 +8,6 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-
 SEND, COMPLETE = "/api/vertex/v1/dialog/send_message", "/api/vertex/v1/complete"
 
 
@@ -31,12 +30,12 @@ def test_each_request_is_shown_with_what_was_wrong_with_it(shell: Any) -> None:
     process.wait_for("-H 'content-type: application/json'")
     token = ask(process, "/token")[1]
     assert ask(process, SEND, token=token, text="Привет", typing=True)[0] == 200
-    assert '"Привет"' in process.wait_for("send_message   200")
+    assert '"Привет"' in process.wait_for("send_message  200")
     assert ask(process, SEND, token=token, text="Привет", typing="true")[0] == 400
-    process.wait_for("send_message   400")
+    process.wait_for("send_message  400")
     assert "typing" in process.wait_for("typing")
     assert ask(process, COMPLETE, token=token, data={"a": 1})[0] == 204
-    assert '{"a": 1}' in process.wait_for("complete       204")
+    assert '{"a": 1}' in process.wait_for("complete      204")
     assert ask(process, SEND, token=token, text="more", typing=False)[0] == 403
     process.wait_for("this visit is over; GET /token gives a token for a new one")
     assert ask(process, COMPLETE, token="any text opens a dialog here", data=None)[0] == 204
