@@ -276,7 +276,7 @@ def test_ctx_needs_no_annotation() -> None:
     @app.block("renamed")
     def renamed(dialog: SyncContext) -> None: ...
 
-    assert list(app.blocks["untyped"].signature.model.model_fields) == ["name"]
+    assert list(app.blocks["untyped"].signature.input_schema()["properties"]) == ["name"]
     assert not app.blocks["renamed"].signature.is_async
 
 

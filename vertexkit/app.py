@@ -52,7 +52,7 @@ class Service:
         self.journal = journal
         self.events = Events(clock)
         address = Address(settings.platform_url, settings.instances)
-        vertex = Vertex(wire, address, clock, settings.send_timeout)
+        vertex = Vertex(wire, address, clock, settings.send_timeout, settings.connections)
         backstage = Backstage(journal, vertex, self.events, clock, state)
         self.runner = Runner(
             app.blocks,
@@ -180,6 +180,8 @@ class App:
             self._asgi = Starlette(
                 routes=[], lifespan=self._serve, exception_handlers={HTTPException: _http_error}
             )
+            # A redirect would repeat the URL's secret, and a platform need not follow it.
+            self._asgi.router.redirect_slashes = False
         await self._asgi(scope, receive, send)
 
     @asynccontextmanager
@@ -215,7 +217,7 @@ class App:
             unique_tokens=settings.tokens == "unique",
         )
         async with AsyncExitStack() as stack:
-            wire = wire or AiohttpWire(settings.connections)
+            wire = wire or AiohttpWire()
             stack.push_async_callback(wire.close)
             state: Any = None
             if self.lifespan is not None:

@@ -116,6 +116,13 @@ class Attempt:
 
     async def run(self) -> Verdict:
         """Run the handler and say what it came to. Never raises what a handler raises."""
+        try:
+            return await self._run()
+        finally:
+            self._end()
+            del self._context  # it knows this run too: a circle, left to the garbage collector
+
+    async def _run(self) -> Verdict:
         clock = self._backstage.clock
         try:
             request = self._block.signature.read(self._lease.execution.inputs)

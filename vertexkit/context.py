@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
-from typing import Any, Literal, ParamSpec, TypeVar, cast
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import structlog
 from pydantic_core import PydanticSerializationError, from_json, to_json
@@ -63,18 +63,24 @@ class Context(Facts):
             PlatformError: it did not get through before the deadline.
         """
         if not text or not issubclass(type(text), str):
-            raise TypeError(f"send_message takes a text of 1 character or more, got {text!r:.60}")
+            given = "an empty one" if text == "" else type(text).__name__
+            raise TypeError(f"send_message takes a text of 1 character or more, got {given}")
         position = self._next_position()
         return await self._fly(self._send(position, text, bool(typing)))
 
+    @overload
     async def step(
-        self,
-        name: str,
-        fn: Callable[P, Awaitable[T] | T],
-        /,
-        *args: P.args,
-        **kwargs: P.kwargs,
-    ) -> T:
+        self, name: str, fn: Callable[P, Awaitable[T]], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    @overload
+    async def step(
+        self, name: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T: ...
+
+    async def step(
+        self, name: str, fn: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs
+    ) -> Any:
         """Do something once for this execution, however often its handler runs.
 
         The result is journalled when `fn` has returned; a second run of the handler gets that
@@ -92,14 +98,13 @@ class Context(Facts):
             TypeError: the result cannot be put into JSON.
             Exception: whatever `fn` raises; the step has not happened then.
         """
-        kind = STEP + name
-        effect = self._begin(self._next_position(), kind, "")
+        effect = self._begin(self._next_position(), STEP + name, "")
         shape = shape_of(fn)
         if effect.state is EffectState.CONFIRMED:
-            return cast(T, shape.validate_json(effect.value))
+            return shape.validate_json(effect.value)
         await self._journalled(self._backstage.journal.intend(self._lease, effect))
         try:
-            value = cast(T, await call(fn, *args, **kwargs))
+            value = await call(fn, *args, **kwargs)
             stored = shape.dump_json(value)
         except Exception as error:
             await self._note(effect, EffectState.REJECTED)
@@ -247,9 +252,8 @@ class Context(Facts):
                     {"message_id": message.message_id, "created_at": message.created_at}
                 )
                 await self._note(effect, EffectState.CONFIRMED, value)
-                self._tell(
-                    "sent", typing=typing, seconds=round(self._backstage.clock.now() - began, 6)
-                )
+                took = round(self._backstage.clock.now() - began, 6)
+                self._tell("sent", typing=typing, seconds=took)
                 return message
 
     async def _unknown(self, effect: Effect, error: PlatformError | None) -> None:

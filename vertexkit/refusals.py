@@ -51,16 +51,20 @@ class Refusals:
     async def _complete(self, token: Token, failure: Failure) -> None:
         data = failure.result().data
         said = {"token": token.fingerprint, "code": failure.code}
+        unknown = False
         for tried in range(1, TRIES + 1):
             try:
                 await self._vertex.complete(token, data)
             except CallError:
                 return
             except PlatformError as error:
+                if error.fate is Fate.GONE and unknown:
+                    break  # an earlier try got through
+                unknown = unknown or error.fate is Fate.UNKNOWN
                 if error.fate in (Fate.REJECTED, Fate.GONE) or tried == TRIES:
                     self._events.tell("refusal_failed", "", reason=str(error), **said)
                     return
                 await self._clock.sleep(pause(tried, error.retry_after))
             else:
-                self._events.tell("refused", "", **said)
-                return
+                break
+        self._events.tell("refused", "", **said)

@@ -21,6 +21,9 @@ from vertexkit.journal.base import Lease, Result
 
 RENEWALS = 3
 """Renewals in the time of one lease: two may fail."""
+FIRST_STEPS = 5
+"""Turns of the loop that a handler needs to get to its first request: only then the next ones
+can be told apart from those that would wait for a connection."""
 LAST_WORDS = 5.0
 """Seconds after the grace period for the completions of what had to be cut off."""
 
@@ -137,7 +140,7 @@ class Runner:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._claiming and (limit := self._concurrency - self._handlers) > 0:
+            while self._claiming and (limit := self._limit()) > 0:
                 try:
                     leases = await self._backstage.journal.claim(self.worker, self._room(), limit)
                 except JournalError as error:
@@ -149,6 +152,18 @@ class Runner:
                     self._begin(lease)
                 if len(leases) < limit:
                     break
+                for _ in range(FIRST_STEPS):
+                    await asyncio.sleep(0)
+
+    def _limit(self) -> int:
+        """How many more handlers may start: no more than the platform has an ear for.
+
+        A handler that is started only to wait for a connection costs memory and its deadline.
+        """
+        turns = self._backstage.vertex.turns
+        if turns.free <= 0:
+            turns.when_free(self._wake.set)
+        return min(self._concurrency - self._handlers, turns.free)
 
     def _room(self) -> dict[str, int]:
         """How many more runs each block may have."""
@@ -206,6 +221,7 @@ class Runner:
             await self._park_crashed(active)
         finally:
             del self._active[lease.execution.id]
+            active.task = None  # a circle would be left to the garbage collector
             self._idle.set()
 
     async def _attempt(self, active: Active) -> Verdict:

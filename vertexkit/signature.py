@@ -16,6 +16,8 @@ from vertexkit.synccontext import SyncContext
 Handler = Callable[..., Any]
 SHAPE = "Its first parameter is the context, then one pydantic model or plain typed parameters: "
 EXAMPLE = "async def loan(ctx: Context, request: Loan) -> Offer"
+FIELD = "input_"
+"""Before a plain parameter's name, in its model: the model has methods called `copy` and `json`."""
 
 
 class BadResult(Exception):
@@ -37,10 +39,9 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
         BadResult: it does not fit its annotation, cannot be put into JSON, or is too large.
     """
     try:
-        plain = shape.dump_python(shape.validate_python(value), mode="json")
-        data = to_json(plain, inf_nan_mode="constants")
-        if b"NaN" in data or b"Infinity" in data:
-            from_json(data, allow_inf_nan=False)
+        valid = shape.validate_python(value)
+        data = shape.dump_json(valid)
+        _refuse_nan(shape, valid, data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "result"
@@ -54,6 +55,20 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
             return data
         reason = f"its JSON has {len(data)} bytes, {limit} are allowed"
     raise BadResult(reason)
+
+
+def _refuse_nan(shape: TypeAdapter[Any], value: Any, data: bytes) -> None:
+    """JSON has no NaN and no infinity; pydantic would quietly send null in their place."""
+    if b"null" in data:
+        plain = shape.dump_python(value)
+        data = to_json(
+            plain, inf_nan_mode="constants", bytes_mode="base64", fallback=lambda _: None
+        )
+    if b"NaN" in data or b"Infinity" in data:
+        try:
+            from_json(data, allow_inf_nan=False)
+        except ValueError:
+            raise ValueError("JSON has no NaN and no infinity") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +95,8 @@ class Signature:
         """Call the handler; the coroutine of an `async def` one still has to be awaited."""
         if self.takes_model:
             return self.handler(context, request)
-        return self.handler(context, **request.__dict__)
+        inputs = request.__dict__.items()
+        return self.handler(context, **{name.removeprefix(FIELD): each for name, each in inputs})
 
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the inputs."""
@@ -156,11 +172,14 @@ def _read_inputs(
     if len(types) == 1 and isinstance(types[0], type) and issubclass(types[0], BaseModel):
         return types[0], True
     fields: Any = {
-        each.name: (hints[each.name], ... if each.default is each.empty else each.default)
+        FIELD + each.name: (hints[each.name], ... if each.default is each.empty else each.default)
         for each in parameters
     }
+    config = ConfigDict(
+        extra="ignore", alias_generator=lambda field_name: field_name.removeprefix(FIELD)
+    )
     try:
-        return create_model(name, __config__=ConfigDict(extra="ignore"), **fields), False
+        return create_model(name, __config__=config, **fields), False
     except (PydanticUserError, NameError, TypeError) as error:
         raise DefinitionError(
             f"{at}: its inputs cannot be read from JSON: {_first(error)}"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 
 class Turns:
@@ -16,8 +17,18 @@ class Turns:
 
     def __init__(self, places: int) -> None:
         self._free = places
+        self._tell: Callable[[], object] | None = None
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
         self._watching = False
+
+    @property
+    def free(self) -> int:
+        """Places that nobody has to wait for."""
+        return self._free
+
+    def when_free(self, callback: Callable[[], object]) -> None:
+        """Call back once, as soon as a place is free that nobody waits for."""
+        self._tell = callback
 
     async def take(self, patience: float) -> float:
         """Take a place; gives the seconds that were waited for it.
@@ -53,6 +64,9 @@ class Turns:
                 turn.set_result(None)
                 return
         self._free += 1
+        if self._tell is not None:
+            tell, self._tell = self._tell, None
+            tell()
 
     def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
         """Twice a second, send those away who have waited too long."""

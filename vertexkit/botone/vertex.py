@@ -7,9 +7,10 @@ from pydantic_core import from_json, to_json
 
 from vertexkit.botone.models import Message
 from vertexkit.botone.transport import pause, translate
+from vertexkit.botone.turns import Turns
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
-from vertexkit.errors import CallError, Fate, PlatformError
+from vertexkit.errors import CallError, Fate, PlatformError, PlatformUnreachable
 from vertexkit.execution import Token
 
 SEND_MESSAGE = "/vertex/v1/dialog/send_message"
@@ -55,11 +56,15 @@ class Vertex:
         wire: takes the bytes.
         address: of the platform.
         clock: for the pauses.
-        timeout: seconds for one request.
+        timeout: seconds for one request, its wait for a turn included.
+        connections: requests under way at once; more wait their turn.
     """
 
-    def __init__(self, wire: Wire, address: Address, clock: Clock, timeout: float) -> None:
+    def __init__(
+        self, wire: Wire, address: Address, clock: Clock, timeout: float, connections: int = 100
+    ) -> None:
         self.address = address
+        self.turns = Turns(connections)
         self._wire = wire
         self._clock = clock
         self._timeout = timeout
@@ -116,7 +121,16 @@ class Vertex:
         await self._post(token, COMPLETE, body)
 
     async def _post(self, token: Token, path: str, body: bytes) -> bytes:
-        answer = await self._wire.post(self.address.base(token) + path, body, self._timeout)
+        url = self.address.base(token) + path
+        try:
+            waited = await self.turns.take(self._timeout)
+        except TimeoutError:
+            reason = "no connection was free in time"
+            raise PlatformUnreachable("POST", path, reason=reason) from None
+        try:
+            answer = await self._wire.post(url, body, self._timeout - waited)
+        finally:
+            self.turns.give_back()
         if 200 <= answer.status < 300:
             return answer.body
         raise translate("POST", path, answer, token.reveal())

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import aiohttp
 from yarl import URL
 
-from vertexkit.botone.turns import Turns
 from vertexkit.clock import Clock
 from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
 
@@ -60,17 +59,14 @@ class Wire(Protocol):
 
 
 class AiohttpWire:
-    """The wire over real sockets: one aiohttp session.
+    """The wire over real sockets: one aiohttp session, with as many connections as are asked for.
 
-    Args:
-        connections: requests under way at once; more wait their turn.
+    How many that may be at once is not decided here: the connector's own queue of waiters costs
+    half as much again as a request once it is long.
     """
 
-    def __init__(self, connections: int = 100) -> None:
+    def __init__(self) -> None:
         self._urls: dict[str, URL] = {}
-        # A gate of our own: the connector's queue of waiters costs half as much again as the
-        # request itself once it is long.
-        self._turns = Turns(connections)
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -81,18 +77,6 @@ class AiohttpWire:
 
     async def post(self, url: str, body: bytes, timeout: float) -> Answer:
         target = self._urls.get(url) or self._urls.setdefault(url, URL(url))
-        try:
-            waited = await self._turns.take(timeout)
-        except TimeoutError:
-            raise PlatformUnreachable(
-                "POST", target.path, reason="no connection was free in time"
-            ) from None
-        try:
-            return await self._post(target, body, timeout - waited)
-        finally:
-            self._turns.give_back()
-
-    async def _post(self, target: URL, body: bytes, timeout: float) -> Answer:
         limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(CONNECT_TIMEOUT, timeout))
         answer: Answer | None = None
         try:

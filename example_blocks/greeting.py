@@ -1,0 +1,10 @@
+"""The smallest block: it says hello."""
+
+from vertexkit import App, Context
+
+app = App()
+
+
+@app.block("hello", title="Приветствие")
+async def hello(ctx: Context, name: str = "друг") -> None:
+    await ctx.send_message(f"Привет, {name}!")

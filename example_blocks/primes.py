@@ -1,0 +1,33 @@
+"""Heavy work in a plain `def`: it runs in a thread, and other dialogs go on meanwhile."""
+
+from math import isqrt
+from typing import Annotated
+
+from pydantic import BaseModel, Field
+
+from vertexkit import App, SyncContext
+
+app = App()
+
+
+class Primes(BaseModel):
+    count: int
+    largest: int
+
+
+# Threads share one processor, so more at once would only make each of them slower.
+@app.block("primes", title="Простые числа", timeout=60, concurrency=2)
+def primes(
+    ctx: SyncContext, limit: Annotated[int, Field(ge=2, le=10_000_000, title="До какого числа")]
+) -> Primes:
+    ctx.send_message("Считаю…")
+    sieve = bytearray([0, 0]) + bytearray([1]) * (limit - 1)
+    for number in range(2, isqrt(limit) + 1):
+        if not ctx.remaining:
+            # Nobody can stop a thread from outside: it has to look at the time by itself.
+            raise TimeoutError
+        if sieve[number]:
+            sieve[number * number :: number] = bytes(len(sieve[number * number :: number]))
+    found = Primes(count=sum(sieve), largest=sieve.rindex(1))
+    ctx.send_message(f"Простых чисел до {limit}: {found.count}. Последнее из них: {found.largest}.")
+    return found

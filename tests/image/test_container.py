@@ -1,0 +1,179 @@
+"""The image: what comes of doing what its Dockerfile says, in a scratch environment."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.image.conftest import Stage
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD_SECONDS = 300
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Scratch:
+    """A folder that plays the root of the image's file system."""
+
+    root: Path
+
+    def at(self, path: str) -> Path:
+        return self.root / path.lstrip("/")
+
+    @property
+    def bin(self) -> Path:
+        return self.at("/opt/vertexkit/bin")
+
+    def follow(self, stage: "Stage") -> None:
+        """Do the stage's WORKDIR, COPY (from the project only) and RUN, in their order.
+
+        ENV is left out: the stage's only keeps pip's cache out of the image's layers.
+        """
+        folder = self.root
+        for step in stage.steps:
+            if step.word == "WORKDIR":
+                folder = self.at(step.rest)
+                folder.mkdir(parents=True, exist_ok=True)
+            elif step.word == "COPY" and not step.rest.startswith("--from"):
+                *sources, target = step.rest.split()
+                for source in sources:
+                    self._copy(source, folder, target)
+            elif step.word == "RUN":
+                self._run(step.rest, folder)
+
+    def _copy(self, source: str, folder: Path, target: str) -> None:
+        place = folder / target
+        if (ROOT / source).is_dir():
+            shutil.copytree(ROOT / source, place, ignore=shutil.ignore_patterns("__pycache__"))
+            return
+        if target.endswith("/"):
+            place = place / Path(source).name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / source, place)
+
+    def _run(self, command: str, folder: Path) -> None:
+        here = command.replace("/opt/", f"{shlex.quote(str(self.at('/opt')))}/")
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["sh", "-ec", here],
+            cwd=folder,
+            env=os.environ | {"PATH": path},
+            capture_output=True,
+            text=True,
+            timeout=BUILD_SECONDS,
+            check=False,
+        )
+        assert done.returncode == 0, f"RUN {command}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.fixture(scope="module")
+def image(tmp_path_factory: pytest.TempPathFactory, builder: "Stage", final: "Stage") -> Scratch:
+    scratch = Scratch(tmp_path_factory.mktemp("image"))
+    scratch.follow(builder)
+    scratch.follow(replace(final, steps=tuple(s for s in final.steps if s.word != "RUN")))
+    return scratch
+
+
+@pytest.fixture
+def settings(image: Scratch, final: "Stage") -> dict[str, str]:
+    """The container's environment, as its operator would set it, on a port that is free."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    kept = {name: os.environ[name] for name in ("LANG", "HOME", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        **final.environment,
+        "PATH": f"{image.bin}{os.pathsep}{os.environ['PATH']}",
+        "VERTEXKIT_PORT": str(port),
+        "VERTEXKIT_ALLOW_ANONYMOUS": "1",
+        "VERTEXKIT_PLATFORM_URL": "http://127.0.0.1:9/api",
+    }
+
+
+@pytest.fixture
+def container(
+    image: Scratch, final: "Stage", settings: dict[str, str], tmp_path: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    command = final.of("CMD")[-1].exec_form
+    with (
+        (tmp_path / "output").open("wb") as output,
+        subprocess.Popen(
+            [image.bin / command[0], *command[1:]],
+            cwd=image.at("/app"),
+            env=settings,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        ) as process,
+    ):
+        yield process
+        process.kill()
+
+
+def pinned(lock: str) -> set[str]:
+    text = (ROOT / "locks" / lock).read_text(encoding="utf-8")
+    return set(re.findall(r"^([a-z0-9._-]+)==", text, re.MULTILINE))
+
+
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_the_install_steps_give_what_is_locked_and_nothing_of_ours_for_development(
+    image: Scratch,
+) -> None:
+    """The environment of the image holds vertexkit and the run lock, and no test tool."""
+    listed = subprocess.run(
+        [image.bin / "python", "-m", "pip", "list", "--format=json"],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+    names = {re.sub(r"[-_.]+", "-", each["name"]).lower() for each in json.loads(listed.stdout)}
+    own = {"vertexkit", "pip", "setuptools"}
+    assert names - own <= pinned("run.txt")
+    assert "vertexkit" in names
+    assert not names & {"pytest", "mypy", "ruff", "coverage", "hatchling"}
+
+
+@pytest.mark.timeout(BUILD_SECONDS)
+def test_the_container_comes_up_healthy_and_stops_on_sigterm(
+    container: subprocess.Popen[bytes],
+    image: Scratch,
+    final: "Stage",
+    settings: dict[str, str],
+    tmp_path: Path,
+) -> None:
+    """The image's command serves the app it names, its health check agrees, SIGTERM ends it."""
+    health = final.of("HEALTHCHECK")[-1].exec_form
+
+    def healthy() -> bool:
+        checked = subprocess.run(
+            [image.bin / health[0], *health[1:]],
+            cwd=image.at("/app"),
+            env=settings,
+            capture_output=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        return checked.returncode == 0
+
+    deadline = time.monotonic() + START_SECONDS
+    while not healthy():
+        said = (tmp_path / "output").read_text(encoding="utf-8")
+        assert container.poll() is None, f"it ended by itself:\n{said}"
+        assert time.monotonic() < deadline, f"it never became healthy:\n{said}"
+    container.send_signal(signal.SIGTERM)
+    assert container.wait(STOP_SECONDS) in {0, -signal.SIGTERM}
+    assert not healthy()

@@ -1,0 +1,272 @@
+"""An app behind a real uvicorn, a fake platform behind another, and sockets to speak through."""
+
+import asyncio
+import contextlib
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pytest
+import structlog
+import uvicorn
+from pydantic import BaseModel, Field
+from structlog.testing import LogCapture
+
+from vertexkit import App, Context
+from vertexkit.app import Service
+from vertexkit.events import Event
+from vertexkit.settings import Settings
+from vertexkit.testing import FakePlatform
+
+PATIENCE = 20.0
+"""Seconds after which what does not come counts as never coming."""
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+class Loan(BaseModel):
+    """The input of the block that asks something of it."""
+
+    amount: int = Field(gt=0)
+    months: int = 12
+
+
+@dataclass
+class Hold:
+    """Where the handlers of the block `wait` stand still until they are let go."""
+
+    release: asyncio.Event
+    started: int = 0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer, byte by byte from the socket."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def execution(self) -> str:
+        execution = self.json["execution"]
+        assert isinstance(execution, str)
+        return execution
+
+    @property
+    def refusal(self) -> tuple[int, str]:
+        """Status and code; the body is a problem that says both."""
+        assert self.headers["content-type"] == "application/problem+json"
+        assert self.headers["content-length"] == str(len(self.body))
+        assert self.json["status"] == self.status
+        assert self.json["title"]
+        assert self.json["detail"]
+        return self.status, self.json["code"]
+
+
+class Line:
+    """One connection to the app, on which bytes are sent as they are."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader, self._writer = reader, writer
+
+    async def send(self, data: bytes) -> None:
+        self._writer.write(data)
+        await self._writer.drain()
+
+    async def answer(self) -> Answer:
+        """The next answer on this connection."""
+        async with asyncio.timeout(PATIENCE):
+            head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+            first, *lines = head.strip().split("\r\n")
+            fields = [line.split(": ", 1) for line in lines]
+            headers = {name.lower(): value for name, value in fields}
+            body = await self._reader.readexactly(int(headers.get("content-length", "0")))
+        return Answer(int(first.split(" ")[1]), headers, body)
+
+    async def hang_up(self) -> None:
+        self._writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self._writer.wait_closed()
+
+
+class Edge:
+    """A served app: what is asked of it, and what its platform and its journal saw."""
+
+    def __init__(self, app: App, platform: FakePlatform, hold: Hold, port: int) -> None:
+        service = app.service
+        assert service is not None
+        self.service: Service = service
+        self.platform, self.hold, self.port = platform, hold, port
+        self.happened: list[tuple[str, str]] = []
+        """Each event of the app: its name and its execution."""
+        self._news = asyncio.Event()
+        service.events.subscribe(self._note)
+        platform.subscribe(lambda _: self._news.set())
+
+    def _note(self, event: Event) -> None:
+        self.happened.append((event.name, event.execution))
+        self._news.set()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until this is so; it is asked again whenever something has happened."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    async def completed(self, token: str) -> Any:
+        """Wait until the block behind this token is complete; gives what it was completed with."""
+        await self.until(lambda: self.platform.visit(token).completions)
+        [completion] = self.platform.visit(token).completions
+        return completion.data
+
+    async def settled(self, execution: str) -> None:
+        await self.until(lambda: ("settled", execution) in self.happened)
+
+    def accepted(self) -> int:
+        """How many executions were born so far."""
+        return sum(name == "accepted" for name, _ in self.happened)
+
+    def untouched(self, token: str) -> bool:
+        """The platform has heard nothing from this token."""
+        visit = self.platform.visit(token)
+        return not visit.messages and not visit.completions
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Line]:
+        line = Line(*await asyncio.open_connection("127.0.0.1", self.port))
+        try:
+            yield line
+        finally:
+            await line.hang_up()
+
+    async def ask(
+        self,
+        path: str = "/blocks/echo",
+        body: bytes = b"",
+        kind: str | None = JSON,
+        method: str = "POST",
+        **headers: str,
+    ) -> Answer:
+        """One request on a connection of its own."""
+        async with self.line() as line:
+            await line.send(head(path, kind, method, content_length=str(len(body)), **headers))
+            await line.send(body)
+            return await line.answer()
+
+    async def call(self, block: str, token: str, **inputs: Any) -> Answer:
+        """Call a block as the platform does."""
+        body = json.dumps({"token": token} | inputs, ensure_ascii=False).encode()
+        return await self.ask(f"/blocks/{block}", body)
+
+
+Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Edge]]
+
+
+def head(path: str, kind: str | None = JSON, method: str = "POST", **headers: str) -> bytes:
+    """The head of a request."""
+    named = {"content_type": kind} if kind is not None else {}
+    lines = [f"{method} {path} HTTP/1.1", "Host: block.test"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in (named | headers).items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def make_app(hold: Hold, **options: Any) -> App:
+    """Three blocks: one that gives back its inputs, one that asks for some, one that waits."""
+    app = App(**options)
+
+    @app.block("echo")
+    async def echo(ctx: Context) -> dict[str, Any]:
+        return {"inputs": ctx.inputs}
+
+    @app.block("loan")
+    async def loan(ctx: Context, request: Loan) -> Loan:
+        return request
+
+    @app.block("wait")
+    async def wait(ctx: Context) -> dict[str, Any]:
+        hold.started += 1
+        await ctx.send_message("Ждите", typing=False)
+        await hold.release.wait()
+        return {"inputs": ctx.inputs}
+
+    return app
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which tells when it has started and ends when told, not at its next tick."""
+
+    def __init__(self, app: Any) -> None:
+        super().__init__(uvicorn.Config(app, log_level="critical", access_log=False))
+        self.up, self.over = asyncio.Event(), asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self.up.set()
+        await self.over.wait()
+
+
+@asynccontextmanager
+async def listening(app: Any) -> AsyncIterator[int]:
+    """Any ASGI app behind uvicorn, on a port of its own choice."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        server = Server(app)
+        serving = asyncio.create_task(server.serve(sockets=[door]))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await server.up.wait()
+            yield door.getsockname()[1]
+        finally:
+            server.over.set()
+            await serving
+
+
+@asynccontextmanager
+async def served(
+    make: Callable[..., App] = make_app,
+    *,
+    platform: FakePlatform | None = None,
+    options: dict[str, Any] | None = None,
+    **settings: Any,
+) -> AsyncIterator[Edge]:
+    """An app and its platform, both behind sockets, from start to drain."""
+    platform = platform or FakePlatform()
+    hold = Hold(asyncio.Event())
+    async with listening(platform) as platform_port:
+        url = f"http://127.0.0.1:{platform_port}/api"
+        values: dict[str, Any] = {"platform_url": url, "grace": 5.0} | settings
+        app = make(hold, settings=Settings.model_validate(values), **(options or {}))
+        async with listening(app) as port:
+            edge = Edge(app, platform, hold, port)
+            yield edge
+            hold.release.set()
+    platform.check()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lines() -> Iterator[LogCapture]:
+    """What was logged, instead of a log; each test begins with none."""
+    capture = LogCapture()
+    structlog.configure(processors=[capture])
+    yield capture
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Serves an app with settings of its own: `async with serve(queue=1) as edge:`."""
+    return served
+
+
+@pytest.fixture(scope="module")
+async def edge(lines: LogCapture) -> AsyncIterator[Edge]:
+    """An app with the default settings, one for all tests of a module."""
+    async with served() as edge:
+        yield edge

@@ -1,0 +1,204 @@
+"""The HTTP client that blocks ask other services with."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from httpx_aiohttp import AiohttpTransport
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from vertexkit import App, Context, http_client
+from vertexkit.testing import FakeDialog
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def echo(request: Request) -> Response:
+    """Answers with what it was asked, and by which connection."""
+    return JSONResponse(
+        {
+            "path": request.url.path,
+            "query": dict(request.query_params),
+            "headers": dict(request.headers),
+            "body": (await request.body()).decode(),
+            "port": request.scope["client"][1],
+        }
+    )
+
+
+async def away(request: Request) -> Response:
+    return RedirectResponse("/echo")
+
+
+async def hang(request: Request) -> Response:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@pytest.fixture
+async def service() -> AsyncIterator[str]:
+    """Another service, behind a real uvicorn; its URL."""
+    app = Starlette(
+        routes=[
+            Route("/echo", echo, methods=["GET", "POST"]),
+            Route("/away", away),
+            Route("/hang", hang),
+        ]
+    )
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0)
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        task = asyncio.create_task(server.serve(sockets=[listening]))
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await task
+
+
+@asynccontextmanager
+async def rude(serve: Serve) -> AsyncIterator[str]:
+    """A service that does not speak HTTP as it should."""
+
+    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await serve(reader, writer)
+        writer.close()
+
+    async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_it_is_httpx_over_aiohttp() -> None:
+    """Authors hold an `httpx.AsyncClient`; its connections are aiohttp's."""
+    async with http_client() as client:
+        assert isinstance(client, httpx.AsyncClient)
+        assert isinstance(client._transport, AiohttpTransport)
+
+
+async def test_it_asks_and_understands(service: str) -> None:
+    """Query, headers and a Russian JSON body arrive, and the answer is read."""
+    async with http_client() as client:
+        answer = await client.post(
+            f"{service}/echo",
+            params={"q": "Пермь"},
+            headers={"x-key": "1"},
+            json={"город": "Пермь"},
+        )
+    said = answer.raise_for_status().json()
+    assert said["query"] == {"q": "Пермь"}
+    assert said["headers"]["x-key"] == "1"
+    assert said["body"] == '{"город":"Пермь"}'
+
+
+async def test_httpx_options_pass_through(service: str) -> None:
+    """A base URL, headers, auth and redirects are set as for `httpx.AsyncClient`."""
+    async with http_client(
+        base_url=service, headers={"x-key": "1"}, auth=("me", "secret"), follow_redirects=True
+    ) as client:
+        said = (await client.get("/away")).json()
+    assert said["path"] == "/echo"
+    assert said["headers"]["x-key"] == "1"
+    assert said["headers"]["authorization"].startswith("Basic ")
+
+
+async def test_connections_are_used_again(service: str) -> None:
+    """Requests one after the other go over one connection."""
+    async with http_client(base_url=service) as client:
+        ports = {(await client.get("/echo")).json()["port"] for _ in range(5)}
+    assert len(ports) == 1
+
+
+async def test_connections_are_limited(service: str) -> None:
+    """However many executions ask at once, no more connections are open than the limit says."""
+    limits = httpx.Limits(max_connections=2)
+    async with http_client(base_url=service, limits=limits) as client:
+        answers = await asyncio.gather(*(client.get("/echo") for _ in range(20)))
+    assert len({answer.json()["port"] for answer in answers}) <= 2
+
+
+async def test_nothing_waits_for_ever_by_default() -> None:
+    """Every wait of a request has an end, well below a block's; who wants other ends says so."""
+    async with http_client() as client:
+        assert all(
+            seconds is not None and seconds <= 10 for seconds in client.timeout.as_dict().values()
+        )
+    async with http_client(timeout=1) as client:
+        assert client.timeout == httpx.Timeout(1)
+
+
+async def test_a_service_that_hangs_times_out(service: str) -> None:
+    """The timeout is kept on real sockets."""
+    async with http_client(base_url=service, timeout=0.05) as client:
+        with pytest.raises(httpx.ReadTimeout):
+            await client.get("/hang")
+
+
+async def test_a_service_that_is_not_there_is_a_connect_error() -> None:
+    """A refused connection is said to be one: nothing was sent."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    async with http_client() as client:
+        with pytest.raises(httpx.ConnectError) as caught:
+            await client.get(f"http://127.0.0.1:{port}/")
+    assert caught.value.request.url.port == port
+
+
+async def hear(reader: asyncio.StreamReader) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+
+
+async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await hear(reader)
+
+
+async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await hear(reader)
+    writer.transport.abort()
+
+
+async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await hear(reader)
+    writer.write(b"220 mail.example ESMTP\r\n\r\n")
+
+
+async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await hear(reader)
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+
+
+@pytest.mark.parametrize("serve", [hang_up, reset, garble, break_off])
+async def test_a_broken_answer_is_an_http_error_after_sending(serve: Serve) -> None:
+    """One `except httpx.HTTPError` is enough, and none says that nothing was sent."""
+    async with rude(serve) as url, http_client() as client:
+        with pytest.raises(httpx.HTTPError) as caught:
+            await client.post(url, content=b"once")
+    assert not isinstance(caught.value, httpx.ConnectError | httpx.TimeoutException)
+    assert caught.value.request.method == "POST"
+
+
+async def test_a_block_shares_one_by_its_lifespan(service: str) -> None:
+    """Made in the lifespan it is `ctx.state`, is shared by executions, and is closed at the end."""
+    clients = []
+
+    @asynccontextmanager
+    async def lifespan(_: App) -> AsyncIterator[httpx.AsyncClient]:
+        async with http_client(base_url=service) as client:
+            clients.append(client)
+            yield client
+
+    app = App(lifespan=lifespan)
+
+    @app.block("ask")
+    async def ask(ctx: Context) -> Any:
+        return (await ctx.state.get("/echo")).json()["path"]
+
+    async with FakeDialog(app) as dialog:
+        runs = [await dialog.run("ask") for _ in range(2)]
+    assert [run.data for run in runs] == [{"result": "/echo"}] * 2
+    assert [client.is_closed for client in clients] == [True]
