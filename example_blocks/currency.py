@@ -13,7 +13,7 @@ from vertexkit import App, BlockFailed, Context, Failure, http_client
 
 class Rate(BaseModel):
     value: float = Field(alias="Value")
-    nominal: int = Field(alias="Nominal")
+    nominal: int = Field(alias="Nominal", gt=0)
 
 
 class Rates(BaseModel):
@@ -59,4 +59,4 @@ async def fetch_rate(client: httpx.AsyncClient, code: str) -> float:
     rate = rates.by_code.get(code)
     if rate is None:
         raise BlockFailed("no_such_currency", f"Не знаю валюты {code}.")
-    return rate.value / rate.nominal
+    return rate.value

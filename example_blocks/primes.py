@@ -15,7 +15,7 @@ class Primes(BaseModel):
     largest: int
 
 
-# Threads share one processor, so more at once would only make each of them slower.
+# Python's threads take turns at one processor: more at once would only be slower, each of them.
 @app.block("primes", title="Простые числа", timeout=60, concurrency=2)
 def primes(
     ctx: SyncContext, limit: Annotated[int, Field(ge=2, le=10_000_000, title="До какого числа")]

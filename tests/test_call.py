@@ -239,11 +239,10 @@ def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     """Whatever comes, a reader gives a call with a token or refuses with 400: nothing else."""
     for kind in (JSON_TYPE, FORM_TYPE):
         try:
-            call = read_call(raw(body, kind))
+            status = 200 if read_call(raw(body, kind)).token else 0
         except CallError as error:
-            assert error.status == 400
-        else:
-            assert call.token
+            status = error.status
+        assert status in (200, 400)
 
 
 def test_the_query_is_at_hand_for_another_reader() -> None:

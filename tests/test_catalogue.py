@@ -144,6 +144,8 @@ async def test_openapi_is_valid() -> None:
     assert list(spec["paths"]) == [f"/blocks/{name}" for name in app.blocks]
     for name, path in spec["paths"].items():
         assert path["post"]["operationId"] == name.removeprefix("/blocks/")
+        body = path["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert body["required"].count("token") == 1
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 205])

@@ -33,7 +33,6 @@ LAZY = ("cli", "testing.plugin")
 HTTPX = "http_client"
 """The one module that may import httpx, so that it can be replaced in one place."""
 STATEFUL = {
-    "active.Active",
     "cutter._Fence",
     "journal.memory._Row",
     "testing.visits.Dialog",

@@ -5,11 +5,11 @@ import uuid
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jsonschema
 import pytest
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel, PlainSerializer, TypeAdapter
 from pydantic_core import from_json
 from typing_extensions import TypedDict
 
@@ -45,6 +45,8 @@ class Row(TypedDict):
     name: str
 
 
+Spoken = Annotated[Any, PlainSerializer(str, when_used="json")]
+
 RESULTS = [
     (Offer, Offer(monthly=1.5), {"monthly": 1.5, "on": None}),
     (Offer, {"monthly": "1.5"}, {"monthly": 1.5, "on": None}),
@@ -64,6 +66,8 @@ RESULTS = [
     (Any, Point(3, 4), {"x": 3, "y": 4}),
     (Any, {"a": {1}, "b": (2, None)}, {"a": [1], "b": [2, None]}),
     (Any, None, None),
+    (tuple[Spoken, None], (1j, None), {"result": ["1j", None]}),
+    (bytes, b"null", {"result": "null"}),
 ]
 
 
@@ -98,6 +102,7 @@ def test_the_result_schema_says_what_goes_out() -> None:
 BAD = [
     (Any, object(), "cannot be put into JSON"),
     (Any, {"rate": float("nan")}, "cannot be put into JSON"),
+    (Any, [None, (Offer(monthly=float("-inf")),)], "cannot be put into JSON"),
     (float, float("inf"), "cannot be put into JSON"),
     (Any, "\ud800", "cannot be put into JSON"),
     (Offer, None, "does not fit the return annotation"),

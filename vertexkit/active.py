@@ -1,22 +1,191 @@
-"""An execution in this process's hands."""
+"""An execution in this process's hands, from claimed to settled."""
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
 
-from vertexkit.attempt import Attempt
-from vertexkit.completion import Completion
-from vertexkit.execution import Outcome
-from vertexkit.journal.base import Lease
+import structlog
+
+from vertexkit import logs
+from vertexkit.attempt import Attempt, House, Park, Shutdown, Verdict
+from vertexkit.backstage import Backstage
+from vertexkit.blocks import Block
+from vertexkit.completion import UNREACHABLE, Completion
+from vertexkit.errors import Fenced, Retry
+from vertexkit.execution import Ending, Outcome
+from vertexkit.failure import Failure
+from vertexkit.journal.base import Lease, Result
+
+log = structlog.get_logger("vertexkit")
 
 
-@dataclass(slots=True)
 class Active:
-    """An execution that this process holds."""
+    """Brings one execution to its outcome, or back into the journal.
 
-    lease: Lease
-    task: asyncio.Task[None] | None = None
-    attempt: Attempt | None = None
-    completion: Completion | None = None
-    outcome: asyncio.Future[Outcome] | None = None
-    """Of a completion that the handler itself asked for."""
-    began: float = 0.0
+    Args:
+        lease: of the execution.
+        block: whose handler it needs.
+        backstage: of the process.
+        house: the rules for a run of the handler.
+        patience: seconds for which the completion is tried.
+    """
+
+    def __init__(
+        self, lease: Lease, block: Block, backstage: Backstage, house: House, patience: float
+    ) -> None:
+        self.lease = lease
+        self.block = block
+        self.task: asyncio.Task[None] | None = None
+        self._backstage = backstage
+        self._house = house
+        self._patience = patience
+        self._began = backstage.clock.now()
+        self._attempt: Attempt | None = None
+        self._completion: Completion | None = None
+        self._outcome: asyncio.Future[Outcome] | None = None
+        """Of a completion that the handler itself asked for."""
+        self._last_call: float | None = None
+
+    def start(
+        self, at_rest: Callable[["Active"], None], at_end: Callable[["Active"], None]
+    ) -> None:
+        """Set out.
+
+        Args:
+            at_rest: called when the handler's place is free again.
+            at_end: called when this process has nothing more to do with the execution.
+        """
+        self.task = asyncio.get_running_loop().create_task(self._run(at_rest, at_end))
+
+    def supersede(self) -> None:
+        """The platform has made the same call again: it is as good as complete."""
+        if self._completion is not None:
+            self._completion.hurry()
+
+    def lose(self) -> None:
+        """Another worker has it by now."""
+        if self._attempt is not None:
+            self._attempt.stop(Fenced("the lease ran out"))
+
+    def last_call(self, until: float) -> None:
+        """The process ends: stop the handler; give the completion up at this time of the clock."""
+        self._last_call = until
+        if self._attempt is not None:
+            self._attempt.stop(Shutdown("the process ends"))
+        if self._completion is not None:
+            self._completion.hurry(until)
+
+    async def _run(
+        self, at_rest: Callable[["Active"], None], at_end: Callable[["Active"], None]
+    ) -> None:
+        lease = self.lease
+        logs.bind(lease.execution, lease.attempt)
+        self._tell("claimed", attempt=lease.attempt)
+        try:
+            outcome: Outcome | None
+            if lease.result is not None:
+                outcome = await self._complete(lease.result)
+            else:
+                try:
+                    verdict = await self._handle()
+                finally:
+                    at_rest(self)
+                outcome = await self._follow(verdict)
+            if outcome is not None:
+                await self._settle(outcome)
+        except Fenced:
+            self._tell("fenced")
+        except Exception:
+            log.exception("crashed")
+            await self._park_crashed()
+        finally:
+            self.task = None  # a circle would be left to the garbage collector
+            at_end(self)
+
+    async def _handle(self) -> Verdict:
+        """Run the handler."""
+        if self._last_call is not None:
+            return Shutdown("the process ends")
+
+        async def complete(result: Result) -> None:
+            self._outcome = asyncio.ensure_future(self._conclude(result))
+            await asyncio.shield(self._outcome)
+
+        self._attempt = Attempt(self.block, self.lease, self._backstage, self._house, complete)
+        try:
+            return await self._attempt.run()
+        finally:
+            self._attempt = None
+
+    async def _follow(self, verdict: Verdict) -> Outcome | None:
+        """From what the run came to, to the outcome; None if it is not over for good."""
+        match verdict:
+            case None if self._outcome is not None:  # the handler completed by itself
+                return await self._outcome
+            case Result():
+                return await self._conclude(verdict)
+            case Park():
+                return await self._park(verdict)
+            case Fenced():
+                raise verdict
+            case Retry() if self._last_call is None:
+                self._tell("retried", seconds=verdict.after, why=verdict.reason)
+                await self._backstage.journal.release(self.lease, verdict.after)
+                return None
+            case _ if self._backstage.journal.survives:
+                await self._release()
+                return None
+            case _:
+                return await self._conclude(Failure("shutdown").result())
+
+    async def _release(self) -> None:
+        """Leave it to the next process, or to another one."""
+        await self._backstage.journal.release(self.lease, 0.0)
+        self._tell("released")
+
+    async def _conclude(self, result: Result) -> Outcome:
+        """Fix the result, then complete with it."""
+        await self._backstage.journal.conclude(self.lease, result)
+        self._tell("concluded", code=result.code)
+        return await self._complete(result)
+
+    async def _complete(self, result: Result) -> Outcome:
+        self._completion = Completion(self._backstage, self.lease, result, self._patience)
+        if self._last_call is not None:
+            self._completion.hurry(self._last_call)
+        outcome = await self._completion.run()
+        if outcome.ending is Ending.COMPLETED:
+            self._tell("completed", by=outcome.confirmed_by)
+        return outcome
+
+    async def _park(self, park: Park) -> Outcome:
+        """Give it up, but let the dialog go on if the platform can be reached."""
+        outcome = await self._conclude(park.failure.result())
+        said = "" if outcome.ending is Ending.COMPLETED else f"; {outcome.reason}"
+        return Outcome(Ending.PARKED, park.failure.code, outcome.confirmed_by, park.reason + said)
+
+    async def _park_crashed(self) -> None:
+        try:
+            await self._settle(await self._park(Park(Failure("internal"), "vertexkit failed")))
+        except Exception:
+            log.exception("crashed")
+
+    async def _settle(self, outcome: Outcome) -> None:
+        """Write the outcome down; this is the end of it."""
+        journal = self._backstage.journal
+        if self._last_call is not None and outcome.code == UNREACHABLE and journal.survives:
+            await self._release()
+            return
+        await journal.settle(self.lease, outcome)
+        said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
+        if outcome.ending is Ending.PARKED:
+            self._tell("parked", code=outcome.code)
+        self._tell(
+            "settled",
+            outcome=outcome.ending.value,
+            code=outcome.code,
+            seconds=round(self._backstage.clock.now() - self._began, 6),
+            **said,
+        )
+
+    def _tell(self, name: str, **fields: object) -> None:
+        self._backstage.events.tell(name, self.lease.execution.id, **fields)

@@ -8,16 +8,12 @@ from collections.abc import Mapping
 
 import structlog
 
-from vertexkit import logs
 from vertexkit.active import Active
-from vertexkit.attempt import Attempt, House, Park, Shutdown, Verdict
+from vertexkit.attempt import House
 from vertexkit.backstage import Backstage
 from vertexkit.blocks import Block
-from vertexkit.completion import UNREACHABLE, Completion
-from vertexkit.errors import Fenced, JournalError, Retry
-from vertexkit.execution import Ending, Outcome
-from vertexkit.failure import Failure
-from vertexkit.journal.base import Lease, Result
+from vertexkit.errors import JournalError
+from vertexkit.journal.base import Lease
 
 RENEWALS = 3
 """Renewals in the time of one lease: two may fail."""
@@ -84,8 +80,8 @@ class Runner:
     def supersede(self, execution: str) -> None:
         """The platform has made the call of this execution again: it is as good as complete."""
         active = self._active.get(execution)
-        if active is not None and active.completion is not None:
-            active.completion.hurry()
+        if active is not None:
+            active.supersede()
 
     def hurry(self) -> None:
         """Somebody is tired of waiting for `drain`: go on to its next step."""
@@ -102,10 +98,7 @@ class Runner:
         self._claiming = False
         self._last_call = self._backstage.clock.now() + LAST_WORDS
         for active in list(self._active.values()):
-            if active.attempt is not None:
-                active.attempt.stop(Shutdown("the process ends"))
-            if active.completion is not None:
-                active.completion.hurry(self._last_call)
+            active.last_call(self._last_call)
         if not self._backstage.journal.survives:
             await self._claim_last()
         await self._until_idle(self._house.cleanup + 2 * LAST_WORDS)
@@ -189,134 +182,27 @@ class Runner:
                 self.supersede(execution)
             for execution in news.lost:
                 active = self._active.get(execution)
-                if active is not None and active.attempt is not None:
-                    active.attempt.stop(Fenced("the lease ran out"))
+                if active is not None:
+                    active.lose()
             self._wake.set()
 
     def _begin(self, lease: Lease) -> None:
-        active = Active(lease, began=self._backstage.clock.now())
+        block = self._blocks[lease.execution.block]
+        active = Active(lease, block, self._backstage, self._house, self._patience)
         self._active[lease.execution.id] = active
         if lease.result is None:
             self._handlers += 1
-            self._running[lease.execution.block] += 1
-        active.task = asyncio.get_running_loop().create_task(self._execute(active))
-
-    async def _execute(self, active: Active) -> None:
-        """One execution, from claimed to settled."""
-        lease = active.lease
-        logs.bind(lease.execution, lease.attempt)
-        self._backstage.events.tell("claimed", lease.execution.id, attempt=lease.attempt)
-        try:
-            outcome: Outcome | None
-            if lease.result is not None:
-                outcome = await self._complete(active, lease.result)
-            else:
-                outcome = await self._follow(active, await self._attempt(active))
-            if outcome is not None:
-                await self._settle(active, outcome)
-        except Fenced:
-            self._backstage.events.tell("fenced", lease.execution.id)
-        except Exception:
-            log.exception("crashed")
-            await self._park_crashed(active)
-        finally:
-            del self._active[lease.execution.id]
-            active.task = None  # a circle would be left to the garbage collector
-            self._idle.set()
-
-    async def _attempt(self, active: Active) -> Verdict:
-        """Run the handler within its place; the place is free for others afterwards."""
-        block = self._blocks[active.lease.execution.block]
-
-        async def complete(result: Result) -> None:
-            active.outcome = asyncio.ensure_future(self._conclude(active, result))
-            await asyncio.shield(active.outcome)
-
-        active.attempt = Attempt(block, active.lease, self._backstage, self._house, complete)
-        try:
-            if self._last_call is not None:
-                return Shutdown("the process ends")
-            return await active.attempt.run()
-        finally:
-            active.attempt = None
-            self._handlers -= 1
-            self._running[block.name] -= 1
-            self._wake.set()
-
-    async def _follow(self, active: Active, verdict: Verdict) -> Outcome | None:
-        """From what the run came to, to the outcome; None if it is not over for good."""
-        journal, lease = self._backstage.journal, active.lease
-        ends = self._last_call is not None
-        match verdict:
-            case None if active.outcome is not None:  # the handler completed by itself
-                return await active.outcome
-            case Result():
-                return await self._conclude(active, verdict)
-            case Park():
-                return await self._park(active, verdict)
-            case Fenced():
-                raise verdict
-            case Retry() if not ends:
-                self._tell("retried", active, seconds=verdict.after, why=verdict.reason)
-                await journal.release(lease, verdict.after)
-                return None
-            case _ if journal.survives:
-                await self._release(active)
-                return None
-            case _:
-                return await self._conclude(active, Failure("shutdown").result())
-
-    async def _release(self, active: Active) -> None:
-        """Leave it to the next process, or to another one."""
-        await self._backstage.journal.release(active.lease, 0.0)
-        self._tell("released", active)
-
-    async def _conclude(self, active: Active, result: Result) -> Outcome:
-        """Fix the result, then complete with it."""
-        await self._backstage.journal.conclude(active.lease, result)
-        self._tell("concluded", active, code=result.code)
-        return await self._complete(active, result)
-
-    async def _complete(self, active: Active, result: Result) -> Outcome:
-        active.completion = Completion(self._backstage, active.lease, result, self._patience)
+            self._running[block.name] += 1
         if self._last_call is not None:
-            active.completion.hurry(self._last_call)
-        outcome = await active.completion.run()
-        if outcome.ending is Ending.COMPLETED:
-            self._tell("completed", active, by=outcome.confirmed_by)
-        return outcome
+            active.last_call(self._last_call)
+        active.start(self._free, self._forget)
 
-    async def _park(self, active: Active, park: Park) -> Outcome:
-        """Give it up, but let the dialog go on if the platform can be reached."""
-        outcome = await self._conclude(active, park.failure.result())
-        said = "" if outcome.ending is Ending.COMPLETED else f"; {outcome.reason}"
-        return Outcome(Ending.PARKED, park.failure.code, outcome.confirmed_by, park.reason + said)
+    def _free(self, active: Active) -> None:
+        """A handler has returned: its place is for others."""
+        self._handlers -= 1
+        self._running[active.block.name] -= 1
+        self._wake.set()
 
-    async def _park_crashed(self, active: Active) -> None:
-        try:
-            outcome = await self._park(active, Park(Failure("internal"), "vertexkit failed"))
-            await self._settle(active, outcome)
-        except Exception:
-            log.exception("crashed")
-
-    async def _settle(self, active: Active, outcome: Outcome) -> None:
-        """Write the outcome down; this is the end of it."""
-        journal = self._backstage.journal
-        if self._last_call is not None and outcome.code == UNREACHABLE and journal.survives:
-            await self._release(active)
-            return
-        await journal.settle(active.lease, outcome)
-        said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
-        if outcome.ending is Ending.PARKED:
-            self._tell("parked", active, code=outcome.code)
-        self._tell(
-            "settled",
-            active,
-            outcome=outcome.ending.value,
-            code=outcome.code,
-            seconds=round(self._backstage.clock.now() - active.began, 6),
-            **said,
-        )
-
-    def _tell(self, name: str, active: Active, **fields: object) -> None:
-        self._backstage.events.tell(name, active.lease.execution.id, **fields)
+    def _forget(self, active: Active) -> None:
+        del self._active[active.lease.execution.id]
+        self._idle.set()

@@ -1,4 +1,4 @@
-"""Where in an author's code an exception comes from."""
+"""What went wrong: where in an author's code, and by which exit code it is told."""
 
 import importlib
 import os
@@ -6,6 +6,10 @@ import sysconfig
 import traceback
 from pathlib import Path
 
+FAILED, USAGE = 1, 2
+"""Exit codes: what was asked for failed; it was asked for wrongly."""
+DEBUG = "VERTEXKIT_DEBUG"
+"""Set in the environment of a command, and of the processes that it starts, by --debug."""
 FOREIGN = (
     str(Path(__file__).parent.parent),
     sysconfig.get_path("stdlib"),

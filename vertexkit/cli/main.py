@@ -8,11 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from vertexkit.cli.fault import DEBUG, FAILED, USAGE
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
-
-FAILED, USAGE = 1, 2
-"""Exit codes: what was asked for failed; what was asked for cannot be understood."""
-DEBUG = "VERTEXKIT_DEBUG"
 
 cli = typer.Typer(
     name="vertexkit",

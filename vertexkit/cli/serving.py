@@ -7,8 +7,8 @@ import sys
 from starlette.types import Message, Receive, Scope, Send
 
 from vertexkit.app import App
+from vertexkit.cli.fault import DEBUG
 from vertexkit.cli.loading import find_app
-from vertexkit.cli.main import DEBUG
 from vertexkit.errors import VertexkitError
 
 GENERATIONS = (20_000, 20, 50)

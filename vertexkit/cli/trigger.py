@@ -13,9 +13,9 @@ from rich.console import Console
 from vertexkit import logs
 from vertexkit.app import App
 from vertexkit.attempt import OnFailure
+from vertexkit.cli.fault import FAILED, USAGE
 from vertexkit.cli.inputs import read_inputs
 from vertexkit.cli.loading import find_app, find_block
-from vertexkit.cli.main import FAILED, USAGE
 from vertexkit.cli.transcript import Transcript
 from vertexkit.clock import Clock
 from vertexkit.context import Context

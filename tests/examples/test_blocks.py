@@ -1,0 +1,31 @@
+"""What every example block owes to those who copy it."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from vertexkit import App, Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+NAMES = sorted(
+    path.stem for path in (ROOT / "example_blocks").glob("*.py") if path.stem != "__init__"
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_it_can_be_deployed_by_itself(name: str) -> None:
+    """Each file holds an app with one titled block, which starts with an address alone."""
+    app = import_module(f"example_blocks.{name}").app
+    assert isinstance(app, App)
+    assert [block.title for block in app.blocks.values()] != [""]
+    async with app.started(Settings.of(platform_url="http://127.0.0.1:9/api")) as service:
+        assert service.readiness() == (200, {"ready": True})
+        assert len(app.blocks) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_it_has_a_test_to_copy(name: str) -> None:
+    """Next to a block to start from there is a test to start from, and both fit on a page."""
+    assert (ROOT / "tests" / "examples" / f"test_{name}.py").is_file()
+    assert len((ROOT / "example_blocks" / f"{name}.py").read_text("utf-8").splitlines()) <= 70
