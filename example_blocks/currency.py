@@ -59,4 +59,4 @@ async def fetch_rate(client: httpx.AsyncClient, code: str) -> float:
     rate = rates.by_code.get(code)
     if rate is None:
         raise BlockFailed("no_such_currency", f"Не знаю валюты {code}.")
-    return rate.value
+    return rate.value / rate.nominal

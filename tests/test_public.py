@@ -19,13 +19,17 @@ PUBLIC = [
     "Call",
     "CallError",
     "Context",
+    "DialogGone",
     "Failure",
     "Message",
+    "PlatformError",
     "RawCall",
     "Retry",
+    "SendOutcomeUnknown",
     "Settings",
     "SyncContext",
     "VertexkitError",
+    "http_client",
     "read_call",
 ]
 

@@ -66,7 +66,7 @@ RESULTS = [
     (Any, Point(3, 4), {"x": 3, "y": 4}),
     (Any, {"a": {1}, "b": (2, None)}, {"a": [1], "b": [2, None]}),
     (Any, None, None),
-    (tuple[Spoken, None], (1j, None), {"result": ["1j", None]}),
+    (tuple[Spoken, None], (Ellipsis, None), {"result": ["Ellipsis", None]}),
     (bytes, b"null", {"result": "null"}),
 ]
 

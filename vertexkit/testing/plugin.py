@@ -1,9 +1,13 @@
 """The pytest plugin: `fake_dialog` and `fake_platform`.
 
+An `async def` test that takes one of them just runs, by anyio's plugin on asyncio; one that
+pytest-asyncio is in charge of is left to it.
+
 Which app is tested: the one named by the marker `@pytest.mark.vertexkit(app)`, else the one called
 `app` in the test's module, else the ini option `vertexkit_app = "module:app"`.
 """
 
+import inspect
 from collections.abc import Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -14,6 +18,7 @@ if TYPE_CHECKING:
     from vertexkit.testing.dialog import FakeDialog
     from vertexkit.testing.platform import FakePlatform
 
+FIXTURES = {"fake_dialog", "fake_platform"}
 MEND = (
     "fake_dialog does not know which app to run. Import it in the test's module "
     "(`from hello import app`), mark the test (`@pytest.mark.vertexkit(app)`), or set "
@@ -32,6 +37,20 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers",
         "vertexkit(app, **settings): the app that fake_dialog runs, and settings for it",
     )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pycollect_makeitem(collector: pytest.Collector, obj: Any) -> None:
+    """Have anyio's plugin, which comes with vertexkit, run the tests that take our fixtures."""
+    if not inspect.iscoroutinefunction(obj) or not FIXTURES & {*inspect.signature(obj).parameters}:
+        return
+    marks = [*getattr(obj, "pytestmark", ()), *collector.iter_markers()]
+    if "asyncio" in {mark.name for mark in marks} or _asyncio_mode(collector.config) == "auto":
+        return
+    pytest.mark.anyio(obj)
+    pytest.mark.usefixtures("anyio_backend")(obj)
+    if "anyio_backend" not in {mark.args[0] for mark in marks if mark.name == "parametrize"}:
+        pytest.mark.parametrize("anyio_backend", ["asyncio"])(obj)  # trio may be installed too
 
 
 @pytest.fixture
@@ -55,6 +74,13 @@ def fake_dialog(request: pytest.FixtureRequest, fake_platform: "FakePlatform") -
 
     app, settings = _app(request)
     return FakeDialog(app, fake_platform, **settings)
+
+
+def _asyncio_mode(config: pytest.Config) -> str:
+    """Of pytest-asyncio, if it is there."""
+    if not config.pluginmanager.hasplugin("asyncio"):
+        return ""
+    return str(config.getoption("asyncio_mode", None) or config.getini("asyncio_mode"))
 
 
 def _app(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
