@@ -122,13 +122,15 @@ class Vertex:
 
     async def _post(self, token: Token, path: str, body: bytes) -> bytes:
         url = self.address.base(token) + path
+        late = PlatformUnreachable("POST", path, reason="no connection was free in time")
         try:
-            waited = await self.turns.take(self._timeout)
+            left = self._timeout - await self.turns.take(self._timeout)
         except TimeoutError:
-            reason = "no connection was free in time"
-            raise PlatformUnreachable("POST", path, reason=reason) from None
+            raise late from None
         try:
-            answer = await self._wire.post(url, body, self._timeout - waited)
+            if left <= 0:
+                raise late
+            answer = await self._wire.post(url, body, left)
         finally:
             self.turns.give_back()
         if 200 <= answer.status < 300:
@@ -146,6 +148,6 @@ def _message(body: bytes) -> Message:
         return Message(None, None)
     message_id, created_at = answer.get("message_id"), answer.get("created_at")
     return Message(
-        message_id if isinstance(message_id, int) else None,
-        created_at if isinstance(created_at, int) else None,
+        message_id if type(message_id) is int else None,
+        created_at if type(created_at) is int else None,
     )

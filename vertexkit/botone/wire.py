@@ -15,6 +15,9 @@ from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
 ANSWER_LIMIT = 1024 * 1024
 """Bytes of an answer that are read; the rest is left."""
 CONNECT_TIMEOUT = 5.0
+CONNECT_SHARE = 0.9
+"""Of a short request's time: the connection is given up before the request is, so that one that
+was never made is told from an answer that is late."""
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than servers keep theirs, so that a request
 seldom meets a connection that is just being closed."""
@@ -47,7 +50,7 @@ class Wire(Protocol):
         Args:
             url: the whole address.
             body: JSON.
-            timeout: seconds for everything, from connecting to the answer's last byte.
+            timeout: seconds for everything, from connecting to the answer's last byte; above 0.
 
         Raises:
             PlatformUnreachable: not a byte of the request was sent.
@@ -77,7 +80,8 @@ class AiohttpWire:
 
     async def post(self, url: str, body: bytes, timeout: float) -> Answer:
         target = self._urls.get(url) or self._urls.setdefault(url, URL(url))
-        limits = aiohttp.ClientTimeout(total=timeout, sock_connect=min(CONNECT_TIMEOUT, timeout))
+        connect = min(CONNECT_TIMEOUT, timeout * CONNECT_SHARE)
+        limits = aiohttp.ClientTimeout(total=timeout, connect=connect)
         answer: Answer | None = None
         try:
             async with self._session.post(
