@@ -8,7 +8,7 @@ UPGRADE ?=
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := vertexkit tests example_blocks
+SOURCES := vertexkit tests example_blocks benchmarks
 UV_PIN := uv==0.13.9
 UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(UPGRADE)

@@ -5,6 +5,8 @@ import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
+from pydantic_core import to_json
+
 from vertexkit.botone.wire import Answer
 from vertexkit.errors import (
     BadRequest,
@@ -52,12 +54,20 @@ def translate(method: str, path: str, answer: Answer, secret: str = "") -> Platf
         kind = UnexpectedAnswer
     if kind is Forbidden and VERTEX in path:
         kind = DialogGone
-    body = answer.body[:8192].decode(errors="replace")
+    body = answer.body.decode(errors="replace")
     if secret:
-        body = body.replace(secret, "[token]")
+        body = _masked(body, secret)
     return kind(
         method, path, status=status, body=body, retry_after=parse_retry_after(answer.retry_after)
     )
+
+
+def _masked(text: str, secret: str) -> str:
+    """The text without the secret, as it is and as JSON may spell it."""
+    spelled = to_json(secret).decode()[1:-1]
+    for each in (secret, spelled, spelled.replace("/", r"\/")):
+        text = text.replace(each, "[token]")
+    return text
 
 
 def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
@@ -72,7 +82,7 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
     except ValueError:
         try:
             when = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         if when.tzinfo is None:
             when = when.replace(tzinfo=UTC)

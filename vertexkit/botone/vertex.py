@@ -122,20 +122,23 @@ class Vertex:
 
     async def _post(self, token: Token, path: str, body: bytes) -> bytes:
         url = self.address.base(token) + path
-        late = PlatformUnreachable("POST", path, reason="no connection was free in time")
         try:
             left = self._timeout - await self.turns.take(self._timeout)
         except TimeoutError:
-            raise late from None
+            raise _crowded(path) from None
         try:
             if left <= 0:
-                raise late
+                raise _crowded(path)
             answer = await self._wire.post(url, body, left)
         finally:
             self.turns.give_back()
         if 200 <= answer.status < 300:
             return answer.body
         raise translate("POST", path, answer, token.reveal())
+
+
+def _crowded(path: str) -> PlatformUnreachable:
+    return PlatformUnreachable("POST", path, reason="no connection was free in time")
 
 
 def _message(body: bytes) -> Message:

@@ -1,0 +1,17 @@
+"""The same work as a block, with all that vertexkit does: checks, limits, deadlines, logs."""
+
+from pydantic import BaseModel
+
+from vertexkit import App, Context
+
+app = App()
+
+
+class Person(BaseModel):
+    name: str
+
+
+@app.block("hello", timeout=30, concurrency=500)
+async def hello(ctx: Context, person: Person) -> dict[str, bool]:
+    await ctx.send_message(f"Hello {person.name}")
+    return {"ok": True}

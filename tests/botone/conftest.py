@@ -1,0 +1,190 @@
+"""A platform that behaves as it is told, at the other end of each wire."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+
+from vertexkit.botone.wire import AiohttpWire, AsgiWire, Wire
+
+HOST = "127.0.0.1"
+Then = Literal["end", "break", "reset", "hang"]
+"""What follows an answer's body; all but `end` come in the middle of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What arrived."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is done with a request, once all of it has been read."""
+
+    status: int | None = 200
+    """None: no answer begins."""
+    body: bytes = b"{}"
+    headers: tuple[tuple[str, str], ...] = ()
+    then: Then = "end"
+    raw: bytes | None = None
+    """Only over sockets: written instead of an answer, before the connection is closed."""
+
+    def written(self) -> bytes:
+        """The answer as it goes over a socket; more body is promised than comes, unless it ends."""
+        if self.raw is not None:
+            return self.raw
+        if self.status is None:
+            return b""
+        length = len(self.body) + (0 if self.then == "end" else 1)
+        headers = [*self.headers, ("Content-Length", str(length))]
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+        return f"HTTP/1.1 {self.status} Said\r\n{lines}\r\n".encode() + self.body
+
+
+class Peer:
+    """A platform, and the wire that leads to it.
+
+    Attributes:
+        url: its base URL, without a slash at the end.
+        requests: what arrived, whole.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.wire: Wire
+        self.requests: list[Request] = []
+        self._replies: list[Reply] = []
+
+    def will(
+        self,
+        status: int | None = 200,
+        body: bytes = b"{}",
+        then: Then = "end",
+        *,
+        raw: bytes | None = None,
+        **headers: str,
+    ) -> None:
+        """Say what comes of the next request; after the last one said, it goes on like that."""
+        named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
+        self._replies.append(Reply(status, body, named, then, raw))
+
+    def take(self, request: Request) -> Reply:
+        self.requests.append(request)
+        if not self._replies:
+            return Reply()
+        return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
+
+
+class AsgiPeer(Peer):
+    """A platform in this process."""
+
+    def __init__(self) -> None:
+        super().__init__("http://platform.test/api")
+        self.wire = AsgiWire(self._answer)
+
+    async def _answer(
+        self, scope: Any, receive: Callable[[], Any], send: Callable[[Any], Any]
+    ) -> None:
+        body = (await receive())["body"]
+        headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+        query = scope["query_string"].decode()
+        reply = self.take(Request(scope["method"], scope["path"], query, headers, body))
+        if reply.status is not None:
+            sent = [(name.encode(), value.encode()) for name, value in reply.headers]
+            start = {"type": "http.response.start", "status": reply.status, "headers": sent}
+            await send(start)
+            more = reply.then != "end"
+            await send({"type": "http.response.body", "body": reply.body, "more_body": more})
+        if reply.then == "hang":
+            await asyncio.Event().wait()
+        if reply.then != "end":
+            raise ConnectionResetError
+
+
+class SocketPeer(Peer):
+    """A platform at the other end of a socket; it speaks HTTP by hand, well or badly.
+
+    Attributes:
+        connections: that it has accepted.
+        left: set when a client has closed a connection.
+        deaf: it resets each connection before it has read a byte.
+    """
+
+    def __init__(self, url: str, wire: Wire) -> None:
+        super().__init__(url)
+        self.wire = wire
+        self.connections = 0
+        self.left = asyncio.Event()
+        self.deaf = False
+        self._writers: list[asyncio.StreamWriter] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        try:
+            while not self.deaf and await self._answer(reader, writer):
+                pass
+        except (asyncio.IncompleteReadError, ConnectionError):
+            self.left.set()
+        if self.deaf:
+            writer.transport.abort()
+        writer.close()
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Answer one request; true if another may follow on the connection."""
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip()
+        first, *lines = head.split("\r\n")
+        method, target, _ = first.split(" ")
+        pairs = (line.partition(": ") for line in lines)
+        headers = {name.lower(): value for name, _, value in pairs}
+        body = await reader.readexactly(int(headers["content-length"]))
+        path, _, query = target.partition("?")
+        reply = self.take(Request(method, path, query, headers, body))
+        writer.write(reply.written())
+        await writer.drain()
+        if reply.then == "hang":
+            await reader.readexactly(1)
+        if reply.then == "reset":
+            writer.transport.abort()
+        return reply.then == "end" and reply.raw is None
+
+    def abandon(self) -> None:
+        for writer in self._writers:
+            writer.transport.abort()
+
+
+@asynccontextmanager
+async def over_sockets() -> AsyncIterator[SocketPeer]:
+    wire = AiohttpWire()
+    peer = SocketPeer("", wire)
+    async with await asyncio.start_server(peer.serve, HOST, 0) as server:
+        peer.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/api"
+        yield peer
+        await wire.close()
+        peer.abandon()
+
+
+@pytest.fixture
+async def sockets() -> AsyncIterator[SocketPeer]:
+    """A platform behind a socket, and the wire of production."""
+    async with over_sockets() as peer:
+        yield peer
+
+
+@pytest.fixture(params=["aiohttp", "asgi"])
+async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
+    """A platform behind each of the wires."""
+    if request.param == "asgi":
+        yield AsgiPeer()
+    else:
+        async with over_sockets() as made:
+            yield made
