@@ -75,10 +75,15 @@ class LineWriter:
 
     A write for each line costs more than making the line. From WARNING on, and where no event
     loop runs, a line is written at once; so is everything at the end of the process.
+
+    Args:
+        stream: where to.
+        at_once: write every line at once, for people who watch.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, at_once: bool = False) -> None:
         self._stream = stream
+        self._at_once = at_once
         self._lines: list[bytes] = []
         self._lock = threading.Lock()
         self._timed = False
@@ -86,6 +91,9 @@ class LineWriter:
     def write(self, line: bytes) -> None:
         """Take a line, without its end; it is written within `FLUSH_AFTER` seconds."""
         self._lines.append(redact(line))
+        if self._at_once:
+            self.flush()
+            return
         if self._timed:
             return
         try:
@@ -188,9 +196,9 @@ def configure(
         What the lines go through; flush it last.
     """
     stream = stream or sys.stdout.buffer
-    writer = LineWriter(stream)
-    number = logging.getLevelNamesMapping()[level.upper()]
     for_people = readable(form, stream)
+    writer = LineWriter(stream, at_once=for_people)
+    number = logging.getLevelNamesMapping()[level.upper()]
     last: list[Processor] = (
         [_console(stream)] if for_people else [structlog.processors.format_exc_info, _render_json]
     )

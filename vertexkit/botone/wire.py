@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ CONNECT_TIMEOUT = 5.0
 CONNECT_SHARE = 0.9
 """Of a short request's time: the connection is given up before the request is, so that one that
 was never made is told from an answer that is late."""
+LARGE = 1024 * 1024
+"""Bytes of a body that is sent piece by piece: aiohttp warns of larger ones sent at once."""
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than servers keep theirs, so that a request
 seldom meets a connection that is just being closed."""
@@ -79,18 +82,19 @@ class AiohttpWire:
         )
 
     async def post(self, url: str, body: bytes, timeout: float) -> Answer:
-        target = self._urls.get(url) or self._urls.setdefault(url, URL(url))
+        target = self._urls.get(url) or self._urls.setdefault(url, _aim(url))
         connect = min(CONNECT_TIMEOUT, timeout * CONNECT_SHARE)
         limits = aiohttp.ClientTimeout(total=timeout, connect=connect)
+        data = body if len(body) <= LARGE else BytesIO(body)
         answer: Answer | None = None
         try:
             async with self._session.post(
-                target, data=body, allow_redirects=False, timeout=limits
+                target, data=data, allow_redirects=False, timeout=limits
             ) as reply:
                 answer = Answer(reply.status, b"", reply.headers.get("Retry-After"))
                 read = await self._read(reply)
                 return Answer(answer.status, read, answer.retry_after)
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL):
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
             failure: Exception = PlatformUnreachable("POST", target.path, reason="no connection")
         except TimeoutError:
             failure = SendOutcomeUnknown("POST", target.path, reason="no answer in time")
@@ -115,6 +119,19 @@ class AiohttpWire:
 
     async def close(self) -> None:
         await self._session.close()
+
+
+def _aim(url: str) -> URL:
+    """Read an address; one that no request can be sent to is as unreachable as one that is off."""
+    try:
+        target = URL(url)
+        fits = target.scheme in {"http", "https"} and (target.host or "").encode("idna")
+    except ValueError:
+        fits = b""
+    if not fits:
+        path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
+        raise PlatformUnreachable("POST", path, reason="no such address") from None
+    return target
 
 
 class AsgiWire:

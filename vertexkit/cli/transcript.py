@@ -1,5 +1,6 @@
 """A dialog in the terminal, line by line as it happens."""
 
+import io
 import json
 import traceback
 from collections.abc import Mapping
@@ -26,6 +27,22 @@ AGAIN = {
     "send_retried": "the message is sent again",
     "complete_retried": "the completion is tried again",
 }
+
+
+class Aside(io.RawIOBase):
+    """A binary stream whose lines appear in the terminal above the dots."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def isatty(self) -> bool:
+        return self._console.is_terminal
+
+    def write(self, data: Any) -> int:
+        text = Text.from_ansi(bytes(data).decode(errors="replace").rstrip("\n"))
+        self._console.print(text, soft_wrap=True)
+        return len(data)
 
 
 class Transcript:
@@ -135,7 +152,8 @@ class Transcript:
         self._dots.start()
 
     def _line(self, label: str, text: str, style: str = "", tail: str = "") -> None:
-        line = Text(f"  {label:{LABEL}}  ", STYLES.get(label, ""))
+        line = Text()
+        line.append(f"  {label:{LABEL}}  ", STYLES.get(label, ""))
         line.append(text.replace("\n", f"\n{INDENT}"), style)
         line.append(tail, "dim")
         self._console.print(line, soft_wrap=True)

@@ -5,7 +5,7 @@ import json
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import structlog
 from rich.console import Console
@@ -16,7 +16,7 @@ from vertexkit.attempt import OnFailure
 from vertexkit.cli.fault import FAILED, USAGE
 from vertexkit.cli.inputs import read_inputs
 from vertexkit.cli.loading import find_app, find_block
-from vertexkit.cli.transcript import Transcript
+from vertexkit.cli.transcript import Aside, Transcript
 from vertexkit.clock import Clock
 from vertexkit.context import Context
 from vertexkit.failure import Failure
@@ -57,14 +57,16 @@ def run_block(wish: Wish) -> int:
         SettingsError, DefinitionError: it cannot be run like this; says the mend.
     """
     target, name = _told_apart(wish.target, wish.block)
+    console = Console(highlight=False, markup=False, emoji=False, quiet=wish.as_json)
     if not structlog.is_configured():
         level, mute = ("debug", ()) if wish.debug else ("info", ("vertexkit",))
-        logs.configure("console", level, sys.stderr.buffer, mute)
+        aside = console.is_terminal and not wish.as_json
+        stream = cast(BinaryIO, Aside(console)) if aside else sys.stderr.buffer
+        logs.configure("console", level, stream, mute)
     _, app = find_app(target)
     block = find_block(app, name)
     schema = block.signature.input_schema()
     inputs = read_inputs(wish.inputs, wish.file, schema)
-    console = Console(highlight=False, markup=False, emoji=False, quiet=wish.as_json)
     transcript = Transcript(console, debug=wish.debug)
     for stranger in inputs.keys() - schema.get("properties", {}).keys():
         if not schema.get("additionalProperties"):
