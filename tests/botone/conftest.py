@@ -56,12 +56,14 @@ class Peer:
     Attributes:
         url: its base URL, without a slash at the end.
         requests: what arrived, whole.
+        arrived: set when the first has.
     """
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.wire: Wire
         self.requests: list[Request] = []
+        self.arrived = asyncio.Event()
         self._replies: list[Reply] = []
 
     def will(
@@ -79,6 +81,7 @@ class Peer:
 
     def take(self, request: Request) -> Reply:
         self.requests.append(request)
+        self.arrived.set()
         if not self._replies:
             return Reply()
         return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]

@@ -130,8 +130,7 @@ async def test_a_cancelled_request_ends_at_once(peer: "Peer") -> None:
     """Cancelling is neither swallowed nor turned into a platform's error."""
     peer.will(None, then="hang")
     task = asyncio.create_task(peer.wire.post(peer.url, b"{}", PATIENT))
-    while not peer.requests:
-        await asyncio.sleep(0)
+    await peer.arrived.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

@@ -1,26 +1,210 @@
-"""What only a real socket does: connections, and bytes that are no HTTP."""
+"""What only real sockets do: connections, and bytes that are no HTTP."""
 
 import asyncio
 import socket
-import ssl
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+import uvicorn
 
-from vertexkit.botone.wire import ANSWER_LIMIT, AiohttpWire
-from vertexkit.errors import Fate, PlatformError, PlatformUnreachable, SendOutcomeUnknown
+from vertexkit.botone.wire import ANSWER_LIMIT, KEEP_ALIVE, Answer, Wire
+from vertexkit.errors import PlatformError, PlatformUnreachable, SendOutcomeUnknown
 
 if TYPE_CHECKING:
     from tests.botone.conftest import SocketPeer
 
 PATIENT, SHORT = 20.0, 0.05
 LOOPBACK = "127.0.0.1"
+GARBAGE = {
+    "another protocol": b"220 mail.example ESMTP\r\n\r\n",
+    "half a status line": b"HTTP/1.1 2",
+    "a status line alone": b"HTTP/1.1 200 OK\r\n",
+    "half a header": b"HTTP/1.1 200 OK\r\nContent-Le",
+    "a status that is none": b"HTTP/1.1 two OK\r\n\r\n",
+    "zeros": bytes(4096),
+    "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+    "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+    "only an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n",
+}
+HEAD = b"HTTP/1.1 200 OK\r\n"
+BAD_BODIES = {
+    "a chunk's size that is none": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
+    "a chunk that breaks off": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+    "a chunk without its end": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcdef\r\n0\r\n\r\n",
+    "no chunk at all": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
+    "gzip that is none": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
+    "a charset that is none": HEAD + b"Content-Type: x; charset=nil\r\nContent-Length: 2\r\n\r\nab",
+    "a cookie that is none": HEAD + b"Set-Cookie: \xff=;;=\r\nContent-Length: 2\r\n\r\nab",
+}
 
 
-async def fail(url: str, wire: AiohttpWire | None = None, timeout: float = PATIENT):
-    used = wire or AiohttpWire()
+async def fail(wire: Wire, url: str, timeout: float = PATIENT) -> PlatformError:
     with pytest.raises(PlatformError) as caught:
-        await used.post(f"{url}/say", b'{"token":"very-secret-token"}', timeout)
-    if wire is None:
-        await used.close()
-    return caught.value
+        await wire.post(f"{url}/say", b'{"token":"very-secret-token"}', timeout)
+    error = caught.value
+    assert "very-secret-token" not in f"{error} {error!r} {vars(error)}"
+    assert error.__cause__ is None
+    assert error.__context__ is None
+    return error
+
+
+@contextmanager
+def full_backlog() -> Iterator[str]:
+    """A port that neither takes a connection nor refuses one; its URL."""
+    with ExitStack() as stack:
+        listening = stack.enter_context(socket.socket())
+        listening.bind((LOOPBACK, 0))
+        listening.listen(0)
+        for _ in range(3):
+            caller = stack.enter_context(socket.socket())
+            caller.setblocking(False)
+            caller.connect_ex(listening.getsockname())
+        yield f"http://{LOOPBACK}:{listening.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("bytes_sent", GARBAGE.values(), ids=GARBAGE)
+async def test_garbage_is_an_unknown_outcome(sockets: "SocketPeer", bytes_sent: bytes) -> None:
+    """Whatever is said instead of a whole head of HTTP, the request may have been carried out."""
+    sockets.will(raw=bytes_sent)
+    assert type(await fail(sockets.wire, sockets.url)) is SendOutcomeUnknown
+    assert len(sockets.requests) == 1
+
+
+@pytest.mark.parametrize("bytes_sent", BAD_BODIES.values(), ids=BAD_BODIES)
+async def test_a_bad_body_keeps_its_status(sockets: "SocketPeer", bytes_sent: bytes) -> None:
+    """However wrong the body's coding, a 200 whose head was right stays a 200."""
+    sockets.will(raw=bytes_sent)
+    answer = await sockets.wire.post(sockets.url, b"{}", PATIENT)
+    assert answer.status == 200
+    assert len(sockets.requests) == 1
+
+
+async def test_an_answer_without_a_length_is_read_to_its_end(sockets: "SocketPeer") -> None:
+    """Where the connection's end is the body's end, the body is whole."""
+    sockets.will(raw=HEAD + b'Connection: close\r\n\r\n{"message_id": 1}')
+    assert await sockets.wire.post(sockets.url, b"{}", PATIENT) == Answer(200, b'{"message_id": 1}')
+
+
+async def test_an_answer_without_end_is_cut(sockets: "SocketPeer") -> None:
+    """A body in chunks that goes beyond the limit is left there, and its connection is closed."""
+    chunk = b"%x\r\n%b\r\n" % (ANSWER_LIMIT + 1, b"x" * (ANSWER_LIMIT + 1))
+    sockets.will(200, then="hang", raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
+    answer = await sockets.wire.post(sockets.url, b"{}", PATIENT)
+    assert answer == Answer(200, b"x" * ANSWER_LIMIT)
+    await sockets.left.wait()
+
+
+async def test_a_refused_connection_sent_nothing(sockets: "SocketPeer") -> None:
+    """Where nobody listens, not a byte was sent: it may be sent again."""
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        url = f"http://{LOOPBACK}:{probe.getsockname()[1]}/api"
+    error = await fail(sockets.wire, url)
+    assert type(error) is PlatformUnreachable
+    assert str(error) == "POST /api/say: no connection"
+
+
+@pytest.mark.parametrize("host", ["no-such-host.invalid", "bad host", "." * 3, "x" * 300])
+async def test_a_host_that_is_none_sent_nothing(sockets: "SocketPeer", host: str) -> None:
+    """A name without an address, and one that is no name, are unreachable."""
+    assert type(await fail(sockets.wire, f"http://{host}")) is PlatformUnreachable
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[::1", "ftp://a.b", "/say"])
+async def test_an_address_that_is_none_sent_nothing(sockets: "SocketPeer", url: str) -> None:
+    """What no request can be sent to is unreachable, and no crash of another kind."""
+    assert type(await fail(sockets.wire, url)) is PlatformUnreachable
+
+
+async def test_a_connection_that_is_not_made_in_time_sent_nothing(sockets: "SocketPeer") -> None:
+    """A platform that takes no connection costs no more than the time given, and is not unknown."""
+    with full_backlog() as url:
+        assert type(await fail(sockets.wire, url, SHORT)) is PlatformUnreachable
+
+
+async def test_a_name_that_is_not_found_in_time_sent_nothing(
+    sockets: "SocketPeer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name server that is silent is no connection either: nothing was sent."""
+    never = asyncio.Event()
+
+    async def look_up(*_: object, **__: object) -> None:
+        await never.wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", look_up)
+    error = await fail(sockets.wire, "http://slow.example", SHORT)
+    never.set()
+    assert type(error) is PlatformUnreachable
+
+
+async def test_a_platform_without_tls_sent_nothing(sockets: "SocketPeer") -> None:
+    """Where https is not understood, the request itself never went out."""
+    sockets.deaf = True
+    error = await fail(sockets.wire, sockets.url.replace("http:", "https:"))
+    assert type(error) is PlatformUnreachable
+    assert not sockets.requests
+
+
+async def test_a_reset_before_the_request_is_read_is_unknown(sockets: "SocketPeer") -> None:
+    """Once connected nobody can tell how far a request got: it is not called unsent."""
+    sockets.deaf = True
+    assert type(await fail(sockets.wire, sockets.url)) is SendOutcomeUnknown
+    assert sockets.connections == 1
+
+
+async def test_connections_are_used_again(sockets: "SocketPeer") -> None:
+    """Requests one after the other go over one connection."""
+    for _ in range(5):
+        await sockets.wire.post(sockets.url, b"{}", PATIENT)
+    assert (len(sockets.requests), sockets.connections) == (5, 1)
+
+
+async def test_a_used_connection_that_breaks_is_not_tried_again(sockets: "SocketPeer") -> None:
+    """A connection that served before and breaks under a request repeats nothing of it."""
+    sockets.will(200)
+    sockets.will(None, then="reset")
+    await sockets.wire.post(sockets.url, b"{}", PATIENT)
+    assert type(await fail(sockets.wire, sockets.url)) is SendOutcomeUnknown
+    assert (len(sockets.requests), sockets.connections) == (2, 1)
+
+
+async def test_a_late_answer_never_meets_the_next_request(sockets: "SocketPeer") -> None:
+    """A connection whose answer was not waited for is closed; the next request takes another."""
+    sockets.will(None, then="hang")
+    sockets.will(200, b"mine")
+    await fail(sockets.wire, sockets.url, SHORT)
+    await sockets.left.wait()
+    assert (await sockets.wire.post(sockets.url, b"{}", PATIENT)).body == b"mine"
+    assert sockets.connections == 2
+
+
+async def test_a_cancelled_request_closes_its_connection(sockets: "SocketPeer") -> None:
+    """The platform sees that nobody waits for its answer any more."""
+    sockets.will(None, then="hang")
+    task = asyncio.create_task(sockets.wire.post(sockets.url, b"{}", PATIENT))
+    await sockets.arrived.wait()
+    task.cancel()
+    await sockets.left.wait()
+
+
+async def test_closing_lets_go_of_the_connections(sockets: "SocketPeer") -> None:
+    """After close the platform has no connection from here."""
+    await sockets.wire.post(sockets.url, b"{}", PATIENT)
+    await sockets.wire.close()
+    await sockets.left.wait()
+
+
+async def test_no_proxy_is_found_in_the_environment(
+    sockets: "SocketPeer", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tokens go to the platform's address, not to whatever `HTTP_PROXY` happens to say."""
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://{LOOPBACK}:9")
+    assert (await sockets.wire.post(sockets.url, b"{}", PATIENT)).status == 200
+
+
+def test_an_idle_connection_goes_before_its_server_closes_it() -> None:
+    """No request sets out on a connection that a common server is just closing."""
+    assert uvicorn.Config("x:y").timeout_keep_alive > KEEP_ALIVE
