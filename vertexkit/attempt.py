@@ -27,14 +27,13 @@ from vertexkit.errors import (
 )
 from vertexkit.failure import Failure
 from vertexkit.journal.base import Lease, Result
-from vertexkit.signature import BadResult, dump
+from vertexkit.signature import ANYTHING, BadResult, dump
 from vertexkit.synccontext import SyncContext
 
 HOOK_POSITIONS = 1_000_000
 """Where the effects of an `on_failure` hook are journalled: apart from the handler's."""
 
 log = structlog.get_logger("vertexkit")
-anything: TypeAdapter[Any] = TypeAdapter(Any)
 
 Next: TypeAlias = Callable[[Context], Awaitable[Any]]
 Middleware: TypeAlias = Callable[..., Awaitable[Any]]
@@ -153,8 +152,8 @@ class Attempt:
         )
         return Context(self._backstage, self._lease, terms)
 
-    def _dump(self, value: Any) -> bytes:
-        return dump(self._block.signature.result, value, self._house.result_limit)
+    def _dump(self, shape: TypeAdapter[Any], value: Any) -> bytes:
+        return dump(shape, value, self._house.result_limit)
 
     def _end(self) -> None:
         if not self._ended.done():
@@ -192,7 +191,7 @@ class Attempt:
 
     async def _complete_early(self, value: Any) -> None:
         try:
-            result = Result(self._dump(value))
+            result = Result(self._dump(self._block.signature.early, value))
         except BadResult as error:
             raise TypeError(f"the block cannot be completed with this: {error}") from None
         self._completed = True
@@ -235,7 +234,7 @@ class Attempt:
 
     async def _result(self, value: Any) -> Result:
         try:
-            return Result(self._dump(value))
+            return Result(self._dump(self._block.signature.result, value))
         except BadResult as error:
             log.warning("bad_result", reason=str(error))
             return await self._fail(Failure("bad_result", error=error))
@@ -246,7 +245,7 @@ class Attempt:
         value = None if hook is None else await self._ask(hook, failure)
         if value is not None:
             try:
-                return Result(dump(anything, value, self._house.result_limit), failure.code)
+                return Result(self._dump(ANYTHING, value), failure.code)
             except BadResult as error:
                 log.warning("on_failure_failed", reason=str(error))
         try:

@@ -150,7 +150,7 @@ class Context(Facts):
         can send nothing more, and what it returns is not used.
 
         Args:
-            data: as a handler may return it.
+            data: as the handler may return it; anything if it is annotated to return None.
 
         Raises:
             AlreadyCompleted: it was completed before.

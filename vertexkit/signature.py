@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import NoneType
 from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
@@ -18,6 +19,9 @@ SHAPE = "Its first parameter is the context, then one pydantic model or plain ty
 EXAMPLE = "async def loan(ctx: Context, request: Loan) -> Offer"
 FIELD = "input_"
 """Before a plain parameter's name, in its model: the model has methods called `copy` and `json`."""
+
+
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 class BadResult(Exception):
@@ -82,6 +86,8 @@ class Signature:
     takes_model: bool
     """Whether the handler takes the model as it is, or its fields as keyword arguments."""
     result: TypeAdapter[Any]
+    early: TypeAdapter[Any]
+    """What `ctx.complete` takes: the result, or anything if the handler returns nothing."""
 
     def read(self, inputs: Mapping[str, Any]) -> BaseModel:
         """Validate the inputs.
@@ -126,7 +132,9 @@ def read_signature(name: str, fn: Handler, namespace: Mapping[str, Any]) -> Sign
     is_async = inspect.iscoroutinefunction(fn)
     _check_context(at, parameters[:1], hints, is_async)
     model, takes_model = _read_inputs(at, name, parameters[1:], hints)
-    signature = Signature(fn, is_async, model, takes_model, _adapter(at, hints))
+    result = _adapter(at, hints)
+    early = ANYTHING if hints.get("return") is NoneType else result
+    signature = Signature(fn, is_async, model, takes_model, result, early)
     _check_schemas(at, signature)
     return signature
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 PATIENT, SHORT = 20.0, 0.05
 LOOPBACK = "127.0.0.1"
+HEAD = b"HTTP/1.1 200 OK\r\n"
 GARBAGE = {
     "another protocol": b"220 mail.example ESMTP\r\n\r\n",
     "half a status line": b"HTTP/1.1 2",
@@ -27,13 +28,13 @@ GARBAGE = {
     "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+    "a chunk's size that is none, at once": HEAD
+    + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
+    "a chunk without its end, at once": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcdef\r\n",
     "only an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n",
 }
-HEAD = b"HTTP/1.1 200 OK\r\n"
 BAD_BODIES = {
-    "a chunk's size that is none": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
     "a chunk that breaks off": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
-    "a chunk without its end": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcdef\r\n0\r\n\r\n",
     "no chunk at all": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
     "gzip that is none": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
     "a charset that is none": HEAD + b"Content-Type: x; charset=nil\r\nContent-Length: 2\r\n\r\nab",

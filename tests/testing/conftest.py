@@ -1,0 +1,26 @@
+"""A fake platform on a virtual clock, and somebody who calls it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.testing.caller import Caller
+from vertexkit.testing.clock import VirtualClock
+from vertexkit.testing.platform import FakePlatform
+
+
+@pytest.fixture
+def clock() -> VirtualClock:
+    return VirtualClock()
+
+
+@pytest.fixture
+def platform(clock: VirtualClock) -> FakePlatform:
+    return FakePlatform(clock=clock)
+
+
+@pytest.fixture
+async def caller(platform: FakePlatform) -> AsyncIterator[Caller]:
+    caller = Caller(platform)
+    async with caller.http:
+        yield caller
