@@ -42,11 +42,11 @@ OnFailure: TypeAlias = Callable[[Context, Failure], Awaitable[Any]]
 """Says what a failed block is completed with; None leaves it as it would be."""
 
 
-class Timeout(VertexkitError):
+class Timeout(ExecutionEnded):
     """The deadline has passed."""
 
 
-class Shutdown(VertexkitError):
+class Shutdown(ExecutionEnded):
     """The process ends."""
 
 

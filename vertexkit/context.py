@@ -6,7 +6,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
 from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 import structlog
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
 from vertexkit.backstage import Backstage, Facts, Terms
 from vertexkit.botone.models import Message
@@ -22,7 +22,7 @@ from vertexkit.errors import (
 )
 from vertexkit.execution import Effect, EffectState
 from vertexkit.journal.base import Lease
-from vertexkit.step import call, shape_of
+from vertexkit.step import call, shape_of, store
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -95,7 +95,7 @@ class Context(Facts):
             **kwargs: for it.
 
         Raises:
-            TypeError: the result cannot be put into JSON.
+            TypeError: the result cannot be put into JSON, or not be had back as annotated.
             Exception: whatever `fn` raises; the step has not happened then.
         """
         effect = self._begin(self._next_position(), STEP + name, "")
@@ -105,11 +105,9 @@ class Context(Facts):
         await self._journalled(self._backstage.journal.intend(self._lease, effect))
         try:
             value = await call(fn, *args, **kwargs)
-            stored = shape.dump_json(value)
-        except Exception as error:
+            stored = store(name, shape, value)
+        except Exception:
             await self._note(effect, EffectState.REJECTED)
-            if isinstance(error, PydanticSerializationError):
-                raise TypeError(f"step {name!r}: its result cannot be put into JSON") from error
             raise
         await self._note(effect, EffectState.CONFIRMED, stored)
         self._tell("stepped", step=name)
@@ -156,6 +154,7 @@ class Context(Facts):
             AlreadyCompleted: it was completed before.
             ExecutionEnded: the handler's time is over.
         """
+        await asyncio.sleep(0)  # messages that were asked for before this get in line first
         async with self._order:
             self._check_open()
             await self._terms.complete(data)
@@ -182,16 +181,17 @@ class Context(Facts):
 
     def _begin(self, position: int, kind: str, digest: str) -> Effect:
         """The effect at this position: as an earlier run left it, or a new one."""
-        known = self._lease.effects.get(position)
-        if known is None:
-            return Effect(position, kind, digest)
+        new = Effect(position, kind, digest)
+        known = self._lease.effects.get(position, new)
         if known.kind != kind:
             error = NonDeterministic(
                 f"at position {position} an earlier run did {known.kind!r}, this one {kind!r}"
             )
             self._terms.stop(error)
             raise error
-        if known.digest != digest and known.state is not EffectState.REJECTED:
+        if known.state is EffectState.REJECTED:
+            return new
+        if known.digest != digest:
             log.warning("replayed_differs", position=position, kind=kind)
         return known
 
@@ -221,9 +221,9 @@ class Context(Facts):
             match effect.state:
                 case EffectState.CONFIRMED:
                     return Message(**from_json(effect.value))
-                case EffectState.UNKNOWN:
+                case EffectState.UNKNOWN if self._terms.on_unknown != "park":
                     return Message(None, None)
-                case EffectState.INTENDED if position in self._lease.effects:
+                case _ if effect is self._lease.effects.get(position):  # left open by a crash
                     await self._unknown(effect, None)
                     if self._terms.on_unknown == "assume_sent":
                         return Message(None, None)

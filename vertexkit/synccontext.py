@@ -8,6 +8,7 @@ from vertexkit.backstage import Facts
 from vertexkit.botone.models import Message
 from vertexkit.context import Context
 from vertexkit.cutter import Cutter
+from vertexkit.errors import ExecutionEnded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,4 +55,9 @@ class SyncContext(Facts):
         self._wait(self._context.complete(data))
 
     def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(doing, self._loop).result()
+        try:
+            done = asyncio.run_coroutine_threadsafe(doing, self._loop)
+        except RuntimeError:  # a thread that was given up has outlived its event loop
+            doing.close()
+            raise ExecutionEnded("the process ends") from None
+        return done.result()

@@ -1,6 +1,8 @@
 """A platform that behaves as it is told, at the other end of each wire."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -57,6 +59,7 @@ class Peer:
         url: its base URL, without a slash at the end.
         requests: what arrived, whole.
         arrived: set when the first has.
+        crowd: if set, each answer waits until so many requests are there at once.
     """
 
     def __init__(self, url: str) -> None:
@@ -64,6 +67,7 @@ class Peer:
         self.wire: Wire
         self.requests: list[Request] = []
         self.arrived = asyncio.Event()
+        self.crowd: asyncio.Barrier | None = None
         self._replies: list[Reply] = []
 
     def will(
@@ -79,9 +83,11 @@ class Peer:
         named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         self._replies.append(Reply(status, body, named, then, raw))
 
-    def take(self, request: Request) -> Reply:
+    async def take(self, request: Request) -> Reply:
         self.requests.append(request)
         self.arrived.set()
+        if self.crowd is not None:
+            await self.crowd.wait()
         if not self._replies:
             return Reply()
         return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
@@ -100,7 +106,7 @@ class AsgiPeer(Peer):
         body = (await receive())["body"]
         headers = {name.decode(): value.decode() for name, value in scope["headers"]}
         query = scope["query_string"].decode()
-        reply = self.take(Request(scope["method"], scope["path"], query, headers, body))
+        reply = await self.take(Request(scope["method"], scope["path"], query, headers, body))
         if reply.status is not None:
             sent = [(name.encode(), value.encode()) for name, value in reply.headers]
             start = {"type": "http.response.start", "status": reply.status, "headers": sent}
@@ -139,7 +145,7 @@ class SocketPeer(Peer):
         except (asyncio.IncompleteReadError, ConnectionError):
             self.left.set()
         if self.deaf:
-            writer.transport.abort()
+            reset(writer)
         writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -151,18 +157,25 @@ class SocketPeer(Peer):
         headers = {name.lower(): value for name, _, value in pairs}
         body = await reader.readexactly(int(headers["content-length"]))
         path, _, query = target.partition("?")
-        reply = self.take(Request(method, path, query, headers, body))
+        reply = await self.take(Request(method, path, query, headers, body))
         writer.write(reply.written())
         await writer.drain()
         if reply.then == "hang":
             await reader.readexactly(1)
         if reply.then == "reset":
-            writer.transport.abort()
+            reset(writer)
         return reply.then == "end" and reply.raw is None
 
     def abandon(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
+
+
+def reset(writer: asyncio.StreamWriter) -> None:
+    """Break the connection off with RST, so that it is no orderly end."""
+    at_once = struct.pack("ii", 1, 0)
+    writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
+    writer.transport.abort()
 
 
 @asynccontextmanager

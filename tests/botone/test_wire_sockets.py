@@ -1,6 +1,7 @@
 """What only real sockets do: connections, and bytes that are no HTTP."""
 
 import asyncio
+import gzip
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -195,6 +196,21 @@ async def test_closing_lets_go_of_the_connections(sockets: "SocketPeer") -> None
     await sockets.wire.post(sockets.url, b"{}", PATIENT)
     await sockets.wire.close()
     await sockets.left.wait()
+
+
+async def test_cookies_are_not_kept(sockets: "SocketPeer") -> None:
+    """What one dialog's answer sets is not said in another's request."""
+    sockets.will(200, Set_Cookie="dialog=1; Path=/")
+    for _ in range(2):
+        await sockets.wire.post(sockets.url.replace(LOOPBACK, "localhost"), b"{}", PATIENT)
+    assert "cookie" not in sockets.requests[1].headers
+
+
+async def test_a_packed_answer_is_not_unpacked(sockets: "SocketPeer") -> None:
+    """Nobody asked for gzip, and a few bytes of it must not become gigabytes here."""
+    packed = gzip.compress(b"x" * 10 * ANSWER_LIMIT)
+    sockets.will(200, packed, Content_Encoding="gzip")
+    assert (await sockets.wire.post(sockets.url, b"{}", PATIENT)).body == packed
 
 
 async def test_no_proxy_is_found_in_the_environment(

@@ -1,149 +1,229 @@
-"""ctx.complete and the end of a handler: one completion, whatever happens."""
+"""Completing: a handler ends its block by itself, once."""
 
 import asyncio
+import math
 from typing import Any
 
 import pytest
 
 from vertexkit import App, Context
-from vertexkit.errors import AlreadyCompleted, DialogGone
-from vertexkit.testing import FakeDialog
+from vertexkit.errors import AlreadyCompleted, ExecutionEnded
+from vertexkit.failure import Failure
+from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
-
-async def test_a_block_can_be_completed_before_its_handler_returns() -> None:
-    """The dialog goes on at once; what the handler returns later is not used."""
-    app = App()
-    seen: list[list[str]] = []
-
-    @app.block("early")
-    async def early(ctx: Context) -> dict[str, bool]:
-        await ctx.complete({"early": True})
-        seen.append([e.method for e in dialog.platform.ledger])
-        return {"early": False}
-
-    dialog = FakeDialog(app)
-    run = await dialog.run("early")
-    assert seen == [["complete"]]
-    assert run.data == {"early": True}
-    assert run.ok
-    dialog.platform.check()
-
-
-async def test_completing_twice_is_told() -> None:
-    """The second `ctx.complete` raises, and the platform is asked once."""
-    app = App()
-
-    @app.block("twice")
-    async def twice(ctx: Context) -> None:
-        await ctx.complete({"n": 1})
-        with pytest.raises(AlreadyCompleted):
-            await ctx.complete({"n": 2})
-
-    dialog = FakeDialog(app)
-    run = await dialog.run("twice")
-    assert run.data == {"n": 1}
-    dialog.platform.check()
-
-
-async def test_completing_twice_at_once_is_told() -> None:
-    """Of two that race one wins, and the other one hears of it."""
-    app = App()
-
-    @app.block("race")
-    async def race(ctx: Context) -> None:
-        ends = await asyncio.gather(ctx.complete(1), ctx.complete(2), return_exceptions=True)
-        assert ends[0] is None
-        assert isinstance(ends[1], AlreadyCompleted)
-
-    dialog = FakeDialog(app)
-    assert (await dialog.run("race")).data == {"result": 1}
-    dialog.platform.check()
+HUGE = "я" * 25 * 1024 * 1024
+"""50 MB of JSON."""
+UNFIT = {
+    "nan": math.nan,
+    "nested infinity": {"deep": [math.inf]},
+    "an object": object(),
+    "an object inside": {"deep": [object()]},
+    "a key that is no text": {("a", "b"): object()},
+    "half a character": "\ud800",
+    "50 MB": HUGE,
+}
+each_unfit = pytest.mark.parametrize("data", UNFIT.values(), ids=UNFIT)
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), float("inf"), object(), "x" * (300 * 1024), {"a": {1, object()}}]
+    "data,sent", [({"a": [1, None]}, {"a": [1, None]}), (None, None), (5, {"result": 5})]
 )
-async def test_what_cannot_be_sent_is_told_and_the_block_stays_open(value: Any) -> None:
-    """NaN, an object, too much: a TypeError that says why; the handler may complete otherwise."""
-    app = App()
+async def test_what_a_handler_completes_with(
+    app: App, dialog: FakeDialog, data: Any, sent: Any
+) -> None:
+    """The data of an early completion reach the bot, as a returned value would."""
 
-    @app.block("odd")
-    async def odd(ctx: Context) -> None:
+    @app.block("end")
+    async def end(ctx: Context) -> None:
+        await ctx.complete(data)
+
+    run = await dialog.run("end")
+    assert (run.data, run.ok) == (sent, True)
+
+
+async def test_complete_returns_when_the_platform_has_confirmed(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """After `complete` the dialog has gone on, even if that took several tries."""
+    fake_platform.fail("complete", status=503, times=2)
+    seen: list[int] = []
+
+    @app.block("end")
+    async def end(ctx: Context) -> None:
+        await ctx.complete()
+        seen.append(len(fake_platform.dialogs[0].completions))
+
+    assert (await dialog.run("end")).retries == 2
+    assert seen == [1]
+
+
+async def test_completing_twice(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -> None:
+    """The second completion is an error by name, and the bot hears of the first one only."""
+
+    @app.block("end")
+    async def end(ctx: Context) -> dict[str, int]:
+        await ctx.complete({"number": 1})
+        with pytest.raises(AlreadyCompleted):
+            await ctx.complete({"number": 2})
+        return {"number": 3}
+
+    run = await dialog.run("end")
+    assert (run.data, run.ok) == ({"number": 1}, True)
+    assert [entry.method for entry in fake_platform.ledger] == ["complete"]
+
+
+async def test_completing_twice_at_once(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """Of several completions in the same moment, the first one counts."""
+
+    @app.block("end")
+    async def end(ctx: Context) -> None:
+        ends = [ctx.complete({"number": number}) for number in range(5)]
+        gathered = await asyncio.gather(*ends, return_exceptions=True)
+        assert gathered[0] is None
+        assert all(isinstance(each, AlreadyCompleted) for each in gathered[1:])
+
+    run = await dialog.run("end")
+    assert (run.data, run.ok) == ({"number": 0}, True)
+    assert len(fake_platform.ledger) == 1
+
+
+async def test_what_was_said_before_arrives_before(app: App, clock: VirtualClock) -> None:
+    """A completion waits for the messages that the handler sent before it."""
+    platform = FakePlatform(clock=clock, typing_seconds=2.0)
+
+    @app.block("end")
+    async def end(ctx: Context) -> None:
+        said = asyncio.gather(ctx.send_message("Раз"), ctx.send_message("Два"))
+        await asyncio.sleep(0)
+        await ctx.complete()
+        await said
+
+    run = await FakeDialog(app, platform).run("end")
+    assert (run.messages, run.ok) == (["Раз", "Два"], True)
+    platform.check()
+
+
+@each_unfit
+async def test_data_that_cannot_be_sent(app: App, dialog: FakeDialog, data: Any) -> None:
+    """What has no JSON, or too much, is refused on the spot; the handler can end otherwise."""
+
+    @app.block("end")
+    async def end(ctx: Context) -> None:
         with pytest.raises(TypeError, match="cannot be completed with this"):
-            await ctx.complete(value)
+            await ctx.complete(data)
+        await ctx.send_message("Ещё здесь")
         await ctx.complete({"fine": True})
 
-    dialog = FakeDialog(app)
-    run = await dialog.run("odd")
-    assert run.data == {"fine": True}
-    dialog.platform.check()
+    run = await dialog.run("end")
+    assert (run.messages, run.data, run.ok) == (["Ещё здесь"], {"fine": True}, True)
 
 
-async def test_a_handler_that_fails_after_completing_has_still_completed() -> None:
-    """The outcome is the one that the platform confirmed."""
-    app = App()
+@each_unfit
+async def test_a_returned_value_that_cannot_be_sent(
+    app: App, dialog: FakeDialog, data: Any
+) -> None:
+    """A handler that returns what has no JSON, or too much, fails by a code of its own."""
 
-    @app.block("late")
-    async def late(ctx: Context) -> None:
+    @app.block("end")
+    async def end(ctx: Context) -> Any:
+        return data
+
+    assert (await dialog.run("end")).data["error"]["code"] == "bad_result"
+
+
+async def test_the_handler_may_go_on(app: App, dialog: FakeDialog) -> None:
+    """After completing, a handler may go on with work that nobody waits for."""
+    worked = False
+
+    @app.block("end")
+    async def end(ctx: Context) -> None:
+        nonlocal worked
+        await ctx.complete()
+        await asyncio.sleep(0)
+        worked = True
+
+    async with dialog:
+        await dialog.run("end")
+    assert worked
+
+
+async def test_a_failure_after_completing_changes_nothing(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """A handler that fails after completing has succeeded, as far as the bot can see."""
+    asked: list[Failure] = []
+
+    async def on_failure(_: Context, failure: Failure) -> None:
+        asked.append(failure)
+
+    app.on_failure = on_failure
+
+    @app.block("end")
+    async def end(ctx: Context) -> None:
         await ctx.complete({"done": True})
-        raise ValueError("too late to matter")
+        raise RuntimeError("too late")
 
-    dialog = FakeDialog(app)
-    run = await dialog.run("late")
-    assert run.data == {"done": True}
-    assert run.ok
-    dialog.platform.check()
+    run = await dialog.run("end")
+    assert (run.data, run.ok, asked) == ({"done": True}, True, [])
+    assert len(fake_platform.ledger) == 1
 
 
-async def test_an_early_completion_is_tried_until_it_is_through() -> None:
-    """`await ctx.complete()` returns when the platform has confirmed it."""
-    app = App()
+async def test_a_handler_that_hangs_after_completing_is_ended(
+    app: App, dialog: FakeDialog, clock: VirtualClock
+) -> None:
+    """Completing does not free a handler from its deadline."""
+    ended: list[bool] = []
 
-    @app.block("early")
-    async def early(ctx: Context) -> None:
-        await ctx.complete(None)
+    @app.block("end", timeout=10)
+    async def end(ctx: Context) -> None:
+        await ctx.complete({"done": True})
+        try:
+            await clock.sleep(1000)
+        finally:
+            ended.append(ctx.remaining == 0)
 
-    dialog = FakeDialog(app)
-    dialog.platform.fail("complete", status=500, times=3)
-    run = await dialog.run("early")
-    assert run.retries == 3
-    assert run.data is None
-    assert run.ok
-    dialog.platform.check()
-
-
-async def test_completing_a_dialog_that_is_gone_does_not_raise() -> None:
-    """There is nobody left to tell: the execution ends as gone."""
-    app = App()
-
-    @app.block("gone")
-    async def gone(ctx: Context) -> None:
-        with pytest.raises(DialogGone):
-            await ctx.send_message("anybody there?")
-
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", kind="gone")
-    run = await dialog.run("gone")
-    assert run.outcome is not None
-    assert run.outcome.ending == "gone"
-    assert run.data is None
+    run = await dialog.run("end")
+    assert (ended, run.data, run.ok) == ([True], {"done": True}, True)
 
 
-async def test_an_early_result_fits_the_annotation_too() -> None:
-    """The return annotation is the result's type, however the block ends; None says nothing."""
-    app = App()
+async def test_a_completion_outlives_its_caller(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """A handler that is cancelled while it completes has completed all the same."""
+    fake_platform.fail("complete", kind="slow", seconds=5)
+    arrived = asyncio.Event()
+    fake_platform.subscribe(lambda _: arrived.set(), arrivals=True)
 
-    @app.block("typed")
-    async def typed(ctx: Context) -> dict[str, int]:
-        with pytest.raises(TypeError, match="does not fit the return annotation"):
-            await ctx.complete({"n": "many"})
-        await ctx.complete({"n": "7"})
-        return {}
+    @app.block("end")
+    async def end(ctx: Context) -> None:
+        ending = asyncio.create_task(ctx.complete({"done": True}))
+        await arrived.wait()
+        ending.cancel()
+        await asyncio.wait({ending})
+        with pytest.raises(AlreadyCompleted):
+            await ctx.complete()
 
-    @app.block("free")
-    async def free(ctx: Context) -> None:
-        await ctx.complete({"n": "many"})
+    run = await dialog.run("end")
+    assert (run.data, run.ok) == ({"done": True}, True)
+    assert len(fake_platform.ledger) == 1
 
-    dialog = FakeDialog(app)
-    assert (await dialog.run("typed")).data == {"n": 7}
-    assert (await dialog.run("free")).data == {"n": "many"}
+
+async def test_completing_after_the_deadline(
+    app: App, dialog: FakeDialog, clock: VirtualClock, fake_platform: FakePlatform
+) -> None:
+    """A handler whose time is over cannot complete any more: the bot hears of the timeout."""
+
+    @app.block("end", timeout=5)
+    async def end(ctx: Context) -> None:
+        try:
+            await clock.sleep(60)
+        except asyncio.CancelledError:
+            with pytest.raises(ExecutionEnded) as info:
+                await ctx.complete({"late": True})
+            assert not isinstance(info.value, AlreadyCompleted)
+
+    run = await dialog.run("end")
+    assert run.data["error"]["code"] == "timeout"
+    assert len(fake_platform.ledger) == 1

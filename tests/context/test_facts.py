@@ -1,106 +1,185 @@
-"""What a handler may know of its execution."""
+"""Facts: what a handler may know of its execution."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 from typing import Any
 
 import structlog
 
-from vertexkit import App, Context, Retry
-from vertexkit.testing import FakeDialog
+from vertexkit import App, Context, Retry, SyncContext
+from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
+
+MOMENT = timedelta(seconds=10)
+"""More than it takes to read the clock twice, less than what is waited for."""
 
 
-async def test_a_context_knows_its_call() -> None:
-    """Inputs as they came, the raw body, the token's claims, unverified, and the execution's id."""
-    app = App()
-    known: dict[str, Any] = {}
+async def test_inputs_as_they_came(app: App, dialog: FakeDialog) -> None:
+    """`inputs` is the call's own object, before validation, without the token."""
+    seen: list[dict[str, Any]] = []
 
-    @app.block("facts")
-    async def facts(ctx: Context, number: int) -> None:
-        known.update(inputs=ctx.inputs, raw=ctx.raw, claims=ctx.claims, id=ctx.execution_id)
-        known["shown"] = repr(ctx)
+    @app.block("look")
+    async def look(ctx: Context, amount: int) -> None:
+        seen.append(ctx.inputs)
 
-    dialog = FakeDialog(app)
-    token = dialog.platform.issue("facts", instance="demo", dialog_id=314)
-    run = await dialog.call("facts", {"number": "7", "more": [1]}, token)
-    assert known["inputs"] == {"number": "7", "more": [1]}
-    assert token.encode() in known["raw"]
-    assert (known["claims"].instance, known["claims"].dialog_id) == ("demo", 314)
-    assert known["id"] == run.execution
-    assert known["shown"] == f"<Context facts {run.execution}>"
+    await dialog.run("look", amount="7", other=["не для нас"])
+    assert seen == [{"amount": "7", "other": ["не для нас"]}]
 
 
-async def test_a_token_that_is_no_jwt_has_no_claims() -> None:
-    """Opaque tokens work as well: there is just nothing to know of them."""
-    app = App()
-    claims: list[Any] = ["unset"]
+async def test_the_raw_call(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -> None:
+    """`raw` is the body of the platform's call, byte for byte."""
+    seen: list[bytes] = []
 
-    @app.block("facts")
-    async def facts(ctx: Context) -> None:
-        claims[0] = ctx.claims
+    @app.block("look")
+    async def look(ctx: Context) -> None:
+        seen.append(ctx.raw)
 
-    dialog = FakeDialog(app)
-    dialog.platform.issue("facts")
-    platform = type(dialog.platform)(clock=dialog.clock, tokens="any")
-    dialog = FakeDialog(app, platform)
-    async with dialog:
-        await dialog.post("/blocks/facts", {"token": "opaque"})
-    assert claims == [None]
+    token = fake_platform.issue("look")
+    await dialog.call("look", {"city": "Орёл"}, token)
+    assert json.loads(seen[0]) == {"token": token, "city": "Орёл"}
+    assert '"city":"Орёл"'.encode() in seen[0]
 
 
-async def test_a_context_knows_its_time() -> None:
-    """The deadline is the block's timeout from the start of this run; remaining counts down."""
-    app = App()
-    seen: list[float] = []
+async def test_the_token_s_claims(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """`claims` tells instance, dialog, vertex and session as the token has them."""
+    seen: list[Any] = []
 
-    @app.block("clock", timeout=100)
-    async def clock(ctx: Context) -> None:
-        now = datetime.fromtimestamp(dialog.clock.unix(), UTC)
-        assert timedelta(seconds=90) < ctx.deadline - now < timedelta(seconds=110)
-        seen.append(ctx.remaining)
-        await ctx.send_message("slow")
-        seen.append(ctx.remaining)
+    @app.block("look")
+    async def look(ctx: Context) -> None:
+        seen.append(ctx.claims)
+
+    await dialog.call("look", {}, fake_platform.issue("look", dialog_id=371, instance="perm"))
+    [claims] = seen
+    assert (claims.instance, claims.dialog_id) == ("perm", 371)
+    assert isinstance(claims.vertex_id, str)
+    assert isinstance(claims.session_id, int)
+
+
+async def test_a_plain_token_has_no_claims(app: App, clock: VirtualClock) -> None:
+    """A token that is no JWT says nothing: `claims` is None, and all else works."""
+    platform = FakePlatform(clock=clock, tokens="any")
+    seen: list[Any] = []
+
+    @app.block("look")
+    async def look(ctx: Context) -> None:
+        seen.append(ctx.claims)
+        await ctx.send_message("Привет")
+
+    run = await FakeDialog(app, platform).call("look", {}, "just-a-word")
+    assert (seen, run.messages) == ([None], ["Привет"])
+
+
+async def test_the_execution_s_id(app: App, dialog: FakeDialog) -> None:
+    """`execution_id` is the id that the call was answered with, in every run."""
+    seen: list[tuple[str, int]] = []
+
+    @app.block("look")
+    async def look(ctx: Context) -> None:
+        seen.append((ctx.execution_id, ctx.attempt))
+        if ctx.attempt < 3:
+            raise Retry
+
+    run = await dialog.run("look")
+    assert seen == [(run.execution, 1), (run.execution, 2), (run.execution, 3)]
+
+
+async def test_time_that_remains(app: App, dialog: FakeDialog, clock: VirtualClock) -> None:
+    """`remaining` runs down to 0, and `deadline` is the hour at which that happens, in UTC."""
+    ends: list[float] = []
+
+    @app.block("look", timeout=100)
+    async def look(ctx: Context) -> None:
+        deadline, before = ctx.deadline, ctx.remaining
+        assert deadline.tzinfo is UTC
+        assert abs(deadline.timestamp() - clock.unix() - 100) < MOMENT.total_seconds()
+        assert before <= 100
+        await clock.sleep(60)
+        assert ctx.remaining <= before - 60
+        assert abs(ctx.deadline - deadline) < MOMENT
+        try:
+            await clock.sleep(60)
+        finally:
+            ends.append(ctx.remaining)
+
+    assert (await dialog.run("look")).data["error"]["code"] == "timeout"
+    assert ends == [0]
+
+
+async def test_each_run_has_its_own_time(
+    app: App, dialog: FakeDialog, clock: VirtualClock
+) -> None:
+    """A second run of the handler has the whole time again."""
+    remaining: list[float] = []
+
+    @app.block("look", timeout=100)
+    async def look(ctx: Context) -> None:
+        remaining.append(ctx.remaining)
         if ctx.attempt == 1:
-            raise Retry(after=1000)
+            await clock.sleep(90)
+            raise Retry(after=500)
 
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", kind="slow", seconds=10)
-    run = await dialog.run("clock")
-    assert run.attempts == 2
-    assert 99 < seen[0] <= 100
-    assert 89 < seen[1] <= 90
-    assert 99 < seen[2] <= 100  # each run has the whole time
+    assert (await dialog.run("look")).ok
+    assert [each > 50 for each in remaining] == [True, True]
 
 
-async def test_a_context_knows_the_lifespans_state_and_its_attempt() -> None:
-    """What the lifespan yielded is `ctx.state`; `ctx.attempt` counts the runs from 1."""
+async def test_the_app_s_state(clock: VirtualClock) -> None:
+    """`state` is the very object that the app's lifespan yielded; without a lifespan, None."""
+    shared = object()
 
     @asynccontextmanager
-    async def lifespan(_: App) -> AsyncIterator[dict[str, int]]:
-        yield {"calls": 0}
+    async def lifespan(_: App) -> AsyncIterator[object]:
+        yield shared
 
-    app = App(lifespan=lifespan)
+    seen: list[Any] = []
+    for app in (App(lifespan=lifespan), App()):
 
-    @app.block("count")
-    async def count(ctx: Context) -> int:
-        ctx.state["calls"] += 1
-        if ctx.attempt < 3:
-            raise Retry(after=1)
-        calls: int = ctx.state["calls"]
-        return calls
+        @app.block("look")
+        async def look(ctx: Context) -> None:
+            seen.append(ctx.state)
 
-    assert (await FakeDialog(app).run("count")).data == {"result": 3}
+        await FakeDialog(app, FakePlatform(clock=clock)).run("look")
+    assert seen == [shared, None]
 
 
-async def test_a_contexts_log_is_an_ordinary_structlog_logger() -> None:
-    """Lines of the author go where structlog's go, with what they were given."""
-    app = App()
+async def test_the_log(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -> None:
+    """`log` takes an event and its fields."""
+    token = fake_platform.issue("look")
 
-    @app.block("log")
-    async def log(ctx: Context) -> None:
-        ctx.log.info("looked", found=3)
+    @app.block("look")
+    async def look(ctx: Context) -> None:
+        ctx.log.info("rate_fetched", percent=7.5)
 
     with structlog.testing.capture_logs() as lines:
-        await FakeDialog(app).run("log")
-    assert {"event": "looked", "found": 3, "log_level": "info"} in lines
+        await dialog.call("look", {}, token)
+    [line] = [line for line in lines if line["event"] == "rate_fetched"]
+    assert (line["percent"], line["log_level"]) == (7.5, "info")
+    assert token not in repr(lines)
+
+
+async def test_its_repr_holds_no_secret(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """However a context is printed, it shows its block and execution, and no token or inputs."""
+    shown: list[str] = []
+
+    def show(ctx: Context | SyncContext) -> None:
+        shown.extend([repr(ctx), str(ctx), f"{ctx}", repr(ctx._lease), repr(ctx._terms)])
+
+    @app.block("look")
+    async def look(ctx: Context) -> None:
+        show(ctx)
+
+    @app.block("look_in_a_thread")
+    def look_in_a_thread(ctx: SyncContext) -> None:
+        show(ctx)
+
+    for block, kind in (("look", "Context"), ("look_in_a_thread", "SyncContext")):
+        token = fake_platform.issue(block)
+        run = await dialog.call(block, {"city": "Орёл"}, token)
+        assert run.ok
+        assert shown[0] == f"<{kind} {block} {run.execution}>"
+        assert not [text for text in shown if token in text or "Орёл" in text]
+        shown.clear()

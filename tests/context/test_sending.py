@@ -1,7 +1,7 @@
-"""ctx.send_message: what the dialog hears, and what a handler is told when it does not."""
+"""Sending: what a handler says reaches the dialog, in order, once."""
 
 import asyncio
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
@@ -11,253 +11,252 @@ from vertexkit.errors import (
     BadRequest,
     DialogGone,
     ExecutionEnded,
+    RateLimited,
     SendOutcomeUnknown,
     VertexkitError,
 )
-from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.execution import Ending
+from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
-Policy = Literal["assume_sent", "resend", "raise", "park"]
-
-
-async def test_messages_go_out_in_the_order_of_the_calls() -> None:
-    """Also when a handler says several things at once, whoever asks first speaks first."""
-    app = App()
-
-    @app.block("talk")
-    async def talk(ctx: Context) -> None:
-        await ctx.send_message("0")
-        await asyncio.gather(*(ctx.send_message(str(n)) for n in range(1, 10)))
-
-    dialog = FakeDialog(app)
-    run = await dialog.run("talk")
-    assert run.messages == [str(n) for n in range(10)]
-    dialog.platform.check()
+ASKS = {
+    "send_message": lambda ctx: ctx.send_message("Ещё"),
+    "step": lambda ctx: ctx.step("more", lambda: 1),
+    "stream": lambda ctx: ctx.stream(["Ещё"]),
+    "complete": lambda ctx: ctx.complete(),
+}
+"""All that a handler can ask of its dialog."""
 
 
-async def test_a_message_is_told_with_its_id_and_time() -> None:
-    """The handler gets what the platform answered; typing is shown unless told otherwise."""
-    app = App()
-    got: list[Message] = []
-
-    @app.block("talk")
-    async def talk(ctx: Context) -> None:
-        got.append(await ctx.send_message("with"))
-        got.append(await ctx.send_message("without", typing=False))
-
-    run = await FakeDialog(app).run("talk")
-    assert [said.typing for said in run.messages] == [True, False]
-    assert [m.message_id for m in got] == [said.message_id for said in run.messages] == [1, 2]
-    assert [m.created_at for m in got] == [said.created_at for said in run.messages]
-
-
-@pytest.mark.parametrize("text", ["", None, 7, b"bytes"])
-async def test_nothing_is_no_message(text: Any) -> None:
-    """A text of no character, or no text, is a mistake in the handler: told, and not sent."""
-    app = App()
-    caught: list[str] = []
-
-    @app.block("talk")
-    async def talk(ctx: Context) -> None:
-        with pytest.raises(TypeError) as error:
-            await ctx.send_message(text)
-        caught.append(str(error.value))
-
-    dialog = FakeDialog(app)
-    run = await dialog.run("talk")
-    assert run.ok
-    assert run.messages == []
-    assert "a text of 1 character or more" in caught[0]
-
-
-async def test_a_rate_limit_is_waited_out() -> None:
-    """429 with Retry-After: the message goes out once, after that time, and nobody is troubled."""
-    app = App()
-
-    @app.block("talk")
-    async def talk(ctx: Context) -> None:
-        await ctx.send_message("hello")
-
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", status=429, retry_after=30, times=2)
-    run = await dialog.run("talk")
-    assert run.messages == ["hello"]
-    assert run.retries == 2
-    assert 60 <= run.messages[0].at < 70
-    dialog.platform.check()
-
-
-async def test_a_rate_limit_beyond_the_deadline_is_told() -> None:
-    """Where waiting would outlast the handler's time, the handler hears of it at once."""
-    app = App()
-
-    @app.block("talk", timeout=20)
-    async def talk(ctx: Context) -> str:
-        try:
-            await ctx.send_message("hello")
-        except VertexkitError as error:
-            return type(error).__name__
-        return "sent"
-
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", status=429, retry_after=30)
-    assert (await dialog.run("talk")).data == {"result": "RateLimited"}
-
-
-async def test_a_text_that_is_not_taken_is_told_and_the_dialog_goes_on() -> None:
-    """400: the error says so, and the handler may say something else."""
-    app = App()
-
-    @app.block("talk")
-    async def talk(ctx: Context) -> None:
-        with pytest.raises(BadRequest):
-            await ctx.send_message("too odd")
-        await ctx.send_message("plain")
-
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", status=400)
-    run = await dialog.run("talk")
-    assert run.messages == ["plain"]
-    assert run.ok
-
-
-@pytest.mark.parametrize("how", [{"kind": "lost"}, {"status": 500}, {"kind": "half"}])
-async def test_a_lost_answer_is_not_asked_for_again(how: dict[str, Any]) -> None:
-    """Nobody knows whether it was sent: by default it counts as sent, without an id, once."""
-    app = App()
-
-    @app.block("talk")
-    async def talk(ctx: Context) -> bool:
-        message = await ctx.send_message("once")
-        await ctx.send_message("then")
-        return message.message_id is None
-
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", **how)
-    run = await dialog.run("talk")
-    asked = [e.json["text"] for e in dialog.platform.ledger if e.method == "send_message"]
-    assert asked == ["once", "then"]
-    assert run.ok
-    # Half an answer came with its status: it is known to be sent, only its id is not.
-    assert run.data == {"result": True}
-    assert ("unknown" in run.events) == (how != {"kind": "half"})
-
-
-@pytest.mark.parametrize(
-    "policy, texts, code, ending",
-    [
-        ("assume_sent", ["hello"], "ok", "completed"),
-        ("resend", ["hello", "hello"], "ok", "completed"),
-        ("raise", ["hello"], "told", "completed"),
-        ("park", ["hello"], "unknown", "parked"),
-    ],
-)
-async def test_a_block_decides_what_a_lost_answer_means(
-    policy: Policy, texts: list[str], code: str, ending: str
+async def test_messages_go_out_in_order(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """on_unknown: count it as sent, send it again, tell the handler, or leave it to an operator."""
-    app = App()
-
-    @app.block("talk", on_unknown=policy)
-    async def talk(ctx: Context) -> str:
-        try:
-            await ctx.send_message("hello")
-        except SendOutcomeUnknown:
-            return "told"
-        return "ok"
-
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", kind="lost")
-    run = await dialog.run("talk")
-    assert run.messages == texts
-    assert run.outcome is not None
-    assert run.outcome.ending == ending
-    if ending == "parked":
-        assert run.outcome.code == code
-        assert run.data["error"]["code"] == code  # the dialog goes on all the same
-    else:
-        assert run.data == {"result": code}
-
-
-async def test_after_a_403_nothing_more_is_sent() -> None:
-    """The handler is cancelled even if it swallows everything; the block is completed as gone."""
-    app = App()
-    errors: list[type[BaseException]] = []
+    """What is sent arrives in the order of the calls, each with its typing flag, byte for byte."""
+    sent: list[Message] = []
 
     @app.block("talk")
     async def talk(ctx: Context) -> None:
-        for _ in range(5):
-            try:
-                await ctx.send_message("hello")
-                await asyncio.sleep(0)
-            except BaseException as error:  # noqa: BLE001 - what a careless author writes
-                errors.append(type(error))
+        sent.append(await ctx.send_message("Раз"))
+        sent.append(await ctx.send_message('"Два"\n', typing=False))
 
-    dialog = FakeDialog(app, cleanup=0.05)
-    dialog.platform.fail("send_message", status=403)
     run = await dialog.run("talk")
-    assert [e.method for e in dialog.platform.ledger] == ["send_message", "complete"]
-    assert errors[0] is DialogGone
-    assert run.data["error"]["code"] == "gone"
-    assert run.outcome is not None
-    assert run.outcome.ending == "completed"
+    assert run.messages == ["Раз", '"Два"\n']
+    assert [said.typing for said in run.messages] == [True, False]
+    assert [(m.message_id, m.created_at) for m in sent] == [
+        (said.message_id, said.created_at) for said in run.messages
+    ]
+    first = fake_platform.ledger[0]
+    assert first.path == "/api/vertex/v1/dialog/send_message"
+    assert '"text":"Раз"'.encode() in first.body
+    assert b'"typing":true' in first.body
 
 
-async def test_after_completion_nothing_more_is_sent() -> None:
-    """A dialog that went on takes no more messages from this block: AlreadyCompleted."""
-    app = App()
+async def test_concurrent_sends_keep_their_order(app: App, clock: VirtualClock) -> None:
+    """Sends of one handler at a time are told apart: one request at once, in the calls' order."""
+    platform = FakePlatform(clock=clock, typing_seconds=1.0)
+    texts = [f"Часть {number}" for number in range(10)]
 
     @app.block("talk")
-    async def talk(ctx: Context) -> None:
-        await ctx.complete({"a": 1})
-        with pytest.raises(AlreadyCompleted, match="nothing more can be sent"):
-            await ctx.send_message("late")
-
-    dialog = FakeDialog(app)
-    run = await dialog.run("talk")
-    assert run.messages == []
-    assert run.data == {"a": 1}
-    dialog.platform.check()
-
-
-async def test_a_context_that_outlives_its_handler_is_closed() -> None:
-    """What a handler left running in the background can say nothing after it has returned."""
-    app = App()
-    platform = FakePlatform()
-    late: list[asyncio.Task[Message]] = []
-    over = asyncio.Event()
-
-    @app.block("talk")
-    async def talk(ctx: Context) -> None:
-        async def later() -> Message:
-            await over.wait()
-            return await ctx.send_message("late")
-
-        late.append(asyncio.create_task(later()))
+    async def talk(ctx: Context) -> list[int | None]:
+        sent = await asyncio.gather(*(ctx.send_message(text) for text in texts))
+        return [message.message_id for message in sent]
 
     run = await FakeDialog(app, platform).run("talk")
-    over.set()
-    with pytest.raises(ExecutionEnded):
-        await late[0]
-    assert run.messages == []
+    assert run.messages == texts
+    assert run.data == {"result": [said.message_id for said in run.messages]}
     platform.check()
 
 
-async def test_a_message_under_way_lands_before_the_completion() -> None:
-    """A handler that does not wait for its message still has it said before its block ends."""
-    app = App()
-    asked: list[asyncio.Task[Message]] = []
+@pytest.mark.parametrize("text", ["", None, 5, b"text", ["text"]])
+async def test_no_text_is_an_error_of_the_handler(app: App, dialog: FakeDialog, text: Any) -> None:
+    """Nothing to say is refused on the spot, and nothing goes out; the handler may go on."""
 
     @app.block("talk")
     async def talk(ctx: Context) -> None:
-        asked.append(asyncio.create_task(ctx.send_message("hello")))
-        await arrived.wait()
+        with pytest.raises(TypeError, match="1 character or more"):
+            await ctx.send_message(text)
+        await ctx.send_message("А")
 
-    arrived = asyncio.Event()
-    dialog = FakeDialog(app)
-    dialog.platform.subscribe(lambda _: arrived.set(), arrivals=True)
-    dialog.platform.fail("send_message", kind="slow", seconds=5)
+    assert (await dialog.run("talk")).messages == ["А"]
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+async def test_nothing_after_completion(app: App, dialog: FakeDialog, ask: Any) -> None:
+    """Once the block is complete, whatever is asked of its dialog says so by name."""
+    raised: list[BaseException] = []
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        await ctx.complete({"done": True})
+        with pytest.raises(AlreadyCompleted) as info:
+            await ask(ctx)
+        raised.append(info.value)
+
     run = await dialog.run("talk")
-    assert run.messages == ["hello"]
-    assert [e.method for e in dialog.platform.ledger] == ["send_message", "complete"]
-    assert (await asked[0]).message_id == 1
-    dialog.platform.check()
+    assert (len(raised), run.messages, run.data, run.ok) == (1, [], {"done": True}, True)
+
+
+@pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
+async def test_nothing_after_a_403(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, ask: Any
+) -> None:
+    """After a 403 whatever is asked raises DialogGone, however hard the handler tries."""
+    fake_platform.fail("send_message", status=403)
+    raised: list[type[BaseException]] = []
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        for asked in (ASKS["send_message"], ask, ASKS["send_message"]):
+            try:
+                await asked(ctx)
+            except (VertexkitError, asyncio.CancelledError) as error:
+                raised.append(type(error))
+
+    run = await dialog.run("talk")
+    assert raised == [DialogGone, DialogGone, DialogGone]
+    assert run.messages == []
+    assert run.data["error"]["code"] == "gone"
+    assert run.outcome is not None
+    assert (run.outcome.ending, run.outcome.code) == (Ending.COMPLETED, "gone")
+
+
+async def test_a_403_cancels_a_handler_that_swallows_everything(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, clock: VirtualClock
+) -> None:
+    """After a 403 the handler is cancelled wherever it is, and what it returns is not used."""
+    fake_platform.fail("send_message", status=403)
+    cancelled = asyncio.Event()
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> dict[str, bool]:
+        try:
+            await ctx.send_message("Алло")
+        except DialogGone:
+            pass
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            cancelled.set()
+        return {"fine": True}
+
+    run = await dialog.run("talk")
+    assert cancelled.is_set()
+    assert run.data["error"]["code"] == "gone"
+
+
+async def test_nothing_after_the_deadline(
+    app: App, dialog: FakeDialog, clock: VirtualClock
+) -> None:
+    """A handler whose time is over can clean up, but its dialog takes nothing more from it."""
+    refused = 0
+
+    @app.block("talk", timeout=5)
+    async def talk(ctx: Context) -> None:
+        nonlocal refused
+        try:
+            await clock.sleep(60)
+        finally:
+            for ask in ASKS.values():
+                with pytest.raises(ExecutionEnded):
+                    await ask(ctx)
+                refused += 1
+
+    run = await dialog.run("talk")
+    assert refused == len(ASKS)
+    assert (run.messages, run.data["error"]["code"]) == ([], "timeout")
+
+
+async def test_a_text_that_is_refused_can_be_replaced(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """A 400 is the handler's to deal with: it may say something else and go on."""
+    fake_platform.fail("send_message", status=400, body="too long")
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        with pytest.raises(BadRequest) as info:
+            await ctx.send_message("Слишком длинно")
+        assert (info.value.status, info.value.body) == (400, "too long")
+        await ctx.send_message("Коротко")
+
+    run = await dialog.run("talk")
+    assert (run.messages, run.ok) == (["Коротко"], True)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_the_platform_s_pause_is_kept(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, status: int
+) -> None:
+    """Asked to come back in 20 seconds, it comes back then and not before; the message is one."""
+    fake_platform.fail("send_message", status=status, retry_after=20)
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        await ctx.send_message("Раз")
+        await ctx.send_message("Два")
+
+    run = await dialog.run("talk")
+    assert (run.messages, run.ok, run.retries) == (["Раз", "Два"], True, 1)
+    first, second = fake_platform.ledger[:2]
+    assert second.at - first.at >= 20
+    assert first.body == second.body
+
+
+async def test_a_platform_that_is_busy_for_too_long(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """A message that cannot get through before the deadline is an error of its own class."""
+    fake_platform.fail("send_message", status=429, retry_after=50)
+
+    @app.block("talk", timeout=30)
+    async def talk(ctx: Context) -> None:
+        with pytest.raises(RateLimited) as info:
+            await ctx.send_message("Раз")
+        assert info.value.retry_after == 50
+
+    assert (await dialog.run("talk")).ok
+
+
+async def test_whoever_cancels_the_caller_does_not_cut_a_request_off(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """A send whose caller is cancelled goes on to its end, and the next one waits for that."""
+    fake_platform.fail("send_message", kind="slow", seconds=5)
+    arrived = asyncio.Event()
+    fake_platform.subscribe(lambda _: arrived.set(), arrivals=True)
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        sending = asyncio.create_task(ctx.send_message("Раз"))
+        await arrived.wait()
+        sending.cancel()
+        await asyncio.wait({sending})
+        assert sending.cancelled()
+        await ctx.send_message("Два")
+
+    run = await dialog.run("talk")
+    assert (run.messages, run.ok) == (["Раз", "Два"], True)
+    assert run.events.count("sent") == 2
+
+
+async def test_a_returned_handler_s_message_still_lands_first(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """A send that was not awaited is over before the block is completed, or was never begun."""
+    fake_platform.fail("send_message", kind="slow", seconds=5)
+    arrived = asyncio.Event()
+    fake_platform.subscribe(lambda _: arrived.set(), arrivals=True)
+    left: list[asyncio.Task[Message]] = []
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        left.append(asyncio.create_task(ctx.send_message("Раз")))
+        await arrived.wait()
+        left.append(asyncio.create_task(ctx.send_message("Два")))
+        await asyncio.sleep(0)
+
+    run = await dialog.run("talk")
+    first, second = await asyncio.gather(*left, return_exceptions=True)
+    assert isinstance(first, Message)
+    assert isinstance(second, ExecutionEnded)
+    assert not isinstance(second, SendOutcomeUnknown)
+    assert (run.messages, run.ok) == (["Раз"], True)

@@ -1,149 +1,278 @@
-"""ctx.step: a side effect that happens once, however often its handler runs."""
+"""Steps: done once for an execution, however often its handler runs."""
 
+import asyncio
+import dataclasses
+import functools
+import gc
+import math
 import threading
+import weakref
 from datetime import date
-from typing import Any
+from decimal import Decimal
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from vertexkit import App, Context, Retry
 from vertexkit.testing import FakeDialog
 
 
 class Rate(BaseModel):
-    value: float
-    on: date
+    percent: float
+    on: date | None = None
 
 
-async def test_a_step_is_taken_once_over_all_runs() -> None:
-    """A second run gets the journalled result, as the type that the function promises."""
-    app = App()
-    taken: list[str] = []
-    got: list[Rate] = []
+@dataclasses.dataclass
+class Point:
+    x: int
+    y: Decimal
 
-    async def fetch(code: str, *, day: int) -> Rate:
-        taken.append(code)
-        return Rate(value=7.5, on=date(2026, 1, day))
 
-    @app.block("rate")
-    async def rate(ctx: Context) -> None:
-        got.append(await ctx.step("fetch", fetch, "USD", day=2))
+def rate() -> Rate:
+    return Rate(percent=7.5, on=date(2026, 11, 23))
+
+
+def points() -> list[Point]:
+    return [Point(1, Decimal("0.10"))]
+
+
+def pair() -> tuple[int, str]:
+    return (1, "б")
+
+
+def picture() -> bytes:
+    return "текст".encode()
+
+
+def positive() -> Annotated[int, Field(gt=0)]:
+    return 5
+
+
+def nothing() -> None:
+    return None
+
+
+def not_a_number() -> float:
+    return math.nan
+
+
+async def later() -> set[int]:
+    return {1, 2}
+
+
+async def whenever() -> list[int]:
+    return [1, 2]
+
+
+class Teller:
+    async def __call__(self) -> str:
+        return "сам"
+
+
+TYPED: dict[str, tuple[Any, Any]] = {
+    "model": (rate, rate()),
+    "dataclasses": (points, points()),
+    "tuple": (pair, (1, "б")),
+    "bytes": (picture, "текст".encode()),
+    "annotated": (positive, 5),
+    "nothing": (nothing, None),
+    "coroutine": (later, {1, 2}),
+    "callable object": (Teller(), "сам"),
+    "partial": (functools.partial(int, "7"), 7),
+    "lambda": (lambda: {"a": [1, None]}, {"a": [1, None]}),
+    "lambda of a coroutine": (lambda: whenever(), [1, 2]),
+}
+
+
+@pytest.fixture
+def twice(app: App, dialog: FakeDialog) -> Any:
+    """Do a step in a run, and again in the run that follows it; gives what each one got."""
+
+    async def run(fn: Any) -> list[Any]:
+        got: list[Any] = []
+
+        @app.block("step")
+        async def step(ctx: Context) -> None:
+            got.append(await ctx.step("it", fn))
+            if ctx.attempt == 1:
+                raise Retry
+
+        assert (await dialog.run("step")).ok
+        return got
+
+    return run
+
+
+async def test_a_step_is_done_once(app: App, dialog: FakeDialog) -> None:
+    """In three runs of a handler a step's function is called once, with its arguments."""
+    calls: list[Any] = []
+
+    async def fetch(city: str, *, days: int) -> dict[str, Any]:
+        calls.append((city, days))
+        return {"degrees": -3.5}
+
+    @app.block("step")
+    async def step(ctx: Context) -> dict[str, Any]:
+        weather = await ctx.step("weather", fetch, "Пермь", days=2)
         if ctx.attempt < 3:
-            raise Retry(after=1)
+            raise Retry
+        return weather
 
-    run = await FakeDialog(app).run("rate")
-    assert run.ok
-    assert taken == ["USD"]
-    assert got == [Rate(value=7.5, on=date(2026, 1, 2))] * 3
-
-
-async def test_a_plain_function_is_stepped_in_a_thread() -> None:
-    """What blocks does not block the other dialogs."""
-    app = App()
-
-    def where() -> str:
-        return threading.current_thread().name
-
-    @app.block("where")
-    async def here(ctx: Context) -> bool:
-        return await ctx.step("where", where) == threading.current_thread().name
-
-    assert (await FakeDialog(app).run("where")).data == {"result": False}
+    run = await dialog.run("step")
+    assert (run.data, run.attempts, run.events.count("stepped")) == ({"degrees": -3.5}, 3, 1)
+    assert calls == [("Пермь", 2)]
 
 
-async def test_a_step_that_fails_is_not_remembered() -> None:
-    """Its error reaches the handler, and the next run takes it again."""
-    app = App()
-    tries: list[int] = []
+@pytest.mark.parametrize("fn,value", TYPED.values(), ids=TYPED)
+async def test_the_second_run_gets_the_same_type(twice: Any, fn: Any, value: Any) -> None:
+    """What the journal gives back equals what the function gave, in value and in type."""
+    assert await twice(fn) == [value, value]
 
-    async def shaky() -> str:
-        tries.append(1)
-        if len(tries) == 1:
-            raise OSError("not yet")
-        return "done"
 
-    @app.block("shaky")
-    async def block(ctx: Context) -> str:
+async def test_without_an_annotation_it_comes_back_as_json(twice: Any) -> None:
+    """What a function does not promise comes back in the types of JSON."""
+    assert await twice(lambda: (1, "б")) == [(1, "б"), [1, "б"]]
+
+
+async def test_a_nan_is_given_back(twice: Any) -> None:
+    """A number that is none comes back from the journal as it went in."""
+    assert [math.isnan(each) for each in await twice(not_a_number)] == [True, True]
+
+
+async def test_a_plain_function_runs_in_a_thread(app: App, dialog: FakeDialog) -> None:
+    """A blocking function does not stop the others: the loop goes on while it waits."""
+    gate = threading.Event()
+
+    def blocking() -> bool:
+        gate.wait(30)
+        return threading.current_thread() is threading.main_thread()
+
+    @app.block("step")
+    async def step(ctx: Context) -> bool:
+        stepping = asyncio.create_task(ctx.step("block", blocking))
+        await ctx.send_message("Пока ждём")
+        gate.set()
+        return await stepping
+
+    run = await dialog.run("step")
+    assert (run.messages, run.data) == (["Пока ждём"], {"result": False})
+
+
+async def test_a_step_that_fails_has_not_happened(app: App, dialog: FakeDialog) -> None:
+    """What a step raises reaches the handler, and the next run calls the function again."""
+    calls = 0
+
+    def flaky() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise ConnectionError("no route")
+        return calls
+
+    @app.block("step")
+    async def step(ctx: Context) -> int:
         try:
-            return await ctx.step("shaky", shaky)
-        except OSError as error:
-            raise Retry(after=5) from error
+            return await ctx.step("flaky", flaky)
+        except ConnectionError as error:
+            raise Retry(after=1) from error
 
-    run = await FakeDialog(app).run("shaky")
-    assert run.data == {"result": "done"}
-    assert len(tries) == 2
-
-
-async def test_what_cannot_be_kept_is_told() -> None:
-    """A result that is no JSON cannot be given back after a crash: the handler hears of it."""
-    app = App()
-
-    async def odd() -> Any:
-        return object()
-
-    @app.block("odd")
-    async def block(ctx: Context) -> None:
-        with pytest.raises(TypeError, match="odd"):
-            await ctx.step("odd", odd)
-
-    assert (await FakeDialog(app).run("odd")).ok
+    run = await dialog.run("step")
+    assert (run.data, calls, run.events.count("stepped")) == ({"result": 2}, 2, 1)
 
 
-async def test_messages_and_steps_share_one_order() -> None:
-    """A second run that takes another way than the first is parked, and says where."""
-    app = App()
+async def test_a_step_that_is_cut_off_is_done_again(app: App, dialog: FakeDialog) -> None:
+    """A function that was cancelled in its middle has no result: the next run calls it again."""
+    calls = 0
 
-    async def nothing() -> None: ...
+    async def slow() -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await asyncio.Event().wait()
+        return calls
 
-    @app.block("astray")
-    async def astray(ctx: Context) -> None:
+    @app.block("step")
+    async def step(ctx: Context) -> int:
+        stepping = asyncio.create_task(ctx.step("slow", slow))
         if ctx.attempt == 1:
-            await ctx.send_message("hello")
-            raise Retry(after=1)
-        await ctx.step("nothing", nothing)
+            await asyncio.sleep(0)
+            while not calls:
+                await asyncio.sleep(0)
+            stepping.cancel()
+            await asyncio.wait({stepping})
+            raise Retry
+        return await stepping
 
-    run = await FakeDialog(app).run("astray")
-    assert run.outcome is not None
-    assert run.outcome.ending == "parked"
-    assert run.outcome.code == "nondeterministic"
-    assert "at position 0 an earlier run did 'send', this one 'step:nothing'" in run.outcome.reason
-    assert run.data["error"]["code"] == "nondeterministic"
+    assert (await dialog.run("step")).data == {"result": 2}
 
 
-async def test_a_second_run_says_nothing_twice() -> None:
-    """Messages of the first run give back their ids; only what is new is said."""
-    app = App()
-    ids: list[list[int | None]] = []
+async def unfit_object() -> Any:
+    return object()
 
-    @app.block("again")
-    async def again(ctx: Context) -> None:
-        sent = [await ctx.send_message("one"), await ctx.send_message("two")]
-        ids.append([message.message_id for message in sent])
+
+def unfit_annotation() -> int:
+    return "seven"  # type: ignore[return-value]
+
+
+def unfit_nan() -> Rate:
+    return Rate(percent=math.nan)
+
+
+def unfit_circle() -> Any:
+    circle: list[Any] = []
+    circle.append(circle)
+    return circle
+
+
+@pytest.mark.parametrize("fn", [unfit_object, unfit_annotation, unfit_nan, unfit_circle])
+async def test_a_result_that_cannot_be_had_back(app: App, dialog: FakeDialog, fn: Any) -> None:
+    """A result that the next run could not get is an error in the first, and names the step."""
+
+    @app.block("step")
+    async def step(ctx: Context) -> None:
+        with pytest.raises(TypeError, match="step 'odd'"):
+            await ctx.step("odd", fn)
+
+    run = await dialog.run("step")
+    assert (run.ok, run.events.count("stepped")) == (True, 0)
+
+
+async def test_steps_at_the_same_time(app: App, dialog: FakeDialog) -> None:
+    """Steps may run at once; each keeps the result of its place, whichever ends first."""
+    first_may_end = asyncio.Event()
+
+    async def first() -> str:
+        await first_may_end.wait()
+        return "первый"
+
+    async def second() -> str:
+        first_may_end.set()
+        return "второй"
+
+    @app.block("step")
+    async def step(ctx: Context) -> list[str]:
+        both = await asyncio.gather(ctx.step("one", first), ctx.step("two", second))
         if ctx.attempt == 1:
-            raise Retry(after=1)
-        await ctx.send_message("three")
+            raise Retry
+        return both
 
-    dialog = FakeDialog(app)
-    run = await dialog.run("again")
-    assert run.messages == ["one", "two", "three"]
-    assert ids == [[1, 2], [1, 2]]
-    dialog.platform.check()
+    assert (await dialog.run("step")).data == {"result": ["первый", "второй"]}
 
 
-async def test_a_lost_message_stays_lost_in_the_next_run() -> None:
-    """Its fate was unknown and it counted as sent: a second run does not send it either."""
-    app = App()
+async def test_a_step_s_function_is_let_go(app: App, dialog: FakeDialog) -> None:
+    """A function made for one execution, and all that it holds, is free after that one's end."""
+    kept: list[weakref.ref[Any]] = []
 
-    @app.block("again")
-    async def again(ctx: Context) -> None:
-        message = await ctx.send_message("one")
-        assert message.message_id is None
-        if ctx.attempt == 1:
-            raise Retry(after=1)
+    class Mass:
+        pass
 
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", kind="lost")
-    run = await dialog.run("again")
-    assert run.messages == ["one"]
-    assert run.ok
+    @app.block("step")
+    async def step(ctx: Context) -> None:
+        mass = Mass()
+        kept.append(weakref.ref(mass))
+        await ctx.step("hold", lambda: str(mass))
+
+    await dialog.run("step")
+    gc.collect()
+    assert [ref() for ref in kept] == [None]

@@ -15,7 +15,6 @@ from vertexkit.testing import VirtualClock
 
 LEASE = 30.0
 WORKER = "first"
-OTHER = "second"
 PLENTY = 1000
 
 Make: TypeAlias = Callable[[Clock, Path], Journal]
@@ -72,6 +71,11 @@ class Desk:
     def pass_lease(self) -> None:
         """A worker has said nothing for longer than a lease."""
         self.clock.skip_to(self.clock.now() + LEASE + 1)
+
+
+@pytest.fixture
+def make_desk() -> type[Desk]:
+    return Desk
 
 
 @pytest.fixture(params=sorted(JOURNALS))

@@ -24,7 +24,11 @@ LARGE = 1024 * 1024
 KEEP_ALIVE = 4.0
 """Seconds that an idle connection is kept: less than servers keep theirs, so that a request
 seldom meets a connection that is just being closed."""
-HEADERS = {"Content-Type": "application/json", "Accept": "application/json"}
+HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",  # answers are short, and are never unpacked here
+}
 
 AsgiApp: TypeAlias = Callable[
     [MutableMapping[str, Any], Callable[[], Awaitable[Any]], Callable[[Any], Awaitable[None]]],
@@ -125,13 +129,12 @@ def _aim(url: str) -> URL:
     """Read an address; one that no request can be sent to is as unreachable as one that is off."""
     try:
         target = URL(url)
-        fits = target.scheme in {"http", "https"} and (target.host or "").encode("idna")
+        if target.scheme in {"http", "https"} and (target.host or "").encode("idna"):
+            return target
     except ValueError:
-        fits = b""
-    if not fits:
-        path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
-        raise PlatformUnreachable("POST", path, reason="no such address") from None
-    return target
+        pass
+    path = "/" + url.partition("://")[2].partition("/")[2].partition("?")[0]
+    raise PlatformUnreachable("POST", path, reason="no such address")
 
 
 class AsgiWire:

@@ -1,0 +1,96 @@
+"""What a crash may leave of an effect: no message goes out twice, and no doubt is forgotten."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from vertexkit import App, Context
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.errors import SendOutcomeUnknown
+from vertexkit.events import Event
+from vertexkit.execution import Effect, EffectState, Ending, Execution, Token
+from vertexkit.journal.base import Lease, Record
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.settings import Settings
+from vertexkit.testing import FakePlatform, VirtualClock
+
+LEASE = 30.0
+CALL = "e" * 22
+
+
+async def resume(
+    app: App, platform: FakePlatform, journal: MemoryJournal, clock: VirtualClock, *left: Effect
+) -> Record:
+    """A worker dies and leaves these effects; another one brings the execution to its end."""
+    token = Token(platform.issue("talk"))
+    await journal.accept(Execution(CALL, "talk", token, {}), 1)
+    [lease] = await journal.claim("dead", {"talk": 1}, 1)
+    for effect in left:
+        await journal.confirm(lease, effect)
+    clock.skip_to(clock.now() + LEASE + 1)
+    settled = asyncio.Event()
+
+    def note(event: Event) -> None:
+        if event.name == "settled":
+            settled.set()
+
+    wire = AsgiWire(platform, clock)
+    settings = Settings.of(platform_url="http://platform.test/api")
+    async with app.started(settings, clock=clock, wire=wire, journal=journal) as service:
+        service.events.subscribe(note)
+        await settled.wait()
+    record = await journal.find(CALL)
+    assert record is not None
+    return record
+
+
+async def test_what_is_sent_anew_is_intended_anew(
+    app: App, fake_platform: FakePlatform, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before a refused message goes out again, it is on record as begun, with its new text."""
+    journal = MemoryJournal(clock, LEASE)
+    intended: list[Effect] = []
+
+    async def intend(lease: Lease, effect: Effect) -> None:
+        intended.append(effect)
+        await MemoryJournal.intend(journal, lease, effect)
+
+    monkeypatch.setattr(journal, "intend", intend)
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        await ctx.send_message("Раз")
+        await ctx.step("rate", lambda: 1)
+
+    refused = Effect(0, "send", "old", EffectState.REJECTED)
+    failed = Effect(1, "step:rate", "", EffectState.REJECTED)
+    record = await resume(app, fake_platform, journal, clock, refused, failed)
+    assert [(effect.position, effect.state) for effect in intended] == [
+        (0, EffectState.INTENDED),
+        (1, EffectState.INTENDED),
+    ]
+    assert intended[0].digest not in {"", "old"}
+    assert [effect.state for effect in record.effects] == [EffectState.CONFIRMED] * 2
+
+
+@pytest.mark.parametrize("state", [EffectState.INTENDED, EffectState.UNKNOWN])
+async def test_a_doubt_that_parks_parks_after_a_crash_too(
+    app: App, fake_platform: FakePlatform, clock: VirtualClock, state: Any
+) -> None:
+    """With `park`, a worker that dies before it could park leaves that to the next one."""
+    raised: list[type[Exception]] = []
+
+    @app.block("talk", on_unknown="park")
+    async def talk(ctx: Context) -> None:
+        try:
+            await ctx.send_message("Раз")
+        except SendOutcomeUnknown as error:
+            raised.append(type(error))
+
+    left = Effect(0, "send", "whatever", state)
+    record = await resume(app, fake_platform, MemoryJournal(clock, LEASE), clock, left)
+    assert raised == [SendOutcomeUnknown]
+    assert record.outcome is not None
+    assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "unknown")
+    assert [entry.method for entry in fake_platform.ledger] == ["complete"]

@@ -1,0 +1,167 @@
+"""Messages of which nobody can tell whether they were sent: the block's policy decides."""
+
+from typing import Any
+
+import pytest
+
+from vertexkit import App, Context, Message
+from vertexkit.errors import Fate, PlatformError, SendOutcomeUnknown
+from vertexkit.execution import Ending
+from vertexkit.testing import FakeDialog, FakePlatform
+
+LOSSES: dict[str, tuple[dict[str, Any], bool]] = {
+    "lost": ({"kind": "lost"}, True),
+    "500": ({"kind": "lost", "status": 500}, True),
+    "cut": ({"kind": "cut"}, False),
+    "502": ({"status": 502}, False),
+}
+"""Answers that never came or that say nothing, and whether the message was carried out."""
+each_loss = pytest.mark.parametrize("fault,processed", LOSSES.values(), ids=LOSSES)
+
+
+@each_loss
+async def test_by_default_it_counts_as_sent(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+) -> None:
+    """A message of unknown fate is not sent again, has no id, and the handler goes on."""
+    fake_platform.fail("send_message", **fault)
+    sent: list[Message] = []
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        sent.append(await ctx.send_message("Раз"))
+        await ctx.send_message("Два")
+
+    run = await dialog.run("talk")
+    assert sent == [Message(None, None)]
+    assert run.messages == (["Раз", "Два"] if processed else ["Два"])
+    assert run.ok
+    assert run.events.count("unknown") == 1
+    assert run.retries == 0
+
+
+@each_loss
+async def test_resend_would_rather_say_it_twice(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+) -> None:
+    """With `resend` it is sent until the platform confirms it, at the price of a double."""
+    fake_platform.fail("send_message", **fault, times=2)
+    sent: list[Message] = []
+
+    @app.block("talk", on_unknown="resend")
+    async def talk(ctx: Context) -> None:
+        sent.append(await ctx.send_message("Раз"))
+
+    run = await dialog.run("talk")
+    assert run.messages == ["Раз"] * (3 if processed else 1)
+    assert run.ok
+    assert [message.message_id for message in sent] == [run.messages[-1].message_id]
+    tries = [entry for entry in fake_platform.ledger if entry.method == "send_message"]
+    assert len({entry.body for entry in tries}) == 1
+    assert tries[1].at - tries[0].at >= 1
+
+
+async def test_resend_ends_with_the_handler_s_time(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """A platform that never confirms does not keep a message going beyond the deadline."""
+    fake_platform.fail("send_message", status=500, times=5000)
+
+    @app.block("talk", timeout=10, on_unknown="resend")
+    async def talk(ctx: Context) -> None:
+        await ctx.send_message("Раз")
+
+    run = await dialog.run("talk")
+    assert run.data["error"]["code"] == "timeout"
+    tries = [entry for entry in fake_platform.ledger if entry.method == "send_message"]
+    assert 2 <= len(tries) <= 12
+    fake_platform._faults._queues["send_message"].clear()
+
+
+@each_loss
+async def test_raise_leaves_it_to_the_handler(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+) -> None:
+    """With `raise` the handler learns that nobody can tell, and may go on as it likes."""
+    fake_platform.fail("send_message", **fault)
+
+    @app.block("talk", on_unknown="raise")
+    async def talk(ctx: Context) -> None:
+        with pytest.raises(SendOutcomeUnknown) as info:
+            await ctx.send_message("Раз")
+        assert info.value.fate is Fate.UNKNOWN
+        assert isinstance(info.value.__cause__, PlatformError)
+        await ctx.send_message("Два")
+
+    run = await dialog.run("talk")
+    assert run.messages == (["Раз", "Два"] if processed else ["Два"])
+    assert run.ok
+
+
+async def test_raise_ends_a_block_that_does_not_care(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """With `raise`, a handler that does not catch it fails as by any other exception."""
+    fake_platform.fail("send_message", kind="lost")
+
+    @app.block("talk", on_unknown="raise")
+    async def talk(ctx: Context) -> None:
+        await ctx.send_message("Раз")
+
+    assert (await dialog.run("talk")).data["error"]["code"] == "internal"
+
+
+@each_loss
+async def test_park_leaves_it_to_an_operator(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+) -> None:
+    """With `park` the execution is kept for an operator, and its dialog goes on as failed."""
+    fake_platform.fail("send_message", **fault)
+    went_on = False
+
+    @app.block("talk", on_unknown="park")
+    async def talk(ctx: Context) -> None:
+        nonlocal went_on
+        await ctx.send_message("Раз")
+        went_on = True
+
+    run = await dialog.run("talk")
+    assert not went_on
+    assert run.messages == (["Раз"] if processed else [])
+    assert run.data["error"]["code"] == "unknown"
+    assert run.outcome is not None
+    assert (run.outcome.ending, run.outcome.code) == (Ending.PARKED, "unknown")
+    assert "send_message" in run.outcome.reason
+
+
+@pytest.mark.parametrize("kind", ["garbage", "half"])
+@pytest.mark.parametrize("policy", ["assume_sent", "resend", "raise", "park"])
+async def test_an_unreadable_yes_is_a_yes(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, kind: str, policy: str
+) -> None:
+    """A 200 whose body cannot be read means sent, whatever the policy: only the id is missing."""
+    fake_platform.fail("send_message", kind=kind)
+    sent: list[Message] = []
+
+    async def talk(ctx: Context) -> None:
+        sent.append(await ctx.send_message("Раз"))
+
+    app.block("talk", on_unknown=policy)(talk)  # type: ignore[arg-type]
+    run = await dialog.run("talk")
+    assert (run.messages, run.ok, run.events.count("unknown")) == (["Раз"], True, 0)
+    assert sent == [Message(None, None)]
+
+
+async def test_an_answer_that_is_too_late(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """An answer that does not come within the request's time leaves its fate unknown."""
+    fake_platform.fail("send_message", kind="slow", seconds=16)
+    sent: list[Message] = []
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        sent.append(await ctx.send_message("Раз"))
+
+    run = await dialog.run("talk")
+    assert (sent, run.messages, run.ok) == ([Message(None, None)], ["Раз"], True)

@@ -1,0 +1,151 @@
+"""Bounded: how many handlers run at once."""
+
+import asyncio
+from collections import Counter
+
+from vertexkit import App, Context, SyncContext
+from vertexkit.errors import DialogGone
+from vertexkit.testing import FakeDialog
+
+
+class Gauge:
+    """Counts how many are inside, and waits until they may leave."""
+
+    def __init__(self) -> None:
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.changed = asyncio.Condition()
+        self.open = False
+
+    async def stay(self, name: str) -> None:
+        """Be inside until the gauge is opened."""
+        self.now[name] += 1
+        self.most[name] = max(self.most[name], self.now[name])
+        async with self.changed:
+            self.changed.notify_all()
+            await self.changed.wait_for(lambda: self.open)
+        self.now[name] -= 1
+
+    async def let_go(self, name: str, inside: int) -> None:
+        """When so many are inside, let everybody leave."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.now[name] == inside)
+            self.open = True
+            self.changed.notify_all()
+
+
+async def test_a_block_has_its_own_limit() -> None:
+    """`concurrency` handlers of a block run at once; another block is not held up by it."""
+    app, gauge = App(), Gauge()
+
+    @app.block("narrow", concurrency=3)
+    async def narrow(ctx: Context) -> None:
+        await gauge.stay("narrow")
+
+    @app.block("wide")
+    async def wide(ctx: Context) -> None:
+        return None
+
+    async with FakeDialog(app) as dialog:
+        crowd = [asyncio.create_task(dialog.run("narrow")) for _ in range(20)]
+        opening = asyncio.create_task(gauge.let_go("narrow", 3))
+        assert (await dialog.run("wide")).ok
+        await opening
+        assert all(run.ok for run in await asyncio.gather(*crowd))
+    assert gauge.most["narrow"] == 3
+
+
+async def test_an_app_has_a_limit_over_all_blocks() -> None:
+    """VERTEXKIT_CONCURRENCY bounds the handlers of a process, whichever blocks they are of."""
+    app, gauge = App(), Gauge()
+    for name in ("one", "two"):
+
+        @app.block(name)
+        async def block(ctx: Context) -> None:
+            await gauge.stay("any")
+
+    async with FakeDialog(app, concurrency=4) as dialog:
+        crowd = [asyncio.create_task(dialog.run(name)) for name in ("one", "two") * 10]
+        await gauge.let_go("any", 4)
+        assert all(run.ok for run in await asyncio.gather(*crowd))
+    assert gauge.most["any"] == 4
+
+
+async def test_threads_are_bounded() -> None:
+    """VERTEXKIT_THREADS plain functions run at once; the others wait for a thread."""
+    app, gauge = App(), Gauge()
+    loop = asyncio.get_running_loop()
+
+    @app.block("plain")
+    def plain(ctx: SyncContext) -> None:
+        asyncio.run_coroutine_threadsafe(gauge.stay("plain"), loop).result()
+
+    async with FakeDialog(app, threads=2) as dialog:
+        crowd = [asyncio.create_task(dialog.run("plain")) for _ in range(8)]
+        await gauge.let_go("plain", 2)
+        assert all(run.ok for run in await asyncio.gather(*crowd))
+    assert gauge.most["plain"] == 2
+
+
+async def test_no_more_handlers_start_than_the_platform_listens_to() -> None:
+    """A handler that would only wait for a connection is not started: its time would run."""
+    app = App()
+    started: list[str] = []
+
+    @app.block("talk")
+    async def talk(ctx: Context, name: str) -> None:
+        started.append(name)
+        await ctx.send_message(name)
+
+    dialog = FakeDialog(app, connections=2)
+    arrived = asyncio.Event()
+    dialog.platform.fail("send_message", kind="slow", seconds=60, times=2)
+    dialog.platform.subscribe(lambda _: arrived.set(), arrivals=True)
+    dialog.platform.subscribe(lambda _: at_first.append(len(started)))
+    at_first: list[int] = []
+    async with dialog:
+        crowd = [asyncio.create_task(dialog.run("talk", name=str(n))) for n in range(40)]
+        assert all(run.ok for run in await asyncio.gather(*crowd))
+    # Until the first answer those started have had their five turns of the loop, and no others.
+    assert at_first[0] < 40
+    assert len(started) == 40
+
+
+async def test_a_place_is_free_while_its_completion_is_still_tried() -> None:
+    """A platform that is down holds up completions, and not the handlers of others."""
+    app = App()
+    ran: list[str] = []
+
+    @app.block("one", concurrency=1)
+    async def one(ctx: Context, name: str) -> None:
+        ran.append(name)
+
+    dialog = FakeDialog(app)
+    dialog.platform.fail("complete", status=500, times=3)
+    async with dialog:
+        first, second = await asyncio.gather(
+            dialog.run("one", name="first"), dialog.run("one", name="second")
+        )
+    assert first.ok
+    assert second.ok
+    assert first.retries + second.retries == 3
+    assert sorted(ran) == ["first", "second"]
+
+
+async def test_a_dialog_that_is_gone_frees_its_place() -> None:
+    """A cancelled handler makes room for the next one."""
+    app = App()
+
+    @app.block("one", concurrency=1)
+    async def one(ctx: Context) -> None:
+        try:
+            await ctx.send_message("hello")
+        except DialogGone:
+            await asyncio.Event().wait()
+
+    dialog = FakeDialog(app, cleanup=0.05)
+    dialog.platform.fail("send_message", status=403)
+    async with dialog:
+        gone, well = await asyncio.gather(dialog.run("one"), dialog.run("one"))
+    assert gone.data["error"]["code"] == "gone"
+    assert well.ok

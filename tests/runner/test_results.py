@@ -1,0 +1,227 @@
+"""What a handler comes to, and what the bot gets to see of it."""
+
+import asyncio
+import dataclasses
+import sys
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from vertexkit import App, BlockFailed, Context, Failure, Retry
+from vertexkit.testing import FakeDialog, Run
+
+
+class Offer(BaseModel):
+    monthly: float
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+
+
+async def run_one(handler: Any, **settings: Any) -> Run:
+    """Run a handler as the only block of an app; the platform has to be content."""
+    app = App()
+    app.block("block")(handler)
+    dialog = FakeDialog(app, **settings)
+    run = await dialog.run("block")
+    dialog.platform.check()
+    assert len([e for e in dialog.platform.ledger if e.method == "complete"]) == 1
+    return run
+
+
+@pytest.mark.parametrize(
+    "value, data",
+    [
+        (None, None),
+        ({"a": "ж"}, {"a": "ж"}),
+        (Offer(monthly=1.5), {"monthly": 1.5}),
+        (Point(3), {"x": 3}),
+        ([1, 2], {"result": [1, 2]}),
+        ("text", {"result": "text"}),
+        (False, {"result": False}),
+    ],
+)
+async def test_whatever_can_be_put_into_json_is_a_result(value: Any, data: Any) -> None:
+    """Objects and nothing go out as they are, other values as `{"result": value}`."""
+
+    async def handler(ctx: Context) -> Any:
+        return value
+
+    run = await run_one(handler)
+    assert run.ok
+    assert run.data == data
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), {"deep": [float("inf")]}, object(), "x" * (50 * 1024 * 1024)]
+)
+async def test_what_cannot_be_sent_fails_the_block_and_not_the_dialog(value: Any) -> None:
+    """NaN, an object, 50 MB: the block is completed as failed with `bad_result`."""
+
+    async def handler(ctx: Context) -> Any:
+        return value
+
+    run = await run_one(handler)
+    assert run.data == {
+        "ok": False,
+        "error": {"code": "bad_result", "message": "The block's result cannot be sent."},
+    }
+
+
+async def test_a_result_that_breaks_its_promise_fails_the_block() -> None:
+    """The return annotation is the result's type: what does not fit it does not reach the bot."""
+
+    async def handler(ctx: Context) -> Offer:
+        return {"monthly": "a lot"}  # type: ignore[return-value]
+
+    assert (await run_one(handler)).data["error"]["code"] == "bad_result"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ValueError("secret detail"), KeyError("x"), ExceptionGroup("two", [OSError(), OSError()])],
+)
+async def test_an_exception_fails_the_block_without_its_text(error: Exception) -> None:
+    """The bot sees `internal`; what the exception says stays in the log."""
+
+    async def handler(ctx: Context) -> None:
+        raise error
+
+    run = await run_one(handler)
+    assert run.data == {
+        "ok": False,
+        "error": {"code": "internal", "message": "The block failed."},
+    }
+    assert run.outcome is not None
+    assert run.outcome.ending == "completed"
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), GeneratorExit()])
+async def test_a_handler_cannot_stop_the_service(error: BaseException) -> None:
+    """sys.exit() in a handler, or a cancellation of its own, fails one block and no more."""
+
+    async def handler(ctx: Context) -> None:
+        if isinstance(error, SystemExit):
+            sys.exit(3)
+        raise error
+
+    assert (await run_one(handler)).data["error"]["code"] == "internal"
+
+
+async def test_an_author_says_why_a_block_failed() -> None:
+    """BlockFailed: code, message and data reach the bot as they are."""
+
+    async def handler(ctx: Context) -> None:
+        raise BlockFailed("no_such_city", "Такого города нет.", data={"asked": "Китеж"})
+
+    run = await run_one(handler)
+    assert run.data == {
+        "ok": False,
+        "error": {
+            "code": "no_such_city",
+            "message": "Такого города нет.",
+            "data": {"asked": "Китеж"},
+        },
+    }
+    assert run.outcome is not None
+    assert run.outcome.code == "no_such_city"
+
+
+async def test_data_that_cannot_be_sent_is_left_out() -> None:
+    """A failure with impossible data is still that failure."""
+
+    async def handler(ctx: Context) -> None:
+        raise BlockFailed("odd", "Odd.", data=object())
+
+    run = await run_one(handler)
+    assert run.data == {"ok": False, "error": {"code": "odd", "message": "Odd."}}
+
+
+async def test_retry_runs_the_handler_again_later() -> None:
+    """After so many seconds, from the top, with the next attempt's number."""
+    seen: list[tuple[int, float]] = []
+
+    async def handler(ctx: Context) -> int:
+        seen.append((ctx.attempt, clock.now()))
+        if ctx.attempt < 3:
+            raise Retry(after=600, reason="not yet")
+        return ctx.attempt
+
+    app = App()
+    app.block("block")(handler)
+    dialog = FakeDialog(app)
+    clock = dialog.clock
+    run = await dialog.run("block")
+    assert run.data == {"result": 3}
+    assert run.retries == 2
+    (_, first), (_, second), (_, third) = seen
+    assert [number for number, _ in seen] == [1, 2, 3]
+    assert 600 <= second - first < 601
+    assert 600 <= third - second < 601
+
+
+@pytest.mark.parametrize("own, house, runs", [(None, 4, 4), (2, 4, 2)])
+async def test_retry_ends_after_so_many_attempts(own: int | None, house: int, runs: int) -> None:
+    """The block's `attempts`, else the setting's; then it is completed as failed."""
+    app = App()
+    ran: list[int] = []
+
+    @app.block("block", attempts=own)
+    async def handler(ctx: Context) -> None:
+        ran.append(ctx.attempt)
+        raise Retry(after=0)
+
+    run = await FakeDialog(app, attempts=house).run("block")
+    assert ran == list(range(1, runs + 1))
+    assert run.data["error"]["code"] == "attempts"
+
+
+async def test_a_hook_has_the_last_word() -> None:
+    """on_failure may speak, and says what the failed block is completed with."""
+    told: list[Failure] = []
+
+    async def sorry(ctx: Context, failure: Failure) -> dict[str, str]:
+        told.append(failure)
+        await ctx.send_message("Увы")
+        return {"sorry": failure.code}
+
+    app = App(on_failure=sorry)
+
+    @app.block("block")
+    async def handler(ctx: Context) -> None:
+        await ctx.send_message("begun")
+        raise ValueError("why")
+
+    dialog = FakeDialog(app)
+    run = await dialog.run("block")
+    assert run.messages == ["begun", "Увы"]
+    assert run.data == {"sorry": "internal"}
+    assert isinstance(told[0].error, ValueError)
+    assert not run.ok
+    dialog.platform.check()
+
+
+@pytest.mark.parametrize("how", ["raises", "hangs", "nothing", "odd"])
+async def test_a_hook_that_fails_changes_nothing(how: str) -> None:
+    """Whatever a hook does, the block is completed: with the usual if it has nothing to say."""
+
+    async def hook(ctx: Context, failure: Failure) -> Any:
+        if how == "raises":
+            raise RuntimeError("in the hook")
+        if how == "hangs":
+            await asyncio.Event().wait()
+        return object() if how == "odd" else None
+
+    app = App(on_failure=hook)
+
+    @app.block("block")
+    async def handler(ctx: Context) -> None:
+        raise BlockFailed("first", "The first failure.")
+
+    dialog = FakeDialog(app, cleanup=0.05)
+    run = await dialog.run("block")
+    assert run.data["error"] == {"code": "first", "message": "The first failure."}
+    dialog.platform.check()
