@@ -86,9 +86,7 @@ def test_it_runs_again(app: App, dialog: FakeDialog) -> None:
     assert ids == [(run.execution, 1, True), (run.execution, 2, True)]
 
 
-def test_errors_reach_the_thread(
-    app: App, dialog: FakeDialog, fake_platform: FakePlatform
-) -> None:
+def test_errors_reach_the_thread(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -> None:
     """What the platform refuses, and what a step raises, is raised where it was asked for."""
     fake_platform.fail("send_message", status=400)
 
@@ -171,9 +169,7 @@ async def test_a_thread_that_outlives_its_time(
 
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
-def test_a_thread_that_outlives_its_process_s_loop(
-    app: App, dialog: FakeDialog, ask: Any
-) -> None:
+def test_a_thread_that_outlives_its_process_s_loop(app: App, dialog: FakeDialog, ask: Any) -> None:
     """A thread that asks for something when the event loop is gone is told that all is over."""
     may_go_on, over = threading.Event(), threading.Event()
     raised: list[BaseException] = []

@@ -221,7 +221,7 @@ class Context(Facts):
             match effect.state:
                 case EffectState.CONFIRMED:
                     return Message(**from_json(effect.value))
-                case EffectState.UNKNOWN if self._terms.on_unknown != "park":
+                case EffectState.UNKNOWN if self._terms.on_unknown in {"assume_sent", "resend"}:
                     return Message(None, None)
                 case _ if effect is self._lease.effects.get(position):  # left open by a crash
                     await self._unknown(effect, None)

@@ -108,9 +108,7 @@ async def test_time_that_remains(app: App, dialog: FakeDialog, clock: VirtualClo
     assert ends == [0]
 
 
-async def test_each_run_has_its_own_time(
-    app: App, dialog: FakeDialog, clock: VirtualClock
-) -> None:
+async def test_each_run_has_its_own_time(app: App, dialog: FakeDialog, clock: VirtualClock) -> None:
     """A second run of the handler has the whole time again."""
     remaining: list[float] = []
 

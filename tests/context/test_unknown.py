@@ -21,7 +21,11 @@ each_loss = pytest.mark.parametrize("fault,processed", LOSSES.values(), ids=LOSS
 
 @each_loss
 async def test_by_default_it_counts_as_sent(
-    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+    app: App,
+    dialog: FakeDialog,
+    fake_platform: FakePlatform,
+    fault: dict[str, Any],
+    processed: bool,
 ) -> None:
     """A message of unknown fate is not sent again, has no id, and the handler goes on."""
     fake_platform.fail("send_message", **fault)
@@ -42,7 +46,11 @@ async def test_by_default_it_counts_as_sent(
 
 @each_loss
 async def test_resend_would_rather_say_it_twice(
-    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+    app: App,
+    dialog: FakeDialog,
+    fake_platform: FakePlatform,
+    fault: dict[str, Any],
+    processed: bool,
 ) -> None:
     """With `resend` it is sent until the platform confirms it, at the price of a double."""
     fake_platform.fail("send_message", **fault, times=2)
@@ -80,7 +88,11 @@ async def test_resend_ends_with_the_handler_s_time(
 
 @each_loss
 async def test_raise_leaves_it_to_the_handler(
-    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+    app: App,
+    dialog: FakeDialog,
+    fake_platform: FakePlatform,
+    fault: dict[str, Any],
+    processed: bool,
 ) -> None:
     """With `raise` the handler learns that nobody can tell, and may go on as it likes."""
     fake_platform.fail("send_message", **fault)
@@ -113,7 +125,11 @@ async def test_raise_ends_a_block_that_does_not_care(
 
 @each_loss
 async def test_park_leaves_it_to_an_operator(
-    app: App, dialog: FakeDialog, fake_platform: FakePlatform, fault: dict[str, Any], processed: bool
+    app: App,
+    dialog: FakeDialog,
+    fake_platform: FakePlatform,
+    fault: dict[str, Any],
+    processed: bool,
 ) -> None:
     """With `park` the execution is kept for an operator, and its dialog goes on as failed."""
     fake_platform.fail("send_message", **fault)

@@ -18,7 +18,7 @@ async def test_a_handler_that_hangs_is_ended(own: float | None, house: float) ->
     @app.block("hang", timeout=own)
     async def hang(ctx: Context) -> None:
         await ctx.send_message("thinking")
-        await asyncio.Event().wait()
+        await dialog.clock.sleep(3600)
 
     dialog = FakeDialog(app, timeout=house)
     run = await dialog.run("hang")
