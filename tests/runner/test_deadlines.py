@@ -58,7 +58,7 @@ async def test_a_handler_that_swallows_its_cancellation_is_left_behind() -> None
         while not still.is_set():
             try:
                 await still.wait()
-            except asyncio.CancelledError:  # noqa: PERF203 - what a careless author writes
+            except asyncio.CancelledError:
                 continue
 
     run = await FakeDialog(app, cleanup=0.05).run("stubborn")
