@@ -240,6 +240,22 @@ async def test_the_end_of_the_process_is_its_end_too(bench: Bench) -> None:
     assert len(bench.tries) == 4
 
 
+async def test_a_refused_try_is_no_doubt(bench: Bench) -> None:
+    """A platform that asked to come back has done nothing: a 403 after that does not mean done."""
+    bench.platform.fail("complete", status=429)
+    bench.platform.fail("complete", kind="gone")
+    outcome = await bench.run()
+    assert outcome.ending is Ending.GONE
+    assert bench.token not in outcome.reason
+
+
+async def test_without_patience_there_is_one_try(bench: Bench) -> None:
+    """With no patience at all it is still tried once."""
+    bench.platform.fail("complete", status=500)
+    assert (await bench.run(patience=0)).ending is Ending.PARKED
+    assert len(bench.tries) == 1
+
+
 async def test_what_never_left_was_never_tried(bench: Bench) -> None:
     """While the platform cannot be connected to, the same call again is still a duplicate."""
     bench.wire.pulled = True

@@ -72,10 +72,14 @@ def test_it_runs_again(app: App, dialog: FakeDialog) -> None:
     calls: list[int] = []
     ids: list[Any] = []
 
+    def count() -> int:
+        calls.append(1)
+        return len(calls)
+
     @app.block("work")
     def work(ctx: SyncContext) -> int:
         ctx.send_message("Раз")
-        number = ctx.step("count", lambda: len([calls.append(1)]))
+        number = ctx.step("count", count)
         ids.append((ctx.execution_id, ctx.attempt, 0 < ctx.remaining <= 30))
         if ctx.attempt == 1:
             raise Retry(after=1)

@@ -8,7 +8,6 @@ from vertexkit.backstage import Facts
 from vertexkit.botone.models import Message
 from vertexkit.context import Context
 from vertexkit.cutter import Cutter
-from vertexkit.errors import ExecutionEnded
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -56,8 +55,10 @@ class SyncContext(Facts):
 
     def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
         try:
+            # Asked here and not on the loop: a thread that was given up may outlive it.
+            self._context._check_open()  # noqa: SLF001
             done = asyncio.run_coroutine_threadsafe(doing, self._loop)
-        except RuntimeError:  # a thread that was given up has outlived its event loop
+        except BaseException:
             doing.close()
-            raise ExecutionEnded("the process ends") from None
+            raise
         return done.result()

@@ -8,6 +8,7 @@ import pytest
 
 from vertexkit import App, Context
 from vertexkit.errors import AlreadyCompleted, ExecutionEnded
+from vertexkit.execution import Ending
 from vertexkit.failure import Failure
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
@@ -227,3 +228,39 @@ async def test_completing_after_the_deadline(
     run = await dialog.run("end")
     assert run.data["error"]["code"] == "timeout"
     assert len(fake_platform.ledger) == 1
+
+
+async def test_an_early_result_fits_the_annotation_too(app: App, dialog: FakeDialog) -> None:
+    """The return annotation is the result's type, however the block ends; None says nothing."""
+
+    @app.block("typed")
+    async def typed(ctx: Context) -> dict[str, int]:
+        with pytest.raises(TypeError, match="does not fit the return annotation"):
+            await ctx.complete({"n": "many"})
+        await ctx.complete({"n": "7"})
+        return {}
+
+    @app.block("free")
+    async def free(ctx: Context) -> None:
+        await ctx.complete({"n": "many"})
+
+    assert (await dialog.run("typed")).data == {"n": 7}
+    assert (await dialog.run("free")).data == {"n": "many"}
+
+
+async def test_completing_a_dialog_that_is_gone(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
+    """There is nobody left to tell: `complete` raises nothing, and the execution ends as gone."""
+    fake_platform.fail("complete", kind="gone")
+    went_on = False
+
+    @app.block("end", timeout=300)
+    async def end(ctx: Context) -> None:
+        nonlocal went_on
+        await ctx.complete({"done": True})
+        went_on = True
+
+    run = await dialog.run("end")
+    assert run.outcome is not None
+    assert (run.outcome.ending, run.data, went_on) == (Ending.GONE, None, True)

@@ -1,6 +1,8 @@
 """Sending: what a handler says reaches the dialog, in order, once."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from vertexkit.errors import (
 from vertexkit.execution import Ending
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
-ASKS = {
+ASKS: dict[str, Callable[[Context], Awaitable[object]]] = {
     "send_message": lambda ctx: ctx.send_message("Ещё"),
     "step": lambda ctx: ctx.step("more", lambda: 1),
     "stream": lambda ctx: ctx.stream(["Ещё"]),
@@ -128,10 +130,8 @@ async def test_a_403_cancels_a_handler_that_swallows_everything(
 
     @app.block("talk")
     async def talk(ctx: Context) -> dict[str, bool]:
-        try:
+        with suppress(DialogGone):
             await ctx.send_message("Алло")
-        except DialogGone:
-            pass
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -260,3 +260,23 @@ async def test_a_returned_handler_s_message_still_lands_first(
     assert isinstance(second, ExecutionEnded)
     assert not isinstance(second, SendOutcomeUnknown)
     assert (run.messages, run.ok) == (["Раз"], True)
+
+
+async def test_a_context_that_outlives_its_handler_is_closed(app: App, dialog: FakeDialog) -> None:
+    """What a handler left running in the background can say nothing after it has returned."""
+    left: list[asyncio.Task[Message]] = []
+    over = asyncio.Event()
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        async def later() -> Message:
+            await over.wait()
+            return await ctx.send_message("Поздно")
+
+        left.append(asyncio.create_task(later()))
+
+    run = await dialog.run("talk")
+    over.set()
+    with pytest.raises(ExecutionEnded):
+        await left[0]
+    assert (run.messages, run.ok) == ([], True)

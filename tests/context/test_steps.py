@@ -61,8 +61,8 @@ async def later() -> set[int]:
     return {1, 2}
 
 
-async def whenever() -> list[int]:
-    return [1, 2]
+async def whenever(last: int) -> list[int]:
+    return [1, last]
 
 
 class Teller:
@@ -81,7 +81,7 @@ TYPED: dict[str, tuple[Any, Any]] = {
     "callable object": (Teller(), "сам"),
     "partial": (functools.partial(int, "7"), 7),
     "lambda": (lambda: {"a": [1, None]}, {"a": [1, None]}),
-    "lambda of a coroutine": (lambda: whenever(), [1, 2]),
+    "lambda of a coroutine": (lambda: whenever(2), [1, 2]),
 }
 
 
@@ -113,7 +113,7 @@ async def test_a_step_is_done_once(app: App, dialog: FakeDialog) -> None:
         return {"degrees": -3.5}
 
     @app.block("step")
-    async def step(ctx: Context) -> dict[str, Any]:
+    async def step(ctx: Context) -> Any:
         weather = await ctx.step("weather", fetch, "Пермь", days=2)
         if ctx.attempt < 3:
             raise Retry
@@ -184,10 +184,12 @@ async def test_a_step_that_fails_has_not_happened(app: App, dialog: FakeDialog) 
 async def test_a_step_that_is_cut_off_is_done_again(app: App, dialog: FakeDialog) -> None:
     """A function that was cancelled in its middle has no result: the next run calls it again."""
     calls = 0
+    begun = asyncio.Event()
 
     async def slow() -> int:
         nonlocal calls
         calls += 1
+        begun.set()
         if calls == 1:
             await asyncio.Event().wait()
         return calls
@@ -196,9 +198,7 @@ async def test_a_step_that_is_cut_off_is_done_again(app: App, dialog: FakeDialog
     async def step(ctx: Context) -> int:
         stepping = asyncio.create_task(ctx.step("slow", slow))
         if ctx.attempt == 1:
-            await asyncio.sleep(0)
-            while not calls:
-                await asyncio.sleep(0)
+            await begun.wait()
             stepping.cancel()
             await asyncio.wait({stepping})
             raise Retry
@@ -251,11 +251,11 @@ async def test_steps_at_the_same_time(app: App, dialog: FakeDialog) -> None:
         return "второй"
 
     @app.block("step")
-    async def step(ctx: Context) -> list[str]:
+    async def step(ctx: Context) -> tuple[str, str]:
         both = await asyncio.gather(ctx.step("one", first), ctx.step("two", second))
         if ctx.attempt == 1:
             raise Retry
-        return both
+        return both[0], both[1]
 
     assert (await dialog.run("step")).data == {"result": ["первый", "второй"]}
 

@@ -56,7 +56,7 @@ class Run:
     @property
     def execution(self) -> str | None:
         """The execution's id."""
-        return self.answer.get("execution")
+        return self.timeline[0].execution if self.timeline else self.answer.get("execution")
 
     @property
     def retries(self) -> int:
@@ -111,6 +111,8 @@ class FakeDialog:
         self._patience = patience
         self._service: Service | None = None
         self._asgi: Starlette | None = None
+        self._accepted: str | None = None
+        """The last one: an answer of 204 does not say which it was."""
         self._timelines: dict[str, list[Event]] = {}
         self._settled: dict[str, asyncio.Event] = {}
         self._stack = AsyncExitStack()
@@ -155,7 +157,8 @@ class FakeDialog:
         async with self._running():
             began = self.clock.now()
             status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
-            execution = answer.get("execution")
+            nameless = status < 300 and "execution" not in answer
+            execution = self._accepted if nameless else answer.get("execution")
             if execution is None:
                 assert self._service is not None, "the app runs"
                 await self._service.refusals.drain(self._patience)
@@ -193,7 +196,7 @@ class FakeDialog:
             "headers": [(b"content-type", b"application/json"), (b"host", b"block.test")],
         }
         await self._asgi(scope, receive, send)
-        return answer["status"], from_json(answer["body"])
+        return answer["status"], from_json(answer["body"] or b"{}")
 
     @asynccontextmanager
     async def _running(self) -> AsyncIterator[None]:
@@ -204,6 +207,8 @@ class FakeDialog:
             yield
 
     def _note(self, event: Event) -> None:
+        if event.name in {"accepted", "duplicate"}:
+            self._accepted = event.execution
         self._timelines.setdefault(event.execution, []).append(event)
         if event.name == "settled":
             self._settled.setdefault(event.execution, asyncio.Event()).set()

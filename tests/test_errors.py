@@ -1,0 +1,89 @@
+"""The tree of errors."""
+
+import inspect
+import re
+
+import pytest
+
+import vertexkit.errors
+from vertexkit.errors import (
+    BadRequest,
+    BlockFailed,
+    CallError,
+    DialogGone,
+    Fate,
+    Forbidden,
+    PlatformError,
+    PlatformUnreachable,
+    RateLimited,
+    Retry,
+    SendOutcomeUnknown,
+    ServerError,
+    VertexkitError,
+)
+
+CLASSES = {
+    name: each
+    for name, each in vars(vertexkit.errors).items()
+    if inspect.isclass(each) and issubclass(each, Exception)
+}
+
+
+def test_the_tree_is_as_drawn() -> None:
+    """The drawing at the top of the module names each class below its parent."""
+    drawn: dict[str, str] = {}
+    path: list[str] = []
+    for line in (vertexkit.errors.__doc__ or "").splitlines():
+        found = re.match(r"([│ ]*(?:[├└]── )?)(\w+)(?:\s{2,}|$)", line)
+        if found is None or found[2] not in CLASSES:
+            continue
+        depth = len(found[1]) // 4
+        path[depth:] = [found[2]]
+        drawn[found[2]] = path[depth - 1] if depth else "Exception"
+    assert drawn == {name: each.__bases__[0].__name__ for name, each in CLASSES.items()}
+
+
+@pytest.mark.parametrize(
+    "kind, status, retry_after, fate",
+    [
+        (BadRequest, 400, None, Fate.REJECTED),
+        (Forbidden, 403, None, Fate.GONE),
+        (DialogGone, 403, None, Fate.GONE),
+        (RateLimited, 429, None, Fate.REFUSED),
+        (ServerError, 500, None, Fate.UNKNOWN),
+        (ServerError, 502, 5.0, Fate.UNKNOWN),
+        (ServerError, 503, None, Fate.UNKNOWN),
+        (ServerError, 503, 5.0, Fate.REFUSED),
+        (PlatformUnreachable, None, None, Fate.NOT_SENT),
+        (SendOutcomeUnknown, None, None, Fate.UNKNOWN),
+    ],
+)
+def test_each_error_says_what_became_of_the_request(
+    kind: type[PlatformError], status: int | None, retry_after: float | None, fate: Fate
+) -> None:
+    """Only what surely did not happen may be tried again: the fate tells it."""
+    error = kind("POST", "/path", status=status, retry_after=retry_after)
+    assert error.fate is fate
+
+
+def test_a_platform_error_holds_what_helps() -> None:
+    """Method, path, status and the body's first 2,048 characters; the text is one line."""
+    error = ServerError("POST", "/vertex/v1/complete", status=502, body="x" * 5000)
+    assert str(error) == "POST /vertex/v1/complete: answered 502"
+    assert (error.method, error.path, error.status) == ("POST", "/vertex/v1/complete", 502)
+    assert len(error.body) == 2048
+    assert str(SendOutcomeUnknown("POST", "/p", reason="no answer")) == "POST /p: no answer"
+
+
+def test_authors_errors_keep_what_they_were_given() -> None:
+    """Retry never waits a negative time; BlockFailed and CallError say code and message."""
+    assert (Retry(after=-5).after, Retry().after) == (0.0, 1.0)
+    assert str(Retry(after=2.5, reason="busy")) == "run again after 2.5 s: busy"
+    assert str(BlockFailed("code", "A message.")) == "code: A message."
+    assert str(BlockFailed("code")) == "code"
+    assert str(CallError(418, "teapot", "Brew.")) == "418 teapot: Brew."
+
+
+def test_one_except_catches_them_all() -> None:
+    """Every error of vertexkit is a VertexkitError."""
+    assert all(issubclass(each, VertexkitError) for each in CLASSES.values())

@@ -1,0 +1,39 @@
+"""A failed block, as its bot sees it."""
+
+import json
+
+import pytest
+
+from vertexkit.failure import CODES, Failure
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_each_failure_of_vertexkits_own_has_a_sentence(code: str) -> None:
+    """The bot gets `ok` false, the stable code and an English sentence."""
+    data = json.loads(Failure(code).result().data)
+    assert data == {"ok": False, "error": {"code": code, "message": CODES[code]}}
+    assert data["error"]["message"].endswith(".")
+
+
+def test_an_authors_failure_is_sent_as_it_is() -> None:
+    """Code, message and data of `BlockFailed`; without data there is no member for it."""
+    result = Failure("mine", "Моё.", {"a": [1]}).result()
+    assert result.code == "mine"
+    assert json.loads(result.data)["error"] == {
+        "code": "mine",
+        "message": "Моё.",
+        "data": {"a": [1]},
+    }
+    assert json.loads(Failure("mine").result().data)["error"] == {"code": "mine", "message": ""}
+
+
+def test_numbers_that_json_has_not_become_null() -> None:
+    """A failure is sent whatever its data holds."""
+    assert json.loads(Failure("x", data=[float("nan")]).result().data)["error"]["data"] == [None]
+
+
+def test_a_failure_is_shown_without_its_exception() -> None:
+    """An exception may hold anything: it is in no repr and decides no equality."""
+    failure = Failure("x", error=ValueError("secret"))
+    assert "secret" not in repr(failure)
+    assert failure == Failure("x")

@@ -1,0 +1,155 @@
+"""The pytest plugin, as an author has it: in a pytest of its own."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HELLO = """
+from vertexkit import App, Context
+
+app = App()
+
+@app.block("hello")
+async def hello(ctx: Context, name: str = "you") -> None:
+    await ctx.send_message(f"Hello, {name}!")
+    await ctx.send_message(str(ctx.remaining > 100))
+"""
+ASYNC = """
+async def test_hello(fake_dialog, fake_platform):
+    run = await fake_dialog.run("hello", name="Anna")
+    assert run.messages == ["Hello, Anna!", "True"]
+    assert fake_dialog.platform is fake_platform
+"""
+SYNC = """
+def test_hello(fake_dialog):
+    assert fake_dialog.run_sync("hello").ok
+"""
+OWN = "from hello import app\n"
+
+
+def run(folder: Path, test: str, *options: str, ini: str = "") -> tuple[int, str]:
+    """Run a test file in a folder with `hello.py`; gives exit code and output."""
+    (folder / "hello.py").write_text(HELLO)
+    (folder / "test_it.py").write_text(test)
+    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = .\n{ini}")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "test, options",
+    [
+        pytest.param(ASYNC, ["-p", "no:asyncio"], id="no mark and no other plugin"),
+        pytest.param(ASYNC, [], id="no mark beside pytest-asyncio in strict mode"),
+        pytest.param(ASYNC, ["-o", "asyncio_mode=auto"], id="pytest-asyncio in auto mode"),
+        pytest.param(ASYNC, ["-o", "anyio_mode=auto"], id="anyio in auto mode"),
+        pytest.param(
+            "import pytest\n@pytest.mark.asyncio" + ASYNC, [], id="marked for pytest-asyncio"
+        ),
+        pytest.param(
+            "import pytest\n@pytest.mark.anyio" + ASYNC, ["-p", "no:asyncio"], id="marked for anyio"
+        ),
+        pytest.param(SYNC, ["-p", "no:asyncio"], id="plain"),
+    ],
+)
+def test_a_test_just_runs(tmp_path: Path, test: str, options: list[str]) -> None:
+    """`async def` or not, marked or not, beside whichever plugin: once, and it passes."""
+    ini = "asyncio_default_fixture_loop_scope = function\n" if "no:asyncio" not in options else ""
+    code, said = run(tmp_path, OWN + test, *options, ini=ini)
+    assert code == 0, said
+    assert "1 passed" in said
+
+
+MARKED = """
+import pytest, hello
+@pytest.mark.vertexkit(hello.app, timeout=50)
+def test_hello(fake_dialog):
+    assert fake_dialog.run_sync("hello", name="x").messages == ["Hello, x!", "False"]
+"""
+
+
+@pytest.mark.parametrize(
+    "test, ini",
+    [
+        pytest.param(MARKED, "", id="marker with settings"),
+        pytest.param(SYNC, "vertexkit_app = hello:app\n", id="ini option"),
+        pytest.param(
+            OWN + SYNC, "vertexkit_app = nowhere:app\n", id="the module's own comes first"
+        ),
+    ],
+)
+def test_the_app_is_found(tmp_path: Path, test: str, ini: str) -> None:
+    """By the marker, which may bring settings, by the module's `app`, or by the ini option."""
+    code, said = run(tmp_path, test, "-p", "no:asyncio", ini=ini)
+    assert code == 0, said
+
+
+def test_where_there_is_no_app_the_mend_is_told(tmp_path: Path) -> None:
+    """Each of the three ways to name it."""
+    code, said = run(tmp_path, SYNC, "-p", "no:asyncio")
+    assert code == 1
+    assert "from hello import app" in said
+    assert "pytest.mark.vertexkit(app)" in said
+    assert 'vertexkit_app = "hello:app"' in said
+
+
+@pytest.mark.parametrize(
+    "wrong, told",
+    [
+        ('fake_platform.fail("complete", status=500, times=9, after=1)', "was not used"),
+        ("fake_dialog.run_sync('hello'); fake_platform.violations", ""),
+    ],
+)
+def test_what_the_platform_did_not_like_fails_the_test(
+    tmp_path: Path, wrong: str, told: str
+) -> None:
+    """At its end, with a sentence for each: also a fault that was ordered and never happened."""
+    test = f"{OWN}def test_it(fake_dialog, fake_platform):\n    {wrong}\n"
+    code, said = run(tmp_path, test, "-p", "no:asyncio")
+    assert (code == 0) == (not told), said
+    assert told in said
+
+
+def test_a_breach_of_the_rules_fails_the_test(tmp_path: Path) -> None:
+    """A block that speaks to the platform by itself, and wrongly, is told at the test's end."""
+    test = """
+import anyio, httpx
+def test_it(fake_platform):
+    async def speak():
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(fake_platform), base_url="http://p"
+        ) as client:
+            await client.post("/api/vertex/v1/complete", json={"token": "x"})
+    anyio.run(speak)
+"""
+    code, said = run(tmp_path, test, "-p", "no:asyncio")
+    assert code == 1
+    assert "the platform was not content" in said
+
+
+def test_who_does_not_ask_for_it_does_not_pay_for_it(tmp_path: Path) -> None:
+    """The plugin is loaded by every pytest run in the environment: it imports nothing heavy."""
+    test = """
+import sys
+def test_light():
+    heavy = {"aiohttp", "starlette", "pydantic", "structlog", "httpx", "vertexkit.app"}
+    assert not heavy & {*sys.modules}
+"""
+    code, said = run(tmp_path, test, "-p", "no:asyncio", "-p", "no:hypothesispytest")
+    assert code == 0, said
+
+
+def test_other_async_tests_are_left_alone(tmp_path: Path) -> None:
+    """An `async def` test without our fixtures is nobody's business of ours."""
+    code, said = run(tmp_path, "async def test_other():\n    pass\n", "-p", "no:asyncio")
+    assert code == 1
+    assert "async def functions are not natively supported" in said
