@@ -39,8 +39,9 @@ def moody(seed: int) -> App:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_goes_wrong_there_is_one_outcome(seed: int) -> None:
-    """Chaos on the platform's side, moods on the author's: each call that was accepted is settled
-    once, its dialog is completed at most once, and its messages are in order, none of them twice.
+    """Chaos on the platform's side, moods on the author's: each accepted call is settled once.
+
+    Its dialog is completed at most once, its messages are in order, and none of them comes twice.
     """
     clock = VirtualClock()
     platform = FakePlatform(seed=seed, clock=clock)
