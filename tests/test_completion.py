@@ -234,6 +234,7 @@ async def test_the_end_of_the_process_is_its_end_too(bench: Bench) -> None:
     await bench.pauses.get()
     began = bench.clock.now()
     completion.hurry(began + 120)
+    completion.hurry(began + HOUR)  # whoever asks for less haste later is not heard
     outcome = await running
     assert (outcome.ending, outcome.code) == (Ending.PARKED, UNREACHABLE)
     assert bench.clock.now() < began + 120

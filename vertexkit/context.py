@@ -89,8 +89,8 @@ class Context(Facts):
 
         Args:
             name: a short stable word; part of what makes two runs the same.
-            fn: a function whose result can be put into JSON. Its return annotation is used to
-                give the same type back from the journal.
+            fn: a function whose result can be put into JSON. Every run, the first included, gets
+                it as read from there by fn's return annotation; a tuple without one is a list.
             *args: for it.
             **kwargs: for it.
 
@@ -104,8 +104,7 @@ class Context(Facts):
             return shape.validate_json(effect.value)
         await self._journalled(self._backstage.journal.intend(self._lease, effect))
         try:
-            value = await call(fn, *args, **kwargs)
-            stored = store(name, shape, value)
+            stored, value = store(name, shape, await call(fn, *args, **kwargs))
         except Exception:
             await self._note(effect, EffectState.REJECTED)
             raise

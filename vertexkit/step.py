@@ -40,17 +40,16 @@ def _shape(promised: Any) -> TypeAdapter[Any]:
         return TypeAdapter(promised)
 
 
-def store(name: str, shape: TypeAdapter[Any], value: Any) -> bytes:
-    """What a step gave, as JSON from which the next run can have it back.
+def store(name: str, shape: TypeAdapter[Any], value: Any) -> tuple[bytes, Any]:
+    """What a step gave, as JSON, and read back from it: as the next run will have it.
 
     Raises:
         TypeError: it cannot.
     """
     try:
         stored = shape.dump_json(value, warnings="none")
-        shape.validate_json(stored)
+        return stored, shape.validate_json(stored)
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
         raise TypeError(
             f"step {name!r}: its result cannot be put into JSON and had back"
         ) from error
-    return stored

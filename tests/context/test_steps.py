@@ -15,6 +15,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from vertexkit import App, Context, Retry
+from vertexkit.execution import EffectState
 from vertexkit.testing import FakeDialog
 
 
@@ -131,13 +132,14 @@ async def test_the_second_run_gets_the_same_type(twice: Any, fn: Any, value: Any
 
 
 async def test_without_an_annotation_it_comes_back_as_json(twice: Any) -> None:
-    """What a function does not promise comes back in the types of JSON."""
-    assert await twice(lambda: (1, "б")) == [(1, "б"), [1, "б"]]
+    """What a function does not promise comes back in the types of JSON, in the first run too."""
+    assert await twice(lambda: (1, "б")) == [[1, "б"], [1, "б"]]
 
 
-async def test_a_nan_is_given_back(twice: Any) -> None:
+@pytest.mark.parametrize("fn", [not_a_number, lambda: math.nan], ids=["float", "lambda"])
+async def test_a_nan_is_given_back(twice: Any, fn: Any) -> None:
     """A number that is none comes back from the journal as it went in."""
-    assert [math.isnan(each) for each in await twice(not_a_number)] == [True, True]
+    assert [math.isnan(each) for each in await twice(fn)] == [True, True]
 
 
 async def test_a_plain_function_runs_in_a_thread(app: App, dialog: FakeDialog) -> None:
@@ -276,3 +278,23 @@ async def test_a_step_s_function_is_let_go(app: App, dialog: FakeDialog) -> None
     await dialog.run("step")
     gc.collect()
     assert [ref() for ref in kept] == [None]
+
+
+async def test_the_journal_tells_a_failed_step(app: App, dialog: FakeDialog) -> None:
+    """An operator sees which of an execution's steps happened and which did not."""
+
+    @app.block("step")
+    async def step(ctx: Context) -> None:
+        await ctx.step("fine", nothing)
+        with pytest.raises(ZeroDivisionError):
+            await ctx.step("failing", lambda: 1 / 0)
+
+    async with dialog:
+        run = await dialog.run("step")
+        assert dialog._service is not None
+        record = await dialog._service.journal.find(str(run.execution))
+    assert record is not None
+    assert [(effect.kind, effect.state) for effect in record.effects] == [
+        ("step:fine", EffectState.CONFIRMED),
+        ("step:failing", EffectState.REJECTED),
+    ]

@@ -1,12 +1,13 @@
 """Messages of which nobody can tell whether they were sent: the block's policy decides."""
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from vertexkit import App, Context, Message
 from vertexkit.errors import Fate, PlatformError, SendOutcomeUnknown
-from vertexkit.execution import Ending
+from vertexkit.execution import EffectState, Ending
 from vertexkit.testing import FakeDialog, FakePlatform
 
 LOSSES: dict[str, tuple[dict[str, Any], bool]] = {
@@ -181,3 +182,25 @@ async def test_an_answer_that_is_too_late(
 
     run = await dialog.run("talk")
     assert (sent, run.messages, run.ok) == ([Message(None, None)], ["Раз"], True)
+
+
+@pytest.mark.parametrize("policy", ["assume_sent", "raise", "park"])
+async def test_the_journal_marks_it_unknown(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, policy: Any
+) -> None:
+    """An operator can tell which messages may not have arrived, long after the end."""
+    fake_platform.fail("send_message", kind="lost", after=1)
+
+    @app.block("talk", on_unknown=policy)
+    async def talk(ctx: Context) -> None:
+        await ctx.send_message("Раз")
+        with suppress(SendOutcomeUnknown):
+            await ctx.send_message("Два")
+
+    async with dialog:
+        run = await dialog.run("talk")
+        assert dialog._service is not None
+        record = await dialog._service.journal.find(str(run.execution))
+    assert record is not None
+    states = [effect.state for effect in record.effects]
+    assert states == [EffectState.CONFIRMED, EffectState.UNKNOWN]
