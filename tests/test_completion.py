@@ -217,13 +217,13 @@ async def test_the_next_call_confirms_it(bench: Bench) -> None:
     bench.platform.fail("complete", status=429, retry_after=50)
     completion = await bench.completion()
     running = asyncio.create_task(completion.run())
-    assert await bench.pauses.get() == 50
+    assert 50 <= await bench.pauses.get() <= 55
     assert (await bench.call(2)).new
     began = bench.clock.now()
     completion.hurry()
     assert await running == Outcome(Ending.COMPLETED, "ok", confirmed_by="call")
     assert len(bench.tries) == 1
-    assert bench.clock.now() - began < 50
+    assert bench.clock.now() - began < 49
 
 
 async def test_the_end_of_the_process_is_its_end_too(bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """The platform's raw call of a block, and how it is read."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
@@ -13,6 +14,11 @@ from vertexkit.errors import CallError
 DEPTH = 64
 FIELDS = 1000
 JSON_TYPE = "application/json"
+ESCAPES = re.compile(
+    rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
+    rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+)
+"""Of JSON: an escaped backslash or a whole surrogate pair, kept; or half a pair."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
@@ -75,17 +81,30 @@ def read_call(raw: RawCall) -> Call:
 def read_json(body: bytes) -> dict[str, Any]:
     """A body that is one JSON object, in UTF-8, at most 64 levels deep.
 
+    Half of a surrogate pair, as a cut emoji leaves it, is read as U+FFFD: a dialog must not hang
+    for it.
+
     Raises:
         CallError: 400 `malformed_json` or `too_deep`.
     """
     try:
-        value = from_json(body, allow_inf_nan=False)
+        value = _from_json(body)
     except ValueError:
         raise CallError(400, "malformed_json", "The body is not JSON in UTF-8.") from None
     if not isinstance(value, dict):
         raise CallError(400, "malformed_json", "The body has to be a JSON object.")
     _check_values(value)
     return value
+
+
+def _from_json(body: bytes) -> Any:
+    try:
+        return from_json(body, allow_inf_nan=False)
+    except ValueError:
+        mended = ESCAPES.sub(lambda found: found[1] or rb"\ufffd", body)
+        if mended == body:
+            raise
+        return from_json(mended, allow_inf_nan=False)
 
 
 def read_form(body: bytes) -> dict[str, Any]:

@@ -116,6 +116,10 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
             raise ValueError("it begins with https:// (or http://), as in https://demo.bot.one/api")
+        try:
+            parts.port  # noqa: B018 - reading it checks it
+        except ValueError:
+            raise ValueError("its port is a number up to 65535") from None
         if "@" in parts.netloc or parts.query or parts.fragment:
             raise ValueError("it has no login, no `?` and no `#`, as in https://demo.bot.one/api")
         return value.rstrip("/")

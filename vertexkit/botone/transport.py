@@ -95,9 +95,9 @@ def parse_retry_after(value: str | None, now: datetime | None = None) -> float |
 def pause(failures: int, asked: float | None = None) -> float:
     """Seconds to wait after so many failures in a row, 1 or more.
 
-    What the platform asked for is a floor. Doubled each time, spread by chance so that many
+    What the platform asked for is a floor; else doubled each time. Spread by chance, so that many
     waiting executions do not come back all at once.
     """
     grown = min(FIRST_PAUSE * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)
-    spread = random.uniform(0.5, 1.0)  # noqa: S311 - chance that keeps no secret
-    return max(grown * spread, asked or 0.0)
+    chance = random.random()  # noqa: S311 - it keeps no secret
+    return max(grown * (0.5 + chance / 2), (asked or 0.0) * (1.0 + chance / 10))
