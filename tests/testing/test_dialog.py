@@ -1,7 +1,6 @@
 """FakeDialog: a block's dialog in one process, without network and without waiting."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 import pytest
 
 from vertexkit import App, BlockFailed, Context, Retry
+from vertexkit.clock import Clock
 from vertexkit.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
@@ -79,13 +79,23 @@ async def test_a_run_tells_all_that_came_of_a_call() -> None:
 
 async def test_days_of_back_off_take_no_time() -> None:
     """`Retry` and the platform's Retry-After go by a virtual clock."""
-    began = time.monotonic()
     dialog = FakeDialog(app)
     dialog.platform.fail("complete", status=503, retry_after=60, times=2)
     run = await dialog.run("later")
-    assert time.monotonic() - began < 20
     assert run.timeline[-1].at - run.timeline[0].at > 2 * 86_400 + 2 * 60
     assert (run.attempts, run.retries) == (3, 4)
+
+
+async def test_a_message_that_was_refused_for_now_counts_as_retried() -> None:
+    """The dialog saw it once, and the run tells how often it was tried again."""
+    dialog = FakeDialog(app)
+    dialog.platform.fail("send_message", status=429, retry_after=30, times=2)
+    before = dialog.clock.unix()
+    run = await dialog.run("talk", name="x", times=2)
+    assert run.messages == ["x 0", "x 1"]
+    assert (run.attempts, run.retries) == (1, 2)
+    assert run.messages[0].at >= 60
+    assert run.messages[0].created_at >= int(before) + 60
 
 
 async def test_a_failed_block_is_not_ok() -> None:
@@ -97,7 +107,9 @@ async def test_a_failed_block_is_not_ok() -> None:
 
 async def test_a_refused_call_tells_why_and_what_the_dialog_got() -> None:
     """422: the answer's problem, no outcome; the block was completed as failed all the same."""
-    run = await FakeDialog(app).run("talk", times="many")
+    dialog = FakeDialog(app)
+    assert (await dialog.run("talk", name="x")).ok
+    run = await dialog.run("talk", times="many")
     assert (run.status, run.answer["code"]) == (422, "invalid_input")
     assert run.outcome is None
     assert run.execution is None
@@ -132,9 +144,55 @@ async def test_a_bot_that_loops_brings_its_token_again() -> None:
     dialog.platform.check()
 
 
+async def test_runs_side_by_side_each_have_an_app_of_their_own() -> None:
+    """Without `async with`, the run that ends first does not end the others'."""
+    log.clear()
+    dialog = FakeDialog(app)
+    runs = await asyncio.gather(*(dialog.run("talk", name=str(n), times=n) for n in range(5)))
+    assert [len(run.messages) for run in runs] == [0, 1, 2, 3, 4]
+    assert all(run.ok for run in runs)
+    assert (log.count("start"), log.count("stop")) == (5, 5)
+
+
+@pytest.mark.parametrize("status", [200, 204])
+async def test_a_duplicate_call_tells_of_the_execution_it_is_part_of(status: int) -> None:
+    """The platform calls again while the handler runs: one execution, one story, told twice."""
+    met = asyncio.Event()
+
+    def twice(event: Event) -> None:
+        if event.name == "duplicate":
+            met.set()
+
+    waiting = App()
+
+    @waiting.block("wait")
+    async def wait(ctx: Context) -> None:
+        await met.wait()
+        await ctx.send_message("met")
+
+    async with FakeDialog(waiting, ack_status=status) as dialog:
+        dialog.subscribe(twice)
+        token = dialog.platform.issue("wait")
+        first, again = await asyncio.gather(*(dialog.call("wait", {}, token) for _ in range(2)))
+    assert first.execution == again.execution
+    assert first.timeline == again.timeline
+    assert "duplicate" in first.events
+    assert (first.messages, again.messages) == (["met"], ["met"])
+    assert again.ok
+
+
 def test_plain_tests_can_run_it_too() -> None:
-    """`run_sync` needs no loop."""
-    assert FakeDialog(app).run_sync("talk", name="x").messages == ["x 0"]
+    """`run_sync` needs no loop, and one dialog serves it again and again."""
+    log.clear()
+    dialog = FakeDialog(app)
+    assert [dialog.run_sync("talk", name=name).messages for name in "ab"] == [["a 0"], ["b 0"]]
+    assert log == ["start", "stop"] * 2
+
+
+async def test_run_sync_in_a_coroutine_says_what_to_write() -> None:
+    """Not asyncio's riddle, and no coroutine is left behind that was never awaited."""
+    with pytest.raises(RuntimeError, match=r"await dialog\.run"):
+        FakeDialog(app).run_sync("talk", name="x")
 
 
 async def test_settings_are_those_given_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -159,6 +217,36 @@ async def test_any_success_may_answer_a_call(status: int) -> None:
     assert run.status == status
     assert run.messages == ["x 0"]
     assert run.execution
+
+
+@pytest.mark.parametrize("status", [200, 204])
+async def test_a_call_that_is_answered_and_not_kept_is_no_execution(status: int) -> None:
+    """With all full and `on_full=fail`: the answer of 2xx is not taken for a neighbour's."""
+    busy, leave = App(), asyncio.Event()
+    steps = {"claimed": asyncio.Event(), "accepted": asyncio.Event()}
+
+    def note(event: Event) -> None:
+        if event.name in steps:
+            steps[event.name].set()
+
+    @busy.block("busy")
+    async def work(ctx: Context) -> None:
+        await leave.wait()
+
+    limits: dict[str, Any] = {"on_full": "fail", "queue": 1, "concurrency": 1}
+    async with FakeDialog(busy, ack_status=status, **limits) as dialog:
+        dialog.subscribe(note)
+        first = asyncio.create_task(dialog.run("busy"))
+        await steps["claimed"].wait()
+        steps["accepted"].clear()
+        second = asyncio.create_task(dialog.run("busy"))
+        await steps["accepted"].wait()
+        late = await dialog.run("busy")
+        leave.set()
+        kept = await asyncio.gather(first, second)
+    assert [run.ok for run in kept] == [True, True]
+    assert (late.status, late.outcome, late.execution, late.timeline) == (status, None, None, [])
+    assert late.data["error"]["code"] == "overloaded"
 
 
 async def test_who_subscribes_hears_while_it_happens() -> None:
@@ -186,3 +274,19 @@ async def test_an_unknown_block_is_a_404(fake_platform: Any) -> None:
     """A misspelt name in a test is told by the answer."""
     run = await FakeDialog(app, fake_platform).run("tlak")
     assert (run.status, run.answer["code"]) == (404, "unknown_block")
+
+
+async def test_outside_async_with_there_is_nothing_to_hear() -> None:
+    """The mend is told."""
+    with pytest.raises(AssertionError, match="async with dialog"):
+        FakeDialog(app).subscribe(print)
+
+
+async def test_whoever_wants_to_watch_may_have_real_time() -> None:
+    """A clock of one's own is the platform's and the app's."""
+    clock = Clock()
+    dialog = FakeDialog(app, clock=clock)
+    assert dialog.platform.clock is clock
+    before = clock.now()
+    run = await dialog.run("talk", name="x")
+    assert before <= run.timeline[0].at <= run.timeline[-1].at <= clock.now()

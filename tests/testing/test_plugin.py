@@ -77,10 +77,16 @@ def test_hello(fake_dialog):
 """
 
 
+SETTINGS_ONLY = MARKED.replace(
+    "import pytest, hello", "import pytest\nfrom hello import app"
+).replace("hello.app, ", "")
+
+
 @pytest.mark.parametrize(
     "test, ini",
     [
         pytest.param(MARKED, "", id="marker with settings"),
+        pytest.param(SETTINGS_ONLY, "", id="marker with nothing but settings"),
         pytest.param(SYNC, "vertexkit_app = hello:app\n", id="ini option"),
         pytest.param(
             OWN + SYNC, "vertexkit_app = nowhere:app\n", id="the module's own comes first"
@@ -89,7 +95,7 @@ def test_hello(fake_dialog):
 )
 def test_the_app_is_found(tmp_path: Path, test: str, ini: str) -> None:
     """By the marker, which may bring settings, by the module's `app`, or by the ini option."""
-    code, said = run(tmp_path, test, "-p", "no:asyncio", ini=ini)
+    code, said = run(tmp_path, test, "-p", "no:asyncio", "--strict-markers", ini=ini)
     assert code == 0, said
 
 
@@ -117,6 +123,68 @@ def test_what_the_platform_did_not_like_fails_the_test(
     code, said = run(tmp_path, test, "-p", "no:asyncio")
     assert (code == 0) == (not told), said
     assert told in said
+
+
+LEFT_ALONE = """
+import asyncio, pytest, pytest_asyncio
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def loop():
+    return asyncio.get_running_loop()
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_hello(fake_dialog, loop, request):
+    assert asyncio.get_running_loop() is loop
+    assert "anyio_backend" not in request.fixturenames
+    assert (await fake_dialog.run("hello")).ok
+"""
+
+
+@pytest.mark.parametrize(
+    "mode, test",
+    [
+        ("strict", LEFT_ALONE),
+        ("auto", LEFT_ALONE.replace('@pytest.mark.asyncio(loop_scope="module")', "")),
+    ],
+    ids=["marked", "auto mode"],
+)
+def test_what_pytest_asyncio_runs_is_left_to_it(tmp_path: Path, mode: str, test: str) -> None:
+    """The test stands in the loop of pytest-asyncio's own fixtures, and anyio is not asked."""
+    ini = f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
+    if mode == "auto":
+        ini += "asyncio_default_test_loop_scope = module\n"
+    code, said = run(tmp_path, OWN + test, ini=ini)
+    assert code == 0, said
+    assert "1 passed" in said
+
+
+IN_CLASSES = """
+class TestHello:
+    async def test_hello(self, fake_dialog):
+        assert (await fake_dialog.run("hello")).ok
+
+class TestAgain(TestHello):
+    pass
+"""
+PARAMETRIZED = """
+import pytest
+@pytest.fixture
+async def met(fake_dialog):
+    return await fake_dialog.run("hello", name="Ira")
+
+@pytest.mark.parametrize("name", ["Anna", "Oleg"])
+async def test_hello(fake_dialog, met, name):
+    assert met.messages[0] == "Hello, Ira!"
+    assert (await fake_dialog.run("hello", name=name)).messages[0] == f"Hello, {name}!"
+"""
+
+
+@pytest.mark.parametrize("test", [IN_CLASSES, PARAMETRIZED], ids=["classes", "parameters"])
+def test_it_goes_with_what_else_pytest_offers(tmp_path: Path, test: str) -> None:
+    """Classes, their heirs, parameters, async fixtures: each case runs once."""
+    code, said = run(tmp_path, OWN + test, "-p", "no:asyncio")
+    assert code == 0, said
+    assert "2 passed" in said
 
 
 def test_a_breach_of_the_rules_fails_the_test(tmp_path: Path) -> None:

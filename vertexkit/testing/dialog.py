@@ -1,8 +1,10 @@
 """A dialog that reaches a block, in one process: no network, and no waiting."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from contextvars import ContextVar
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -21,6 +23,8 @@ from vertexkit.testing.platform import FakePlatform
 PLATFORM = "http://platform.test/api"
 RETRIES = frozenset({"send_retried", "complete_retried", "retried"})
 PATIENCE = 60.0
+TAKEN: ContextVar[str | None] = ContextVar("TAKEN", default=None)
+"""The execution that this task's call became: an answer without a body cannot name it."""
 
 
 class Said(str):
@@ -111,13 +115,12 @@ class FakeDialog:
         self._patience = patience
         self._service: Service | None = None
         self._asgi: Starlette | None = None
-        self._accepted: str | None = None
-        """The last one: an answer of 204 does not say which it was."""
         self._timelines: dict[str, list[Event]] = {}
         self._settled: dict[str, asyncio.Event] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._stack = AsyncExitStack()
         self._service = await self._stack.enter_async_context(
             self.app.started(
                 self._settings, clock=self.clock, wire=AsgiWire(self.platform, self.clock)
@@ -149,27 +152,39 @@ class FakeDialog:
         return await self.call(block, inputs, self.platform.issue(block))
 
     def run_sync(self, block: str, /, **inputs: Any) -> Run:
-        """As `run`, for tests that are no coroutines."""
+        """As `run`, for tests that are no coroutines.
+
+        Raises:
+            RuntimeError: the test is one.
+            TimeoutError: as `run`.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            pass
+        else:
+            raise RuntimeError("run_sync is for plain tests; in an async one: `await dialog.run()`")
         return asyncio.run(self.run(block, **inputs))
 
     async def call(self, block: str, inputs: dict[str, Any], token: str) -> Run:
         """As `run`, with a token of the platform's `issue`."""
-        async with self._running():
-            began = self.clock.now()
-            status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
-            nameless = status < 300 and "execution" not in answer
-            execution = self._accepted if nameless else answer.get("execution")
-            if execution is None:
-                assert self._service is not None, "the app runs"
-                await self._service.refusals.drain(self._patience)
-                return self._seen(Run(status, answer), token, began)
-            async with asyncio.timeout(self._patience):
-                await self._settled.setdefault(execution, asyncio.Event()).wait()
-                assert self._service is not None, "the app runs"
-                record = await self._service.journal.find(execution)
-            timeline = self._timelines.pop(execution, [])
-            outcome = record.outcome if record is not None else None
-            return self._seen(Run(status, answer, [], None, outcome, timeline), token, began)
+        if self._service is None:
+            # An app of its own, so that runs side by side do not end each other's.
+            async with copy(self) as alone:
+                return await alone.call(block, inputs, token)
+        service, began = self._service, self.clock.now()
+        TAKEN.set(None)
+        status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
+        execution = TAKEN.get()
+        if execution is None:
+            await service.refusals.drain(self._patience)
+            return self._seen(Run(status, answer), token, began)
+        async with asyncio.timeout(self._patience):
+            await self._settled.setdefault(execution, asyncio.Event()).wait()
+            record = await service.journal.find(execution)
+        timeline = list(self._timelines[execution])
+        outcome = record.outcome if record is not None else None
+        return self._seen(Run(status, answer, [], None, outcome, timeline), token, began)
 
     async def post(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         """Call the app as the platform does; gives status and JSON of the answer."""
@@ -198,17 +213,9 @@ class FakeDialog:
         await self._asgi(scope, receive, send)
         return answer["status"], from_json(answer["body"] or b"{}")
 
-    @asynccontextmanager
-    async def _running(self) -> AsyncIterator[None]:
-        if self._service is not None:
-            yield
-            return
-        async with self:
-            yield
-
     def _note(self, event: Event) -> None:
         if event.name in {"accepted", "duplicate"}:
-            self._accepted = event.execution
+            TAKEN.set(event.execution)
         self._timelines.setdefault(event.execution, []).append(event)
         if event.name == "settled":
             self._settled.setdefault(event.execution, asyncio.Event()).set()
