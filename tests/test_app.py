@@ -186,3 +186,15 @@ async def test_an_app_shows_its_blocks() -> None:
     """In a debugger an app says what it serves."""
     assert repr(small()) == "App(echo)"
     assert repr(App()) == "App(no blocks)"
+
+
+async def test_where_there_is_nothing_it_is_told() -> None:
+    """An unknown path and a wrong method are problems with a code, a trailing slash too."""
+    async with FakeDialog(small()) as dialog:
+        for path, status, code in (
+            ("/nowhere", 404, "not_found"),
+            ("/blocks/echo/", 404, "not_found"),
+            ("/healthz", 405, "method_not_allowed"),
+        ):
+            got, problem = await dialog.post(path, {})
+            assert (got, problem["code"]) == (status, code)

@@ -10,7 +10,6 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.applications import Starlette
 
 from vertexkit import App, Context, SyncContext
 from vertexkit.botone.wire import AsgiWire
@@ -81,7 +80,7 @@ async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     values = {"platform_url": "http://platform.test/api"} | settings
     wire = AsgiWire(FakePlatform(tokens="any"))
     async with app.started(Settings.model_validate(values), wire=wire) as service:
-        transport = httpx.ASGITransport(Starlette(routes=app.routes(service)))
+        transport = httpx.ASGITransport(app.face(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://block.test") as http:
             yield http
 

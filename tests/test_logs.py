@@ -3,7 +3,6 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -14,20 +13,6 @@ from vertexkit.execution import Execution, Token
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpbnN0YW5jZSI6ImRlbW8iLCJkaWFsb2dfaWQiOjMxNH0.c2ln"
 OPAQUE = "an-opaque-token-0123"
-
-
-@pytest.fixture(autouse=True)
-def apart() -> Iterator[None]:
-    """Logging as it was, afterwards."""
-    root = logging.getLogger()
-    before, level = list(root.handlers), root.level
-    bound = logs._bound.get()
-    yield
-    root.handlers[:] = before
-    root.setLevel(level)
-    structlog.reset_defaults()
-    logs._bound.set(bound)
-    logs._secrets.clear()
 
 
 def configured(form: Any = "json", level: str = "info", **options: Any) -> io.BytesIO:

@@ -23,17 +23,23 @@ class Active:
 
     Args:
         lease: of the execution.
-        block: whose handler it needs.
+        block: whose handler it needs; None where the app has it no more: a result that was fixed
+            before can still be sent.
         backstage: of the process.
         house: the rules for a run of the handler.
         patience: seconds for which the completion is tried.
     """
 
     def __init__(
-        self, lease: Lease, block: Block, backstage: Backstage, house: House, patience: float
+        self,
+        lease: Lease,
+        block: Block | None,
+        backstage: Backstage,
+        house: House,
+        patience: float,
     ) -> None:
         self.lease = lease
-        self.block = block
+        self._block = block
         self.task: asyncio.Task[None] | None = None
         self._backstage = backstage
         self._house = house
@@ -105,12 +111,14 @@ class Active:
         """Run the handler."""
         if self._last_call is not None:
             return Shutdown("the process ends")
+        if self._block is None:
+            return Park(Failure("unknown_block"), "the app has no such block")
 
         async def complete(result: Result) -> None:
             self._outcome = asyncio.ensure_future(self._conclude(result))
             await asyncio.shield(self._outcome)
 
-        self._attempt = Attempt(self.block, self.lease, self._backstage, self._house, complete)
+        self._attempt = Attempt(self._block, self.lease, self._backstage, self._house, complete)
         try:
             return await self._attempt.run()
         finally:

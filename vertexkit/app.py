@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit import logs
 from vertexkit.attempt import House, Middleware, OnFailure
@@ -177,9 +177,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._asgi is None:
-            self._asgi = Starlette(
-                routes=[], lifespan=self._serve, exception_handlers={HTTPException: _http_error}
-            )
+            self._asgi = Starlette(lifespan=self._serve, exception_handlers=HANDLERS)
             # A redirect would repeat the URL's secret, and a platform need not follow it.
             self._asgi.router.redirect_slashes = False
         await self._asgi(scope, receive, send)
@@ -255,6 +253,12 @@ class App:
         if writer is not None:
             writer.flush()
 
+    def face(self, service: Service) -> ASGIApp:
+        """The HTTP face of the app at work, for whoever has started it."""
+        asgi = Starlette(routes=self.routes(service), exception_handlers=HANDLERS)
+        asgi.router.redirect_slashes = False
+        return asgi
+
     def routes(self, service: Service) -> list[Route]:
         """The paths of the app."""
         receiver, gate, ack = service.receiver, service.gate, service.settings.ack_status
@@ -287,3 +291,6 @@ async def _http_error(_: Request, error: Exception) -> Response:
     if allow:
         response.headers["Allow"] = allow
     return response
+
+
+HANDLERS = {HTTPException: _http_error}

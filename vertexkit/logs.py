@@ -211,7 +211,7 @@ def configure(
         processors=[*first, *last],
         wrapper_class=structlog.make_filtering_bound_logger(number),
         logger_factory=lambda *names: _SILENCE if names[:1] and names[0] in mute else writer,
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # an author's test may want structlog's capture_logs
     )
     _configure_stdlib(writer, first, last, number)
     atexit.register(writer.flush)

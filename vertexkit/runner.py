@@ -187,12 +187,12 @@ class Runner:
             self._wake.set()
 
     def _begin(self, lease: Lease) -> None:
-        block = self._blocks[lease.execution.block]
+        block = self._blocks.get(lease.execution.block)
         active = Active(lease, block, self._backstage, self._house, self._patience)
         self._active[lease.execution.id] = active
         if lease.result is None:
             self._handlers += 1
-            self._running[block.name] += 1
+            self._running[lease.execution.block] += 1
         if self._last_call is not None:
             active.last_call(self._last_call)
         active.start(self._free, self._forget)
@@ -200,7 +200,7 @@ class Runner:
     def _free(self, active: Active) -> None:
         """A handler has returned: its place is for others."""
         self._handlers -= 1
-        self._running[active.block.name] -= 1
+        self._running[active.lease.execution.block] -= 1
         self._wake.set()
 
     def _forget(self, active: Active) -> None:

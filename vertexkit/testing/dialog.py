@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from pydantic_core import from_json, to_json
-from starlette.applications import Starlette
+from starlette.types import ASGIApp
 
 from vertexkit.app import App, Service
 from vertexkit.botone.wire import AsgiWire
@@ -114,7 +114,7 @@ class FakeDialog:
         )
         self._patience = patience
         self._service: Service | None = None
-        self._asgi: Starlette | None = None
+        self._asgi: ASGIApp | None = None
         self._timelines: dict[str, list[Event]] = {}
         self._settled: dict[str, asyncio.Event] = {}
         self._stack = AsyncExitStack()
@@ -127,7 +127,7 @@ class FakeDialog:
             )
         )
         self._service.events.subscribe(self._note)
-        self._asgi = Starlette(routes=self.app.routes(self._service))
+        self._asgi = self.app.face(self._service)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -179,9 +179,13 @@ class FakeDialog:
         if execution is None:
             await service.refusals.drain(self._patience)
             return self._seen(Run(status, answer), token, began)
-        async with asyncio.timeout(self._patience):
-            await self._settled.setdefault(execution, asyncio.Event()).wait()
-            record = await service.journal.find(execution)
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._settled.setdefault(execution, asyncio.Event()).wait()
+                record = await service.journal.find(execution)
+        except TimeoutError:
+            so_far = ", ".join(event.name for event in self._timelines[execution])
+            raise TimeoutError(f"{block!r} hangs after {self._patience} s: {so_far}") from None
         timeline = list(self._timelines[execution])
         outcome = record.outcome if record is not None else None
         return self._seen(Run(status, answer, [], None, outcome, timeline), token, began)

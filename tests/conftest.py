@@ -1,0 +1,26 @@
+"""What every test leaves as it was."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from vertexkit import logs
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """Whoever serves an app sets logging up for the whole process."""
+    root = logging.getLogger()
+    handlers, level, bound = list(root.handlers), root.level, logs._bound.get()
+    configured = structlog.get_config() if structlog.is_configured() else None
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    if configured is None:
+        structlog.reset_defaults()
+    else:  # a fixture that lives longer than this test
+        structlog.configure(**configured)
+    logs._bound.set(bound)
+    logs._secrets.clear()
