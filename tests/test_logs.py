@@ -1,5 +1,6 @@
 """Log lines: the execution on each, no secret on any."""
 
+import asyncio
 import io
 import json
 import logging
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 import structlog
 
-from vertexkit import logs
+from vertexkit import App, Context, logs
 from vertexkit.execution import Execution, Token
+from vertexkit.testing import FakeDialog
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpbnN0YW5jZSI6ImRlbW8iLCJkaWFsb2dfaWQiOjMxNH0.c2ln"
 OPAQUE = "an-opaque-token-0123"
@@ -62,6 +64,29 @@ def test_lines_of_the_standard_library_are_alike() -> None:
     assert (first["event"], first["logger"], first["execution"]) == ("hello you", "mine", "01e")
     assert second["level"] == "error"
     assert "ValueError: why" in second["exception"]
+
+
+async def test_an_author_s_lines_are_of_their_execution() -> None:
+    """Whatever a handler logs with, and whatever else runs at the time."""
+    app = App()
+    both = asyncio.Barrier(2)
+
+    @app.block("talk")
+    async def talk(ctx: Context, name: str) -> None:
+        await both.wait()
+        logging.getLogger("author").warning("own %s", name)
+        ctx.log.warning("by context", name=name)
+
+    async with FakeDialog(app) as dialog:
+        stream = configured()
+        one, two = await asyncio.gather(*(dialog.run("talk", name=name) for name in "ab"))
+    lines = read(stream)
+    for name, run in (("a", one), ("b", two)):
+        [own] = [line for line in lines if line["event"] == f"own {name}"]
+        [by_context] = [line for line in lines if line.get("name") == name]
+        for line in (own, by_context):
+            assert (line["execution"], line["block"], line["attempt"]) == (run.execution, "talk", 1)
+            assert line["dialog"]
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

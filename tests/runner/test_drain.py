@@ -1,10 +1,16 @@
 """The end of a process: what runs may finish, and no dialog is left hanging."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
-from vertexkit import App, Context, Retry
+from vertexkit import App, Context, Message, Retry, Settings
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.clock import Clock
+from vertexkit.events import Event
+from vertexkit.execution import Execution, Token
+from vertexkit.journal.memory import MemoryJournal
 from vertexkit.testing import FakeDialog, FakePlatform
 
 
@@ -59,6 +65,65 @@ async def test_what_does_not_finish_is_completed_as_failed() -> None:
     dialog.platform.check()
 
 
+class Held:
+    """An app at work on a platform that keeps the answers to one method back until `go_on`."""
+
+    def __init__(self, app: App, method: str, *, survives: bool = False) -> None:
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+        self.platform, self.journal = FakePlatform(), MemoryJournal(Clock())
+        self.journal.survives = survives
+        self._app, self._method = app, method
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].endswith(self._method):
+            self.arrived.set()
+            await self.go_on.wait()
+        await self.platform(scope, receive, send)
+
+    async def end_while_held(self) -> None:
+        """One execution; the process ends, without grace, while the platform keeps it waiting."""
+        settings = Settings.of(platform_url="http://p/api", grace=0)
+        async with self._app.started(settings, wire=AsgiWire(self), journal=self.journal):
+            token = Token(self.platform.issue("work"))
+            await self.journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
+            await self.arrived.wait()
+            asyncio.get_running_loop().call_later(0.01, self.go_on.set)
+
+
+@pytest.mark.parametrize("again, end", [(False, "ok"), (True, "shutdown")])
+async def test_what_a_handler_came_to_in_time_counts(again: bool, end: str) -> None:
+    """It had ended, only a message was on its way: its result is sent; a new run is not begun."""
+    app = App()
+    left: list[asyncio.Task[Message]] = []
+    held = Held(app, "send_message")
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        left.append(asyncio.create_task(ctx.send_message("last")))
+        await held.arrived.wait()
+        if again:
+            raise Retry(after=1)
+
+    await held.end_while_held()
+    assert (await left[0]).message_id
+    assert ends(held.platform) == [end]
+    held.platform.check()
+
+
+async def test_a_completion_that_gets_through_at_the_end_is_the_end_of_it() -> None:
+    """With a journal that survives, the next process has nothing to do with it any more."""
+    app = App()
+    held = Held(app, "complete", survives=True)
+
+    @app.block("work")
+    async def work(ctx: Context) -> None: ...
+
+    await held.end_while_held()
+    record = await held.journal.find("01e")
+    assert record is not None
+    assert (record.phase, ends(held.platform)) == ("settled", ["ok"])
+
+
 async def test_who_asks_twice_does_not_wait() -> None:
     """`Service.hurry` ends the grace period at once."""
     app = App()
@@ -96,6 +161,28 @@ async def test_a_handler_that_wants_to_run_again_is_not_waited_for() -> None:
         await tried.wait()
         await released.wait()
     assert ends(dialog.platform) == ["shutdown"]
+
+
+async def test_a_failure_that_does_not_get_through_is_given_up_too() -> None:
+    """A handler is cut off while the platform is down: its execution is parked, and not lost."""
+    app = App()
+    begun = asyncio.Event()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    dialog = FakeDialog(app, grace=0, cleanup=0.05)
+    dialog.platform.fail("complete", status=500, times=10**6)
+    async with dialog:
+        settled: list[Event] = []
+        dialog.subscribe(lambda event: settled.append(event) if event.name == "settled" else None)
+        await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+        await begun.wait()
+    [event] = settled
+    assert (event.fields["outcome"], event.fields["code"]) == ("parked", "unreachable")
+    assert event.fields["seconds"] < 60  # of the virtual clock; it is else tried for an hour
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"kind": "cut"}])

@@ -141,7 +141,28 @@ async def test_a_fault_of_vertexkit_itself_parks_the_execution(
     assert run.outcome is not None
     assert run.outcome.ending == "parked"
     assert run.data["error"]["code"] == "internal"
+    assert "parked" in run.events
     assert "crashed" in [line["event"] for line in lines]
+
+
+async def test_an_operator_is_told_all_that_went_wrong() -> None:
+    """Parked for one reason, and the failure did not reach the dialog either: both are said."""
+    app = App()
+
+    @app.block("block", on_unknown="park")
+    async def block(ctx: Context) -> None:
+        await ctx.send_message("hello")
+
+    dialog = FakeDialog(app)
+    dialog.platform.fail("send_message", kind="lost")
+    dialog.platform.fail("complete", status=500, times=10**6)
+    run = await dialog.run("block")
+    assert run.outcome is not None
+    assert (run.outcome.ending, run.outcome.code) == ("parked", "unknown")
+    assert run.outcome.reason.count("; ") == 1
+    assert run.outcome.reason.index("send_message") < run.outcome.reason.index(
+        "did not get through"
+    )
 
 
 def test_the_verdicts_are_errors_of_vertexkit() -> None:
