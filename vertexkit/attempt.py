@@ -104,7 +104,7 @@ class Attempt:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reason: VertexkitError | None = None
         self._completed = False
-        self._context = self._make_context(0)
+        self._context = self._make_context(0, block.signature.early)
 
     def stop(self, reason: VertexkitError) -> None:
         """End the run now: the handler is cancelled, and its context raises `reason`."""
@@ -127,6 +127,8 @@ class Attempt:
             request = self._block.signature.read(self._lease.execution.inputs)
         except ValidationError as error:
             return await self._fail(Failure("invalid_input", error=error))
+        except Exception as error:  # noqa: BLE001 - a validator of the author's
+            return await self._broke(error)
         timer = clock.timer(
             max(0.0, self._deadline - clock.now()), lambda: self.stop(Timeout("time is over"))
         )
@@ -142,12 +144,14 @@ class Attempt:
             await self._cancel(task)
         return await self._judge(task)
 
-    def _make_context(self, first_position: int) -> Context:
+    def _make_context(
+        self, first_position: int, shape: TypeAdapter[Any], code: str = "ok"
+    ) -> Context:
         terms = Terms(
             deadline=self._deadline,
             on_unknown=self._block.on_unknown,
             stop=self.stop,
-            complete=self._complete_early,
+            complete=partial(self._complete_early, shape, code),
             first_position=first_position,
         )
         return Context(self._backstage, self._lease, terms)
@@ -176,10 +180,7 @@ class Attempt:
         call: Next = innermost
         for middleware in reversed(house.middleware):
             call = partial(middleware, call_next=call)
-        try:
-            return await call(self._context)
-        except SystemExit as error:  # it would stop the whole service
-            raise RuntimeError(f"the handler called sys.exit({error.code!r})") from error
+        return await _guard(call, self._context)
 
     async def _cancel(self, task: asyncio.Future[Any]) -> None:
         """Cancel the handler and give it a moment to clean up; go on without it if need be."""
@@ -189,9 +190,9 @@ class Attempt:
             task.add_done_callback(_forget)
             self._backstage.events.tell("abandoned", self._lease.execution.id)
 
-    async def _complete_early(self, value: Any) -> None:
+    async def _complete_early(self, shape: TypeAdapter[Any], code: str, value: Any) -> None:
         try:
-            result = Result(self._dump(self._block.signature.early, value))
+            result = Result(self._dump(shape, value), code)
         except BadResult as error:
             raise TypeError(f"the block cannot be completed with this: {error}") from None
         self._completed = True
@@ -215,6 +216,10 @@ class Attempt:
             return await self._fail(Failure("attempts", error=error))
         if isinstance(error, BlockFailed):
             return await self._fail(Failure(error.code, error.message, error.data, error))
+        return await self._broke(error)
+
+    async def _broke(self, error: BaseException) -> Verdict:
+        """What follows from an exception that the author did not foresee."""
         log.error("handler_failed", exc_info=error)
         return await self._fail(Failure("internal", error=error))
 
@@ -227,38 +232,35 @@ class Attempt:
                 return Park(Failure("unknown"), str(reason))
             case Shutdown() | Fenced():
                 return reason
-            case DialogGone():
-                # Nothing can be said any more, so the hook is not asked.
+            case DialogGone():  # nothing can be said any more, so the hook is not asked
                 return Failure("gone").result()
         return await self._fail(Failure("timeout"))
 
-    async def _result(self, value: Any) -> Result:
+    async def _result(self, value: Any) -> Verdict:
         try:
             return Result(self._dump(self._block.signature.result, value))
         except BadResult as error:
             log.warning("bad_result", reason=str(error))
             return await self._fail(Failure("bad_result", error=error))
 
-    async def _fail(self, failure: Failure) -> Result:
+    async def _fail(self, failure: Failure) -> Verdict:
         """The result of a failed block: what the author's hook says, or the usual."""
         hook = self._house.on_failure
         value = None if hook is None else await self._ask(hook, failure)
+        if self._completed:
+            return None  # by the hook
         if value is not None:
             try:
                 return Result(self._dump(ANYTHING, value), failure.code)
             except BadResult as error:
                 log.warning("on_failure_failed", reason=str(error))
-        try:
-            return failure.result()
-        except ValueError:  # data of `BlockFailed` that cannot be put into JSON
-            log.warning("bad_result", reason="the data of BlockFailed cannot be put into JSON")
-            return Failure(failure.code, failure.message).result()
+        return failure.within(self._house.result_limit)
 
     async def _ask(self, hook: OnFailure, failure: Failure) -> Any:
         """Ask the author's hook, which may also send a last message. None if it fails."""
         self._deadline = self._backstage.clock.now() + self._house.cleanup
-        self._context = context = self._make_context(HOOK_POSITIONS)
-        task = asyncio.ensure_future(hook(context, failure))
+        self._context = context = self._make_context(HOOK_POSITIONS, ANYTHING, failure.code)
+        task = asyncio.get_running_loop().create_task(_guard(hook, context, failure))
         _, running = await asyncio.wait({task}, timeout=self._house.cleanup)
         context.close(ExecutionEnded("the on_failure hook has returned"))
         await context.landed()
@@ -270,6 +272,14 @@ class Attempt:
             log.error("on_failure_failed", exc_info=error)
             return None
         return task.result()
+
+
+async def _guard(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    """Call what an author wrote; a sys.exit() in it would stop the whole service."""
+    try:
+        return await function(*args)
+    except SystemExit as error:
+        raise RuntimeError(f"sys.exit({error.code!r}) was called") from error
 
 
 def _error(task: asyncio.Future[Any]) -> BaseException | None:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from pydantic_core import to_json
 
 from vertexkit.journal.base import Result
+
+log = structlog.get_logger("vertexkit")
 
 CODES = {
     "internal": "The block failed.",
@@ -43,3 +46,17 @@ class Failure:
         if self.data is not None:
             error["data"] = self.data
         return Result(to_json({"ok": False, "error": error}, inf_nan_mode="null"), self.code)
+
+    def within(self, limit: int) -> Result:
+        """As `result`, without what cannot be put into JSON, or into so many bytes of it."""
+        for each in (self, Failure(self.code, self.message), Failure(self.code)):
+            try:
+                result = each.result()
+            except ValueError as error:
+                reason = f"it cannot be put into JSON: {str(error)[:200]}"
+            else:
+                if len(result.data) <= limit:
+                    return result
+                reason = f"its JSON has {len(result.data)} bytes, {limit} are allowed"
+            log.warning("bad_failure", reason=reason)
+        return Failure("internal").result()

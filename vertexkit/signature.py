@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
-from pydantic_core import PydanticSerializationError, from_json, to_json
+from pydantic_core import from_json, to_json
 
 from vertexkit.context import Context
 from vertexkit.errors import DefinitionError
@@ -50,7 +50,7 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "result"
         reason = f"it does not fit the return annotation ({place}: {first['msg']})"
-    except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001 - the author's validators and serializers too
         reason = f"it cannot be put into JSON: {str(error)[:200]}"
     else:
         if not data.startswith(b"{") and data != b"null":
