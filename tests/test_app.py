@@ -12,6 +12,8 @@ import pytest
 import uvicorn
 
 from vertexkit import App, Blocks, Context, RawCall, Settings
+from vertexkit.app import Service
+from vertexkit.botone.wire import AsgiWire
 from vertexkit.call import Call
 from vertexkit.errors import CallError, DefinitionError, SettingsError
 from vertexkit.testing import FakeDialog, FakePlatform
@@ -180,6 +182,59 @@ async def test_a_lifespan_that_fails_leaves_nothing_open() -> None:
         async with app.started(QUIET):
             raise AssertionError("it has started")
     assert app.service is None
+
+
+async def test_what_a_lifespan_opened_serves_to_the_last_handler() -> None:
+    """At the end handlers are drained first, and the author's lifespan is left after them."""
+    happened: list[str] = []
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def lifespan(app: App) -> AsyncIterator[list[str]]:
+        assert app.service is None
+        yield happened
+        assert app.service is not None
+        happened.append("closed")
+
+    app = App(lifespan=lifespan)
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        begun.set()
+        await go_on.wait()
+        ctx.state.append("handled")
+
+    async with FakeDialog(app, grace=30) as dialog:
+        await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.01, go_on.set)
+    assert happened == ["handled", "closed"]
+
+
+async def test_an_app_may_be_started_again() -> None:
+    """Each start is a new service; whatever ends one ends it well."""
+    app = small()
+    services: list[Service] = []
+    for _ in range(2):
+        with pytest.raises(RuntimeError, match="stop"):
+            async with app.started(QUIET, wire=AsgiWire(FakePlatform())) as service:
+                assert app.service is service
+                services.append(service)
+                raise RuntimeError("stop")
+        assert app.service is None
+    first, second = services
+    assert first is not second
+    assert first.runner.worker != second.runner.worker
+    assert first.readiness() == (503, {"ready": False, "reasons": ["stopping"]})
+
+
+async def test_a_server_does_not_start_what_cannot_work() -> None:
+    """uvicorn is told at the start of the lifespan: it exits instead of listening."""
+    for app in (small(settings=Settings.of(log_level="error")), App(settings=QUIET)):
+        server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="on", log_config=None))
+        with pytest.raises(SystemExit):
+            await server.serve()
+        assert not server.started
 
 
 async def test_an_app_shows_its_blocks() -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import traceback
 
 import pytest
 
@@ -73,6 +74,17 @@ def test_a_platform_error_holds_what_helps() -> None:
     assert (error.method, error.path, error.status) == ("POST", "/vertex/v1/complete", 502)
     assert len(error.body) == 2048
     assert str(SendOutcomeUnknown("POST", "/p", reason="no answer")) == "POST /p: no answer"
+
+
+@pytest.mark.parametrize(
+    "kind", [each for each in CLASSES.values() if issubclass(each, PlatformError)]
+)
+def test_what_a_platform_answered_is_in_no_text(kind: type[PlatformError]) -> None:
+    """A body may repeat what was sent: it is kept for whoever asks, and in no log or traceback."""
+    error = kind("POST", "/path", status=500, body="the-token")
+    assert error.body == "the-token"
+    for text in (str(error), repr(error), *traceback.format_exception(error)):
+        assert "the-token" not in text
 
 
 def test_authors_errors_keep_what_they_were_given() -> None:

@@ -4,10 +4,14 @@ import base64
 import copy
 import json
 import pickle
+import traceback
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 
@@ -38,6 +42,9 @@ WAYS: dict[str, Callable[[Token], str]] = {
     "model": lambda token: Holder(token=token).model_dump_json(),
     "model's repr": lambda token: repr(Holder(token=token)),
     "pickle": lambda token: repr(pickle.loads(pickle.dumps(token))),
+    "deep copy": lambda token: repr(copy.deepcopy({"token": token})),
+    "dataclass": lambda token: repr(asdict(Execution("id", "block", token, {}))),
+    "traceback": lambda token: "".join(traceback.format_exception(ValueError(token))),
     "copy": lambda token: repr(copy.copy(token)),
 }
 
@@ -105,6 +112,47 @@ def test_what_is_no_jwt_has_no_claims(secret: str) -> None:
 def test_claims_of_another_shape_are_not_taken(claims: Any, read: Claims) -> None:
     """They go into logs: no odd types, no control characters, nothing long."""
     assert read_claims(jwt(claims)) == read
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+CLAIMED = st.dictionaries(
+    st.sampled_from(["instance", "dialog_id", "vertex_id", "session_id"]), JSON
+)
+
+
+def readable(claims: Claims | None) -> bool:
+    """Of the promised types, short, and of one line."""
+    if claims is None:
+        return True
+    texts = [text for text in (claims.instance, claims.vertex_id) if text is not None]
+    numbers = [n for n in (claims.dialog_id, claims.session_id) if n is not None]
+    return all(len(text) <= 64 and len(text.splitlines()) <= 1 for text in texts) and all(
+        type(number) is int and abs(number) < 2**63 for number in numbers
+    )
+
+
+@given(said=CLAIMED)
+def test_whatever_a_token_claims_is_read_or_left(said: dict[str, Any]) -> None:
+    """A caller writes the claims: no value of JSON breaks the reading or a log line."""
+    assert readable(read_claims(jwt(said)))
+
+
+@given(head=st.text(), body=st.binary() | st.text().map(str.encode), tail=st.text())
+def test_garbage_breaks_no_reading(head: str, body: bytes, tail: str) -> None:
+    """Three parts with dots between them, and anything in them."""
+    middle = base64.urlsafe_b64encode(body).decode()
+    for secret in (f"{head}.{middle}.{tail}", f"e30.{middle.rstrip('=')}.c2ln", head):
+        assert readable(read_claims(secret))
+
+
+def test_deep_and_huge_claims_break_no_reading() -> None:
+    """Nested a thousand times, or a number of two thousand digits."""
+    for text in ("[" * 2000 + "]" * 2000, '{"dialog_id": ' + "9" * 2000 + "}"):
+        body = base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+        assert readable(read_claims(f"e30.{body[:3072]}.c2ln"))
 
 
 def test_a_call_is_the_same_by_block_and_token() -> None:

@@ -1,6 +1,7 @@
 """A failed block, as its bot sees it."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -37,3 +38,22 @@ def test_a_failure_is_shown_without_its_exception() -> None:
     failure = Failure("x", error=ValueError("secret"))
     assert "secret" not in repr(failure)
     assert failure == Failure("x")
+
+
+@pytest.mark.parametrize(
+    "failure, sent",
+    [
+        (Failure("c", "M.", {"a": 1}), {"code": "c", "message": "M.", "data": {"a": 1}}),
+        (Failure("c", "M.", object()), {"code": "c", "message": "M."}),
+        (Failure("c", "M.", "x" * 300), {"code": "c", "message": "M."}),
+        (Failure("c", "x" * 300, {"a": 1}), {"code": "c", "message": ""}),
+        (Failure("timeout", "\ud83d"), {"code": "timeout", "message": CODES["timeout"]}),
+        (Failure("x" * 300), {"code": "internal", "message": CODES["internal"]}),
+    ],
+    ids=["all", "odd data", "large data", "large message", "cut message", "large code"],
+)
+def test_a_failure_is_sent_as_far_as_it_can_be(failure: Failure, sent: dict[str, Any]) -> None:
+    """What does not fit is left out, the least important first: the bot always hears of it."""
+    result = failure.within(200)
+    assert json.loads(result.data) == {"ok": False, "error": sent}
+    assert result.code == sent["code"]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from vertexkit import App, BlockFailed, Context, Retry
+from vertexkit import App, BlockFailed, Context, Failure, Retry, SyncContext
 from vertexkit.errors import VertexkitError
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
@@ -83,21 +83,50 @@ async def test_nothing_is_collected_while_it_runs() -> None:
     assert (await running).ok
 
 
-async def test_an_execution_leaves_no_circle_behind() -> None:
-    """What an execution made is gone with it: the garbage collector has nothing to do."""
-    app = App()
+def ways() -> App:
+    """A block for each way in which a run may end."""
 
-    @app.block("block")
-    async def block(ctx: Context) -> None:
+    async def hook(ctx: Context, failure: Failure) -> None:
+        await ctx.send_message("sorry")
+
+    app = App(on_failure=hook)
+
+    @app.block("plain")
+    def plain(ctx: SyncContext) -> None:
+        ctx.send_message("hello")
+
+    @app.block("hangs", timeout=0.05)
+    async def hangs(ctx: Context) -> None:
+        await asyncio.Event().wait()
+
+    @app.block("any")
+    async def block(ctx: Context, way: str) -> None:
         await ctx.send_message("hello")
+        await ctx.step("two", int)
+        match way:
+            case "raises":
+                raise ValueError("why")
+            case "fails":
+                raise BlockFailed("declared")
+            case "again" if ctx.attempt < 3:
+                raise Retry(after=1)
+            case "early":
+                await ctx.complete(None)
 
-    async with FakeDialog(app) as dialog:
-        await dialog.run("block")
+    return app
+
+
+@pytest.mark.parametrize("way", ["returns", "raises", "fails", "again", "early", "plain", "hangs"])
+async def test_an_execution_leaves_no_circle_behind(way: str) -> None:
+    """What an execution made is gone with it: the garbage collector has nothing to do."""
+    block, inputs = (way, {}) if way in {"plain", "hangs"} else ("any", {"way": way})
+    async with FakeDialog(ways()) as dialog:
+        await dialog.run(block, **inputs)
         gc.collect()
         gc.disable()
         gc.set_debug(gc.DEBUG_SAVEALL)
         try:
-            await dialog.run("block")
+            await dialog.run(block, **inputs)
             gc.collect()
             names = {type(each).__module__ for each in gc.garbage}
             left = {name for name in names if name.startswith("vertexkit.")}

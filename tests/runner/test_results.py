@@ -2,13 +2,12 @@
 
 import asyncio
 import dataclasses
-import sys
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 
-from vertexkit import App, BlockFailed, Context, Failure, Retry
+from vertexkit import App, BlockFailed, Context, Retry, SyncContext
 from vertexkit.testing import FakeDialog, Run
 
 
@@ -19,6 +18,18 @@ class Offer(BaseModel):
 @dataclasses.dataclass
 class Point:
     x: int
+
+
+class Picky(BaseModel):
+    city: Annotated[str, AfterValidator({}.__getitem__)]
+
+
+LARGE = "x" * (50 * 1024 * 1024)
+CUT = "\ud83d"
+"""Half of an emoji."""
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
 
 
 async def run_one(handler: Any, **settings: Any) -> Run:
@@ -56,7 +67,9 @@ async def test_whatever_can_be_put_into_json_is_a_result(value: Any, data: Any) 
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), {"deep": [float("inf")]}, object(), "x" * (50 * 1024 * 1024)]
+    "value",
+    [float("nan"), {"deep": [float("inf")]}, object(), LARGE, DEEP, CUT],
+    ids=["nan", "inf", "object", "large", "deep", "cut"],
 )
 async def test_what_cannot_be_sent_fails_the_block_and_not_the_dialog(value: Any) -> None:
     """NaN, an object, 50 MB: the block is completed as failed with `bad_result`."""
@@ -80,6 +93,18 @@ async def test_a_result_that_breaks_its_promise_fails_the_block() -> None:
     assert (await run_one(handler)).data["error"]["code"] == "bad_result"
 
 
+async def test_a_result_that_breaks_its_validator_fails_the_block() -> None:
+    """A validator of the author's that raises anything is not a fault of vertexkit's."""
+
+    async def handler(ctx: Context) -> Picky:
+        return {"city": "Китеж"}  # type: ignore[return-value]
+
+    run = await run_one(handler)
+    assert run.data["error"]["code"] == "bad_result"
+    assert run.outcome is not None
+    assert run.outcome.ending == "completed"
+
+
 @pytest.mark.parametrize(
     "error",
     [ValueError("secret detail"), KeyError("x"), ExceptionGroup("two", [OSError(), OSError()])],
@@ -99,15 +124,24 @@ async def test_an_exception_fails_the_block_without_its_text(error: Exception) -
     assert run.outcome.ending == "completed"
 
 
-@pytest.mark.parametrize("error", [SystemExit(3), asyncio.CancelledError(), GeneratorExit()])
-async def test_a_handler_cannot_stop_the_service(error: BaseException) -> None:
+class Odd(BaseException):
+    """Not even an Exception."""
+
+
+@pytest.mark.parametrize("thread", [False, True])
+@pytest.mark.parametrize(
+    "kind", [SystemExit, asyncio.CancelledError, GeneratorExit, StopIteration, Odd]
+)
+async def test_a_handler_cannot_stop_the_service(kind: type[BaseException], thread: bool) -> None:
     """sys.exit() in a handler, or a cancellation of its own, fails one block and no more."""
 
-    async def handler(ctx: Context) -> None:
-        if isinstance(error, SystemExit):
-            sys.exit(3)
-        raise error
+    async def asynchronous(ctx: Context) -> None:
+        raise kind(3)
 
+    def plain(ctx: SyncContext) -> None:
+        raise kind(3)
+
+    handler = plain if thread else asynchronous
     assert (await run_one(handler)).data["error"]["code"] == "internal"
 
 
@@ -130,14 +164,28 @@ async def test_an_author_says_why_a_block_failed() -> None:
     assert run.outcome.code == "no_such_city"
 
 
-async def test_data_that_cannot_be_sent_is_left_out() -> None:
+@pytest.mark.parametrize("data", [object(), CUT, DEEP, LARGE], ids=["odd", "cut", "deep", "large"])
+async def test_data_that_cannot_be_sent_is_left_out(data: Any) -> None:
     """A failure with impossible data is still that failure."""
 
     async def handler(ctx: Context) -> None:
-        raise BlockFailed("odd", "Odd.", data=object())
+        raise BlockFailed("odd", "Odd.", data=data)
 
     run = await run_one(handler)
     assert run.data == {"ok": False, "error": {"code": "odd", "message": "Odd."}}
+
+
+@pytest.mark.parametrize("message", [CUT, LARGE], ids=["cut", "large"])
+async def test_a_message_that_cannot_be_sent_is_left_out(message: str) -> None:
+    """The code alone is enough for the bot to branch on."""
+
+    async def handler(ctx: Context) -> None:
+        raise BlockFailed("odd", message, data={"a": 1})
+
+    run = await run_one(handler)
+    assert run.data == {"ok": False, "error": {"code": "odd", "message": ""}}
+    assert run.outcome is not None
+    assert run.outcome.ending == "completed"
 
 
 async def test_retry_runs_the_handler_again_later() -> None:
@@ -177,51 +225,3 @@ async def test_retry_ends_after_so_many_attempts(own: int | None, house: int, ru
     run = await FakeDialog(app, attempts=house).run("block")
     assert ran == list(range(1, runs + 1))
     assert run.data["error"]["code"] == "attempts"
-
-
-async def test_a_hook_has_the_last_word() -> None:
-    """on_failure may speak, and says what the failed block is completed with."""
-    told: list[Failure] = []
-
-    async def sorry(ctx: Context, failure: Failure) -> dict[str, str]:
-        told.append(failure)
-        await ctx.send_message("Увы")
-        return {"sorry": failure.code}
-
-    app = App(on_failure=sorry)
-
-    @app.block("block")
-    async def handler(ctx: Context) -> None:
-        await ctx.send_message("begun")
-        raise ValueError("why")
-
-    dialog = FakeDialog(app)
-    run = await dialog.run("block")
-    assert run.messages == ["begun", "Увы"]
-    assert run.data == {"sorry": "internal"}
-    assert isinstance(told[0].error, ValueError)
-    assert not run.ok
-    dialog.platform.check()
-
-
-@pytest.mark.parametrize("how", ["raises", "hangs", "nothing", "odd"])
-async def test_a_hook_that_fails_changes_nothing(how: str) -> None:
-    """Whatever a hook does, the block is completed: with the usual if it has nothing to say."""
-
-    async def hook(ctx: Context, failure: Failure) -> Any:
-        if how == "raises":
-            raise RuntimeError("in the hook")
-        if how == "hangs":
-            await asyncio.Event().wait()
-        return object() if how == "odd" else None
-
-    app = App(on_failure=hook)
-
-    @app.block("block")
-    async def handler(ctx: Context) -> None:
-        raise BlockFailed("first", "The first failure.")
-
-    dialog = FakeDialog(app, cleanup=0.05)
-    run = await dialog.run("block")
-    assert run.data["error"] == {"code": "first", "message": "The first failure."}
-    dialog.platform.check()

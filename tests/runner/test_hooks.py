@@ -1,0 +1,118 @@
+"""The `on_failure` hook: the author's last word on a failed block."""
+
+import asyncio
+import sys
+from typing import Any
+
+import pytest
+import structlog
+
+from vertexkit import App, BlockFailed, Context, Failure
+from vertexkit.testing import FakeDialog, FakePlatform
+
+
+def completions(platform: FakePlatform) -> int:
+    """How often a block was completed."""
+    return sum(entry.method == "complete" for entry in platform.ledger)
+
+
+async def test_a_hook_has_the_last_word() -> None:
+    """on_failure may speak, and says what the failed block is completed with."""
+    told: list[Failure] = []
+
+    async def sorry(ctx: Context, failure: Failure) -> dict[str, str]:
+        told.append(failure)
+        await ctx.send_message("Увы")
+        return {"sorry": failure.code}
+
+    app = App(on_failure=sorry)
+
+    @app.block("block")
+    async def handler(ctx: Context) -> None:
+        await ctx.send_message("begun")
+        raise ValueError("why")
+
+    dialog = FakeDialog(app)
+    run = await dialog.run("block")
+    assert run.messages == ["begun", "Увы"]
+    assert run.data == {"sorry": "internal"}
+    assert isinstance(told[0].error, ValueError)
+    assert not run.ok
+    dialog.platform.check()
+
+
+@pytest.mark.parametrize("how", ["raises", "exits", "cancels", "hangs", "stays", "nothing", "odd"])
+async def test_a_hook_that_fails_changes_nothing(how: str) -> None:
+    """Whatever a hook does, the block is completed: with the usual if it has nothing to say."""
+    over = asyncio.Event()
+
+    async def hook(ctx: Context, failure: Failure) -> Any:
+        if how == "raises":
+            raise RuntimeError("in the hook")
+        if how == "exits":
+            sys.exit(3)
+        if how == "cancels":
+            raise asyncio.CancelledError
+        while how in {"hangs", "stays"} and not over.is_set():
+            try:
+                await over.wait()
+            except asyncio.CancelledError:
+                if how == "hangs":
+                    raise
+        return object() if how == "odd" else None
+
+    app = App(on_failure=hook)
+
+    @app.block("block")
+    async def handler(ctx: Context) -> None:
+        raise BlockFailed("first", "The first failure.")
+
+    dialog = FakeDialog(app, cleanup=0.05)
+    run = await dialog.run("block")
+    over.set()
+    assert run.data["error"] == {"code": "first", "message": "The first failure."}
+    assert completions(dialog.platform) == 1
+    dialog.platform.check()
+
+
+@pytest.mark.parametrize("then", ["nothing", "returns", "raises", "hangs"])
+async def test_a_hook_may_complete_the_block_itself(then: str) -> None:
+    """`ctx.complete` in a hook is the block's one completion, whatever the hook does after it."""
+
+    async def hook(ctx: Context, failure: Failure) -> Any:
+        await ctx.complete({"by": "hook"})
+        if then == "raises":
+            raise RuntimeError("in the hook")
+        if then == "hangs":
+            await asyncio.Event().wait()
+        return {"by": "return"} if then == "returns" else None
+
+    app = App(on_failure=hook)
+
+    @app.block("block")
+    async def handler(ctx: Context) -> int:
+        raise ValueError("why")
+
+    dialog = FakeDialog(app, cleanup=0.05)
+    run = await dialog.run("block")
+    assert run.data == {"by": "hook"}
+    assert completions(dialog.platform) == 1
+    assert run.outcome is not None
+    assert (run.outcome.ending, run.outcome.code) == ("completed", "internal")
+    dialog.platform.check()
+
+
+async def test_a_plain_function_is_no_hook() -> None:
+    """It was to be `async def`: said in the log, and the block is completed with the usual."""
+    app = App(on_failure=lambda ctx, failure: {"sorry": True})  # type: ignore[arg-type,return-value]
+
+    @app.block("block")
+    async def handler(ctx: Context) -> None:
+        raise BlockFailed("first", "The first failure.")
+
+    with structlog.testing.capture_logs() as lines:
+        run = await FakeDialog(app).run("block")
+    assert run.data["error"]["code"] == "first"
+    assert run.outcome is not None
+    assert run.outcome.ending == "completed"
+    assert "on_failure_failed" in [line["event"] for line in lines]
