@@ -13,7 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = {
     1: "errors execution clock units sentence step problems botone botone.models botone.turns",
     2: "settings call logs events cutter journal.base botone.wire",
-    3: "failure journal.memory botone.transport inbox",
+    3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
+    "journal.memory botone.transport inbox",
     4: "botone.vertex http_client journal",
     5: "refusals backstage context synccontext completion",
     6: "signature blocks",
@@ -34,7 +35,7 @@ HTTPX = "http_client"
 """The one module that may import httpx, so that it can be replaced in one place."""
 STATEFUL = {
     "cutter._Fence",
-    "journal.memory._Row",
+    "journal.row.Row",
     "testing.visits.Dialog",
     "testing.visits.Visit",
 }

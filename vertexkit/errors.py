@@ -12,7 +12,9 @@ VertexkitError
 ├── QueueFull                 no room for another execution
 ├── JournalError              the journal
 │   ├── Fenced                another worker owns the execution by now
-│   └── JournalUnavailable    it cannot be written; nothing was accepted
+│   ├── JournalUnavailable    it cannot be written; nothing was accepted
+│   ├── JournalRefused        it cannot be used at all (at start, with the mend)
+│   └── CannotDo              an operator asked for what this execution does not allow
 └── PlatformError             the platform (status, method, path, body)
     ├── BadRequest            400 and other lasting 4xx
     ├── Unauthorized          401
@@ -139,6 +141,14 @@ class Fenced(JournalError):
 
 class JournalUnavailable(JournalError):
     """The journal cannot be written now. Whatever was asked did not happen."""
+
+
+class JournalRefused(JournalError):
+    """The journal cannot be used at all; the message names the cause and the mend."""
+
+
+class CannotDo(JournalError):
+    """An operator asked for something that the execution's state does not allow."""
 
 
 class PlatformError(VertexkitError):

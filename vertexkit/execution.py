@@ -176,6 +176,10 @@ class Effect:
     state: EffectState = EffectState.INTENDED
     value: bytes = field(default=b"", repr=False)
     """What it gave back, as JSON."""
+    began: float = field(default=0.0, compare=False)
+    """Unix seconds of the intent. The journal fills this and the next one in."""
+    ended: float = field(default=0.0, compare=False)
+    """Unix seconds at which its fate was written; that of the intent while it is open."""
 
 
 class Ending(StrEnum):

@@ -22,6 +22,8 @@ CODES = {
     "shutdown": "The service stopped before the block ended.",
     "nondeterministic": "The block could not be resumed.",
     "unknown": "A message of the block may or may not have been sent.",
+    "crashed": "The service died while the block was running.",
+    "dropped": "The block was given up by an operator.",
     "refused": "The platform does not take the block's result.",
 }
 """The failures that vertexkit names, each with the sentence that reaches the bot."""

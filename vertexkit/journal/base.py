@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from vertexkit.execution import Effect, Execution, Outcome
+from vertexkit.execution import Effect, Ending, Execution, Outcome
 
 
 class Phase(StrEnum):
@@ -60,6 +60,8 @@ class Lease:
     """Fixed by an earlier run: the handler must not run again, only the completion is tried."""
     completion_tried: bool = False
     """An earlier try of the completion may have reached the platform."""
+    crashed: bool = False
+    """The run before this one never ended: its worker died, or was taken for dead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,23 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """Something out of the ordinary in an execution's story, for operators."""
+
+    at: float
+    """Unix seconds."""
+    what: str
+    """`retried`, `released`, `expired`, `claimed` (again), `superseded`, `revived`."""
+    said: str = ""
+    """One sentence, without anything secret."""
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
-    """An execution as the journal has it, without its secrets once it is settled."""
+    """An execution as the journal has it: what operators see. No token, no inputs.
+
+    Times are Unix seconds; None for what has not happened.
+    """
 
     execution: str
     block: str
@@ -83,7 +100,42 @@ class Record:
     accepted_at: float
     effects: tuple[Effect, ...] = ()
     result: Result | None = None
+    """Fixed, and not confirmed yet. Erased at the end."""
     outcome: Outcome | None = None
+    dialog: int | None = None
+    """As the token claims, unverified."""
+    worker: str = ""
+    """Who holds it."""
+    claimed_at: float | None = None
+    """When it was claimed first."""
+    due_at: float | None = None
+    """When it is to run again."""
+    concluded_at: float | None = None
+    """When its result was fixed."""
+    tried_at: float | None = None
+    """When its completion was tried last."""
+    tries: int = 0
+    """Tries of the completion."""
+    ended_at: float | None = None
+    trail: tuple[Moment, ...] = ()
+    """What else happened, in order."""
+    kept: bool = True
+    """The token and the inputs are still there: it can be run again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Which executions an operator asks for; what is None is not asked for."""
+
+    phase: Phase | None = None
+    ending: Ending | None = None
+    block: str | None = None
+    dialog: int | None = None
+    code: str | None = None
+    since: float | None = None
+    """Accepted at this Unix time or later."""
+    limit: int = 50
+    """The newest so many."""
 
 
 class Journal(Protocol):
@@ -100,8 +152,19 @@ class Journal(Protocol):
     survives: bool
     """Is what was accepted still there when this process is gone?"""
 
-    async def open(self, ready: Callable[[], None]) -> None:
-        """Make it usable; `ready` is called whenever there may be something to claim."""
+    async def open(
+        self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """Make it usable.
+
+        Args:
+            ready: called whenever there may be something to claim.
+            broke: called once, with the reason, if it cannot be written any more and never will
+                be in this process.
+
+        Raises:
+            JournalRefused: it cannot be used; names the cause and the mend.
+        """
 
     async def close(self) -> None:
         """Let go of everything. The leases run out by themselves."""
@@ -114,6 +177,7 @@ class Journal(Protocol):
 
         Raises:
             QueueFull: it is new and the backlog is `room` or more.
+            JournalUnavailable: it could not be kept; nothing was.
         """
 
     async def claim(
@@ -135,8 +199,12 @@ class Journal(Protocol):
     async def confirm(self, lease: Lease, effect: Effect) -> None:
         """Keep what became of an effect (survives: process)."""
 
-    async def conclude(self, lease: Lease, result: Result) -> None:
-        """Fix the result (survives: power): from now on the handler does not run again."""
+    async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
+        """Fix the result (survives: power): from now on the handler does not run again.
+
+        `trying` notes in the same write that its completion is about to be sent, as
+        `try_completion` does.
+        """
 
     async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
         """Note that a completion is about to be sent (survives: process).
@@ -145,14 +213,49 @@ class Journal(Protocol):
         the same call has been accepted anew meanwhile: then nothing more may be sent.
         """
 
-    async def release(self, lease: Lease, after: float) -> None:
+    async def release(self, lease: Lease, after: float, why: str = "") -> None:
         """Give it back, to be claimed again in `after` seconds (survives: process)."""
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        """Keep the outcome (survives: process); the token and the texts are erased."""
+        """Keep the outcome (survives: process); the token and the texts are erased.
+
+        What was parked while its block is not complete keeps them, for an operator's `retry`.
+        """
 
     def backlog(self) -> int:
         """How many executions wait for a handler or for the platform. Cheap."""
 
+    def trouble(self) -> str:
+        """Why it cannot be written now; empty if it can, as far as is known. Cheap."""
+
     async def find(self, execution: str) -> Record | None:
         """One execution, as long as the journal keeps it."""
+
+    async def search(self, query: Query) -> list[Record]:
+        """Executions, the newest first."""
+
+    async def retry(self, execution: str, *, fresh: bool = False) -> Record:
+        """Take a parked execution up again: its result is sent again, or its handler run.
+
+        Args:
+            execution: its id.
+            fresh: forget its result and what it did: the handler begins anew, and messages may
+                be sent a second time.
+
+        Raises:
+            CannotDo: it is not parked, or nothing is left to run it from; says so.
+        """
+
+    async def drop(self, execution: str) -> Record:
+        """Give an execution up for good.
+
+        One that waits for its handler is completed as failed with code `dropped`, so that its
+        dialog goes on; one whose completion does not get through is parked; a parked one is
+        forgotten.
+
+        Returns:
+            It, as it is now, or as it was when it was forgotten.
+
+        Raises:
+            CannotDo: its handler is running, or it has ended; says so.
+        """

@@ -1,39 +1,19 @@
 """The journal of tests and trials: everything in this process's memory."""
 
-import asyncio
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
 
 from vertexkit.clock import Clock
-from vertexkit.errors import Fenced, QueueFull
+from vertexkit.errors import CannotDo
 from vertexkit.execution import Effect, Execution, Outcome
-from vertexkit.journal.base import Acceptance, Lease, Phase, Record, Renewal, Result
+from vertexkit.failure import Failure
+from vertexkit.journal.base import Acceptance, Lease, Query, Record, Renewal, Result
+from vertexkit.journal.book import Book
+from vertexkit.journal.orders import DROPPED, matches, why_not_dropped, why_not_retried
+from vertexkit.journal.row import Row
 
 KEPT = 1000
 """Settled executions that can still be looked up."""
-DUPLICATE_FOR = 24 * 3600.0
-"""Seconds for which a unique token is remembered after its execution."""
-FIXED = ""
-"""The queue of those whose result is fixed: they need no handler, and so no room."""
-REMEMBERED = 100_000
-"""Unique tokens that are remembered, at most."""
-
-
-@dataclass(slots=True)
-class _Row:
-    execution: Execution
-    key: bytes
-    phase: Phase = Phase.WAITING
-    epoch: int = 0
-    attempts: int = 0
-    worker: str = ""
-    effects: dict[int, Effect] = field(default_factory=dict)
-    result: Result | None = None
-    completion_tried: bool = False
-    superseded: bool = False
-    followers: list[str] = field(default_factory=list)
-    """Executions of the same call that wait for this one to settle."""
 
 
 class MemoryJournal:
@@ -53,212 +33,92 @@ class MemoryJournal:
     survives = False
 
     def __init__(self, clock: Clock, lease: float = 30.0, *, unique_tokens: bool = False) -> None:
-        self._clock = clock
-        self._lease = lease
-        self._unique = unique_tokens
-        self._rows: dict[str, _Row] = {}
-        self._latest: dict[bytes, _Row] = {}
-        self._waiting: dict[str, deque[_Row]] = {}
-        self._held: OrderedDict[str, float] = OrderedDict()
-        self._settled: OrderedDict[str, Record] = OrderedDict()
-        self._seen: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
-        self._alarms: dict[str, asyncio.Task[None]] = {}
-        self._running = 0
-        self._ready: Callable[[], None] = lambda: None
+        self._book = Book(clock, lease, unique_tokens=unique_tokens)
+        self._settled: OrderedDict[str, tuple[Record, Row | None]] = OrderedDict()
 
-    async def open(self, ready: Callable[[], None]) -> None:
-        self._ready = ready
+    async def open(
+        self,
+        ready: Callable[[], None],
+        broke: Callable[[str], None] = lambda _: None,  # noqa: ARG002 - memory does not break
+    ) -> None:
+        self._book.open(ready)
 
     async def close(self) -> None:
-        for alarm in self._alarms.values():
-            alarm.cancel()
+        self._book.close()
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         key = execution.key
-        row = self._latest.get(key)
-        if row is not None and not row.completion_tried:
-            return Acceptance(row.execution.id, new=False)
-        if self._unique and (known := row.execution.id if row else self._seen_lately(key)):
-            return Acceptance(known, new=False)
-        if self.backlog() >= room:
-            raise QueueFull(f"{room} executions wait already")
-        new = _Row(execution, key)
-        self._rows[execution.id] = self._latest[key] = new
-        if row is None:
-            self._enqueue(new)
-            return Acceptance(execution.id, new=True)
-        row.superseded = True
-        row.followers.append(execution.id)
-        return Acceptance(execution.id, new=True, supersedes=row.execution.id)
+        same = self._book.calls.same(key)
+        if same is not None:
+            return Acceptance(same if isinstance(same, str) else same.execution.id, new=False)
+        return self._book.keep(self._book.enter(execution, key, room))
 
     async def claim(
         self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
     ) -> list[Lease]:
-        self._expire()
-        if early:
-            for execution, alarm in list(self._alarms.items()):
-                alarm.cancel()
-                self._due(self._rows[execution])
-        claimed: list[_Row] = []
-        for block, places in ((FIXED, limit), *room.items()):
-            if waiting := self._waiting.get(block):
-                number = min(len(waiting), places, limit - len(claimed))
-                claimed.extend([waiting.popleft() for _ in range(number)])
-        return [self._hold(row, worker) for row in claimed]
-
-    def _hold(self, row: _Row, worker: str) -> Lease:
-        row.epoch += 1
-        row.worker = worker
-        if row.result is None:
-            row.attempts += 1
-            row.phase = Phase.RUNNING
-            self._running += 1
-        else:
-            row.phase = Phase.COMPLETING
-        self._held[row.execution.id] = self._clock.now() + self._lease
-        return Lease(
-            row.execution,
-            worker,
-            row.epoch,
-            row.attempts,
-            dict(row.effects),
-            row.result,
-            row.completion_tried,
-        )
-
-    def _expire(self) -> None:
-        """Take back what silent workers hold. The oldest hold comes first."""
-        while self._held:
-            execution, until = next(iter(self._held.items()))
-            if until > self._clock.now():
-                return
-            del self._held[execution]
-            self._wait_again(self._rows[execution])
+        return [row.lease() for row in self._book.claim(worker, room, limit, early=early)]
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
-        lost, superseded = set(), set()
-        until = self._clock.now() + self._lease
-        for execution in executions:
-            row = self._rows.get(execution)
-            if row is None or row.worker != worker or execution not in self._held:
-                lost.add(execution)
-                continue
-            self._held[execution] = until
-            self._held.move_to_end(execution)
-            if row.superseded:
-                superseded.add(execution)
-        return Renewal(frozenset(lost), frozenset(superseded))
+        return self._book.renew(worker, executions)
 
     async def intend(self, lease: Lease, effect: Effect) -> None:
-        self._owned(lease).effects[effect.position] = effect
+        self._book.affect(lease, effect)
 
     async def confirm(self, lease: Lease, effect: Effect) -> None:
-        self._owned(lease).effects[effect.position] = effect
+        self._book.affect(lease, effect)
 
-    async def conclude(self, lease: Lease, result: Result) -> None:
-        row = self._owned(lease)
-        row.result = result
-        self._leave_running(row)
-        row.phase = Phase.COMPLETING
+    async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
+        self._book.conclude(lease, result, trying=trying)
 
     async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
-        row = self._owned(lease)
-        if row.superseded:
-            return False
-        row.completion_tried = sent
-        return True
+        return self._book.try_completion(lease, sent=sent) is not None
 
-    async def release(self, lease: Lease, after: float) -> None:
-        row = self._owned(lease)
-        del self._held[lease.execution.id]
-        if after <= 0:
-            self._wait_again(row)
-            return
-        self._leave_running(row)
-        row.phase = Phase.WAITING
-        row.worker = ""
-        self._alarms[lease.execution.id] = asyncio.get_running_loop().create_task(
-            self._wake_later(row, after)
-        )
-
-    async def _wake_later(self, row: _Row, after: float) -> None:
-        await self._clock.sleep(after)
-        self._due(row)
-
-    def _due(self, row: _Row) -> None:
-        del self._alarms[row.execution.id]
-        self._enqueue(row)
+    async def release(self, lease: Lease, after: float, why: str = "") -> None:
+        self._book.release(lease, after, why)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        row = self._owned(lease)
-        execution = row.execution
-        self._leave_running(row)
-        del self._held[execution.id]
-        del self._rows[execution.id]
-        if self._latest.get(row.key) is row:
-            del self._latest[row.key]
-        for follower in row.followers:
-            self._enqueue(self._rows[follower])
-        self._settled[execution.id] = Record(
-            execution.id,
-            execution.block,
-            Phase.SETTLED,
-            row.attempts,
-            execution.accepted_at,
-            tuple([_erased(each) for each in row.effects.values()]),
-            None,
-            outcome,
-        )
+        self._remember(*self._book.settle(lease, outcome))
+
+    def _remember(self, row: Row, record: Record) -> None:
+        self._settled[record.execution] = record, row if record.kept else None
         if len(self._settled) > KEPT:
             self._settled.popitem(last=False)
-        if self._unique:
-            self._seen[row.key] = (execution.id, self._clock.now() + DUPLICATE_FOR)
-            if len(self._seen) > REMEMBERED:
-                self._seen.popitem(last=False)
 
     def backlog(self) -> int:
-        return len(self._rows) - self._running
+        return self._book.backlog()
+
+    def trouble(self) -> str:
+        return ""
 
     async def find(self, execution: str) -> Record | None:
-        row = self._rows.get(execution)
-        if row is None:
-            return self._settled.get(execution)
-        return Record(
-            execution,
-            row.execution.block,
-            row.phase,
-            row.attempts,
-            row.execution.accepted_at,
-            tuple(row.effects.values()),
-            row.result,
-        )
+        row = self._book.find(execution)
+        if row is not None:
+            return row.record()
+        record, _ = self._settled.get(execution, (None, None))
+        return record
 
-    def _owned(self, lease: Lease) -> _Row:
-        row = self._rows.get(lease.execution.id)
-        if row is None or row.epoch != lease.epoch or lease.execution.id not in self._held:
-            raise Fenced(f"execution {lease.execution.id} is no longer this worker's")
-        return row
+    async def search(self, query: Query) -> list[Record]:
+        over = [record for record, _ in self._settled.values() if matches(query, record)]
+        found = [*over, *(row.record() for row in self._book.search(query))]
+        found.sort(key=lambda record: record.accepted_at, reverse=True)
+        return found[: query.limit]
 
-    def _leave_running(self, row: _Row) -> None:
-        if row.phase is Phase.RUNNING:
-            self._running -= 1
+    async def retry(self, execution: str, *, fresh: bool = False) -> Record:
+        record, row = self._settled.get(execution, (None, None))
+        if row is None or record is None or not record.kept:
+            raise CannotDo(why_not_retried(execution, record))
+        self._book.revive(row, fresh=fresh)
+        del self._settled[execution]
+        return row.record()
 
-    def _wait_again(self, row: _Row) -> None:
-        self._leave_running(row)
-        row.phase = Phase.WAITING
-        row.worker = ""
-        self._enqueue(row)
-
-    def _enqueue(self, row: _Row) -> None:
-        queue = row.execution.block if row.result is None else FIXED
-        self._waiting.setdefault(queue, deque()).append(row)
-        self._ready()
-
-    def _seen_lately(self, key: bytes) -> str | None:
-        execution, until = self._seen.get(key, ("", 0.0))
-        return execution if until > self._clock.now() else None
-
-
-def _erased(effect: Effect) -> Effect:
-    """An effect without what it gave back, but for the ids of a message."""
-    return effect if effect.kind == "send" else replace(effect, value=b"")
+    async def drop(self, execution: str) -> Record:
+        if (row := self._book.find(execution)) is not None:
+            row, record = self._book.drop(execution, Failure("dropped").result(), DROPPED)
+            if record is not None:
+                self._remember(row, record)
+            return record or row.record()
+        record, _ = self._settled.get(execution, (None, None))
+        if record is None or not record.kept:
+            raise CannotDo(why_not_dropped(execution, record))
+        del self._settled[execution]
+        return record
