@@ -18,7 +18,7 @@ from vertexkit.call import Call
 from vertexkit.errors import CallError, DefinitionError, SettingsError
 from vertexkit.testing import FakeDialog, FakePlatform
 
-QUIET = Settings.of(platform_url="http://127.0.0.1:9/api", log_level="error")
+QUIET = Settings.of(platform_url="http://127.0.0.1:9/api", log_level="error", journal="memory:")
 
 
 @asynccontextmanager
@@ -66,7 +66,10 @@ async def test_an_app_is_an_asgi_application() -> None:
     platform.subscribe(lambda _: done.set())
     async with served(platform_behind(platform)) as outside:
         url = f"{outside.base_url}/api"
-        app = small(lifespan=lifespan, settings=Settings.of(platform_url=url, log_level="error"))
+        app = small(
+            lifespan=lifespan,
+            settings=Settings.of(platform_url=url, log_level="error", journal="memory:"),
+        )
         async with served(app) as client:
             answer = await client.post("/blocks/echo", json={"token": "t", "a": 1})
             assert answer.status_code == 200
@@ -232,7 +235,10 @@ async def test_an_app_may_be_started_again() -> None:
 
 async def test_a_server_does_not_start_what_cannot_work() -> None:
     """uvicorn is told at the start of the lifespan: it exits instead of listening."""
-    for app in (small(settings=Settings.of(log_level="error")), App(settings=QUIET)):
+    for app in (
+        small(settings=Settings.of(log_level="error", journal="memory:")),
+        App(settings=QUIET),
+    ):
         server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="on", log_config=None))
         with pytest.raises(SystemExit):
             await server.serve()

@@ -14,7 +14,8 @@ FLOORS = {
     1: "errors execution clock units sentence step problems botone botone.models botone.turns",
     2: "settings call logs events cutter journal.base botone.wire",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
-    "journal.memory botone.transport inbox",
+    "journal.tables journal.readings journal.file journal.store journal.memory journal.sqlite "
+    "botone.transport inbox",
     4: "botone.vertex http_client journal",
     5: "refusals backstage context synccontext completion",
     6: "signature blocks",
@@ -36,6 +37,8 @@ HTTPX = "http_client"
 STATEFUL = {
     "cutter._Fence",
     "journal.row.Row",
+    "journal.store.Question",
+    "journal.store.Write",
     "testing.visits.Dialog",
     "testing.visits.Visit",
 }

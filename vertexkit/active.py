@@ -10,7 +10,7 @@ from vertexkit.attempt import Attempt, House, Park, Shutdown, Verdict
 from vertexkit.backstage import Backstage
 from vertexkit.blocks import Block
 from vertexkit.completion import UNREACHABLE, Completion
-from vertexkit.errors import Fenced, Retry
+from vertexkit.errors import Fenced, JournalUnavailable, Retry
 from vertexkit.execution import Ending, Outcome
 from vertexkit.failure import Failure
 from vertexkit.journal.base import Lease, Result
@@ -46,6 +46,7 @@ class Active:
         self._patience = patience
         self._began = backstage.clock.now()
         self._attempt: Attempt | None = None
+        self._began_handler = False
         self._completion: Completion | None = None
         self._outcome: asyncio.Future[Outcome] | None = None
         """Of a completion that the handler itself asked for."""
@@ -100,6 +101,8 @@ class Active:
                 await self._settle(outcome)
         except Fenced:
             self._tell("fenced")
+        except JournalUnavailable as error:  # another process goes on from what is written
+            self._tell("unwritten", reason=str(error))
         except Exception:
             log.exception("crashed")
             await self._park_crashed()
@@ -113,14 +116,19 @@ class Active:
             return Shutdown("the process ends")
         if self._block is None:
             return Park(Failure("unknown_block"), "the app has no such block")
+        limit = self._block.attempts or self._house.attempts
+        if self.lease.attempt > limit:
+            return Park(Failure("attempts"), f"{limit} runs have ended with the death of a worker")
 
         async def complete(result: Result) -> None:
             self._outcome = asyncio.ensure_future(self._conclude(result))
             await asyncio.shield(self._outcome)
 
         self._attempt = Attempt(self._block, self.lease, self._backstage, self._house, complete)
+        self._began_handler = True
+        crashed = self.lease.crashed and self._block.on_crash == "fail"
         try:
-            return await self._attempt.run()
+            return await self._attempt.run(Failure("crashed") if crashed else None)
         finally:
             self._attempt = None
 
@@ -137,13 +145,16 @@ class Active:
                 raise verdict
             case Retry() if self._last_call is None:
                 self._tell("retried", seconds=verdict.after, why=verdict.reason)
-                await self._backstage.journal.release(self.lease, verdict.after)
+                await self._backstage.journal.release(self.lease, verdict.after, verdict.reason)
                 return None
-            case _ if self._backstage.journal.survives:
+            case _ if self._backstage.journal.survives and self._may_run_again():
                 await self._release()
                 return None
             case _:
                 return await self._conclude(Failure("shutdown").result())
+
+    def _may_run_again(self) -> bool:
+        return self._block is None or self._block.on_crash == "run" or not self._began_handler
 
     async def _release(self) -> None:
         """Leave it to the next process, or to another one."""
@@ -152,12 +163,14 @@ class Active:
 
     async def _conclude(self, result: Result) -> Outcome:
         """Fix the result, then complete with it."""
-        await self._backstage.journal.conclude(self.lease, result)
+        await self._backstage.journal.conclude(self.lease, result, trying=True)
         self._tell("concluded", code=result.code)
-        return await self._complete(result)
+        return await self._complete(result, noted=True)
 
-    async def _complete(self, result: Result) -> Outcome:
-        self._completion = Completion(self._backstage, self.lease, result, self._patience)
+    async def _complete(self, result: Result, *, noted: bool = False) -> Outcome:
+        self._completion = Completion(
+            self._backstage, self.lease, result, self._patience, noted=noted
+        )
         if self._last_call is not None:
             self._completion.hurry(self._last_call)
         outcome = await self._completion.run()
@@ -167,6 +180,8 @@ class Active:
 
     async def _park(self, park: Park) -> Outcome:
         """Give it up, but let the dialog go on if the platform can be reached."""
+        if self._block is not None and self._block.on_park == "leave":
+            return Outcome(Ending.PARKED, park.failure.code, reason=park.reason)
         outcome = await self._conclude(park.failure.result())
         said = "" if outcome.ending is Ending.COMPLETED else f"; {outcome.reason}"
         return Outcome(Ending.PARKED, park.failure.code, outcome.confirmed_by, park.reason + said)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, TypeVar, Unpack
 
 import anyio
 import structlog
@@ -16,8 +16,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit import logs
 from vertexkit.attempt import House, Middleware, OnFailure
-from vertexkit.backstage import Backstage, OnUnknown
-from vertexkit.blocks import Blocks
+from vertexkit.backstage import Backstage
+from vertexkit.blocks import Blocks, BlockTerms
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import AiohttpWire, Wire
 from vertexkit.call import ReadCall, read_call
@@ -27,7 +27,7 @@ from vertexkit.errors import DefinitionError
 from vertexkit.events import Events
 from vertexkit.inbox import Inbox
 from vertexkit.journal import open_journal
-from vertexkit.journal.base import Journal
+from vertexkit.journal.base import Journal, Rules
 from vertexkit.problems import problem
 from vertexkit.receiver import Gate, Receiver
 from vertexkit.refusals import Refusals
@@ -40,6 +40,13 @@ Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
 CODES = {404: "not_found", 405: "method_not_allowed"}
 
 log = structlog.get_logger("vertexkit")
+
+
+def rules(settings: Settings) -> Rules:
+    """What a journal is told of the settings."""
+    return Rules(
+        settings.lease, settings.tokens == "unique", settings.retention, settings.parked_retention
+    )
 
 
 class Service:
@@ -151,21 +158,10 @@ class App:
         *,
         title: str = "",
         description: str = "",
-        timeout: float | None = None,
-        concurrency: int | None = None,
-        attempts: int | None = None,
-        on_unknown: OnUnknown = "assume_sent",
+        **terms: Unpack[BlockTerms],
     ) -> Callable[[H], H]:
         """Make a handler a block; as `Blocks.block`, and it raises the same."""
-        return self.blocks.block(
-            name,
-            title=title,
-            description=description,
-            timeout=timeout,
-            concurrency=concurrency,
-            attempts=attempts,
-            on_unknown=on_unknown,
-        )
+        return self.blocks.block(name, title=title, description=description, **terms)
 
     def include(self, blocks: Blocks) -> None:
         """Serve the blocks of a collection too.
@@ -208,12 +204,7 @@ class App:
                 'the app has no block: decorate a handler with @app.block("name")'
             )
         clock = clock or Clock()
-        journal = journal or open_journal(
-            settings.journal,
-            clock,
-            settings.lease,
-            unique_tokens=settings.tokens == "unique",
-        )
+        journal = journal or open_journal(settings.journal, clock, rules(settings))
         async with AsyncExitStack() as stack:
             wire = wire or AiohttpWire()
             stack.push_async_callback(wire.close)

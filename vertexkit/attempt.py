@@ -113,10 +113,14 @@ class Attempt:
             self._context.close(reason)
             self._end()
 
-    async def run(self) -> Verdict:
-        """Run the handler and say what it came to. Never raises what a handler raises."""
+    async def run(self, instead: Failure | None = None) -> Verdict:
+        """Run the handler and say what it came to. Never raises what a handler raises.
+
+        Args:
+            instead: it is not to run: it failed, like this.
+        """
         try:
-            return await self._run()
+            return await (self._run() if instead is None else self._fail(instead))
         finally:
             self._end()
             del self._context  # it knows this run too: a circle, left to the garbage collector
@@ -295,6 +299,6 @@ def _error(task: asyncio.Future[Any]) -> BaseException | None:
 
 
 def _forget(task: asyncio.Future[Any]) -> None:
-    """Take note of an abandoned task's error, so that asyncio does not complain of it."""
+    """Look at an abandoned task's error: asyncio complains of those nobody looked at."""
     if not task.cancelled():
         task.exception()

@@ -17,6 +17,11 @@ from vertexkit.journal.base import Journal, Lease
 OnUnknown = Literal["assume_sent", "resend", "raise", "park"]
 """What to do with a message of which nobody can tell whether it was sent."""
 
+OnCrash = Literal["run", "fail"]
+"""After the death of its process: run the handler again, or complete the block as `crashed`."""
+OnPark = Literal["complete", "leave"]
+"""Before an execution is parked: complete the block as failed, or leave the dialog as it is."""
+
 log = structlog.get_logger("vertexkit.block")
 
 

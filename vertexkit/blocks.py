@@ -6,9 +6,9 @@ import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, get_args
+from typing import Any, TypedDict, TypeVar, Unpack, get_args
 
-from vertexkit.backstage import OnUnknown
+from vertexkit.backstage import OnCrash, OnPark, OnUnknown
 from vertexkit.errors import DefinitionError
 from vertexkit.signature import Handler, Signature, read_signature, where
 
@@ -32,6 +32,34 @@ class Block:
     """Runs of one execution; None: the app's."""
     on_unknown: OnUnknown = "assume_sent"
     """What to do with a message of which nobody can tell whether it was sent."""
+    on_crash: OnCrash = "run"
+    """Whether the handler runs again after the death of its process."""
+    on_park: OnPark = "complete"
+    """Whether the block is completed as failed before its execution is parked."""
+
+
+class BlockTerms(TypedDict, total=False):
+    """How a block is run: keywords of `@app.block`."""
+
+    timeout: float | None
+    """Seconds for one run; the app's `VERTEXKIT_TIMEOUT` if None."""
+    concurrency: int | None
+    """Runs at once; the app's `VERTEXKIT_CONCURRENCY` if None."""
+    attempts: int | None
+    """Runs of one execution, those after `Retry` and after a crash included; the app's if None."""
+    on_unknown: OnUnknown
+    """What to do with a message of which nobody can tell whether it was sent: `assume_sent`,
+    `resend`, `raise` (`SendOutcomeUnknown`) or `park`."""
+    on_crash: OnCrash
+    """After the death of the process in the middle of a run: `run` it again from the top, where
+    what was sent and stepped is not repeated; or `fail`: complete the block as `crashed`."""
+    on_park: OnPark
+    """Before an execution is parked: `complete` the block as failed, so that the dialog goes on;
+    or `leave` it, for an operator's `vertexkit executions retry`."""
+
+
+POLICIES = {"on_unknown": OnUnknown, "on_crash": OnCrash, "on_park": OnPark}
+"""The words that each policy of a block may be."""
 
 
 class Blocks(Mapping[str, Block]):
@@ -58,10 +86,7 @@ class Blocks(Mapping[str, Block]):
         *,
         title: str = "",
         description: str = "",
-        timeout: float | None = None,
-        concurrency: int | None = None,
-        attempts: int | None = None,
-        on_unknown: OnUnknown = "assume_sent",
+        **terms: Unpack[BlockTerms],
     ) -> Callable[[H], H]:
         """Make a handler a block, served at `POST /blocks/{name}`.
 
@@ -72,11 +97,7 @@ class Blocks(Mapping[str, Block]):
             name: lower-case letters, digits, `-` and `_`; at most 64.
             title: for people; the name if empty.
             description: for people; the handler's docstring if empty.
-            timeout: seconds for one run; the app's `VERTEXKIT_TIMEOUT` if None.
-            concurrency: runs at once; the app's `VERTEXKIT_CONCURRENCY` if None.
-            attempts: runs of one execution, `Retry` included; the app's if None.
-            on_unknown: what to do with a message of which nobody can tell whether it was sent:
-                `assume_sent`, `resend`, `raise` (`SendOutcomeUnknown`) or `park`.
+            **terms: how it is run: the keywords of `BlockTerms`.
 
         Raises:
             DefinitionError: with file, line and mend.
@@ -90,26 +111,10 @@ class Blocks(Mapping[str, Block]):
                 raise DefinitionError(
                     f"{at}: a block's name is of a-z, 0-9, - and _, at most 64, not {name!r}"
                 )
-            terms = {"timeout": timeout, "concurrency": concurrency, "attempts": attempts}
-            for term, value in terms.items():
-                if value is not None and not 0 < value < math.inf:
-                    raise DefinitionError(f"{at}: block {name!r}: {term} has to be above 0")
-            if on_unknown not in (policies := get_args(OnUnknown)):
-                raise DefinitionError(
-                    f"{at}: block {name!r}: on_unknown has to be one of {', '.join(policies)}"
-                )
+            _check_terms(f"{at}: block {name!r}", terms)
             signature = read_signature(name, handler, _names_around())
             text = description or inspect.getdoc(handler) or ""
-            block = Block(
-                name,
-                title or name,
-                text,
-                signature,
-                timeout,
-                concurrency,
-                attempts,
-                on_unknown,
-            )
+            block = Block(name, title or name, text, signature, **terms)
             self._check_free(block)
             self._blocks[name] = block
             return handler
@@ -133,6 +138,23 @@ class Blocks(Mapping[str, Block]):
                 f"{where(block.signature.handler)}: the name {block.name!r} is taken by the block "
                 f"at {where(earlier.signature.handler)}; give one of them another name"
             )
+
+
+def _check_terms(at: str, terms: BlockTerms) -> None:
+    """Refuse terms that nothing can be run by.
+
+    Raises:
+        DefinitionError: names the term and what it may be.
+    """
+    for term, value in terms.items():
+        if term not in BlockTerms.__annotations__:
+            known = ", ".join(("title", "description", *BlockTerms.__annotations__))
+            raise DefinitionError(f"{at}: there is no {term}=; there is {known}")
+        if term in POLICIES:
+            if value not in (words := get_args(POLICIES[term])):
+                raise DefinitionError(f"{at}: {term} has to be one of {', '.join(words)}")
+        elif value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+            raise DefinitionError(f"{at}: {term} has to be above 0")
 
 
 def _names_around() -> dict[str, Any]:

@@ -26,14 +26,24 @@ class Completion:
         lease: of the execution; its result has been fixed in the journal.
         result: the one that was fixed.
         patience: seconds until it is given up.
+        noted: the first try is in the journal already.
     """
 
-    def __init__(self, backstage: Backstage, lease: Lease, result: Result, patience: float) -> None:
+    def __init__(
+        self,
+        backstage: Backstage,
+        lease: Lease,
+        result: Result,
+        patience: float,
+        *,
+        noted: bool = False,
+    ) -> None:
         self._backstage = backstage
         self._lease = lease
         self._result = result
         self._give_up = backstage.clock.now() + patience
         self._unknown = lease.completion_tried
+        self._noted = noted
         self._forbidden = 0
         self._failures = 0
         self._hurried = asyncio.Event()
@@ -54,7 +64,8 @@ class Completion:
             Fenced: another worker does it by now.
         """
         journal, vertex = self._backstage.journal, self._backstage.vertex
-        while await journal.try_completion(self._lease):
+        while self._noted or await journal.try_completion(self._lease):
+            self._noted = False
             try:
                 await vertex.complete(self._lease.execution.token, self._result.data)
             except PlatformError as error:

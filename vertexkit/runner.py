@@ -161,10 +161,13 @@ class Runner:
     def _room(self) -> dict[str, int]:
         """How many more runs each block may have."""
         running = self._running
-        return {
+        room = {
             name: (block.concurrency or self._concurrency) - running[name]
             for name, block in self._blocks.items()
         }
+        for name in self._backstage.journal.unserved(self._blocks):
+            room[name] = self._concurrency  # nobody has a handler for it: it is parked
+        return room
 
     async def _renew(self) -> None:
         """Keep the leases; learn what other workers did."""

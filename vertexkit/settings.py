@@ -72,8 +72,12 @@ class Settings(BaseSettings):
     for 24 hours."""
 
     # Work
-    journal: str = "memory:"
-    """Where executions are kept."""
+    journal: str = "sqlite:.vertexkit/journal.db"
+    """Where executions are kept: `sqlite:PATH`, or `memory:`, which survives no crash."""
+    retention: float = Field(86_400.0, ge=0)
+    """For how long an ended execution can be looked up; the newest 100,000 at most."""
+    parked_retention: float = Field(30 * 86_400.0, ge=0)
+    """For how long a parked one is kept for an operator."""
     concurrency: int = Field(1000, ge=1)
     """Handlers running at once."""
     threads: int = Field(40, ge=1)

@@ -19,7 +19,9 @@ async def test_it_can_be_deployed_by_itself(name: str) -> None:
     app = import_module(f"example_blocks.{name}").app
     assert isinstance(app, App)
     assert [block.title for block in app.blocks.values()] != [""]
-    async with app.started(Settings.of(platform_url="http://127.0.0.1:9/api")) as service:
+    async with app.started(
+        Settings.of(platform_url="http://127.0.0.1:9/api", journal="memory:")
+    ) as service:
         assert service.readiness() == (200, {"ready": True})
         assert len(app.blocks) == 1
 

@@ -9,8 +9,9 @@ import pytest
 
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution, Token
-from vertexkit.journal.base import Acceptance, Journal, Lease
+from vertexkit.journal.base import Acceptance, Journal, Lease, Rules
 from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.sqlite import SqliteJournal
 from vertexkit.testing import VirtualClock
 
 LEASE = 30.0
@@ -19,7 +20,10 @@ PLENTY = 1000
 
 Make: TypeAlias = Callable[[Clock, Path], Journal]
 
-JOURNALS: dict[str, Make] = {"memory": lambda clock, _: MemoryJournal(clock, LEASE)}
+JOURNALS: dict[str, Make] = {
+    "memory": lambda clock, _: MemoryJournal(clock, LEASE),
+    "sqlite": lambda clock, folder: SqliteJournal(folder / "journal.db", clock, Rules(LEASE)),
+}
 """Each kind of journal, made in an empty folder. What it is called is the test's parameter."""
 
 

@@ -9,7 +9,7 @@ import pytest
 from vertexkit.errors import SettingsError
 from vertexkit.execution import Ending, Outcome
 from vertexkit.journal import open_journal
-from vertexkit.journal.base import Acceptance, Result
+from vertexkit.journal.base import Acceptance, Result, Rules
 from vertexkit.journal.calls import DUPLICATE_FOR
 from vertexkit.journal.memory import KEPT, MemoryJournal
 from vertexkit.testing import VirtualClock
@@ -29,7 +29,7 @@ def desk(make_desk: "type[Desk]") -> "Desk":
 
 async def test_it_says_that_it_survives_nothing() -> None:
     """Whoever runs it is told in words that a killed process takes its executions along."""
-    journal = open_journal("memory:", VirtualClock(), 30.0, unique_tokens=False)
+    journal = open_journal("memory:", VirtualClock(), Rules())
     assert isinstance(journal, MemoryJournal)
     assert not journal.survives
     assert "lost" in journal.promise
@@ -38,7 +38,7 @@ async def test_it_says_that_it_survives_nothing() -> None:
 async def test_an_unknown_journal_is_refused_by_name() -> None:
     """A journal that there is not is named in a sentence, with those that there are."""
     with pytest.raises(SettingsError, match=r"VERTEXKIT_JOURNAL: .* paper: .*memory:"):
-        open_journal("paper:tray", VirtualClock(), 30.0, unique_tokens=False)
+        open_journal("paper:tray", VirtualClock(), Rules())
 
 
 async def test_only_the_last_ends_are_kept(desk: "Desk") -> None:

@@ -1,6 +1,6 @@
 """What every journal promises."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -138,6 +138,20 @@ class Query:
     """The newest so many."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What every kind of journal is told. Seconds."""
+
+    lease: float = 30.0
+    """For how long a silent worker keeps its executions."""
+    unique_tokens: bool = False
+    """The same call again is a duplicate for 24 hours, even after its end."""
+    retention: float = 86_400.0
+    """For how long an ended execution can be looked up."""
+    parked_retention: float = 30 * 86_400.0
+    """The same for a parked one."""
+
+
 class Journal(Protocol):
     """Keeps every execution from its acceptance to its outcome.
 
@@ -224,6 +238,12 @@ class Journal(Protocol):
 
     def backlog(self) -> int:
         """How many executions wait for a handler or for the platform. Cheap."""
+
+    def unserved(self, blocks: Collection[str]) -> set[str]:
+        """Blocks that executions wait for and that are none of these. Cheap.
+
+        If `blocks` are all that the workers of this journal serve, somebody has to park those.
+        """
 
     def trouble(self) -> str:
         """Why it cannot be written now; empty if it can, as far as is known. Cheap."""

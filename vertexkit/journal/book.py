@@ -1,7 +1,7 @@
 """The rules by which executions are accepted, claimed and settled, in one process's memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from vertexkit.clock import Clock
@@ -62,7 +62,7 @@ class Book:
 
     def keep(self, row: Row) -> Acceptance:
         """It is written: it may be claimed, or waits for the one it follows."""
-        row.arriving = None
+        row.arriving = False
         if row.follows is None:
             self._queues.put(row)
             return Acceptance(row.execution.id, new=True)
@@ -228,7 +228,7 @@ class Book:
         self.calls.end(row)
         for follower in row.followers:
             follower.follows = None
-            if follower.arriving is None:
+            if not follower.arriving:
                 self._queues.put(follower)
         return row.ended(outcome, now)
 
@@ -237,6 +237,10 @@ class Book:
     def backlog(self) -> int:
         """How many wait for a handler or for the platform, or are just arriving."""
         return len(self._rows) - self._running
+
+    def unserved(self, blocks: Collection[str]) -> set[str]:
+        """Blocks that somebody waits for and that are none of these."""
+        return self._queues.blocks().difference(blocks)
 
     def find(self, execution: str) -> Row | None:
         """One that is under way."""

@@ -1,13 +1,13 @@
 """The journal of tests and trials: everything in this process's memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
 from vertexkit.errors import CannotDo
 from vertexkit.execution import Effect, Execution, Outcome
 from vertexkit.failure import Failure
-from vertexkit.journal.base import Acceptance, Lease, Query, Record, Renewal, Result
+from vertexkit.journal.base import Acceptance, Lease, Query, Record, Renewal, Result, Rules
 from vertexkit.journal.book import Book
 from vertexkit.journal.orders import DROPPED, matches, why_not_dropped, why_not_retried
 from vertexkit.journal.row import Row
@@ -87,6 +87,9 @@ class MemoryJournal:
     def backlog(self) -> int:
         return self._book.backlog()
 
+    def unserved(self, blocks: Collection[str]) -> set[str]:
+        return self._book.unserved(blocks)
+
     def trouble(self) -> str:
         return ""
 
@@ -122,3 +125,8 @@ class MemoryJournal:
             raise CannotDo(why_not_dropped(execution, record))
         del self._settled[execution]
         return record
+
+
+def make(_: str, clock: Clock, rules: Rules) -> MemoryJournal:
+    """For `memory:`."""
+    return MemoryJournal(clock, rules.lease, unique_tokens=rules.unique_tokens)

@@ -1,6 +1,5 @@
 """One execution that is under way, as a journal's process has it in mind."""
 
-from asyncio import Future
 from dataclasses import dataclass, field, replace
 
 from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome
@@ -31,13 +30,15 @@ class Row:
     """The earlier execution of the same call that has to settle first."""
     followers: list["Row"] = field(default_factory=list)
     """Executions of the same call that wait for this one to settle."""
-    arriving: "Future[None] | None" = None
-    """Set until it is kept: it may still come to nothing."""
+    arriving: bool = False
+    """Not kept yet: it may still come to nothing."""
     elsewhere: bool = False
     """Its call is too large to be held in mind: it has to be fetched when it is claimed."""
     dialog: int | None = None
     claimed_at: float | None = None
     due_at: float | None = None
+    due_in: float | None = None
+    """Seconds from its release to `due_at`, so that a clock that was set back cannot stretch it."""
     concluded_at: float | None = None
     tried_at: float | None = None
     tries: int = 0

@@ -21,6 +21,7 @@ from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.platform import FakePlatform
 
 PLATFORM = "http://platform.test/api"
+DEFAULTS = {"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0, "journal": "memory:"}
 RETRIES = frozenset({"send_retried", "complete_retried", "retried"})
 PATIENCE = 60.0
 TAKEN: ContextVar[str | None] = ContextVar("TAKEN", default=None)
@@ -109,9 +110,7 @@ class FakeDialog:
         self.app = app
         self.clock = clock or (platform.clock if platform is not None else VirtualClock())
         self.platform = platform if platform is not None else FakePlatform(clock=self.clock)
-        self._settings = Settings.of(
-            **({"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0} | settings)
-        )
+        self._settings = Settings.of(**(DEFAULTS | settings))
         self._patience = patience
         self._service: Service | None = None
         self._asgi: ASGIApp | None = None

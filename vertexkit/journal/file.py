@@ -1,0 +1,132 @@
+"""The journal's file: how it is opened, or refused."""
+
+import os
+import sqlite3
+import stat
+from pathlib import Path
+from urllib.parse import quote
+
+from vertexkit.errors import JournalRefused
+from vertexkit.journal.tables import APPLICATION, TABLES, VERSION
+
+OLDEST_SQLITE = (3, 37, 0)
+"""The first with STRICT tables."""
+BUSY = 5.0
+"""Seconds that a start waits for another process to let go of the file."""
+
+
+def open_file(path: Path) -> sqlite3.Connection:
+    """Open a journal's file, or make it; this process alone has it from now on.
+
+    The lock is SQLite's own (`locking_mode = EXCLUSIVE`): a second connection, even of another
+    program, is refused. That is also what keeps SQLite before 3.51.3 safe, which may corrupt a
+    file in WAL mode that several connections write (https://sqlite.org/wal.html).
+
+    Raises:
+        JournalRefused: with the path, the cause and the mend.
+    """
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        needed = ".".join(map(str, OLDEST_SQLITE))
+        raise JournalRefused(
+            f"this Python's SQLite is {sqlite3.sqlite_version}, and the journal needs {needed} or "
+            "newer: take a newer Python, or VERTEXKIT_JOURNAL=memory: which survives no crash"
+        )
+    try:
+        unclean = _prepare(path)
+    except OSError as error:
+        raise JournalRefused(
+            f"the journal {path} cannot be used: {error.strerror}. Set VERTEXKIT_JOURNAL to "
+            "sqlite: and a path where this user may write"
+        ) from error
+    connection = _connect(path)
+    try:
+        _check(connection, path, unclean=unclean)
+    except sqlite3.Error as error:
+        connection.close()
+        raise JournalRefused(_explain(path, error)) from error
+    except JournalRefused:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(path: Path) -> bool:
+    """Make folder and file for this user's eyes only; was it left in the middle of something?"""
+    folder = path.parent
+    if not folder.is_dir():
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / ".gitignore").write_text("*\n", encoding="ascii")
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    mode = path.stat().st_mode
+    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise JournalRefused(
+            f"the journal {path} holds tokens, and everybody on this machine may read it: "
+            f"chmod o-rwx {path}"
+        )
+    wal = path.with_name(f"{path.name}-wal")
+    return wal.exists() and wal.stat().st_size > 0
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+    return sqlite3.connect(
+        uri, uri=True, timeout=BUSY, isolation_level=None, check_same_thread=False
+    )
+
+
+def _check(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> None:
+    execute = connection.execute
+    execute("PRAGMA locking_mode = EXCLUSIVE")
+    execute("PRAGMA journal_mode = WAL")
+    execute("PRAGMA synchronous = FULL")
+    execute("PRAGMA secure_delete = FAST")
+    execute("PRAGMA journal_size_limit = 16777216")
+    execute("BEGIN EXCLUSIVE")  # from here on the file is this process's
+    [application] = execute("PRAGMA application_id").fetchone()
+    [version] = execute("PRAGMA user_version").fetchone()
+    [tables] = execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if not tables and not application:
+        for statement in TABLES.split(";"):
+            execute(statement)
+        execute(f"PRAGMA application_id = {APPLICATION}")
+        execute(f"PRAGMA user_version = {VERSION}")
+    elif application != APPLICATION:
+        raise JournalRefused(
+            f"{path} is an SQLite file, but no journal of vertexkit: set VERTEXKIT_JOURNAL to "
+            "another path"
+        )
+    elif version != VERSION:
+        raise JournalRefused(
+            f"the journal {path} has version {version} of its tables, and this vertexkit writes "
+            f"version {VERSION}: use the vertexkit that wrote it until nothing is under way "
+            "(vertexkit executions list), then move the file away"
+        )
+    execute("COMMIT")
+    if unclean:
+        [found] = execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            raise sqlite3.DatabaseError(found)
+
+
+def _explain(path: Path, error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_BUSY"):
+        return (
+            f"the journal {path} is in use by another process: stop it, or give this one a "
+            "journal of its own (VERTEXKIT_JOURNAL=sqlite:PATH); several processes of one app "
+            "share one with vertexkit run --workers"
+        )
+    if name.startswith("SQLITE_FULL"):
+        return (
+            f"the journal {path} cannot be written: the disk is full. Make room, then start again"
+        )
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return (
+            f"the journal {path} cannot be written ({error}): let this user write the file and "
+            "its folder, or set VERTEXKIT_JOURNAL to another path"
+        )
+    return (
+        f"the journal {path} is damaged ({error}). Nothing was changed. Keep a copy of it and of "
+        f"{path.name}-wal; what can be read is recovered by: sqlite3 {path} .recover; to start "
+        "with an empty journal, move both away"
+    )

@@ -1,0 +1,295 @@
+"""The journal of one machine: an SQLite file, and the rules in memory."""
+
+import asyncio
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from vertexkit.clock import Clock
+from vertexkit.errors import CannotDo, JournalError, JournalUnavailable, SettingsError
+from vertexkit.execution import Effect, Execution, Outcome
+from vertexkit.failure import Failure
+from vertexkit.journal import tables
+from vertexkit.journal.base import Acceptance, Lease, Phase, Query, Record, Renewal, Result, Rules
+from vertexkit.journal.book import Book
+from vertexkit.journal.calls import DUPLICATE_FOR
+from vertexkit.journal.file import open_file
+from vertexkit.journal.orders import DROPPED, why_not_dropped, why_not_retried
+from vertexkit.journal.readings import (
+    purge,
+    read_call,
+    read_ended,
+    read_one,
+    read_over,
+    read_rows,
+)
+from vertexkit.journal.row import SEND, Row, keeps_secrets
+from vertexkit.journal.store import Store
+
+HELD = 4096
+"""Bytes of a call's body up to which it is held in mind while it waits; larger ones are read
+from the file again when they are claimed, so that a long queue does not fill the memory."""
+KEPT = 100_000
+"""Ended executions that are kept, at most, beside the parked ones."""
+PURGE_EVERY = 60.0
+"""Seconds between two looks at what may be deleted."""
+PURGED = 2000
+"""Ended executions after which one looks earlier; twice as many are deleted at once, at most."""
+
+
+class SqliteJournal:
+    """Keeps executions in a file that this process alone has open.
+
+    What is under way is also in memory, where the rules are applied (`Book`); the file is written
+    after, and whoever asked is answered when it is. A process that dies leaves the file; the next
+    one reads from it what was under way.
+
+    Args:
+        path: of the file; made with its folder if it is not there.
+        clock: for leases and for what is to run again later.
+        rules: as for every journal.
+    """
+
+    survives = True
+
+    def __init__(
+        self,
+        path: Path,
+        clock: Clock,
+        rules: Rules,
+    ) -> None:
+        self.promise = (
+            f"sqlite: keeps every accepted execution in {path}; the death of this process, or of "
+            "the machine, ends none of them"
+        )
+        self._path = path
+        self._clock = clock
+        self._rules = rules
+        self._book = Book(clock, rules.lease, unique_tokens=rules.unique_tokens)
+        self._store: Store
+        self._next = 1
+        self._ended = 0
+        self._purging: asyncio.Task[None] | None = None
+
+    async def open(
+        self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._store = Store(await asyncio.to_thread(open_file, self._path), broke)
+        now = self._clock.unix()
+        if self._rules.unique_tokens:
+            for key, execution, ended_at in await self._store.ask(
+                lambda connection: read_over(connection, now - DUPLICATE_FOR)
+            ):
+                self._book.calls.remember(key, execution, ended_at + DUPLICATE_FOR - now)
+        for row in await self._store.ask(lambda c: read_rows(c, "phase <> 'settled'")):
+            due_in = min((row.due_at or now) - now, row.due_in or 0.0)
+            self._book.restore(row, due_in)
+        [[newest]] = await self._store.ask(
+            lambda c: c.execute("SELECT coalesce(max(number), 0) FROM executions").fetchall()
+        )
+        self._next = newest + 1
+        self._book.open(ready)
+        self._purging = asyncio.get_running_loop().create_task(self._purge())
+        ready()
+
+    async def close(self) -> None:
+        if self._purging is not None:
+            self._purging.cancel()
+            self._book.close()
+            await self._store.close()
+            self._purging = None
+
+    async def accept(self, execution: Execution, room: int) -> Acceptance:
+        key = execution.key
+        same = self._book.calls.same(key)
+        if same is not None:
+            return await self._duplicate(same)
+        row = self._book.enter(execution, key, room)
+        try:
+            claims = execution.token.claims
+            row.arriving = True
+            row.dialog = None if claims is None else claims.dialog_id
+            row.number, self._next = self._next, self._next + 1
+            supersedes = None if row.follows is None else row.follows.execution.id
+            values = tables.accepting(row)
+        except JournalUnavailable:
+            self._book.strike(row)
+            raise
+
+        def arrived(kept: bool) -> None:
+            if not kept:
+                self._book.strike(row)
+                return
+            if len(execution.raw) > HELD:
+                row.execution = replace(execution, inputs={}, raw=b"")
+                row.elsewhere = True
+            self._book.keep(row)
+
+        await self._store.write(tables.ACCEPT, values, power=True, optional=True, after=arrived)
+        return Acceptance(execution.id, new=True, supersedes=supersedes)
+
+    async def _duplicate(self, same: Row | str) -> Acceptance:
+        if isinstance(same, str):
+            return Acceptance(same, new=False)
+        if same.arriving:
+            await self._store.write(tables.MARK, (), power=True, optional=True)
+            if self._book.find(same.execution.id) is None and same.arriving:
+                raise JournalUnavailable("the call that this one repeats could not be kept")
+        return Acceptance(same.execution.id, new=False)
+
+    async def claim(
+        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+    ) -> list[Lease]:
+        rows = self._book.claim(worker, room, limit, early=early)
+        if not rows:
+            return []
+        written: asyncio.Future[None]
+        leases = [row.lease() for row in rows]
+        for row in rows:
+            if row.trail:
+                self._store.write(tables.TRAIL, (tables.trail(row), row.number))
+            written = self._store.write(tables.CLAIM, tables.claiming(row))
+        await written  # writes are committed in order: it is the last of them
+        return [
+            await self._whole(lease, row) if row.elsewhere else lease
+            for row, lease in zip(rows, leases, strict=True)
+        ]
+
+    async def _whole(self, lease: Lease, row: Row) -> Lease:
+        execution = await self._store.ask(lambda connection: read_call(connection, row))
+        return replace(lease, execution=execution)
+
+    async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
+        return self._book.renew(worker, executions)
+
+    async def intend(self, lease: Lease, effect: Effect) -> None:
+        row, effect = self._book.affect(lease, effect)
+        await self._store.write(tables.EFFECT, tables.affecting(row, effect), power=True)
+
+    async def confirm(self, lease: Lease, effect: Effect) -> None:
+        row, effect = self._book.affect(lease, effect)
+        await self._store.write(tables.EFFECT, tables.affecting(row, effect))
+
+    async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
+        row = self._book.conclude(lease, result, trying=trying)
+        await self._store.write(tables.CONCLUDE, tables.concluding(row, result), power=True)
+
+    async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
+        row = self._book.try_completion(lease, sent=sent)
+        if row is None:
+            return False
+        await self._store.write(
+            tables.TRY, (row.completion_tried, row.tries, row.tried_at, row.number)
+        )
+        return True
+
+    async def release(self, lease: Lease, after: float, why: str = "") -> None:
+        row = self._book.release(lease, after, why)
+        due = None if after <= 0 else self._clock.unix() + after
+        await self._store.write(tables.RELEASE, (due, after, tables.trail(row), row.number))
+
+    async def settle(self, lease: Lease, outcome: Outcome) -> None:
+        row, record = self._book.settle(lease, outcome)
+        await self._end(row, outcome, record)
+
+    async def _end(self, row: Row, outcome: Outcome, record: Record) -> None:
+        values = tables.settling(row, outcome, record.ended_at or 0.0)
+        if keeps_secrets(outcome):
+            await self._store.write(tables.PARK, values)
+            return
+        if any(effect.kind != SEND for effect in row.effects.values()):
+            self._store.write(tables.ERASE_STEPS, (row.number,))
+        await self._store.write(tables.SETTLE, values)
+        self._ended += 1
+        if self._ended % PURGED == 0:
+            await self._delete()
+
+    def backlog(self) -> int:
+        return self._book.backlog()
+
+    def unserved(self, blocks: Collection[str]) -> set[str]:
+        return self._book.unserved(blocks)
+
+    def trouble(self) -> str:
+        return self._store.trouble
+
+    async def find(self, execution: str) -> Record | None:
+        row = self._book.find(execution)
+        if row is not None:
+            return None if row.arriving else row.record()
+        return await self._store.ask(lambda connection: read_one(connection, execution))
+
+    async def search(self, query: Query) -> list[Record]:
+        found = [row.record() for row in self._book.search(query)]
+        if query.phase in (None, Phase.SETTLED):
+            found += await self._store.ask(lambda connection: read_ended(connection, query))
+        found.sort(key=lambda record: record.accepted_at, reverse=True)
+        return found[: query.limit]
+
+    async def retry(self, execution: str, *, fresh: bool = False) -> Record:
+        record = await self.find(execution)
+        if record is None or not record.kept or record.outcome is None:
+            raise CannotDo(why_not_retried(execution, record))
+        [row] = await self._store.ask(lambda c: read_rows(c, "id = ?", execution))
+        self._book.revive(row, fresh=fresh)
+        if fresh:
+            self._store.write(tables.FORGET_EFFECTS, (row.number,))
+        for effect in row.effects.values():
+            self._store.write(tables.EFFECT, tables.affecting(row, effect))
+        result = row.result and row.result.data
+        values = (row.completion_tried, result, tables.trail(row), row.number)
+        await self._store.write(tables.REVIVE, values, power=True)
+        return row.record()
+
+    async def drop(self, execution: str) -> Record:
+        if self._book.find(execution) is None:
+            record = await self.find(execution)
+            if record is None or not record.kept:
+                raise CannotDo(why_not_dropped(execution, record))
+            [row] = await self._store.ask(lambda c: read_rows(c, "id = ?", execution))
+            self._store.write(tables.FORGET_EFFECTS, (row.number,))
+            await self._store.write(tables.FORGET, (row.number,), power=True)
+            return record
+        result = Failure("dropped").result()
+        row, ended = self._book.drop(execution, result, DROPPED)
+        if ended is not None:
+            await self._end(row, DROPPED, ended)
+            return ended
+        values = (result.data, result.code, row.concluded_at, tables.trail(row), row.number)
+        await self._store.write(tables.FIX, values, power=True)
+        return row.record()
+
+    async def _purge(self) -> None:
+        """Delete, now and then, what has been kept for long enough."""
+        while True:
+            try:
+                deleted = await self._delete()
+            except JournalError:
+                deleted = 0
+            if not deleted:
+                await asyncio.sleep(PURGE_EVERY)
+
+    async def _delete(self) -> int:
+        now = self._clock.unix()
+        terms: Any = (
+            now - self._rules.retention,
+            now - self._rules.parked_retention,
+            KEPT,
+            2 * PURGED,
+        )
+        return await self._store.ask(lambda connection: purge(connection, *terms))
+
+
+def make(path: str, clock: Clock, rules: Rules) -> SqliteJournal:
+    """For `sqlite:PATH`, also written as `sqlite:///PATH`.
+
+    Raises:
+        SettingsError: there is no path.
+    """
+    path = path.removeprefix("//").removeprefix("/" if path.startswith("////") else "")
+    if not path:
+        raise SettingsError(
+            "VERTEXKIT_JOURNAL: sqlite: needs a path, for example sqlite:.vertexkit/journal.db"
+        )
+    return SqliteJournal(Path(path), clock, rules)
