@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import cast
 
 import httptools
@@ -32,10 +33,14 @@ HERE = Path(__file__).parent
 WARM = 1000
 """Executions before each measurement: connections are open, and caches filled."""
 TICKS = os.sysconf("SC_CLK_TCK")
+FLOOR = "-m uvicorn floor:app --port {port} --log-level warning --no-access-log"
+BLOCK = "-m vertexkit run hello:app --port {port}"
 SERVICES = {
-    "floor": "-m uvicorn floor:app --port {port} --log-level warning --no-access-log",
-    "vertexkit": "-m vertexkit run hello:app --port {port}",
+    "floor": (FLOOR, ""),
+    "memory": (BLOCK, "memory:"),
+    "sqlite": (BLOCK, "sqlite:{folder}/journal.db"),
 }
+"""The command of each, and its journal."""
 
 
 @dataclass(frozen=True)
@@ -162,13 +167,16 @@ def free_port() -> int:
 @contextmanager
 def running(name: str, port: int, platform: int) -> Iterator[int]:
     """A service in a process of its own, on the first core; gives its pid."""
+    command, journal = SERVICES[name]
+    folder = TemporaryDirectory()
     process = subprocess.Popen(
-        [sys.executable, *SERVICES[name].format(port=port).split()],
+        [sys.executable, *command.format(port=port).split()],
         cwd=HERE,
         env=os.environ
         | {
             "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform}/api",
             "VERTEXKIT_LOG_FORMAT": "json",
+            "VERTEXKIT_JOURNAL": journal.format(folder=folder.name),
         },
         stdout=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509 - no threads yet
@@ -186,6 +194,7 @@ def running(name: str, port: int, platform: int) -> Iterator[int]:
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(40)
+        folder.cleanup()
 
 
 async def measure(name: str, executions: int, connections: int) -> Round:

@@ -241,7 +241,11 @@ async def served(
     hold = Hold(asyncio.Event())
     async with listening(platform) as platform_port:
         url = f"http://127.0.0.1:{platform_port}/api"
-        values: dict[str, Any] = {"platform_url": url, "grace": 5.0} | settings
+        values: dict[str, Any] = {
+            "platform_url": url,
+            "grace": 5.0,
+            "journal": "memory:",
+        } | settings
         app = make(hold, settings=Settings.model_validate(values), **(options or {}))
         async with listening(app) as port:
             edge = Edge(app, platform, hold, port)

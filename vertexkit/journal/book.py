@@ -2,12 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import replace
 
 from vertexkit.clock import Clock
 from vertexkit.errors import CannotDo, Fenced, QueueFull
-from vertexkit.execution import Effect, Execution, Outcome
-from vertexkit.journal.base import Acceptance, Lease, Moment, Phase, Query, Record, Renewal, Result
+from vertexkit.execution import Effect, Execution
+from vertexkit.journal.base import Acceptance, Lease, Moment, Phase, Query, Renewal, Result
 from vertexkit.journal.calls import Calls
 from vertexkit.journal.orders import matches
 from vertexkit.journal.queues import Queues
@@ -169,8 +168,8 @@ class Book:
         row = self.owned(lease)
         earlier, now = row.effects.get(effect.position), self._clock.unix()
         began = now if earlier is None or earlier.kind != effect.kind else earlier.began
-        timed = replace(effect, began=began, ended=now)
-        row.effects[effect.position] = timed
+        at, kind, digest = effect.position, effect.kind, effect.digest
+        row.effects[at] = timed = Effect(at, kind, digest, effect.state, effect.value, began, now)
         return row, timed
 
     def conclude(self, lease: Lease, result: Result, *, trying: bool) -> Row:
@@ -215,22 +214,22 @@ class Book:
         self._queues.put_later(row, after)
         return row
 
-    def settle(self, lease: Lease, outcome: Outcome) -> tuple[Row, Record]:
+    def settle(self, lease: Lease) -> Row:
         """It has its outcome: it is no longer under way."""
         row = self.owned(lease)
         del self._held[lease.execution.id]
-        return row, self._end(row, outcome)
+        self._end(row)
+        return row
 
-    def _end(self, row: Row, outcome: Outcome) -> Record:
-        execution, now = row.execution.id, self._clock.unix()
+    def _end(self, row: Row) -> None:
         self._leave_running(row)
-        del self._rows[execution]
+        row.ended_at = self._clock.unix()
+        del self._rows[row.execution.id]
         self.calls.end(row)
         for follower in row.followers:
             follower.follows = None
             if not follower.arriving:
                 self._queues.put(follower)
-        return row.ended(outcome, now)
 
     # What operators and the runner ask
 
@@ -251,8 +250,11 @@ class Book:
         found = [row for row in self._rows.values() if matches(query, row.record())]
         return found[::-1][: query.limit]
 
-    def drop(self, execution: str, result: Result, outcome: Outcome) -> tuple[Row, Record | None]:
+    def drop(self, execution: str, result: Result) -> tuple[Row, bool]:
         """Give up one that waits: complete its block with `result`, or, failing that, end it.
+
+        Returns:
+            It, and whether it has ended.
 
         Raises:
             CannotDo: a worker holds it.
@@ -262,12 +264,13 @@ class Book:
             raise CannotDo(f"{execution} is being run just now: wait for its end, or stop the app")
         self._queues.remove(row)
         if row.result is not None:
-            return row, self._end(row, outcome)
+            self._end(row)
+            return row, True
         row.result, row.concluded_at = result, self._clock.unix()
         self._note(row, "dropped", "by an operator")
         if row.follows is None:
             self._queues.put(row)
-        return row, None
+        return row, False
 
     def revive(self, row: Row, *, fresh: bool) -> None:
         """Take up again one that was parked, as if a worker had just died on it.

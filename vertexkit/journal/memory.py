@@ -77,12 +77,14 @@ class MemoryJournal:
         self._book.release(lease, after, why)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        self._remember(*self._book.settle(lease, outcome))
+        self._remember(self._book.settle(lease), outcome)
 
-    def _remember(self, row: Row, record: Record) -> None:
+    def _remember(self, row: Row, outcome: Outcome) -> Record:
+        record = row.ended(outcome)
         self._settled[record.execution] = record, row if record.kept else None
         if len(self._settled) > KEPT:
             self._settled.popitem(last=False)
+        return record
 
     def backlog(self) -> int:
         return self._book.backlog()
@@ -116,10 +118,8 @@ class MemoryJournal:
 
     async def drop(self, execution: str) -> Record:
         if (row := self._book.find(execution)) is not None:
-            row, record = self._book.drop(execution, Failure("dropped").result(), DROPPED)
-            if record is not None:
-                self._remember(row, record)
-            return record or row.record()
+            row, ended = self._book.drop(execution, Failure("dropped").result())
+            return self._remember(row, DROPPED) if ended else row.record()
         record, _ = self._settled.get(execution, (None, None))
         if record is None or not record.kept:
             raise CannotDo(why_not_dropped(execution, record))

@@ -42,6 +42,7 @@ class Row:
     concluded_at: float | None = None
     tried_at: float | None = None
     tries: int = 0
+    ended_at: float | None = None
     trail: list[Moment] = field(default_factory=list)
 
     @property
@@ -82,7 +83,7 @@ class Row:
             trail=tuple(self.trail),
         )
 
-    def ended(self, outcome: Outcome, at: float) -> Record:
+    def ended(self, outcome: Outcome) -> Record:
         """As operators see it after its end."""
         kept = keeps_secrets(outcome)
         return replace(
@@ -93,7 +94,7 @@ class Row:
             outcome=outcome,
             worker="",
             due_at=None,
-            ended_at=at,
+            ended_at=self.ended_at,
             kept=kept,
         )
 

@@ -190,11 +190,10 @@ class SqliteJournal:
         await self._store.write(tables.RELEASE, (due, after, tables.trail(row), row.number))
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        row, record = self._book.settle(lease, outcome)
-        await self._end(row, outcome, record)
+        await self._end(self._book.settle(lease), outcome)
 
-    async def _end(self, row: Row, outcome: Outcome, record: Record) -> None:
-        values = tables.settling(row, outcome, record.ended_at or 0.0)
+    async def _end(self, row: Row, outcome: Outcome) -> None:
+        values = tables.settling(row, outcome)
         if keeps_secrets(outcome):
             await self._store.write(tables.PARK, values)
             return
@@ -252,10 +251,10 @@ class SqliteJournal:
             await self._store.write(tables.FORGET, (row.number,), power=True)
             return record
         result = Failure("dropped").result()
-        row, ended = self._book.drop(execution, result, DROPPED)
-        if ended is not None:
-            await self._end(row, DROPPED, ended)
-            return ended
+        row, ended = self._book.drop(execution, result)
+        if ended:
+            await self._end(row, DROPPED)
+            return row.ended(DROPPED)
         values = (result.data, result.code, row.concluded_at, tables.trail(row), row.number)
         await self._store.write(tables.FIX, values, power=True)
         return row.record()

@@ -162,10 +162,10 @@ def concluding(row: Row, result: Result) -> tuple[Any, ...]:
     return (*fixed, row.completion_tried, row.tries, row.tried_at, row.number)
 
 
-def settling(row: Row, outcome: Outcome, at: float) -> tuple[Any, ...]:
+def settling(row: Row, outcome: Outcome) -> tuple[Any, ...]:
     """The values of SETTLE and of PARK."""
     said = (outcome.ending, outcome.code, outcome.confirmed_by, outcome.reason)
-    return (*said, at, row.number)
+    return (*said, row.ended_at, row.number)
 
 
 def trail(row: Row) -> str:
