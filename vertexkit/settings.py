@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     """Where executions are kept: `sqlite:PATH`, or `memory:`, which survives no crash."""
     retention: float = Field(86_400.0, ge=0)
     """For how long an ended execution can be looked up; the newest 100,000 at most."""
-    parked_retention: float = Field(30 * 86_400.0, ge=0)
+    parked_retention: float = Field(2_592_000.0, ge=0)
     """For how long a parked one is kept for an operator."""
     concurrency: int = Field(1000, ge=1)
     """Handlers running at once."""

@@ -100,10 +100,15 @@ def test_sigterm_lets_handlers_finish(shell: Any, platform: Any) -> None:
 def test_what_does_not_finish_in_time_is_completed_as_failed(
     shell: Any, platform: Any, twice: bool
 ) -> None:
-    """No dialog hangs because a service was stopped; who asks twice does not wait."""
+    """Without a journal that survives, no dialog hangs because a service was stopped."""
     (shell.folder / "waiting.py").write_text(WAITING, encoding="utf-8")
     service = shell.start(
-        "run", "waiting:app", "--port=0", platform_url=api(platform), grace="3600" if twice else "0"
+        "run",
+        "waiting:app",
+        "--port=0",
+        platform_url=api(platform),
+        grace="3600" if twice else "0",
+        journal="memory:",
     )
     service.wait_for('"serving"')
     url = f"http://127.0.0.1:{service.port}/blocks/waiting"
