@@ -12,9 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
     1: "errors execution clock units sentence step problems botone botone.models botone.turns",
-    2: "settings call logs events cutter journal.base botone.wire",
+    2: "settings call logs events cutter journal.record journal.base botone.wire",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
-    "journal.tables journal.readings journal.file journal.store journal.memory journal.sqlite "
+    "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "
     "botone.transport inbox",
     4: "botone.vertex http_client journal",
     5: "refusals backstage context synccontext completion",

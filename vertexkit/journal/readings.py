@@ -9,7 +9,6 @@ from pydantic_core import from_json
 from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Token
 from vertexkit.journal.base import Moment, Phase, Query, Record, Result
 from vertexkit.journal.row import Row, keeps_secrets
-from vertexkit.journal.tables import FORGET, FORGET_EFFECTS
 
 LIVE = """
 SELECT number, id, block, key, dialog, accepted_at, follows, token, phase, epoch, attempts,
@@ -140,35 +139,3 @@ def read_over(connection: sqlite3.Connection, since: float) -> list[tuple[bytes,
         "SELECT key, id, ended_at FROM executions WHERE phase = 'settled' AND ended_at > ?",
         (since,),
     ).fetchall()
-
-
-def purge(
-    connection: sqlite3.Connection, older: float, parked: float, kept: int, chunk: int
-) -> int:
-    """Delete what ended long ago, the oldest first, and give how many.
-
-    Args:
-        connection: of the journal.
-        older: Unix time; executions that ended before it go.
-        parked: the same for parked ones.
-        kept: so many of the newest stay, others go whatever their age, parked ones excepted.
-        chunk: at most so many go at once.
-    """
-    execute = connection.execute
-    [newest] = execute("SELECT max(number) FROM executions").fetchone()
-    numbers = execute(
-        "SELECT number FROM executions WHERE phase = 'settled' AND (ended_at < ? "
-        "OR ending <> 'parked' AND (ended_at < ? OR number <= ?)) ORDER BY number LIMIT ?",
-        (parked, older, (newest or 0) - kept, chunk),
-    ).fetchall()
-    if numbers:
-        execute("BEGIN IMMEDIATE")
-        try:
-            connection.executemany(FORGET_EFFECTS, numbers)
-            connection.executemany(FORGET, numbers)
-            execute("COMMIT")
-        except sqlite3.Error:
-            if connection.in_transaction:
-                connection.rollback()
-            raise
-    return len(numbers)

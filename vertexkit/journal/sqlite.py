@@ -4,20 +4,19 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from vertexkit.clock import Clock
-from vertexkit.errors import CannotDo, JournalError, JournalUnavailable, SettingsError
+from vertexkit.errors import CannotDo, JournalUnavailable, SettingsError
 from vertexkit.execution import Effect, Execution, Outcome
 from vertexkit.failure import Failure
 from vertexkit.journal import tables
 from vertexkit.journal.base import Acceptance, Lease, Phase, Query, Record, Renewal, Result, Rules
 from vertexkit.journal.book import Book
 from vertexkit.journal.calls import DUPLICATE_FOR
+from vertexkit.journal.cleaner import Cleaner
 from vertexkit.journal.file import open_file
 from vertexkit.journal.orders import DROPPED, why_not_dropped, why_not_retried
 from vertexkit.journal.readings import (
-    purge,
     read_call,
     read_ended,
     read_one,
@@ -30,12 +29,6 @@ from vertexkit.journal.store import Store
 HELD = 4096
 """Bytes of a call's body up to which it is held in mind while it waits; larger ones are read
 from the file again when they are claimed, so that a long queue does not fill the memory."""
-KEPT = 100_000
-"""Ended executions that are kept, at most, beside the parked ones."""
-PURGE_EVERY = 60.0
-"""Seconds between two looks at what may be deleted."""
-PURGED = 2000
-"""Ended executions after which one looks earlier; twice as many are deleted at once, at most."""
 
 
 class SqliteJournal:
@@ -69,8 +62,8 @@ class SqliteJournal:
         self._book = Book(clock, rules.lease, unique_tokens=rules.unique_tokens)
         self._store: Store
         self._next = 1
-        self._ended = 0
-        self._purging: asyncio.Task[None] | None = None
+        self._cleaner: Cleaner
+        self._opened = False
 
     async def open(
         self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
@@ -90,15 +83,16 @@ class SqliteJournal:
         )
         self._next = newest + 1
         self._book.open(ready)
-        self._purging = asyncio.get_running_loop().create_task(self._purge())
+        self._cleaner = Cleaner(self._store, self._clock, self._rules)
+        self._opened = True
         ready()
 
     async def close(self) -> None:
-        if self._purging is not None:
-            self._purging.cancel()
+        if self._opened:
+            self._opened = False
+            self._cleaner.stop()
             self._book.close()
             await self._store.close()
-            self._purging = None
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         key = execution.key
@@ -169,7 +163,9 @@ class SqliteJournal:
 
     async def confirm(self, lease: Lease, effect: Effect) -> None:
         row, effect = self._book.affect(lease, effect)
-        await self._store.write(tables.EFFECT, tables.affecting(row, effect))
+        written = self._store.write(tables.EFFECT, tables.affecting(row, effect))
+        if effect.kind != SEND:  # a step's result may be used at once, outside of vertexkit
+            await written
 
     async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
         row = self._book.conclude(lease, result, trying=trying)
@@ -200,9 +196,7 @@ class SqliteJournal:
         if any(effect.kind != SEND for effect in row.effects.values()):
             self._store.write(tables.ERASE_STEPS, (row.number,))
         await self._store.write(tables.SETTLE, values)
-        self._ended += 1
-        if self._ended % PURGED == 0:
-            await self._delete()
+        self._cleaner.count()
 
     def backlog(self) -> int:
         return self._book.backlog()
@@ -258,26 +252,6 @@ class SqliteJournal:
         values = (result.data, result.code, row.concluded_at, tables.trail(row), row.number)
         await self._store.write(tables.FIX, values, power=True)
         return row.record()
-
-    async def _purge(self) -> None:
-        """Delete, now and then, what has been kept for long enough."""
-        while True:
-            try:
-                deleted = await self._delete()
-            except JournalError:
-                deleted = 0
-            if not deleted:
-                await asyncio.sleep(PURGE_EVERY)
-
-    async def _delete(self) -> int:
-        now = self._clock.unix()
-        terms: Any = (
-            now - self._rules.retention,
-            now - self._rules.parked_retention,
-            KEPT,
-            2 * PURGED,
-        )
-        return await self._store.ask(lambda connection: purge(connection, *terms))
 
 
 def make(path: str, clock: Clock, rules: Rules) -> SqliteJournal:

@@ -185,7 +185,7 @@ class Store:
         self.trouble = ""
         for write in group:
             write.end()
-        self._next()
+        self._loop.call_soon(self._next)  # after those who waited: they have more to write
 
     def _failed(self, group: list[Write], error: Exception) -> None:
         name = getattr(error, "sqlite_errorname", "")

@@ -108,6 +108,17 @@ WHERE number = ?
 """
 FORGET = "DELETE FROM executions WHERE number = ?"
 FORGET_EFFECTS = "DELETE FROM effects WHERE execution = ?"
+AGED = """
+SELECT number FROM executions
+WHERE phase = 'settled' AND (ended_at < ? OR ending <> 'parked' AND ended_at < ?)
+ORDER BY number LIMIT ?
+"""
+SURPLUS = """
+SELECT number FROM executions
+WHERE number <= (SELECT max(number) FROM executions) - ? AND phase = 'settled'
+    AND ending <> 'parked'
+ORDER BY number LIMIT ?
+"""
 MARK = "SELECT 1"
 """Changes nothing: it is done when all that came before it is."""
 
