@@ -114,11 +114,7 @@ class Attempt:
             self._end()
 
     async def run(self, instead: Failure | None = None) -> Verdict:
-        """Run the handler and say what it came to. Never raises what a handler raises.
-
-        Args:
-            instead: it is not to run: it failed, like this.
-        """
+        """What came of the handler, or comes of a failure `instead`. Raises nothing of theirs."""
         try:
             return await (self._run() if instead is None else self._fail(instead))
         finally:
@@ -300,5 +296,4 @@ def _error(task: asyncio.Future[Any]) -> BaseException | None:
 
 def _forget(task: asyncio.Future[Any]) -> None:
     """Look at an abandoned task's error: asyncio complains of those nobody looked at."""
-    if not task.cancelled():
-        task.exception()
+    _error(task)

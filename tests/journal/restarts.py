@@ -37,6 +37,7 @@ class Machine:
 
         It still has the lock on its own file, so the next one gets what it left as a copy.
         """
+        self._open[-1]._book.close()  # a dead process waits for no time
         self._lives += 1
         after = self._folder / f"journal-{self._lives}.db"
         for ending in ("", "-wal"):

@@ -16,9 +16,8 @@ from vertexkit.journal.row import Row, assumed
 class Book:
     """Who waits, who runs, who holds what: all that is under way, and no input or output.
 
-    A journal that writes to a disk enters an execution, writes it, and only then says `keep`:
-    until then nobody can claim it. Everything else it asks of the book first and writes after,
-    and answers when it is written.
+    A journal on a disk enters an execution, writes it, and only then says `keep`. Everything else
+    it asks of the book first and writes after, and answers when it is written.
 
     Args:
         clock: for leases and for what is to run again later.
@@ -43,8 +42,6 @@ class Book:
     def close(self) -> None:
         """Wake nobody any more."""
         self._queues.close()
-
-    # A call arrives
 
     def enter(self, execution: Execution, key: bytes, room: int) -> Row:
         """A new execution, that nobody can claim until it is kept.
@@ -85,8 +82,6 @@ class Book:
             self._queues.put_later(row, due_in)
         elif row.follows is None:
             self._queues.put(row)
-
-    # A worker takes it
 
     def claim(self, worker: str, room: Mapping[str, int], limit: int, *, early: bool) -> list[Row]:
         """Take what is due, those with a fixed result first."""
@@ -149,8 +144,6 @@ class Book:
             if row.superseded:
                 superseded.add(execution)
         return Renewal(frozenset(lost), frozenset(superseded))
-
-    # What a worker says of it
 
     def owned(self, lease: Lease) -> Row:
         """The row of a lease that still holds.
@@ -230,8 +223,6 @@ class Book:
             follower.follows = None
             if not follower.arriving:
                 self._queues.put(follower)
-
-    # What operators and the runner ask
 
     def backlog(self) -> int:
         """How many wait for a handler or for the platform, or are just arriving."""
