@@ -7,20 +7,18 @@ the id of its execution into its result.
 
 import hashlib
 import json
-from collections import Counter
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import cached_property
 from typing import Any
 
-from vertexkit.execution import EffectState
 from vertexkit.journal.base import Record
 from vertexkit.testing.ledger import Entry
 
 SEND, COMPLETE = "send_message", "complete"
-NOBODY_KNOWS = frozenset({None, 500, 502, 504})
-"""Statuses after which the caller cannot know whether its request was processed."""
-DATA_AT_FAULT = frozenset({400, 413, 415, 422})
-"""Statuses after which other data is tried, once."""
+NAME = re.compile(r"[0-9a-f]{22}")
+"""An execution's id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +43,7 @@ class Policy:
     on_park: str = "complete"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Observed:
     """All that was seen. What is left empty is not judged."""
 
@@ -74,58 +72,75 @@ class Observed:
         """Of this block."""
         return self.policies.get(block, Policy())
 
-    @property
+    @cached_property
     def by_id(self) -> dict[str, Record]:
         """The records by execution."""
         return {record.execution: record for record in self.records}
 
-    @property
+    @cached_property
+    def by_digest(self) -> dict[str, list[Record]]:
+        """The records by the digest of each message that they have journalled."""
+        found: dict[str, list[Record]] = {}
+        for record in self.records:
+            for effect in record.effects:
+                if effect.kind == "send":
+                    found.setdefault(effect.digest, []).append(record)
+        return found
+
+    @cached_property
     def generations(self) -> dict[str, list[str]]:
-        """The executions of each token, in the order in which they were accepted."""
+        """The executions that were told for each token, the oldest first."""
         found: dict[str, list[str]] = {}
         for call in self.calls:
             known = found.setdefault(call.token, [])
             if call.execution and call.execution not in known:
                 known.append(call.execution)
-        accepted = {record.execution: record.accepted_at for record in self.records}
         for known in found.values():
-            known.sort(key=lambda execution: accepted.get(execution, 0.0))
+            known.sort(key=self._accepted)
         return found
 
-    @property
-    def clear(self) -> list[str]:
-        """Tokens all of whose calls were answered 2xx, and none of whose stories is lost.
+    def _accepted(self, execution: str) -> float:
+        return self.by_id[execution].accepted_at if execution in self.by_id else 0.0
 
-        Of the others it cannot be said which requests belong to which execution.
-        """
+    @cached_property
+    def _alone(self) -> dict[str, str]:
+        """Tokens of which every call was answered with one and the same execution."""
         silent = {call.token for call in self.calls if not call.execution}
+        return {
+            token: known[0]
+            for token, known in self.generations.items()
+            if len(known) == 1 and token not in silent
+        }
+
+    @cached_property
+    def unlike(self) -> set[str]:
+        """Tokens of executions whose journal does not tell all that they did."""
         lost = self.forgotten | self.afresh
-        known = self.by_id.keys()
-        return [
-            token
-            for token, executions in self.generations.items()
-            if executions
-            and not lost.intersection(executions)
-            and known >= set(executions)
-            and (token not in silent or len(executions) == 1)
-        ]
+        return {token for token, known in self.generations.items() if lost.intersection(known)}
 
-    def requests(self, token: str, method: str = "") -> list[Entry]:
-        """The ledger's entries of this token, in order."""
-        methods = (method,) if method else (SEND, COMPLETE)
-        return [each for each in self.ledger if each.token == token and each.method in methods]
+    @cached_property
+    def requests(self) -> dict[str, list[Entry]]:
+        """The ledger's entries of each token, in order."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.ledger:
+            if entry.token is not None and entry.method in (SEND, COMPLETE):
+                found.setdefault(entry.token, []).append(entry)
+        return found
 
-    def owner(self, entry: Entry, executions: Iterable[str]) -> str | None:
-        """Which of these executions of a token made this request; None if nobody can tell."""
-        candidates = list(executions)
-        if len(candidates) == 1:
-            return candidates[0]
-        if entry.method == SEND:
-            own = digest(entry)
-            found = [e for e in candidates if own in sends_of(self.by_id[e])]
-        else:
-            found = [e for e in candidates if e.encode() in entry.body]
-        return found[0] if len(found) == 1 else None
+    @cached_property
+    def tokens(self) -> dict[str, str]:
+        """The token of each execution, as far as calls were answered."""
+        return {name: token for token, known in self.generations.items() for name in known}
+
+    def owner(self, entry: Entry) -> str | None:
+        """Which execution made this request; None if nobody can tell."""
+        named: set[str] = set(NAME.findall(entry.body.decode(errors="replace")))
+        found = [name for name in named if name in self.by_id]
+        if len(found) == 1:
+            return found[0]
+        if entry.method == SEND and len(records := self.by_digest.get(digest(entry), [])) == 1:
+            return records[0].execution
+        return self._alone.get(entry.token or "")
 
 
 def digest(entry: Entry) -> str:
@@ -134,23 +149,8 @@ def digest(entry: Entry) -> str:
     return hashlib.sha256(str(text).encode()).hexdigest()[:16]
 
 
-def sends_of(record: Record) -> dict[str, int]:
-    """The position of each message that an execution has journalled, by its text's digest."""
-    return {each.digest: each.position for each in record.effects if each.kind == "send"}
-
-
-def states_of(records: Iterable[Record]) -> dict[str, Counter[EffectState]]:
-    """How many messages with this digest there are in each state."""
-    found: dict[str, Counter[EffectState]] = {}
-    for record in records:
-        for effect in record.effects:
-            if effect.kind == "send":
-                found.setdefault(effect.digest, Counter())[effect.state] += 1
-    return found
-
-
 def entry_from(told: Mapping[str, Any]) -> Entry:
-    """An entry from its JSON; a body comes as text."""
+    """An entry from its JSON. A body may be told as text or as the object that it holds."""
     known = {each.name for each in fields(Entry)}
     values = {name: value for name, value in told.items() if name in known}
     body = values.get("body", b"")

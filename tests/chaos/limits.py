@@ -1,0 +1,99 @@
+"""I2, I10 and I12: what must hold within given times and numbers, of what was observed."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tests.chaos.observed import Observed
+from vertexkit.journal.base import Phase
+
+
+def progress(seen: Observed, *, now: float, within: float, pause: float) -> list[str]:
+    """I2. Nothing is owned by nobody and due never, and nothing takes for ever.
+
+    Args:
+        seen: at any moment.
+        now: Unix seconds of that moment.
+        within: seconds from its acceptance in which every execution ends.
+        pause: the longest one for which an execution is put off.
+    """
+    wrongs = []
+    for record in seen.records:
+        if record.phase is Phase.SETTLED:
+            continue
+        name = f"I2: {record.execution} ({record.phase.value})"
+        if record.phase is not Phase.WAITING and not record.worker:
+            wrongs.append(f"{name} is held by nobody")
+        if record.due_at is not None and record.due_at > now + pause:
+            wrongs.append(f"{name} is due in {record.due_at - now:.0f} s: that is never")
+        if now - record.accepted_at > within:
+            wrongs.append(f"{name} has not ended in {now - record.accepted_at:.0f} s")
+    return wrongs
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is allowed at once."""
+
+    running: int
+    """Handlers, in all."""
+    waiting: int
+    blocks: Mapping[str, int]
+    """Handlers of each block that has a limit of its own."""
+
+
+def bounded(seen: Observed, limits: Limits) -> list[str]:
+    """I10. At any moment no more runs and waits than is allowed; who is refused may come again."""
+    running = Counter(r.block for r in seen.records if r.phase is Phase.RUNNING)
+    waiting = sum(r.phase in {Phase.WAITING, Phase.COMPLETING} for r in seen.records)
+    wrongs = [
+        f"I10: {number} handlers of {block} run, {limits.blocks[block]} may"
+        for block, number in running.items()
+        if number > limits.blocks.get(block, limits.running)
+    ]
+    if running.total() > limits.running:
+        wrongs.append(f"I10: {running.total()} handlers run, {limits.running} may")
+    if waiting > limits.waiting:
+        wrongs.append(f"I10: {waiting} executions wait, {limits.waiting} may")
+    wrongs += [
+        "I10: a call was refused with 503, and not told when to come again"
+        for call in seen.calls
+        if call.status == 503 and not call.retry_after
+    ]
+    return wrongs
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """A process was asked to end. Unix seconds, as in the journal."""
+
+    asked_at: float
+    ended_at: float
+    grace: float
+    """Seconds for the handlers."""
+    spare: float
+    """Seconds for all the rest."""
+
+
+def clean_stop(seen: Observed, stop: Stop) -> list[str]:
+    """I12. From SIGTERM on nothing is claimed; after the grace period nothing is begun.
+
+    Args:
+        seen: what the stopped process left, before the next one began.
+        stop: when it was asked to stop, and when it had.
+    """
+    wrongs = []
+    last = stop.asked_at + stop.grace
+    for record in seen.records:
+        claims = [record.claimed_at or 0.0]
+        claims += [moment.at for moment in record.trail if moment.what == "claimed"]
+        if max(claims) > stop.asked_at:
+            wrongs.append(f"I12: {record.execution} was claimed after the signal")
+        wrongs += [
+            f"I12: effect {effect.position} of {record.execution} began after the grace period"
+            for effect in record.effects
+            if effect.began > last
+        ]
+    if stop.ended_at > last + stop.spare:
+        wrongs.append(f"I12: the process took {stop.ended_at - stop.asked_at:.1f} s to end")
+    return wrongs

@@ -1,0 +1,100 @@
+"""I5 to I7: what must hold of the messages, as pure functions of what was observed."""
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pydantic_core import from_json
+
+from tests.chaos.observed import COMPLETE, SEND, Observed, digest
+from vertexkit.execution import Effect, EffectState
+from vertexkit.journal.base import Record
+from vertexkit.testing.ledger import Entry
+
+NOBODY_KNOWS = frozenset({None, 500, 502, 504})
+"""Statuses after which the caller cannot know whether its request was processed."""
+
+
+def confirmed_once(seen: Observed) -> list[str]:
+    """I5. A message that the platform confirmed has been sent exactly once."""
+    wrongs = []
+    processed = Counter(digest(e) for e in seen.ledger if e.method == SEND and e.processed)
+    for own, records in seen.by_digest.items():
+        effects = _effects(records, own)
+        if any(record.execution in seen.afresh for record in records):
+            continue
+        confirmed = sum(effect.state is EffectState.CONFIRMED for effect in effects)
+        numbered = sum(map(_numbered, effects))
+        where = f"message {effects[0].position} of {records[0].execution}"
+        if processed[own] < numbered:
+            wrongs.append(f"I5: {where} is confirmed, and the platform has not processed it")
+        if confirmed == len(effects) and processed[own] > confirmed:
+            wrongs.append(f"I5: {where} is confirmed, and was processed {processed[own]} times")
+    return wrongs
+
+
+def _effects(records: Iterable[Record], own: str) -> list[Effect]:
+    unique = {record.execution: record for record in records}.values()
+    return [e for r in unique for e in r.effects if e.kind == "send" and e.digest == own]
+
+
+def _numbered(effect: Effect) -> bool:
+    """Has the platform said which message it is? What counts as sent has no number."""
+    if effect.state is not EffectState.CONFIRMED:
+        return False
+    return from_json(effect.value or b"{}").get("message_id") is not None
+
+
+def at_most_once(seen: Observed) -> list[str]:
+    """I6. Unless its block resends, a message goes out once at most, its intent before it."""
+    wrongs = []
+    out = Counter(digest(e) for e in seen.ledger if e.method == SEND and _may_be_out(e))
+    first = {digest(e): e for e in reversed(seen.ledger) if e.method == SEND}
+    for own, entry in first.items():
+        if entry.token in seen.unlike:
+            continue
+        records = seen.by_digest.get(own, [])
+        if any(seen.policy(record.block).on_unknown == "resend" for record in records):
+            continue
+        intended = len(_effects(records, own))
+        name = records[0].execution if records else seen.owner(entry) or "nobody"
+        if not intended:
+            wrongs.append(f"I6: request {entry.number} sent a message of {name} without an intent")
+        elif out[own] > intended:
+            wrongs.append(f"I6: a message of {name} was sent {out[own]} times (by {entry.number})")
+    return wrongs
+
+
+def _may_be_out(entry: Entry) -> bool:
+    return entry.processed or entry.status in NOBODY_KNOWS
+
+
+def in_order(seen: Observed) -> list[str]:
+    """I7. Messages are processed in their order, and none comes after a completion."""
+    wrongs = []
+    for token, entries in seen.requests.items():
+        if token in seen.unlike:
+            continue
+        line = {name: at for at, name in enumerate(seen.generations.get(token, []))}
+        current, complete, last = 0, -1, -1
+        for entry in entries:
+            owner = seen.owner(entry)
+            if entry.method == COMPLETE:
+                current = max(current, line.get(owner or "", 0))
+                complete = max(complete, current)
+                continue
+            records = [seen.by_id[owner]] if owner in seen.by_id else []
+            effects = _effects(records, digest(entry))
+            if len(effects) != 1 or owner not in line:
+                continue
+            if line[owner] <= complete:
+                wrongs.append(f"I7: request {entry.number} of {owner} came after its completion")
+            if line[owner] > current:
+                current, last = line[owner], -1
+            if entry.processed and line[owner] == current:
+                again = seen.policy(records[0].block).on_unknown == "resend"
+                if effects[0].position < last + (not again):
+                    wrongs.append(
+                        f"I7: {owner}: message {effects[0].position} came after message {last}"
+                    )
+                last = max(last, effects[0].position)
+    return wrongs
