@@ -54,7 +54,11 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     """With nothing set, a service listens on this machine alone and keeps what the manual says."""
     settings = Settings.load()
     assert (settings.host, settings.port, settings.workers) == ("127.0.0.1", 8000, 1)
-    assert (settings.journal, settings.tokens, settings.on_full) == ("memory:", "reused", "refuse")
+    assert (settings.journal, settings.tokens, settings.on_full) == (
+        "sqlite:.vertexkit/journal.db",
+        "reused",
+        "refuse",
+    )
     assert (settings.body_limit, settings.ack_status) == (262_144, 200)
     assert settings.platform_url == ""
     assert settings.url_secrets == settings.instances == ()

@@ -16,7 +16,9 @@ from tests.chaos.limits import Stop as Stop
 from tests.chaos.limits import bounded as bounded
 from tests.chaos.limits import clean_stop as clean_stop
 from tests.chaos.limits import progress as progress
-from tests.chaos.messages import at_most_once, confirmed_once, in_order
+from tests.chaos.messages import at_most_once as at_most_once
+from tests.chaos.messages import confirmed_once as confirmed_once
+from tests.chaos.messages import in_order as in_order
 from tests.chaos.observed import COMPLETE, SEND, Observed
 from vertexkit.execution import Ending
 from vertexkit.journal.base import Phase, Record

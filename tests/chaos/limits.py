@@ -46,11 +46,11 @@ def bounded(seen: Observed, limits: Limits) -> list[str]:
     """I10. At any moment no more runs and waits than is allowed; who is refused may come again."""
     running = Counter(r.block for r in seen.records if r.phase is Phase.RUNNING)
     waiting = sum(r.phase in {Phase.WAITING, Phase.COMPLETING} for r in seen.records)
-    wrongs = [
-        f"I10: {number} handlers of {block} run, {limits.blocks[block]} may"
-        for block, number in running.items()
-        if number > limits.blocks.get(block, limits.running)
-    ]
+    wrongs = []
+    for block, number in running.items():
+        allowed = limits.blocks.get(block, number)
+        if number > allowed:
+            wrongs.append(f"I10: {number} handlers of {block} run, {allowed} may")
     if running.total() > limits.running:
         wrongs.append(f"I10: {running.total()} handlers run, {limits.running} may")
     if waiting > limits.waiting:
