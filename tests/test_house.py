@@ -16,7 +16,7 @@ FLOORS = {
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
     "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "
     "botone.transport inbox",
-    4: "botone.vertex http_client journal",
+    4: "botone.vertex http_client journal journal.operators",
     5: "refusals backstage context synccontext completion",
     6: "signature blocks",
     7: "attempt active runner receiver catalogue",

@@ -124,6 +124,9 @@ class Journal(Protocol):
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         """Keep holding these executions for another lease."""
 
+    def forget(self, worker: str) -> None:
+        """A worker is known to be dead: what it holds is due at once."""
+
     async def intend(self, lease: Lease, effect: Effect) -> None:
         """Keep the intent of an effect (survives: power) before its first byte."""
 

@@ -6,13 +6,27 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
-from vertexkit.errors import JournalRefused
+from vertexkit.errors import JournalRefused, SettingsError
 from vertexkit.journal.tables import APPLICATION, TABLES, VERSION
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first with STRICT tables."""
 BUSY = 5.0
 """Seconds that a start waits for another process to let go of the file."""
+
+
+def path_in(place: str) -> Path:
+    """The file's path, as it is written after `sqlite:`: `PATH` or `///PATH`.
+
+    Raises:
+        SettingsError: there is no path.
+    """
+    place = place.removeprefix("//").removeprefix("/" if place.startswith("////") else "")
+    if not place:
+        raise SettingsError(
+            "VERTEXKIT_JOURNAL: sqlite: needs a path, for example sqlite:.vertexkit/journal.db"
+        )
+    return Path(place)
 
 
 def open_file(path: Path) -> sqlite3.Connection:
@@ -56,7 +70,11 @@ def _prepare(path: Path) -> bool:
     if not folder.is_dir():
         folder.mkdir(parents=True, mode=0o700)
         (folder / ".gitignore").write_text("*\n", encoding="ascii")
+        _keep_name(folder)
+    new = not path.exists()
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    if new:
+        _keep_name(path)
     mode = path.stat().st_mode
     if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
         raise JournalRefused(
@@ -65,6 +83,16 @@ def _prepare(path: Path) -> bool:
         )
     wal = path.with_name(f"{path.name}-wal")
     return wal.exists() and wal.stat().st_size > 0
+
+
+def _keep_name(path: Path) -> None:
+    """Put the name of what was just made on the disk: without it, a loss of power loses it all."""
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

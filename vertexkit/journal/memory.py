@@ -61,6 +61,9 @@ class MemoryJournal:
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         return self._book.renew(worker, executions)
 
+    def forget(self, worker: str) -> None:
+        self._book.forget(worker)
+
     async def intend(self, lease: Lease, effect: Effect) -> None:
         self._book.affect(lease, effect)
 

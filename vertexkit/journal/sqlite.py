@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vertexkit.clock import Clock
-from vertexkit.errors import CannotDo, JournalUnavailable, SettingsError
+from vertexkit.errors import CannotDo, JournalUnavailable
 from vertexkit.execution import Effect, Execution, Outcome
 from vertexkit.failure import Failure
 from vertexkit.journal import tables
@@ -14,7 +14,7 @@ from vertexkit.journal.base import Acceptance, Lease, Phase, Query, Record, Rene
 from vertexkit.journal.book import Book
 from vertexkit.journal.calls import DUPLICATE_FOR
 from vertexkit.journal.cleaner import Cleaner
-from vertexkit.journal.file import open_file
+from vertexkit.journal.file import open_file, path_in
 from vertexkit.journal.orders import DROPPED, why_not_dropped, why_not_retried
 from vertexkit.journal.readings import (
     read_call,
@@ -157,6 +157,9 @@ class SqliteJournal:
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         return self._book.renew(worker, executions)
 
+    def forget(self, worker: str) -> None:
+        self._book.forget(worker)
+
     async def intend(self, lease: Lease, effect: Effect) -> None:
         row, effect = self._book.affect(lease, effect)
         await self._store.write(tables.EFFECT, tables.affecting(row, effect), power=True)
@@ -254,15 +257,10 @@ class SqliteJournal:
         return row.record()
 
 
-def make(path: str, clock: Clock, rules: Rules) -> SqliteJournal:
+def make(place: str, clock: Clock, rules: Rules) -> SqliteJournal:
     """For `sqlite:PATH`, also written as `sqlite:///PATH`.
 
     Raises:
         SettingsError: there is no path.
     """
-    path = path.removeprefix("//").removeprefix("/" if path.startswith("////") else "")
-    if not path:
-        raise SettingsError(
-            "VERTEXKIT_JOURNAL: sqlite: needs a path, for example sqlite:.vertexkit/journal.db"
-        )
-    return SqliteJournal(Path(path), clock, rules)
+    return SqliteJournal(path_in(place), clock, rules)

@@ -1,0 +1,142 @@
+"""A machine on which one process after the other has a journal's file, and what befalls it."""
+
+import asyncio
+import heapq
+import sqlite3
+import threading
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.dump import copy_of
+from vertexkit.clock import Clock
+from vertexkit.journal import store
+from vertexkit.journal.base import Rules
+from vertexkit.journal.sqlite import SqliteJournal
+
+PATIENCE = 30.0
+"""Real seconds after which a disk that was held goes on by itself."""
+FULL = 2
+"""What `PRAGMA synchronous` says where a commit waits for the disk."""
+
+
+class HandClock(Clock):
+    """Time that passes only when it is told to."""
+
+    def __init__(self) -> None:
+        self._time = 0.0
+        self._numbers = count()
+        self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
+
+    def now(self) -> float:
+        return self._time
+
+    def unix(self) -> float:
+        return 1_700_000_000.0 + self._time
+
+    async def sleep(self, seconds: float) -> None:
+        woken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (self._time + seconds, next(self._numbers), woken))
+        await woken
+
+    def advance(self, seconds: float) -> None:
+        """So much later."""
+        self._time += seconds
+        while self._sleepers and self._sleepers[0][0] <= self._time:
+            _, _, woken = heapq.heappop(self._sleepers)
+            if not woken.done():
+                woken.set_result(None)
+
+
+class Disk:
+    """Knows what of a journal's file is on the disk for sure, and can hold its commits back.
+
+    Killing a process keeps what it has written, also what it has not waited for; a power loss
+    keeps what was there at the last commit with `synchronous = FULL`, and of the rest of SQLite's
+    log (`-wal`) any part from the front: what follows a hole in it is void by its checksums. Until
+    a checkpoint, which none of these short runs gets to, all that was written is in the log.
+    """
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._commit = store._commit
+        self._free = threading.Event()
+        self._free.set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._log = Path()
+        self.synced = 0
+        """Bytes of the log that are on the disk for sure."""
+        self.stuck = asyncio.Event()
+        """A commit is being held back."""
+        # There is no other place between a transaction's last statement and its commit.
+        monkeypatch.setattr(store, "_commit", self._watched)
+
+    def watch(self, path: Path) -> None:
+        """From now on it is this journal's file."""
+        self._loop = asyncio.get_running_loop()
+        self._log = path.with_name(f"{path.name}-wal")
+        self.synced = self._log.stat().st_size
+
+    def hold(self) -> None:
+        """Let no commit happen."""
+        self.stuck.clear()
+        self._free.clear()
+
+    def go_on(self) -> None:
+        """Let them happen again."""
+        self._free.set()
+
+    def _watched(self, connection: sqlite3.Connection) -> None:
+        log, loop = self._log, self._loop
+        if not self._free.is_set() and loop is not None:
+            loop.call_soon_threadsafe(self.stuck.set)
+            self._free.wait(PATIENCE)
+        [level] = connection.execute("PRAGMA synchronous").fetchone()
+        self._commit(connection)
+        if level >= FULL and log == self._log:
+            self.synced = log.stat().st_size
+
+
+class Machine:
+    """A folder, and the process of now that has the journal in it."""
+
+    def __init__(self, folder: Path, disk: Disk, clock: HandClock, rules: Rules) -> None:
+        self._folder = folder
+        self._lives = count(1)
+        self._disk = disk
+        self._clock = clock
+        self._rules = rules
+        self._path = folder / "journal-0.db"
+        self.journal: SqliteJournal
+
+    async def start(self, broke: Callable[[str], None]) -> None:
+        """A process begins with the file as it is."""
+        self.journal = SqliteJournal(self._path, self._clock, self._rules)
+        await self.journal.open(lambda: None, broke)
+        self._disk.watch(self._path)
+
+    async def die(self, *, power: bool, part: float) -> None:
+        """The process is killed, or the machine goes dark.
+
+        The dead process still has the lock on its file: the next one gets a copy of what is left.
+
+        Args:
+            power: nothing but what was on the disk for sure is left,
+            part: and so much of the rest, from 0 to 1.
+        """
+        left = copy_of(self._path, self._folder / f"journal-{next(self._lives)}.db")
+        if power:
+            log = left.with_name(f"{left.name}-wal")
+            unsure = log.stat().st_size - self._disk.synced
+            with log.open("r+b") as file:
+                file.truncate(self._disk.synced + int(unsure * part))
+        await self.bury()
+        self._path = left
+
+    async def bury(self) -> None:
+        """Free what the dead process still holds."""
+        self._disk.go_on()
+        await self.journal.close()
+        for ending in ("", "-wal"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)

@@ -1,0 +1,268 @@
+"""Journal, workers and platform in one simulated world, and what an observer sees of it."""
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from pydantic_core import to_json
+
+from tests.chaos.invariants import AT_THE_END, all_ended, check, progress
+from tests.chaos.machine import Disk, HandClock, Machine
+from tests.chaos.observed import COMPLETE, Call, Observed, Policy
+from tests.chaos.stage import Dialog, Stage
+from tests.chaos.worker import TURNS, Hand
+from vertexkit.errors import CannotDo, QueueFull
+from vertexkit.execution import Execution, Token
+from vertexkit.journal.base import Query, Record, Rules
+
+LEASE = 30.0
+ROOM = 6
+"""Executions that may wait."""
+ALL = 1 << 30
+FOREVER = 10_000.0
+"""Seconds that no simulation takes."""
+POLICIES = {
+    "assume_sent": Policy(),
+    "resend": Policy("resend"),
+    "raise": Policy("raise"),
+    "park": Policy("park"),
+    "leave": Policy("park", on_park="leave"),
+}
+"""A block for each policy, named for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A call that was answered 2xx, and when."""
+
+    execution: str
+    visit: int
+    requests: int
+    """How long the ledger was then."""
+
+
+class Simulation:
+    """Two workers, one journal, one platform; every method is one thing that happens."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, unique: bool) -> None:
+        self.clock = HandClock()
+        self.stage = Stage(self.clock)
+        self.hands: list[Hand] = []
+        self._unique = unique
+        self._disk = Disk(monkeypatch)
+        self._machine = Machine(folder, self._disk, self.clock, Rules(LEASE, unique))
+        self._calls: list[Call] = []
+        self._answered: dict[str, list[Answered]] = {}
+        self._starts: list[tuple[str, int]] = []
+        self._settled: list[str] = []
+        self._forgotten: set[str] = set()
+        self._afresh: set[str] = set()
+        self._next = 1
+
+    async def open(self) -> None:
+        """The first process begins."""
+        await self._machine.start(_broke)
+
+    async def close(self) -> None:
+        """The end of it all."""
+        for hand in self.hands:
+            await hand.die()
+        await self._machine.bury()
+
+    # What workers tell
+
+    def started(self, execution: str, attempt: int) -> None:
+        self._starts.append((execution, attempt))
+
+    def settled(self, execution: str) -> None:
+        self._settled.append(execution)
+
+    # What may happen
+
+    async def call(self, dialog: Dialog) -> None:
+        """The platform calls a block."""
+        self.clock.advance(0.001)
+        at = len(self._calls)
+        self._calls.append(Call(dialog.token, dialog.block, None))
+        visit = dialog.visit
+        name = f"{self._next:022x}"
+        self._next += 1
+        token = Token(dialog.token)
+        raw = to_json(dialog.inputs)
+        execution = Execution(name, dialog.block, token, dialog.inputs, raw, self.clock.unix())
+        try:
+            acceptance = await self._machine.journal.accept(execution, ROOM)
+        except QueueFull:
+            self._calls[at] = Call(dialog.token, dialog.block, 503, retry_after="1")
+            return
+        self._calls[at] = Call(dialog.token, dialog.block, 200, acceptance.execution)
+        answered = Answered(acceptance.execution, visit, len(self.stage.ledger))
+        self._answered.setdefault(dialog.token, []).append(answered)
+
+    async def claim(self, worker: str, limit: int) -> None:
+        """A worker takes what there is."""
+        journal = self._machine.journal
+        for lease in await journal.claim(worker, dict.fromkeys(POLICIES, ALL), limit):
+            self.hands.append(Hand(lease, journal, self.stage, self))
+
+    async def step(self, hand: Hand, happens: str) -> None:
+        """A worker does the next step of one of its executions."""
+        self.clock.advance(0.001)
+        await hand.step(happens, self._disk.stuck)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        self.hands = [hand for hand in self.hands if not hand.over]
+
+    async def renew(self, worker: str) -> None:
+        """A worker says that it lives, and learns what it has lost."""
+        mine = {h.lease.execution.id: h for h in self.hands if h.lease.worker == worker}
+        news = await self._machine.journal.renew(worker, list(mine))
+        for name in news.lost:
+            await mine[name].die()
+        self._tidy()
+
+    async def lose_worker(self, worker: str) -> None:
+        """A worker dies; the journal learns of it by its silence."""
+        for hand in self.hands:
+            if hand.lease.worker == worker:
+                await hand.die()
+        self._tidy()
+
+    async def crash(
+        self,
+        meanwhile: list[Callable[[], Awaitable[None]]],
+        *,
+        kept: bool,
+        power: bool,
+        part: float,
+    ) -> None:
+        """The process dies while it does several things at once.
+
+        Args:
+            meanwhile: what it does: none of it gets past its first commit.
+            kept: that commit is on the disk, and nobody was told.
+            power: it was the machine that died.
+            part: how much of what was not on the disk for sure is there all the same, 0 to 1.
+        """
+        self._disk.hold()
+        doing = [asyncio.ensure_future(each()) for each in meanwhile]
+        for task in doing:
+            stuck = asyncio.ensure_future(self._disk.stuck.wait())
+            await asyncio.wait([task, stuck], return_when=asyncio.FIRST_COMPLETED)
+            stuck.cancel()
+        for _ in range(TURNS):
+            await asyncio.sleep(0)
+        for hand in self.hands:
+            hand.task.cancel()
+        for task in doing:
+            task.cancel()
+        await asyncio.gather(*doing, *(hand.task for hand in self.hands), return_exceptions=True)
+        self.hands.clear()
+        if kept:
+            self._disk.go_on()
+            await self._machine.journal.find("")  # what was asked before has been committed
+        await self._machine.die(power=power, part=part)
+        if power:  # a claim and an outcome may have gone with it
+            self._starts.clear()
+            self._settled.clear()
+        await self._machine.start(_broke)
+
+    async def drop(self, at: int) -> None:
+        """An operator gives an execution up."""
+        name = await self._one(at)
+        with contextlib.suppress(CannotDo):
+            record = await self._machine.journal.drop(name)
+            if await self._machine.journal.find(name) is None:
+                self._forgotten.add(record.execution)
+
+    async def retry(self, at: int, *, fresh: bool) -> None:
+        """An operator takes a parked execution up again."""
+        name = await self._one(at)
+        with contextlib.suppress(CannotDo):
+            await self._machine.journal.retry(name, fresh=fresh)
+            if fresh:
+                self._afresh.add(name)
+
+    async def _one(self, at: int) -> str:
+        records = await self._records()
+        return records[at % len(records)].execution if records else ""
+
+    # What is seen of it
+
+    async def _records(self) -> list[Record]:
+        return await self._machine.journal.search(Query(limit=ALL))
+
+    async def seen(self) -> Observed:
+        """Everything up to now."""
+        return Observed(
+            tuple(self._calls),
+            tuple(self.stage.ledger),
+            tuple(await self._records()),
+            policies=POLICIES,
+            starts=tuple(self._starts),
+            settled=tuple(self._settled),
+            forgotten=frozenset(self._forgotten),
+            afresh=frozenset(self._afresh),
+            unique_tokens=self._unique,
+        )
+
+    async def wrongs(self) -> list[str]:
+        """What is against the invariants at this moment."""
+        seen = await self.seen()
+        found = [wrong for judge in AT_THE_END if judge is not all_ended for wrong in judge(seen)]
+        found += progress(seen, now=self.clock.unix(), within=FOREVER, pause=LEASE)
+        return found + self._stale(seen)
+
+    def _stale(self, seen: Observed) -> list[str]:
+        """Rule 7: once the same call is accepted anew, the old result goes to no later visit."""
+        found = []
+        for entry in self.stage.ledger:
+            owner, calls = seen.owner(entry), self._answered.get(entry.token or "", [])
+            own = [call for call in calls if call.execution == owner]
+            newer = [c for c in calls if own and c.visit > own[0].visit and c.execution != owner]
+            late = [c for c in newer if c.visit == entry.visit and c.requests < entry.number]
+            if entry.method == COMPLETE and entry.processed and late:
+                found.append(
+                    f"rule 7: {owner} completed the visit of {late[0].execution} with its result"
+                )
+        return found
+
+    async def finish(self) -> list[str]:
+        """Let it run to its end, with nothing going wrong any more; gives what is wrong then."""
+        for _ in range(ALL):
+            await self.claim("last", ALL)
+            if not self.hands:
+                if all(record.outcome for record in await self._records()):
+                    break
+                self.clock.advance(LEASE + 1.0)
+                if self.clock.now() > FOREVER:
+                    break
+            for hand in list(self.hands):
+                await self.step(hand, "fine")
+        return [
+            *check(await self.seen()),
+            *self._stale(await self.seen()),
+            *self._hanging(await self.seen()),
+        ]
+
+    def _hanging(self, seen: Observed) -> list[str]:
+        """Dialogs that wait for ever, though their call was answered 2xx."""
+        found = []
+        for dialog in self.stage.dialogs:
+            calls = self._answered.get(dialog.token, [])
+            if dialog.completed or dialog.deleted or not calls or calls[-1].visit != dialog.visit:
+                continue
+            if dialog.token in seen.unlike:
+                continue
+            records = [seen.by_id[call.execution] for call in calls]
+            if not any(r.outcome and r.outcome.ending != "completed" for r in records):
+                found.append(f"the dialog of {records[-1].execution} hangs: {records}")
+        return found
+
+
+def _broke(reason: str) -> None:
+    raise AssertionError(f"the journal broke: {reason}")

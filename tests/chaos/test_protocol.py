@@ -1,0 +1,178 @@
+"""The journal's protocol, with everything that may befall it, in every order that can be thought of."""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from tests.chaos.simulation import LEASE, POLICIES, Simulation
+from tests.chaos.stage import FATES
+
+EXAMPLES = int(os.environ.get("VERTEXKIT_SIMULATIONS", "60"))
+"""Worlds that are simulated. Thousands take minutes."""
+FAST = Path("/dev/shm")
+"""Where files need no disk: it is not the disk that is tested here."""
+HAPPENINGS = st.one_of(st.just("fine"), st.sampled_from([*FATES, "give up", "timeout", "shutdown"]))
+WORKERS = st.sampled_from(["first", "second"])
+PROGRAMS = st.lists(st.sampled_from(["send", "send", "step", "retry"]), max_size=3)
+WHICH = st.integers(0, 1000)
+
+
+class Protocol(RuleBasedStateMachine):
+    """One world; each rule is one thing that happens in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._patch = pytest.MonkeyPatch()
+        place = FAST if FAST.is_dir() else None
+        self._folder = tempfile.TemporaryDirectory(dir=place)
+        self._runner = asyncio.Runner()
+        self._world: Simulation
+        self._opened = False
+
+    def _do(self, happening: Awaitable[Any]) -> Any:
+        async def do() -> Any:
+            return await happening
+
+        return self._runner.run(do())
+
+    @initialize(unique=st.booleans())
+    def open(self, unique: bool) -> None:
+        async def make() -> None:
+            self._world = Simulation(Path(self._folder.name), self._patch, unique=unique)
+            await self._world.open()
+
+        self._unique = unique
+        self._do(make())
+        self._opened = True
+
+    @rule(block=st.sampled_from(sorted(POLICIES)), program=PROGRAMS)
+    def call(self, block: str, program: list[str]) -> None:
+        self._do(self._world.call(self._world.stage.begin(block, {"program": program})))
+
+    def _again(self, which: int) -> Callable[[], Awaitable[None]]:
+        dialogs = self._world.stage.dialogs
+        dialog = dialogs[which % len(dialogs)]
+        if not self._unique and not dialog.deleted:
+            self._world.stage.again(dialog)
+        return partial(self._world.call, dialog)
+
+    @precondition(lambda self: self._world.stage.dialogs)
+    @rule(which=WHICH)
+    def call_again(self, which: int) -> None:
+        self._do(self._again(which)())
+
+    @rule(worker=WORKERS, limit=st.integers(1, 3))
+    def claim(self, worker: str, limit: int) -> None:
+        self._do(self._world.claim(worker, limit))
+
+    def _step(self, which: int, happens: str) -> Callable[[], Awaitable[None]]:
+        hands = self._world.hands
+        return partial(self._world.step, hands[which % len(hands)], happens)
+
+    @precondition(lambda self: self._world.hands)
+    @rule(which=WHICH, happens=HAPPENINGS, times=st.integers(1, 4))
+    def step(self, which: int, happens: str, times: int) -> None:
+        for _ in range(times):
+            if self._world.hands:
+                self._do(self._step(which, happens)())
+
+    @precondition(lambda self: self._world.hands)
+    @rule(which=WHICH, happens=HAPPENINGS, again=WHICH)
+    def step_and_call_at_once(self, which: int, happens: str, again: int) -> None:
+        async def both() -> None:
+            await asyncio.gather(self._step(which, happens)(), self._again(again)())
+
+        self._do(both())
+
+    @rule(worker=WORKERS)
+    def renew(self, worker: str) -> None:
+        self._do(self._world.renew(worker))
+
+    @rule(worker=WORKERS)
+    def lose_worker(self, worker: str) -> None:
+        self._do(self._world.lose_worker(worker))
+
+    @rule(seconds=st.sampled_from([1.0, 6.0, LEASE / 3, LEASE + 1]))
+    def wait(self, seconds: float) -> None:
+        async def wait() -> None:
+            self._world.clock.advance(seconds)
+            await asyncio.sleep(0)
+
+        self._do(wait())
+
+    @rule(
+        steps=st.lists(st.tuples(WHICH, HAPPENINGS), max_size=2),
+        calls=st.lists(WHICH, max_size=1),
+        kept=st.booleans(),
+        power=st.booleans(),
+        part=st.sampled_from([0.0, 0.5, 1.0]),
+    )
+    def crash(
+        self, steps: list[tuple[int, str]], calls: list[int], kept: bool, power: bool, part: float
+    ) -> None:
+        meanwhile = []
+        if self._world.hands:
+            chosen = {which % len(self._world.hands): happens for which, happens in steps}
+            meanwhile = [self._step(which, happens) for which, happens in chosen.items()]
+        if self._world.stage.dialogs:
+            meanwhile += [self._again(which) for which in calls]
+        self._do(self._world.crash(meanwhile, kept=kept, power=power, part=part))
+
+    @precondition(lambda self: self._world.stage.dialogs)
+    @rule(which=WHICH)
+    def drop(self, which: int) -> None:
+        self._do(self._world.drop(which))
+
+    @precondition(lambda self: self._world.stage.dialogs)
+    @rule(which=WHICH, fresh=st.booleans())
+    def retry(self, which: int, fresh: bool) -> None:
+        self._do(self._world.retry(which, fresh=fresh))
+
+    @invariant()
+    def holds(self) -> None:
+        if self._opened:
+            assert self._do(self._world.wrongs()) == []
+
+    def teardown(self) -> None:
+        try:
+            if self._opened:
+                wrongs = self._do(self._world.finish())
+                assert wrongs == []
+        finally:
+            if self._opened:
+                self._do(self._world.close())
+            self._runner.close()
+            self._patch.undo()
+            self._folder.cleanup()
+
+
+def test_every_story_ends_well() -> None:
+    """Whatever happens to two workers and their journal, the invariants hold all the time."""
+    run_state_machine_as_test(
+        Protocol,
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=40,
+            deadline=None,
+            derandomize="VERTEXKIT_SIMULATIONS" not in os.environ,
+            database=None,
+            print_blob=True,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )

@@ -1,0 +1,286 @@
+"""A worker of the simulation: it follows the protocol, one step when it is told to."""
+
+import asyncio
+import contextlib
+import hashlib
+from typing import Protocol
+
+from pydantic_core import to_json
+
+from tests.chaos.stage import Stage
+from vertexkit.completion import GONE_PAUSES
+from vertexkit.context import SEND, STEP
+from vertexkit.errors import Fate, Fenced
+from vertexkit.execution import Effect, EffectState, Ending, Outcome
+from vertexkit.failure import Failure
+from vertexkit.journal.base import Journal, Lease, Result
+
+ATTEMPTS = 3
+"""Runs of a handler that may end with the death of a worker."""
+TURNS = 30
+"""Turns of the loop in which a step that waits for nothing comes to its end."""
+
+
+class Told(Protocol):
+    """Who hears what a hand has done."""
+
+    def started(self, execution: str, attempt: int) -> None:
+        """A handler has been started."""
+
+    def settled(self, execution: str) -> None:
+        """An execution has its outcome in the journal."""
+
+
+class Verdict(Exception):
+    """The handler's run is over."""
+
+    def __init__(self, result: Result, park: str = "") -> None:
+        super().__init__(result.code)
+        self.result = result
+        self.park = park
+
+
+class Released(Exception):
+    """It was given back to the journal."""
+
+
+class Hand:
+    """One execution in a worker's hands, as Active, Attempt, Context and Completion have it.
+
+    It stops before each step (`turn`), where anything may come between: other workers, other
+    calls, the end of the process.
+    """
+
+    def __init__(self, lease: Lease, journal: Journal, stage: Stage, told: Told) -> None:
+        self.lease = lease
+        self.policy = lease.execution.block
+        self._journal = journal
+        self._stage = stage
+        self._told = told
+        self._happens = "fine"
+        self._next = asyncio.Event()
+        self._waits = asyncio.Event()
+        self._error: BaseException | None = None
+        self.task = asyncio.get_running_loop().create_task(self._run())
+
+    @property
+    def over(self) -> bool:
+        return self.task.done()
+
+    async def step(self, happens: str, stuck: asyncio.Event | None = None) -> None:
+        """Do the next step; come back before the one after it, or when the disk is held."""
+        self._happens = happens
+        self._waits.clear()
+        self._next.set()
+        signs = [self._waits, *([stuck] if stuck is not None else [])]
+        waiting = [asyncio.ensure_future(each.wait()) for each in signs]
+        await asyncio.wait([self.task, *waiting], return_when=asyncio.FIRST_COMPLETED)
+        for each in waiting:
+            each.cancel()
+        if self.task.done() and not self.task.cancelled():
+            self.task.result()
+
+    async def die(self) -> None:
+        """Do nothing more, in the middle of whatever it was."""
+        self.task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self.task
+
+    async def _turn(self) -> str:
+        """Let others go first; gives what is to happen in the next step."""
+        self._waits.set()
+        await self._next.wait()
+        self._next.clear()
+        return self._happens
+
+    async def _run(self) -> None:
+        try:
+            outcome = await self._outcome()
+            await self._turn()
+            await self._journal.settle(self.lease, outcome)
+            self._told.settled(self.lease.execution.id)
+        except (Fenced, Released):
+            return
+
+    async def _outcome(self) -> Outcome:
+        if self.lease.result is not None:
+            return await self._complete(self.lease.result, noted=False)
+        try:
+            await self._handle()
+        except Verdict as verdict:
+            return await self._follow(verdict)
+        name = self.lease.execution.id
+        return await self._conclude(Result(to_json({"execution": name})))
+
+    def _failed(self, code: str) -> Result:
+        """A failure that says whose it is, so that the ledger tells who has completed a visit."""
+        return Failure(code, self.lease.execution.id).result()
+
+    async def _follow(self, verdict: Verdict) -> Outcome:
+        if not verdict.park:
+            return await self._conclude(verdict.result)
+        if self.policy == "leave":
+            return Outcome(Ending.PARKED, verdict.result.code, reason=verdict.park)
+        outcome = await self._conclude(verdict.result)
+        by = outcome.confirmed_by
+        return Outcome(Ending.PARKED, verdict.result.code, by, verdict.park + outcome.reason)
+
+    async def _handle(self) -> None:
+        """Run the handler: what its inputs name, one after the other."""
+        if self.lease.attempt > ATTEMPTS:
+            raise Verdict(self._failed("attempts"), "workers have died")
+        self._told.started(self.lease.execution.id, self.lease.attempt)
+        for position, what in enumerate(self.lease.execution.inputs["program"]):
+            match what:
+                case "send":
+                    await self._send(position)
+                case "step":
+                    await self._step(position)
+                case _ if self.lease.attempt < ATTEMPTS:
+                    await self._handler_turn()
+                    await self._journal.release(self.lease, 5.0, "the handler asked for it")
+                    raise Released
+
+    async def _handler_turn(self) -> str:
+        """A moment in which a handler can be stopped."""
+        happens = await self._turn()
+        if happens == "timeout":
+            raise Verdict(self._failed("timeout"))
+        if happens == "shutdown":
+            await self._journal.release(self.lease, 0.0)
+            raise Released
+        return happens
+
+    def _known(self, position: int, kind: str) -> Effect | None:
+        known = self.lease.effects.get(position)
+        assert known is None or known.kind == kind, "the journal gave back another effect"
+        return None if known is None or known.state is EffectState.REJECTED else known
+
+    async def _step(self, position: int) -> None:
+        kind = f"{STEP}{position}"
+        known = self._known(position, kind)
+        if known is not None and known.state is EffectState.CONFIRMED:
+            assert known.value == b'"done"', "the journal gave back another value"
+            return
+        await self._handler_turn()
+        await self._journal.intend(self.lease, Effect(position, kind))
+        await self._turn()
+        done = Effect(position, kind, "", EffectState.CONFIRMED, b'"done"')
+        await self._journal.confirm(self.lease, done)
+
+    async def _send(self, position: int) -> None:
+        text = f"{self.lease.execution.id} {position}"
+        new = Effect(position, SEND, hashlib.sha256(text.encode()).hexdigest()[:16])
+        known = self._known(position, SEND)
+        if known is None:
+            await self._handler_turn()
+            await self._journal.intend(self.lease, new)
+        elif self._counts_as_sent(known) or await self._unknown(new):
+            return
+        await self._post(new, text)
+
+    def _counts_as_sent(self, known: Effect) -> bool:
+        assumed = self.policy in {"assume_sent", "resend"}
+        return known.state in {EffectState.CONFIRMED, *([EffectState.UNKNOWN] * assumed)}
+
+    async def _post(self, effect: Effect, text: str) -> None:
+        while True:
+            happens = await self._turn()
+            await self._hold()
+            fate, number = self._stage.send(self.lease.execution.token.reveal(), text, happens)
+            await self._turn()
+            match fate:
+                case None:
+                    value = to_json({"message_id": number, "created_at": 1})
+                    await self._note(effect, EffectState.CONFIRMED, value)
+                    return
+                case Fate.UNKNOWN:
+                    if await self._unknown(effect):
+                        return
+                case Fate.GONE | Fate.REJECTED:
+                    await self._note(effect, EffectState.REJECTED)
+                    code = "gone" if fate is Fate.GONE else "internal"
+                    raise Verdict(self._failed(code))
+
+    async def _unknown(self, effect: Effect) -> bool:
+        """Follow the block's policy; does the message count as sent?"""
+        if self.policy == "resend":
+            return False
+        await self._note(effect, EffectState.UNKNOWN)
+        if self.policy in {"park", "leave"}:
+            raise Verdict(self._failed("unknown"), "a message of unknown fate")
+        if self.policy == "raise":
+            raise Verdict(self._failed("internal"))
+        return True
+
+    async def _note(self, effect: Effect, state: EffectState, value: bytes = b"") -> None:
+        done = Effect(effect.position, effect.kind, effect.digest, state, value)
+        await self._journal.confirm(self.lease, done)
+
+    async def _hold(self) -> None:
+        """A worker that lives renews its leases in time; one that was frozen learns that it lost.
+
+        What a frozen worker writes to its socket before it learns that is not simulated.
+        """
+        news = await self._journal.renew(self.lease.worker, [self.lease.execution.id])
+        if news.lost:
+            raise Fenced("the lease ran out")
+
+    async def _conclude(self, result: Result) -> Outcome:
+        await self._turn()
+        await self._journal.conclude(self.lease, result, trying=True)
+        return await self._complete(result, noted=True)
+
+    async def _complete(self, result: Result, *, noted: bool) -> Outcome:
+        completing = Completing(self.lease.completion_tried)
+        while True:
+            happens = await self._turn()
+            await self._hold()
+            if not noted and not await self._journal.try_completion(self.lease):
+                return completing.over(result, "call")
+            noted = False
+            token = self.lease.execution.token.reveal()
+            fate = self._stage.complete(token, result.data, happens)
+            happens = await self._turn()
+            if fate is None:
+                return completing.over(result, "204")
+            if fate is Fate.NOT_SENT and not completing.unknown:
+                await self._journal.try_completion(self.lease, sent=False)
+            outcome = completing.after(fate, result)
+            if outcome is not None:
+                return outcome
+            if fate is Fate.REJECTED:
+                result = self._failed("refused")
+                await self._journal.conclude(self.lease, result)
+            if happens == "give up":
+                return Outcome(Ending.PARKED, "unreachable", reason="it did not get through")
+
+
+class Completing:
+    """What a worker knows of its tries."""
+
+    def __init__(self, unknown: bool) -> None:
+        self.unknown = unknown
+        self._forbidden = 0
+        self._refused = False
+
+    def over(self, result: Result, by: str) -> Outcome:
+        """The block is complete."""
+        if self._refused:
+            return Outcome(Ending.PARKED, result.code, by, "the result was refused")
+        return Outcome(Ending.COMPLETED, result.code, by)
+
+    def after(self, fate: Fate, result: Result) -> Outcome | None:
+        """What a failed try means; None if there is another one."""
+        if fate is Fate.GONE and self.unknown:
+            return self.over(result, "403")
+        if fate is Fate.GONE:
+            self._forbidden += 1
+            if self._forbidden > len(GONE_PAUSES):
+                return Outcome(Ending.GONE, result.code, reason="403")
+        self.unknown |= fate is Fate.UNKNOWN
+        if fate is Fate.REJECTED:
+            if result.code == "refused":
+                return Outcome(Ending.PARKED, "refused", reason="400")
+            self._refused = True
+        return None

@@ -1,0 +1,44 @@
+"""The journal in an operator's hands, beside the service that runs, or without one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from vertexkit.clock import Clock
+from vertexkit.errors import JournalRefused
+from vertexkit.journal import open_journal
+from vertexkit.journal.base import Journal, Rules
+from vertexkit.journal.file import file_of
+from vertexkit.journal.place import find_socket
+from vertexkit.journal.remote import RemoteJournal
+
+
+@asynccontextmanager
+async def operators_journal(url: str, clock: Clock, rules: Rules) -> AsyncIterator[Journal]:
+    """The journal of these settings, opened: the running service's if there is one.
+
+    Without one it is the file, and a service that starts meanwhile has to wait. It runs nothing,
+    and makes no file.
+
+    Args:
+        url: as `VERTEXKIT_JOURNAL`.
+        clock: of the process.
+        rules: as the service has them.
+
+    Raises:
+        JournalRefused: it cannot be used; names the cause and the mend.
+        SettingsError: there is no such kind of journal.
+    """
+    journal = await _open(url, clock, rules)
+    try:
+        yield journal
+    finally:
+        await journal.close()
+
+
+async def _open(url: str, clock: Clock, rules: Rules) -> Journal:
+    file = file_of(url)
+    if file is None:
+        raise JournalRefused(
+            f"the journal {url} is in the memory of its service alone: nobody else can look into it"
+        )
+    ...

@@ -1,0 +1,148 @@
+"""The one process that has a journal lets others use it, over a socket of this machine."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from vertexkit.errors import JournalError
+from vertexkit.journal.base import Journal
+from vertexkit.journal.frames import Frames
+from vertexkit.journal.questions import BROKE, CLAIM, NEWS, QUESTIONS, READY, STATE
+
+TELLING = 1.0
+"""Seconds after which also those who ask nothing learn how long the queue is."""
+
+log = structlog.get_logger("vertexkit")
+
+
+class Owner:
+    """Offers a journal to other processes.
+
+    A process whose connection ends is dead, or as good as dead: what its workers held is due at
+    once. One that is only stopped keeps its connection, and loses its executions by their leases.
+
+    Args:
+        journal: opened by whoever has it, with `ready` and `broke` of this owner if others than
+            this process are to claim from it.
+    """
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._peers: set[Peer] = set()
+        self._server: asyncio.Server | None = None
+        self._telling: asyncio.Task[None] | None = None
+
+    async def listen(self, listener: socket.socket) -> None:
+        """Let in whoever connects to this socket."""
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_unix_server(self._welcome, sock=listener)
+        self._telling = loop.create_task(self._tell())
+
+    async def close(self) -> None:
+        """Let nobody in any more, and let go of those who are."""
+        if self._server is not None and self._telling is not None:
+            self._server.close()
+            self._telling.cancel()
+        for peer in list(self._peers):
+            await peer.over()
+            peer.frames.close()
+
+    def ready(self) -> None:
+        """There may be something to claim."""
+        for peer in self._peers:
+            peer.ready()
+
+    def broke(self, reason: str) -> None:
+        """The journal cannot be written any more."""
+        for peer in self._peers:
+            peer.broke(reason)
+
+    def _welcome(self) -> Frames:
+        peer = Peer(self._journal, self._peers.discard)
+        self._peers.add(peer)
+        return peer.frames
+
+    async def _tell(self) -> None:
+        while True:
+            await asyncio.sleep(TELLING)
+            for peer in self._peers:
+                peer.tell()
+
+
+class Peer:
+    """One process that uses the journal.
+
+    Args:
+        journal: that it uses.
+        ended: called when the process is gone and all that it asked is done.
+    """
+
+    def __init__(self, journal: Journal, ended: Callable[["Peer"], None]) -> None:
+        self.frames = Frames(self._heard, self._lost, self.tell)
+        self._journal = journal
+        self._ended = ended
+        self._workers: set[str] = set()
+        self._hungry = False
+        """It has claimed since it was last told that there may be something."""
+        self._told: list[Any] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._burial: asyncio.Task[None] | None = None
+
+    def ready(self) -> None:
+        """There may be something to claim."""
+        if self._hungry:
+            self._hungry = False
+            self.frames.say([NEWS, READY])
+
+    def broke(self, reason: str) -> None:
+        """The journal cannot be written any more."""
+        self.frames.say([NEWS, BROKE, reason])
+
+    def tell(self) -> None:
+        """Say how the journal is, if that has changed."""
+        journal = self._journal
+        state = [journal.backlog(), sorted(journal.unserved(())), journal.trouble()]
+        if state != self._told:
+            self._told = state
+            self.frames.say([NEWS, STATE, *state])
+
+    async def over(self) -> None:
+        """Wait until all that it asked is done."""
+        await asyncio.gather(*self._tasks)
+
+    def _heard(self, frame: list[Any]) -> None:
+        for number, method, *said in frame:
+            task = asyncio.get_running_loop().create_task(self._answer(number, method, said))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, number: int, method: str, said: list[Any]) -> None:
+        try:
+            if method == CLAIM:
+                self._hungry = True
+                self._workers.add(said[0])
+            answer = [number, await QUESTIONS[method](self._journal, *said)]
+        except JournalError as error:
+            answer = [number, None, type(error).__name__, str(error)]
+        except Exception as error:
+            log.exception("journal_failed", method=method)
+            answer = [number, None, JournalError.__name__, f"the journal failed: {error}"]
+        if self.frames.open:
+            self.frames.say(answer)
+
+    def _lost(self) -> None:
+        """The process is gone; what it asked for last is done all the same."""
+        self._forget()
+        self._burial = asyncio.get_running_loop().create_task(self._bury())
+
+    async def _bury(self) -> None:
+        await self.over()
+        self._forget()  # what its last words have claimed
+        self._ended(self)
+
+    def _forget(self) -> None:
+        for worker in self._workers:
+            self._journal.forget(worker)
