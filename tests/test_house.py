@@ -15,6 +15,7 @@ FLOORS = {
     2: "settings call logs events cutter journal.record journal.base botone.wire",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
     "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "
+    "journal.encoding journal.frames journal.questions journal.place journal.owner journal.remote "
     "botone.transport inbox",
     4: "botone.vertex http_client journal journal.operators",
     5: "refusals backstage context synccontext completion",

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 import anyio
@@ -28,6 +29,9 @@ from vertexkit.events import Events
 from vertexkit.inbox import Inbox
 from vertexkit.journal import open_journal
 from vertexkit.journal.base import Journal, Rules
+from vertexkit.journal.file import file_of
+from vertexkit.journal.owner import letting_in
+from vertexkit.journal.remote import RemoteJournal
 from vertexkit.problems import problem
 from vertexkit.receiver import Gate, Receiver
 from vertexkit.refusals import Refusals
@@ -57,6 +61,10 @@ class Service:
     ) -> None:
         self.settings = settings
         self.journal = journal
+        self.lost = ""
+        """Why the journal cannot be used any more."""
+        self.on_lost: Callable[[], object] = lambda: None
+        """Called when that happens, by a server that then ends."""
         self.events = Events(clock)
         address = Address(settings.platform_url, settings.instances)
         vertex = Vertex(wire, address, clock, settings.send_timeout, settings.connections)
@@ -99,6 +107,14 @@ class Service:
         """Cut the grace period short: handlers are ended now, and their blocks completed."""
         self.runner.hurry()
 
+    def break_off(self, reason: str) -> None:
+        """The journal is lost to this process: nothing that it does can be kept any more."""
+        log.error("journal_lost", reason=reason)
+        self.lost = reason
+        self.turn_away()
+        self.hurry()
+        self.on_lost()
+
     async def drain(self) -> None:
         """End well, within the grace period and a few seconds."""
         self.turn_away()
@@ -110,7 +126,9 @@ class Service:
         """`GET /readyz`: may calls be sent here? With the reasons if not."""
         reasons = []
         if self.receiver.closed:
-            reasons.append("stopping")
+            reasons.append("journal lost" if self.lost else "stopping")
+        elif self.journal.trouble():
+            reasons.append("journal cannot be written")
         if self.journal.backlog() >= self.settings.queue:
             reasons.append("queue full")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
@@ -146,6 +164,8 @@ class App:
         self.on_failure = on_failure
         self.service: Service | None = None
         """Set while the app is at work."""
+        self.owner: Path | None = None
+        """The socket of the process that has the journal, if it is not this one's own."""
         self._settings = settings
         self._asgi: Starlette | None = None
 
@@ -170,6 +190,14 @@ class App:
             DefinitionError: a name is served already; says where both are.
         """
         self.blocks.include(blocks)
+
+    def load_settings(self) -> Settings:
+        """The settings that were given, or those of the environment.
+
+        Raises:
+            SettingsError: as `Settings.load`.
+        """
+        return self._settings or Settings.load()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._asgi is None:
@@ -212,7 +240,7 @@ class App:
             if self.lifespan is not None:
                 state = await stack.enter_async_context(self.lifespan(self))
             service = Service(self, settings, clock, wire, journal, state)
-            await service.runner.start()
+            await service.runner.start(service.break_off)
             stack.push_async_callback(service.drain)
             self.service = service
             try:
@@ -224,13 +252,18 @@ class App:
     @asynccontextmanager
     async def _serve(self, asgi: Starlette) -> AsyncIterator[None]:
         """Starlette's lifespan: the process that a server runs."""
-        settings = self._settings or Settings.load()
+        settings = self.load_settings()
         settings.check_platform()
         writer = None
         if not structlog.is_configured():
             writer = logs.configure(settings.log_format, settings.log_level)
         logs.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
-        async with self.started(settings) as service:
+        journal = None if self.owner is None else RemoteJournal(self.owner)
+        file = None if self.owner is not None else file_of(settings.journal)
+        async with (
+            self.started(settings, journal=journal) as service,
+            letting_in(service.journal, file),
+        ):
             asgi.router.routes[:] = self.routes(service)
             log.info(
                 "serving",

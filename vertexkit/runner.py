@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
@@ -70,9 +70,13 @@ class Runner:
         """Executions that this process holds."""
         return len(self._active)
 
-    async def start(self) -> None:
-        """Open the journal and begin to take executions out of it."""
-        await self._backstage.journal.open(self._wake.set)
+    async def start(self, broke: Callable[[str], None] = lambda _: None) -> None:
+        """Open the journal and begin to take executions out of it.
+
+        Args:
+            broke: called once, with the reason, if the journal cannot be used any more.
+        """
+        await self._backstage.journal.open(self._wake.set, broke)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._dispatch()), loop.create_task(self._renew())]
         self._wake.set()

@@ -85,6 +85,7 @@ class Disk:
 
     def go_on(self) -> None:
         """Let them happen again."""
+        self.stuck.clear()
         self._free.set()
 
     def _watched(self, connection: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.journal.shared import LEASE, Shared
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution, Token
 from vertexkit.journal.base import Acceptance, Journal, Lease, Rules
@@ -14,7 +15,6 @@ from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.sqlite import SqliteJournal
 from vertexkit.testing import VirtualClock
 
-LEASE = 30.0
 WORKER = "first"
 PLENTY = 1000
 
@@ -23,6 +23,7 @@ Make: TypeAlias = Callable[[Clock, Path], Journal]
 JOURNALS: dict[str, Make] = {
     "memory": lambda clock, _: MemoryJournal(clock, LEASE),
     "sqlite": lambda clock, folder: SqliteJournal(folder / "journal.db", clock, Rules(LEASE)),
+    "owner": lambda clock, folder: Shared(folder / "journal.db", clock),
 }
 """Each kind of journal, made in an empty folder. What it is called is the test's parameter."""
 

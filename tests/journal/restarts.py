@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from tests.journal.conftest import LEASE, Desk
+from tests.journal.conftest import Desk
+from tests.journal.shared import LEASE
 from vertexkit.journal.base import Rules
 from vertexkit.journal.sqlite import SqliteJournal
 from vertexkit.testing import VirtualClock

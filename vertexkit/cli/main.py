@@ -125,6 +125,22 @@ def platform(
 
 
 @cli.command()
+def check(
+    target: Target = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Leave the platform alone.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look whether an app would serve well here; each problem is told with its mend."""
+    from vertexkit.cli.check import Level, check, show
+
+    findings = check(target, offline=offline)
+    show(findings, as_json=as_json)
+    bad = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
+    raise typer.Exit(FAILED if any(finding.level in bad for finding in findings) else 0)
+
+
+@cli.command()
 def health(
     url: Annotated[
         str | None,

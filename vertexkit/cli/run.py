@@ -16,7 +16,9 @@ from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from vertexkit import logs
 from vertexkit.app import App
+from vertexkit.cli.keeper import Keeper
 from vertexkit.cli.loading import find_app
+from vertexkit.cli.serving import OWNER
 from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.settings import PREFIX, Settings
 
@@ -39,11 +41,14 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: App) -> None:
         super().__init__(config)
         self._app = app
+        self.lost = ""
+        """Why it had to end: the journal cannot be used any more."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As uvicorn does, but a drained service has ended well: it is not a signal's victim."""
         service = self._app.service
         if service is not None:
+            self.lost = service.lost
             service.turn_away()
             if self.should_exit:  # asked a second time
                 with suppress(RuntimeError):
@@ -69,6 +74,7 @@ def serve(target: str | None, given: Mapping[str, Any], reload: bool) -> None:
     for setting, value in given.items():  # so that each process of this service sees them
         os.environ[f"{PREFIX}{setting.upper()}"] = str(value)
     os.environ[f"{PREFIX}APP"] = name
+    os.environ.pop(OWNER, None)
     if reload:  # who has just saved a file does not want to wait for what it replaces
         os.environ.setdefault(f"{PREFIX}GRACE", "1")
     settings = Settings.load()
@@ -130,12 +136,6 @@ def _announce(app: App, settings: Settings, listener: socket.socket, mode: str) 
         typer.echo("  Ctrl+C ends it when handlers under way have finished; twice: now.")
     else:
         log.info("listening", blocks=list(urls.values()), workers=settings.workers, mode=mode)
-    if settings.workers > 1 and settings.journal.startswith("memory:"):
-        log.warning(
-            "workers_apart",
-            reason="with the journal memory: a repeated call that reaches another worker is "
-            "not recognised as a duplicate",
-        )
 
 
 def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) -> None:
@@ -153,12 +153,15 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
-    failed = False
+    failed, lost = False, ""
     if reload:
         ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
     elif settings.workers > 1:
         supervisor = Multiprocess(config, sockets=[listener])
-        supervisor.run()
+        with Keeper(app.load_settings(), supervisor.should_exit.set) as keeper:
+            os.environ[OWNER] = str(keeper.socket)
+            supervisor.run()
+        lost = keeper.lost
         failed = any(
             each.exitcode == uvicorn.config.STARTUP_FAILURE for each in supervisor.processes
         )
@@ -168,5 +171,11 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
             server.run(sockets=[listener])
         except SystemExit:
             failed = True
+        lost = server.lost
+    if lost:
+        raise ServiceFailed(
+            f"the journal cannot be written any more ({lost}). What was accepted is kept: mend the "
+            "cause, then start again"
+        )
     if failed:
         raise ServiceFailed("the app did not start; the reason is above")

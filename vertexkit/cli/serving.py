@@ -2,7 +2,9 @@
 
 import gc
 import os
+import signal
 import sys
+from pathlib import Path
 
 from starlette.types import Message, Receive, Scope, Send
 
@@ -10,7 +12,10 @@ from vertexkit.app import App
 from vertexkit.cli.fault import DEBUG
 from vertexkit.cli.loading import find_app
 from vertexkit.errors import VertexkitError
+from vertexkit.settings import PREFIX
 
+OWNER = f"{PREFIX}OWNER"
+"""In the environment of a worker: the socket of the process that has the journal."""
 GENERATIONS = (20_000, 20, 50)
 """How many new objects start a collection: measured, an execution makes few that live long."""
 
@@ -23,19 +28,29 @@ class Serving:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, _announcing(send))
+            await self._app(scope, receive, _announcing(self._app, send))
         else:
             await self._app(scope, receive, send)
 
 
 def make() -> Serving:
     """The factory that uvicorn calls in each process: serves what VERTEXKIT_APP names."""
-    return Serving(find_app(None)[1])
+    app = find_app(None)[1]
+    owner = os.environ.get(OWNER)
+    app.owner = Path(owner) if owner else None
+    return Serving(app)
 
 
-def _announcing(send: Send) -> Send:
+def _end() -> None:
+    """End this process as a signal does."""
+    signal.raise_signal(signal.SIGTERM)
+
+
+def _announcing(app: App, send: Send) -> Send:
     async def announce(message: Message) -> None:
         if message["type"] == "lifespan.startup.complete":
+            if app.service is not None:
+                app.service.on_lost = _end
             # What was made until now stays until the end: nobody needs to look at it again.
             gc.collect()
             gc.freeze()

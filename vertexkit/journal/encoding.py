@@ -58,14 +58,15 @@ def to_effect(said: list[Any]) -> Effect:
     return Effect(position, kind, digest, EffectState(state), value.encode(LATIN), began, ended)
 
 
-def from_result(result: Result | None) -> list[Any] | None:
-    """A result, or none."""
-    return None if result is None else [result.data.decode(LATIN), result.code]
+def from_result(result: Result) -> list[Any]:
+    """A result."""
+    return [result.data.decode(LATIN), result.code]
 
 
-def to_result(said: list[Any] | None) -> Result | None:
+def to_result(said: list[Any]) -> Result:
     """The reverse of `from_result`."""
-    return None if said is None else Result(said[0].encode(LATIN), said[1])
+    data, code = said
+    return Result(data.encode(LATIN), code)
 
 
 def from_lease(lease: Lease) -> list[Any]:
@@ -76,7 +77,7 @@ def from_lease(lease: Lease) -> list[Any]:
         lease.epoch,
         lease.attempt,
         [from_effect(effect) for effect in lease.effects.values()],
-        from_result(lease.result),
+        lease.result and from_result(lease.result),
         lease.completion_tried,
         lease.crashed,
     ]
@@ -91,7 +92,7 @@ def to_lease(said: list[Any]) -> Lease:
         epoch,
         attempt,
         {effect[0]: to_effect(effect) for effect in effects},
-        to_result(result),
+        result and to_result(result),
         tried,
         crashed,
     )
@@ -108,10 +109,8 @@ def to_proof(said: list[Any]) -> Lease:
     return Lease(Execution(execution, "", NOBODY, {}), worker, epoch, 0)
 
 
-def from_outcome(outcome: Outcome | None) -> list[Any] | None:
-    """An outcome, or none."""
-    if outcome is None:
-        return None
+def from_outcome(outcome: Outcome) -> list[Any]:
+    """An outcome."""
     return [outcome.ending, outcome.code, outcome.confirmed_by, outcome.reason]
 
 
@@ -126,8 +125,8 @@ def from_record(record: Record) -> dict[str, Any]:
     said = {name: getattr(record, name) for name in PLAIN}
     return said | {
         "effects": [from_effect(effect) for effect in record.effects],
-        "result": from_result(record.result),
-        "outcome": from_outcome(record.outcome),
+        "result": record.result and from_result(record.result),
+        "outcome": record.outcome and from_outcome(record.outcome),
         "trail": [[moment.at, moment.what, moment.said] for moment in record.trail],
     }
 
@@ -138,8 +137,8 @@ def to_record(said: dict[str, Any]) -> Record:
         **{name: said[name] for name in PLAIN if name != "phase"},
         phase=Phase(said["phase"]),
         effects=tuple(to_effect(effect) for effect in said["effects"]),
-        result=to_result(said["result"]),
-        outcome=None if said["outcome"] is None else to_outcome(said["outcome"]),
+        result=said["result"] and to_result(said["result"]),
+        outcome=said["outcome"] and to_outcome(said["outcome"]),
         trail=tuple(Moment(*moment) for moment in said["trail"]),
     )
 

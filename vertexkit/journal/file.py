@@ -15,6 +15,16 @@ BUSY = 5.0
 """Seconds that a start waits for another process to let go of the file."""
 
 
+def file_of(url: str) -> Path | None:
+    """The file of the journal that `VERTEXKIT_JOURNAL` names, if it is kept in one.
+
+    Raises:
+        SettingsError: there is no path.
+    """
+    kind, _, place = url.partition(":")
+    return path_in(place) if kind == "sqlite" else None
+
+
 def path_in(place: str) -> Path:
     """The file's path, as it is written after `sqlite:`: `PATH` or `///PATH`.
 

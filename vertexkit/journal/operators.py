@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalRefused
@@ -9,7 +10,7 @@ from vertexkit.journal import open_journal
 from vertexkit.journal.base import Journal, Rules
 from vertexkit.journal.file import file_of
 from vertexkit.journal.place import find_socket
-from vertexkit.journal.remote import RemoteJournal
+from vertexkit.journal.remote import OwnerAbsent, RemoteJournal
 
 
 @asynccontextmanager
@@ -36,9 +37,36 @@ async def operators_journal(url: str, clock: Clock, rules: Rules) -> AsyncIterat
 
 
 async def _open(url: str, clock: Clock, rules: Rules) -> Journal:
+    journal = open_journal(url, clock, rules)
     file = file_of(url)
     if file is None:
         raise JournalRefused(
-            f"the journal {url} is in the memory of its service alone: nobody else can look into it"
+            f"the journal {url} is in its service's memory: nobody else can look into it"
         )
-    ...
+    if (remote := await _connect(file)) is not None:
+        return remote
+    if not file.exists():
+        raise JournalRefused(
+            f"there is no journal {file}: no service has run with it yet, or VERTEXKIT_JOURNAL "
+            "names another path"
+        )
+    try:
+        await journal.open(lambda: None)
+    except JournalRefused:
+        if (remote := await _connect(file)) is not None:  # a service has started meanwhile
+            return remote
+        raise
+    return journal
+
+
+async def _connect(file: Path) -> Journal | None:
+    """The running owner's journal; None if there is no owner."""
+    socket = find_socket(file)
+    if socket is None:
+        return None
+    remote = RemoteJournal(socket)
+    try:
+        await remote.open(lambda: None)
+    except OwnerAbsent:
+        return None
+    return remote

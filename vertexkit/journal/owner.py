@@ -2,20 +2,45 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import structlog
 
-from vertexkit.errors import JournalError
+from vertexkit.errors import JournalError, QueueFull
 from vertexkit.journal.base import Journal
 from vertexkit.journal.frames import Frames
+from vertexkit.journal.place import HAS_SOCKETS, offering
 from vertexkit.journal.questions import BROKE, CLAIM, NEWS, QUESTIONS, READY, STATE
 
 TELLING = 1.0
 """Seconds after which also those who ask nothing learn how long the queue is."""
 
 log = structlog.get_logger("vertexkit")
+
+
+@asynccontextmanager
+async def letting_in(journal: Journal, file: Path | None) -> AsyncIterator[None]:
+    """Let operators' commands use the journal of this process, as long as it is at work.
+
+    Args:
+        journal: opened; this process alone claims from it.
+        file: that it is kept in; None: nobody else can look for it.
+    """
+    if file is None or not HAS_SOCKETS:
+        yield
+        return
+    owner = Owner(journal)
+    async with AsyncExitStack() as stack:
+        try:
+            listener, _ = stack.enter_context(offering(file))
+            await owner.listen(listener)
+            stack.push_async_callback(owner.close)
+        except OSError as error:  # the service does its work all the same
+            log.warning("journal_unreachable", reason=f"operators cannot reach it: {error}")
+        yield
 
 
 class Owner:
@@ -85,8 +110,8 @@ class Peer:
         self._journal = journal
         self._ended = ended
         self._workers: set[str] = set()
-        self._hungry = False
-        """It has claimed since it was last told that there may be something."""
+        self._hungry = True
+        """It does not know yet that there may be something to claim."""
         self._told: list[Any] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._burial: asyncio.Task[None] | None = None
@@ -125,7 +150,7 @@ class Peer:
                 self._hungry = True
                 self._workers.add(said[0])
             answer = [number, await QUESTIONS[method](self._journal, *said)]
-        except JournalError as error:
+        except (JournalError, QueueFull) as error:
             answer = [number, None, type(error).__name__, str(error)]
         except Exception as error:
             log.exception("journal_failed", method=method)

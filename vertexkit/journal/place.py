@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+HAS_SOCKETS = hasattr(socket, "AF_UNIX")
+"""Does this system have sockets that are files?"""
 LONGEST = 100
 """Bytes of a socket's path: systems allow 104 or 108, with the zero at its end."""
 FOLDER = "vertexkit-"
@@ -87,8 +89,8 @@ def _write(note: Path, text: str) -> None:
     """In one step: nobody reads half of it."""
     part = note.with_name(f"{note.name}.new")
     part.unlink(missing_ok=True)
-    with open(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
-        file.write(text)
+    part.touch(0o600, exist_ok=False)
+    part.write_text(text, encoding="utf-8")
     part.replace(note)
 
 

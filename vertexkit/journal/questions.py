@@ -56,7 +56,6 @@ async def _confirm(journal: Journal, lease: list[Any], effect: list[Any]) -> Non
 
 async def _conclude(journal: Journal, lease: list[Any], result: list[Any], trying: bool) -> None:
     fixed = encoding.to_result(result)
-    assert fixed is not None
     await journal.conclude(encoding.to_proof(lease), fixed, trying=trying)
 
 

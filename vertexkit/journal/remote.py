@@ -5,13 +5,16 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vertexkit.clock import Clock
 from vertexkit.errors import JournalError, JournalRefused, JournalUnavailable
 from vertexkit.execution import Effect, Execution, Outcome
 from vertexkit.journal import encoding
-from vertexkit.journal.base import Acceptance, Lease, Query, Record, Renewal, Result, Rules
+from vertexkit.journal.base import Acceptance, Lease, Query, Record, Renewal, Result
 from vertexkit.journal.frames import Frames
 from vertexkit.journal.questions import BROKE, CLAIM, ERRORS, NEWS, READY, STATE, VERSION
+
+
+class OwnerAbsent(JournalRefused):
+    """Nobody listens at this socket."""
 
 
 class RemoteJournal:
@@ -47,17 +50,21 @@ class RemoteJournal:
                 lambda: Frames(self._heard, self._disconnected), str(self._socket)
             )
         except OSError as error:
-            raise JournalRefused(
+            raise OwnerAbsent(
                 f"the process that has the journal does not answer at {self._socket} "
                 f"({error.strerror}): start it again"
             ) from error
         self._lost = ""
-        version, self.promise, self.survives = await self._ask("hello")
+        try:
+            version, self.promise, self.survives = await self._ask("hello")
+        except JournalUnavailable as error:
+            raise OwnerAbsent("the process that has the journal is just ending") from error
         if version != VERSION:
             raise JournalRefused(
                 "the process that has the journal runs another version of vertexkit: use that "
                 "version here too, or start the service again"
             )
+        ready()
 
     async def close(self) -> None:
         self._broke = None
@@ -184,8 +191,3 @@ class RemoteJournal:
         broke, self._broke = self._broke, None
         if broke is not None:
             broke(reason)
-
-
-def make(place: str, clock: Clock, rules: Rules) -> RemoteJournal:  # noqa: ARG001 - the owner's count
-    """For `owner:SOCKET`, as the workers of `vertexkit run` are told."""
-    return RemoteJournal(Path(place))
