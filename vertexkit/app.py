@@ -9,9 +9,6 @@ from typing import Any, TypeVar, Unpack
 import anyio
 import structlog
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,7 +29,7 @@ from vertexkit.journal.base import Journal, Rules
 from vertexkit.journal.file import file_of
 from vertexkit.journal.owner import letting_in
 from vertexkit.journal.remote import RemoteJournal
-from vertexkit.problems import problem
+from vertexkit.problems import HANDLERS
 from vertexkit.receiver import Gate, Receiver
 from vertexkit.refusals import Refusals
 from vertexkit.runner import Runner
@@ -41,7 +38,6 @@ from vertexkit.signature import Handler
 
 H = TypeVar("H", bound=Handler)
 Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
-CODES = {404: "not_found", 405: "method_not_allowed"}
 
 log = structlog.get_logger("vertexkit")
 
@@ -302,19 +298,3 @@ class App:
         if len(self.blocks) == 1:
             routes.append(Route("/", receiver, methods=["POST"]))
         return routes
-
-
-async def _http_error(_: Request, error: Exception) -> Response:
-    status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = {
-        404: "There is nothing here. Blocks are at POST /blocks/{name}.",
-        405: "This address takes another method; blocks are called with POST.",
-    }.get(status, "The request failed.")
-    response = problem(status, CODES.get(status, "failed"), detail)
-    allow = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
-    if allow:
-        response.headers["Allow"] = allow
-    return response
-
-
-HANDLERS = {HTTPException: _http_error}

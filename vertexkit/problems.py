@@ -4,10 +4,13 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic_core import ErrorDetails, to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 MEDIA_TYPE = "application/problem+json"
 BODIES_DIFFER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+CODES = {404: "not_found", 405: "method_not_allowed"}
 SHOWN = 20
 """Errors of one input that are listed."""
 
@@ -34,3 +37,20 @@ def problem(
 def shown(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
     """What was wrong with the inputs: places and reasons, never values."""
     return [{"loc": list(each["loc"]), "msg": each["msg"]} for each in errors[:SHOWN]]
+
+
+async def _http_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    detail = {
+        404: "There is nothing here. Blocks are at POST /blocks/{name}.",
+        405: "This address takes another method; blocks are called with POST.",
+    }.get(status, "The request failed.")
+    response = problem(status, CODES.get(status, "failed"), detail)
+    allow = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
+    if allow:
+        response.headers["Allow"] = allow
+    return response
+
+
+HANDLERS = {HTTPException: _http_error}
+"""What a Starlette application says when a path or a method is not there."""

@@ -15,7 +15,10 @@ NOBODY_KNOWS = frozenset({None, 500, 502, 504})
 
 
 def confirmed_once(seen: Observed) -> list[str]:
-    """I5. A message that the platform confirmed has been sent exactly once."""
+    """I5. A message that the platform confirmed has been sent exactly once.
+
+    Where its block resends, an earlier request of unknown fate may have been processed as well.
+    """
     wrongs = []
     processed = Counter(digest(e) for e in seen.ledger if e.method == SEND and e.processed)
     for own, records in seen.by_digest.items():
@@ -27,7 +30,8 @@ def confirmed_once(seen: Observed) -> list[str]:
         where = f"message {effects[0].position} of {records[0].execution}"
         if processed[own] < numbered:
             wrongs.append(f"I5: {where} is confirmed, and the platform has not processed it")
-        if confirmed == len(effects) and processed[own] > confirmed:
+        again = any(seen.policy(record.block).on_unknown == "resend" for record in records)
+        if not again and confirmed == len(effects) and processed[own] > confirmed:
             wrongs.append(f"I5: {where} is confirmed, and was processed {processed[own]} times")
     return wrongs
 

@@ -15,8 +15,8 @@ from tests.chaos.observed import COMPLETE, Call, Observed, Policy
 from tests.chaos.stage import Dialog, Stage
 from tests.chaos.worker import TURNS, Hand
 from vertexkit.errors import CannotDo, QueueFull
-from vertexkit.execution import Execution, Token
-from vertexkit.journal.base import Query, Record, Rules
+from vertexkit.execution import Ending, Execution, Token
+from vertexkit.journal.base import Phase, Query, Record, Rules
 
 LEASE = 30.0
 ROOM = 6
@@ -173,25 +173,22 @@ class Simulation:
             self._settled.clear()
         await self._machine.start(_broke)
 
-    async def drop(self, at: int) -> None:
-        """An operator gives an execution up."""
-        name = await self._one(at)
+    async def operate(self, order: str, at: int) -> None:
+        """An operator drops an execution that waits or is parked, or retries a parked one."""
+        journal, records = self._machine.journal, await self._records()
+        parked = [each for each in records if each.outcome is not None and each.kept]
+        waiting = [each for each in records if each.phase is Phase.WAITING]
+        found = [*parked, *waiting] if order == "drop" else parked
+        if not found:
+            return
+        name = found[at % len(found)].execution
         with contextlib.suppress(CannotDo):
-            record = await self._machine.journal.drop(name)
-            if await self._machine.journal.find(name) is None:
-                self._forgotten.add(record.execution)
-
-    async def retry(self, at: int, *, fresh: bool) -> None:
-        """An operator takes a parked execution up again."""
-        name = await self._one(at)
-        with contextlib.suppress(CannotDo):
-            await self._machine.journal.retry(name, fresh=fresh)
-            if fresh:
-                self._afresh.add(name)
-
-    async def _one(self, at: int) -> str:
-        records = await self._records()
-        return records[at % len(records)].execution if records else ""
+            if order == "drop":
+                await journal.drop(name)
+            else:
+                await journal.retry(name, fresh=order == "fresh")
+                self._afresh |= {name} if order == "fresh" else set()
+        self._forgotten |= {name} if await journal.find(name) is None else set()
 
     # What is seen of it
 
@@ -250,7 +247,10 @@ class Simulation:
         ]
 
     def _hanging(self, seen: Observed) -> list[str]:
-        """Dialogs that wait for ever, though their call was answered 2xx."""
+        """Dialogs that wait for ever, though their call was answered 2xx.
+
+        By rule 3, a 403 after a try of unknown fate is the end, also where it was a passing one.
+        """
         found = []
         for dialog in self.stage.dialogs:
             calls = self._answered.get(dialog.token, [])
@@ -259,8 +259,9 @@ class Simulation:
             if dialog.token in seen.unlike:
                 continue
             records = [seen.by_id[call.execution] for call in calls]
-            if not any(r.outcome and r.outcome.ending != "completed" for r in records):
-                found.append(f"the dialog of {records[-1].execution} hangs: {records}")
+            outcomes = [record.outcome for record in records if record.outcome]
+            if all(o.ending is Ending.COMPLETED and o.confirmed_by != "403" for o in outcomes):
+                found.append(f"the dialog of {records[-1].execution} hangs: {outcomes}")
         return found
 
 

@@ -77,6 +77,7 @@ class Protocol(RuleBasedStateMachine):
     def call_again(self, which: int) -> None:
         self._do(self._again(which)())
 
+    @precondition(lambda self: self._world.stage.dialogs)
     @rule(worker=WORKERS, limit=st.integers(1, 3))
     def claim(self, worker: str, limit: int) -> None:
         self._do(self._world.claim(worker, limit))
@@ -93,6 +94,14 @@ class Protocol(RuleBasedStateMachine):
                 self._do(self._step(which, happens)())
 
     @precondition(lambda self: self._world.hands)
+    @rule(times=st.integers(1, 3), happens=HAPPENINGS)
+    def step_all(self, times: int, happens: str) -> None:
+        for _ in range(times):
+            for at in range(len(self._world.hands)):
+                if at < len(self._world.hands):
+                    self._do(self._step(at, happens)())
+
+    @precondition(lambda self: self._world.hands)
     @rule(which=WHICH, happens=HAPPENINGS, again=WHICH)
     def step_and_call_at_once(self, which: int, happens: str, again: int) -> None:
         async def both() -> None:
@@ -100,14 +109,12 @@ class Protocol(RuleBasedStateMachine):
 
         self._do(both())
 
-    @rule(worker=WORKERS)
-    def renew(self, worker: str) -> None:
-        self._do(self._world.renew(worker))
+    @precondition(lambda self: self._world.hands)
+    @rule(worker=WORKERS, what=st.sampled_from(["renew", "lose_worker"]))
+    def tell_of_a_worker(self, worker: str, what: str) -> None:
+        self._do(getattr(self._world, what)(worker))
 
-    @rule(worker=WORKERS)
-    def lose_worker(self, worker: str) -> None:
-        self._do(self._world.lose_worker(worker))
-
+    @precondition(lambda self: self._world.stage.dialogs)
     @rule(seconds=st.sampled_from([1.0, 6.0, LEASE / 3, LEASE + 1]))
     def wait(self, seconds: float) -> None:
         async def wait() -> None:
@@ -116,6 +123,7 @@ class Protocol(RuleBasedStateMachine):
 
         self._do(wait())
 
+    @precondition(lambda self: self._world.stage.dialogs)
     @rule(
         steps=st.lists(st.tuples(WHICH, HAPPENINGS), max_size=2),
         calls=st.lists(WHICH, max_size=1),
@@ -134,26 +142,22 @@ class Protocol(RuleBasedStateMachine):
             meanwhile += [self._again(which) for which in calls]
         self._do(self._world.crash(meanwhile, kept=kept, power=power, part=part))
 
-    @precondition(lambda self: self._world.stage.dialogs)
-    @rule(which=WHICH)
-    def drop(self, which: int) -> None:
-        self._do(self._world.drop(which))
-
-    @precondition(lambda self: self._world.stage.dialogs)
-    @rule(which=WHICH, fresh=st.booleans())
-    def retry(self, which: int, fresh: bool) -> None:
-        self._do(self._world.retry(which, fresh=fresh))
+    @precondition(lambda self: self._world.stage.ledger)
+    @rule(order=st.sampled_from(["drop", "retry", "fresh"]), which=WHICH)
+    def operate(self, order: str, which: int) -> None:
+        self._do(self._world.operate(order, which))
 
     @invariant()
     def holds(self) -> None:
         if self._opened:
-            assert self._do(self._world.wrongs()) == []
+            wrongs = self._do(self._world.wrongs())
+            assert not wrongs, "\n".join(wrongs)
 
     def teardown(self) -> None:
         try:
             if self._opened:
                 wrongs = self._do(self._world.finish())
-                assert wrongs == []
+                assert not wrongs, "\n".join(wrongs)
         finally:
             if self._opened:
                 self._do(self._world.close())

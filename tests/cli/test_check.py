@@ -89,10 +89,11 @@ def test_what_the_platform_says_of_itself_is_told(shell: Any, platform: Platform
     assert strict.returncode == 1
 
 
-def test_a_platform_that_is_not_there_is_a_failure(shell: Any, platform: Platform) -> None:
+def test_a_platform_that_is_not_there_is_a_failure(shell: Any) -> None:
     """An address where nobody listens is told with what to look at."""
-    platform.close()
-    done = shell.run("check", "hello:app", "--json", platform_url=platform.url)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    done = shell.run("check", "hello:app", "--json", platform_url=f"http://127.0.0.1:{port}/api")
     assert done.returncode == 1
     assert "VERTEXKIT_PLATFORM_URL" in told(done)["fail", "platform"]
 

@@ -198,12 +198,13 @@ def test_a_lifespan_that_fails_ends_the_service(
     assert "the app did not start" in done.stderr
 
 
-def test_workers_share_the_port_and_end_together(shell: Any, platform: Any) -> None:
-    """--workers serves with several processes, says what the memory journal does not do then."""
-    service = shell.start("run", "hello:app", "--port=0", "--workers=2", platform_url=api(platform))
-    service.wait_for('"workers_apart"')
-    service.wait_for('"serving"')
-    service.wait_for('"serving"')
+@pytest.mark.parametrize("journal", ["sqlite:.vertexkit/journal.db", "memory:"])
+def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, journal: str) -> None:
+    """--workers serves with several processes, over one journal of any kind, and all end well."""
+    arguments = ["hello:app", "--port=0", "--workers=2"]
+    service = shell.start("run", *arguments, platform_url=api(platform), journal=journal)
+    service.wait_for('"event":"serving"')
+    service.wait_for('"event":"serving"')
     url = f"http://127.0.0.1:{service.port}/blocks/hello"
     for name in "abcd":
         assert post(url, token=token(platform), name=name)[0] == 200

@@ -32,6 +32,11 @@ Debug = Annotated[bool, typer.Option("--debug", help="Show whole tracebacks.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+class _Language(StrEnum):
+    EN = "en"
+    RU = "ru"
+
+
 class _Probe(StrEnum):
     ALIVE = "healthz"
     READY = "readyz"
@@ -122,6 +127,20 @@ def platform(
 
     _remember(debug)
     play(host, port, typing, seed, as_json=as_json)
+
+
+@cli.command()
+def new(
+    name: Annotated[str, typer.Argument(help="Of the block, and of the folder to make.")],
+    lang: Annotated[
+        _Language | None,
+        typer.Option(help="What the block speaks.", show_default="the terminal's"),
+    ] = None,
+) -> None:
+    """Begin a project: a block, its tests, its image."""
+    from vertexkit.cli.new import create, spoken
+
+    create(name, lang.value if lang is not None else spoken())
 
 
 @cli.command()

@@ -51,6 +51,8 @@ def _announcing(app: App, send: Send) -> Send:
         if message["type"] == "lifespan.startup.complete":
             if app.service is not None:
                 app.service.on_lost = _end
+                if app.service.lost:
+                    _end()
             # What was made until now stays until the end: nobody needs to look at it again.
             gc.collect()
             gc.freeze()

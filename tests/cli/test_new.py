@@ -1,0 +1,67 @@
+"""`vertexkit new`: what it writes works as it is."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+def test_a_new_project_runs_and_its_tests_pass(shell: Any, language: str) -> None:
+    """The block answers, its tests pass, and the check finds nothing wrong with it."""
+    made = shell.run("new", "hello-block", "--lang", language)
+    assert made.returncode == 0, made.stderr
+    shell.folder /= "hello-block"
+    answer = shell.run("trigger", "block:app", "-i", "name=Аня", "--fast")
+    assert answer.returncode == 0, answer.stdout
+    assert "greeted" in answer.stdout
+    tested = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:asyncio", "-p", "no:cacheprovider"],
+        cwd=shell.folder,
+        env=shell.environment(),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert "3 passed" in tested.stdout, tested.stdout
+    checked = shell.run("check", "block:app", "--offline", "--strict", platform_url="https://a.b")
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_it_speaks_the_terminal_s_language(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Russian terminal gets a Russian block without asking for it."""
+    monkeypatch.setenv("LC_ALL", "ru_RU.UTF-8")
+    shell.run("new", "privet")
+    assert "Привет" in (shell.folder / "privet" / "block.py").read_text(encoding="utf-8")
+
+
+def test_what_is_written_is_clean(shell: Any) -> None:
+    """Whoever begins with it need not tidy up first."""
+    shell.run("new", "a-block")
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["check", "--select", "E,F,I,B,UP", "--isolated"], ["format", "--check"]):
+        done = subprocess.run(
+            [*ruff, *command, "."], cwd=shell.folder / "a-block", capture_output=True, check=False
+        )
+        assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", ["Привет", "a/b c!", "x" * 65])
+def test_a_name_that_no_block_can_have_is_refused(shell: Any, name: str) -> None:
+    """It says what a name may be, and makes nothing."""
+    before = set(shell.folder.iterdir())
+    done = shell.run("new", name)
+    assert done.returncode == 2
+    assert "a-z, 0-9" in done.stderr
+    assert set(shell.folder.iterdir()) == before
+
+
+def test_nothing_is_overwritten(shell: Any) -> None:
+    """A folder with something in it is left as it is."""
+    (shell.folder / "mine").mkdir()
+    (shell.folder / "mine" / "block.py").write_text("precious", encoding="utf-8")
+    done = shell.run("new", "mine")
+    assert done.returncode == 2
+    assert "not empty" in done.stderr
+    assert (shell.folder / "mine" / "block.py").read_text(encoding="utf-8") == "precious"
