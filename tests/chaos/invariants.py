@@ -96,7 +96,8 @@ def _unconfirmed(seen: Observed, record: Record, own: Sequence[Entry]) -> str:
     processed = any(each.processed for each in tried)
     if ending is Ending.COMPLETED and by not in {"204", "403", "call"}:
         return f"is completed, and nothing has confirmed it ({by!r})"
-    if ending is Ending.GONE and any(each.processed for each in own):
+    begun_anew = record.execution in seen.afresh
+    if ending is Ending.GONE and any(each.processed for each in own) and not begun_anew:
         return "is gone, and the platform has completed it"
     if token is None or token in seen.unlike:
         return ""

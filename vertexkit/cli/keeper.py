@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import uvicorn
+
 from vertexkit.app import rules
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
@@ -16,6 +18,10 @@ from vertexkit.journal.file import file_of
 from vertexkit.journal.owner import Owner
 from vertexkit.journal.place import HAS_SOCKETS, offering
 from vertexkit.settings import Settings
+
+
+LOOP = uvicorn.Config("").get_loop_factory()
+"""The workers' kind of event loop."""
 
 
 class Keeper:
@@ -58,7 +64,8 @@ class Keeper:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._keep())
+            with asyncio.Runner(loop_factory=LOOP) as runner:
+                runner.run(self._keep())
         except BaseException as error:
             if self._started.done():
                 raise

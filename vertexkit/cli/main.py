@@ -130,6 +130,24 @@ def platform(
 
 
 @cli.command()
+def capture(
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    host: Annotated[
+        str, typer.Option(help="Listen here; 0.0.0.0 for a platform elsewhere.")
+    ] = "127.0.0.1",
+    status: Annotated[int, typer.Option(min=200, max=599, help="Of every answer.")] = 200,
+    body: Annotated[str, typer.Option(help="Of every answer.")] = "{}",
+    folder: Annotated[Path, typer.Option(help="Where recordings go.")] = Path(
+        ".vertexkit/captures"
+    ),
+) -> None:
+    """Record what a platform sends to a block's URL, and how vertexkit would read it."""
+    from vertexkit.cli.capture import record
+
+    record(host, port, folder, status, body)
+
+
+@cli.command()
 def new(
     name: Annotated[str, typer.Argument(help="Of the block, and of the folder to make.")],
     lang: Annotated[

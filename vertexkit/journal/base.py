@@ -144,7 +144,10 @@ class Journal(Protocol):
         """
 
     async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
-        """Note that a completion is about to be sent (survives: process).
+        """Note that a completion is about to be sent.
+
+        Where it is the first that may arrive, this survives power: a 403 to a later try would
+        otherwise be taken for a dialog that is gone. The next notes survive process.
 
         `sent=False` takes the note back: the try did not leave this machine. Returns False if
         the same call has been accepted anew meanwhile: then nothing more may be sent.

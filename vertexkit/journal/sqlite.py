@@ -175,12 +175,12 @@ class SqliteJournal:
         await self._store.write(tables.CONCLUDE, tables.concluding(row, result), power=True)
 
     async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
+        first = sent and not self._book.owned(lease).completion_tried
         row = self._book.try_completion(lease, sent=sent)
         if row is None:
             return False
-        await self._store.write(
-            tables.TRY, (row.completion_tried, row.tries, row.tried_at, row.number)
-        )
+        values = (row.completion_tried, row.tries, row.tried_at, row.number)
+        await self._store.write(tables.TRY, values, power=first)
         return True
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
