@@ -20,7 +20,7 @@ from vertexkit.journal.place import HAS_SOCKETS, offering
 from vertexkit.settings import Settings
 
 
-LOOP = uvicorn.Config("").get_loop_factory()
+LOOP = uvicorn.Config("", log_config=None).get_loop_factory()
 """The workers' kind of event loop."""
 
 
