@@ -1,6 +1,8 @@
 """The tree of errors."""
 
+import copy
 import inspect
+import pickle
 import re
 import traceback
 
@@ -16,6 +18,7 @@ from vertexkit.errors import (
     Forbidden,
     PlatformError,
     PlatformUnreachable,
+    QueueFull,
     RateLimited,
     Retry,
     SendOutcomeUnknown,
@@ -99,3 +102,23 @@ def test_authors_errors_keep_what_they_were_given() -> None:
 def test_one_except_catches_them_all() -> None:
     """Every error of vertexkit is a VertexkitError."""
     assert all(issubclass(each, VertexkitError) for each in CLASSES.values())
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        Retry(after=5, reason="later"),
+        BlockFailed("code", "message", {"a": 1}),
+        CallError(400, "malformed", "It is."),
+        RateLimited("POST", "/x", status=429, retry_after=3.0, body="slow"),
+        ServerError("POST", "/x", status=503, retry_after=3.0),
+        QueueFull("10 wait"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_may_cross_to_another_process(error: VertexkitError) -> None:
+    """Copied or pickled, as a process pool of an author does, it says and knows the same."""
+    for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
+        assert type(again) is type(error)
+        assert str(again) == str(error)
+        assert vars(again) == vars(error)

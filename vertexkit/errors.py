@@ -51,7 +51,15 @@ class Fate(StrEnum):
 
 
 class VertexkitError(Exception):
-    """The root of every error that vertexkit raises."""
+    """The root of every error that vertexkit raises. It may be copied, and pickled."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Else the text, being all of `args`, would be taken for the constructor's arguments.
+        return _as_it_was, (type(self), self.args), self.__dict__
+
+
+def _as_it_was(kind: type[VertexkitError], args: tuple[Any, ...]) -> VertexkitError:
+    return kind.__new__(kind, *args)
 
 
 class Retry(VertexkitError):

@@ -2,7 +2,9 @@
 
 import asyncio
 import atexit
+import contextlib
 import contextvars
+import json
 import logging
 import re
 import sys
@@ -10,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, MutableMapping
 from typing import Any, BinaryIO, Literal
+from urllib.parse import quote
 
 import structlog
 from pydantic_core import to_json
@@ -31,13 +34,15 @@ NOISY = (
 """Loggers that print URLs, headers or trifles at INFO; they speak from WARNING on."""
 JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
 MASK = b"[secret]"
+ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+"}
+"""Characters before which JSON and a repr put backslashes, however deep one is in the other."""
 
 Form = Literal["auto", "json", "console"]
 
 _SILENCE = structlog.testing.ReturnLogger()
-_secrets: set[bytes] = set()
-_bound: contextvars.ContextVar[tuple[dict[str, Any], bytes] | None] = contextvars.ContextVar(
-    "vertexkit_execution", default=None
+_secrets: set[re.Pattern[bytes]] = set()
+_bound: contextvars.ContextVar[tuple[dict[str, Any], bytes, re.Pattern[bytes] | None] | None] = (
+    contextvars.ContextVar("vertexkit_execution", default=None)
 )
 
 
@@ -52,21 +57,43 @@ def bind(execution: Execution, attempt: int = 0) -> None:
         fields["session"] = claims.session_id
     if attempt:
         fields["attempt"] = attempt
-    _bound.set((fields, execution.token.reveal().encode()))
+    secret = execution.token.reveal()
+    escaped = '"' in secret or "'" in secret or "\\" in secret
+    _bound.set((fields, secret.encode(), _pattern(secret) if escaped else None))
 
 
 def keep_secret(secrets: Iterable[str]) -> None:
     """Mask these texts in every line from now on, wherever they turn up."""
-    _secrets.update(secret.encode() for secret in secrets if secret)
+    _secrets.update(_pattern(secret) for secret in secrets if secret)
+
+
+def _pattern(secret: str) -> re.Pattern[bytes]:
+    """Finds a secret as it is, escaped (in JSON, in a repr, in one within the other), in a URL."""
+    return re.compile("".join([_forms(char) for char in secret]).encode())
+
+
+def _forms(char: str) -> str:
+    """What one character of a secret may have become on a line."""
+    in_url = quote(char, safe="")
+    if in_url == char:
+        return re.escape(char)
+    forms = [in_url, ESCAPED.get(char) or re.escape(char)]
+    if not char.isascii():
+        forms.append(json.dumps(char)[1:-1].replace("\\", r"\\+"))
+    return f"(?i:{'|'.join(forms)})"
 
 
 def redact(line: bytes) -> bytes:
     """Mask the known secrets, the current token and whatever looks like a JWT."""
     bound = _bound.get()
-    if bound is not None and bound[1] in line:
-        line = line.replace(bound[1], MASK)
+    if bound is not None:
+        _, token, escaped = bound
+        if escaped is not None:
+            line = escaped.sub(MASK, line)
+        elif token in line:
+            line = line.replace(token, MASK)
     for secret in _secrets:
-        line = line.replace(secret, MASK)
+        line = secret.sub(MASK, line)
     return JWT.sub(MASK, line) if b"eyJ" in line else line
 
 
@@ -86,7 +113,7 @@ class LineWriter:
         self._at_once = at_once
         self._lines: list[bytes] = []
         self._lock = threading.Lock()
-        self._timed = False
+        self._timed: asyncio.AbstractEventLoop | None = None
 
     def write(self, line: bytes) -> None:
         """Take a line, without its end; it is written within `FLUSH_AFTER` seconds."""
@@ -94,14 +121,14 @@ class LineWriter:
         if self._at_once:
             self.flush()
             return
-        if self._timed:
+        if self._timed is not None and not self._timed.is_closed():
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
             return
-        self._timed = True
+        self._timed = loop
         loop.call_later(FLUSH_AFTER, self.flush)
 
     def write_now(self, line: bytes) -> None:
@@ -110,11 +137,13 @@ class LineWriter:
         self.flush()
 
     def flush(self) -> None:
-        """Write all that wait."""
-        with self._lock:
-            self._timed = False
-            lines, self._lines = self._lines, []
-            if lines:
+        """Write all that wait. Lines that cannot be written are lost, and nothing else."""
+        with self._lock, contextlib.suppress(OSError, ValueError):
+            self._timed = None
+            number = len(self._lines)  # other threads go on adding to the list
+            if number:
+                lines = self._lines[:number]
+                del self._lines[:number]
                 self._stream.write(b"\n".join(lines) + b"\n")
                 self._stream.flush()
 
@@ -173,6 +202,27 @@ def _console(stream: BinaryIO) -> Processor:
     return lambda logger, name, event: render(logger, name, event).encode(errors="replace")
 
 
+def _whatever(render: Processor) -> Processor:
+    """Render what cannot be rendered too: a log line must not break what it speaks of."""
+
+    def safely(logger: Any, name: str, event: MutableMapping[str, Any]) -> Any:
+        try:
+            return render(logger, name, dict(event))
+        except Exception:  # noqa: BLE001 - half an emoji, a circle, a repr that raises
+            texts = {key: _text(value) for key, value in event.items() if key != "exc_info"}
+            return render(logger, name, {**event, **texts})
+
+    return safely
+
+
+def _text(value: Any) -> str:
+    try:
+        text = str(value)
+    except Exception:  # noqa: BLE001 - an author's object
+        text = f"<{type(value).__name__}>"
+    return text.encode(errors="backslashreplace").decode()
+
+
 def readable(form: Form, stream: BinaryIO | None = None) -> bool:
     """Are lines of this form on this stream (standard output if None) made for people?"""
     return form == "console" or (form == "auto" and (stream or sys.stdout.buffer).isatty())
@@ -200,7 +250,9 @@ def configure(
     writer = LineWriter(stream, at_once=for_people)
     number = logging.getLevelNamesMapping()[level.upper()]
     last: list[Processor] = (
-        [_console(stream)] if for_people else [structlog.processors.format_exc_info, _render_json]
+        [_whatever(_console(stream))]
+        if for_people
+        else [structlog.processors.format_exc_info, _whatever(_render_json)]
     )
     first: list[Processor] = [
         _add_execution,

@@ -37,7 +37,7 @@ FOREVER = "3600"
 
 
 class Scene:
-    """The platform and a service with two workers, as processes."""
+    """The platform and a service, as processes."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -47,12 +47,12 @@ class Scene:
         self._platform.wait_for("-H 'content-type: application/json'")
         self.service: Any = None
 
-    def serve(self, lease: str = FOREVER) -> None:
-        """Start the service, and wait until both workers serve."""
+    def serve(self, lease: str = FOREVER, workers: int = 2) -> None:
+        """Start the service, and wait until all of its workers serve."""
         base = f"http://127.0.0.1:{self._platform.port}/api"
-        arguments = ["run", "shared:app", "--port=0", "--workers=2"]
+        arguments = ["run", "shared:app", "--port=0", f"--workers={workers}"]
         self.service = self._shell.start(*arguments, platform_url=base, lease=lease)
-        for _ in range(2):
+        for _ in range(workers):
             self.service.wait_for('"event":"serving"')
 
     def token(self) -> str:
@@ -171,9 +171,12 @@ def test_the_death_of_the_parent_ends_all_and_loses_nothing(scene: Scene) -> Non
     scene.close(calls=3)
 
 
-async def test_an_operator_reads_the_journal_of_a_running_service(scene: Scene) -> None:
-    """Beside a service with workers, an operator's command sees what they do."""
-    scene.serve()
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_operator_reads_the_journal_of_a_running_service(
+    scene: Scene, workers: int
+) -> None:
+    """Beside a service with one worker or more, an operator's command sees what they do."""
+    scene.serve(workers=workers)
     execution = scene.call(scene.token())
     by = scene.begun_by()
     async with operators_journal(f"sqlite:{scene.journal}", Clock(), Rules()) as journal:

@@ -19,7 +19,6 @@ from vertexkit.journal.owner import Owner
 from vertexkit.journal.place import HAS_SOCKETS, offering
 from vertexkit.settings import Settings
 
-
 LOOP = uvicorn.Config("", log_config=None).get_loop_factory()
 """The workers' kind of event loop."""
 

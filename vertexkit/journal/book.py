@@ -218,9 +218,7 @@ class Book:
         self._leave_running(row)
         row.ended_at = self._clock.unix()
         del self._rows[row.execution.id]
-        self.calls.end(row)
-        for follower in row.followers:
-            follower.follows = None
+        for follower in self.calls.end(row):
             if not follower.arriving:
                 self._queues.put(follower)
 

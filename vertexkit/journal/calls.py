@@ -54,12 +54,21 @@ class Calls:
             row.follows.followers.remove(row)
             self._latest[row.key] = row.follows
 
-    def end(self, row: Row) -> None:
-        """It is over."""
+    def end(self, row: Row) -> list[Row]:
+        """It is over; gives those that waited for it and for nothing else."""
+        before, followers = row.follows, row.followers
+        if before is not None:  # it was dropped before its turn had come
+            before.followers.remove(row)
+            before.followers.extend(followers)
+        for follower in followers:
+            follower.follows = before
         if self._latest.get(row.key) is row:
             del self._latest[row.key]
+            if before is not None:
+                self._latest[row.key] = before
         if self._unique:
             self.remember(row.key, row.execution.id, DUPLICATE_FOR)
+        return followers if before is None else []
 
     def remember(self, key: bytes, execution: str, seconds: float) -> None:
         """A call that is over: the same one again is its duplicate for so long."""

@@ -8,6 +8,8 @@ from pydantic_core import from_json, to_json
 
 LENGTH = 4
 """Bytes before each frame: its length, the most significant first."""
+CLOGGED = 65_536
+"""Bytes that wait for the other end, beyond which it gets no news."""
 
 
 class Frames(asyncio.Protocol):
@@ -37,6 +39,11 @@ class Frames(asyncio.Protocol):
     def open(self) -> bool:
         """May more be said?"""
         return self._transport is not None and not self._transport.is_closing()
+
+    @property
+    def clogged(self) -> bool:
+        """Does the other end not listen, as one that is stopped?"""
+        return self._transport is not None and self._transport.get_write_buffer_size() > CLOGGED
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]

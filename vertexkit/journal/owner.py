@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from vertexkit.journal.questions import BROKE, CLAIM, NEWS, QUESTIONS, READY, ST
 
 TELLING = 1.0
 """Seconds after which also those who ask nothing learn how long the queue is."""
+LAST_ANSWERS = 2.0
+"""Seconds for what is asked while the owner ends."""
 
 log = structlog.get_logger("vertexkit")
 
@@ -67,12 +69,14 @@ class Owner:
         self._telling = loop.create_task(self._tell())
 
     async def close(self) -> None:
-        """Let nobody in any more, and let go of those who are."""
+        """Let nobody in any more, answer what was asked, and let go of those who are in."""
         if self._server is not None and self._telling is not None:
             self._server.close()
             self._telling.cancel()
-        for peer in list(self._peers):
-            await peer.over()
+        with suppress(TimeoutError):  # a full disk answers nothing
+            async with asyncio.timeout(LAST_ANSWERS):
+                await asyncio.gather(*(peer.over() for peer in self._peers))
+        for peer in self._peers:
             peer.frames.close()
 
     def ready(self) -> None:
@@ -129,6 +133,8 @@ class Peer:
     def tell(self) -> None:
         """Say how the journal is, if that has changed."""
         journal = self._journal
+        if self.frames.clogged:
+            return
         state = [journal.backlog(), sorted(journal.unserved(())), journal.trouble()]
         if state != self._told:
             self._told = state
@@ -136,7 +142,7 @@ class Peer:
 
     async def over(self) -> None:
         """Wait until all that it asked is done."""
-        await asyncio.gather(*self._tasks)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _heard(self, frame: list[Any]) -> None:
         for number, method, *said in frame:
