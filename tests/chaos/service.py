@@ -1,0 +1,140 @@
+"""A service under attack: `vertexkit run` on one journal, killed and started again."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+ROOT = Path(__file__).parents[2]
+GENTLE = {"term", "term twice"}
+"""Ends after which the exit code has to be 0."""
+
+
+class Service:
+    """One process after the other, in a folder with a journal.
+
+    Args:
+        folder: of the journal and the logs.
+        port: of the service.
+        platform: the port of the platform.
+        workers: processes of the service.
+        lease: seconds.
+    """
+
+    def __init__(
+        self, folder: Path, port: int, platform: int, *, workers: int = 1, lease: float = 2.0
+    ) -> None:
+        self.folder = folder
+        self.lease = lease
+        self.kills: Counter[str] = Counter()
+        self.wrongs: list[str] = []
+        self._port, self._workers = port, workers
+        self._environment = {k: v for k, v in os.environ.items() if "VERTEXKIT" not in k} | {
+            "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform}/api",
+            "VERTEXKIT_LOG_FORMAT": "json",
+            "VERTEXKIT_LOG_LEVEL": "debug",
+            "VERTEXKIT_LEASE": str(lease),
+            "VERTEXKIT_ATTEMPTS": "100",
+            "VERTEXKIT_SEND_TIMEOUT": "2",
+            "VERTEXKIT_CLEANUP": "0.2",
+            "VERTEXKIT_GRACE": "0.5",
+            "VERTEXKIT_JOURNAL": f"sqlite:{folder / 'journal.db'}",
+            "PYTHONPATH": str(ROOT),
+        }
+        self._process: subprocess.Popen[bytes]
+
+    @property
+    def url(self) -> str:
+        """Where the blocks are."""
+        return f"http://127.0.0.1:{self._port}/blocks"
+
+    @property
+    def logs(self) -> bytes:
+        """All that every process has written."""
+        return (self.folder / "log").read_bytes()
+
+    def start(self) -> None:
+        """Start a process on the journal as it is."""
+        command = ["-m", "vertexkit", "run", "tests.chaos.soak_blocks:app"]
+        options = ["--port", str(self._port), "--workers", str(self._workers)]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, *command, *options],
+                cwd=ROOT,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+
+    async def attack(self, random: Random) -> None:
+        """Do it some harm, and start it again if it is dead."""
+        kinds, weights = ["kill", "term", "term twice", "stop"], [60, 12, 8, 20]
+        if self._workers > 1:
+            kinds, weights = [*kinds, "kill a worker"], [*weights, 60]
+        kind = random.choices(kinds, weights)[0]
+        workers = children(self._process.pid) if self._workers > 1 else []
+        match kind:
+            case "kill":
+                self._process.kill()
+            case "term" | "term twice":
+                self._process.terminate()
+                if kind == "term twice":
+                    await asyncio.sleep(random.random() * 0.2)
+                    self._process.terminate()
+            case "stop":
+                victim = random.choice([*workers, self._process.pid])
+                await self._freeze(victim, random.random() * (self.lease + 1))
+            case _ if workers:
+                signal_to(random.choice(workers), signal.SIGKILL)
+        self.kills[kind] += 1
+        if kind in GENTLE | {"kill"}:
+            code = await self.ended()
+            if kind in GENTLE and code != 0:
+                self.wrongs.append(f"after {kind} the process ended with {code}")
+            self.start()
+
+    async def _freeze(self, pid: int, seconds: float) -> None:
+        signal_to(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            signal_to(pid, signal.SIGCONT)
+
+    async def ended(self) -> int:
+        """Wait for the process's end; gives its exit code."""
+        return await asyncio.to_thread(self._process.wait, 60)
+
+    async def stop(self) -> int:
+        """End it well; gives the exit code."""
+        self._process.terminate()
+        return await self.ended()
+
+    def kill(self) -> None:
+        """End it at once, whatever its state."""
+        self._process.kill()
+        self._process.wait()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started, but for its helpers."""
+    try:
+        found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+        return [
+            int(each)
+            for each in found
+            if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()
+        ]
+    except OSError:
+        return []
+
+
+def signal_to(pid: int, number: signal.Signals) -> None:
+    """Send a signal to a process that may be gone."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return

@@ -1,0 +1,272 @@
+"""The soak: a service under load is killed at random, again and again, and nothing may be lost.
+
+    python -m tests.chaos.soak --minutes 10 --seed 1
+    python -m tests.chaos.soak --minutes 10 --seed 1 --workers 2
+
+It plays the platform, with faults, and its callers; the service is `vertexkit run` with an app of
+random programs. It goes by rounds of a minute, each with a journal of its own; at the end of each
+everything is let come to its end, and the invariants judge what was seen.
+"""
+
+import argparse
+import asyncio
+import json
+import logging
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+import aiohttp
+import uvicorn
+
+from tests.chaos.dump import dump
+from tests.chaos.invariants import check
+from tests.chaos.observed import Call, Observed, Policy
+from tests.chaos.service import Service
+from tests.chaos.soak_blocks import TERMS
+from vertexkit.journal.base import Phase, Record
+from vertexkit.testing import FakePlatform
+
+ROUND = 60.0
+"""Seconds of one round's attacks."""
+PATIENCE = 150.0
+"""Seconds in which everything comes to its end once nobody attacks any more: a dialog that is gone
+takes a minute of them."""
+FAULTS = ("cut", "lost", "half", "garbage", 429, 500, 503)
+POLICIES = {
+    name: Policy(terms.get("on_unknown", "assume_sent"), terms.get("on_park", "complete"))
+    for name, terms in TERMS.items()
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What one round does."""
+
+    seed: int
+    seconds: float = ROUND
+    callers: int = 10
+    workers: int = 1
+    rate: float = 0.06
+    """Of requests to the platform that meet a fault."""
+    gone: int = 2
+    """Dialogs that are deleted."""
+
+
+@dataclass
+class Seen:
+    """What one round has seen so far."""
+
+    calls: list[Call] = field(default_factory=list)
+    duplicates: int = 0
+    loops: int = 0
+
+
+class Round:
+    """One round of the soak.
+
+    Args:
+        plan: what it does.
+        folder: of its journal and its logs.
+    """
+
+    def __init__(self, plan: Plan, folder: Path) -> None:
+        self._plan = plan
+        self._random = Random(plan.seed)
+        self._seen = Seen()
+        self._folder = folder
+        self._over = asyncio.Event()
+        self.platform = FakePlatform(seed=plan.seed)
+        self.records: tuple[Record, ...] = ()
+        self.service: Service
+
+    async def run(self) -> list[str]:
+        """Attack, let everything come to its end, and judge. Gives the violations."""
+        plan = self._plan
+        async with served(self.platform) as port:
+            self.service = Service(self._folder, free_port(), port, workers=plan.workers)
+            self.service.start()
+            try:
+                await self._attack()
+                wrongs = await self._settle()
+                code = await self.service.stop()
+            finally:
+                self.service.kill()
+        if code != 0:
+            wrongs.append(f"the last process ended with {code}")
+        self.records = dump(self._folder / "journal.db")
+        return wrongs + self.service.wrongs + check(self._observed())
+
+    async def _attack(self) -> None:
+        plan = self._plan
+        self.platform.chaos(plan.rate, FAULTS)
+        for _ in range(plan.gone):
+            self.platform.fail("send_message", kind="gone", after=self._random.randrange(200))
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with aiohttp.ClientSession(timeout=timeout) as client:
+            callers = [
+                asyncio.create_task(self._call_on(client, Random(f"{plan.seed} {number}")))
+                for number in range(plan.callers)
+            ]
+            end = time.monotonic() + plan.seconds
+            while time.monotonic() < end:
+                await asyncio.sleep(self._random.uniform(0.3, 1.6))
+                await self.service.attack(self._random)
+            self._over.set()
+            await asyncio.gather(*callers)
+        self.platform.chaos(0.0)
+
+    async def _call_on(self, client: aiohttp.ClientSession, random: Random) -> None:
+        """Let dialogs reach blocks, one after the other."""
+        while not self._over.is_set():
+            block = random.choice(list(TERMS))
+            token = self.platform.issue(block)
+            body = {"token": token, "seed": random.randrange(1 << 30)}
+            await self._call(client, block, token, body)
+            if random.random() < 0.15:
+                self._seen.duplicates += 1
+                await self._call(client, block, token, body)
+            if random.random() < 0.15:
+                await self._loop(client, block, token, random)
+            await asyncio.sleep(random.random() * 0.05)
+
+    async def _loop(
+        self, client: aiohttp.ClientSession, block: str, token: str, random: Random
+    ) -> None:
+        """The bot comes round to the same block once more, if it gets that far soon."""
+        for _ in range(40):
+            if self.platform.visit(token).state == "completed":
+                self.platform.issue(reuse=token)
+                self._seen.loops += 1
+                body = {"token": token, "seed": random.randrange(1 << 30)}
+                await self._call(client, block, token, body)
+                return
+            await asyncio.sleep(0.05)
+
+    async def _call(
+        self, client: aiohttp.ClientSession, block: str, token: str, body: dict[str, object]
+    ) -> None:
+        """Call until it is answered 200, as a platform that cares would."""
+        while True:
+            try:
+                async with client.post(f"{self.service.url}/{block}", json=body) as answer:
+                    told = await answer.json(content_type=None)
+                    again = answer.headers.get("Retry-After", "")
+                    execution = told.get("execution", "") if answer.status == 200 else ""
+                    self._seen.calls.append(Call(token, block, answer.status, execution, again))
+                    if answer.status == 200:
+                        return
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                self._seen.calls.append(Call(token, block, None))
+            await asyncio.sleep(0.1)
+
+    async def _settle(self) -> list[str]:
+        """Wait until everything in the journal has its outcome."""
+        deadline = time.monotonic() + PATIENCE
+        while unfinished := [
+            r for r in dump(self._folder / "journal.db") if r.phase is not Phase.SETTLED
+        ]:
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.5)
+        return [f"{r.execution} came to no end in {PATIENCE:.0f} s: {r}" for r in unfinished[:5]]
+
+    def _observed(self) -> Observed:
+        lines = [json.loads(line) for line in self.service.logs.splitlines() if line[:1] == b"{"]
+        return Observed(
+            tuple(self._seen.calls),
+            tuple(self.platform.ledger),
+            self.records,
+            self.service.logs,
+            POLICIES,
+            settled=tuple(line["execution"] for line in lines if line["event"] == "settled"),
+        )
+
+    def report(self) -> Counter[str]:
+        """What there was of everything."""
+        found: Counter[str] = Counter()
+        found["executions"] = len(self.records)
+        found["calls answered 200"] = sum(call.status == 200 for call in self._seen.calls)
+        found["calls not answered 200"] = sum(call.status != 200 for call in self._seen.calls)
+        found["calls repeated"] = self._seen.duplicates
+        found["tokens used again"] = self._seen.loops
+        found["requests to the platform"] = len(self.platform.ledger)
+        for kind, number in self.service.kills.items():
+            found[f"attacks: {kind}"] = number
+        for entry in self.platform.ledger:
+            if entry.fault is not None:
+                found[f"faults: {entry.fault}"] += 1
+        for record in self.records:
+            if record.outcome is not None:
+                found[f"outcomes: {record.outcome.ending.value}"] += 1
+                by = record.outcome.confirmed_by
+                if by:
+                    found[f"confirmed by {by}"] += 1
+            found["messages"] += sum(e.kind == "send" for e in record.effects)
+            found["messages of unknown fate"] += sum(e.state == "unknown" for e in record.effects)
+            found["second and further runs"] += max(0, record.attempts - 1)
+        return found
+
+
+@asynccontextmanager
+async def served(platform: FakePlatform) -> AsyncIterator[int]:
+    """The platform on a free port; gives the port."""
+    config = uvicorn.Config(platform, lifespan="off", log_config=None, ws="none")
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            yield listener.getsockname()[1]
+        finally:
+            server.should_exit = server.force_exit = True
+            await serving
+
+
+def free_port() -> int:
+    """A port that is free just now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
+
+
+def main() -> int:
+    """Soak for so many minutes, and report."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--workers", type=int, default=1)
+    asked = parser.parse_args()
+    end = time.monotonic() + asked.minutes * 60
+    total: Counter[str] = Counter()
+    seed = asked.seed
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # of the platform's faults
+    print(f"soaking for {asked.minutes:g} minutes with {asked.workers} workers, seed {seed}")
+    while time.monotonic() < end:
+        folder = Path(tempfile.mkdtemp(prefix="soak-"))
+        soak = Round(Plan(seed, min(ROUND, asked.minutes * 60), workers=asked.workers), folder)
+        wrongs = asyncio.run(soak.run())
+        total += soak.report()
+        total["rounds"] += 1
+        if wrongs:
+            print(f"seed {seed}: {len(wrongs)} violations; journal and logs are in {folder}")
+            print("\n".join(wrongs[:40]))
+            return 1
+        print(f"seed {seed}: {len(soak.records)} executions, nothing lost", flush=True)
+        shutil.rmtree(folder)
+        seed += 1
+    for name, number in sorted(total.items()):
+        print(f"  {name:<28}{number:>9}")
+    print(f"seeds {asked.seed} to {seed - 1}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""The app that the soak serves: each execution is a random program, the same in every run."""
+
+import asyncio
+import time
+from random import Random
+from typing import Any
+
+from vertexkit import App, BlockFailed, Context, Retry, SyncContext
+from vertexkit.blocks import BlockTerms
+
+app = App()
+TERMS: dict[str, BlockTerms] = {
+    "assume": {},
+    "resend": {"on_unknown": "resend"},
+    "raise": {"on_unknown": "raise"},
+    "park": {"on_unknown": "park"},
+    "leave": {"on_unknown": "park", "on_park": "leave"},
+    "once": {"on_crash": "fail"},
+    "poison": {"attempts": 3},
+    "brief": {"timeout": 0.3},
+    "thread": {},
+}
+"""The blocks, and how each is run."""
+
+
+async def work(random: Random) -> float:
+    """Something that takes a moment and gives another result each time."""
+    await asyncio.sleep(random.random() * 0.02)
+    return time.time()
+
+
+async def play(ctx: Context, seed: int) -> dict[str, Any]:
+    """A program made of this seed."""
+    random = Random(seed)
+    stepped = []
+    for number in range(random.randrange(6)):
+        match random.choices(("send", "step", "pause"), (6, 2, 2))[0]:
+            case "send":
+                await ctx.send_message(f"{ctx.execution_id} {number}")
+            case "step":
+                stepped.append(await ctx.step(f"work{number}", work, random))
+            case _:
+                await asyncio.sleep(random.random() * 0.05)
+    match random.choices(("done", "again", "failed", "broken", "early"), (80, 8, 4, 4, 4))[0]:
+        case "again" if ctx.attempt == 1:
+            raise Retry(after=random.random() * 0.3, reason="not yet")
+        case "failed":
+            raise BlockFailed("said_so", data={"execution": ctx.execution_id})
+        case "broken":
+            raise ValueError("as it was told to")
+        case "early":
+            await ctx.complete({"execution": ctx.execution_id, "stepped": stepped})
+    return {"execution": ctx.execution_id, "stepped": stepped}
+
+
+def plainly(ctx: SyncContext, seed: int) -> dict[str, Any]:
+    """The same in a thread."""
+    random = Random(seed)
+    for number in range(random.randrange(4)):
+        ctx.send_message(f"{ctx.execution_id} {number}")
+        time.sleep(random.random() * 0.02)
+    return {"execution": ctx.execution_id}
+
+
+for name, terms in TERMS.items():
+    app.block(name, title=name, **terms)(plainly if name == "thread" else play)
