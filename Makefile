@@ -4,6 +4,9 @@
 PYTHON ?= python3
 PYTEST_ARGS ?= --numprocesses auto --dist loadfile
 UPGRADE ?=
+MINUTES ?= 10
+WORKERS ?= 1
+SEED ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +17,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types format lock clean
+.PHONY: help demo test soak lint types format lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -28,6 +31,9 @@ test: lint types  ## the gate: format, lint, types, tests, coverage
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+soak: $(VENV)/.dev  ## kill a service under load for MINUTES=10, SEED=, WORKERS=1
+	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))
 
 lint: $(VENV)/.dev  ## check format and style
 	$(BIN)/ruff format --check $(SOURCES)

@@ -216,7 +216,8 @@ class Context(Facts):
     async def _send(self, position: int, text: str, typing: bool) -> Message:
         async with self._order:
             self._check_open()
-            effect = self._begin(position, SEND, hashlib.sha256(text.encode()).hexdigest()[:16])
+            new = Effect(position, SEND, hashlib.sha256(text.encode()).hexdigest()[:16])
+            effect = self._begin(position, SEND, new.digest)
             match effect.state:
                 case EffectState.CONFIRMED:
                     return Message(**from_json(effect.value))
@@ -226,9 +227,8 @@ class Context(Facts):
                     await self._unknown(effect, None)
                     if self._terms.on_unknown == "assume_sent":
                         return Message(None, None)
-                case _:
-                    await self._journalled(self._backstage.journal.intend(self._lease, effect))
-            return await self._post(effect, text, typing)
+            await self._journalled(self._backstage.journal.intend(self._lease, new))
+            return await self._post(new, text, typing)
 
     async def _post(self, effect: Effect, text: str, typing: bool) -> Message:
         execution, began = self._lease.execution, self._backstage.clock.now()

@@ -46,6 +46,8 @@ class Service:
             "PYTHONPATH": str(ROOT),
         }
         self._process: subprocess.Popen[bytes]
+        self._began = 0
+        """Where the log of the process begins."""
 
     @property
     def url(self) -> str:
@@ -62,6 +64,7 @@ class Service:
         command = ["-m", "vertexkit", "run", "tests.chaos.soak_blocks:app"]
         options = ["--port", str(self._port), "--workers", str(self._workers)]
         with (self.folder / "log").open("ab") as log:
+            self._began = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, *command, *options],
                 cwd=ROOT,
@@ -93,9 +96,13 @@ class Service:
         self.kills[kind] += 1
         if kind in GENTLE | {"kill"}:
             code = await self.ended()
-            if kind in GENTLE and code != 0:
+            if kind in GENTLE and code != 0 and self._served():
                 self.wrongs.append(f"after {kind} the process ended with {code}")
             self.start()
+
+    def _served(self) -> bool:
+        """Did the process come as far as serving, and so as handling signals?"""
+        return b'"serving"' in self.logs[self._began :]
 
     async def _freeze(self, pid: int, seconds: float) -> None:
         signal_to(pid, signal.SIGSTOP)

@@ -23,9 +23,9 @@ TERMS: dict[str, BlockTerms] = {
 """The blocks, and how each is run."""
 
 
-async def work(random: Random) -> float:
+async def work(seconds: float) -> float:
     """Something that takes a moment and gives another result each time."""
-    await asyncio.sleep(random.random() * 0.02)
+    await asyncio.sleep(seconds)
     return time.time()
 
 
@@ -38,7 +38,7 @@ async def play(ctx: Context, seed: int) -> dict[str, Any]:
             case "send":
                 await ctx.send_message(f"{ctx.execution_id} {number}")
             case "step":
-                stepped.append(await ctx.step(f"work{number}", work, random))
+                stepped.append(await ctx.step(f"work{number}", work, random.random() / 50))
             case _:
                 await asyncio.sleep(random.random() * 0.05)
     match random.choices(("done", "again", "failed", "broken", "early"), (80, 8, 4, 4, 4))[0]:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias, cast
 
 import pytest
 
@@ -11,7 +11,7 @@ from tests.journal.conftest import Desk
 from tests.journal.shared import House
 from vertexkit.errors import CannotDo, JournalRefused, JournalUnavailable, QueueFull
 from vertexkit.execution import Ending, Execution, Outcome, Token
-from vertexkit.journal import questions, remote
+from vertexkit.journal import owner, questions, remote
 from vertexkit.journal.base import Lease, Query, Result
 from vertexkit.journal.remote import OwnerAbsent, RemoteJournal
 from vertexkit.testing import VirtualClock
@@ -20,8 +20,9 @@ Guest: TypeAlias = Callable[[], Awaitable[Desk]]
 
 
 @pytest.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
     """An owner, listening."""
+    monkeypatch.setattr(owner, "TELLING", 0.01)
     house = House(tmp_path / "journal.db", VirtualClock())
     await house.open()
     yield house
@@ -104,6 +105,38 @@ async def test_what_a_dead_process_claimed_last_is_free(guest: Guest) -> None:
     assert leases[0].worker == "living"
 
 
+async def test_a_death_frees_at_once_and_what_is_claimed_after_it_too(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question that is still open when its process dies delays nothing, and keeps nothing."""
+    dying, living = await guest(), await guest()
+    held = await dying.held()
+    await living.accept()
+    asked, late = asyncio.Event(), asyncio.Event()
+    claim = questions.QUESTIONS["claim"]
+
+    async def slow(*said: Any) -> Any:
+        asked.set()
+        await late.wait()
+        return await claim(*said)
+
+    monkeypatch.setitem(cast(dict[str, Any], questions.QUESTIONS), "claim", slow)
+    claiming = asyncio.ensure_future(dying.claim())
+    await asked.wait()
+    monkeypatch.undo()
+    before = living.calls
+    await dying.journal.close()
+    await asyncio.wait({claiming})
+    leases: list[Lease] = []
+    await until(lambda: living.calls > before)
+    leases += await living.claim("living", limit=1)
+    late.set()
+    while len(leases) < 2:
+        leases += await living.claim("living")
+    assert {lease.worker for lease in leases} == {"living"}
+    assert held.execution in [lease.execution for lease in leases]
+
+
 async def test_without_its_owner_a_journal_is_nothing(house: House) -> None:
     """The owner's end is told once; what was asked and what is asked then is unavailable."""
     said: list[str] = []
@@ -152,6 +185,8 @@ async def test_the_length_of_the_queue_is_known_everywhere(guest: Guest) -> None
     await until(lambda: quiet.journal.backlog() == 1)
     assert quiet.journal.unserved({"loan"}) == {"story"}
     assert quiet.journal.unserved({"loan", "story"}) == set()
+    await busy.accept()
+    await until(lambda: quiet.journal.backlog() == 2)
 
 
 async def test_what_the_journal_refuses_is_refused_over_the_socket(guest: Guest) -> None:

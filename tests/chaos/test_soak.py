@@ -1,0 +1,18 @@
+"""A short soak, with a seed of its own: the long one is `make soak`."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.soak import Plan, Round
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_service_that_is_killed_loses_nothing(tmp_path: Path, workers: int) -> None:
+    """Killed, stopped and frozen at random under load and faults, it ends as it has promised."""
+    soak = Round(Plan(seed=7, seconds=5.0, callers=6, workers=workers, gone=0), tmp_path)
+    assert await soak.run() == []
+    report = soak.report()
+    assert report["executions"] > 20
+    assert sum(number for name, number in report.items() if name.startswith("attacks")) > 2
+    assert sum(number for name, number in report.items() if name.startswith("faults")) > 2
