@@ -182,6 +182,7 @@ async def test_refused_data_do_not_hang_the_dialog(bench: Bench, status: int) ->
     bench.platform.fail("complete", status=status)
     outcome = await bench.run()
     assert (outcome.ending, outcome.code) == (Ending.PARKED, "refused")
+    assert outcome.confirmed_by == "204"  # its block is complete: nothing is kept of it
     assert f"answered {status}" in outcome.reason
     assert len(bench.tries) == 2
     assert bench.data == {"ok": False, "error": {"code": "refused", "message": REFUSED}}

@@ -106,13 +106,15 @@ class Completion:
 
     async def _refused(self, error: PlatformError) -> Outcome:
         """The platform does not take these bytes. A hanging dialog would be worse than others."""
-        parked = Outcome(Ending.PARKED, "refused", reason=f"the result was refused: {error}")
+        reason = f"the result was refused: {error}"
         if self._result.code == "refused":
-            return parked
+            return Outcome(Ending.PARKED, "refused", reason=reason)
         self._result = Failure("refused").result()
         await self._backstage.journal.conclude(self._lease, self._result)
         outcome = await self.run()
-        return parked if outcome.ending is Ending.COMPLETED else outcome
+        if outcome.ending is not Ending.COMPLETED:
+            return outcome
+        return Outcome(Ending.PARKED, "refused", outcome.confirmed_by, reason)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless hurried."""

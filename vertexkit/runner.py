@@ -196,6 +196,9 @@ class Runner:
     def _begin(self, lease: Lease) -> None:
         block = self._blocks.get(lease.execution.block)
         active = Active(lease, block, self._backstage, self._house, self._patience)
+        stale = self._active.get(lease.execution.id)
+        if stale is not None:  # this process stood still, and its own lease ran out meanwhile
+            stale.lose()
         self._active[lease.execution.id] = active
         if lease.result is None:
             self._handlers += 1
@@ -211,5 +214,6 @@ class Runner:
         self._wake.set()
 
     def _forget(self, active: Active) -> None:
-        del self._active[active.lease.execution.id]
+        if self._active.get(active.lease.execution.id) is active:
+            del self._active[active.lease.execution.id]
         self._idle.set()

@@ -110,10 +110,12 @@ class Simulation:
         for lease in await journal.claim(worker, dict.fromkeys(POLICIES, ALL), limit):
             self.hands.append(Hand(lease, journal, self.stage, self))
 
-    async def step(self, hand: Hand, happens: str) -> None:
-        """A worker does the next step of one of its executions."""
-        self.clock.advance(0.001)
-        await hand.step(happens, self._disk.stuck)
+    async def step(self, hand: Hand, happens: str, times: int = 1) -> None:
+        """A worker does the next steps of one of its executions, `happens` in the last of them."""
+        for left in range(times, 0, -1):
+            self.clock.advance(0.001)
+            if not await hand.step("fine" if left > 1 else happens, self._disk.stuck):
+                break
         self._tidy()
 
     def _tidy(self) -> None:
@@ -217,18 +219,22 @@ class Simulation:
         return found + self._stale(seen)
 
     def _stale(self, seen: Observed) -> list[str]:
-        """Rule 7: once the same call is accepted anew, the old result goes to no later visit."""
+        """Rule 7: after its completion a call is a new execution, and no old result goes there."""
         found = []
         for entry in self.stage.ledger:
             owner, calls = seen.owner(entry), self._answered.get(entry.token or "", [])
+            if entry.method != COMPLETE or not entry.processed or owner in seen.afresh:
+                continue
             own = [call for call in calls if call.execution == owner]
-            newer = [c for c in calls if own and c.visit > own[0].visit and c.execution != owner]
-            late = [c for c in newer if c.visit == entry.visit and c.requests < entry.number]
-            if entry.method == COMPLETE and entry.processed and late:
+            later = [call for call in calls if own and call.visit > own[0].visit]
+            if any(c.execution == owner and c.visit > (entry.visit or 0) for c in later):
+                found.append(f"rule 7: {owner} was named for a call after its completion")
+            late = [c for c in later if c.visit == entry.visit and c.requests < entry.number]
+            if late and late[0].execution != owner:
                 found.append(
                     f"rule 7: {owner} completed the visit of {late[0].execution} with its result"
                 )
-        return found
+        return found if not self._unique else []
 
     async def finish(self) -> list[str]:
         """Let it run to its end, with nothing going wrong any more; gives what is wrong then."""

@@ -52,6 +52,11 @@ class Stage:
         self.ledger: list[Entry] = []
         self._messages = 0
 
+    @property
+    def open(self) -> int:
+        """Dialogs that wait for their block to end."""
+        return sum(not (each.completed or each.deleted) for each in self.dialogs)
+
     def begin(self, block: str, inputs: dict[str, object]) -> Dialog:
         """A dialog reaches a block."""
         dialog = Dialog(f"token-{len(self.dialogs)}", block, inputs)

@@ -31,6 +31,9 @@ HAPPENINGS = st.one_of(st.just("fine"), st.sampled_from([*FATES, "give up", "tim
 WORKERS = st.sampled_from(["first", "second"])
 PROGRAMS = st.lists(st.sampled_from(["send", "send", "step", "retry"]), max_size=3)
 WHICH = st.integers(0, 1000)
+TIMES = st.integers(1, 6)
+BUSY = 4
+"""Dialogs that are at a block at once: few, so that each gets far."""
 
 
 class Protocol(RuleBasedStateMachine):
@@ -61,6 +64,7 @@ class Protocol(RuleBasedStateMachine):
         self._do(make())
         self._opened = True
 
+    @precondition(lambda self: self._world.stage.open < BUSY)
     @rule(block=st.sampled_from(sorted(POLICIES)), program=PROGRAMS)
     def call(self, block: str, program: list[str]) -> None:
         self._do(self._world.call(self._world.stage.begin(block, {"program": program})))
@@ -82,24 +86,20 @@ class Protocol(RuleBasedStateMachine):
     def claim(self, worker: str, limit: int) -> None:
         self._do(self._world.claim(worker, limit))
 
-    def _step(self, which: int, happens: str) -> Callable[[], Awaitable[None]]:
+    def _step(self, which: int, happens: str, times: int = 1) -> Callable[[], Awaitable[None]]:
         hands = self._world.hands
-        return partial(self._world.step, hands[which % len(hands)], happens)
+        return partial(self._world.step, hands[which % len(hands)], happens, times)
 
     @precondition(lambda self: self._world.hands)
-    @rule(which=WHICH, happens=HAPPENINGS, times=st.integers(1, 4))
+    @rule(which=WHICH, happens=HAPPENINGS, times=TIMES)
     def step(self, which: int, happens: str, times: int) -> None:
-        for _ in range(times):
-            if self._world.hands:
-                self._do(self._step(which, happens)())
+        self._do(self._step(which, happens, times)())
 
     @precondition(lambda self: self._world.hands)
-    @rule(times=st.integers(1, 3), happens=HAPPENINGS)
-    def step_all(self, times: int, happens: str) -> None:
-        for _ in range(times):
-            for at in range(len(self._world.hands)):
-                if at < len(self._world.hands):
-                    self._do(self._step(at, happens)())
+    @rule(happens=HAPPENINGS, times=TIMES)
+    def step_all(self, happens: str, times: int) -> None:
+        for hand in list(self._world.hands):
+            self._do(self._world.step(hand, happens, times))
 
     @precondition(lambda self: self._world.hands)
     @rule(which=WHICH, happens=HAPPENINGS, again=WHICH)
@@ -114,6 +114,13 @@ class Protocol(RuleBasedStateMachine):
     def tell_of_a_worker(self, worker: str, what: str) -> None:
         self._do(getattr(self._world, what)(worker))
 
+    @precondition(lambda self: self._world.hands)
+    @rule(worker=WORKERS)
+    def take_over(self, worker: str) -> None:
+        """Nobody has renewed anything for longer than a lease."""
+        self._world.clock.advance(LEASE + 1)
+        self._do(self._world.claim(worker, 3))
+
     @precondition(lambda self: self._world.stage.dialogs)
     @rule(seconds=st.sampled_from([1.0, 6.0, LEASE / 3, LEASE + 1]))
     def wait(self, seconds: float) -> None:
@@ -125,19 +132,24 @@ class Protocol(RuleBasedStateMachine):
 
     @precondition(lambda self: self._world.stage.dialogs)
     @rule(
-        steps=st.lists(st.tuples(WHICH, HAPPENINGS), max_size=2),
+        steps=st.lists(st.tuples(WHICH, HAPPENINGS, TIMES), max_size=2),
         calls=st.lists(WHICH, max_size=1),
         kept=st.booleans(),
         power=st.booleans(),
         part=st.sampled_from([0.0, 0.5, 1.0]),
     )
     def crash(
-        self, steps: list[tuple[int, str]], calls: list[int], kept: bool, power: bool, part: float
+        self,
+        steps: list[tuple[int, str, int]],
+        calls: list[int],
+        kept: bool,
+        power: bool,
+        part: float,
     ) -> None:
         meanwhile = []
         if self._world.hands:
-            chosen = {which % len(self._world.hands): happens for which, happens in steps}
-            meanwhile = [self._step(which, happens) for which, happens in chosen.items()]
+            chosen = {step[0] % len(self._world.hands): step for step in steps}
+            meanwhile = [self._step(*step) for step in chosen.values()]
         if self._world.stage.dialogs:
             meanwhile += [self._again(which) for which in calls]
         self._do(self._world.crash(meanwhile, kept=kept, power=power, part=part))
@@ -166,6 +178,7 @@ class Protocol(RuleBasedStateMachine):
             self._folder.cleanup()
 
 
+@pytest.mark.timeout(60 + EXAMPLES)
 def test_every_story_ends_well() -> None:
     """Whatever happens to two workers and their journal, the invariants hold all the time."""
     run_state_machine_as_test(

@@ -67,18 +67,24 @@ class Hand:
     def over(self) -> bool:
         return self.task.done()
 
-    async def step(self, happens: str, stuck: asyncio.Event | None = None) -> None:
-        """Do the next step; come back before the one after it, or when the disk is held."""
+    async def step(self, happens: str, stuck: asyncio.Event) -> bool:
+        """Do the next step; come back before the one after it, or when the disk is held.
+
+        Returns:
+            Whether it can do another one.
+        """
         self._happens = happens
         self._waits.clear()
         self._next.set()
-        signs = [self._waits, *([stuck] if stuck is not None else [])]
-        waiting = [asyncio.ensure_future(each.wait()) for each in signs]
-        await asyncio.wait([self.task, *waiting], return_when=asyncio.FIRST_COMPLETED)
-        for each in waiting:
+        signs = [asyncio.ensure_future(each.wait()) for each in (self._waits, stuck)]
+        await asyncio.wait([self.task, *signs], return_when=asyncio.FIRST_COMPLETED)
+        for _ in range(TURNS * stuck.is_set()):
+            await asyncio.sleep(0)
+        for each in signs:
             each.cancel()
         if self.task.done() and not self.task.cancelled():
             self.task.result()
+        return self._waits.is_set() and not self.task.done()
 
     async def die(self) -> None:
         """Do nothing more, in the middle of whatever it was."""
@@ -172,11 +178,10 @@ class Hand:
         text = f"{self.lease.execution.id} {position}"
         new = Effect(position, SEND, hashlib.sha256(text.encode()).hexdigest()[:16])
         known = self._known(position, SEND)
-        if known is None:
-            await self._handler_turn()
-            await self._journal.intend(self.lease, new)
-        elif self._counts_as_sent(known) or await self._unknown(new):
+        if known is not None and (self._counts_as_sent(known) or await self._unknown(new)):
             return
+        await self._handler_turn()
+        await self._journal.intend(self.lease, new)
         await self._post(new, text)
 
     def _counts_as_sent(self, known: Effect) -> bool:

@@ -1,0 +1,83 @@
+"""The journal's file after a power loss: what was promised to survive it is there."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.machine import Disk, HandClock, Machine
+from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Token
+from vertexkit.journal.base import Lease, Result, Rules
+
+NAME = "1" * 22
+CALL = Execution(NAME, "loan", Token("the-token"), {"amount": 1}, b"{}", 1000.0)
+INTENT = Effect(0, "send", "abc")
+SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')
+FIXED = Result(b'{"monthly":1}')
+
+
+class Outage(Machine):
+    """A machine that loses all that was not on the disk for sure."""
+
+    async def claim(self) -> Lease:
+        [lease] = await self.journal.claim("first", {"loan": 1}, 1)
+        return lease
+
+    async def restart(self) -> None:
+        await self.journal.find("")  # what was written before has been committed
+        await self.die(power=True, part=0.0)
+        await self.start(pytest.fail)
+
+
+@pytest.fixture
+async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outage]:
+    machine = Outage(tmp_path, Disk(monkeypatch), HandClock(), Rules(30.0))
+    await machine.start(pytest.fail)
+    await machine.journal.accept(CALL, 10)
+    yield machine
+    await machine.bury()
+
+
+async def test_an_acceptance_survives(machine: Outage) -> None:
+    """What was answered 2xx is there; that a worker had it may be forgotten."""
+    await machine.claim()
+    await machine.restart()
+    lease = await machine.claim()
+    assert lease.execution == CALL
+    assert (lease.attempt, lease.crashed) == (1, False)
+
+
+async def test_an_intent_survives_and_its_fate_may_not(machine: Outage) -> None:
+    """A message that may be out is never taken for one that was not sent."""
+    lease = await machine.claim()
+    await machine.journal.intend(lease, INTENT)
+    await machine.journal.confirm(lease, SENT)
+    await machine.restart()
+    assert (await machine.claim()).effects[0] == INTENT
+
+
+async def test_a_fixed_result_survives(machine: Outage) -> None:
+    """The handler does not run again, and it is known that the platform may have the result."""
+    await machine.journal.conclude(await machine.claim(), FIXED, trying=True)
+    await machine.restart()
+    lease = await machine.claim()
+    assert (lease.result, lease.completion_tried) == (FIXED, True)
+
+
+async def test_the_first_try_of_a_completion_survives(machine: Outage) -> None:
+    """A 403 to a later try is known to mean that it is done, and not that its dialog is gone."""
+    lease = await machine.claim()
+    await machine.journal.conclude(lease, FIXED)
+    assert await machine.journal.try_completion(lease)
+    await machine.restart()
+    assert (await machine.claim()).completion_tried
+
+
+async def test_an_outcome_may_be_lost_and_is_found_again(machine: Outage) -> None:
+    """The same bytes are sent once more."""
+    lease = await machine.claim()
+    await machine.journal.conclude(lease, FIXED, trying=True)
+    await machine.journal.settle(lease, Outcome(Ending.COMPLETED, "ok", confirmed_by="204"))
+    await machine.restart()
+    lease = await machine.claim()
+    assert (lease.result, lease.completion_tried) == (FIXED, True)
