@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from vertexkit.cli.fault import DEBUG, FAILED, USAGE
+from vertexkit.cli.operator import executions
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 
 cli = typer.Typer(
@@ -19,6 +20,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+cli.add_typer(executions)
 
 Target = Annotated[
     str | None,
