@@ -124,3 +124,11 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(tmp_path)
     yield shell
     shell.close()
+
+
+@pytest.fixture
+def platform(shell: Shell) -> Process:
+    """`vertexkit platform`, under way."""
+    process = shell.start("platform", "--port", "0", "--typing", "0", "--json")
+    process.wait_for("-H 'content-type: application/json'")
+    return process

@@ -36,14 +36,6 @@ def post(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
         return error.code, json.loads(error.read())
 
 
-@pytest.fixture
-def platform(shell: Any) -> Any:
-    """`vertexkit platform`, under way."""
-    process = shell.start("platform", "--port", "0", "--typing", "0", "--json")
-    process.wait_for("-H 'content-type: application/json'")
-    return process
-
-
 def api(platform: Any) -> str:
     return f"http://127.0.0.1:{platform.port}/api"
 

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import typer
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from vertexkit.app import rules
@@ -28,8 +27,7 @@ T = TypeVar("T")
 ALL = 1_000_000_000
 AGO = re.compile(r"(\d+)([smhd])")
 UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-REASON = 60
-"""Characters of a reason in the table."""
+COLUMNS = ("execution", "accepted", "block", "dialog", "state", "code", "runs")
 STYLES = {"completed": "green", "gone": "yellow", "parked": "bold red", "running": "cyan"}
 
 
@@ -103,34 +101,37 @@ def list_all(wish: Wish, *, as_json: bool) -> None:
     if not records:
         console.print("  no executions of this kind are in the journal")
         return
-    table = Table(box=None, pad_edge=True, header_style="dim")
-    for name in ("execution", "accepted", "block", "dialog", "state", "code", "runs", "reason"):
-        table.add_column(
-            name, no_wrap=name != "reason", justify="right" if name == "runs" else "left"
-        )
-    for record in records:
-        table.add_row(*_row(record))
-    console.print(table)
+    rows = [_row(record) for record in records]
+    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
+    console.print(Text("  ".join(map(str.ljust, COLUMNS, widths)), "dim"), soft_wrap=True)
+    for record, row in zip(records, rows, strict=True):
+        line = Text()
+        for column, cell, width in zip(COLUMNS, row, widths, strict=True):
+            style = STYLES.get(cell, "default") if column == "state" else "default"
+            line.append(f"{cell:<{width}}  ", style)
+        console.print(line, soft_wrap=True)
+        if reason := _reason(record):
+            console.print(Text(f"  {reason}", "dim"), soft_wrap=True)
     console.print(Text(_summary(records, wish.limit), "dim"))
 
 
-def _row(record: Record) -> tuple[Any, ...]:
+def _row(record: Record) -> tuple[str, ...]:
     outcome = record.outcome
-    state = record.phase.value if outcome is None else outcome.ending.value
-    reason = outcome.reason if outcome is not None else _waits_for(record)
     return (
         record.execution,
         f"{ago(time.time() - record.accepted_at)} ago",
         record.block,
         "" if record.dialog is None else str(record.dialog),
-        Text(state, STYLES.get(state, "default")),
+        record.phase.value if outcome is None else outcome.ending.value,
         outcome.code if outcome is not None else "",
         str(record.attempts),
-        reason if len(reason) <= REASON else f"{reason[:REASON]}…",
     )
 
 
-def _waits_for(record: Record) -> str:
+def _reason(record: Record) -> str:
+    """Why it stands where it stands, where that is no matter of course."""
+    if record.outcome is not None:
+        return record.outcome.reason
     if record.due_at is not None:
         return f"runs again in {ago(max(0.0, record.due_at - time.time()))}"
     return "its result is being delivered" if record.result is not None else ""

@@ -1,0 +1,133 @@
+"""`vertexkit run`, with one place at which the process kills itself.
+
+    python -m tests.chaos.failpoints K4:2 run MODULE:APP --port 0
+
+Nothing in vertexkit knows of it: methods of the journal and of the wire are wrapped before its
+command line starts. The places are the kill points of the protocol; `:2` means the second time.
+Two are missing, K5 and K10: bytes are out and no answer is read. Those the platform has to tell.
+"""
+
+import asyncio
+import atexit
+import os
+import resource
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from multiprocessing.connection import Connection
+from typing import Any
+
+from vertexkit.botone.wire import AiohttpWire
+from vertexkit.cli import run, serving  # noqa: F401 - whoever forks from here has them loaded
+from vertexkit.cli.main import main
+from vertexkit.journal import tables
+from vertexkit.journal.sqlite import SqliteJournal
+
+Act = Callable[[Any, Any], Coroutine[Any, Any, None]]
+"""Gets the object whose method it is and, afterwards, what that gave."""
+
+
+class Countdown:
+    """Kills this process when it has come by for the n-th time."""
+
+    def __init__(self, times: int) -> None:
+        self._left = times
+
+    async def die(self, *_: Any) -> None:
+        self._left -= 1
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def die_if_claimed(self, journal: Any, leases: Any) -> None:
+        if leases:
+            await self.die()
+
+    async def die_when_written(self, journal: Any, *_: Any) -> None:
+        """A message's outcome is journalled with the next write: here is one."""
+        await journal._store.write(tables.MARK, ())
+        await self.die()
+
+    async def hang_if_any(self, journal: Any, *_: Any) -> None:
+        """The caller is to have its answer first, and nobody here can tell: it ends the process."""
+        if journal.backlog():
+            await asyncio.Event().wait()
+
+
+def before(owner: Any, name: str, act: Act) -> None:
+    """Have something done before each call of a method."""
+    original = getattr(owner, name)
+
+    async def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        await act(self, None)
+        return await original(self, *args, **kwargs)
+
+    setattr(owner, name, wrapped)
+
+
+def after(owner: Any, name: str, act: Act) -> None:
+    """Have something done when a method has done its work, before its caller goes on."""
+    original = getattr(owner, name)
+
+    async def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
+        given = await original(self, *args, **kwargs)
+        await act(self, given)
+        return given
+
+    setattr(owner, name, wrapped)
+
+
+def arm(point: str) -> None:
+    """Put the failpoint in its place; an empty one is none."""
+    name, _, times = point.partition(":")
+    count = Countdown(int(times or 1))
+    match name:
+        case "K0":
+            before(SqliteJournal, "accept", count.die)
+        case "K1":
+            after(SqliteJournal, "accept", count.die)
+        case "K2":
+            before(SqliteJournal, "claim", count.hang_if_any)
+        case "K3":
+            after(SqliteJournal, "claim", count.die_if_claimed)
+        case "K4":
+            after(SqliteJournal, "intend", count.die)
+        case "K6":
+            after(AiohttpWire, "post", count.die)
+        case "K7":
+            after(SqliteJournal, "confirm", count.die_when_written)
+        case "K8":
+            before(SqliteJournal, "conclude", count.die_when_written)
+        case "K9":
+            after(SqliteJournal, "conclude", count.die)
+        case "K11":
+            before(SqliteJournal, "settle", count.die)
+        case "K12":
+            after(SqliteJournal, "settle", count.die)
+        case _ if point:
+            raise ValueError(f"no such failpoint: {point}")
+
+
+def start(
+    point: str, arguments: Sequence[str], environment: Mapping[str, str], output: Connection
+) -> None:
+    """Be `vertexkit` with these arguments, in a process that was made for it by forking."""
+    for stream in (1, 2):
+        os.dup2(output.fileno(), stream)
+    output.close()
+    os.environ.clear()
+    os.environ.update(environment)
+    try:
+        _be(point, arguments)
+    finally:
+        atexit._run_exitfuncs()  # a forked process leaves them out
+
+
+def _be(point: str, arguments: Sequence[str]) -> None:
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    sys.argv = ["vertexkit", *arguments]
+    arm(point)
+    main()
+
+
+if __name__ == "__main__":
+    _be(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,165 @@
+"""`vertexkit run`, killed at each point of its way, and started again."""
+
+from signal import SIGKILL
+
+import pytest
+
+from tests.chaos.scene import Scene
+from vertexkit.execution import EffectState, Ending
+
+CONFIRMED = EffectState.CONFIRMED
+
+
+async def test_killed_before_it_was_kept_nothing_is_kept(scene: Scene) -> None:
+    """K0: the caller has no answer, the journal has no row; the call made again is the first."""
+    child = await scene.start("K0")
+    lost = await scene.call("assume_sent")
+    assert lost.status is None
+    assert await child.ended() == -SIGKILL
+    assert scene.observed().records == ()
+    child = await scene.start()
+    call = await scene.call("assume_sent", lost.token)
+    await child.said("settled", execution=call.execution)
+    await scene.finish()
+    assert scene.messages(call) == [0, 1]
+    assert scene.record(call).attempts == 1
+    assert len(scene.observed().records) == 1
+
+
+async def test_killed_before_its_answer_it_runs_all_the_same(scene: Scene) -> None:
+    """K1: what was kept runs in the next process; the call made again is a duplicate of it."""
+    gate = scene.gate()
+    child = await scene.start("K1")
+    lost = await scene.call("assume_sent", first=gate.path)
+    assert lost.status is None
+    assert await child.ended() == -SIGKILL
+    [kept] = scene.observed().records
+    child = await scene.start()
+    call = await scene.call("assume_sent", lost.token, first=gate.path)
+    assert call.execution == kept.execution
+    gate.open()
+    await child.said("settled", execution=call.execution)
+    await scene.finish()
+    assert scene.messages(call) == [0, 1]
+    assert scene.record(call).attempts == 1
+
+
+async def test_killed_before_its_handler_began_it_begins_later(scene: Scene) -> None:
+    """K2: answered and not claimed, it is run once, by the next process."""
+    child = await scene.start("K2")
+    call = await scene.call("assume_sent")
+    assert call.status == 200
+    assert await child.end(SIGKILL) == -SIGKILL
+    child = await scene.start()
+    await child.said("settled", execution=call.execution)
+    await scene.finish()
+    assert scene.messages(call) == [0, 1]
+    assert scene.record(call).attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("point", "attempts", "by"),
+    [
+        ("K3", 2, "204"),
+        ("K4:2", 2, "204"),
+        ("K7", 2, "204"),
+        ("K7:2", 2, "204"),
+        ("K8", 2, "204"),
+        ("K9", 1, "204"),
+        ("K11", 1, "403"),
+        ("K12", 1, "204"),
+    ],
+)
+async def test_killed_anywhere_it_ends_once(
+    scene: Scene, point: str, attempts: int, by: str
+) -> None:
+    """K3 to K12: one outcome, one result for the platform, no message twice, all ids as they were."""
+    child = await scene.start(point)
+    call = await scene.call("assume_sent")
+    assert await child.ended() == -SIGKILL
+    before = scene.messages(call)
+    child = await scene.start()
+    if point == "K12":  # there is nothing left to do, but there would be time to do it
+        other = await scene.call("assume_sent")
+        await child.said("settled", execution=other.execution)
+    else:
+        await child.said("settled", execution=call.execution)
+    await scene.finish()
+    record = scene.record(call)
+    assert record.outcome is not None
+    assert (record.outcome.ending, record.outcome.code) == (Ending.COMPLETED, "ok")
+    assert (record.attempts, record.outcome.confirmed_by) == (attempts, by)
+    unknown = point == "K4:2"
+    assert scene.messages(call) == ([0] if unknown else [0, 1])
+    assert scene.messages(call)[: len(before)] == before
+    [result] = scene.results(call)
+    mine = 1 if point != "K12" else result["ids"][0]
+    assert result["ids"] == ([1, None] if unknown else [mine, mine + 1])
+    assert [effect.state for effect in record.effects] == [
+        CONFIRMED,
+        EffectState.UNKNOWN if unknown else CONFIRMED,
+    ]
+    assert len(set(scene.tries(call))) == 1
+    assert len(scene.tries(call)) == (2 if point == "K11" else 1)
+
+
+async def test_killed_while_the_platform_completes_it_sends_the_same_again(scene: Scene) -> None:
+    """K10: nobody read the answer; the same bytes go out again, and 403 is taken for done."""
+    child = await scene.start()
+    scene.kill_at("complete", child)
+    call = await scene.call("assume_sent")
+    assert await child.ended() == -SIGKILL
+    child = await scene.start()
+    await child.said("settled", execution=call.execution)
+    await scene.finish()
+    outcome = scene.record(call).outcome
+    assert outcome is not None
+    assert (outcome.ending, outcome.confirmed_by) == (Ending.COMPLETED, "403")
+    first, second = scene.tries(call)
+    assert first == second
+    assert scene.results(call) == [{"execution": call.execution, "ids": [1, 2]}]
+    assert scene.record(call).attempts == 1
+
+
+@pytest.mark.parametrize("policy", ["assume_sent", "resend", "raise", "park", "leave"])
+@pytest.mark.parametrize(
+    ("point", "had"), [("K4", []), ("K5", [0]), ("K6", [0])], ids=["K4", "K5", "K6"]
+)
+async def test_killed_over_a_message_the_blocks_policy_decides(
+    scene: Scene, point: str, had: list[int], policy: str
+) -> None:
+    """K4 to K6: its fate is unknown; assumed, sent again, raised or parked, as its author said."""
+    child = await scene.start("" if point == "K5" else point)
+    if point == "K5":
+        scene.kill_at("send_message", child)
+    call = await scene.call(policy)
+    assert await child.ended() == -SIGKILL
+    assert scene.messages(call) == had
+    child = await scene.start()
+    await child.said("settled", execution=call.execution)
+    await scene.finish()
+    record = scene.record(call)
+    assert record.outcome is not None
+    ending, code = record.outcome.ending, record.outcome.code
+    assert record.attempts == 2
+    expected = {
+        "assume_sent": ([*had, 1], {"execution": call.execution, "ids": [None, len(had) + 1]}),
+        "resend": (
+            [*had, 0, 1],
+            {"execution": call.execution, "ids": [len(had) + 1, len(had) + 2]},
+        ),
+        "raise": (had, {"execution": call.execution, "unsure": True}),
+    }
+    if policy in expected:
+        messages, result = expected[policy]
+        assert (ending, code) == (Ending.COMPLETED, "ok")
+        assert scene.results(call) == [result]
+    else:
+        messages = had
+        assert (ending, code) == (Ending.PARKED, "unknown")
+        codes = [each["error"]["code"] for each in scene.results(call)]
+        assert codes == ([] if policy == "leave" else ["unknown"])
+    assert scene.messages(call) == messages
+    state = CONFIRMED if policy == "resend" else EffectState.UNKNOWN
+    assert record.effects[0].state is state
+    scene.platform.check()
