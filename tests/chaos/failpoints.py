@@ -80,31 +80,23 @@ def arm(point: str) -> None:
     """Put the failpoint in its place; an empty one is none."""
     name, _, times = point.partition(":")
     count = Countdown(int(times or 1))
-    match name:
-        case "K0":
-            before(SqliteJournal, "accept", count.die)
-        case "K1":
-            after(SqliteJournal, "accept", count.die)
-        case "K2":
-            before(SqliteJournal, "claim", count.hang_if_any)
-        case "K3":
-            after(SqliteJournal, "claim", count.die_if_claimed)
-        case "K4":
-            after(SqliteJournal, "intend", count.die)
-        case "K6":
-            after(AiohttpWire, "post", count.die)
-        case "K7":
-            after(SqliteJournal, "confirm", count.die_when_written)
-        case "K8":
-            before(SqliteJournal, "conclude", count.die_when_written)
-        case "K9":
-            after(SqliteJournal, "conclude", count.die)
-        case "K11":
-            before(SqliteJournal, "settle", count.die)
-        case "K12":
-            after(SqliteJournal, "settle", count.die)
-        case _ if point:
-            raise ValueError(f"no such failpoint: {point}")
+    places: dict[str, tuple[Callable[[Any, str, Act], None], Any, str, Act]] = {
+        "K0": (before, SqliteJournal, "accept", count.die),
+        "K1": (after, SqliteJournal, "accept", count.die),
+        "K2": (before, SqliteJournal, "claim", count.hang_if_any),
+        "K3": (after, SqliteJournal, "claim", count.die_if_claimed),
+        "K4": (after, SqliteJournal, "intend", count.die),
+        "K6": (after, AiohttpWire, "post", count.die),
+        "K7": (after, SqliteJournal, "confirm", count.die_when_written),
+        "K8": (before, SqliteJournal, "conclude", count.die_when_written),
+        "K9": (after, SqliteJournal, "conclude", count.die),
+        "K11": (before, SqliteJournal, "settle", count.die),
+        "K12": (after, SqliteJournal, "settle", count.die),
+        "release": (after, SqliteJournal, "release", count.die),
+    }
+    if point:
+        put, owner, method, act = places[name]
+        put(owner, method, act)
 
 
 def start(
@@ -113,6 +105,7 @@ def start(
     """Be `vertexkit` with these arguments, in a process that was made for it by forking."""
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
+    sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))
     output.close()
     os.environ.clear()
     os.environ.update(environment)

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 from typing import Any
@@ -276,4 +277,6 @@ class Scene:
             gate.close()
         for child in self.children:
             if child.code is None:
-                await child.end(SIGKILL)
+                with suppress(ProcessLookupError):
+                    child.send(SIGKILL)
+                await child.ended()

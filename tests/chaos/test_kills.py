@@ -58,7 +58,7 @@ async def test_killed_before_its_handler_began_it_begins_later(scene: Scene) -> 
 
 
 @pytest.mark.parametrize(
-    ("point", "attempts", "by"),
+    "point, attempts, by",
     [
         ("K3", 2, "204"),
         ("K4:2", 2, "204"),
@@ -123,7 +123,7 @@ async def test_killed_while_the_platform_completes_it_sends_the_same_again(scene
 
 @pytest.mark.parametrize("policy", ["assume_sent", "resend", "raise", "park", "leave"])
 @pytest.mark.parametrize(
-    ("point", "had"), [("K4", []), ("K5", [0]), ("K6", [0])], ids=["K4", "K5", "K6"]
+    "point, had", [("K4", []), ("K5", [0]), ("K6", [0])], ids=["K4", "K5", "K6"]
 )
 async def test_killed_over_a_message_the_blocks_policy_decides(
     scene: Scene, point: str, had: list[int], policy: str
