@@ -1,6 +1,8 @@
-"""A scene for each test of a real process."""
+"""Scenes for tests of real processes, one at a time or many at once."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -10,15 +12,52 @@ from tests.chaos.scene import Scene
 from tests.chaos.soak import served
 from vertexkit.testing import FakePlatform
 
+AT_ONCE = 6
+"""Scenes that are played at the same time: most of one is waiting."""
+Play = Callable[[Scene], Awaitable[None]]
+PlayAll = Callable[[Mapping[str, Play]], Awaitable[None]]
 
-@pytest.fixture
-async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Scene]:
     """A platform that is served, and nothing else yet."""
     platform = FakePlatform()
     timeout = aiohttp.ClientTimeout(total=30)
     async with served(platform) as port, aiohttp.ClientSession(timeout=timeout) as client:
-        scene = Scene(tmp_path, platform, port, client)
+        scene = Scene(folder, platform, port, client)
         try:
             yield scene
         finally:
             await scene.close()
+
+
+@pytest.fixture
+async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
+    """One scene."""
+    async with opened(tmp_path) as scene:
+        yield scene
+
+
+@pytest.fixture
+def play_all(tmp_path: Path) -> PlayAll:
+    """Play these, each in a scene of its own; what fails is named."""
+    places = asyncio.Semaphore(AT_ONCE)
+
+    async def play(name: str, act: Play) -> Exception | None:
+        async with places:
+            folder = tmp_path / name.replace("/", "-")
+            folder.mkdir()
+            async with opened(folder) as scene:
+                try:
+                    await act(scene)
+                except Exception as error:  # noqa: BLE001 - told below, with its name
+                    error.add_note(f"this was {name}")
+                    return error
+        return None
+
+    async def play_all(acts: Mapping[str, Play]) -> None:
+        errors = await asyncio.gather(*(play(name, act) for name, act in acts.items()))
+        if wrong := [error for error in errors if error is not None]:
+            raise ExceptionGroup("scenes that went wrong", wrong)
+
+    return play_all

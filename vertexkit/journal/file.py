@@ -115,35 +115,48 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _check(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> None:
     execute = connection.execute
     execute("PRAGMA locking_mode = EXCLUSIVE")
+    new = _recognise(connection, path)  # before anything is changed: it may be somebody else's
     execute("PRAGMA journal_mode = WAL")
     execute("PRAGMA synchronous = FULL")
     execute("PRAGMA secure_delete = FAST")
     execute("PRAGMA journal_size_limit = 16777216")
     execute("BEGIN EXCLUSIVE")  # from here on the file is this process's
-    [application] = execute("PRAGMA application_id").fetchone()
-    [version] = execute("PRAGMA user_version").fetchone()
-    [tables] = execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if not tables and not application:
+    if new:
         for statement in TABLES.split(";"):
             execute(statement)
         execute(f"PRAGMA application_id = {APPLICATION}")
         execute(f"PRAGMA user_version = {VERSION}")
-    elif application != APPLICATION:
-        raise JournalRefused(
-            f"{path} is an SQLite file, but no journal of vertexkit: set VERTEXKIT_JOURNAL to "
-            "another path"
-        )
-    elif version != VERSION:
-        raise JournalRefused(
-            f"the journal {path} has version {version} of its tables, and this vertexkit writes "
-            f"version {VERSION}: use the vertexkit that wrote it until nothing is under way "
-            "(vertexkit executions list), then move the file away"
-        )
     execute("COMMIT")
     if unclean:
         [found] = execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(found)
+
+
+def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
+    """Is the file empty, so that it has to be made a journal?
+
+    Raises:
+        JournalRefused: it is something else, or a journal of another version.
+    """
+    execute = connection.execute
+    [application] = execute("PRAGMA application_id").fetchone()
+    [version] = execute("PRAGMA user_version").fetchone()
+    [tables] = execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if not tables and not application:
+        return True
+    if application != APPLICATION:
+        raise JournalRefused(
+            f"{path} is an SQLite file, but no journal of vertexkit: set VERTEXKIT_JOURNAL to "
+            "another path"
+        )
+    if version != VERSION:
+        raise JournalRefused(
+            f"the journal {path} has version {version} of its tables, and this vertexkit writes "
+            f"version {VERSION}: use the vertexkit that wrote it until nothing is under way "
+            "(vertexkit executions list), then move the file away"
+        )
+    return False
 
 
 def _explain(path: Path, error: sqlite3.Error) -> str:
