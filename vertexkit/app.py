@@ -1,7 +1,9 @@
 """An app: blocks, wired to the platform, as an ASGI application."""
 
+import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -86,13 +88,7 @@ class Service:
         inbox.on_superseded(self.runner.supersede)
         self.gate = Gate([secret.get_secret_value() for secret in settings.url_secrets])
         self.receiver = Receiver(
-            app.blocks,
-            inbox,
-            self.refusals,
-            address,
-            self.gate,
-            app.read_call,
-            settings,
+            app.blocks, inbox, self.refusals, address, self.gate, app.read_call, settings
         )
 
     def turn_away(self) -> None:
@@ -105,7 +101,7 @@ class Service:
 
     def break_off(self, reason: str) -> None:
         """The journal is lost to this process: nothing that it does can be kept any more."""
-        log.error("journal_lost", reason=reason)
+        log.critical("journal_lost", reason=reason)
         self.lost = reason
         self.turn_away()
         self.hurry()
@@ -261,6 +257,9 @@ class App:
             letting_in(service.journal, file),
         ):
             asgi.router.routes[:] = self.routes(service)
+            service.on_lost = partial(signal.raise_signal, signal.SIGTERM)  # to whichever server
+            if service.lost:
+                service.on_lost()
             log.info(
                 "serving",
                 blocks=list(self.blocks),

@@ -5,6 +5,7 @@ import os
 import secrets
 from collections import Counter
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 
 import structlog
 
@@ -20,6 +21,8 @@ RENEWALS = 3
 FIRST_STEPS = 5
 """Turns of the loop that a handler needs to get to its first request: only then the next ones
 can be told apart from those that would wait for a connection."""
+LOOK_AGAIN = 0.2
+"""Seconds after which a process that ends looks whether its journal is empty by now."""
 LAST_WORDS = 5.0
 """Seconds after the grace period for the completions of what had to be cut off."""
 
@@ -117,7 +120,8 @@ class Runner:
             async with asyncio.timeout(seconds):
                 while not self._hurried and self._busy():
                     self._idle.clear()
-                    await self._idle.wait()
+                    with suppress(TimeoutError):  # others may have emptied the journal
+                        await asyncio.wait_for(self._idle.wait(), LOOK_AGAIN)
                 self._hurried = False
         except TimeoutError:
             log.warning("cut_off", executions=len(self._active))

@@ -18,6 +18,8 @@ from vertexkit.journal.sqlite import SqliteJournal
 
 PATIENCE = 30.0
 """Real seconds after which a disk that was held goes on by itself."""
+QUIET = 10
+"""Turns of the loop after which nobody is about to ask the journal for more."""
 FULL = 2
 """What `PRAGMA synchronous` says where a commit waits for the disk."""
 
@@ -116,6 +118,13 @@ class Machine:
         self.journal = SqliteJournal(self._path, self._clock, self._rules)
         await self.journal.open(lambda: None, broke)
         self._disk.watch(self._path)
+
+    async def rest(self) -> None:
+        """Wait until the journal has nothing to write or to read, so that what follows is exact."""
+        quiet = 0
+        while quiet < QUIET:
+            await asyncio.sleep(0)
+            quiet = 0 if self.journal._store._busy else quiet + 1
 
     async def die(self, *, power: bool, part: float) -> None:
         """The process is killed, or the machine goes dark.

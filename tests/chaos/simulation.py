@@ -68,6 +68,10 @@ class Simulation:
         """The first process begins."""
         await self._machine.start(_broke)
 
+    async def rest(self) -> None:
+        """Let everything that was asked for come to its end."""
+        await self._machine.rest()
+
     async def close(self) -> None:
         """The end of it all."""
         for hand in self.hands:
@@ -108,7 +112,12 @@ class Simulation:
         """A worker takes what there is."""
         journal = self._machine.journal
         for lease in await journal.claim(worker, dict.fromkeys(POLICIES, ALL), limit):
+            name = lease.execution.id
+            for stale in self.hands:
+                if (stale.lease.worker, stale.lease.execution.id) == (worker, name):
+                    await stale.die()  # its own lease ran out, and it knows that now
             self.hands.append(Hand(lease, journal, self.stage, self))
+        self._tidy()
 
     async def step(self, hand: Hand, happens: str, times: int = 1) -> None:
         """A worker does the next steps of one of its executions, `happens` in the last of them."""
@@ -168,7 +177,7 @@ class Simulation:
         self.hands.clear()
         if kept:
             self._disk.go_on()
-            await self._machine.journal.find("")  # what was asked before has been committed
+            await self._machine.rest()
         await self._machine.die(power=power, part=part)
         if power:  # a claim and an outcome may have gone with it
             self._starts.clear()
@@ -225,12 +234,12 @@ class Simulation:
             owner, calls = seen.owner(entry), self._answered.get(entry.token or "", [])
             if entry.method != COMPLETE or not entry.processed or owner in seen.afresh:
                 continue
-            own = [call for call in calls if call.execution == owner]
-            later = [call for call in calls if own and call.visit > own[0].visit]
-            if any(c.execution == owner and c.visit > (entry.visit or 0) for c in later):
+            own = [call.visit for call in calls if call.execution == owner]
+            if any(visit > (entry.visit or 0) for visit in own):
                 found.append(f"rule 7: {owner} was named for a call after its completion")
+            later = [call for call in calls if own and call.visit > max(own)]
             late = [c for c in later if c.visit == entry.visit and c.requests < entry.number]
-            if late and late[0].execution != owner:
+            if late:
                 found.append(
                     f"rule 7: {owner} completed the visit of {late[0].execution} with its result"
                 )

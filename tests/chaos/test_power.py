@@ -24,7 +24,7 @@ class Outage(Machine):
         return lease
 
     async def restart(self) -> None:
-        await self.journal.find("")  # what was written before has been committed
+        await self.rest()
         await self.die(power=True, part=0.0)
         await self.start(pytest.fail)
 

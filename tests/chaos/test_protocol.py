@@ -50,7 +50,9 @@ class Protocol(RuleBasedStateMachine):
 
     def _do(self, happening: Awaitable[Any]) -> Any:
         async def do() -> Any:
-            return await happening
+            result = await happening
+            await self._world.rest()
+            return result
 
         return self._runner.run(do())
 

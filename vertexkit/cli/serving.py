@@ -2,7 +2,6 @@
 
 import gc
 import os
-import signal
 import sys
 from pathlib import Path
 
@@ -28,7 +27,7 @@ class Serving:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, _announcing(self._app, send))
+            await self._app(scope, receive, _announcing(send))
         else:
             await self._app(scope, receive, send)
 
@@ -41,18 +40,9 @@ def make() -> Serving:
     return Serving(app)
 
 
-def _end() -> None:
-    """End this process as a signal does."""
-    signal.raise_signal(signal.SIGTERM)
-
-
-def _announcing(app: App, send: Send) -> Send:
+def _announcing(send: Send) -> Send:
     async def announce(message: Message) -> None:
         if message["type"] == "lifespan.startup.complete":
-            if app.service is not None:
-                app.service.on_lost = _end
-                if app.service.lost:
-                    _end()
             # What was made until now stays until the end: nobody needs to look at it again.
             gc.collect()
             gc.freeze()

@@ -1,7 +1,9 @@
 """One SQLite connection, and the group commit."""
 
 import asyncio
+import ctypes
 import sqlite3
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -238,7 +240,10 @@ class Store:
                 self._loop.call_soon_threadsafe(then, answer, error)
             except RuntimeError:  # the loop is closed: nobody waits any more
                 break
-        self._connection.close()
+        if self._broken:
+            _abandon(self._connection)
+        else:
+            self._connection.close()
 
 
 def _commit(connection: sqlite3.Connection) -> None:
@@ -248,3 +253,12 @@ def _commit(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.rollback()
         raise
+
+
+def _abandon(connection: sqlite3.Connection) -> None:
+    """Leave the file as it is: to close it, SQLite would write and sync once more."""
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
+        connection.close()
+    else:  # never closed, not even when the process ends
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
