@@ -178,7 +178,7 @@ def test_a_thread_that_outlives_its_process_s_loop(app: App, dialog: FakeDialog,
     may_go_on, over = threading.Event(), threading.Event()
     raised: list[BaseException] = []
 
-    @app.block("work", timeout=0.01)
+    @app.block("work", timeout=0.2)
     def work(ctx: SyncContext) -> None:
         may_go_on.wait(30)
         try:
