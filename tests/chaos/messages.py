@@ -75,6 +75,7 @@ def _may_be_out(entry: Entry) -> bool:
 def in_order(seen: Observed) -> list[str]:
     """I7. Messages are processed in their order, and none comes after a completion."""
     wrongs = []
+    silent = {call.token for call in seen.calls if not call.execution}
     for token, entries in seen.requests.items():
         if token in seen.unlike:
             continue
@@ -83,6 +84,8 @@ def in_order(seen: Observed) -> list[str]:
         for entry in entries:
             owner = seen.owner(entry)
             if entry.method == COMPLETE:
+                if owner not in line and (owner is not None or token in silent):
+                    continue  # of an execution that was never told, as its call got no answer
                 current = max(current, line.get(owner or "", 0))
                 complete = max(complete, current)
                 continue
