@@ -72,20 +72,30 @@ def _may_be_out(entry: Entry) -> bool:
     return entry.processed or entry.status in NOBODY_KNOWS
 
 
+def _told(seen: Observed, token: str, entries: list[Entry]) -> list[Entry]:
+    """Without completions of executions that nobody was told of, as their call got no answer."""
+    known = set(seen.generations.get(token, []))
+    silent = any(call.token == token and not call.execution for call in seen.calls)
+    return [
+        entry
+        for entry in entries
+        if entry.method != COMPLETE
+        or (owner := seen.owner(entry)) in known
+        or (owner is None and not silent)
+    ]
+
+
 def in_order(seen: Observed) -> list[str]:
     """I7. Messages are processed in their order, and none comes after a completion."""
     wrongs = []
-    silent = {call.token for call in seen.calls if not call.execution}
     for token, entries in seen.requests.items():
         if token in seen.unlike:
             continue
         line = {name: at for at, name in enumerate(seen.generations.get(token, []))}
         current, complete, last = 0, -1, -1
-        for entry in entries:
+        for entry in _told(seen, token, entries):
             owner = seen.owner(entry)
             if entry.method == COMPLETE:
-                if owner not in line and (owner is not None or token in silent):
-                    continue  # of an execution that was never told, as its call got no answer
                 current = max(current, line.get(owner or "", 0))
                 complete = max(complete, current)
                 continue
