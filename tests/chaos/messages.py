@@ -75,7 +75,7 @@ def _may_be_out(entry: Entry) -> bool:
 def _told(seen: Observed, token: str, entries: list[Entry]) -> list[Entry]:
     """Without completions of executions that nobody was told of, as their call got no answer."""
     known = set(seen.generations.get(token, []))
-    silent = any(call.token == token and not call.execution for call in seen.calls)
+    silent = token in seen.silent
     return [
         entry
         for entry in entries

@@ -103,13 +103,17 @@ class Observed:
         return self.by_id[execution].accepted_at if execution in self.by_id else 0.0
 
     @cached_property
+    def silent(self) -> set[str]:
+        """Tokens of which a call was not answered with an execution."""
+        return {call.token for call in self.calls if not call.execution}
+
+    @cached_property
     def _alone(self) -> dict[str, str]:
         """Tokens of which every call was answered with one and the same execution."""
-        silent = {call.token for call in self.calls if not call.execution}
         return {
             token: known[0]
             for token, known in self.generations.items()
-            if len(known) == 1 and token not in silent
+            if len(known) == 1 and token not in self.silent
         }
 
     @cached_property
