@@ -19,6 +19,7 @@ COMPLETE = "complete"
 SEND_MESSAGE = "send_message"
 METHODS = (SEND_MESSAGE, COMPLETE)
 """Their names, by which faults are ordered."""
+REFUSED = 403
 GARBAGE = b"<!DOCTYPE html>\n<html><body><h1>It works!</h1></body></html>\n"
 EMPTY = (204, 304)
 """Statuses whose answer has no body."""
@@ -102,7 +103,7 @@ class VertexPart:
                 visit.dialog.deleted = True
         refused = _refused(exchange, visit)
         if refused is not None:
-            answer: Response = refusal(403, refused)
+            answer: Response = refusal(REFUSED, refused)
         elif fault is None or fault.processed:
             answer = self._process(exchange, visit, content)
         else:
@@ -190,7 +191,8 @@ def _spoil(exchange: Exchange, answer: Response, fault: Fault) -> Response:
         # An empty answer has no half: this one announces a body.
         return answer if answer.body else JSONResponse({"status": "completed"})
     elif fault.kind == "garbage":
-        return Response(fault.body or GARBAGE, 200, media_type="text/html")
+        status = answer.status_code if answer.status_code == REFUSED else 200
+        return Response(fault.body or GARBAGE, status, media_type="text/html")
     elif fault.status is not None:
         if fault.body is None and fault.status not in EMPTY:
             return JSONResponse({"message": "ordered"}, fault.status, fault.headers)
