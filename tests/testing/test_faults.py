@@ -123,6 +123,16 @@ async def test_garbage_is_a_success_that_nobody_can_read(
     platform.check()
 
 
+async def test_garbage_does_not_hide_a_refusal(platform: FakePlatform, caller: Caller) -> None:
+    """A dialog that is gone is gone, whatever page comes with the 403."""
+    token = platform.issue()
+    platform.dialog(token).deleted = True
+    platform.fail("send_message", kind="garbage")
+    answer = await caller.send(token)
+    assert answer.status_code == 403
+    assert answer.text.startswith("<!DOCTYPE html>")
+
+
 async def test_slow_answers_by_the_clock(platform: FakePlatform, caller: Caller) -> None:
     """A slow answer is processed at once and given after its seconds of the clock."""
     token = platform.issue()
