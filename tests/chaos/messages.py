@@ -85,6 +85,15 @@ def _told(seen: Observed, token: str, entries: list[Entry]) -> list[Entry]:
     ]
 
 
+def _late(entry: Entry, record: Record, effect: Effect) -> bool:
+    """Was it sent by a worker that had stood still between its intent and its first byte?
+
+    Nobody can hold such a request back. Its fate counts as unknown, and the platform refuses it.
+    """
+    frozen = any(moment.what == "expired" for moment in record.trail)
+    return frozen and effect.state is EffectState.UNKNOWN and not entry.processed
+
+
 def in_order(seen: Observed) -> list[str]:
     """I7. Messages are processed in their order, and none comes after a completion."""
     wrongs = []
@@ -103,7 +112,7 @@ def in_order(seen: Observed) -> list[str]:
             effects = _effects(records, digest(entry))
             if len(effects) != 1 or owner not in line:
                 continue
-            if line[owner] <= complete:
+            if line[owner] <= complete and not _late(entry, records[0], effects[0]):
                 wrongs.append(f"I7: request {entry.number} of {owner} came after its completion")
             if line[owner] > current:
                 current, last = line[owner], -1
