@@ -12,10 +12,10 @@ import pytest
 import uvicorn
 
 from vertexkit import App, Blocks, Context, RawCall, Settings
-from vertexkit.app import Service
 from vertexkit.botone.wire import AsgiWire
 from vertexkit.call import Call
 from vertexkit.errors import CallError, DefinitionError, SettingsError
+from vertexkit.service import Service
 from vertexkit.testing import FakeDialog, FakePlatform
 
 QUIET = Settings.of(platform_url="http://127.0.0.1:9/api", log_level="error", journal="memory:")

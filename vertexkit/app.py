@@ -8,33 +8,26 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
-import anyio
 import structlog
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit import logs
-from vertexkit.attempt import House, Middleware, OnFailure
-from vertexkit.backstage import Backstage
+from vertexkit.attempt import Middleware, OnFailure
 from vertexkit.blocks import Blocks, BlockTerms
-from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import AiohttpWire, Wire
 from vertexkit.call import ReadCall, read_call
 from vertexkit.catalogue import Page, catalogue, openapi
 from vertexkit.clock import Clock
 from vertexkit.errors import DefinitionError
-from vertexkit.events import Events
-from vertexkit.inbox import Inbox
 from vertexkit.journal import open_journal
-from vertexkit.journal.base import Journal, Rules
+from vertexkit.journal.base import Journal
 from vertexkit.journal.file import file_of
 from vertexkit.journal.owner import letting_in
 from vertexkit.journal.remote import RemoteJournal
 from vertexkit.problems import HANDLERS
-from vertexkit.receiver import Gate, Receiver
-from vertexkit.refusals import Refusals
-from vertexkit.runner import Runner
+from vertexkit.service import Service, rules
 from vertexkit.settings import Settings
 from vertexkit.signature import Handler
 
@@ -42,88 +35,6 @@ H = TypeVar("H", bound=Handler)
 Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
 
 log = structlog.get_logger("vertexkit")
-
-
-def rules(settings: Settings) -> Rules:
-    """What a journal is told of the settings."""
-    return Rules(
-        settings.lease, settings.tokens == "unique", settings.retention, settings.parked_retention
-    )
-
-
-class Service:
-    """An app at work: everything that lives from the start of a process to its end."""
-
-    def __init__(
-        self, app: "App", settings: Settings, clock: Clock, wire: Wire, journal: Journal, state: Any
-    ) -> None:
-        self.settings = settings
-        self.journal = journal
-        self.lost = ""
-        """Why the journal cannot be used any more."""
-        self.on_lost: Callable[[], object] = lambda: None
-        """Called when that happens, by a server that then ends."""
-        self.events = Events(clock)
-        address = Address(settings.platform_url, settings.instances)
-        vertex = Vertex(wire, address, clock, settings.send_timeout, settings.connections)
-        backstage = Backstage(journal, vertex, self.events, clock, state)
-        self.runner = Runner(
-            app.blocks,
-            backstage,
-            House(
-                timeout=settings.timeout,
-                attempts=settings.attempts,
-                cleanup=settings.cleanup,
-                result_limit=settings.result_limit,
-                threads=anyio.CapacityLimiter(settings.threads),
-                middleware=app.middleware,
-                on_failure=app.on_failure,
-            ),
-            concurrency=settings.concurrency,
-            patience=settings.complete_patience,
-            lease=settings.lease,
-        )
-        self.refusals = Refusals(vertex, clock, self.events)
-        inbox = Inbox(journal, self.events, settings.queue)
-        inbox.on_superseded(self.runner.supersede)
-        self.gate = Gate([secret.get_secret_value() for secret in settings.url_secrets])
-        self.receiver = Receiver(
-            app.blocks, inbox, self.refusals, address, self.gate, app.read_call, settings
-        )
-
-    def turn_away(self) -> None:
-        """Readiness off: take no more calls. What was accepted goes on."""
-        self.receiver.closed = True
-
-    def hurry(self) -> None:
-        """Cut the grace period short: handlers are ended now, and their blocks completed."""
-        self.runner.hurry()
-
-    def break_off(self, reason: str) -> None:
-        """The journal is lost to this process: nothing that it does can be kept any more."""
-        log.critical("journal_lost", reason=reason)
-        self.lost = reason
-        self.turn_away()
-        self.hurry()
-        self.on_lost()
-
-    async def drain(self) -> None:
-        """End well, within the grace period and a few seconds."""
-        self.turn_away()
-        log.info("stopping", executions=self.runner.active)
-        await self.runner.drain(self.settings.grace)
-        await self.refusals.drain(self.settings.cleanup)
-
-    def readiness(self) -> tuple[int, dict[str, Any]]:
-        """`GET /readyz`: may calls be sent here? With the reasons if not."""
-        reasons = []
-        if self.receiver.closed:
-            reasons.append("journal lost" if self.lost else "stopping")
-        elif self.journal.trouble():
-            reasons.append("journal cannot be written")
-        if self.journal.backlog() >= self.settings.queue:
-            reasons.append("queue full")
-        return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
 
 
 class App:

@@ -16,8 +16,8 @@ from pydantic import BaseModel, Field
 from structlog.testing import LogCapture
 
 from vertexkit import App, Context
-from vertexkit.app import Service
 from vertexkit.events import Event
+from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
 

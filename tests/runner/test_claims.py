@@ -7,13 +7,13 @@ from contextlib import asynccontextmanager
 import pytest
 
 from vertexkit import App, Context
-from vertexkit.app import Service
 from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
 from vertexkit.events import Event
 from vertexkit.execution import Execution, Token
 from vertexkit.journal.base import Lease, Result
 from vertexkit.journal.memory import MemoryJournal
+from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.testing import FakeDialog, FakePlatform
 

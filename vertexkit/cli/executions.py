@@ -13,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from vertexkit.app import rules
 from vertexkit.cli.fault import FAILED, USAGE
 from vertexkit.cli.timeline import told
 from vertexkit.clock import Clock
@@ -21,6 +20,7 @@ from vertexkit.errors import CannotDo, SettingsError
 from vertexkit.execution import EffectState, Ending
 from vertexkit.journal.base import Journal, Phase, Query, Record
 from vertexkit.journal.operators import operators_journal
+from vertexkit.service import rules
 from vertexkit.settings import Settings
 
 T = TypeVar("T")

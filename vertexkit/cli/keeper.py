@@ -10,13 +10,13 @@ from typing import Self
 
 import uvicorn
 
-from vertexkit.app import rules
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
 from vertexkit.journal import open_journal
 from vertexkit.journal.file import file_of
 from vertexkit.journal.owner import Owner
 from vertexkit.journal.place import HAS_SOCKETS, offering
+from vertexkit.service import rules
 from vertexkit.settings import Settings
 
 LOOP = uvicorn.Config("", log_config=None).get_loop_factory()

@@ -11,11 +11,12 @@ from typing import Any, Self
 from pydantic_core import from_json, to_json
 from starlette.types import ASGIApp
 
-from vertexkit.app import App, Service
+from vertexkit.app import App
 from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
 from vertexkit.events import Event
 from vertexkit.execution import Outcome
+from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.platform import FakePlatform
