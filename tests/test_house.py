@@ -35,11 +35,15 @@ LAZY = ("cli", "testing.plugin")
 """Where imports may wait inside functions: a fast start of the command line and of pytest."""
 HTTPX = "http_client"
 """The one module that may import httpx, so that it can be replaced in one place."""
+FAKE = """platform vertex visits ledger faults form tokens answers archive asked bots conversation
+    door methods query seeds uploads"""
+"""The modules of the fake platform."""
 STATEFUL = {
     "cutter._Fence",
     "journal.row.Row",
     "journal.store.Question",
     "journal.store.Write",
+    "testing.conversation.Conversation",
     "testing.visits.Dialog",
     "testing.visits.Visit",
 }
@@ -153,10 +157,7 @@ def test_receiver_and_runner_do_not_know_each_other() -> None:
 
 def test_the_fake_platform_shares_nothing_with_the_client() -> None:
     """A fake made of the client's own models would share its mistakes."""
-    fake = [
-        f"testing.{name}"
-        for name in ["platform", "vertex", "visits", "ledger", "faults", "form", "tokens"]
-    ]
+    fake = [f"testing.{name}" for name in FAKE.split()]
     wrong = {name for each in fake for name in neighbours(BY_NAME[each])} - {"clock", *fake}
     assert not wrong
 

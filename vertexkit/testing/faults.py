@@ -10,7 +10,7 @@ from typing import Any
 KINDS = {
     "cut": "the connection is lost before the platform has read the request",
     "garbage": "processed, and answered 200 (or, if refused, 403) with a page of HTML",
-    "gone": "the dialog is deleted from this request on: 403",
+    "gone": "the dialog is deleted from this request on: 403 (once, where it asks for none)",
     "half": "processed, and the answer breaks off in its middle",
     "lost": "processed, and the answer is lost (or, with a status, replaced by that answer)",
     "slow": "processed, and answered only after so many seconds of the clock",

@@ -1,4 +1,4 @@
-"""The form of a request to the Vertex part, read as strictly as the document can be read."""
+"""The form of a request's body, read as strictly as the document can be read."""
 
 import json
 import re
@@ -19,8 +19,16 @@ JSON_TYPE = "application/json"
 MEMBERS = {
     "complete": {"token", "data"},
     "send_message": {"token", "text", "typing"},
+    "v2.create_and_start": {"response", "variables"},
+    "v2.send": {"body"},
+    "v2.goto": {"body"},
 }
 """What the body of each method holds: all of these and nothing else."""
+OPTIONAL = {"v2.create_and_start"}
+"""The methods whose body may lack any of them."""
+FLAGS = {"typing", "response"}
+GOTO = re.compile(r"goto [0-9]{1,18}")
+"""The one command that is known."""
 
 
 def read_form(
@@ -30,16 +38,12 @@ def read_form(
     wrongs = []
     if (content_type or "").partition(";")[0].strip().lower() != JSON_TYPE:
         wrongs.append(f"{method}: the content type is {content_type!r}, not {JSON_TYPE}")
-    try:
-        content = json.loads(
-            body.decode(), parse_constant=_no_constant, object_pairs_hook=_no_twins
-        )
-    except (ValueError, RecursionError) as problem:
-        return {}, [*wrongs, f"{method}: the body is not JSON in UTF-8 ({_reason(problem)})"]
-    if not isinstance(content, dict):
-        return {}, [*wrongs, f"{method}: the body is {_kind(content)}, not a JSON object"]
+    content, instead = read_object(body)
+    if content is None:
+        return {}, [*wrongs, f"{method}: the body is {instead}"]
     expected = MEMBERS[method]
-    wrongs += [f"{method}: `{name}` is missing" for name in sorted(expected - content.keys())]
+    missing = set() if method in OPTIONAL else expected - content.keys()
+    wrongs += [f"{method}: `{name}` is missing" for name in sorted(missing)]
     wrongs += [
         f"{method}: the body has an extra member {name!r}; it holds {_listed(expected)} only"
         for name in sorted(content.keys() - expected)
@@ -48,12 +52,37 @@ def read_form(
         wrong = _wrong_value(name, content[name])
         if wrong is not None:
             wrongs.append(f"{method}: {wrong}")
+    if method == "v2.goto" and not wrongs and not GOTO.fullmatch(content["body"]):
+        wrongs.append(f"{method}: `body` is not a command such as `goto 698`")
     return content, wrongs
+
+
+def read_object(text: bytes) -> tuple[dict[str, Any] | None, str]:
+    """A JSON object, or None and what the text is instead."""
+    try:
+        content = json.loads(
+            text.decode(), parse_constant=_no_constant, object_pairs_hook=_no_twins
+        )
+    except (ValueError, RecursionError) as problem:
+        return None, f"not JSON in UTF-8 ({_reason(problem)})"
+    if not isinstance(content, dict):
+        return None, f"{_kind(content)}, not a JSON object"
+    return content, ""
+
+
+def wrong_variables(text: str) -> str | None:
+    """What is wrong with variables, which are an object of JSON encoded as a string."""
+    if SURROGATE.search(text):
+        return "holds half of a character (a lone surrogate), which is not UTF-8"
+    content, wrong = read_object(text.encode())
+    if content is None:
+        return f"is a string that is {wrong}"
+    return None
 
 
 def _wrong_value(name: str, value: Any) -> str | None:
     wrong = None
-    if name == "typing":
+    if name in FLAGS:
         wrong = None if isinstance(value, bool) else f"is {_kind(value)}, not true or false"
     elif name == "data":
         if value is not None and not isinstance(value, dict):
@@ -64,6 +93,8 @@ def _wrong_value(name: str, value: Any) -> str | None:
         wrong = "is empty"
     elif SURROGATE.search(value):
         wrong = "holds half of a character (a lone surrogate), which is not UTF-8"
+    elif name == "variables":
+        wrong = wrong_variables(value)
     return wrong and f"`{name}` {wrong}"
 
 

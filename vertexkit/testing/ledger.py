@@ -18,6 +18,7 @@ class Entry:
         number: 1 for the first request, and so on.
         verb: the HTTP method.
         path: without the query.
+        query: as it came, without the question mark.
         at: when it came, by the platform's clock.
         method: the platform's name of it, such as "send_message", or "unknown".
         token: None if there was none that could be read.
@@ -35,6 +36,7 @@ class Entry:
     verb: str
     path: str
     at: float
+    query: str = ""
     method: str = UNKNOWN
     token: str | None = None
     visit: int | None = None
@@ -55,7 +57,7 @@ class Entry:
             return None
 
     def __repr__(self) -> str:
-        token = "no token" if self.token is None else f"token {fingerprint(self.token)}"
+        token = "" if self.token is None else f", token {fingerprint(self.token)}"
         content = self.json
         if isinstance(content, dict):
             content.pop("token", None)
@@ -66,7 +68,7 @@ class Entry:
         fate = "processed" if self.processed else "not processed"
         fault = f", fault: {self.fault}" if self.fault else ""
         answered = self.status or "no answer"
-        return f"<{self.number} {name} {shown}, {token}: {answered}, {fate}{fault}>"
+        return f"<{self.number} {name} {shown}{token}: {answered}, {fate}{fault}>"
 
 
 class Ledger:
@@ -94,10 +96,11 @@ class Ledger:
 class Exchange:
     """One request while it is being answered: it writes its own line of the ledger."""
 
-    def __init__(self, ledger: Ledger, verb: str, path: str, at: float) -> None:
+    def __init__(self, ledger: Ledger, verb: str, path: str, at: float, query: bytes) -> None:
         self._ledger = ledger
         self._index = len(ledger.entries)
-        ledger.entries.append(Entry(self._index + 1, verb, path, at))
+        asked = query.decode("utf-8", "replace")
+        ledger.entries.append(Entry(self._index + 1, verb, path, at, asked))
         self.withheld: Literal["all", "half"] | None = None
         """How much of the answer the caller will not get to see."""
         self.left = False

@@ -1,25 +1,35 @@
 """The platform on this machine, for tests and for the terminal: strict, and faulty on request."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Literal
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Mount, Router
-from starlette.types import Message, Receive, Scope, Send
+from starlette.routing import BaseRoute, Mount, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.clock import Clock
+from vertexkit.testing.answers import read_body, refusal, written_down
+from vertexkit.testing.archive import Archive
+from vertexkit.testing.asked import DIALOG_METHODS
+from vertexkit.testing.door import Door
 from vertexkit.testing.faults import SLOW_SECONDS, Fault, Faults, body_of
 from vertexkit.testing.ledger import Entry, Exchange, Ledger
-from vertexkit.testing.vertex import METHODS, CallAgain, VertexPart, refusal
+from vertexkit.testing.methods import DialogPart
+from vertexkit.testing.seeds import FIRST_ID
+from vertexkit.testing.vertex import METHODS, CallAgain, VertexPart
 from vertexkit.testing.visits import Dialog, Dialogs, Visit
 
 BASE_PATH = "/api"
 """What all of the platform's paths begin with."""
+DIALOG_PATHS = (f"{BASE_PATH}/v1/", f"{BASE_PATH}/v2/")
 
-
+SEEDED = 200
+LOGIN = "demo"
+"""The password too."""
 ASTRAY = {404: "path", 405: "method for this path"}
 
 
@@ -44,16 +54,21 @@ class FakePlatform:
 
     A wrong request is answered as the document says, and is a violation besides, by which
     `check()` fails. What the document grants is none: a `complete` repeated because its answer
-    was lost, or a message into a dialog that was ordered gone.
+    was lost, a message into a dialog that was ordered gone, an id that does not exist, a wrong
+    password.
 
     Not for use from several event loops or threads at a time.
 
     Args:
-        seed: of the numbers that are made up, and of `chaos`.
+        seed: of the dialogs and numbers that are made up, and of `chaos`.
         clock: dates everything and does all the waiting; real time by default.
         tokens: "issued" knows those that `issue` gave; with "any", a token that was never seen
             opens a dialog.
         typing_seconds: how long a message with typing=true takes to be answered.
+        dialogs: how many there are from the start, of the first half of 2023. They are made when
+            one of methods 1 to 13 is used, so that they cost nothing before.
+        login: what methods 1 to 13 ask for by HTTP Basic.
+        password: with it.
     """
 
     def __init__(
@@ -63,18 +78,28 @@ class FakePlatform:
         clock: Clock | None = None,
         tokens: Literal["issued", "any"] = "issued",
         typing_seconds: float = 0.0,
+        dialogs: int = SEEDED,
+        login: str = LOGIN,
+        password: str = LOGIN,
     ) -> None:
         self.clock = clock if clock is not None else Clock()
         self._ledger = Ledger()
-        self._dialogs = Dialogs(seed, strangers=tokens == "any")
-        self._faults = Faults(METHODS, seed)
+        self._dialogs = Dialogs(seed, tokens == "any", self.clock, FIRST_ID + dialogs)
+        self._faults = Faults((*METHODS, *DIALOG_METHODS), seed)
         self._vertex = VertexPart(self._dialogs, self._faults, self.clock, typing_seconds)
-        routes = self._vertex.routes()
-        self._known = ", ".join(
-            f"{route.name} is {'/'.join(route.methods or ())} {BASE_PATH}{route.path}"
-            for route in routes
-        )
-        self._app = Starlette(
+        self._archive = Archive(seed, dialogs, self.clock, self._dialogs)
+        self._methods = DialogPart(self._archive, self._faults, self.clock, Door(login, password))
+
+    @cached_property
+    def _vertex_app(self) -> Starlette:
+        return self._app(self._vertex.routes())
+
+    @cached_property
+    def _dialog_app(self) -> Starlette:
+        return self._app(self._methods.routes())
+
+    def _app(self, routes: Sequence[BaseRoute]) -> Starlette:
+        return Starlette(
             routes=[Mount(BASE_PATH, Router(routes, redirect_slashes=False))],
             exception_handlers=dict.fromkeys(ASTRAY, self._astray),
         )
@@ -138,10 +163,11 @@ class FakePlatform:
     ) -> None:
         """Order a fault. A method's faults happen in the order in which they were ordered.
 
-        Only requests in the right form and with a known token are hit.
+        Only requests in the right form, let in, and about what exists are hit.
 
         Args:
-            method: "send_message" or "complete".
+            method: "send_message" or "complete"; of methods 1 to 13 the client's name, such as
+                "v1.conversations" or "v2.create_and_start".
             status: answer this; unless it is a 2xx, nothing is processed.
             retry_after: its `Retry-After`.
             body: its body.
@@ -183,8 +209,16 @@ class FakePlatform:
         return list(self._ledger.violations)
 
     @property
+    def conversations(self) -> Archive:
+        """The dialogs as methods 1 to 13 know them: to look at, to change and to add to.
+
+        `add(698, city="Perm", answers=[...])`, `add_file(name, content)`, `[id]`, `[uuid]`, `len`.
+        """
+        return self._archive
+
+    @property
     def dialogs(self) -> list[Dialog]:
-        """All dialogs, in the order in which they began."""
+        """All dialogs that reached a block, in the order in which they began."""
         return list(self._dialogs.all)
 
     def dialog(self, token: str) -> Dialog:
@@ -223,17 +257,21 @@ class FakePlatform:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request. Ordered faults come out as `ConnectionCut`."""
+        # Two apps, for that of blocks is needed at once and by thousands of tests.
+        about_dialogs = scope["type"] == "http" and scope["path"].startswith(DIALOG_PATHS)
+        app: ASGIApp = self._dialog_app if about_dialogs else self._vertex_app
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await app(scope, receive, send)
             return
-        exchange = Exchange(self._ledger, scope["method"], scope["path"], self.clock.now())
+        now, query = self.clock.now(), scope["query_string"]
+        exchange = Exchange(self._ledger, scope["method"], scope["path"], now, query)
         finished = False
         try:
-            body = await _read_body(receive)
+            body = await read_body(receive)
             if body is not None:
                 exchange.note(body=body)
                 scope["exchange"] = exchange
-                await self._app(scope, receive, _answering(exchange, send))
+                await app(scope, receive, written_down(exchange, send))
                 finished = not exchange.left
         finally:
             exchange.left = not finished
@@ -249,37 +287,12 @@ class FakePlatform:
         if not isinstance(problem, HTTPException):
             raise problem
         what = ASTRAY[problem.status_code]
-        sentence = f"{exchange.entry.verb} {exchange.entry.path}: no such {what}; {self._known}"
+        known = ", ".join(
+            f"{route.name} is {'/'.join(route.methods or ())} {BASE_PATH}{route.path}"
+            for route in (*self._vertex.routes(), *self._methods.routes())
+        )
+        sentence = f"{exchange.entry.verb} {exchange.entry.path}: no such {what}; {known}"
         exchange.violate(sentence)
         answer = refusal(problem.status_code, sentence)
         answer.headers.update(problem.headers or {})
         return answer
-
-
-async def _read_body(receive: Receive) -> bytes | None:
-    """The whole body, or None if the caller left before its end."""
-    body = bytearray()
-    more = True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return None
-        body += message.get("body", b"")
-        more = message.get("more_body", False)
-    return bytes(body)
-
-
-def _answering(exchange: Exchange, send: Send) -> Send:
-    """Write down what is answered, and let out only what the caller may see of it."""
-
-    async def answer(message: Message) -> None:
-        if exchange.left or exchange.withheld == "all":
-            return
-        if message["type"] == "http.response.start":
-            exchange.note(status=message["status"])
-        elif exchange.withheld == "half":
-            body = message.get("body", b"")
-            message = {**message, "body": body[: len(body) // 2], "more_body": True}
-        await send(message)
-
-    return answer

@@ -1,7 +1,7 @@
 """The fake platform's Vertex part: methods 14 and 15, played strictly."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vertexkit.clock import Clock
+from vertexkit.testing.answers import refusal, spoil, while_caller_stays
 from vertexkit.testing.faults import Fault, Faults
 from vertexkit.testing.form import read_form
 from vertexkit.testing.ledger import Exchange
@@ -19,10 +20,6 @@ COMPLETE = "complete"
 SEND_MESSAGE = "send_message"
 METHODS = (SEND_MESSAGE, COMPLETE)
 """Their names, by which faults are ordered."""
-REFUSED = 403
-GARBAGE = b"<!DOCTYPE html>\n<html><body><h1>It works!</h1></body></html>\n"
-EMPTY = (204, 304)
-"""Statuses whose answer has no body."""
 FAREWELL_TURNS = 20
 """Turns the loop gets to notice that the caller of an earlier request has gone."""
 
@@ -109,8 +106,8 @@ class VertexPart:
         else:
             answer = Response()
         waits = self._waits(exchange, visit, content, fault)
-        exchange.left = not await _while_caller_stays(request, waits)
-        return answer if fault is None else _spoil(exchange, answer, fault)
+        exchange.left = not await while_caller_stays(request, waits)
+        return answer if fault is None else spoil(exchange, answer, fault)
 
     def _process(self, exchange: Exchange, visit: Visit, content: Mapping[str, Any]) -> Response:
         now = self._clock.now()
@@ -153,11 +150,6 @@ class VertexPart:
         await asyncio.shield(task)
 
 
-def refusal(status: int, sentence: str) -> JSONResponse:
-    """An answer that says what is wrong: the document does not say how the platform does."""
-    return JSONResponse({"message": sentence}, status)
-
-
 async def _judge_order(exchange: Exchange, others: list[Exchange]) -> None:
     if others:
         for _ in range(FAREWELL_TURNS):
@@ -181,46 +173,3 @@ def _refused(exchange: Exchange, visit: Visit) -> str | None:
     if method != COMPLETE or first.entry.delivered:
         exchange.violate(sentence)
     return sentence
-
-
-def _spoil(exchange: Exchange, answer: Response, fault: Fault) -> Response:
-    if fault.kind == "cut" or (fault.kind == "lost" and fault.status is None):
-        exchange.withheld = "all"
-    elif fault.kind == "half":
-        exchange.withheld = "half"
-        # An empty answer has no half: this one announces a body.
-        return answer if answer.body else JSONResponse({"status": "completed"})
-    elif fault.kind == "garbage":
-        status = answer.status_code if answer.status_code == REFUSED else 200
-        return Response(fault.body or GARBAGE, status, media_type="text/html")
-    elif fault.status is not None:
-        if fault.body is None and fault.status not in EMPTY:
-            return JSONResponse({"message": "ordered"}, fault.status, fault.headers)
-        return Response(fault.body, fault.status, fault.headers, _media_type(fault.body))
-    return answer
-
-
-def _media_type(body: bytes | None) -> str:
-    start = (body or b"").lstrip()[:1]
-    if start in (b"{", b"["):
-        return "application/json"
-    return "text/html" if start == b"<" else "text/plain"
-
-
-async def _while_caller_stays(request: Request, work: Coroutine[Any, Any, None]) -> bool:
-    """Do the work, but give it up when the caller goes away; tell whether the caller stayed."""
-    working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_leave(request))
-    try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            working.result()
-        return not leaving.done()
-    finally:
-        working.cancel()
-        leaving.cancel()
-
-
-async def _leave(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

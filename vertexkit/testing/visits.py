@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Literal
 
+from vertexkit.clock import Clock
 from vertexkit.testing.ledger import Exchange
 from vertexkit.testing.tokens import FakeClaims, fingerprint, read, sign
 
@@ -93,11 +94,13 @@ class Dialog:
         dialog_id: its number; None if the token that opened it does not say.
         instance: whose it is; None if the token that opened it does not say.
         visits: in the order in which they began.
+        began: when it reached its first block, in Unix seconds.
         deleted: the platform answers 403 to everything.
     """
 
     dialog_id: int | None
     instance: str | None
+    began: float = 0.0
     visits: list[Visit] = field(default_factory=list)
     deleted: bool = False
 
@@ -126,25 +129,27 @@ class Dialogs:
     Args:
         seed: of the numbers that are made up.
         strangers: a token never issued opens a dialog at first sight.
+        clock: dates them.
+        free: new dialogs have no number below this.
     """
 
-    def __init__(self, seed: int, strangers: bool) -> None:
+    def __init__(self, seed: int, strangers: bool, clock: Clock, free: int) -> None:
         random = Random(seed)
         self._strangers = strangers
-        self._next_dialog = random.randrange(300, 9000)
+        self._clock = clock
+        self._next_dialog = max(free, random.randrange(300, 9000))
         self._next_session = random.randrange(10_000, 99_999)
         self._next_vertex = random.randrange(600, 2000)
         self._vertices: dict[str, str] = {}
         self._visits: dict[str, Visit] = {}
         self._numbered: dict[tuple[int, str | None], Dialog] = {}
+        self._taken: set[int] = set()
         self.all: list[Dialog] = []
 
     def issue(self, block: str, dialog_id: int | None, instance: str) -> str:
         """A new token for a block, in a new dialog or in the one of this number."""
         if dialog_id is None:
-            while (self._next_dialog, instance) in self._numbered:
-                self._next_dialog += 1
-            dialog_id = self._next_dialog
+            dialog_id = self.free()
         dialog = self._numbered.get((dialog_id, instance))
         if dialog is not None and dialog.deleted:
             raise ValueError(f"dialog {dialog_id} is deleted: no block can be reached in it")
@@ -154,6 +159,18 @@ class Dialogs:
         self._next_session += 1
         self._open(token, block, dialog_id, instance)
         return token
+
+    def free(self) -> int:
+        """A number that no dialog has yet; it stays free until it is used or taken."""
+        while self._next_dialog in self._taken:
+            self._next_dialog += 1
+        return self._next_dialog
+
+    def take(self, number: int | None = None) -> int:
+        """Keep a number for a dialog that has reached no block: this one, or a free one."""
+        number = self.free() if number is None else number
+        self._taken.add(number)
+        return number
 
     def open_again(self, token: str) -> Visit:
         """The next visit of the same block with the same token."""
@@ -190,9 +207,10 @@ class Dialogs:
     def _open(self, token: str, block: str, number: int | None, instance: str | None) -> Visit:
         dialog = self._numbered.get((number, instance)) if number is not None else None
         if dialog is None:
-            dialog = Dialog(number, instance)
+            dialog = Dialog(number, instance, self._clock.unix())
             self.all.append(dialog)
             if number is not None:
+                self._taken.add(number)
                 self._numbered[number, instance] = dialog
         visit = self._visits[token] = Visit(dialog, token, block)
         dialog.visits.append(visit)
