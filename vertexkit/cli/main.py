@@ -121,15 +121,21 @@ def platform(
     typing: Annotated[
         float, typer.Option(min=0, max=60, help="Seconds that the bot types before a message.")
     ] = 0.7,
-    seed: Annotated[int, typer.Option(help="Of what is made up: the tokens.")] = 0,
+    dialogs: Annotated[
+        int, typer.Option(min=0, max=1_000_000, help="How many dialogs there are from the start.")
+    ] = 200,
+    seed: Annotated[int, typer.Option(help="Of what is made up: the dialogs, the tokens.")] = 0,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Play the platform, for blocks in any language, and print what they ask of it."""
+    """Play the platform, for blocks and programs in any language, and print what they ask of it.
+
+    The login of the dialogs is demo, and so is the password.
+    """
     from vertexkit.cli.platform import play
 
     _remember(debug)
-    play(host, port, typing, seed, as_json=as_json)
+    play(host, port, typing, seed=seed, dialogs=dialogs, as_json=as_json)
 
 
 @cli.command()

@@ -2,21 +2,25 @@
 
 import json
 import time
+from urllib.parse import unquote_plus
 
 import typer
 import uvicorn
 from rich.console import Console
 from rich.text import Text
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.cli.run import ServiceFailed, address, bind
+from vertexkit.testing.asked import DIALOG_METHODS
+from vertexkit.testing.description import describe
 from vertexkit.testing.ledger import Entry
-from vertexkit.testing.platform import BASE_PATH, FakePlatform
+from vertexkit.testing.platform import BASE_PATH, LOGIN, SEEDED, FakePlatform
 from vertexkit.testing.tokens import fingerprint
 
 TOKEN_PATH = "/token"  # noqa: S105 - a path, no password
+DESCRIPTION_PATH = "/openapi.json"
 OVER = 403
 CURL = (
     "curl -s http://127.0.0.1:8000/blocks/NAME -H 'content-type: application/json' "
@@ -25,7 +29,10 @@ CURL = (
 
 
 class Stage:
-    """The fake platform, with a page that gives out tokens: it does not know the blocks' URLs."""
+    """The fake platform, with two pages of its own.
+
+    One gives out tokens, for it does not know the blocks' URLs; one describes the fifteen methods.
+    """
 
     def __init__(self, platform: FakePlatform) -> None:
         self._platform = platform
@@ -35,28 +42,33 @@ class Stage:
             block = Request(scope).query_params.get("block", "block")
             answer = PlainTextResponse(self._platform.issue(block))
             await answer(scope, receive, send)
+        elif scope["type"] == "http" and scope["path"] == DESCRIPTION_PATH:
+            await JSONResponse(describe(BASE_PATH))(scope, receive, send)
         else:
             await self._platform(scope, receive, send)
 
 
-def play(host: str, port: int, typing: float, seed: int, *, as_json: bool) -> None:
+def play(
+    host: str, port: int, typing: float, *, seed: int = 0, dialogs: int = SEEDED, as_json: bool
+) -> None:
     """Play the platform until Ctrl+C.
 
     Args:
         host: where to listen.
         port: 0 takes a free one.
         typing: seconds that the bot types before a message.
-        seed: of the tokens and numbers that are made up.
+        seed: of the dialogs, tokens and numbers that are made up.
+        dialogs: how many there are from the start.
         as_json: each request as a line of JSON.
 
     Raises:
         SettingsError: the address cannot be listened on.
     """
-    platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing)
+    platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing, dialogs=dialogs)
     platform.subscribe(_print_json if as_json else _Printer())
     with bind(host, port) as listener:
         base = address(listener, host)
-        _welcome(base, as_json=as_json)
+        _welcome(base, dialogs, as_json=as_json)
         config = uvicorn.Config(
             Stage(platform),
             lifespan="off",
@@ -74,11 +86,18 @@ def play(host: str, port: int, typing: float, seed: int, *, as_json: bool) -> No
             raise ServiceFailed("the fake platform could not start") from error
 
 
-def _welcome(base: str, *, as_json: bool) -> None:
+def _welcome(base: str, dialogs: int, *, as_json: bool) -> None:
     lines = [
         "Playing the Bot.one platform; nothing leaves this machine. Ctrl+C ends it.",
         "",
         f"  export VERTEXKIT_PLATFORM_URL={base}{BASE_PATH}",
+        f"  export VERTEXKIT_LOGIN={LOGIN} VERTEXKIT_PASSWORD={LOGIN}",
+        "",
+        f"There are {dialogs} dialogs, for login {LOGIN} and password {LOGIN}. To list some:",
+        "",
+        f"  curl -s -u {LOGIN}:{LOGIN} '{base}{BASE_PATH}/v2/conversations?BotID=698&PageCount=5'",
+        "",
+        f"All fifteen methods are described at {base}{DESCRIPTION_PATH}",
         "",
         f"Each GET {base}{TOKEN_PATH} gives a new token. Call a block with one:",
         "",
@@ -113,6 +132,10 @@ class _Printer:
 
 def _content(entry: Entry) -> str:
     content = entry.json
+    if entry.method in DIALOG_METHODS:
+        query = f"?{unquote_plus(entry.query)}" if entry.query else ""
+        said = "" if content is None else f"  {json.dumps(content, ensure_ascii=False)}"
+        return f"{entry.path.removeprefix(BASE_PATH)}{query}{said}"
     if not isinstance(content, dict):
         return f"{len(entry.body)} bytes"
     if entry.method == "send_message":
@@ -130,6 +153,7 @@ def _print_json(entry: Entry) -> None:
         "number": entry.number,
         "method": entry.method,
         "path": entry.path,
+        "query": entry.query,
         "token": None if entry.token is None else fingerprint(entry.token),
         "visit": entry.visit,
         "body": content,
