@@ -55,7 +55,7 @@ lock:  ## pin again what pyproject.toml asks for
 	$(UV_COMPILE) -o locks/run.txt pyproject.toml; \
 	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
 	$(UV_COMPILE) -o locks/dev.txt -c locks/run.txt -c locks/build.txt \
-		--extra dev --group test pyproject.toml
+		--extra dev --extra analytics --group test pyproject.toml
 
 clean:  ## remove the environment and all that tools left behind
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

@@ -11,14 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
-    1: "errors execution clock units sentence step problems botone botone.models botone.turns",
+    1: "errors execution clock units plain sentence step problems botone botone.models botone.turns",
     2: "settings call logs events cutter journal.record journal.base botone.wire",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
     "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "
     "journal.encoding journal.frames journal.questions journal.place journal.owner journal.remote "
     "botone.transport inbox",
-    4: "botone.vertex http_client journal journal.operators",
-    5: "refusals backstage context synccontext completion",
+    4: "botone.vertex http_client botone.session botone.periods botone.pages botone.files "
+    "botone.dialogs botone.sync botone.bot journal journal.operators",
+    5: "analytics refusals backstage context synccontext completion",
     6: "signature blocks",
     7: "attempt active runner receiver catalogue service",
     8: "app",
@@ -29,14 +30,14 @@ FLOORS = {
 }
 """Each module of vertexkit, on its floor and, among those of one floor, from left to right: it
 imports from lower floors and from its left. A package named whole may import within itself."""
-WHOLE = ("testing", "playground", "cli")
+WHOLE = ("analytics", "testing", "playground", "cli")
 """Packages that stand on one floor as a whole."""
 LAZY = ("cli", "testing.plugin")
 """Where imports may wait inside functions: a fast start of the command line and of pytest."""
 HTTPX = "http_client"
 """The one module that may import httpx, so that it can be replaced in one place."""
 FAKE = """platform vertex visits ledger faults form tokens answers archive asked bots conversation
-    door methods query seeds uploads"""
+    door methods query seeds uploads description"""
 """The modules of the fake platform."""
 STATEFUL = {
     "cutter._Fence",

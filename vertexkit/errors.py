@@ -24,6 +24,7 @@ VertexkitError
     ├── RateLimited           429, 408
     ├── ServerError           5xx
     ├── UnexpectedAnswer      3xx and whatever else no method answers
+    ├── FileTooLarge          a download that is larger than was allowed
     ├── PlatformUnreachable   not a byte of the request was sent
     └── SendOutcomeUnknown    sent, perhaps; nobody can tell
 """
@@ -241,7 +242,11 @@ class ServerError(PlatformError):
 
 
 class UnexpectedAnswer(PlatformError):
-    """A status that no method of the platform answers, a redirect for example."""
+    """An answer that no method of the platform gives: a redirect, or JSON of another shape."""
+
+
+class FileTooLarge(PlatformError):
+    """A file is larger than the `limit` of its download; nothing of it is left on disk."""
 
 
 class PlatformUnreachable(PlatformError):

@@ -6,6 +6,18 @@ import aiohttp
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
+Client = httpx.AsyncClient
+Reply = httpx.Response
+HttpError = httpx.HTTPError
+"""Whatever fails in a request."""
+NEVER_SENT = (
+    httpx.ConnectError,
+    httpx.ConnectTimeout,
+    httpx.PoolTimeout,
+    httpx.ProxyError,
+    httpx.UnsupportedProtocol,
+)
+"""Of these, what surely left nothing with the other side."""
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 """Seconds for each wait of a request: a dialog is waiting too."""
 LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=4.0)

@@ -93,7 +93,15 @@ class Stage:
             status = 500 if happens == "error" and processed else refused
             fate = Fate.GONE if status == 403 else fate
         now = self._clock.now()
-        entry = Entry(len(self.ledger) + 1, "POST", f"/{method}", now, method, token, dialog.visit)
+        entry = Entry(
+            len(self.ledger) + 1,
+            "POST",
+            f"/{method}",
+            now,
+            method=method,
+            token=token,
+            visit=dialog.visit,
+        )
         self.ledger.append(
             replace(
                 entry,

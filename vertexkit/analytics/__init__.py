@@ -1,7 +1,7 @@
 """Dialogs analysed: what section 5 of the platform's document asks for, in one pass.
 
-    report = await analyse_async(bot.v2.conversations(bot_id=1446), zone="Europe/Moscow")
-    Path("report.html").write_text(render_html(report, "ru"), encoding="utf-8")
+report = await analyse_async(bot.v2.conversations(bot_id=1446), zone="Europe/Moscow")
+Path("report.html").write_text(render_html(report, "ru"), encoding="utf-8")
 """
 
 from vertexkit.analytics.page import render_html as render_html

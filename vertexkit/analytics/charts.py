@@ -70,7 +70,7 @@ def _bar(
 
 def columns(shown: Sequence[Column], words: Words) -> str:
     """Columns side by side. Of many, every few have a label, and the highest its figure."""
-    most = max(max(column.count for column in shown), 1)
+    most = max(*(column.count for column in shown), 1)
     every = max(1, -(-len(shown) // FEW))
     sparse = max(1, -(-len(shown) // 5))
     lines = []
@@ -92,7 +92,7 @@ def columns(shown: Sequence[Column], words: Words) -> str:
 
 def heat(hours: Sequence[Sequence[int]], words: Words) -> str:
     """A table of weekdays and hours, the busier the stronger."""
-    most = max(max(map(max, hours)), 1)
+    most = max(*map(max, hours), 1)
     head = "".join(
         f'<th class="hour" scope="col"><span{" class=always" if hour % 6 == 0 else ""}>'
         f"{hour:02}</span></th>"
@@ -151,14 +151,14 @@ def bins_as_bars(lines: Iterable[Column], words: Words) -> str:
 
 def way(report: Report, words: Words) -> str:
     """Each question by how many reach it, and how many of them stop there."""
-    widest = max(max(each.reached for each in report.questions), report.silent, 1)
+    widest = max(*(each.reached for each in report.questions), report.silent, 1)
     lines = []
     if report.silent:
         lines.append(_station(words.say("silent"), 0, report.silent, widest, words))
-    for question in report.questions[:STATIONS]:
-        lines.append(
-            _station(question.text, question.reached, question.stopped, widest, words)
-        )
+    lines += [
+        _station(each.text, each.reached, each.stopped, widest, words)
+        for each in report.questions[:STATIONS]
+    ]
     more = len(report.questions) - STATIONS
     note = f'<p class="note">{words.say("more", n=words.number(more))}</p>' if more > 0 else ""
     return f'<ul class="bars way">{"".join(lines)}</ul>{note}'

@@ -146,9 +146,7 @@ def _week(report: Report, words: Words) -> str:
     day, hour = next(
         (d, h) for d, day in enumerate(report.hours) for h, count in enumerate(day) if count == most
     )
-    peak = words.say(
-        "peak", day=words.weekday(day), hour=f"{hour:02}:00–{(hour + 1) % 24:02}:00"
-    )
+    peak = words.say("peak", day=words.weekday(day), hour=f"{hour:02}:00–{(hour + 1) % 24:02}:00")
     return headed(words.say("week"), heat(report.hours, words), note=peak)
 
 

@@ -127,7 +127,7 @@ class Tally:
         )
 
     def _completion(self) -> Completion:
-        counted = Completion(**self._ended)
+        counted = Completion(**{str(name): count for name, count in self._ended.items()})
         started = self._dialogs - counted.not_started
         completed, interrupted = counted.completed, counted.interrupted
         return replace(
@@ -163,7 +163,7 @@ async def analyse_async(
     *,
     endings: Mapping[str, Ending] | None = None,
 ) -> Report:
-    """As `analyse`, of what comes bit by bit: `await analyse_async(bot.v2.conversations())`.
+    """As `analyse`, of what comes bit by bit: of `bot.v2.conversations()`, for example.
 
     Raises:
         ValueError: no such time zone.

@@ -96,13 +96,11 @@ class View:
                 yield self._line(words.say(name), count, self._report.dialogs, 1.0, colour)
 
     def _bars(self, named: Sequence[tuple[str, int]], total: int) -> Iterator[Text]:
-        widest = max(max(count for _, count in named), 1)
+        widest = max(*(count for _, count in named), 1)
         for name, count in named:
             yield self._line(name, count, total, total / widest)
 
-    def _line(
-        self, name: str, count: int, total: int, scale: float, colour: str = "blue"
-    ) -> Text:
+    def _line(self, name: str, count: int, total: int, scale: float, colour: str = "blue") -> Text:
         """A name, a bar, a figure and a share; the bar is full where share times scale is 1."""
         words, share = self._words, count / total if total else 0.0
         line = Text("  ")
@@ -132,11 +130,9 @@ class View:
 
     def _heat(self) -> Iterator[Text]:
         hours = self._report.hours
-        most = max(max(map(max, hours)), 1)
+        most = max(*map(max, hours), 1)
         wide = 1 if self._narrow else 3
-        ruler = "".join(
-            f"{hour:02}".ljust(wide * 3) if hour % 3 == 0 else "" for hour in range(24)
-        )
+        ruler = "".join(f"{hour:02}".ljust(wide * 3) if hour % 3 == 0 else "" for hour in range(24))
         yield Text(f"      {ruler} {self._words.say('sum')}", "dim")
         for day, counts in enumerate(hours):
             line = Text(f"  {self._words.weekday(day):<4}")
@@ -161,7 +157,11 @@ class View:
             median=words.duration(spans.median),
             longest=words.duration(spans.longest),
         )
-        return [*self._heading("durations"), Text(f"  {said}", "dim"), *self._bars(named, spans.count)]
+        return [
+            *self._heading("durations"),
+            Text(f"  {said}", "dim"),
+            *self._bars(named, spans.count),
+        ]
 
     def _questions(self) -> Iterator[Text]:
         words, report = self._words, self._report

@@ -70,10 +70,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "made": ("Made {when}", "Составлен {when}"),
     "zone": ("time zone {zone}", "часовой пояс {zone}"),
     "how": (
-        "A dialog is dated by its last message. Started: all but those created and never started. "
-        "Answers that few people gave are counted among the others.",
-        "Дата диалога — время последнего сообщения. Начатые — все, кроме созданных и не "
-        "запущенных. Редкие ответы учтены среди прочих.",
+        (
+            "A dialog is dated by its last message. Started: all but those created and never started. "
+            "Answers that few people gave are counted among the others."
+        ),
+        (
+            "Дата диалога — время последнего сообщения. Начатые — все, кроме созданных и не "
+            "запущенных. Редкие ответы учтены среди прочих."
+        ),
     ),
     "undated": ("Without a date: {n}.", "Без даты: {n}."),
     "undetailed": (

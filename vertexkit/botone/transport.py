@@ -34,14 +34,14 @@ STATUSES: dict[int, type[PlatformError]] = {
 }
 
 
-def translate(method: str, path: str, answer: Answer, secret: str = "") -> PlatformError:
+def translate(method: str, path: str, answer: Answer, *secrets: str) -> PlatformError:
     """The error that an answer which is no success means.
 
     Args:
         method: of the request.
         path: of the request, without host and query.
         answer: what the platform said.
-        secret: a text that must not appear in the error even if the platform repeats it.
+        *secrets: texts that must not appear in the error even if the platform repeats them.
     """
     status = answer.status
     if status in STATUSES:
@@ -55,7 +55,7 @@ def translate(method: str, path: str, answer: Answer, secret: str = "") -> Platf
     if kind is Forbidden and VERTEX in path:
         kind = DialogGone
     body = answer.body.decode(errors="replace")
-    if secret:
+    for secret in secrets:
         body = _masked(body, secret)
     return kind(
         method, path, status=status, body=body, retry_after=parse_retry_after(answer.retry_after)
@@ -66,7 +66,7 @@ def _masked(text: str, secret: str) -> str:
     """The text without the secret, as it is and as JSON may spell it."""
     spelled = to_json(secret).decode()[1:-1]
     for each in (secret, spelled, spelled.replace("/", r"\/")):
-        text = text.replace(each, "[token]")
+        text = text.replace(each, "[secret]")
     return text
 
 

@@ -100,7 +100,7 @@ class VertexPart:
                 visit.dialog.deleted = True
         refused = _refused(exchange, visit)
         if refused is not None:
-            answer: Response = refusal(REFUSED, refused)
+            answer: Response = refusal(403, refused)
         elif fault is None or fault.processed:
             answer = self._process(exchange, visit, content)
         else:
