@@ -4,8 +4,10 @@ import asyncio
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from vertexkit.backstage import Backstage
+from vertexkit.botone.bots import Bots
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Answer, AsgiWire, Wire
 from vertexkit.completion import GONE_PAUSES, UNREACHABLE, Completion
@@ -52,7 +54,13 @@ class Bench:
         events = Events(self.clock)
         events.subscribe(self._note)
         vertex = Vertex(self.wire, Address(URL), self.clock, 15.0)
-        self.backstage = Backstage(self.journal, vertex, events, self.clock)
+        self.backstage = Backstage(
+            self.journal,
+            vertex,
+            events,
+            self.clock,
+            Bots(vertex.address, "", SecretStr(""), self.clock),
+        )
 
     async def call(self, number: int) -> Any:
         """The platform makes the call."""

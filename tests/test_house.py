@@ -11,15 +11,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
-    1: "errors execution clock units plain sentence step problems botone botone.models botone.turns",
+    1: "errors execution clock units plain blocking chunks sentence step problems botone botone.models botone.turns",
     2: "settings call logs events cutter journal.record journal.base botone.wire",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
     "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "
     "journal.encoding journal.frames journal.questions journal.place journal.owner journal.remote "
     "botone.transport inbox",
-    4: "botone.vertex http_client botone.session botone.periods botone.pages botone.files "
-    "botone.dialogs botone.sync botone.bot journal journal.operators",
-    5: "analytics refusals backstage context synccontext completion",
+    4: "botone.vertex httpclient botone.session botone.periods botone.pages botone.files "
+    "botone.dialogs botone.sync botone.bot botone.bots journal journal.operators",
+    5: "analytics refusals backstage dialog context synccontext completion",
     6: "signature blocks",
     7: "attempt active runner receiver catalogue service",
     8: "app",
@@ -34,7 +34,7 @@ WHOLE = ("analytics", "testing", "playground", "cli")
 """Packages that stand on one floor as a whole."""
 LAZY = ("cli", "testing.plugin")
 """Where imports may wait inside functions: a fast start of the command line and of pytest."""
-HTTPX = "http_client"
+HTTPX = "httpclient"
 """The one module that may import httpx, so that it can be replaced in one place."""
 FAKE = """platform vertex visits ledger faults form tokens answers archive asked bots conversation
     door methods query seeds uploads description"""

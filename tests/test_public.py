@@ -4,6 +4,7 @@ import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,12 +14,16 @@ import vertexkit.errors
 import vertexkit.testing
 
 PUBLIC = [
+    "Answer",
     "App",
     "BlockFailed",
     "Blocks",
+    "BotOne",
     "Call",
     "CallError",
     "Context",
+    "Conversation",
+    "ConversationDetails",
     "DialogGone",
     "Failure",
     "Message",
@@ -27,6 +32,7 @@ PUBLIC = [
     "Retry",
     "SendOutcomeUnknown",
     "Settings",
+    "Started",
     "SyncContext",
     "VertexkitError",
     "http_client",
@@ -83,3 +89,9 @@ def test_every_name_that_authors_see_is_documented(name: str, thing: Any) -> Non
             if not inspect.getdoc(getattr(thing, n))
         ]
         assert not silent
+
+
+def test_no_module_hides_a_public_name() -> None:
+    """A module called as a public name would take its place as soon as anybody imports it."""
+    modules = {path.stem for path in Path(vertexkit.__file__).parent.iterdir()}
+    assert not modules & set(vertexkit.__all__)

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vertexkit.app import App
     from vertexkit.blocks import Blocks
-    from vertexkit.botone.models import Message
+    from vertexkit.botone.bot import BotOne
+    from vertexkit.botone.models import (
+        Answer,
+        Conversation,
+        ConversationDetails,
+        Message,
+        Started,
+    )
     from vertexkit.call import Call, RawCall, read_call
     from vertexkit.context import Context
     from vertexkit.errors import (
@@ -19,17 +26,21 @@ if TYPE_CHECKING:
         VertexkitError,
     )
     from vertexkit.failure import Failure
-    from vertexkit.http_client import http_client
+    from vertexkit.httpclient import http_client
     from vertexkit.settings import Settings
     from vertexkit.synccontext import SyncContext
 
 __all__ = [
+    "Answer",
     "App",
     "BlockFailed",
     "Blocks",
+    "BotOne",
     "Call",
     "CallError",
     "Context",
+    "Conversation",
+    "ConversationDetails",
     "DialogGone",
     "Failure",
     "Message",
@@ -38,6 +49,7 @@ __all__ = [
     "Retry",
     "SendOutcomeUnknown",
     "Settings",
+    "Started",
     "SyncContext",
     "VertexkitError",
     "http_client",
@@ -47,14 +59,15 @@ __all__ = [
 _HOMES = {
     "app": "App",
     "blocks": "Blocks",
-    "botone.models": "Message",
+    "botone.bot": "BotOne",
+    "botone.models": "Answer Conversation ConversationDetails Message Started",
     "call": "Call RawCall read_call",
     "context": "Context",
     "errors": (
         "BlockFailed CallError DialogGone PlatformError Retry SendOutcomeUnknown VertexkitError"
     ),
     "failure": "Failure",
-    "http_client": "http_client",
+    "httpclient": "http_client",
     "settings": "Settings",
     "synccontext": "SyncContext",
 }

@@ -21,6 +21,7 @@ from vertexkit.call import ReadCall, read_call
 from vertexkit.catalogue import Page, catalogue, openapi
 from vertexkit.clock import Clock
 from vertexkit.errors import DefinitionError
+from vertexkit.httpclient import Client
 from vertexkit.journal import open_journal
 from vertexkit.journal.base import Journal
 from vertexkit.journal.file import file_of
@@ -117,6 +118,7 @@ class App:
         clock: Clock | None = None,
         wire: Wire | None = None,
         journal: Journal | None = None,
+        client: Client | None = None,
     ) -> AsyncIterator[Service]:
         """The app at work, from the author's lifespan to the drain.
 
@@ -125,6 +127,7 @@ class App:
             clock: instead of real time, for tests.
             wire: instead of sockets, for tests.
             journal: instead of the one that the settings name.
+            client: for `ctx.dialog` instead of sockets, for tests; it is not closed.
 
         Raises:
             DefinitionError: the app has no block.
@@ -142,7 +145,7 @@ class App:
             state: Any = None
             if self.lifespan is not None:
                 state = await stack.enter_async_context(self.lifespan(self))
-            service = Service(self, settings, clock, wire, journal, state)
+            service = Service(self, settings, clock, wire, journal, state, client)
             await service.runner.start(service.break_off)
             stack.push_async_callback(service.drain)
             self.service = service
@@ -160,7 +163,9 @@ class App:
         writer = None
         if not structlog.is_configured():
             writer = logs.configure(settings.log_format, settings.log_level)
-        logs.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
+        logs.keep_secret(
+            secret.get_secret_value() for secret in (*settings.url_secrets, settings.password)
+        )
         journal = None if self.owner is None else RemoteJournal(self.owner)
         file = None if self.owner is not None else file_of(settings.journal)
         async with (

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import structlog
 
+from vertexkit.botone.bots import Bots
 from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
 from vertexkit.errors import VertexkitError
@@ -33,6 +34,7 @@ class Backstage:
     vertex: Vertex
     events: Events
     clock: Clock
+    bots: Bots
     state: Any = None
     """What the app's lifespan yielded."""
 

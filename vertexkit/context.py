@@ -10,7 +10,9 @@ from pydantic_core import from_json, to_json
 
 from vertexkit.backstage import Backstage, Facts, Terms
 from vertexkit.botone.models import Message
+from vertexkit.chunks import each
 from vertexkit.cutter import Cutter
+from vertexkit.dialog import DialogOfBlock
 from vertexkit.errors import (
     DialogGone,
     Fate,
@@ -41,6 +43,12 @@ class Context(Facts):
         self._order = asyncio.Lock()
         self._flights: set[asyncio.Task[None]] = set()
         self._closed: VertexkitError | None = None
+
+    @property
+    def dialog(self) -> DialogOfBlock:
+        """This dialog through the platform's dialog API; raises `SettingsError` without a login."""
+        token = self._lease.execution.token
+        return DialogOfBlock(self._backstage.bots.of(token), token.claims, self.step)
 
     async def send_message(self, text: str, typing: bool = True) -> Message:
         """Say something in the dialog.
@@ -135,7 +143,7 @@ class Context(Facts):
         """
         cutter = Cutter(limit=limit, by=by)
         sent: list[Message] = []
-        async for chunk in _each(chunks):
+        async for chunk in each(chunks):
             sent.extend([await self.send_message(text, typing) for text in cutter.feed(chunk)])
         sent.extend([await self.send_message(text, typing) for text in cutter.finish()])
         return sent
@@ -288,12 +296,3 @@ class Context(Facts):
 
     def _tell(self, name: str, **fields: Any) -> None:
         self._backstage.events.tell(name, self.execution_id, **fields)
-
-
-async def _each(chunks: AsyncIterable[str] | Iterable[str]) -> AsyncIterable[str]:
-    if isinstance(chunks, AsyncIterable):
-        async for chunk in chunks:
-            yield chunk
-        return
-    for chunk in chunks:
-        yield chunk

@@ -9,6 +9,7 @@ VertexkitError
 ├── ExecutionEnded            the handler asks for something after its end
 │   └── AlreadyCompleted      the block is complete
 ├── NonDeterministic          a second run took another way than the first
+├── DialogUnknown             the token does not say which dialog it is
 ├── QueueFull                 no room for another execution
 ├── JournalError              the journal
 │   ├── Fenced                another worker owns the execution by now
@@ -134,6 +135,10 @@ class AlreadyCompleted(ExecutionEnded):
 
 class NonDeterministic(VertexkitError):
     """A second run of a handler did something else than the first at the same position."""
+
+
+class DialogUnknown(VertexkitError):
+    """The token does not say which dialog it speaks in."""
 
 
 class QueueFull(VertexkitError):

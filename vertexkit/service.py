@@ -9,11 +9,13 @@ import structlog
 from vertexkit.attempt import House, Middleware, OnFailure
 from vertexkit.backstage import Backstage
 from vertexkit.blocks import Blocks
+from vertexkit.botone.bots import Bots
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.call import ReadCall
 from vertexkit.clock import Clock
 from vertexkit.events import Events
+from vertexkit.httpclient import Client
 from vertexkit.inbox import Inbox
 from vertexkit.journal.base import Journal, Rules
 from vertexkit.receiver import Gate, Receiver
@@ -51,6 +53,7 @@ class Service:
         wire: Wire,
         journal: Journal,
         state: Any,
+        client: Client | None = None,
     ) -> None:
         self.settings = settings
         self.journal = journal
@@ -61,7 +64,8 @@ class Service:
         self.events = Events(clock)
         address = Address(settings.platform_url, settings.instances)
         vertex = Vertex(wire, address, clock, settings.send_timeout, settings.connections)
-        backstage = Backstage(journal, vertex, self.events, clock, state)
+        self.bots = Bots(address, settings.login, settings.password, clock, client)
+        backstage = Backstage(journal, vertex, self.events, clock, self.bots, state)
         self.runner = Runner(
             author.blocks,
             backstage,
@@ -108,6 +112,7 @@ class Service:
         log.info("stopping", executions=self.runner.active)
         await self.runner.drain(self.settings.grace)
         await self.refusals.drain(self.settings.cleanup)
+        await self.bots.close()
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """`GET /readyz`: may calls be sent here? With the reasons if not."""

@@ -51,6 +51,10 @@ class Settings(BaseSettings):
     """`https://demo.bot.one/api`, or `https://{instance}.bot.one/api` with `instances` set."""
     instances: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
     """The instances that may be filled into `platform_url`, separated by commas."""
+    login: str = ""
+    """Of the platform's user for `ctx.dialog` and `vertexkit dialogs`: an email."""
+    password: SecretStr = SecretStr("")
+    """That user's."""
     connections: int = Field(100, ge=1, le=10_000)
     """Requests to the platform under way at once."""
     send_timeout: float = Field(15.0, gt=0)

@@ -8,6 +8,7 @@ from vertexkit.backstage import Facts
 from vertexkit.botone.models import Message
 from vertexkit.context import Context
 from vertexkit.cutter import Cutter
+from vertexkit.dialog import SyncDialogOfBlock
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,6 +25,11 @@ class SyncContext(Facts):
         super().__init__(context._backstage, context._lease, context._terms)  # noqa: SLF001
         self._context = context
         self._loop = asyncio.get_running_loop()
+
+    @property
+    def dialog(self) -> SyncDialogOfBlock:
+        """This dialog through the platform's dialog API; as `Context.dialog`."""
+        return SyncDialogOfBlock(self._context.dialog, self._wait)
 
     def send_message(self, text: str, typing: bool = True) -> Message:
         """Say something in the dialog; as `Context.send_message`, and it raises the same."""

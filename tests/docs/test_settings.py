@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from vertexkit.settings import PREFIX, Settings
 
@@ -14,6 +15,8 @@ ROW = re.compile(rf"^\| `{PREFIX}(\w+)` \| (.*?) \| (.+?) \|$", re.MULTILINE)
 
 def shown(value: object) -> str:
     """A default as a person writes it."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
     if isinstance(value, str) or value == ():
         return str(value or "")
     return json.dumps(value).removesuffix(".0")

@@ -8,7 +8,7 @@ from vertexkit.botone.dialogs import V1, V2
 from vertexkit.botone.session import Session
 from vertexkit.botone.sync import SyncBotOne
 from vertexkit.clock import Clock
-from vertexkit.http_client import Client
+from vertexkit.httpclient import Client
 
 
 class BotOne:

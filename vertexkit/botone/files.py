@@ -12,7 +12,7 @@ from pathvalidate import sanitize_filename
 
 from vertexkit.botone.session import TRIES, Session, may_repeat
 from vertexkit.errors import FileTooLarge, PlatformError, SendOutcomeUnknown
-from vertexkit.http_client import HttpError, Reply
+from vertexkit.httpclient import HttpError, Reply
 from vertexkit.plain import plain
 
 BLOCK = 1024 * 1024

@@ -21,7 +21,7 @@ from vertexkit.errors import (
     SettingsError,
     UnexpectedAnswer,
 )
-from vertexkit.http_client import NEVER_SENT, Client, HttpError, Reply, http_client
+from vertexkit.httpclient import NEVER_SENT, Client, HttpError, Reply, http_client
 
 T = TypeVar("T")
 TRIES = 5

@@ -66,7 +66,7 @@ def _masked(text: str, secret: str) -> str:
     """The text without the secret, as it is and as JSON may spell it."""
     spelled = to_json(secret).decode()[1:-1]
     for each in (secret, spelled, spelled.replace("/", r"\/")):
-        text = text.replace(each, "[secret]")
+        text = text.replace(each, "[masked]")
     return text
 
 

@@ -16,13 +16,17 @@ from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
 from vertexkit.events import Event
 from vertexkit.execution import Outcome
+from vertexkit.httpclient import client_of
 from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.platform import FakePlatform
+from vertexkit.testing.platform import LOGIN, FakePlatform
 
 PLATFORM = "http://platform.test/api"
-DEFAULTS = {"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0, "journal": "memory:"}
+DEFAULTS = {"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0, "journal": "memory:"} | {
+    "login": LOGIN,
+    "password": LOGIN,
+}
 RETRIES = frozenset({"send_retried", "complete_retried", "retried"})
 PATIENCE = 60.0
 TAKEN: ContextVar[str | None] = ContextVar("TAKEN", default=None)
@@ -123,7 +127,10 @@ class FakeDialog:
         self._stack = AsyncExitStack()
         self._service = await self._stack.enter_async_context(
             self.app.started(
-                self._settings, clock=self.clock, wire=AsgiWire(self.platform, self.clock)
+                self._settings,
+                clock=self.clock,
+                wire=AsgiWire(self.platform, self.clock),
+                client=client_of(self.platform),
             )
         )
         self._service.events.subscribe(self._note)

@@ -43,6 +43,21 @@ def http_client(**options: Any) -> httpx.AsyncClient:
     return _Client(**options)
 
 
+def client_of(app: Any) -> httpx.AsyncClient:
+    """A client whose every request an ASGI app answers, in this process."""
+    return httpx.AsyncClient(transport=_InProcess(app=app))
+
+
+class _InProcess(httpx.ASGITransport):
+    """A connection that an app breaks is told as one that a socket broke."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return await super().handle_async_request(request)
+        except ConnectionError as error:
+            raise httpx.ReadError(str(error), request=request) from error
+
+
 class _Client(HttpxAiohttpClient):
     """Names failures as httpx does.
 
