@@ -1,10 +1,11 @@
 """The HTTP client for what blocks ask of other services."""
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import aiohttp
 import httpx
-from httpx_aiohttp import HttpxAiohttpClient
+from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
 Client = httpx.AsyncClient
 Reply = httpx.Response
@@ -59,21 +60,47 @@ class _InProcess(httpx.ASGITransport):
 
 
 class _Client(HttpxAiohttpClient):
-    """Names failures as httpx does.
+    def _init_transport(self, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]
+        return options.pop("transport", None) or _Transport(**options)
 
-    The transport calls any broken connection a `ConnectTimeout`, which would tell an author that
+    def _init_proxy_transport(self, proxy: httpx.Proxy, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]
+        return _Transport(**options, proxy=proxy)
+
+
+class _Transport(AiohttpTransport):
+    """Names failures as httpx does, also of an answer that is read bit by bit.
+
+    Its base calls any broken connection a `ConnectTimeout`, which would tell an author that
     nothing was sent, and lets aiohttp's own error for a garbled answer through.
     """
 
-    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         try:
-            return await super().send(request, **options)
-        except httpx.ConnectTimeout as error:
+            reply = await super().handle_async_request(request)
+        except (httpx.ConnectTimeout, aiohttp.ClientError) as error:
             if isinstance(error.__cause__, TimeoutError):
                 raise
-            raise _named(error.__cause__ or error, request) from error.__cause__
-        except aiohttp.ClientError as error:
-            raise _named(error, request) from error
+            raise _named(error.__cause__ or error, request) from error
+        reply.stream = _Stream(reply.stream, request)
+        return reply
+
+
+class _Stream(httpx.AsyncByteStream):
+    def __init__(self, stream: Any, request: httpx.Request) -> None:
+        self._stream = stream
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._stream:
+                yield chunk
+        except (httpx.ConnectTimeout, aiohttp.ClientError) as error:
+            if isinstance(error.__cause__, TimeoutError):
+                raise
+            raise _named(error.__cause__ or error, self._request) from error
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def _named(error: BaseException, request: httpx.Request) -> httpx.TransportError:

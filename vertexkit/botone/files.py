@@ -1,13 +1,19 @@
 """Files that were uploaded in dialogs, brought to disk."""
 
 import os
+import warnings
 from contextlib import suppress
-from email.message import Message as Header
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
 import anyio.to_thread
+from aiohttp import (
+    BadContentDispositionHeader,
+    BadContentDispositionParam,
+    content_disposition_filename,
+    parse_content_disposition,
+)
 from pathvalidate import sanitize_filename
 
 from vertexkit.botone.session import TRIES, Session, may_repeat
@@ -21,6 +27,8 @@ LIMIT = 1024 * 1024 * 1024
 LONGEST_NAME = 200
 """Bytes in UTF-8: with its number before it, a name fits into every file system."""
 LONGEST_SUFFIX = 16
+MANY = 1000
+"""Characters of a name that are looked at."""
 
 
 async def download(session: Session, path: str, file_id: int, to: Path, limit: int | None) -> Path:
@@ -102,23 +110,21 @@ def _too_large(limit: int) -> str:
 
 def safe_name(reply: Reply) -> str:
     """The name that the platform gave a file, without what could lead astray."""
-    header = Header()
     raw = next((v for k, v in reply.headers.raw if k.lower() == b"content-disposition"), b"")
-    try:
-        header["content-disposition"] = raw.decode().replace("\n", " ").replace("\r", " ")
-        given = header.get_filename() or ""
-    except (UnicodeDecodeError, ValueError, LookupError):
-        given = ""
-    return tidy(given)
+    with warnings.catch_warnings():
+        # A header that is no good names no file: nobody has to be warned of it.
+        warnings.simplefilter("ignore", BadContentDispositionHeader)
+        warnings.simplefilter("ignore", BadContentDispositionParam)
+        _, parameters = parse_content_disposition(raw.decode(errors="replace"))
+        return tidy(content_disposition_filename(parameters) or "")
 
 
 def tidy(name: str) -> str:
     """A name that every system takes, of one that anybody may have made up."""
-    cleaned = sanitize_filename(plain(name.replace("\\", "/").rpartition("/")[2], 1000))
-    cleaned = str(cleaned).strip(" .")
-    if len(cleaned.encode()) > LONGEST_NAME:
-        stem, dot, suffix = cleaned.rpartition(".")
+    last = plain(name.replace("\\", "/").rpartition("/")[2], MANY).strip(" .")
+    if len(last.encode()) > LONGEST_NAME:
+        stem, dot, suffix = last.rpartition(".")
         tail = dot + suffix if len(suffix.encode()) <= LONGEST_SUFFIX else ""
         room = LONGEST_NAME - len(tail.encode())
-        cleaned = (stem if tail else cleaned).encode()[:room].decode(errors="ignore") + tail
-    return cleaned or "file"
+        last = (stem if tail else last).encode()[:room].decode(errors="ignore") + tail
+    return str(sanitize_filename(last)).strip(" .") or "file"

@@ -1,0 +1,252 @@
+"""The client of methods 1 to 13, against the strict fake platform over sockets."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.botone.asked import PASSWORD, asked, asking, last, platform_of
+from vertexkit import BotOne, Conversation
+from vertexkit.errors import (
+    Forbidden,
+    NotFound,
+    PlatformError,
+    SendOutcomeUnknown,
+    ServerError,
+    SettingsError,
+    Unauthorized,
+)
+from vertexkit.testing import FakePlatform
+
+
+@pytest.fixture
+def platform() -> FakePlatform:
+    return platform_of()
+
+
+@pytest.fixture
+async def bot(platform: FakePlatform) -> AsyncIterator[BotOne]:
+    async with asking(platform) as bot:
+        yield bot
+
+
+async def test_v1_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
+    """Methods 1 and 2: dialogs are known by a number, with pagination and collected data."""
+    page = await bot.v1.conversations(bot_id=698, page_size=5).page(2)
+    assert (len(page.items), page.pagination.current_page) == (5, 2)
+    first = page.items[0]
+    assert isinstance(first.id, int)
+    whole = await bot.v1.conversation(first.id)
+    assert (whole.id, whole.name, whole.source) == (first.id, first.name, None)
+    assert first.number is not None
+    assert first.city in {first.location, "Unknown"}
+    platform.check()
+
+
+async def test_v2_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
+    """Methods 5 and 6: dialogs are known by a UUID, and say where they come from."""
+    found = [dialog async for dialog in bot.v2.conversations(page_size=30)]
+    assert len(found) == 200
+    assert all(isinstance(dialog.id, UUID) and dialog.source for dialog in found)
+    spoken = next(dialog for dialog in found if dialog.status == "completed")
+    assert spoken.updated is not None
+    assert spoken.updated.utcoffset() == timedelta(0)
+    whole = await bot.v2.conversation(spoken.id)
+    assert whole.data[0].question
+    silent = next(dialog for dialog in found if dialog.updated is None)
+    assert (await bot.v2.conversation(silent.id)).data == ()
+    platform.check()
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_create_makes_a_dialog_that_waits(
+    version: str, platform: FakePlatform, bot: BotOne
+) -> None:
+    """Methods 3 and 7: variables are a mapping, and a dialog's UUID comes back."""
+    uuid = await getattr(bot, version).create(698, variables={"имя": "Аня", "n": [1, None]})
+    made = platform.conversations[uuid]
+    assert (made.bot_id, made.started) == (698, False)
+    assert made.variables == {"имя": "Аня", "n": [1, None]}
+    platform.check()
+
+
+async def test_create_and_start_lets_the_bot_begin(platform: FakePlatform, bot: BotOne) -> None:
+    """Method 8: both ids come back, or nothing if nobody waits for them."""
+    started = await bot.v2.create_and_start(1446, variables={"name": "User"})
+    assert started is not None
+    assert platform.conversations[started.dialog_uuid].id == started.dialog_id
+    assert platform.conversations[started.dialog_uuid].variables == {"name": "User"}
+    assert await bot.v2.create_and_start(1446, response=False) is None
+    assert len(platform.conversations) == 202
+    platform.check()
+
+
+async def test_a_dialog_is_managed(platform: FakePlatform, bot: BotOne) -> None:
+    """Methods 9 to 12: stop, send, start and goto change the dialog, by UUID or its text."""
+    started = await bot.v2.create_and_start(1446)
+    assert started is not None
+    uuid = started.dialog_uuid
+    there = platform.conversations[uuid]
+    await bot.v2.stop(uuid)
+    assert there.status == "operator"
+    await bot.v2.send(str(uuid), "Здравствуйте! 👋")
+    assert [each.text for each in there.operator_messages] == ["Здравствуйте! 👋"]
+    await bot.v2.start(uuid)
+    await bot.v2.goto(uuid, 698)
+    assert (there.status, there.bot_id) == ("in-process", 698)
+    platform.check()
+
+
+async def test_filters_go_out_as_the_platform_reads_them(
+    platform: FakePlatform, bot: BotOne
+) -> None:
+    """A date, an aware datetime and an ISO text each arrive as the moment that was meant."""
+    east = timezone(timedelta(hours=5))
+    found = bot.v2.conversations(
+        created_from=date(2023, 3, 1),
+        created_to=datetime(2023, 3, 31, 23, 59, 59, tzinfo=east),
+        updated_from="2023-03-01",
+        updated_to="2023-04-30T00:00:00+03:00",
+    )
+    dialogs = [dialog async for dialog in found]
+    assert 0 < len(dialogs) < 200
+    assert "CreatedFrom=2023-03-01&CreatedTo=2023-03-31T23:59:59%2B05:00" in last(platform).query
+    platform.check()
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"created_from": datetime(2023, 3, 1)},  # noqa: DTZ001 - that is the mistake
+        {"updated_to": "1 March"},
+        {"updated_from": 1_677_628_800},
+        {"page_size": 0},
+        {"bot_id": "698"},
+        {"bot_id": True},
+    ],
+)
+async def test_what_is_no_filter_is_refused_before_asking(
+    filters: dict[str, Any], platform: FakePlatform, bot: BotOne
+) -> None:
+    """A datetime without a zone and the like raise ValueError that names the argument."""
+    with pytest.raises(ValueError, match=next(iter(filters))):
+        bot.v2.conversations(**filters)
+    assert platform.ledger == []
+
+
+async def test_an_id_of_the_other_version_is_told_apart(bot: BotOne) -> None:
+    """Numbers are V1's and UUIDs V2's; who mixes them is told which one to ask."""
+    with pytest.raises(ValueError, match=r"ask bot\.v2"):
+        await bot.v1.conversation(UUID(int=1))
+    with pytest.raises(ValueError, match=r"ask bot\.v1"):
+        await bot.v2.conversation(332)
+    for call in (bot.v1.conversation("../file/1"), bot.v2.stop("x"), bot.v1.conversation(-1)):
+        with pytest.raises(ValueError, match="knows a dialog by"):
+            await call
+    with pytest.raises(ValueError, match="1 character"):
+        await bot.v2.send(UUID(int=1), "")
+    with pytest.raises(TypeError, match="JSON"):
+        await bot.v1.create(698, variables={"when": datetime.now(UTC)})
+
+
+@pytest.mark.parametrize(
+    "kind", [{"status": 503}, {"status": 429, "retry_after": 3}, {"kind": "cut"}, {"kind": "half"}]
+)
+async def test_what_only_reads_is_asked_again(
+    kind: dict[str, Any], platform: FakePlatform, bot: BotOne
+) -> None:
+    """A GET that changes nothing gets through 429, 5xx and broken connections."""
+    platform.fail("v2.conversations", times=4, **kind)
+    assert len((await bot.v2.conversations().page()).items) == 100
+    assert len(platform.ledger) == 5
+
+
+async def test_it_gives_up_after_five(platform: FakePlatform, bot: BotOne) -> None:
+    """An outage that lasts is told by the class of its last failure."""
+    platform.fail("v1.conversation", status=502, times=9)
+    with pytest.raises(ServerError):
+        await bot.v1.conversation(30)
+    assert len(platform.ledger) == 5
+
+
+async def test_what_changes_something_is_repeated_only_where_it_was_refused(
+    platform: FakePlatform, bot: BotOne
+) -> None:
+    """After 429 it is asked again; after a lost answer it is not, for it may have been done."""
+    platform.fail("v2.create_and_start", status=429, retry_after=1, times=2)
+    await bot.v2.create_and_start(698)
+    platform.fail("v2.create_and_start", kind="half")
+    with pytest.raises(SendOutcomeUnknown):
+        await bot.v2.create_and_start(698)
+    platform.fail("v1.create", kind="half")
+    with pytest.raises(SendOutcomeUnknown):
+        await bot.v1.create(698)
+    assert asked(platform) == [*["v2.create_and_start"] * 4, "v1.create"]
+    assert len(platform.conversations) == 203
+
+
+async def test_stopping_twice_is_stopping(platform: FakePlatform, bot: BotOne) -> None:
+    """Of what changes something, only `stop` may be repeated after a lost answer."""
+    uuid = platform.conversations.add(698).uuid
+    platform.fail("v2.stop", kind="half")
+    await bot.v2.stop(uuid)
+    assert asked(platform) == ["v2.stop", "v2.stop"]
+
+
+@pytest.mark.parametrize(
+    "status, kind", [(401, Unauthorized), (403, Forbidden), (404, NotFound), (500, ServerError)]
+)
+async def test_each_status_has_its_class(
+    status: int, kind: type[PlatformError], platform: FakePlatform, bot: BotOne
+) -> None:
+    """The error carries method, path, status and the body's first 2 KB; and no credentials."""
+    platform.fail("v2.goto", status=status, body=f"anna said {PASSWORD} " + "x" * 5000)
+    uuid = platform.conversations.add(698).uuid
+    with pytest.raises(kind) as caught:
+        await bot.v2.goto(uuid, 698)
+    error = caught.value
+    assert (error.method, error.path) == ("POST", f"/v2/conversation/{uuid}/command")
+    assert (error.status, len(error.body)) == (status, 2048)
+    assert PASSWORD not in error.body
+
+
+async def test_a_wrong_password_is_in_nothing_that_is_said(platform: FakePlatform) -> None:
+    """Neither error nor repr nor an object's members show login's password."""
+    async with asking(platform) as bot:
+        wrong = BotOne(bot._session._url, "anna@example.com", "wrong-one")
+        with pytest.raises(Unauthorized) as caught:
+            await wrong.v1.conversation(30)
+        await wrong.close()
+        for said in (repr(wrong), str(caught.value), repr(caught.value), caught.value.body):
+            assert "wrong-one" not in said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("demo.bot.one/api", "anna", "x"),
+        ("https://{instance}.bot.one/api", "anna", "x"),
+        ("https://anna:secret@demo.bot.one/api", "anna", "x"),
+        ("https://demo.bot.one/api", "", "x"),
+        ("https://demo.bot.one/api", "an:na", "x"),
+    ],
+)
+def test_an_address_or_login_that_cannot_be_is_refused(given: tuple[str, str, str]) -> None:
+    """At once, and with the mend."""
+    with pytest.raises(SettingsError, match=r"address|login") as caught:
+        BotOne(*given)
+    assert "secret" not in str(caught.value)
+
+
+async def test_an_own_client_is_used_and_left_open(platform: FakePlatform) -> None:
+    """Whoever brings a client shares it, proxies and all, and closes it alone."""
+    from vertexkit.httpclient import client_of  # noqa: PLC0415
+
+    client = client_of(platform)
+    async with BotOne("http://p.test/api", "anna@example.com", PASSWORD, client=client) as bot:
+        found: list[Conversation] = [each async for each in bot.v1.conversations(bot_id=1619)]
+    assert found
+    assert not client.is_closed
+    await client.aclose()

@@ -1,0 +1,173 @@
+"""Files of dialogs, on disk."""
+
+import asyncio
+import re
+import tracemalloc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+
+from tests.botone.asked import asked, asking, platform_of
+from tests.testing.test_sockets import served
+from vertexkit import BotOne
+from vertexkit.botone.files import tidy
+from vertexkit.errors import FileTooLarge, NotFound, SendOutcomeUnknown
+
+MEGABYTE = 1024 * 1024
+
+
+def listed(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@asynccontextmanager
+async def serving(serve: Any) -> AsyncIterator[BotOne]:
+    """A platform whose files a test makes up, over a socket."""
+    app: Any = Starlette(routes=[Route("/v1/file/{key}", serve)])
+    async with served(app) as url, BotOne(url, "a", "b") as bot:
+        yield bot
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_a_file_comes_to_disk_under_its_name(version: str, tmp_path: Path) -> None:
+    """Methods 4 and 13: into a folder under id and name, or as the very file that is asked for."""
+    platform = platform_of()
+    file = platform.conversations.add_file("паспорт.png", b"\x89PNG", "image/png")
+    async with asking(platform) as bot:
+        part = getattr(bot, version)
+        there = await part.download(file.id, tmp_path)
+        assert there == tmp_path / f"{file.id}-паспорт.png"
+        assert there.read_bytes() == b"\x89PNG"
+        named = await part.download(file.id, tmp_path / "copy.png")
+        assert named.read_bytes() == b"\x89PNG"
+        with pytest.raises(NotFound):
+            await part.download(999_999_999, tmp_path)
+    assert listed(tmp_path) == [there.name, "copy.png"]
+    platform.check()
+
+
+async def test_a_file_that_breaks_off_is_begun_again(tmp_path: Path) -> None:
+    """Half an answer is no file: it is asked for again, and none of the half is left."""
+    platform = platform_of()
+    file = platform.conversations.add_file("a.bin", b"x" * 100_000)
+    platform.fail("v2.download", kind="half", times=2)
+    platform.fail("v2.download", status=503)
+    async with asking(platform) as bot:
+        there = await bot.v2.download(file.id, tmp_path)
+        assert there.stat().st_size == 100_000
+        platform.fail("v2.download", kind="half", times=5)
+        with pytest.raises(SendOutcomeUnknown):
+            await bot.v2.download(file.id, tmp_path / "b.bin")
+    assert listed(tmp_path) == [there.name]
+    assert asked(platform) == ["v2.download"] * 9
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_file_above_the_limit_leaves_nothing(announced: bool, tmp_path: Path) -> None:
+    """Whether the platform says how large it is or not, what there was before stays."""
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"x" * 65_536
+            await asyncio.sleep(0)  # uvicorn's own send lets nobody else in once nobody listens
+
+    async def serve(request: Request) -> Response:
+        return Response(b"x" * 2000) if announced else StreamingResponse(endless())
+
+    (tmp_path / "kept").write_text("before")
+    async with serving(serve) as bot:
+        with pytest.raises(FileTooLarge, match="1,000 bytes"):
+            await bot.v1.download(1, tmp_path / "kept", limit=1000)
+    assert listed(tmp_path) == ["kept"]
+    assert (tmp_path / "kept").read_text() == "before"
+
+
+async def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
+    """64 MB pass through a few at a time."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield bytes(MEGABYTE)
+
+    async def serve(request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    async with serving(serve) as bot:
+        tracemalloc.start()
+        try:
+            there = await bot.v1.download(1, tmp_path)
+            assert tracemalloc.get_traced_memory()[1] < 16 * MEGABYTE
+        finally:
+            tracemalloc.stop()
+    assert there.name == "1-file"
+    assert there.stat().st_size == 64 * MEGABYTE
+
+
+async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
+    """The system's own error names the path."""
+    platform = platform_of()
+    file = platform.conversations.add_file("a", b"")
+    async with asking(platform) as bot:
+        with pytest.raises(FileNotFoundError, match="missing"):
+            await bot.v1.download(file.id, tmp_path / "missing" / "a")
+
+
+@pytest.mark.parametrize(
+    "given, safe",
+    [
+        ("../../etc/passwd", "passwd"),
+        ("C:\\Users\\a\\отчёт.pdf", "отчёт.pdf"),
+        ("..", "file"),
+        ("", "file"),
+        ("CON", "CON_"),
+        ('a"b<c>|?*.txt', "abc.txt"),
+        ("a\u202egpj.exe", "a gpj.exe"),
+        ("line\nfeed.txt", "line feed.txt"),
+        (".bashrc", "bashrc"),
+        ("name. ", "name"),
+        ("ж" * 300 + ".pdf", "ж" * 98 + ".pdf"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_a_name_leads_nowhere(given: str, safe: str) -> None:
+    """No folders, no controls, no reserved names, no hidden files, no endless names."""
+    assert tidy(given) == safe
+    assert len(f"{10**18}-{safe}".encode()) < 255
+
+
+@pytest.mark.parametrize(
+    "header, name",
+    [
+        ("attachment; filename*=UTF-8''%D0%BE%D1%82%D1%87.pdf", "отч.pdf"),
+        ("attachment; filename=\"___.pdf\"; filename*=UTF-8''%D0%BE%D1%82%D1%87.pdf", "отч.pdf"),
+        ('attachment; filename="a b.txt"', "a b.txt"),
+        ('inline; filename="отчёт.txt"', "отчёт.txt"),
+        ("attachment; filename*=UTF-8''..%2F..%2Fx", "x"),
+        ("attachment", "file"),
+        ("attachment; filename*=KOI-99''%FF", "file"),
+        ('attachment; filename="=?utf-8?b?0Y4=?="', None),
+        ("", "file"),
+    ],
+)
+async def test_a_name_is_read_however_it_is_written(
+    header: str, name: str | None, tmp_path: Path
+) -> None:
+    """RFC 6266 with and without its starred form, raw UTF-8, nonsense: a safe name comes of all."""
+
+    async def serve(request: Request) -> Response:
+        answer = Response(b"")
+        answer.raw_headers.append((b"content-disposition", header.encode()))
+        return answer
+
+    async with serving(serve) as bot:
+        there = await bot.v1.download(7, tmp_path)
+    assert there.parent == tmp_path
+    assert name is None or there.name == f"7-{name}"
+    assert re.fullmatch(r"7-[^/\\\x00-\x1f]+", there.name)
