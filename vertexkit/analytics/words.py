@@ -1,6 +1,5 @@
 """What a report says, in English and in Russian."""
 
-import os
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -155,11 +154,3 @@ class Words:
     def moment(self, when: datetime) -> str:
         """11 May 2023, 08:25."""
         return f"{self.day(when.date().isoformat())}, {when:%H:%M}"
-
-
-def spoken() -> Language:
-    """The terminal's language: Russian if the environment says so."""
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(name):
-            return "ru" if value.lower().startswith("ru") else "en"
-    return "en"

@@ -123,6 +123,8 @@ class ConversationDetails(Conversation):
     """A dialog with what it has collected (methods 2 and 6)."""
 
     data: Annotated[tuple[Answer, ...], BeforeValidator(_listed)] = ()
+    unread: bool = Field(False, exclude=True)
+    """Its data could not be read: it was deleted since it was listed (`Conversations.detailed`)."""
 
     @property
     def files(self) -> tuple[int, ...]:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Mapping
-from typing import Any
+from collections.abc import AsyncGenerator, Container, Mapping
+from contextlib import aclosing
+from typing import Any, TypeVar
 from uuid import UUID
 
-from vertexkit.botone.models import Conversation, ConversationPage
+from vertexkit.botone.models import Conversation, ConversationDetails, ConversationPage
 from vertexkit.botone.session import Session, understood
-from vertexkit.errors import UnexpectedAnswer
+from vertexkit.errors import Forbidden, NotFound, UnexpectedAnswer
 
+T = TypeVar("T")
 AHEAD = 3
 """Pages that are asked for before they are needed."""
 REMEMBERED = 20_000
@@ -68,9 +70,46 @@ class Conversations:
                             seen.popitem(last=False)
                         yield dialog
         finally:
-            for flight in flights:
-                flight.cancel()
-            await asyncio.gather(*flights, return_exceptions=True)
+            await _let_go(flights)
+
+    async def detailed(
+        self, at_once: int = 8, *, known: Container[str] = ()
+    ) -> AsyncGenerator[ConversationDetails, None]:
+        """The dialogs with what they have collected: one more request for each.
+
+        One that was deleted meanwhile comes without its data, and `unread`.
+
+        Args:
+            at_once: requests under way, those for pages apart.
+            known: ids, as texts, of dialogs to leave out.
+
+        Raises:
+            PlatformError: as `BotOne` says.
+        """
+        flights: deque[asyncio.Task[ConversationDetails]] = deque()
+        try:
+            async with aclosing(aiter(self)) as dialogs:
+                async for dialog in dialogs:
+                    if str(dialog.id) in known:
+                        continue
+                    flights.append(asyncio.ensure_future(self._detail(dialog)))
+                    if len(flights) >= at_once:
+                        yield await flights.popleft()
+            while flights:
+                yield await flights.popleft()
+        finally:
+            await _let_go(flights)
+
+    async def _detail(self, dialog: Conversation) -> ConversationDetails:
+        path = f"{self._path.removesuffix('s')}/{dialog.id}"
+        try:
+            answer = await self._session.ask("GET", path, safe=True)
+        except (NotFound, Forbidden):
+            return ConversationDetails.model_validate(dialog.model_dump() | {"unread": True})
+        found: ConversationDetails = understood(
+            "GET", path, answer, ConversationDetails.model_validate
+        )
+        return found
 
     async def _turn(self, number: int) -> ConversationPage:
         page = await self.page(number)
@@ -80,3 +119,10 @@ class Conversations:
                 "GET", self._path, status=200, reason=f"asked for page {number}, it gave {shown}"
             )
         return page
+
+
+async def _let_go(flights: deque[asyncio.Task[T]]) -> None:
+    """Nobody waits for them any more."""
+    for flight in flights:
+        flight.cancel()
+    await asyncio.gather(*flights, return_exceptions=True)

@@ -1,6 +1,6 @@
 """The client for scripts that have no event loop: the same methods, blocking."""
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -9,7 +9,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from vertexkit.blocking import Blocking, blocking
 from vertexkit.botone.dialogs import V1, V2
-from vertexkit.botone.models import Conversation
+from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.pages import Conversations
 
 P = ParamSpec("P")
@@ -69,14 +69,18 @@ class SyncConversations(Blocking[Conversations]):
     page = blocking(Conversations.page)
 
     def __iter__(self) -> Iterator[Conversation]:
-        walk = aiter(self.target)
-        nothing = object()
+        return self._walk(aiter(self.target))
 
-        async def following() -> Any:
-            return await anext(walk, nothing)
+    def detailed(self, at_once: int = 8) -> Iterator[ConversationDetails]:
+        """The dialogs with what they have collected; as `Conversations.detailed`."""
+        return self._walk(self.target.detailed(at_once))
+
+    def _walk(self, walk: AsyncGenerator[T, None]) -> Iterator[T]:
+        async def following() -> T | None:
+            return await anext(walk, None)
 
         try:
-            while (dialog := self.wait(following())) is not nothing:
+            while (dialog := self.wait(following())) is not None:
                 yield dialog
         finally:
             with suppress(RuntimeError):  # its thread has ended, and the walk with it

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from vertexkit.cli.dialogs import dialogs as dialogs_group
 from vertexkit.cli.fault import DEBUG, FAILED, USAGE
 from vertexkit.cli.operator import executions
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
@@ -22,6 +23,7 @@ cli = typer.Typer(
 )
 
 cli.add_typer(executions)
+cli.add_typer(dialogs_group)
 
 Target = Annotated[
     str | None,
@@ -165,7 +167,8 @@ def new(
     ] = None,
 ) -> None:
     """Begin a project: a block, its tests, its image."""
-    from vertexkit.cli.new import create, spoken
+    from vertexkit.cli.language import spoken
+    from vertexkit.cli.new import create
 
     create(name, lang.value if lang is not None else spoken())
 
@@ -222,4 +225,12 @@ def main() -> NoReturn:
             raise
         typer.echo(f"vertexkit: {error}", err=True)
         sys.exit(USAGE if isinstance(error, SettingsError | DefinitionError) else FAILED)
+    except BrokenPipeError:  # whoever read what is printed has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except OSError as error:
+        if os.environ.get(DEBUG):
+            raise
+        typer.echo(f"vertexkit: {error}", err=True)
+        sys.exit(FAILED)
     sys.exit(0)

@@ -1,6 +1,5 @@
 """`vertexkit new`: a project with a block, its tests and its image, to start from."""
 
-import os
 import re
 from importlib.resources import files
 from pathlib import Path
@@ -22,12 +21,6 @@ PLACES = {
     "gitignore": ".gitignore",
 }
 """Each file of the template, and where it goes."""
-
-
-def spoken() -> str:
-    """The language of this terminal, as far as there is a template in it."""
-    name = os.environ.get("LC_ALL") or os.environ.get("LC_MESSAGES") or os.environ.get("LANG", "")
-    return name[:2] if name[:2] in LANGUAGES else LANGUAGES[0]
 
 
 def create(place: str, language: str) -> Path:
