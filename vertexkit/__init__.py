@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         BlockFailed,
         CallError,
         DialogGone,
+        Forbidden,
+        NotFound,
         PlatformError,
         Retry,
         SendOutcomeUnknown,
@@ -43,7 +45,9 @@ __all__ = [
     "ConversationDetails",
     "DialogGone",
     "Failure",
+    "Forbidden",
     "Message",
+    "NotFound",
     "PlatformError",
     "RawCall",
     "Retry",
@@ -64,7 +68,8 @@ _HOMES = {
     "call": "Call RawCall read_call",
     "context": "Context",
     "errors": (
-        "BlockFailed CallError DialogGone PlatformError Retry SendOutcomeUnknown VertexkitError"
+        "BlockFailed CallError DialogGone Forbidden NotFound PlatformError Retry "
+        "SendOutcomeUnknown VertexkitError"
     ),
     "failure": "Failure",
     "httpclient": "http_client",

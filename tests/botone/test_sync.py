@@ -1,6 +1,5 @@
 """The client for scripts without an event loop."""
 
-import asyncio
 import inspect
 import threading
 from collections.abc import Iterator
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.botone.asked import PASSWORD, platform_of
-from tests.testing.test_sockets import served
+from tests.testing.threaded import threaded
 from vertexkit import BotOne
 from vertexkit.botone.dialogs import V1, V2
 from vertexkit.botone.sync import SyncBotOne, SyncV1, SyncV2
@@ -25,23 +24,8 @@ def platform() -> FakePlatform:
 @pytest.fixture
 def url(platform: FakePlatform) -> Iterator[str]:
     """The platform, served from a thread of its own."""
-    said: list[str] = []
-    ready, over = threading.Event(), asyncio.Event()
-    loop = asyncio.new_event_loop()
-
-    async def serve() -> None:
-        async with served(platform) as base:
-            said.append(base)
-            ready.set()
-            await over.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    ready.wait(10)
-    yield f"{said[0]}/api"
-    loop.call_soon_threadsafe(over.set)
-    thread.join()
-    loop.close()
+    with threaded(platform) as base:
+        yield f"{base}/api"
 
 
 def open_bot(url: str) -> SyncBotOne:

@@ -61,10 +61,11 @@ def _bar(
     name: str, count: int, total: int, widest: int, words: Words, *, rest: bool = False
 ) -> str:
     share = words.percent(count / total)
+    bar = f'<i style="width:{100 * count / widest:.2f}%"></i>' if count else ""
     return (
         f'<li{" class=rest" if rest else ""}><span class="name">{escape(name)}</span>'
         f'<span class="count"><b>{words.number(count)}</b> {share}</span>'
-        f'<span class="track"><i style="width:{100 * count / widest:.2f}%"></i></span></li>'
+        f'<span class="track">{bar}</span></li>'
     )
 
 

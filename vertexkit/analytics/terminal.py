@@ -23,6 +23,8 @@ SHADES = " ░▒▓█"
 """Of the heat map, where there are no colours."""
 COLOURS = ("#1e293b", "#1e3a8a", "#1d4ed8", "#3b82f6", "#93c5fd")
 EIGHTHS = " ▏▎▍▌▋▊▉"
+HOURS = ((3, 92), (2, 68), (1, 0))
+"""Characters for an hour of the heat map, and the width of a terminal that has room for them."""
 BAR, NAME, WIDTH = 36, 28, 100
 """Characters: of the longest bar, of the longest name, of the whole."""
 
@@ -48,7 +50,7 @@ class View:
         width = min(console.width, WIDTH)
         self._name = max(8, min(NAME, width - 30))
         self._bar = max(6, min(BAR, width - self._name - 22))
-        self._narrow = console.width < 80
+        self._hour = next(wide for wide, least in HOURS if console.width >= least)
 
     def whole(self) -> Group:
         """All of it."""
@@ -131,7 +133,7 @@ class View:
     def _heat(self) -> Iterator[Text]:
         hours = self._report.hours
         most = max(*map(max, hours), 1)
-        wide = 1 if self._narrow else 3
+        wide = self._hour
         ruler = "".join(f"{hour:02}".ljust(wide * 3) if hour % 3 == 0 else "" for hour in range(24))
         yield Text(f"      {ruler} {self._words.say('sum')}", "dim")
         for day, counts in enumerate(hours):

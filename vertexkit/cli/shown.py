@@ -31,7 +31,8 @@ def list_all(wanted: Wanted, limit: int, as_json: bool) -> None:
         return
     rows = [_cells(dialog) for dialog in found]
     widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    console.print(Text("  ".join(map(str.ljust, COLUMNS, widths)), "dim"), soft_wrap=True)
+    head = "  ".join(map(str.ljust, COLUMNS, widths)).rstrip()
+    console.print(Text(head, "dim"), soft_wrap=True)
     for row in rows:
         line = Text()
         for column, cell, width in zip(COLUMNS, row, widths, strict=True):

@@ -1,0 +1,105 @@
+"""The report as a page and in a terminal."""
+
+import io
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tests.analytics.test_report import asked, dialog
+from vertexkit.analytics import Report, analyse, render_html
+from vertexkit.analytics.terminal import show
+from vertexkit.analytics.words import Language
+
+NASTY = '<script>alert("x")</script>'
+VOID = {"meta", "br", "link", "img", "input"}
+
+
+class Reader(HTMLParser):
+    """Reads a page strictly: what is opened is closed, in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def seeded() -> Report:
+    dialogs = [
+        dialog(
+            n,
+            location=["Perm", "Москва", NASTY][n % 3],
+            status=["completed", "interrupted", "operator", "odd"][n % 4],
+            updated=f"2023-05-{n % 28 + 1:02}T{n % 24:02}:00:00+00:00",
+            data=asked(("Имя?", "Анна"), (NASTY, NASTY)),
+        )
+        for n in range(90)
+    ]
+    return analyse(dialogs, "Europe/Moscow")
+
+
+REPORTS = [
+    seeded(),
+    analyse([]),
+    analyse([dialog()]),
+    analyse([dialog(updated=None, duration=None)]),
+]
+
+
+@pytest.mark.parametrize("language", ["en", "ru"])
+@pytest.mark.parametrize("report", REPORTS, ids=["many", "none", "one", "bare"])
+def test_the_page_is_whole_and_needs_nothing_else(report: Report, language: Language) -> None:
+    """Well-formed, without scripts, links or loads; none, one or many dialogs."""
+    page = render_html(report, language)
+    reader = Reader()
+    reader.feed(page)
+    reader.close()
+    assert reader.open == []
+    tags = {tag for tag, _ in reader.seen}
+    assert not tags & {"script", "link", "img", "iframe", "object", "form"}
+    assert not re.search(r"https?://|url\(|@import", page)
+    assert "default-src 'none'" in page
+    assert {"html": True, "main": True}.keys() <= tags
+
+
+def test_what_people_wrote_is_text() -> None:
+    """Names of places, questions and answers never become markup."""
+    page = render_html(seeded())
+    assert NASTY not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_the_page_tells_the_figures() -> None:
+    """The same numbers as the report, in the language that was asked for."""
+    page = render_html(seeded(), "ru", title="Отчёт за май")
+    assert "<h1>Отчёт за май</h1>" in page
+    assert "часовой пояс Europe/Moscow" in page
+    for word in ("завершены", "прерваны", "Города", "Источники", "Пн", "Где останавливаются"):
+        assert word in page
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("report", REPORTS, ids=["many", "none", "one", "bare"])
+def test_the_terminal_shows_it_within_its_width(report: Report, width: int) -> None:
+    """No line of bars or heat map is broken, and escape codes of strangers do nothing."""
+    out = io.StringIO()
+    show(report, Console(file=out, width=width, color_system=None), "ru")
+    lines = out.getvalue().splitlines()
+    assert lines
+    assert all(len(line.rstrip()) <= width for line in lines)
+    if report.first is not None and width >= 80:
+        rows = [
+            line for line in lines if line.strip()[:2] in {"Пн", "Вт", "Ср", "Чт", "Пт", "Сб", "Вс"}
+        ]
+        assert len(rows) == 7
+        assert sum(int(row.split()[-1]) for row in rows) == sum(report.weekdays)

@@ -1,0 +1,125 @@
+"""ctx.dialog: what a block can read of its dialog, and do with it."""
+
+import asyncio
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from vertexkit import App, Context, NotFound, Retry, SyncContext
+from vertexkit.errors import DialogUnknown, SettingsError
+from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.testing.conversation import FakeAnswer
+
+
+@pytest.fixture
+def uuid(fake_platform: FakePlatform) -> UUID:
+    """A dialog with an answer and a file."""
+    file = fake_platform.conversations.add_file("отчёт.txt", "Всё хорошо".encode(), "text/plain")
+    answers = [
+        FakeAnswer("Как вас зовут?", answer="Аня", variable="name"),
+        FakeAnswer("Файл", "File", file=file.id),
+    ]
+    return fake_platform.conversations.add(1446, id=7000, answers=answers).uuid
+
+
+async def test_a_block_reads_what_its_dialog_has_collected(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, uuid: UUID, tmp_path: Path
+) -> None:
+    """By the dialog's number in the token: data, and files on disk."""
+
+    @app.block("read")
+    async def read(ctx: Context) -> dict[str, str]:
+        found = await ctx.dialog.conversation()
+        path = await ctx.dialog.download(found.files[0], tmp_path)
+        return {"name": found.data[0].answer, "file": path.read_text("utf-8")}
+
+    run = await dialog.call("read", {}, fake_platform.issue("read", dialog_id=7000))
+    assert run.data == {"name": "Аня", "file": "Всё хорошо"}
+
+
+def test_a_plain_function_does_the_same(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, uuid: UUID, tmp_path: Path
+) -> None:
+    """A `def` handler has each method in its blocking form."""
+    seen: list[str | None] = []
+
+    @app.block("hand")
+    def hand(ctx: SyncContext, uuid: str) -> None:
+        found = ctx.dialog.conversation()
+        seen.append(ctx.dialog.download(found.files[0], tmp_path).read_text("utf-8"))
+        ctx.dialog.stop(uuid)
+        ctx.dialog.send(uuid, "Здравствуйте!")
+        ctx.dialog.start(uuid)
+        ctx.dialog.goto(uuid, 698)
+
+    token = fake_platform.issue("hand", dialog_id=7000)
+    run = asyncio.run(dialog.call("hand", {"uuid": str(uuid)}, token))
+    assert run.ok
+    there = fake_platform.conversations[uuid]
+    assert seen == ["Всё хорошо"]
+    assert there.bot_id == 698
+    assert [each.text for each in there.operator_messages] == ["Здравствуйте!"]
+
+
+async def test_a_dialog_is_handed_over_once(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, uuid: UUID
+) -> None:
+    """Each change is a step: a second run of the handler repeats none of them."""
+
+    @app.block("hand")
+    async def hand(ctx: Context, uuid: UUID) -> None:
+        await ctx.dialog.stop(uuid)
+        await ctx.dialog.send(uuid, "Я здесь")
+        if ctx.attempt == 1:
+            raise Retry(after=1)
+
+    run = await dialog.run("hand", uuid=str(uuid))
+    assert run.attempts == 2
+    there = fake_platform.conversations[uuid]
+    assert there.status == "operator"
+    assert [each.text for each in there.operator_messages] == ["Я здесь"]
+    assert [entry.method for entry in fake_platform.ledger][:2] == ["v2.stop", "v2.send"]
+    assert run.events.count("stepped") == 2
+
+
+async def test_what_the_platform_refuses_is_an_error_to_catch(app: App, dialog: FakeDialog) -> None:
+    """A dialog that is not there raises by name, and the block may go on."""
+
+    @app.block("hand")
+    async def hand(ctx: Context) -> str:
+        try:
+            await ctx.dialog.stop(UUID(int=1))
+        except NotFound as error:
+            return error.path
+        return ""
+
+    run = await dialog.run("hand")
+    assert run.data == {"result": f"/v2/conversation/{UUID(int=1)}/stop"}
+
+
+async def test_a_token_that_says_nothing_is_told(app: App, fake_platform: FakePlatform) -> None:
+    """An opaque token names no dialog: reading raises DialogUnknown, and says what to do."""
+    platform = FakePlatform(clock=fake_platform.clock, tokens="any")
+    dialog = FakeDialog(app, platform)
+
+    @app.block("read")
+    async def read(ctx: Context) -> str:
+        with pytest.raises(DialogUnknown, match="inputs"):
+            await ctx.dialog.conversation()
+        return "told"
+
+    assert (await dialog.call("read", {}, "an-opaque-token")).data == {"result": "told"}
+
+
+async def test_without_a_login_it_names_the_settings(app: App, fake_platform: FakePlatform) -> None:
+    """Nothing is asked, and the error names what to set."""
+    dialog = FakeDialog(app, fake_platform, login="", password="")
+
+    @app.block("read")
+    async def read(ctx: Context) -> str:
+        with pytest.raises(SettingsError, match="VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD"):
+            await ctx.dialog.conversation()
+        return "told"
+
+    assert (await dialog.run("read")).data == {"result": "told"}
