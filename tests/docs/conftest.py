@@ -72,6 +72,7 @@ class Reader:
             "VERTEXKIT_LOG_FORMAT": "console",
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "80",
+            "TZ": "UTC",
             "PYTEST_ADDOPTS": "-p no:asyncio -p no:cacheprovider",  # what an author has not got
         }
         self.servers: list[subprocess.Popen[str]] = []
