@@ -127,6 +127,8 @@ def platform(
         int, typer.Option(min=0, max=1_000_000, help="How many dialogs there are from the start.")
     ] = 200,
     seed: Annotated[int, typer.Option(help="Of what is made up: the dialogs, the tokens.")] = 0,
+    *,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print requests.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
@@ -137,7 +139,7 @@ def platform(
     from vertexkit.cli.platform import play
 
     _remember(debug)
-    play(host, port, typing, seed=seed, dialogs=dialogs, as_json=as_json)
+    play(host, port, typing, seed=seed, dialogs=dialogs, quiet=quiet, as_json=as_json)
 
 
 @cli.command()

@@ -49,7 +49,14 @@ class Stage:
 
 
 def play(
-    host: str, port: int, typing: float, *, seed: int = 0, dialogs: int = SEEDED, as_json: bool
+    host: str,
+    port: int,
+    typing: float,
+    *,
+    seed: int = 0,
+    dialogs: int = SEEDED,
+    quiet: bool = False,
+    as_json: bool,
 ) -> None:
     """Play the platform until Ctrl+C.
 
@@ -59,13 +66,15 @@ def play(
         typing: seconds that the bot types before a message.
         seed: of the dialogs, tokens and numbers that are made up.
         dialogs: how many there are from the start.
+        quiet: do not print requests.
         as_json: each request as a line of JSON.
 
     Raises:
         SettingsError: the address cannot be listened on.
     """
     platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing, dialogs=dialogs)
-    platform.subscribe(_print_json if as_json else _Printer())
+    if not quiet:
+        platform.subscribe(_print_json if as_json else _Printer())
     with bind(host, port) as listener:
         base = address(listener, host)
         _welcome(base, dialogs, as_json=as_json)

@@ -1,0 +1,109 @@
+"""Dialogs by the hundred thousand: export and report, beside a hand-written loop over the pages.
+
+    python benchmarks/dialogs.py --dialogs 100000
+
+The fake platform runs on one core, each contestant in turn on the other, as a process of its own, so
+that its peak memory is its own. A Markdown table is printed.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+SAYS_URL = "export VERTEXKIT_PLATFORM_URL="
+FLOOR = """
+import base64, httpx
+seen = 0
+with httpx.Client(auth=("demo", "demo"), timeout=60) as client:
+    number, last = 1, 1
+    while number <= last:
+        query = {{"PageNumber": number, "PageCount": 200}}
+        page = client.get("{url}/v2/conversations", params=query).json()
+        last = page["meta"]["pagination"]["total_pages"]
+        seen += len(page) - 1
+        number += 1
+print(seen)
+"""
+
+
+def contestants(folder: Path, url: str) -> dict[str, list[str]]:
+    """Name and command of each, the floor first."""
+    command = [sys.executable, "-m", "vertexkit", "dialogs"]
+    files = {kind: folder / f"dialogs.{kind}" for kind in ("csv", "jsonl", "parquet", "xlsx")}
+    return {
+        "httpx loop, nothing written": [sys.executable, "-c", FLOOR.format(url=url)],
+        "`dialogs report`": [*command, "report", "--json"],
+        "`dialogs report --html`": [*command, "report", "--html", str(folder / "report.html")],
+        **{
+            f"`dialogs export .{kind}`": [*command, "export", str(to)] for kind, to in files.items()
+        },
+    }
+
+
+def run(command: list[str], environment: dict[str, str]) -> tuple[float, float, int]:
+    """Seconds, seconds of processor, and peak memory in MiB."""
+    began, before = time.perf_counter(), os.times()
+    with _on_core(1):
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    took, after = time.perf_counter() - began, os.times()
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    spent = after.children_user + after.children_system
+    return took, spent - before.children_user - before.children_system, usage.ru_maxrss // 1024
+
+
+@contextmanager
+def _on_core(core: int) -> Iterator[None]:
+    """What is started in here stays on this core."""
+    every = os.sched_getaffinity(0)
+    if core in every:
+        os.sched_setaffinity(0, {core})
+    yield
+    os.sched_setaffinity(0, every)
+
+
+def main() -> None:
+    """Measure, and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dialogs", type=int, default=100_000)
+    count = parser.parse_args().dialogs
+    with _on_core(0):
+        platform = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "vertexkit", "platform", "--port", "0"),
+                *("--dialogs", str(count), "--quiet"),
+            ],
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+    assert platform.stdout is not None
+    try:
+        url = next(line for line in platform.stdout if SAYS_URL in line).partition("=")[2].strip()
+        known = {"PLATFORM_URL": url, "LOGIN": "demo", "PASSWORD": "demo"}
+        environment = os.environ | {f"VERTEXKIT_{name}": value for name, value in known.items()}
+        # The dialogs are made when they are first asked for: that is nobody's time.
+        run([sys.executable, "-m", "vertexkit", "dialogs", "list", "--limit", "1"], environment)
+        print("| Contestant | Dialogs/s | Processor time of one | Ratio | Peak memory |")
+        print("|---|---|---|---|---|")
+        floor = 0.0
+        with tempfile.TemporaryDirectory() as folder:
+            for name, command in contestants(Path(folder), url).items():
+                took, spent, memory = run(command, environment)
+                floor = floor or spent
+                each = f"{1e6 * spent / count:.0f} µs"
+                print(
+                    f"| {name} | {count / took:.0f} | {each} | {spent / floor:.2f} | {memory} MiB |"
+                )
+    finally:
+        platform.kill()
+
+
+if __name__ == "__main__":
+    main()
