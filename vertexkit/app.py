@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vertexkit import logs
+from vertexkit import logs, ops
 from vertexkit.attempt import Middleware, OnFailure
 from vertexkit.blocks import Blocks, BlockTerms
 from vertexkit.botone.wire import AiohttpWire, Wire
@@ -192,13 +192,12 @@ class App:
     def routes(self, service: Service) -> list[Route]:
         """The paths of the app."""
         receiver, gate, ack = service.receiver, service.gate, service.settings.ack_status
-        pages = {
+        pages: dict[str, ASGIApp] = {
             "/blocks": Page(lambda: (200, catalogue(self.blocks)), gate),
             "/openapi.json": Page(
                 lambda: (200, openapi(self.blocks, version("vertexkit"), ack)), gate
             ),
-            "/healthz": Page(lambda: (200, {"alive": True})),
-            "/readyz": Page(service.readiness),
+            **ops.pages(service, gate),
         }
         routes = [
             Route("/blocks/{name}", receiver, methods=["POST"]),

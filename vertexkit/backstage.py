@@ -36,6 +36,10 @@ class Backstage:
     state: Any = None
     """What the app's lifespan yielded."""
 
+    def tell(self, name: str, lease: Lease, **fields: Any) -> None:
+        """Say that `name` happened to the execution of this lease."""
+        self.events.tell(name, lease.execution.id, lease.execution.block, **fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:

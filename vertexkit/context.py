@@ -239,6 +239,7 @@ class Context(Facts):
                 )
             except PlatformError as error:
                 if error.fate is not Fate.UNKNOWN:
+                    self._tell("unsent", reason=str(error))
                     await self._note(effect, EffectState.REJECTED)
                     if isinstance(error, DialogGone):
                         self._terms.stop(error)
@@ -287,7 +288,7 @@ class Context(Facts):
         self._tell("send_retried", reason=str(error), seconds=round(seconds, 3))
 
     def _tell(self, name: str, **fields: Any) -> None:
-        self._backstage.events.tell(name, self.execution_id, **fields)
+        self._backstage.tell(name, self._lease, **fields)
 
 
 async def _each(chunks: AsyncIterable[str] | Iterable[str]) -> AsyncIterable[str]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 import anyio
 import structlog
 
+from vertexkit import exposition
 from vertexkit.attempt import House, Middleware, OnFailure
 from vertexkit.backstage import Backstage
 from vertexkit.blocks import Blocks
@@ -16,6 +17,7 @@ from vertexkit.clock import Clock
 from vertexkit.events import Events
 from vertexkit.inbox import Inbox
 from vertexkit.journal.base import Journal, Rules
+from vertexkit.metrics import Metrics, State
 from vertexkit.receiver import Gate, Receiver
 from vertexkit.refusals import Refusals
 from vertexkit.runner import Runner
@@ -60,7 +62,13 @@ class Service:
         """Called when that happens, by a server that then ends."""
         self.events = Events(clock)
         address = Address(settings.platform_url, settings.instances)
-        vertex = Vertex(wire, address, clock, settings.send_timeout, settings.connections)
+        self.metrics = Metrics(self.state)
+        self.metrics.follow(self.events)
+        self.metrics.commits.watch(journal)
+        wire = self.metrics.wire(wire)
+        vertex = self._vertex = Vertex(
+            wire, address, clock, settings.send_timeout, settings.connections
+        )
         backstage = Backstage(journal, vertex, self.events, clock, state)
         self.runner = Runner(
             author.blocks,
@@ -85,6 +93,7 @@ class Service:
         self.receiver = Receiver(
             author.blocks, inbox, self.refusals, address, self.gate, author.read_call, settings
         )
+        self.receiver.on_refused = self.metrics.refused
 
     def turn_away(self) -> None:
         """Readiness off: take no more calls. What was accepted goes on."""
@@ -108,6 +117,22 @@ class Service:
         log.info("stopping", executions=self.runner.active)
         await self.runner.drain(self.settings.grace)
         await self.refusals.drain(self.settings.cleanup)
+
+    def state(self) -> State:
+        """How this process is, for the metrics."""
+        turns = self._vertex.turns
+        return State(
+            running=self.runner.running,
+            held=self.runner.active,
+            waiting=self.journal.backlog(),
+            connections=self.settings.connections - turns.free,
+            trouble=bool(self.lost or self.journal.trouble()),
+            ready=self.readiness()[0] == 200,
+        )
+
+    async def figures(self) -> bytes:
+        """`GET /metrics`: of this process, or of all that share its journal."""
+        return exposition.written(self.metrics.snapshot())
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """`GET /readyz`: may calls be sent here? With the reasons if not."""
