@@ -20,7 +20,7 @@ FLOORS = {
     4: "botone.vertex http_client journal journal.operators",
     5: "refusals backstage context synccontext completion",
     6: "signature blocks",
-    7: "attempt active runner receiver catalogue service ops",
+    7: "attempt active runner receiver catalogue watchdog service ops",
     8: "app",
     9: "testing",
     10: "playground",

@@ -111,3 +111,9 @@ class Facts:
         """When this run of the handler is ended (UTC)."""
         clock = self._backstage.clock
         return datetime.fromtimestamp(clock.unix() + self._terms.deadline - clock.now(), UTC)
+
+
+def subject(facts: Facts) -> tuple[str, str]:
+    """Block and execution that a handler's context speaks of."""
+    execution = facts._lease.execution  # noqa: SLF001 - authors need no name for it
+    return execution.block, execution.id

@@ -22,6 +22,7 @@ from vertexkit.receiver import Gate, Receiver
 from vertexkit.refusals import Refusals
 from vertexkit.runner import Runner
 from vertexkit.settings import Settings
+from vertexkit.watchdog import Watchdog
 
 log = structlog.get_logger("vertexkit")
 
@@ -94,6 +95,7 @@ class Service:
             author.blocks, inbox, self.refusals, address, self.gate, author.read_call, settings
         )
         self.receiver.on_refused = self.metrics.refused
+        self.watchdog = Watchdog(settings.stall, self.metrics.late, self.metrics.blocked)
 
     def turn_away(self) -> None:
         """Readiness off: take no more calls. What was accepted goes on."""
@@ -143,4 +145,6 @@ class Service:
             reasons.append("journal cannot be written")
         if self.journal.backlog() >= self.settings.queue:
             reasons.append("queue full")
+        if self.watchdog.held_up:
+            reasons.append("event loop held up")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
