@@ -1,6 +1,7 @@
 """An app at work: the floors wired together, from a process's start to its end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import anyio
@@ -14,9 +15,11 @@ from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.call import ReadCall
 from vertexkit.clock import Clock
+from vertexkit.errors import JournalUnavailable
 from vertexkit.events import Events
 from vertexkit.inbox import Inbox
 from vertexkit.journal.base import Journal, Rules
+from vertexkit.journal.remote import RemoteJournal
 from vertexkit.metrics import Metrics, State
 from vertexkit.receiver import Gate, Receiver
 from vertexkit.refusals import Refusals
@@ -64,9 +67,7 @@ class Service:
         self.events = Events(clock)
         address = Address(settings.platform_url, settings.instances)
         self.metrics = Metrics(self.state)
-        self.metrics.follow(self.events)
-        self.metrics.commits.watch(journal)
-        wire = self.metrics.wire(wire)
+        wire = self._measured(journal, wire)
         vertex = self._vertex = Vertex(
             wire, address, clock, settings.send_timeout, settings.connections
         )
@@ -96,6 +97,14 @@ class Service:
         )
         self.receiver.on_refused = self.metrics.refused
         self.watchdog = Watchdog(settings.stall, self.metrics.late, self.metrics.blocked)
+
+    def _measured(self, journal: Journal, wire: Wire) -> Wire:
+        """Let the metrics see what happens; gives the wire that they see."""
+        self.metrics.follow(self.events)
+        self.metrics.commits.watch(journal)
+        if isinstance(journal, RemoteJournal):
+            journal.count = self.metrics.snapshot
+        return self.metrics.wire(wire)
 
     def turn_away(self) -> None:
         """Readiness off: take no more calls. What was accepted goes on."""
@@ -134,6 +143,9 @@ class Service:
 
     async def figures(self) -> bytes:
         """`GET /metrics`: of this process, or of all that share its journal."""
+        if isinstance(self.journal, RemoteJournal):
+            with suppress(JournalUnavailable):
+                return exposition.written(await self.journal.figures())
         return exposition.written(self.metrics.snapshot())
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
