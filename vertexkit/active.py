@@ -1,6 +1,7 @@
 """An execution in this process's hands, from claimed to settled."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import structlog
@@ -86,7 +87,7 @@ class Active:
     ) -> None:
         lease = self.lease
         logs.bind(lease.execution, lease.attempt)
-        self._tell("claimed", attempt=lease.attempt)
+        self._tell("claimed", attempt=lease.attempt, waited=self._waited())
         try:
             outcome: Outcome | None
             if lease.result is not None:
@@ -109,6 +110,10 @@ class Active:
         finally:
             self.task = None  # a circle would be left to the garbage collector
             at_end(self)
+
+    def _waited(self) -> float:
+        """Seconds since the call, by a clock that somebody may have set meanwhile."""
+        return max(0.0, round(time.time() - self.lease.execution.accepted_at, 6))
 
     async def _handle(self) -> Verdict:
         """Run the handler."""
@@ -211,4 +216,4 @@ class Active:
         )
 
     def _tell(self, name: str, **fields: object) -> None:
-        self._backstage.events.tell(name, self.lease.execution.id, **fields)
+        self._backstage.tell(name, self.lease, **fields)

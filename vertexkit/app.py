@@ -27,7 +27,9 @@ from vertexkit.journal.base import Journal
 from vertexkit.journal.file import file_of
 from vertexkit.journal.owner import letting_in
 from vertexkit.journal.remote import RemoteJournal
+from vertexkit.ops import OpsPort, pages_for_operators
 from vertexkit.problems import HANDLERS
+from vertexkit.receiver import Gate
 from vertexkit.service import Service, rules
 from vertexkit.settings import Settings
 from vertexkit.signature import Handler
@@ -105,9 +107,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._asgi is None:
-            self._asgi = Starlette(lifespan=self._serve, exception_handlers=HANDLERS)
-            # A redirect would repeat the URL's secret, and a platform need not follow it.
-            self._asgi.router.redirect_slashes = False
+            self._asgi = _routing([], self._serve)
         await self._asgi(scope, receive, send)
 
     @asynccontextmanager
@@ -169,10 +169,17 @@ class App:
         journal = None if self.owner is None else RemoteJournal(self.owner)
         file = None if self.owner is not None else file_of(settings.journal)
         async with (
+            OpsPort(settings.host, settings.ops_port, shared=self.owner is not None) as port,
             self.started(settings, journal=journal) as service,
             letting_in(service.journal, file),
+            service.watchdog,
         ):
-            asgi.router.routes[:] = self.routes(service)
+            routes = self._calls(service)
+            if settings.ops_port:
+                port.app = _routing(self._pages(service, None))
+            else:
+                routes += self._pages(service, service.gate)
+            asgi.router.routes[:] = routes
             service.on_lost = partial(signal.raise_signal, signal.SIGTERM)  # to whichever server
             if service.lost:
                 service.on_lost()
@@ -190,26 +197,31 @@ class App:
 
     def face(self, service: Service) -> ASGIApp:
         """The HTTP face of the app at work, for whoever has started it."""
-        asgi = Starlette(routes=self.routes(service), exception_handlers=HANDLERS)
-        asgi.router.redirect_slashes = False
-        return asgi
+        return _routing([*self._calls(service), *self._pages(service, service.gate)])
 
-    def routes(self, service: Service) -> list[Route]:
-        """The paths of the app."""
-        receiver, gate, ack = service.receiver, service.gate, service.settings.ack_status
-        pages = {
+    def _calls(self, service: Service) -> list[Route]:
+        """The paths that the platform calls."""
+        paths = ["/blocks/{name}", "/blocks/{name}/{key}", *["/"][: len(self.blocks) == 1]]
+        return [Route(path, service.receiver, methods=["POST"]) for path in paths]
+
+    def _pages(self, service: Service, gate: Gate | None) -> list[Route]:
+        """The paths that people and their machines look at, those of health behind no gate."""
+        ack = service.settings.ack_status
+        pages: dict[str, ASGIApp] = {
             "/blocks": Page(lambda: (200, catalogue(self.blocks)), gate),
             "/openapi.json": Page(
                 lambda: (200, openapi(self.blocks, version("vertexkit"), ack)), gate
             ),
-            "/healthz": Page(lambda: (200, {"alive": True})),
-            "/readyz": Page(service.readiness),
+            **pages_for_operators(service, gate),
         }
-        routes = [
-            Route("/blocks/{name}", receiver, methods=["POST"]),
-            Route("/blocks/{name}/{key}", receiver, methods=["POST"]),
-            *(Route(path, page, methods=["GET"]) for path, page in pages.items()),
-        ]
-        if len(self.blocks) == 1:
-            routes.append(Route("/", receiver, methods=["POST"]))
-        return routes
+        return [Route(path, page, methods=["GET"]) for path, page in pages.items()]
+
+
+def _routing(
+    routes: list[Route],
+    lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
+) -> Starlette:
+    asgi = Starlette(routes=routes, lifespan=lifespan, exception_handlers=HANDLERS)
+    # A redirect would repeat the URL's secret, and a platform need not follow it.
+    asgi.router.redirect_slashes = False
+    return asgi

@@ -188,7 +188,7 @@ class Attempt:
         _, running = await asyncio.wait({task}, timeout=self._house.cleanup)
         if running:
             task.add_done_callback(_forget)
-            self._backstage.events.tell("abandoned", self._lease.execution.id)
+            self._backstage.tell("abandoned", self._lease)
 
     async def _complete_early(self, shape: TypeAdapter[Any], code: str, value: Any) -> None:
         try:

@@ -38,6 +38,10 @@ class Backstage:
     state: Any = None
     """What the app's lifespan yielded."""
 
+    def tell(self, name: str, lease: Lease, **fields: Any) -> None:
+        """Say that `name` happened to the execution of this lease."""
+        self.events.tell(name, lease.execution.id, lease.execution.block, **fields)
+
 
 @dataclass(frozen=True, slots=True)
 class Terms:
@@ -109,3 +113,9 @@ class Facts:
         """When this run of the handler is ended (UTC)."""
         clock = self._backstage.clock
         return datetime.fromtimestamp(clock.unix() + self._terms.deadline - clock.now(), UTC)
+
+
+def subject(facts: Facts) -> tuple[str, str]:
+    """Block and execution that a handler's context speaks of."""
+    execution = facts._lease.execution  # noqa: SLF001 - authors need no name for it
+    return execution.block, execution.id

@@ -47,7 +47,7 @@ class Page:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._gate is not None and not self._gate.opens(scope):
-            response = problem(404, "not_found", "There is nothing here.")
+            response: Response = problem(404, "not_found", "There is nothing here.")
         else:
             status, content = self._make()
             headers = {"Cache-Control": "no-store"}

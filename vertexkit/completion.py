@@ -128,4 +128,4 @@ class Completion:
             self._hurried.clear()
 
     def _tell(self, name: str, **fields: object) -> None:
-        self._backstage.events.tell(name, self._lease.execution.id, **fields)
+        self._backstage.tell(name, self._lease, **fields)

@@ -247,6 +247,7 @@ class Context(Facts):
                 )
             except PlatformError as error:
                 if error.fate is not Fate.UNKNOWN:
+                    self._tell("unsent", reason=str(error))
                     await self._note(effect, EffectState.REJECTED)
                     if isinstance(error, DialogGone):
                         self._terms.stop(error)
@@ -295,4 +296,4 @@ class Context(Facts):
         self._tell("send_retried", reason=str(error), seconds=round(seconds, 3))
 
     def _tell(self, name: str, **fields: Any) -> None:
-        self._backstage.events.tell(name, self.execution_id, **fields)
+        self._backstage.tell(name, self._lease, **fields)

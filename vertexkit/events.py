@@ -25,6 +25,8 @@ class Event:
     at: float
     """Seconds on the clock's `now()`."""
     fields: dict[str, Any] = field(default_factory=dict)
+    block: str = ""
+    """Whose execution it is; empty where there is none."""
 
 
 class Events:
@@ -41,8 +43,8 @@ class Events:
         """Call back for every event from now on, on the event loop; it must be quick."""
         self._subscribers.append(callback)
 
-    def tell(self, name: str, execution: str, **fields: Any) -> None:
-        """Say that `name` happened. The execution is on the log line by `logs.bind`."""
+    def tell(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
+        """Say that `name` happened. Execution and block are on the log line by `logs.bind`."""
         if name in QUIET:
             if self._debug:
                 self._log.debug(name, **fields)
@@ -51,6 +53,6 @@ class Events:
         else:
             self._log.info(name, **fields)
         if self._subscribers:
-            event = Event(name, execution, self._clock.now(), fields)
+            event = Event(name, execution, self._clock.now(), fields, block)
             for subscriber in self._subscribers:
                 subscriber(event)

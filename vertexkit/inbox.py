@@ -44,9 +44,9 @@ class Inbox:
         acceptance = await self._journal.accept(execution, self._room)
         logs.bind(execution)
         if not acceptance.new:
-            self._events.tell("duplicate", acceptance.execution, of=acceptance.execution)
+            self._events.tell("duplicate", acceptance.execution, block, of=acceptance.execution)
             return acceptance
-        self._events.tell("accepted", execution.id, bytes=len(raw))
+        self._events.tell("accepted", execution.id, block, bytes=len(raw))
         if acceptance.supersedes is not None:
             for callback in self._on_superseded:
                 callback(acceptance.supersedes)

@@ -15,9 +15,15 @@ SHOWN = 20
 """Errors of one input that are listed."""
 
 
+class Problem(Response):
+    """An answer that says no."""
+
+    code: str
+
+
 def problem(
     status: int, code: str, detail: str, *, retry_after: int | None = None, **more: Any
-) -> Response:
+) -> Problem:
     """An answer that says what was wrong, and what would be right.
 
     Args:
@@ -31,7 +37,9 @@ def problem(
     headers = dict(BODIES_DIFFER)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    return Response(to_json(body | more), status, headers, MEDIA_TYPE)
+    answer = Problem(to_json(body | more), status, headers, MEDIA_TYPE)
+    answer.code = code
+    return answer
 
 
 def shown(errors: list[ErrorDetails]) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """HTTP in: read the platform's call, accept it, answer."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from traceback import extract_tb
 
@@ -17,7 +17,7 @@ from vertexkit.errors import CallError, JournalUnavailable, QueueFull
 from vertexkit.execution import Token
 from vertexkit.failure import Failure
 from vertexkit.inbox import Inbox
-from vertexkit.problems import problem, shown
+from vertexkit.problems import Problem, problem, shown
 from vertexkit.refusals import Refusals
 from vertexkit.settings import Settings
 
@@ -54,7 +54,9 @@ class Gate:
 class Ack:
     """The answer to an accepted call, without the detours of a response for every purpose."""
 
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, code: str = "") -> None:
+        self.code = code
+        """Why nothing was started; empty if something was."""
         headers = [*ACK_HEADERS, (b"content-length", b"%d" % len(body))]
         if status in BODILESS:
             headers, body = [*ACK_HEADERS[1:], *BODILESS[status]], b""
@@ -98,11 +100,17 @@ class Receiver:
         self._body_limit = settings.body_limit
         self._ack_status = settings.ack_status
         self._fail_when_full = settings.on_full == "fail"
+        self._overloaded = Ack(settings.ack_status, b'{"execution":null}', "overloaded")
         self.closed = False
         """Set while the process ends: every call is sent away."""
+        self.on_refused: Callable[[str, str], None] = lambda *_: None
+        """Told of each call that is refused: the block, empty if there is none, and the code."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         response = await self._receive(scope, receive)
+        if isinstance(response, Problem | Ack) and response.code:
+            name = scope["path_params"].get("name", "")
+            self.on_refused(name if name in self._blocks else "", response.code)
         await response(scope, receive, send)
 
     async def _receive(self, scope: Scope, receive: Receive) -> ASGIApp:
@@ -209,4 +217,4 @@ class Receiver:
                 503, "queue_full", "Too many executions are waiting.", retry_after=COME_BACK
             )
         self._refusals.refuse(token, Failure("overloaded"))
-        return Ack(self._ack_status, b'{"execution":null}')
+        return self._overloaded

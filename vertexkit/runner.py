@@ -73,6 +73,11 @@ class Runner:
         """Executions that this process holds."""
         return len(self._active)
 
+    @property
+    def running(self) -> Mapping[str, int]:
+        """Handlers that run in this process, by block."""
+        return self._running
+
     async def start(self, broke: Callable[[str], None] = lambda _: None) -> None:
         """Open the journal and begin to take executions out of it.
 

@@ -1,11 +1,13 @@
 """An app at work: the floors wired together, from a process's start to its end."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Protocol
 
 import anyio
 import structlog
 
+from vertexkit import exposition
 from vertexkit.attempt import House, Middleware, OnFailure
 from vertexkit.backstage import Backstage
 from vertexkit.blocks import Blocks
@@ -14,14 +16,18 @@ from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.call import ReadCall
 from vertexkit.clock import Clock
+from vertexkit.errors import JournalUnavailable
 from vertexkit.events import Events
 from vertexkit.httpclient import Client
 from vertexkit.inbox import Inbox
 from vertexkit.journal.base import Journal, Rules
+from vertexkit.journal.remote import RemoteJournal
+from vertexkit.metrics import Metrics, State
 from vertexkit.receiver import Gate, Receiver
 from vertexkit.refusals import Refusals
 from vertexkit.runner import Runner
 from vertexkit.settings import Settings
+from vertexkit.watchdog import Watchdog
 
 log = structlog.get_logger("vertexkit")
 
@@ -63,7 +69,11 @@ class Service:
         """Called when that happens, by a server that then ends."""
         self.events = Events(clock)
         address = Address(settings.platform_url, settings.instances)
-        vertex = Vertex(wire, address, clock, settings.send_timeout, settings.connections)
+        self.metrics = Metrics(self.state)
+        wire = self._measured(journal, wire)
+        vertex = self._vertex = Vertex(
+            wire, address, clock, settings.send_timeout, settings.connections
+        )
         self.bots = Bots(address, settings.login, settings.password, clock, client)
         backstage = Backstage(journal, vertex, self.events, clock, self.bots, state)
         self.runner = Runner(
@@ -89,6 +99,16 @@ class Service:
         self.receiver = Receiver(
             author.blocks, inbox, self.refusals, address, self.gate, author.read_call, settings
         )
+        self.receiver.on_refused = self.metrics.refused
+        self.watchdog = Watchdog(settings.stall, self.metrics.late, self.metrics.blocked)
+
+    def _measured(self, journal: Journal, wire: Wire) -> Wire:
+        """Let the metrics see what happens; gives the wire that they see."""
+        self.metrics.follow(self.events)
+        self.metrics.commits.watch(journal)
+        if isinstance(journal, RemoteJournal):
+            journal.count = self.metrics.snapshot
+        return self.metrics.wire(wire)
 
     def turn_away(self) -> None:
         """Readiness off: take no more calls. What was accepted goes on."""
@@ -114,6 +134,25 @@ class Service:
         await self.refusals.drain(self.settings.cleanup)
         await self.bots.close()
 
+    def state(self) -> State:
+        """How this process is, for the metrics."""
+        turns = self._vertex.turns
+        return State(
+            running=self.runner.running,
+            held=self.runner.active,
+            waiting=self.journal.backlog(),
+            connections=self.settings.connections - turns.free,
+            trouble=bool(self.lost or self.journal.trouble()),
+            ready=self.readiness()[0] == 200,
+        )
+
+    async def figures(self) -> bytes:
+        """`GET /metrics`: of this process, or of all that share its journal."""
+        if isinstance(self.journal, RemoteJournal):
+            with suppress(JournalUnavailable):
+                return exposition.written(await self.journal.figures())
+        return exposition.written(self.metrics.snapshot())
+
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """`GET /readyz`: may calls be sent here? With the reasons if not."""
         reasons = []
@@ -123,4 +162,6 @@ class Service:
             reasons.append("journal cannot be written")
         if self.journal.backlog() >= self.settings.queue:
             reasons.append("queue full")
+        if self.watchdog.held_up:
+            reasons.append("event loop held up")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})

@@ -108,10 +108,14 @@ class Settings(BaseSettings):
     """What `vertexkit run` serves when it is given nothing: `MODULE:APP`."""
     host: str = "127.0.0.1"
     port: int = Field(8000, ge=0, le=65_535)
+    ops_port: int = Field(0, ge=0, le=65_535)
+    """Where health, metrics and the catalogue are, instead of on `port`; 0: there."""
     workers: int = Field(1, ge=1)
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: readable in a terminal, JSON elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    stall: float = Field(0.5, ge=0)
+    """For how long a handler may hold the event loop up before a warning names it; 0: no watch."""
 
     @field_validator("log_level", "log_format", mode="before")
     @classmethod

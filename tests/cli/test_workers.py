@@ -9,6 +9,7 @@ from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from vertexkit.clock import Clock
 from vertexkit.journal.base import Phase, Query, Rules
@@ -70,6 +71,15 @@ class Scene:
         with urlopen(request, timeout=10) as answer:
             name: str = json.loads(answer.read())["execution"]
             return name
+
+    def figures(self) -> dict[str, float]:
+        """The sum over the blocks of each figure, at whichever worker answers."""
+        found: dict[str, float] = {}
+        with urlopen(f"http://127.0.0.1:{self.service.port}/metrics", timeout=10) as answer:
+            for family in text_string_to_metric_families(answer.read().decode()):
+                for sample in family.samples:
+                    found[sample.name] = found.get(sample.name, 0.0) + sample.value
+        return found
 
     def begun_by(self) -> int:
         """Wait for a handler's first message; gives the process that sent it."""
@@ -183,6 +193,46 @@ async def test_an_operator_reads_the_journal_of_a_running_service(
         [record] = await journal.search(Query())
     assert (record.execution, record.phase) == (execution, Phase.RUNNING)
     assert record.worker.startswith(f"{by}-")
+    scene.go()
+    scene.completed(1)
+    scene.close(calls=1)
+
+
+def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
+    """Whichever worker answers, all are counted, their parent's commits too, and no death undoes it."""
+    scene.serve()
+    for _ in range(6):
+        scene.call(scene.token())
+    victim, *_ = [scene.begun_by() for _ in range(6)]
+    while (seen := scene.figures()).get("vertexkit_messages_total", 0) < 6:
+        pass
+    assert seen["vertexkit_calls_total"] == 6
+    assert seen["vertexkit_handlers_running"] == 6
+    assert seen["vertexkit_workers"] == seen["vertexkit_workers_ready"] == 2
+    assert seen["vertexkit_journal_commit_seconds_count"] > 0
+    assert seen["vertexkit_journal_writes_total"] >= 18
+    os.kill(victim, signal.SIGKILL)
+    scene.service.wait_for('"event":"serving"')
+    scene.go()
+    scene.completed(6)
+    while (seen := scene.figures()).get("vertexkit_executions_settled_total", 0) < 6:
+        pass
+    assert seen["vertexkit_calls_total"] == 6
+    assert seen["vertexkit_workers"] == 2
+    assert seen["vertexkit_handlers_running"] == 0
+    scene.close(calls=6)
+
+
+def test_a_worker_that_stands_still_does_not_stop_the_figures(scene: Scene) -> None:
+    """One that is stopped counts with what it told last."""
+    scene.serve()
+    first, _ = scene.workers()
+    scene.call(scene.token())
+    scene.begun_by()
+    assert scene.figures()["vertexkit_calls_total"] == 1
+    os.kill(first, signal.SIGSTOP)
+    assert scene.figures()["vertexkit_calls_total"] == 1
+    os.kill(first, signal.SIGCONT)
     scene.go()
     scene.completed(1)
     scene.close(calls=1)

@@ -49,7 +49,7 @@ def _own_url() -> str:
     settings = Settings.load()
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
     host = everywhere.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.port}"
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.ops_port or settings.port}"
 
 
 def _reasons(body: bytes) -> str:

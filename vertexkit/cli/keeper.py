@@ -4,18 +4,22 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import uvicorn
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
+from vertexkit.exposition import Tally, gather
 from vertexkit.journal import open_journal
 from vertexkit.journal.file import file_of
 from vertexkit.journal.owner import Owner
 from vertexkit.journal.place import HAS_SOCKETS, offering
+from vertexkit.metrics import Commits
 from vertexkit.service import rules
 from vertexkit.settings import Settings
 
@@ -74,7 +78,9 @@ class Keeper:
         """Have the journal, and offer it, until this context is left."""
         settings = self._settings
         journal = open_journal(settings.journal, Clock(), rules(settings))
-        owner = Owner(journal)
+        registry = CollectorRegistry()
+        Commits(registry).watch(journal)
+        owner = Owner(journal, Tally(partial(gather, registry, REGISTRY)))
         end = asyncio.Event()
         loop = asyncio.get_running_loop()
 

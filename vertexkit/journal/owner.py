@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -10,15 +10,27 @@ from typing import Any
 import structlog
 
 from vertexkit.errors import JournalError, QueueFull
+from vertexkit.exposition import Snapshot, Tally
 from vertexkit.journal.base import Journal
 from vertexkit.journal.frames import Frames
 from vertexkit.journal.place import HAS_SOCKETS, offering
-from vertexkit.journal.questions import BROKE, CLAIM, NEWS, QUESTIONS, READY, STATE
+from vertexkit.journal.questions import (
+    BROKE,
+    CLAIM,
+    FIGURES,
+    NEWS,
+    QUESTIONS,
+    READY,
+    REPORT,
+    STATE,
+)
 
 TELLING = 1.0
 """Seconds after which also those who ask nothing learn how long the queue is."""
 LAST_ANSWERS = 2.0
 """Seconds for what is asked while the owner ends."""
+REPORTS = 1.0
+"""Seconds for the processes to tell their figures; of one that stands still the last ones count."""
 
 log = structlog.get_logger("vertexkit")
 
@@ -54,10 +66,12 @@ class Owner:
     Args:
         journal: opened by whoever has it, with `ready` and `broke` of this owner if others than
             this process are to claim from it.
+        tally: adds up what the processes count.
     """
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, tally: Tally | None = None) -> None:
         self._journal = journal
+        self._tally = tally or Tally()
         self._peers: set[Peer] = set()
         self._server: asyncio.Server | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -89,8 +103,15 @@ class Owner:
         for peer in self._peers:
             peer.broke(reason)
 
+    async def figures(self) -> Snapshot:
+        """What all processes have counted until now."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(REPORTS):
+                await asyncio.gather(*(peer.report() for peer in self._peers))
+        return self._tally.total()
+
     def _welcome(self) -> Frames:
-        peer = Peer(self._journal, self._peers.discard)
+        peer = Peer(self._journal, self._peers.discard, self._tally, self.figures)
         self._peers.add(peer)
         return peer.frames
 
@@ -107,12 +128,24 @@ class Peer:
     Args:
         journal: that it uses.
         ended: called when the process is gone and all that it asked is done.
+        tally: is told what the process counts.
+        figures: gives those of all.
     """
 
-    def __init__(self, journal: Journal, ended: Callable[["Peer"], None]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        ended: Callable[["Peer"], None],
+        tally: Tally,
+        figures: Callable[[], Awaitable[Snapshot]],
+    ) -> None:
         self.frames = Frames(self._heard, self._lost, self.tell)
         self._journal = journal
         self._ended = ended
+        self._tally = tally
+        self._figures = figures
+        self._reported: asyncio.Event | None = None
+        """None: the process counts nothing."""
         self._workers: set[str] = set()
         self._hungry = True
         """It does not know yet that there may be something to claim."""
@@ -140,22 +173,41 @@ class Peer:
             self._told = state
             self.frames.say([NEWS, STATE, *state])
 
+    async def report(self) -> None:
+        """Let the process tell what it has counted, if it does count."""
+        if self._reported is not None and not self.frames.clogged:
+            self._reported.clear()
+            self.frames.say([NEWS, REPORT])
+            await self._reported.wait()
+
     async def over(self) -> None:
         """Wait until all that it asked is done."""
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _heard(self, frame: list[Any]) -> None:
         for number, method, *said in frame:
+            if method == REPORT:
+                self._take(*said)
+                continue
             task = asyncio.get_running_loop().create_task(self._answer(number, method, said))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self._tally.reported(self, snapshot)
+        if self._reported is None:
+            self._reported = asyncio.Event()
+        self._reported.set()
 
     async def _answer(self, number: int, method: str, said: list[Any]) -> None:
         try:
             if method == CLAIM:
                 self._hungry = True
                 self._workers.add(said[0])
-            answer = [number, await QUESTIONS[method](self._journal, *said)]
+            if method == FIGURES:
+                answer = [number, await self._figures()]
+            else:
+                answer = [number, await QUESTIONS[method](self._journal, *said)]
         except (JournalError, QueueFull) as error:
             answer = [number, None, type(error).__name__, str(error)]
         except Exception as error:
@@ -166,6 +218,10 @@ class Peer:
 
     def _lost(self) -> None:
         """The process is gone; what it asked for last is done all the same."""
+        self._tally.ended(self)
+        if self._reported is not None:
+            self._reported.set()
+            self._reported = None
         self._forget()
         self._burial = asyncio.get_running_loop().create_task(self._bury())
 

@@ -14,6 +14,8 @@ NEWS = 0
 STATE, READY, BROKE = "state", "ready", "broke"
 """News: how the journal is; there may be something to claim; it cannot be written any more."""
 CLAIM = "claim"
+REPORT, FIGURES = "report", "figures"
+"""News that asks a process for its figures, and is the answer to that; the question for all."""
 ERRORS = {
     error.__name__: error
     for error in (CannotDo, Fenced, JournalError, JournalUnavailable, QueueFull)

@@ -7,10 +7,21 @@ from typing import Any
 
 from vertexkit.errors import JournalError, JournalRefused, JournalUnavailable
 from vertexkit.execution import Effect, Execution, Outcome
+from vertexkit.exposition import Snapshot
 from vertexkit.journal import encoding
 from vertexkit.journal.base import Acceptance, Lease, Query, Record, Renewal, Result
 from vertexkit.journal.frames import Frames
-from vertexkit.journal.questions import BROKE, CLAIM, ERRORS, NEWS, READY, STATE, VERSION
+from vertexkit.journal.questions import (
+    BROKE,
+    CLAIM,
+    ERRORS,
+    FIGURES,
+    NEWS,
+    READY,
+    REPORT,
+    STATE,
+    VERSION,
+)
 
 
 class OwnerAbsent(JournalRefused):
@@ -29,6 +40,8 @@ class RemoteJournal:
     def __init__(self, socket: Path) -> None:
         self.promise = ""
         self.survives = True
+        self.count: Callable[[], Snapshot] | None = None
+        """Gives the figures of this process, to be added to the others'."""
         self._socket = socket
         self._frames: Frames
         self._asked: dict[int, asyncio.Future[Any]] = {}
@@ -64,11 +77,13 @@ class RemoteJournal:
                 "the process that has the journal runs another version of vertexkit: use that "
                 "version here too, or start the service again"
             )
+        self._report()
         ready()
 
     async def close(self) -> None:
         self._broke = None
         if not self._lost:
+            self._report()
             self._frames.close()
             self._lose("it is closed")
 
@@ -137,6 +152,19 @@ class RemoteJournal:
     async def drop(self, execution: str) -> Record:
         return encoding.to_record(await self._ask("drop", execution))
 
+    async def figures(self) -> Snapshot:
+        """What all processes that use this journal have counted.
+
+        Raises:
+            JournalUnavailable: the connection is lost.
+        """
+        found: Snapshot = await self._ask(FIGURES)
+        return found
+
+    def _report(self) -> None:
+        if self.count is not None:
+            self._frames.say([NEWS, REPORT, self.count()])
+
     async def _ask(self, method: str, *said: Any) -> Any:
         """Put a question to the owner.
 
@@ -172,6 +200,8 @@ class RemoteJournal:
         elif what == STATE:
             self._backlog, waiting, self._trouble = said
             self._waiting = frozenset(waiting)
+        elif what == REPORT:
+            self._report()
         elif what == BROKE:
             self._break(said[0])
 

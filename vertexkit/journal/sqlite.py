@@ -56,6 +56,8 @@ class SqliteJournal:
             f"sqlite: keeps every accepted execution in {path}; the death of this process, or of "
             "the machine, ends none of them"
         )
+        self.on_commit: Callable[[int, float], None] = lambda *_: None
+        """As `Store.on_commit`."""
         self._path = path
         self._clock = clock
         self._rules = rules
@@ -69,6 +71,7 @@ class SqliteJournal:
         self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
     ) -> None:
         self._store = Store(await asyncio.to_thread(open_file, self._path), broke)
+        self._store.on_commit = self.on_commit
         now = self._clock.unix()
         if self._rules.unique_tokens:
             for key, execution, ended_at in await self._store.ask(

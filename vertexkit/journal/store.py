@@ -73,6 +73,8 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, broke: Callable[[str], None]) -> None:
         self.trouble = ""
         """Why the last commit failed; empty once one succeeded."""
+        self.on_commit: Callable[[int, float], None] = lambda *_: None
+        """Told of each commit: its changes, 0 if it failed, and the seconds that it took."""
         self._connection = connection
         self._broke = broke
         self._loop = asyncio.get_running_loop()
@@ -180,7 +182,8 @@ class Store:
         self._tasks.put((work, then))
 
     def _committed(self, group: list[Write], error: Exception | None) -> None:
-        self._since = None
+        took, self._since = self._loop.time() - (self._since or 0.0), None
+        self.on_commit(0 if error is not None else len(group), took)
         if error is not None:
             self._failed(group, error)
             return
