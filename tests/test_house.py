@@ -19,7 +19,7 @@ FLOORS = {
     "botone.transport inbox",
     4: "botone.vertex httpclient botone.session botone.periods botone.pages botone.files "
     "botone.dialogs botone.sync botone.bot botone.bots journal journal.operators",
-    5: "analytics refusals backstage dialog context synccontext completion",
+    5: "analytics runs refusals backstage dialog context synccontext completion",
     6: "signature blocks",
     7: "attempt active runner receiver catalogue watchdog service ops",
     8: "app",
@@ -30,7 +30,7 @@ FLOORS = {
 }
 """Each module of vertexkit, on its floor and, among those of one floor, from left to right: it
 imports from lower floors and from its left. A package named whole may import within itself."""
-WHOLE = ("analytics", "testing", "playground", "cli")
+WHOLE = ("analytics", "runs", "testing", "playground", "cli")
 """Packages that stand on one floor as a whole."""
 LAZY = ("cli", "testing.plugin")
 """Where imports may wait inside functions: a fast start of the command line and of pytest."""

@@ -99,3 +99,29 @@ async def test_pages_are_counted_from_one() -> None:
     async with answering(lambda n: {}) as bot:
         with pytest.raises(ValueError, match="from 1"):
             await bot.v2.conversations().page(0)
+
+
+async def test_dialogs_come_with_their_data_in_the_list_s_order() -> None:
+    """A few are asked for at once, those that are known are left out, and none is lost."""
+    platform = platform_of(60)
+    async with asking(platform) as bot:
+        listed = [dialog async for dialog in bot.v2.conversations(page_size=20)]
+        known = {str(dialog.id) for dialog in listed[:10]}
+        found = [
+            dialog async for dialog in bot.v2.conversations(page_size=20).detailed(4, known=known)
+        ]
+    assert [dialog.id for dialog in found] == [dialog.id for dialog in listed[10:]]
+    assert any(dialog.data for dialog in found)
+    assert not any(dialog.unread for dialog in found)
+    assert [entry.method for entry in platform.ledger].count("v2.conversation") == 50
+
+
+async def test_a_dialog_that_is_deleted_meanwhile_comes_without_its_data() -> None:
+    """What the list held of it is kept, and it says that the rest could not be read."""
+    platform = platform_of(5)
+    platform.fail("v2.conversation", status=404, after=2)
+    async with asking(platform) as bot:
+        found = [dialog async for dialog in bot.v2.conversations().detailed()]
+    assert [dialog.unread for dialog in found].count(True) == 1
+    assert len(found) == 5
+    assert all(dialog.name for dialog in found)

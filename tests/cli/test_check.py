@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 
+from tests.testing.threaded import threaded
+from vertexkit.testing import FakePlatform
+
 SECRET = "a-secret-that-nobody-will-guess-soon"
 EXAMPLES = """
 from pydantic import BaseModel, Field
@@ -152,3 +155,17 @@ def test_an_app_that_cannot_be_loaded_does_not_hide_the_rest(shell: Any) -> None
     findings = told(done)
     assert "broken.py:1" in findings["fail", "app"]
     assert ("fail", "secrets") in findings
+
+
+@pytest.mark.parametrize("password, level", [("demo", "ok"), ("guess", "fail"), ("", "fail")])
+def test_a_login_is_tried(shell: Any, password: str, level: str) -> None:
+    """The user of `ctx.dialog` is asked for at the platform: one request, and no password shown."""
+    with threaded(FakePlatform()) as base:
+        url = f"{base}/api"
+        done = shell.run(
+            "check", "hello:app", "--json", platform_url=url, login="demo", password=password
+        )
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    [login] = [each for each in found if each["about"] == "login"]
+    assert login["level"] == level
+    assert "guess" not in done.stdout + done.stderr

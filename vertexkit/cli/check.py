@@ -16,6 +16,7 @@ from rich.text import Text
 
 from vertexkit.app import App
 from vertexkit.blocks import Block
+from vertexkit.botone.bot import BotOne
 from vertexkit.cli.loading import find_app
 from vertexkit.cli.reach import Reach, reach
 from vertexkit.errors import VertexkitError
@@ -254,3 +255,18 @@ def _platform(settings: Settings) -> Iterator[Finding]:
                 f"this machine's clock is {answer.skew:+.0f} s beside the platform's",
                 "set the clock by NTP; deadlines do not depend on it, times in logs do",
             )
+        yield from _login(settings, url)
+
+
+def _login(settings: Settings, url: str) -> Iterator[Finding]:
+    """Of the user by whom `ctx.dialog` and `vertexkit dialogs` ask, if there is one."""
+    if not settings.login and not settings.password.get_secret_value():
+        return
+    mend = "set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD to those of a user of the platform"
+    try:
+        with BotOne.sync(url, settings.login, settings.password) as bot:
+            total = bot.v2.conversations(page_size=1).page().pagination.total
+    except VertexkitError as error:
+        yield Finding(Level.FAIL, "login", str(error), mend)
+    else:
+        yield Finding(Level.OK, "login", f"{settings.login} sees {total} dialogs")

@@ -117,6 +117,26 @@ def trigger(
 
 
 @cli.command()
+def replay(
+    run: Annotated[str, typer.Argument(help="A run's id, its beginning, its file, or last.")],
+    target: Target = None,
+    must_be_same: Annotated[
+        bool, typer.Option("--assert", help="Fail if anything differs from what was recorded.")
+    ] = False,
+    save_test: Annotated[
+        Path | None,
+        typer.Option(help="Write a pytest file that expects the same.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the current code on a recorded run, with the platform answering as it did then."""
+    from vertexkit.cli.replay import Wish, again
+
+    wish = Wish(run, target, must_be_same, save_test, as_json)
+    raise typer.Exit(again(wish))
+
+
+@cli.command()
 def platform(
     port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9000,
     host: Annotated[str, typer.Option(help="Listen here.")] = "127.0.0.1",

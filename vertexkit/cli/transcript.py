@@ -96,6 +96,11 @@ class Transcript:
         if not run.ok:
             self._line("done", _json(run.data), "dim", tail=f"  {seconds:.1f} s")
 
+    def recorded(self, run: str) -> None:
+        """Where all of it can be found again; programs need not know."""
+        if self._console.is_terminal:
+            self._line("", f"recorded: vertexkit replay {run}", "dim")
+
     def failure(self, failure: Failure) -> None:
         """Why the block failed, and where in the author's code."""
         self.hush()

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -20,9 +21,11 @@ from vertexkit.cli.transcript import Aside, Transcript
 from vertexkit.clock import Clock
 from vertexkit.context import Context
 from vertexkit.failure import Failure
+from vertexkit.runs import Head, Recorder, Shelf
 from vertexkit.settings import Settings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog, Run
+from vertexkit.testing.facts import ended, facts_of
 from vertexkit.testing.platform import FakePlatform
 
 TYPING = 0.7
@@ -63,7 +66,7 @@ def run_block(wish: Wish) -> int:
         aside = console.is_terminal and not wish.as_json
         stream = cast(BinaryIO, Aside(console)) if aside else sys.stderr.buffer
         logs.configure("console", level, stream, mute)
-    _, app = find_app(target)
+    found, app = find_app(target)
     block = find_block(app, name)
     schema = block.signature.input_schema()
     inputs = read_inputs(wish.inputs, wish.file, schema)
@@ -72,7 +75,9 @@ def run_block(wish: Wish) -> int:
         if not schema.get("additionalProperties"):
             transcript.stranger(stranger)
     try:
-        run, violations = asyncio.run(_run(app, block.name, inputs, transcript, wish))
+        run, violations = asyncio.run(
+            _run(app, block.name, inputs, transcript, replace(wish, target=found))
+        )
     finally:
         transcript.hush()
     if wish.as_json:
@@ -103,14 +108,32 @@ async def _run(
     dialog = FakeDialog(app, platform, patience=patience, **settings)
     app.on_failure = _showing(app.on_failure, transcript)
     transcript.call(block, inputs)
+    recorder = _recorder(block, inputs, wish.target or "", clock)
     async with dialog:
         dialog.subscribe(transcript.event)
+        if recorder is not None:
+            dialog.subscribe(recorder.event)
+            platform.subscribe(lambda entry: recorder.request(entry.at, **facts_of(entry)))
         began = clock.now()
         run = await dialog.run(block, **inputs)
         transcript.end(run, clock.now() - began)
+        if recorder is not None:
+            recorder.end(clock.now(), *ended(run))
+            transcript.recorded(recorder.head.id)
     for sentence in platform.violations:
         transcript.violation(sentence)
     return run, platform.violations
+
+
+def _recorder(block: str, inputs: dict[str, Any], target: str, clock: Clock) -> Recorder | None:
+    """Writes the run down; None where nothing can be written."""
+    shelf = Shelf()
+    run = shelf.new(block)
+    head = Head(run, block, target, inputs, datetime.now(UTC).isoformat(), "trigger")
+    try:
+        return Recorder(shelf.path(run), head, clock.now())
+    except OSError:
+        return None
 
 
 def _showing(hook: OnFailure | None, transcript: Transcript) -> OnFailure:

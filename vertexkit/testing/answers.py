@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import Message, Receive, Send
@@ -13,6 +14,8 @@ from vertexkit.testing.ledger import Exchange
 
 REFUSED = 403
 GARBAGE = b"<!DOCTYPE html>\n<html><body><h1>It works!</h1></body></html>\n"
+NOTED = 4096
+"""Bytes of an answer that the ledger keeps; of a larger one it keeps nothing."""
 EMPTY = (204, 304)
 """Statuses whose answer has no body."""
 
@@ -86,8 +89,11 @@ def written_down(exchange: Exchange, send: Send) -> Send:
         if exchange.left or exchange.withheld == "all":
             return
         if message["type"] == "http.response.start":
-            exchange.note(status=message["status"])
-        elif exchange.withheld == "half":
+            asked = Headers(raw=message.get("headers", [])).get("retry-after")
+            exchange.note(status=message["status"], retry_after=asked)
+        elif len(message.get("body", b"")) <= NOTED:
+            exchange.note(answer=message.get("body", b""))
+        if message["type"] == "http.response.body" and exchange.withheld == "half":
             body = message.get("body", b"")
             message = {**message, "body": body[: len(body) // 2], "more_body": True}
         await send(message)

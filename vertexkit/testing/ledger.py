@@ -24,6 +24,8 @@ class Entry:
         token: None if there was none that could be read.
         visit: which of the token's visits it was for: 1 for the first; None if for none.
         body: the bytes that came.
+        answer: the body that was answered, up to 4 KB, also where the caller did not get all.
+        retry_after: the header of this name.
         fault: the ordered fault that hit it, in words.
         processed: the platform did what the request asks for.
         status: what was answered; None if nothing was, or not yet.
@@ -41,6 +43,8 @@ class Entry:
     token: str | None = None
     visit: int | None = None
     body: bytes = b""
+    answer: bytes = b""
+    retry_after: str | None = None
     fault: str | None = None
     processed: bool = False
     status: int | None = None
