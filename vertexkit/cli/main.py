@@ -88,6 +88,23 @@ def run(
 
 
 @cli.command()
+def dev(
+    target: Target = None,
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8765,
+    host: Annotated[str, typer.Option(help="Listen here.")] = "127.0.0.1",
+    typing: Annotated[
+        float, typer.Option(min=0, max=60, help="Seconds that the bot types before a message.")
+    ] = 0.7,
+    seed: Annotated[int, typer.Option(help="Of what is made up: tokens, dialogs.")] = 0,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
+) -> None:
+    """Try blocks in a browser: the app with reload, the platform played, a page."""
+    from vertexkit.cli.dev import Wish, play
+
+    play(Wish(target, host, port, typing, seed, not no_open))
+
+
+@cli.command()
 def trigger(
     target: Target = None,
     block: Annotated[

@@ -94,6 +94,11 @@ class Faults:
         _check(fault)
         self._queues[fault.method].append(fault)
 
+    def forget(self) -> None:
+        """Nothing that was ordered and has not happened will."""
+        for queue in self._queues.values():
+            queue.clear()
+
     def chaos(self, rate: float, kinds: Sequence[str | int]) -> None:
         """Hit each request that no ordered fault hits with this probability.
 

@@ -24,9 +24,8 @@ from vertexkit.testing.vertex import METHODS, CallAgain, VertexPart
 from vertexkit.testing.visits import Dialog, Dialogs, Visit
 
 BASE_PATH = "/api"
-"""What all of the platform's paths begin with."""
+"""What all paths begin with."""
 DIALOG_PATHS = (f"{BASE_PATH}/v1/", f"{BASE_PATH}/v2/")
-
 SEEDED = 200
 LOGIN = "demo"
 """The password too."""
@@ -186,6 +185,10 @@ class FakePlatform:
         answer = body_of(body)
         self._faults.order(Fault(method, kind, status, header, answer, seconds, times, after))
 
+    def forget_faults(self) -> None:
+        """Nothing that was ordered and has not happened will."""
+        self._faults.forget()
+
     def chaos(self, rate: float, kinds: Sequence[str | int] = ("cut", "lost", 503)) -> None:
         """Hit each request that no ordered fault hits with this probability, by the seed.
 
@@ -200,12 +203,12 @@ class FakePlatform:
 
     @property
     def ledger(self) -> list[Entry]:
-        """All requests so far, in the order in which they came."""
+        """All requests so far, as they came."""
         return list(self._ledger.entries)
 
     @property
     def violations(self) -> list[str]:
-        """A sentence for each breach of the platform's rules."""
+        """A sentence for each breach of the rules."""
         return list(self._ledger.violations)
 
     @property

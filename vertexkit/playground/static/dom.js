@@ -1,0 +1,31 @@
+// Elements made of data: whatever is given as text stays text.
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && typeof value !== "string") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+export const find = (selector) => document.querySelector(selector);
+export const clear = (element) => (element.replaceChildren(), element);
+
+// JSON with its kinds told apart by colour; every part is a text node.
+export function json(value) {
+  const shown = make("pre", { class: "json" });
+  const text = JSON.stringify(value, null, 2) ?? "null";
+  const token = /("(?:\\.|[^"\\])*")(\s*:)?|\b(?:true|false|null)\b|-?\d[\d.eE+-]*/g;
+  let last = 0;
+  for (const found of text.matchAll(token)) {
+    shown.append(text.slice(last, found.index));
+    const kind = found[2] ? "k" : found[1] ? "s" : "n";
+    shown.append(make("span", { class: kind }, found[1] ?? found[0]), found[2] ?? "");
+    last = found.index + found[0].length;
+  }
+  shown.append(text.slice(last));
+  return shown;
+}
+export const seconds = (value) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`);

@@ -1,0 +1,134 @@
+// One run on the page: the dialog as a chat, the timeline, the result, the logs.
+import { clear, find, json, make, seconds } from "./dom.js";
+import { known, say } from "./words.js";
+
+const GOOD = new Set(["completed", "settled"]);
+const BAD = new Set(["parked", "crashed", "unknown", "abandoned", "fenced"]);
+const WARN = new Set(["retried", "send_retried", "complete_retried", "released"]);
+
+export class RunView {
+  constructor() {
+    this.chat = find("#chat");
+    this.timeline = find("#timeline");
+    this.result = find("#result");
+    this.logs = find("#logs");
+    this.show(null);
+  }
+
+  show(head, lines = []) {
+    this.head = head;
+    this.lines = [];
+    this.claims = this.warnings = this.logged = 0;
+    for (const part of [this.chat, this.timeline, this.result, this.logs, find("#chat-head")]) clear(part);
+    find("#buttons").hidden = !head;
+    find("#said").textContent = "";
+    find("#log-count").hidden = true;
+    if (!head) {
+      this.chat.append(make("li", { class: "empty" }, say("empty")));
+      return;
+    }
+    const when = new Date(head.started);
+    find("#chat-head").append(
+      make("span", { class: "what" }, head.block), " ",
+      make("span", { class: "quiet" }, `${when.toLocaleString()}${head.fault ? ` · ${say(`f_${head.fault}`)}` : ""} · seed ${head.seed}`));
+    this.chat.append(make("li", { class: "you" }, ...given(head.inputs)));
+    this.result.append(make("p", { class: "quiet" }, say("no_result")));
+    this.logs.append(make("li", { class: "nothing" }, say("no_logs")));
+    for (const line of lines) this.add(line);
+  }
+
+  typing() {
+    if (this.dots?.isConnected) return;
+    this.dots = make("li", { class: "bubble dots", "aria-label": "…" }, make("i"), make("i"), make("i"));
+    this.put(this.dots);
+  }
+
+  add(line) {
+    this.lines.push(line);
+    if (line.kind === "event") this.event(line);
+    else if (line.kind === "request") this.request(line);
+    else if (line.kind === "log") this.log(line);
+    else if (line.kind === "end") this.end(line);
+  }
+
+  event(line) {
+    const values = { ...line.fields, s: line.fields.seconds?.toFixed?.(1) ?? "", n: line.fields.attempt };
+    let name = `e_${line.name}`;
+    if (line.name === "claimed" && ++this.claims > 1) {
+      name = "e_claimed_again";
+      const before = this.lines.at(-2)?.name;
+      if (!WARN.has(before)) this.note(say("resumed"), "bad");
+    }
+    const kind = GOOD.has(line.name) ? "good" : BAD.has(line.name) ? "bad" : WARN.has(line.name) ? "warn" : "";
+    if (WARN.has(line.name)) this.note(say(name, values));
+    const shown = known(name) ? say(name, values) : line.name;
+    const reason = line.fields.why || line.fields.reason;
+    this.step(line.at, kind, make("span", {}, reason ? `${shown}: ${reason}` : shown));
+  }
+
+  request(line) {
+    this.dots?.remove();
+    const said = line.request?.text;
+    if (line.method === "send_message" && line.processed)
+      this.put(make("li", { class: "bubble" }, make("span", {}, String(said)), make("time", {}, `+${line.at.toFixed(2)} s`)));
+    const good = line.status >= 200 && line.status < 300 && !cut(line);
+    const status = line.status === null || cut(line) ? say("no_answer") : line.status;
+    const summary = make("summary", {}, `${say(line.method)} → ${status} `, make("span", { class: "took" }, seconds(line.seconds)));
+    const detail = make("details", {}, summary,
+      make("p", { class: "quiet" }, `${say("request")}: POST ${line.path}`), json({ token: "•••", ...line.request }),
+      make("p", { class: "quiet" }, say("answer") + (line.retry_after ? ` · Retry-After: ${line.retry_after}` : "")), json(line.answer));
+    this.step(line.at + line.seconds, good ? "talk" : "bad", detail);
+  }
+
+  log(line) {
+    this.logs.querySelector(".nothing")?.remove();
+    const bad = !["debug", "info"].includes(line.level);
+    this.warnings += bad;
+    const count = find("#log-count");
+    count.hidden = false;
+    count.textContent = String(++this.logged);
+    count.className = this.warnings ? "badge bad" : "badge";
+    const { exception, ...fields } = line.fields;
+    const rest = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ");
+    this.logs.append(make("li", { class: line.level }, `+${line.at.toFixed(3)}  ${line.level}  ${line.event} ${rest}${exception ? `\n${exception}` : ""}`));
+  }
+
+  end(line) {
+    this.dots?.remove();
+    const completions = this.lines.filter((each) => each.method === "complete" && each.processed);
+    const data = completions.at(-1)?.request?.data;
+    clear(this.result).append(json(line.outcome === "refused" ? line.answer : data));
+    if (line.outcome === "refused") this.note(say("refused") + refusal(line), "bad");
+    else if (line.outcome !== "completed") this.note(`${say(line.outcome)} ${line.code}`, "bad");
+    else if (line.code === "ok") this.note(say("completed"), "ok");
+    else this.note(`${say("failed")}${line.code}${data?.error?.message ? `: ${data.error.message}` : ""}`, "bad");
+  }
+
+  note(text, kind = "") {
+    this.put(make("li", { class: `note ${kind}` }, text));
+  }
+
+  put(item) {
+    const low = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 80;
+    this.chat.append(item);
+    if (low) this.chat.scrollTop = this.chat.scrollHeight;
+  }
+
+  step(at, kind, content) {
+    const when = make("span", { class: "at" }, at < 10 ? `+${at.toFixed(3)}` : `+${at.toFixed(1)}`);
+    this.timeline.append(make("li", { class: kind }, when, make("span", { class: "rail" }), make("div", { class: "step" }, content)));
+  }
+}
+
+const cut = (line) => ["half", "lost", "cut"].some((kind) => line.fault?.startsWith(kind));
+
+function given(inputs) {
+  const shown = Object.entries(inputs ?? {}).map(([name, value]) =>
+    make("div", {}, make("b", {}, `${name} `), typeof value === "string" ? value : JSON.stringify(value)));
+  return shown.length ? shown : ["{ }"];
+}
+
+function refusal(line) {
+  const wrong = (line.answer?.errors ?? []).map((each) => `${(each.loc ?? []).join(".")}: ${each.msg}`);
+  return wrong.join("; ") || line.answer?.detail || line.code;
+}
