@@ -26,7 +26,7 @@ help:  ## show this list
 demo: $(VENV)/.run  ## run one example block on the fake platform
 	@$(BIN)/vertexkit trigger example_blocks.loan:app loan -i amount=100000 -i months=12
 
-test: lint types  ## the gate: format, lint, types, tests, coverage
+test: lint types $(VENV)/.browser  ## the gate: format, lint, types, tests, coverage
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
@@ -60,6 +60,15 @@ lock:  ## pin again what pyproject.toml asks for
 clean:  ## remove the environment and all that tools left behind
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The page is looked at with Debian's Chromium; where there is none and none can be had, those
+# tests are skipped and say so.
+$(VENV)/.browser: $(VENV)/.dev
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+		echo "Installing Chromium for the tests of the page ..."; \
+		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } \
+		>/dev/null 2>&1 || echo "make: no Chromium: the tests of the page will be skipped" >&2; }
+	@touch $@
 
 # Each stamp lives in the environment it speaks of, so they come and go together.
 $(VENV)/.made:

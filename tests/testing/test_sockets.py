@@ -1,7 +1,6 @@
 """The fake platform behind a real server."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,13 +9,14 @@ import pytest
 import uvicorn
 
 from tests.testing.caller import Caller
+from vertexkit.cli.run import bind
 from vertexkit.testing.platform import FakePlatform
 
 
 @asynccontextmanager
 async def served(platform: FakePlatform) -> AsyncIterator[str]:
     """The platform behind a real uvicorn on a port of its own choice."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
+    with bind("127.0.0.1", 0) as door:
         server = uvicorn.Server(uvicorn.Config(platform, log_level="critical"))
         serving = asyncio.create_task(server.serve(sockets=[door]))
         try:

@@ -8,7 +8,6 @@ import io
 import json
 import os
 import signal
-import socket
 import sys
 import threading
 import traceback
@@ -19,8 +18,9 @@ import uvicorn
 from vertexkit import logs
 from vertexkit.app import App
 from vertexkit.catalogue import catalogue
-from vertexkit.cli.fault import place
+from vertexkit.cli.fault import FOREIGN, place
 from vertexkit.cli.loading import find_app
+from vertexkit.cli.run import bind
 from vertexkit.errors import VertexkitError
 from vertexkit.events import Event
 from vertexkit.settings import Settings
@@ -92,10 +92,17 @@ async def _serve(name: str, app: App, teller: Teller) -> None:
     # The playground has no use for secrets of the URL: nobody else reaches this machine's loopback.
     settings = Settings.load(url_secrets=(), host=HOST)
     clock = asyncio.get_running_loop()
-    logs.configure("json", settings.log_level, cast(BinaryIO, LogLines(teller, clock.time)))
-    with socket.create_server((HOST, 0)) as listener:
+    writer = logs.configure(
+        "json", settings.log_level, cast(BinaryIO, LogLines(teller, clock.time))
+    )
+
+    def tell(event: Event) -> None:
+        writer.flush()  # what was logged before it comes before it
+        teller.event(event)
+
+    with bind(HOST, 0) as listener:
         async with app.started(settings) as service:
-            service.events.subscribe(teller.event)
+            service.events.subscribe(tell)
             config = uvicorn.Config(
                 app.face(service),
                 lifespan="off",
@@ -118,10 +125,11 @@ def _broken(teller: Teller, error: BaseException) -> None:
     """Say what is wrong, and where in the author's code."""
     cause = error.__cause__ if isinstance(error, VertexkitError) and error.__cause__ else error
     where, source = place(cause)
-    trace = traceback.format_exception(cause)
-    own = [line for line in trace if "vertexkit/" not in line and "<frozen" not in line]
+    frames = traceback.extract_tb(cause.__traceback__)
+    own = [frame for frame in frames if not frame.filename.startswith(FOREIGN)]
+    lines = [*traceback.format_list(own), *traceback.format_exception_only(cause)]
     teller.tell(
-        "broken", error=str(error), place=where, source=source, traceback="".join(own).rstrip()
+        "broken", error=str(error), place=where, source=source, traceback="".join(lines).rstrip()
     )
 
 

@@ -24,7 +24,7 @@ from vertexkit.playground.switch import SWITCHES
 from vertexkit.runs import RecordedRun
 from vertexkit.testing.as_test import as_test, name_of
 from vertexkit.testing.description import describe
-from vertexkit.testing.platform import BASE_PATH
+from vertexkit.testing.platform import BASE_PATH, ConnectionCut
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -197,8 +197,14 @@ class _Split:
         self._pages, self._platform = pages, platform
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        asked = scope["type"] == "http" and scope["path"].startswith(f"{BASE_PATH}/")
-        await (self._platform if asked else self._pages)(scope, receive, send)
+        if scope["type"] != "http" or not scope["path"].startswith(f"{BASE_PATH}/"):
+            await self._pages(scope, receive, send)
+            return
+        try:
+            await self._platform(scope, receive, send)
+        except ConnectionCut:
+            # A server cannot cut a connection for its app: 500 tells the caller as little.
+            await Response(status_code=500)(scope, receive, send)
 
 
 class _Guarded:

@@ -35,7 +35,7 @@ SWITCHES: dict[str, Switch] = {
     ),
     "slow": Switch(({"method": SEND, "kind": "slow", "seconds": SLOW},)),
     "lost": Switch(
-        ({"method": SEND, "kind": "half"}, {"method": COMPLETE, "kind": "half"}),
+        ({"method": SEND, "kind": "lost"}, {"method": COMPLETE, "kind": "lost"}),
     ),
     "gone": Switch(({"method": SEND, "kind": "gone", "after": 1},)),
     "duplicate": Switch(calls=2),

@@ -73,9 +73,8 @@ function label(schema, name, required, id) {
 
 function about(schema) {
   const parts = [schema.description];
-  if (schema.default !== undefined && schema.default !== null && schema.default !== "") parts.push(`= ${text(schema.default)}`);
-  const examples = (schema.examples ?? []).slice(0, 3).map(text);
-  if (examples.length) parts.push(`${examples.join(", ")}`);
+  const examples = (schema.examples ?? []).slice(0, 3).map(text); // a single one is in the field
+  if (examples.length > 1) parts.push(examples.join(", "));
   const shown = parts.filter(Boolean).join(" · ");
   return shown ? make("p", { class: "quiet" }, shown) : null;
 }
@@ -114,7 +113,8 @@ class Line {
       oninput: () => (this.touched = true),
     });
     this.element = make("label", { class: "field" }, label(schema, name, required, id), this.input, about(schema));
-    if (required && schema.examples?.length) this.write(schema.examples[0]);
+    if (schema.examples?.length && (required || schema.default === undefined)) this.write(schema.examples[0]);
+    this.touched = false;
   }
   read() {
     const given = this.input.value;
@@ -136,7 +136,7 @@ class Flag {
     Object.assign(this, { schema, required, touched: false });
     this.input = make("input", { type: "checkbox", checked: schema.default === true, onchange: () => (this.touched = true) });
     const said = make("span", {}, schema.title || name);
-    this.element = make("div", { class: "field" }, make("label", { class: "field row" }, said, this.input), about({ ...schema, default: undefined }));
+    this.element = make("div", { class: "field" }, make("label", { class: "field row" }, said, this.input), about(schema));
   }
   read() {
     return this.touched || this.required ? this.input.checked : undefined;
@@ -157,7 +157,7 @@ class Choice {
     const empty = schema.default !== undefined ? `= ${text(schema.default)}` : required ? say("choose") : say("not_given");
     this.input = make("select", { id, name }, make("option", { value: "" }, empty),
       ...schema.enum.map((each, at) => make("option", { value: String(at) }, text(each))));
-    this.element = make("label", { class: "field" }, label(schema, name, required, id), this.input, about({ ...schema, default: undefined }));
+    this.element = make("label", { class: "field" }, label(schema, name, required, id), this.input, about(schema));
     if (required && schema.examples?.length) this.write(schema.examples[0]);
   }
   read() {
@@ -186,22 +186,32 @@ class Constant {
   }
 }
 
+// A model within a model. One that may be left out is left out until it is ticked.
 class Group {
   constructor(schema, name, required, form) {
     Object.assign(this, { required });
     this.fields = new Fields(schema, form);
-    const legend = make("span", { class: "legend" }, schema.title || name);
-    this.element = make("fieldset", { "aria-label": schema.title || name }, legend, about({ ...schema, default: undefined }), this.fields.element);
+    const title = schema.title || name;
+    this.given = make("input", { type: "checkbox", "aria-label": title, checked: required, onchange: () => this.open() });
+    const legend = required
+      ? make("span", { class: "legend" }, title)
+      : make("label", { class: "field row" }, make("span", {}, title), this.given);
+    this.element = make("fieldset", { "aria-label": title }, legend, about(schema), this.fields.element);
+    this.open();
+  }
+  open() {
+    this.fields.element.hidden = !this.given.checked;
   }
   read() {
-    const read = this.fields.read();
-    return this.required || Object.keys(read).length ? read : undefined;
+    return this.given.checked ? this.fields.read() : undefined;
   }
   write(value) {
-    this.fields.write(value ?? {});
+    this.given.checked = this.required || (value !== undefined && value !== null);
+    this.open();
+    if (this.given.checked) this.fields.write(value ?? {});
   }
   missing() {
-    return this.required || this.read() !== undefined ? this.fields.missing() : [];
+    return this.given.checked ? this.fields.missing() : [];
   }
 }
 

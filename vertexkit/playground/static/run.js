@@ -70,7 +70,7 @@ export class RunView {
     this.dots?.remove();
     const said = line.request?.text;
     if (line.method === "send_message" && line.processed)
-      this.put(make("li", { class: "bubble" }, make("span", {}, String(said)), make("time", {}, `+${line.at.toFixed(2)} s`)));
+      this.put(make("li", { class: "bubble" }, make("span", {}, String(said)), make("time", {}, `+${(line.at + line.seconds).toFixed(2)} s`)));
     const good = line.status >= 200 && line.status < 300 && !cut(line);
     const status = line.status === null || cut(line) ? say("no_answer") : line.status;
     const summary = make("summary", {}, `${say(line.method)} → ${status} `, make("span", { class: "took" }, seconds(line.seconds)));

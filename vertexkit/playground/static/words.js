@@ -59,7 +59,7 @@ const TEXTS = {
   d_rate_limit: ["The first two tries of a message are answered 429: come back in 2 s.", "Первые две попытки сообщения получают 429: вернитесь через 2 с."],
   d_server_error: ["A message gets 503 with Retry-After, the completion twice 502.", "Сообщение получает 503 с Retry-After, завершение — дважды 502."],
   d_slow: ["A message is answered after 4 s.", "На сообщение отвечают через 4 с."],
-  d_lost: ["The platform does it, but half of its answer is cut off: nobody can tell. It is not sent twice.", "Платформа всё сделала, но ответ обрывается: узнать нельзя. Дважды не отправляется."],
+  d_lost: ["The platform does what is asked, but its answer is lost: nobody can tell. No message is sent twice.", "Платформа всё сделала, но её ответ потерян: узнать нельзя. Ни одно сообщение не уйдёт дважды."],
   d_gone: ["From the second message on: 403.", "Со второго сообщения: 403."],
   d_duplicate: ["The same call again, at once: the handler runs once.", "Тот же вызов ещё раз: обработчик выполняется один раз."],
   d_crash: ["kill -9 after so many messages; the journal brings the run back, and no message comes twice.", "kill -9 после стольких сообщений; журнал возвращает выполнение, и ни одно сообщение не повторится."],
