@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -12,7 +12,7 @@ from prometheus_client.registry import Collector
 
 from vertexkit.botone.wire import Answer, Wire
 from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
-from vertexkit.events import Event, Events
+from vertexkit.events import Events
 from vertexkit.exposition import Snapshot, gather
 
 WORK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
@@ -22,6 +22,13 @@ MOMENTS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 CODES = 64
 """Different codes of authors' failures that are told apart; the rest is `other`, so that a code
 made of an input cannot fill the memory."""
+
+# Events, and the label under which each is counted.
+ANSWERED = {"accepted": "accepted", "duplicate": "duplicate"}
+SENT = {"sent": "sent", "unknown": "unknown", "unsent": "unsent"}
+RETRIED = {"retried": "handler", "send_retried": "message", "complete_retried": "completion"}
+INTERRUPTED = {name: name for name in ("abandoned", "fenced", "released", "unwritten")}
+REFUSED = {"refused": "completed", "refusal_failed": "failed", "refusal_dropped": "dropped"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +113,7 @@ class Metrics:
         )
         self._retries = self._counter("retries", "What was tried again.", "block", "what")
         self._refusals = self._counter(
-            "refusals", "Blocks of refused calls that were to be completed as failed.", "outcome"
+            "refusals", "Blocks of refused calls that were to be completed.", "code", "outcome"
         )
         self._requests = self._counter(
             "platform_requests", "Requests to the platform.", "method", "status"
@@ -159,7 +166,7 @@ class Metrics:
 
     def follow(self, events: Events) -> None:
         """Count what these events tell."""
-        events.subscribe(self._heard)
+        events.count(self._counters())
 
     def wire(self, wire: Wire) -> Wire:
         """A wire whose requests are counted and timed."""
@@ -192,30 +199,45 @@ class Metrics:
         self._count(self._requests, method, status)
         self._time(self._request_time, method, seconds)
 
-    def _heard(self, event: Event) -> None:
-        block, fields = event.block, event.fields
-        match event.name:
-            case "accepted" | "duplicate":
-                self._count(self._calls, block, event.name)
-            case "claimed":
-                if fields["attempt"] == 1:
-                    self._time(self._wait, block, fields["waited"])
-            case "sent" | "unknown" | "unsent":
-                self._count(self._messages, block, event.name)
-            case "settled":
-                code = self._known(fields["code"])
-                self._count(self._settled, block, fields["outcome"], code)
-                self._time(self._duration, block, fields["seconds"])
-            case "retried" | "send_retried" | "complete_retried":
-                self._count(self._retries, block, RETRIED[event.name])
-            case "fenced" | "unwritten" | "released" | "abandoned":
-                self._count(self._interrupted, block, event.name)
-            case "refused" | "refusal_failed" | "refusal_dropped":
-                self._count(self._refusals, REFUSED[event.name])
+    def _counters(self) -> dict[str, Callable[[str, dict[str, Any]], None]]:
+        """What each event is counted by."""
+        tables = (
+            (self._calls, ANSWERED),
+            (self._messages, SENT),
+            (self._retries, RETRIED),
+            (self._interrupted, INTERRUPTED),
+        )
+        counters = {
+            name: _counting(counter, label)
+            for counter, labels in tables
+            for name, label in labels.items()
+        }
+        counters |= {name: self._refusing(label) for name, label in REFUSED.items()}
+        return counters | {"claimed": self._claimed, "settled": self._ended}
+
+    def _refusing(self, outcome: str) -> Callable[[str, dict[str, Any]], None]:
+        return lambda _, fields: self._count(self._refusals, fields["code"], outcome)
+
+    def _claimed(self, block: str, fields: dict[str, Any]) -> None:
+        if fields["attempt"] == 1:
+            self._time(self._wait, block, fields["waited"])
+
+    def _ended(self, block: str, fields: dict[str, Any]) -> None:
+        self._count(self._settled, block, fields["outcome"], self._known(fields["code"]))
+        self._time(self._duration, block, fields["seconds"])
 
 
-RETRIED = {"retried": "handler", "send_retried": "message", "complete_retried": "completion"}
-REFUSED = {"refused": "completed", "refusal_failed": "failed", "refusal_dropped": "dropped"}
+def _counting(counter: Counter, label: str) -> Callable[[str, dict[str, Any]], None]:
+    """Counts an event under its block and this label."""
+    children: dict[str, Counter] = {}
+
+    def count(block: str, _: dict[str, Any]) -> None:
+        child = children.get(block)
+        if child is None:
+            child = children[block] = counter.labels(block, label)
+        child.inc()
+
+    return count
 
 
 class _Now(Collector):
