@@ -72,6 +72,19 @@ class Token:
             self._claims, self._claims_read = read_claims(self._secret), True
         return self._claims
 
+    @property
+    def whose(self) -> dict[str, Any]:
+        """Its dialog, as log lines name it by what the token claims; empty if it is no JWT."""
+        claims = self.claims
+        if claims is None:
+            return {}
+        return {
+            "instance": claims.instance,
+            "dialog": claims.dialog_id,
+            "vertex": claims.vertex_id,
+            "session": claims.session_id,
+        }
+
     def __repr__(self) -> str:
         return f"Token({self.fingerprint})"
 

@@ -48,13 +48,7 @@ _bound: contextvars.ContextVar[tuple[dict[str, Any], bytes, re.Pattern[bytes] | 
 
 def bind(execution: Execution, attempt: int = 0) -> None:
     """Put this execution on every line that this task, and what it starts, will log."""
-    fields: dict[str, Any] = {"execution": execution.id, "block": execution.block}
-    claims = execution.token.claims
-    if claims is not None:
-        fields["instance"] = claims.instance
-        fields["dialog"] = claims.dialog_id
-        fields["vertex"] = claims.vertex_id
-        fields["session"] = claims.session_id
+    fields = {"execution": execution.id, "block": execution.block, **execution.token.whose}
     if attempt:
         fields["attempt"] = attempt
     secret = execution.token.reveal()

@@ -26,7 +26,8 @@ made of an input cannot fill the memory."""
 LOUD = ("accepted", "queue_full", "overloaded", "journal_unavailable")
 """Answers to calls, and below ends of executions, that each block shows from the start on: an alert
 sees the first of them only if there was a 0 before."""
-ENDS = (("completed", "ok"), ("parked", "attempts"), ("parked", "unreachable"))
+PARKED = ("attempts", "internal", "nondeterministic", "refused", "unknown", "unreachable")
+ENDS = (("completed", "ok"), *(("parked", code) for code in PARKED))
 
 Counter = Callable[[str, dict[str, Any]], None]
 """Called with an event's block and fields."""

@@ -201,8 +201,11 @@ class Receiver:
         try:
             acceptance = await self._inbox.accept(name, token, call.inputs, body)
         except QueueFull:
+            log.info("turned_away", block=name, code="queue_full", **token.whose)
             return self._full(token)
-        except JournalUnavailable:
+        except JournalUnavailable as error:
+            said = {"code": "journal_unavailable", "reason": str(error)}
+            log.info("turned_away", block=name, **said, **token.whose)
             return problem(
                 503,
                 "journal_unavailable",
