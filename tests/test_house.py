@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
-    1: "errors execution clock units sentence step problems botone botone.models botone.turns",
+    1: "errors execution clock units sentence step problems spans tracing botone botone.models botone.turns",
     2: "settings call logs events cutter journal.record journal.base botone.wire exposition figures metrics",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
     "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import structlog
 
-from vertexkit import logs
+from vertexkit import logs, spans
 from vertexkit.attempt import Attempt, House, Park, Shutdown, Verdict
 from vertexkit.backstage import Backstage
 from vertexkit.blocks import Block
@@ -85,9 +85,25 @@ class Active:
     async def _run(
         self, at_rest: Callable[["Active"], None], at_end: Callable[["Active"], None]
     ) -> None:
+        execution, attempt = self.lease.execution, self.lease.attempt
+        claims = execution.token.claims
+        with spans.span(
+            "execution",
+            execution.block,
+            "consumer",
+            parent=execution.trace,
+            execution=execution.id,
+            attempt=attempt,
+            dialog=claims and claims.dialog_id,
+        ):
+            logs.bind(execution, attempt)
+            self._tell("claimed", attempt=attempt, waited=self._waited())
+            await self._see_through(at_rest, at_end)
+
+    async def _see_through(
+        self, at_rest: Callable[["Active"], None], at_end: Callable[["Active"], None]
+    ) -> None:
         lease = self.lease
-        logs.bind(lease.execution, lease.attempt)
-        self._tell("claimed", attempt=lease.attempt, waited=self._waited())
         try:
             outcome: Outcome | None
             if lease.result is not None:
@@ -204,6 +220,7 @@ class Active:
             await self._release()
             return
         await journal.settle(self.lease, outcome)
+        spans.note(outcome=outcome.ending.value, code=outcome.code)
         said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
         if outcome.ending is Ending.PARKED:
             self._tell("parked", code=outcome.code)

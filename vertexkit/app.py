@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 import structlog
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vertexkit import logs
+from vertexkit import logs, spans
 from vertexkit.attempt import Middleware, OnFailure
 from vertexkit.blocks import Blocks, BlockTerms
 from vertexkit.botone.wire import AiohttpWire, Wire
@@ -117,6 +118,7 @@ class App:
         clock: Clock | None = None,
         wire: Wire | None = None,
         journal: Journal | None = None,
+        tracing: bool = False,
     ) -> AsyncIterator[Service]:
         """The app at work, from the author's lifespan to the drain.
 
@@ -125,6 +127,7 @@ class App:
             clock: instead of real time, for tests.
             wire: instead of sockets, for tests.
             journal: instead of the one that the settings name.
+            tracing: set OpenTelemetry up as the environment says, unless the author has.
 
         Raises:
             DefinitionError: the app has no block.
@@ -142,6 +145,9 @@ class App:
             state: Any = None
             if self.lifespan is not None:
                 state = await stack.enter_async_context(self.lifespan(self))
+            if tracing and (send_rest := spans.set_up()) is not None:
+                stack.push_async_callback(to_thread.run_sync, send_rest)
+            spans.start()
             service = Service(self, settings, clock, wire, journal, state)
             await service.runner.start(service.break_off)
             stack.push_async_callback(service.drain)
@@ -165,7 +171,7 @@ class App:
         file = None if self.owner is not None else file_of(settings.journal)
         async with (
             OpsPort(settings.host, settings.ops_port, shared=self.owner is not None) as port,
-            self.started(settings, journal=journal) as service,
+            self.started(settings, journal=journal, tracing=True) as service,
             letting_in(service.journal, file),
             service.watchdog,
         ):

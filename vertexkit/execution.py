@@ -157,6 +157,8 @@ class Execution:
     """The call's body as it came. It holds the token."""
     accepted_at: float = 0.0
     """Unix seconds."""
+    trace: str = field(default="", compare=False)
+    """The call's span as a `traceparent`. Not in a file: after a restart it is gone."""
 
     @property
     def key(self) -> bytes:

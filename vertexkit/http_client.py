@@ -6,6 +6,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import HttpxAiohttpClient
 
+from vertexkit import spans
+
 TIMEOUT = httpx.Timeout(10.0, connect=5.0)
 """Seconds for each wait of a request: a dialog is waiting too."""
 LIMITS = httpx.Limits(max_connections=100, keepalive_expiry=4.0)
@@ -39,6 +41,7 @@ class _Client(HttpxAiohttpClient):
     """
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        spans.hand_on(request.headers)
         try:
             return await super().send(request, **options)
         except httpx.ConnectTimeout as error:

@@ -18,6 +18,7 @@ import structlog
 from pydantic_core import to_json
 from structlog.typing import Processor
 
+from vertexkit import spans
 from vertexkit.execution import Execution
 
 FLUSH_AFTER = 0.05
@@ -166,7 +167,10 @@ class _Handler(logging.Handler):
 
 def _add_execution(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     bound = _bound.get()
-    return {**bound[0], **event} if bound is not None else event
+    if bound is not None:
+        event = {**bound[0], **event}
+    spans.on_line(event)
+    return event
 
 
 class _Stamp:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from vertexkit import spans
 from vertexkit.blocks import Block
 from vertexkit.botone.vertex import Address
 from vertexkit.call import Call, RawCall, ReadCall
@@ -119,14 +120,21 @@ class Receiver:
         if self.closed:
             return problem(503, "shutting_down", "This service is stopping.", retry_after=COME_BACK)
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        # Without a name in the URL it is the only block.
+        name = scope["path_params"].get("name") or next(iter(self._blocks))
+        known = name if name in self._blocks else "?"
+        with spans.span("call", known, "server", parent=headers.get("traceparent", "")):
+            return await self._take(name, scope, headers, receive)
+
+    async def _take(
+        self, name: str, scope: Scope, headers: Mapping[str, str], receive: Receive
+    ) -> ASGIApp:
         try:
             body = await self._read_body(headers, receive)
             query = scope["query_string"].decode("latin-1")
             call, token = self._read(RawCall(scope["path"], body, headers, query))
         except CallError as error:
             return problem(error.status, error.code, error.detail)
-        # Without a name in the URL it is the only block.
-        name = scope["path_params"].get("name") or next(iter(self._blocks))
         return await self._accept(name, call, token, body)
 
     async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
