@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
@@ -15,6 +16,7 @@ from vertexkit.errors import Fenced, JournalUnavailable, Retry
 from vertexkit.execution import Ending, Outcome
 from vertexkit.failure import Failure
 from vertexkit.journal.base import Lease, Result
+from vertexkit.redaction import redacted
 
 log = structlog.get_logger("vertexkit")
 
@@ -165,8 +167,9 @@ class Active:
             case Fenced():
                 raise verdict
             case Retry() if self._last_call is None:
-                self._tell("retried", seconds=verdict.after, why=verdict.reason)
-                await self._backstage.journal.release(self.lease, verdict.after, verdict.reason)
+                why = redacted(verdict.reason)  # the journal keeps it longer than the token
+                self._tell("retried", seconds=verdict.after, why=why)
+                await self._backstage.journal.release(self.lease, verdict.after, why)
                 return None
             case _ if self._backstage.journal.survives and self._may_run_again():
                 await self._release()
@@ -216,6 +219,8 @@ class Active:
     async def _settle(self, outcome: Outcome) -> None:
         """Write the outcome down; this is the end of it."""
         journal = self._backstage.journal
+        if outcome.reason:
+            outcome = replace(outcome, reason=redacted(outcome.reason))
         if self._last_call is not None and outcome.code == UNREACHABLE and journal.survives:
             await self._release()
             return

@@ -14,7 +14,7 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vertexkit import logs, spans
+from vertexkit import logs, redaction, spans
 from vertexkit.attempt import Middleware, OnFailure
 from vertexkit.blocks import Blocks, BlockTerms
 from vertexkit.botone.wire import AiohttpWire, Wire
@@ -166,7 +166,7 @@ class App:
         writer = None
         if not structlog.is_configured():
             writer = logs.configure(settings.log_format, settings.log_level)
-        logs.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
+        redaction.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
         journal = None if self.owner is None else RemoteJournal(self.owner)
         file = None if self.owner is not None else file_of(settings.journal)
         async with (

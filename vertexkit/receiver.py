@@ -19,6 +19,7 @@ from vertexkit.execution import Token
 from vertexkit.failure import Failure
 from vertexkit.inbox import Inbox
 from vertexkit.problems import Problem, problem, shown
+from vertexkit.redaction import hold, redacted
 from vertexkit.refusals import Refusals
 from vertexkit.settings import Settings
 
@@ -134,7 +135,7 @@ class Receiver:
             query = scope["query_string"].decode("latin-1")
             call, token = self._read(RawCall(scope["path"], body, headers, query))
         except CallError as error:
-            return problem(error.status, error.code, error.detail)
+            return problem(error.status, error.code, redacted(error.detail))
         return await self._accept(name, call, token, body)
 
     async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
@@ -195,6 +196,7 @@ class Receiver:
         try:
             block.signature.read(call.inputs)
         except ValidationError as error:
+            hold(token)  # a validator of the author's may have said it
             self._refusals.refuse(token, Failure("invalid_input"))
             return problem(
                 422,
@@ -203,6 +205,7 @@ class Receiver:
                 errors=shown(error.errors(include_input=False, include_url=False)),
             )
         except Exception:
+            hold(token)
             log.exception("validation_failed", block=name)
             self._refusals.refuse(token, Failure("internal"))
             return problem(500, "internal", "The block's own validation failed; see the log.")
