@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from vertexkit import logs
+from vertexkit import logs, redaction
 
 
 @pytest.fixture(autouse=True)
@@ -14,6 +14,7 @@ def logging_as_it_was() -> Iterator[None]:
     """Whoever serves an app sets logging up for the whole process."""
     root = logging.getLogger()
     handlers, level, bound = list(root.handlers), root.level, logs._bound.get()
+    held = redaction._held.get()
     configured = structlog.get_config() if structlog.is_configured() else None
     yield
     root.handlers[:] = handlers
@@ -23,4 +24,6 @@ def logging_as_it_was() -> Iterator[None]:
     else:  # a fixture that lives longer than this test
         structlog.configure(**configured)
     logs._bound.set(bound)
-    logs._secrets.clear()
+    redaction._held.set(held)
+    redaction._secrets.clear()
+    redaction._recent.clear()

@@ -4,7 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge
 from prometheus_client.parser import text_string_to_metric_families
 
-from vertexkit import logs
+from vertexkit import redaction
 from vertexkit.exposition import Snapshot, Tally, gather, total, written
 
 
@@ -57,7 +57,7 @@ def test_what_the_dead_have_counted_stays() -> None:
 @pytest.mark.parametrize("secret", ["s3cret/of=the url", "eyJhbGciOi.eyJpbnN0Y.c2ln"])
 def test_no_figure_shows_a_secret(secret: str) -> None:
     """A label that holds one, as an author's may, is masked."""
-    logs.keep_secret([secret])
+    redaction.keep_secret([secret])
     registry = CollectorRegistry()
     Counter("author", "Of an author's.", ["who"], registry=registry).labels(secret).inc()
     text = written(gather(registry)).decode()

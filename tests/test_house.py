@@ -11,8 +11,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
-    1: "errors execution clock units plain blocking chunks sentence step problems botone botone.models botone.turns",
-    2: "settings call logs events cutter journal.record journal.base botone.wire exposition metrics",
+    1: "errors execution clock units plain blocking chunks sentence step spans tracing botone botone.models botone.turns",
+    2: "settings call redaction logs problems events cutter journal.record journal.base botone.wire exposition figures metrics",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
     "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "
     "journal.encoding journal.frames journal.questions journal.place journal.owner journal.remote "

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from vertexkit import App, Context, logs
+from vertexkit import App, Context, logs, redaction
 from vertexkit.execution import Execution, Token
 from vertexkit.testing import FakeDialog
 
@@ -119,7 +119,7 @@ def test_a_jwt_is_masked_wherever_it_comes_from() -> None:
 def test_secrets_of_urls_are_masked() -> None:
     """What `keep_secret` was told is on no line; an empty one masks nothing."""
     stream = configured()
-    logs.keep_secret(["the-urls-secret", ""])
+    redaction.keep_secret(["the-urls-secret", ""])
     structlog.get_logger("any").info("GET /blocks/a?key=the-urls-secret")
     [line] = read(stream)
     assert line["event"] == "GET /blocks/a?key=[secret]"

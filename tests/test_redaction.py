@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from vertexkit import logs
+from vertexkit import logs, redaction
 from vertexkit.execution import Execution, Token
 
 SECRETS = [
@@ -50,7 +50,7 @@ def ways(secret: str) -> dict[str, str]:
 def test_a_secret_is_masked_however_it_is_written(secret: str, form: str) -> None:
     """Quoted, escaped, escaped twice, as a part of a URL: the operator's secrets do not show."""
     stream = configured(form)
-    logs.keep_secret([secret])
+    redaction.keep_secret([secret])
     for way, text in ways(secret).items():
         stream.truncate(0)
         stream.seek(0)

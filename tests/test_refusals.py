@@ -53,6 +53,12 @@ class Desk:
         return [event.name for event in self.told]
 
 
+def said_of(desk: Desk) -> dict[str, Any]:
+    """What an operator reads of the refused call: never the token, but the dialog."""
+    token = Token(desk.token)
+    return {"token": token.fingerprint, "code": "invalid_input", **token.whose}
+
+
 @pytest.fixture
 async def desk() -> AsyncIterator[Desk]:
     desk = Desk()
@@ -66,7 +72,7 @@ async def test_a_refused_call_ends_its_block_as_failed(desk: Desk) -> None:
     assert desk.completions == [SAID]
     [event] = desk.told
     assert event.name == "refused"
-    assert event.fields == {"token": Token(desk.token).fingerprint, "code": "invalid_input"}
+    assert event.fields == said_of(desk)
 
 
 async def test_refusing_does_not_wait(desk: Desk) -> None:
@@ -156,7 +162,7 @@ async def test_a_flood_of_refusals_is_bounded() -> None:
     desk.refusals.refuse(Token(desk.token), INVALID)
     [event] = desk.told
     assert event.name == "refusal_dropped"
-    assert event.fields == {"token": Token(desk.token).fingerprint, "code": "invalid_input"}
+    assert event.fields == said_of(desk)
     await desk.refusals.drain(30)
     assert all(desk.platform.visit(token).completions for token in tokens)
     assert not desk.completions

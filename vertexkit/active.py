@@ -3,10 +3,11 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import structlog
 
-from vertexkit import logs
+from vertexkit import logs, spans
 from vertexkit.attempt import Attempt, House, Park, Shutdown, Verdict
 from vertexkit.backstage import Backstage
 from vertexkit.blocks import Block
@@ -15,6 +16,7 @@ from vertexkit.errors import Fenced, JournalUnavailable, Retry
 from vertexkit.execution import Ending, Outcome
 from vertexkit.failure import Failure
 from vertexkit.journal.base import Lease, Result
+from vertexkit.redaction import redacted
 
 log = structlog.get_logger("vertexkit")
 
@@ -85,9 +87,25 @@ class Active:
     async def _run(
         self, at_rest: Callable[["Active"], None], at_end: Callable[["Active"], None]
     ) -> None:
+        execution, attempt = self.lease.execution, self.lease.attempt
+        claims = execution.token.claims
+        with spans.span(
+            "execution",
+            execution.block,
+            "consumer",
+            parent=execution.trace,
+            execution=execution.id,
+            attempt=attempt,
+            dialog=claims and claims.dialog_id,
+        ):
+            logs.bind(execution, attempt)
+            self._tell("claimed", attempt=attempt, waited=self._waited())
+            await self._see_through(at_rest, at_end)
+
+    async def _see_through(
+        self, at_rest: Callable[["Active"], None], at_end: Callable[["Active"], None]
+    ) -> None:
         lease = self.lease
-        logs.bind(lease.execution, lease.attempt)
-        self._tell("claimed", attempt=lease.attempt, waited=self._waited())
         try:
             outcome: Outcome | None
             if lease.result is not None:
@@ -149,8 +167,9 @@ class Active:
             case Fenced():
                 raise verdict
             case Retry() if self._last_call is None:
-                self._tell("retried", seconds=verdict.after, why=verdict.reason)
-                await self._backstage.journal.release(self.lease, verdict.after, verdict.reason)
+                why = redacted(verdict.reason)  # the journal keeps it longer than the token
+                self._tell("retried", seconds=verdict.after, why=why)
+                await self._backstage.journal.release(self.lease, verdict.after, why)
                 return None
             case _ if self._backstage.journal.survives and self._may_run_again():
                 await self._release()
@@ -200,10 +219,13 @@ class Active:
     async def _settle(self, outcome: Outcome) -> None:
         """Write the outcome down; this is the end of it."""
         journal = self._backstage.journal
+        if outcome.reason:
+            outcome = replace(outcome, reason=redacted(outcome.reason))
         if self._last_call is not None and outcome.code == UNREACHABLE and journal.survives:
             await self._release()
             return
         await journal.settle(self.lease, outcome)
+        spans.note(outcome=outcome.ending.value, code=outcome.code)
         said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
         if outcome.ending is Ending.PARKED:
             self._tell("parked", code=outcome.code)

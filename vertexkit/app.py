@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
 import structlog
+from anyio import to_thread
 from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vertexkit import logs
+from vertexkit import logs, redaction, spans
 from vertexkit.attempt import Middleware, OnFailure
 from vertexkit.blocks import Blocks, BlockTerms
 from vertexkit.botone.wire import AiohttpWire, Wire
@@ -119,6 +120,7 @@ class App:
         wire: Wire | None = None,
         journal: Journal | None = None,
         client: Client | None = None,
+        tracing: bool = False,
     ) -> AsyncIterator[Service]:
         """The app at work, from the author's lifespan to the drain.
 
@@ -128,6 +130,7 @@ class App:
             wire: instead of sockets, for tests.
             journal: instead of the one that the settings name.
             client: for `ctx.dialog` instead of sockets, for tests; it is not closed.
+            tracing: set OpenTelemetry up as the environment says, unless the author has.
 
         Raises:
             DefinitionError: the app has no block.
@@ -145,6 +148,9 @@ class App:
             state: Any = None
             if self.lifespan is not None:
                 state = await stack.enter_async_context(self.lifespan(self))
+            if tracing and (send_rest := spans.set_up()) is not None:
+                stack.push_async_callback(to_thread.run_sync, send_rest)
+            spans.start()
             service = Service(self, settings, clock, wire, journal, state, client)
             await service.runner.start(service.break_off)
             stack.push_async_callback(service.drain)
@@ -163,14 +169,14 @@ class App:
         writer = None
         if not structlog.is_configured():
             writer = logs.configure(settings.log_format, settings.log_level)
-        logs.keep_secret(
+        redaction.keep_secret(
             secret.get_secret_value() for secret in (*settings.url_secrets, settings.password)
         )
         journal = None if self.owner is None else RemoteJournal(self.owner)
         file = None if self.owner is not None else file_of(settings.journal)
         async with (
             OpsPort(settings.host, settings.ops_port, shared=self.owner is not None) as port,
-            self.started(settings, journal=journal) as service,
+            self.started(settings, journal=journal, tracing=True) as service,
             letting_in(service.journal, file),
             service.watchdog,
         ):

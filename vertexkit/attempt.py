@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
-import anyio
 import anyio.to_thread
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from vertexkit import spans
 from vertexkit.backstage import Backstage, Terms
 from vertexkit.blocks import Block
 from vertexkit.context import Context
@@ -180,7 +180,8 @@ class Attempt:
         call: Next = innermost
         for middleware in reversed(house.middleware):
             call = partial(middleware, call_next=call)
-        return await _guard(call, self._context)
+        with spans.span("handler", self._block.name):
+            return await _guard(call, self._context)
 
     async def _cancel(self, task: asyncio.Future[Any]) -> None:
         """Cancel the handler and give it a moment to clean up; go on without it if need be."""

@@ -1,7 +1,7 @@
 """What happens to executions, told in one place."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,7 @@ class Events:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._subscribers: list[Callable[[Event], None]] = []
+        self._counters: dict[str, Callable[[str, dict[str, Any]], None]] = {}
         # Bound once: a lazy logger binds itself anew at every call.
         self._log = structlog.get_logger("vertexkit").bind()
         self._debug = self._log.is_enabled_for(logging.DEBUG)
@@ -42,6 +43,14 @@ class Events:
     def subscribe(self, callback: Callable[[Event], None]) -> None:
         """Call back for every event from now on, on the event loop; it must be quick."""
         self._subscribers.append(callback)
+
+    def count(self, counters: Mapping[str, Callable[[str, dict[str, Any]], None]]) -> None:
+        """As `subscribe`, at a quarter of its cost, for whoever counts in every execution.
+
+        Args:
+            counters: what is called, with the block and the fields, by the event's name.
+        """
+        self._counters.update(counters)
 
     def tell(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
         """Say that `name` happened. Execution and block are on the log line by `logs.bind`."""
@@ -52,6 +61,9 @@ class Events:
             self._log.warning(name, **fields)
         else:
             self._log.info(name, **fields)
+        counter = self._counters.get(name)
+        if counter is not None:
+            counter(block, fields)
         if self._subscribers:
             event = Event(name, execution, self._clock.now(), fields, block)
             for subscriber in self._subscribers:

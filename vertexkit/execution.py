@@ -72,6 +72,19 @@ class Token:
             self._claims, self._claims_read = read_claims(self._secret), True
         return self._claims
 
+    @property
+    def whose(self) -> dict[str, Any]:
+        """Its dialog, as log lines name it by what the token claims; empty if it is no JWT."""
+        claims = self.claims
+        if claims is None:
+            return {}
+        return {
+            "instance": claims.instance,
+            "dialog": claims.dialog_id,
+            "vertex": claims.vertex_id,
+            "session": claims.session_id,
+        }
+
     def __repr__(self) -> str:
         return f"Token({self.fingerprint})"
 
@@ -144,6 +157,8 @@ class Execution:
     """The call's body as it came. It holds the token."""
     accepted_at: float = 0.0
     """Unix seconds."""
+    trace: str = field(default="", compare=False)
+    """The call's span as a `traceparent`. Not in a file: after a restart it is gone."""
 
     @property
     def key(self) -> bytes:

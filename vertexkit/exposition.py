@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from vertexkit.logs import redact
+from vertexkit.redaction import redact
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LARGEST = frozenset(

@@ -7,6 +7,8 @@ import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 
+from vertexkit import spans
+
 Client = httpx.AsyncClient
 Reply = httpx.Response
 HttpError = httpx.HTTPError
@@ -75,6 +77,7 @@ class _Transport(AiohttpTransport):
     """
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        spans.hand_on(request.headers)
         try:
             reply = await super().handle_async_request(request)
         except (httpx.ConnectTimeout, aiohttp.ClientError) as error:

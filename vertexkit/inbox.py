@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from vertexkit import logs
+from vertexkit import logs, spans
 from vertexkit.events import Events
 from vertexkit.execution import Execution, Token, new_execution_id
 from vertexkit.journal.base import Acceptance, Journal
@@ -40,9 +40,12 @@ class Inbox:
             QueueFull: nothing was kept.
             JournalUnavailable: nothing was kept.
         """
-        execution = Execution(new_execution_id(), block, token, inputs, raw, time.time())
+        execution = Execution(
+            new_execution_id(), block, token, inputs, raw, time.time(), spans.carried()
+        )
         acceptance = await self._journal.accept(execution, self._room)
         logs.bind(execution)
+        spans.note(execution=acceptance.execution)
         if not acceptance.new:
             self._events.tell("duplicate", acceptance.execution, block, of=acceptance.execution)
             return acceptance

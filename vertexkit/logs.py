@@ -4,21 +4,20 @@ import asyncio
 import atexit
 import contextlib
 import contextvars
-import json
 import logging
-import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, MutableMapping
+from collections.abc import Callable, Collection, MutableMapping
 from typing import Any, BinaryIO, Literal
-from urllib.parse import quote
 
 import structlog
 from pydantic_core import to_json
 from structlog.typing import Processor
 
+from vertexkit import spans
 from vertexkit.execution import Execution
+from vertexkit.redaction import hold, redact
 
 FLUSH_AFTER = 0.05
 """Seconds that a line below WARNING may wait for others, to be written together with them."""
@@ -32,69 +31,22 @@ NOISY = (
     "watchfiles",
 )
 """Loggers that print URLs, headers or trifles at INFO; they speak from WARNING on."""
-JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
-MASK = b"[secret]"
-ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+"}
-"""Characters before which JSON and a repr put backslashes, however deep one is in the other."""
 
 Form = Literal["auto", "json", "console"]
 
 _SILENCE = structlog.testing.ReturnLogger()
-_secrets: set[re.Pattern[bytes]] = set()
-_bound: contextvars.ContextVar[tuple[dict[str, Any], bytes, re.Pattern[bytes] | None] | None] = (
-    contextvars.ContextVar("vertexkit_execution", default=None)
+_bound: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
+    "vertexkit_execution", default=None
 )
 
 
 def bind(execution: Execution, attempt: int = 0) -> None:
     """Put this execution on every line that this task, and what it starts, will log."""
-    fields: dict[str, Any] = {"execution": execution.id, "block": execution.block}
-    claims = execution.token.claims
-    if claims is not None:
-        fields["instance"] = claims.instance
-        fields["dialog"] = claims.dialog_id
-        fields["vertex"] = claims.vertex_id
-        fields["session"] = claims.session_id
+    fields = {"execution": execution.id, "block": execution.block, **execution.token.whose}
     if attempt:
         fields["attempt"] = attempt
-    secret = execution.token.reveal()
-    escaped = '"' in secret or "'" in secret or "\\" in secret
-    _bound.set((fields, secret.encode(), _pattern(secret) if escaped else None))
-
-
-def keep_secret(secrets: Iterable[str]) -> None:
-    """Mask these texts in every line from now on, wherever they turn up."""
-    _secrets.update(_pattern(secret) for secret in secrets if secret)
-
-
-def _pattern(secret: str) -> re.Pattern[bytes]:
-    """Finds a secret as it is, escaped (in JSON, in a repr, in one within the other), in a URL."""
-    return re.compile("".join([_forms(char) for char in secret]).encode())
-
-
-def _forms(char: str) -> str:
-    """What one character of a secret may have become on a line."""
-    in_url = quote(char, safe="")
-    if in_url == char:
-        return re.escape(char)
-    forms = [in_url, ESCAPED.get(char) or re.escape(char)]
-    if not char.isascii():
-        forms.append(json.dumps(char)[1:-1].replace("\\", r"\\+"))
-    return f"(?i:{'|'.join(forms)})"
-
-
-def redact(line: bytes) -> bytes:
-    """Mask the known secrets, the current token and whatever looks like a JWT."""
-    bound = _bound.get()
-    if bound is not None:
-        _, token, escaped = bound
-        if escaped is not None:
-            line = escaped.sub(MASK, line)
-        elif token in line:
-            line = line.replace(token, MASK)
-    for secret in _secrets:
-        line = secret.sub(MASK, line)
-    return JWT.sub(MASK, line) if b"eyJ" in line else line
+    _bound.set(fields)
+    hold(execution.token)
 
 
 class LineWriter:
@@ -172,7 +124,10 @@ class _Handler(logging.Handler):
 
 def _add_execution(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     bound = _bound.get()
-    return {**bound[0], **event} if bound is not None else event
+    if bound is not None:
+        event = {**bound, **event}
+    spans.on_line(event)
+    return event
 
 
 class _Stamp:

@@ -1,19 +1,20 @@
 """What is counted and timed, for Prometheus; docs/monitoring.md says what each figure tells."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from vertexkit.botone.wire import Answer, Wire
 from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
-from vertexkit.events import Event, Events
+from vertexkit.events import Events
 from vertexkit.exposition import Snapshot, gather
+from vertexkit.figures import Count, Timing
 
 WORK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Seconds: upper bounds for what people wait for."""
@@ -22,6 +23,14 @@ MOMENTS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0,
 CODES = 64
 """Different codes of authors' failures that are told apart; the rest is `other`, so that a code
 made of an input cannot fill the memory."""
+LOUD = ("accepted", "queue_full", "overloaded", "journal_unavailable")
+"""Answers to calls, and below ends of executions, that each block shows from the start on: an alert
+sees the first of them only if there was a 0 before."""
+PARKED = ("attempts", "internal", "nondeterministic", "refused", "unknown", "unreachable")
+ENDS = (("completed", "ok"), *(("parked", code) for code in PARKED))
+
+Counter = Callable[[str, dict[str, Any]], None]
+"""Called with an event's block and fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,25 +63,19 @@ class Commits:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._time = Histogram(
-            "vertexkit_journal_commit_seconds",
-            "Time of the journal's commits, until the disk had them.",
-            registry=registry,
-            buckets=MOMENTS,
-        )
-        self._writes = Counter(
-            "vertexkit_journal_writes", "Changes that were committed.", registry=registry
-        )
-        self._failures = Counter(
-            "vertexkit_journal_commit_failures", "Commits that failed.", registry=registry
-        )
+        name = "vertexkit_journal_commit_seconds"
+        self._time = Timing(name, "Time of the journal's commits.", MOMENTS)
+        self._writes = Count("vertexkit_journal_writes", "Changes that were committed.")
+        self._failures = Count("vertexkit_journal_commit_failures", "Commits that failed.")
+        for each in (self._time, self._writes, self._failures):
+            registry.register(each)
 
     def __call__(self, writes: int, seconds: float) -> None:
         if writes:
-            self._time.observe(seconds)
-            self._writes.inc(writes)
+            self._time.add((), seconds)
+            self._writes.values[()] += writes
         else:
-            self._failures.inc()
+            self._failures.values[()] += 1
 
     def watch(self, journal: object) -> None:
         """Count this journal's commits, if it has any."""
@@ -92,74 +95,71 @@ class Metrics:
         self._registry.register(_Now(state))
         self.commits = Commits(self._registry)
         self._codes: set[str] = set()
-        self._children: dict[tuple[str, ...], Counter] = {}
-        self._timers: dict[tuple[str, str], Histogram] = {}
-        self._calls = self._counter("calls", "Calls, by what was answered.", "block", "answer")
-        self._settled = self._counter(
+        count, timing = self._count, self._timing
+        self._calls = count("calls", "Calls, by what was answered.", "block", "answer")
+        self._settled = count(
             "executions_settled", "Executions that ended.", "block", "outcome", "code"
         )
-        self._interrupted = self._counter(
+        self._interrupted = count(
             "executions_interrupted", "Runs that this process could not end.", "block", "how"
         )
-        self._messages = self._counter(
-            "messages", "Messages, by what became of them.", "block", "outcome"
+        self._messages = count("messages", "Messages, by what became of them.", "block", "outcome")
+        self._retries = count("retries", "What was tried again.", "block", "what")
+        self._refusals = count(
+            "refusals", "Blocks of refused calls that were to be completed.", "code", "outcome"
         )
-        self._retries = self._counter("retries", "What was tried again.", "block", "what")
-        self._refusals = self._counter(
-            "refusals", "Blocks of refused calls that were to be completed as failed.", "outcome"
+        self._requests = count("platform_requests", "Requests to the platform.", "method", "status")
+        self._blocked = count("loop_blocked", "Times that the event loop was held up.", "block")
+        self._wait = timing("queue_wait_seconds", "From a call to its first run.", WORK, "block")
+        self._duration = timing(
+            "execution_seconds", "From the last run's start to the outcome.", WORK, "block"
         )
-        self._requests = self._counter(
-            "platform_requests", "Requests to the platform.", "method", "status"
+        self._request_time = timing(
+            "platform_request_seconds", "Time of the platform's answers.", WORK, "method"
         )
-        self._blocked = self._counter(
-            "loop_blocked", "Times that a handler held the event loop up.", "block"
-        )
-        self._wait = self._histogram(
-            "queue_wait_seconds", "From a call's acceptance to its first run.", "block"
-        )
-        self._duration = self._histogram(
-            "execution_seconds", "From the start of the last run to the outcome.", "block"
-        )
-        self._request_time = self._histogram(
-            "platform_request_seconds", "Time of the platform's answers.", "method"
-        )
-        self._lag = Histogram(
-            "vertexkit_loop_lag_seconds",
-            "How late the event loop came to what was due.",
-            registry=self._registry,
-            buckets=MOMENTS,
+        self._lag = timing(
+            "loop_lag_seconds", "How late the event loop came to what was due.", MOMENTS
         )
 
-    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
-        return Counter(f"vertexkit_{name}", documentation, labels, registry=self._registry)
+    def _count(self, name: str, documentation: str, *labels: str) -> Count:
+        count = Count(f"vertexkit_{name}", documentation, *labels)
+        self._registry.register(count)
+        return count
 
-    def _histogram(self, name: str, documentation: str, label: str) -> Histogram:
-        return Histogram(
-            f"vertexkit_{name}",
-            documentation,
-            [label],
-            registry=self._registry,
-            buckets=WORK,
-        )
+    def _timing(
+        self, name: str, documentation: str, bounds: tuple[float, ...], *labels: str
+    ) -> Timing:
+        timing = Timing(f"vertexkit_{name}", documentation, bounds, *labels)
+        self._registry.register(timing)
+        return timing
 
-    def _count(self, counter: Counter, *labels: str) -> None:
-        """As `counter.labels(...).inc()`, which costs three times as much."""
-        key = (counter._name, *labels)  # noqa: SLF001 - the client has no public name for it
-        child = self._children.get(key)
-        if child is None:
-            child = self._children[key] = counter.labels(*labels)
-        child.inc()
-
-    def _time(self, histogram: Histogram, label: str, seconds: float) -> None:
-        key = (histogram._name, label)  # noqa: SLF001 - as above
-        child = self._timers.get(key)
-        if child is None:
-            child = self._timers[key] = histogram.labels(label)
-        child.observe(seconds)
+    def expect(self, blocks: Iterable[str]) -> None:
+        """Show these blocks from now on, and be it with zeros."""
+        for block in blocks:
+            for answer in LOUD:
+                self._calls.values[block, answer] += 0
+            for outcome, code in ENDS:
+                self._settled.values[block, outcome, code] += 0
+            for outcome in SENT:
+                self._messages.values[block, outcome] += 0
+            self._blocked.values[block,] += 0
+            self._wait.expect((block,))
+            self._duration.expect((block,))
 
     def follow(self, events: Events) -> None:
         """Count what these events tell."""
-        events.subscribe(self._heard)
+        counters = {
+            name: _counting(count, label)
+            for count, labels in (
+                (self._calls, ANSWERED),
+                (self._messages, SENT),
+                (self._retries, RETRIED),
+                (self._interrupted, INTERRUPTED),
+            )
+            for name, label in labels.items()
+        }
+        counters |= {name: self._refusing(label) for name, label in REFUSED.items()}
+        events.count(counters | {"claimed": self._claimed, "settled": self._ended})
 
     def wire(self, wire: Wire) -> Wire:
         """A wire whose requests are counted and timed."""
@@ -167,15 +167,15 @@ class Metrics:
 
     def refused(self, block: str, code: str) -> None:
         """A call was answered with a problem of this code; `block` is empty if there is none."""
-        self._count(self._calls, block, self._known(code))
+        self._calls.values[block, self._known(code)] += 1
 
     def late(self, seconds: float) -> None:
         """The event loop came so many seconds late to what was due."""
-        self._lag.observe(seconds)
+        self._lag.add((), seconds)
 
     def blocked(self, block: str) -> None:
         """A handler of this block held the loop up; empty if nobody knows which."""
-        self._count(self._blocked, block)
+        self._blocked.values[block,] += 1
 
     def snapshot(self) -> Snapshot:
         """All figures as they are now, with those that authors keep in Prometheus's registry."""
@@ -189,33 +189,42 @@ class Metrics:
         return code
 
     def _requested(self, method: str, status: str, seconds: float) -> None:
-        self._count(self._requests, method, status)
-        self._time(self._request_time, method, seconds)
+        self._requests.values[method, status] += 1
+        self._request_time.add((method,), seconds)
 
-    def _heard(self, event: Event) -> None:
-        block, fields = event.block, event.fields
-        match event.name:
-            case "accepted" | "duplicate":
-                self._count(self._calls, block, event.name)
-            case "claimed":
-                if fields["attempt"] == 1:
-                    self._time(self._wait, block, fields["waited"])
-            case "sent" | "unknown" | "unsent":
-                self._count(self._messages, block, event.name)
-            case "settled":
-                code = self._known(fields["code"])
-                self._count(self._settled, block, fields["outcome"], code)
-                self._time(self._duration, block, fields["seconds"])
-            case "retried" | "send_retried" | "complete_retried":
-                self._count(self._retries, block, RETRIED[event.name])
-            case "fenced" | "unwritten" | "released" | "abandoned":
-                self._count(self._interrupted, block, event.name)
-            case "refused" | "refusal_failed" | "refusal_dropped":
-                self._count(self._refusals, REFUSED[event.name])
+    def _claimed(self, block: str, fields: dict[str, Any]) -> None:
+        if fields["attempt"] == 1:
+            self._wait.add((block,), fields["waited"])
+
+    def _ended(self, block: str, fields: dict[str, Any]) -> None:
+        self._settled.values[block, fields["outcome"], self._known(fields["code"])] += 1
+        self._duration.add((block,), fields["seconds"])
+
+    def _refusing(self, outcome: str) -> Counter:
+        values = self._refusals.values
+
+        def count(_: str, fields: dict[str, Any]) -> None:
+            values[fields["code"], outcome] += 1
+
+        return count
 
 
+# Events, and the label under which each is counted.
+ANSWERED = {"accepted": "accepted", "duplicate": "duplicate"}
+SENT = {"sent": "sent", "unknown": "unknown", "unsent": "unsent"}
 RETRIED = {"retried": "handler", "send_retried": "message", "complete_retried": "completion"}
+INTERRUPTED = {name: name for name in ("abandoned", "fenced", "released", "unwritten")}
 REFUSED = {"refused": "completed", "refusal_failed": "failed", "refusal_dropped": "dropped"}
+
+
+def _counting(counted: Count, label: str) -> Counter:
+    """Counts an event under its block and this label."""
+    values = counted.values
+
+    def count(block: str, _: dict[str, Any]) -> None:
+        values[block, label] += 1
+
+    return count
 
 
 class _Now(Collector):

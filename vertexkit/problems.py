@@ -8,6 +8,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from vertexkit.redaction import redacted
+
 MEDIA_TYPE = "application/problem+json"
 BODIES_DIFFER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 CODES = {404: "not_found", 405: "method_not_allowed"}
@@ -44,7 +46,7 @@ def problem(
 
 def shown(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
     """What was wrong with the inputs: places and reasons, never values."""
-    return [{"loc": list(each["loc"]), "msg": each["msg"]} for each in errors[:SHOWN]]
+    return [{"loc": list(each["loc"]), "msg": redacted(each["msg"])} for each in errors[:SHOWN]]
 
 
 async def _http_error(_: Request, error: Exception) -> Response:

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from vertexkit import spans
 from vertexkit.blocks import Block
 from vertexkit.botone.vertex import Address
 from vertexkit.call import Call, RawCall, ReadCall
@@ -18,6 +19,7 @@ from vertexkit.execution import Token
 from vertexkit.failure import Failure
 from vertexkit.inbox import Inbox
 from vertexkit.problems import Problem, problem, shown
+from vertexkit.redaction import hold, redacted
 from vertexkit.refusals import Refusals
 from vertexkit.settings import Settings
 
@@ -119,14 +121,21 @@ class Receiver:
         if self.closed:
             return problem(503, "shutting_down", "This service is stopping.", retry_after=COME_BACK)
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
+        # Without a name in the URL it is the only block.
+        name = scope["path_params"].get("name") or next(iter(self._blocks))
+        known = name if name in self._blocks else "?"
+        with spans.span("call", known, "server", parent=headers.get("traceparent", "")):
+            return await self._take(name, scope, headers, receive)
+
+    async def _take(
+        self, name: str, scope: Scope, headers: Mapping[str, str], receive: Receive
+    ) -> ASGIApp:
         try:
             body = await self._read_body(headers, receive)
             query = scope["query_string"].decode("latin-1")
             call, token = self._read(RawCall(scope["path"], body, headers, query))
         except CallError as error:
-            return problem(error.status, error.code, error.detail)
-        # Without a name in the URL it is the only block.
-        name = scope["path_params"].get("name") or next(iter(self._blocks))
+            return problem(error.status, error.code, redacted(error.detail))
         return await self._accept(name, call, token, body)
 
     async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
@@ -187,6 +196,7 @@ class Receiver:
         try:
             block.signature.read(call.inputs)
         except ValidationError as error:
+            hold(token)  # a validator of the author's may have said it
             self._refusals.refuse(token, Failure("invalid_input"))
             return problem(
                 422,
@@ -195,14 +205,18 @@ class Receiver:
                 errors=shown(error.errors(include_input=False, include_url=False)),
             )
         except Exception:
+            hold(token)
             log.exception("validation_failed", block=name)
             self._refusals.refuse(token, Failure("internal"))
             return problem(500, "internal", "The block's own validation failed; see the log.")
         try:
             acceptance = await self._inbox.accept(name, token, call.inputs, body)
         except QueueFull:
+            log.info("turned_away", block=name, code="queue_full", **token.whose)
             return self._full(token)
-        except JournalUnavailable:
+        except JournalUnavailable as error:
+            said = {"code": "journal_unavailable", "reason": str(error)}
+            log.info("turned_away", block=name, **said, **token.whose)
             return problem(
                 503,
                 "journal_unavailable",

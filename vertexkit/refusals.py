@@ -1,6 +1,7 @@
 """Calls that are refused for good, so that their dialogs go on all the same."""
 
 import asyncio
+from typing import Any
 
 from vertexkit.botone.transport import pause
 from vertexkit.botone.vertex import Vertex
@@ -34,7 +35,7 @@ class Refusals:
     def refuse(self, token: Token, failure: Failure) -> None:
         """Complete the block behind this token as failed, in the background."""
         if len(self._tasks) >= AT_ONCE:
-            self._events.tell("refusal_dropped", "", token=token.fingerprint, code=failure.code)
+            self._events.tell("refusal_dropped", "", **_said(token, failure))
             return
         task = asyncio.get_running_loop().create_task(self._complete(token, failure))
         self._tasks.add(task)
@@ -50,7 +51,7 @@ class Refusals:
 
     async def _complete(self, token: Token, failure: Failure) -> None:
         data = failure.result().data
-        said = {"token": token.fingerprint, "code": failure.code}
+        said = _said(token, failure)
         unknown = False
         for tried in range(1, TRIES + 1):
             try:
@@ -68,3 +69,7 @@ class Refusals:
             else:
                 break
         self._events.tell("refused", "", **said)
+
+
+def _said(token: Token, failure: Failure) -> dict[str, Any]:
+    return {"token": token.fingerprint, "code": failure.code, **token.whose}

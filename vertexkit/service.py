@@ -70,7 +70,7 @@ class Service:
         self.events = Events(clock)
         address = Address(settings.platform_url, settings.instances)
         self.metrics = Metrics(self.state)
-        wire = self._measured(journal, wire)
+        wire = self._measured(author.blocks, journal, wire)
         vertex = self._vertex = Vertex(
             wire, address, clock, settings.send_timeout, settings.connections
         )
@@ -102,8 +102,9 @@ class Service:
         self.receiver.on_refused = self.metrics.refused
         self.watchdog = Watchdog(settings.stall, self.metrics.late, self.metrics.blocked)
 
-    def _measured(self, journal: Journal, wire: Wire) -> Wire:
+    def _measured(self, blocks: Blocks, journal: Journal, wire: Wire) -> Wire:
         """Let the metrics see what happens; gives the wire that they see."""
+        self.metrics.expect(blocks)
         self.metrics.follow(self.events)
         self.metrics.commits.watch(journal)
         if isinstance(journal, RemoteJournal):

@@ -21,7 +21,7 @@ async def test_from_the_open_page_to_a_saved_test(browser: Browser, dev: Dev) ->
     await page.get_by_label("Срочно").check()
     await page.get_by_role("button", name="+ Добавить").click()
     await page.get_by_role("group", name="Метки").locator("input").fill("срочный")
-    await page.get_by_label("Оплата").first.select_option(label="Cash")
+    await page.get_by_role("combobox", name="Оплата").select_option(label="Cash")
     await page.get_by_label("Сдача с").fill("500")
     await visitor.run()
     await visitor.sees("Здравствуйте, Анастасия 👩‍🚀! Считаю… 👋")

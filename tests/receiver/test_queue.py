@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from structlog.testing import LogCapture
 
 from vertexkit.errors import JournalUnavailable
+from vertexkit.execution import Token
 
 if TYPE_CHECKING:
     from tests.receiver.conftest import Edge, Serve
@@ -69,6 +71,18 @@ async def test_a_full_queue_may_fail_the_block_instead(serve: "Serve") -> None:
         assert await edge.completed(token) == {"ok": False, "error": error}
         assert edge.accepted() == 2
         assert edge.hold.started == 1
+
+
+async def test_the_log_has_the_dialog_that_was_turned_away(
+    serve: "Serve", lines: LogCapture
+) -> None:
+    """A call that found no room is a line with its block and its dialog."""
+    async with full(serve) as (edge, _):
+        token = Token(edge.platform.issue("wait"))
+        assert token.whose["dialog"]
+        assert (await edge.call("wait", token.reveal())).status == 503
+    line = [line for line in lines.entries if line["event"] == "turned_away"][-1]
+    assert line.items() >= {"block": "wait", "code": "queue_full", **token.whose}.items()
 
 
 async def test_wrong_input_needs_no_room(serve: "Serve") -> None:

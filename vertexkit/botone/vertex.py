@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
+from vertexkit import spans
 from vertexkit.botone.models import Message
 from vertexkit.botone.transport import pause, translate
 from vertexkit.botone.turns import Turns
@@ -129,7 +130,9 @@ class Vertex:
         try:
             if left <= 0:
                 raise _crowded(path)
-            answer = await self._wire.post(url, body, left)
+            with spans.span("POST", path, "client", path=path):
+                answer = await self._wire.post(url, body, left)
+                spans.note(status=answer.status)
         finally:
             self.turns.give_back()
         if 200 <= answer.status < 300:

@@ -14,7 +14,7 @@ import typer
 import uvicorn
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from vertexkit import logs
+from vertexkit import logs, redaction
 from vertexkit.app import App
 from vertexkit.cli.keeper import Keeper
 from vertexkit.cli.loading import find_app
@@ -86,7 +86,7 @@ def serve(target: str | None, given: Mapping[str, Any], reload: bool) -> None:
         raise SettingsError("--reload works with one worker: leave out one of the two")
     if not structlog.is_configured():
         logs.configure(settings.log_format, settings.log_level)
-    logs.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
+    redaction.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
     with bind(settings.host, settings.port) as listener:
         _announce(app, settings, listener, "reloading" if reload else "serving")
         _run(app, settings, listener, reload)

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 
 import uvicorn
 
-from vertexkit import logs
+from vertexkit import logs, redaction
 from vertexkit.app import App
 from vertexkit.catalogue import catalogue
 from vertexkit.cli.fault import FOREIGN, place
@@ -40,7 +40,7 @@ class Teller:
         """One line."""
         line = json.dumps({"kind": kind, **facts}, ensure_ascii=False, default=str)
         with self._lock:
-            self._stream.write(logs.redact(line.encode(errors="replace")) + b"\n")
+            self._stream.write(redaction.redact(line.encode(errors="replace")) + b"\n")
             self._stream.flush()
 
     def event(self, event: Event) -> None:

@@ -30,13 +30,14 @@ def from_execution(execution: Execution) -> list[Any]:
         execution.inputs,
         execution.raw.decode(LATIN),
         execution.accepted_at,
+        execution.trace,
     ]
 
 
 def to_execution(said: list[Any]) -> Execution:
     """The reverse of `from_execution`."""
-    name, block, token, inputs, raw, accepted_at = said
-    return Execution(name, block, Token(token), inputs, raw.encode(LATIN), accepted_at)
+    name, block, token, inputs, raw, *rest = said
+    return Execution(name, block, Token(token), inputs, raw.encode(LATIN), *rest)
 
 
 def from_effect(effect: Effect) -> list[Any]:

@@ -155,7 +155,7 @@ class SqliteJournal:
 
     async def _whole(self, lease: Lease, row: Row) -> Lease:
         execution = await self._store.ask(lambda connection: read_call(connection, row))
-        return replace(lease, execution=execution)
+        return replace(lease, execution=replace(execution, trace=lease.execution.trace))
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         return self._book.renew(worker, executions)

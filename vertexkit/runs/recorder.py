@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from vertexkit.events import Event
-from vertexkit.logs import redact
+from vertexkit.redaction import redact
 from vertexkit.runs.run import Head
 
 Told = Callable[[dict[str, Any]], object]

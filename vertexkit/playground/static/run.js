@@ -23,6 +23,8 @@ export class RunView {
     find("#buttons").hidden = !head;
     find("#said").textContent = "";
     find("#log-count").hidden = true;
+    this.result.append(make("p", { class: "quiet" }, say("no_result")));
+    this.logs.append(make("li", { class: "nothing" }, say("no_logs")));
     if (!head) {
       this.chat.append(make("li", { class: "empty" }, say("empty")));
       return;
@@ -32,8 +34,6 @@ export class RunView {
       make("span", { class: "what" }, head.block), " ",
       make("span", { class: "quiet" }, `${when.toLocaleString()}${head.fault ? ` · ${say(`f_${head.fault}`)}` : ""} · seed ${head.seed}`));
     this.chat.append(make("li", { class: "you" }, ...given(head.inputs)));
-    this.result.append(make("p", { class: "quiet" }, say("no_result")));
-    this.logs.append(make("li", { class: "nothing" }, say("no_logs")));
     for (const line of lines) this.add(line);
   }
 

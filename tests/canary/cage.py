@@ -1,0 +1,149 @@
+"""A service in a cage: all that it says, and whether a marked secret is in it."""
+
+import asyncio
+import base64
+import json
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+
+from vertexkit.testing import FakePlatform
+
+APP = Path(__file__).with_name("caged.py")
+PATIENCE = 30.0
+URL_SECRET = "canary/url+\"sécret'\\0123"
+PASSWORD = "canary-password=:7/x"
+KEY = quote(URL_SECRET, safe="")
+
+
+def forms(secret: str) -> Iterator[str]:
+    """How a secret may stand in what was written."""
+    yield secret
+    yield quote(secret, safe="")
+    yield quote(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield json.dumps(json.dumps(secret))[3:-3]
+    yield repr(secret)[1:-1]
+    yield repr(secret.encode())[2:-1]
+    yield base64.b64encode(secret.encode()).decode().rstrip("=")
+
+
+class Cage:
+    """A service as a process of its own, and all that it has ever said."""
+
+    def __init__(self, folder: Path, platform: FakePlatform, platform_port: int) -> None:
+        self.folder, self.platform = folder, platform
+        self.said: dict[str, bytes] = {}
+        """By where it was said."""
+        self.http: httpx.AsyncClient
+        self._process: asyncio.subprocess.Process | None = None
+        self._rest: list[asyncio.Task[bytes]] = []
+        shutil.copy(APP, folder)
+        kept = {k: v for k, v in os.environ.items() if not k.startswith("VERTEXKIT_")}
+        self._environment = kept | {
+            "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform_port}/api",
+            "VERTEXKIT_URL_SECRETS": URL_SECRET,
+            "VERTEXKIT_PASSWORD": PASSWORD,
+            "VERTEXKIT_LOGIN": "operator",
+            "VERTEXKIT_LOG_LEVEL": "debug",
+            "VERTEXKIT_LOG_FORMAT": "json",
+            "VERTEXKIT_STALL": "0.1",
+            "VERTEXKIT_GRACE": "0",
+            "VERTEXKIT_BODY_LIMIT": "20000",
+            "PYTHONASYNCIODEBUG": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    async def run(self, *arguments: str, **environment: str) -> str:
+        """Run a command to its end; gives what it said."""
+        process = await self._start(*arguments, **environment)
+        out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
+        self.said[f"{arguments} out"], self.said[f"{arguments} err"] = out, err
+        return (out + err).decode()
+
+    async def _start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-m", "vertexkit", *arguments),
+            cwd=self.folder,
+            env=self._environment | environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+
+    async def serve(self) -> None:
+        """Start the service, and go on reading what it says."""
+        process = self._process = await self._start("run", "caged:app", "--port", "0")
+        assert process.stdout is not None
+        assert process.stderr is not None
+        out = b""
+        while b'"serving"' not in out.rpartition(b"\n")[0]:
+            line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
+            assert line, out
+            out += line
+        self.said["service out"] = out
+        found = re.search(rb"http://127\.0\.0\.1:(\d+)", out)
+        assert found is not None
+        reading = (process.stdout.read(), process.stderr.read())
+        self._rest = [asyncio.create_task(each) for each in reading]
+        self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{int(found[1])}")
+
+    async def end(self) -> None:
+        """SIGTERM, and the last words."""
+        if self._process is not None and self._process.returncode is None:
+            await self.http.aclose()
+            self._process.terminate()
+            out, err = await asyncio.wait_for(asyncio.gather(*self._rest), PATIENCE)
+            self.said["service out"] += out
+            self.said["service err"] = err
+            await self._process.wait()
+
+    async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        """One request; its answer is kept, head and body."""
+        answer = await self.http.request(method, path, **options)
+        head = json.dumps(dict(answer.headers), ensure_ascii=False).encode()
+        place = f"answer {len(self.said)} {answer.status_code} to {method} {path[:20]}"
+        self.said[place] = head + answer.content
+        return answer
+
+    async def call(self, block: str, token: str, **inputs: Any) -> httpx.Response:
+        """Call a block with the URL's secret."""
+        body = {"token": token, "copy": token} | inputs
+        return await self.ask("POST", f"/blocks/{block}?key={KEY}", json=body)
+
+    async def settled(self, number: int) -> None:
+        """Wait until so many executions have ended."""
+        ended = re.compile(r"^vertexkit_executions_settled_total\{.*\} (\d+)", re.MULTILINE)
+        async with asyncio.timeout(PATIENCE):
+            while (
+                sum(map(int, ended.findall((await self.http.get(f"/metrics?key={KEY}")).text)))
+                < number
+            ):
+                pass
+
+    def leaks(self, marks: dict[str, str]) -> list[str]:
+        """Where which mark was found, in whichever form."""
+        files = {
+            str(path.relative_to(self.folder)): path.read_bytes()
+            for path in self.folder.rglob("*")
+            if path.is_file() and path.name != APP.name and not path.name.startswith("journal.db")
+        }
+        return [
+            f"{name} at {place}: {said[max(0, at - 200) : at + 100]!r}"
+            for place, said in (self.said | files).items()
+            for name, mark in marks.items()
+            for form in set(forms(mark))
+            if (at := said.find(form.encode())) >= 0
+        ]
+
+    def journal(self) -> bytes:
+        """The journal's files."""
+        return b"".join(p.read_bytes() for p in (self.folder / ".vertexkit").glob("journal.db*"))
