@@ -21,7 +21,7 @@ FLOORS = {
     "botone.dialogs botone.sync botone.bot botone.bots journal journal.operators",
     5: "analytics runs refusals backstage dialog context synccontext completion",
     6: "signature blocks",
-    7: "attempt active runner receiver catalogue watchdog service ops",
+    7: "attempt active runner receiver catalogue watchdog recording service ops",
     8: "app",
     9: "testing",
     10: "playground",

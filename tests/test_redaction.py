@@ -1,5 +1,6 @@
 """No secret gets past the log, however it is written; and no line stops the one who logs."""
 
+import contextvars
 import io
 import json
 from typing import Any
@@ -43,6 +44,23 @@ def ways(secret: str) -> dict[str, str]:
         if quote(secret, safe="") != secret
         else secret,
     }
+
+
+@pytest.mark.parametrize("secret", SECRETS[:4])
+def test_a_token_is_masked_where_no_execution_is_known(secret: str) -> None:
+    """An author's thread, or an error that nobody looked at, may say it; only the newest count."""
+    stream = configured()
+    task = contextvars.copy_context()
+    task.run(redaction.hold, Token(secret))
+    for number in range(redaction.RECENT - 1):
+        task.run(redaction.hold, Token(f"another-token-{number}"))
+    for text in ways(secret).values():
+        structlog.get_logger("any").warning("said", text=text)
+    assert secret not in stream.getvalue().decode()
+    task.run(redaction.hold, Token("one-too-many"))
+    assert len(redaction._recent) == redaction.RECENT
+    task.run(redaction.hold, Token("eyJhbGciOi.eyJpbnN0Y.c2ln"))
+    assert len(redaction._recent) == redaction.RECENT
 
 
 @pytest.mark.parametrize("form", ["json", "console"])

@@ -62,6 +62,10 @@ class _InProcess(httpx.ASGITransport):
 
 
 class _Client(HttpxAiohttpClient):
+    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
+        spans.hand_on(request.headers)
+        return await super().send(request, **options)
+
     def _init_transport(self, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]
         return options.pop("transport", None) or _Transport(**options)
 
@@ -77,7 +81,6 @@ class _Transport(AiohttpTransport):
     """
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        spans.hand_on(request.headers)
         try:
             reply = await super().handle_async_request(request)
         except (httpx.ConnectTimeout, aiohttp.ClientError) as error:

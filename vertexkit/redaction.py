@@ -3,6 +3,7 @@
 import contextvars
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote
@@ -29,7 +30,7 @@ _secrets: set[re.Pattern[bytes]] = set()
 _held: contextvars.ContextVar[_Held | None] = contextvars.ContextVar(
     "vertexkit_token", default=None
 )
-_recent: dict[_Held, None] = {}
+_recent: OrderedDict[str, _Held] = OrderedDict()
 """Tokens that no pattern would find, the newest last: an author's thread, or a task whose error
 nobody looked at, may log one and belongs to no execution."""
 
@@ -42,20 +43,21 @@ def keep_secret(secrets: Iterable[str]) -> None:
 def hold(token: Token) -> None:
     """Mask this token in all that this task, and what it starts, will say."""
     secret = token.reveal()
-    escaped = '"' in secret or "'" in secret or "\\" in secret
-    held = _Held(secret.encode(), _pattern(secret) if escaped else None)
+    held = _recent.get(secret)
+    if held is None:
+        escaped = '"' in secret or "'" in secret or "\\" in secret
+        held = _Held(secret.encode(), _pattern(secret) if escaped else None)
+        if not (secret.startswith("eyJ") and JWT.fullmatch(held.plain)):
+            _recent[secret] = held
+            if len(_recent) > RECENT:
+                _recent.popitem(last=False)
     _held.set(held)
-    if not JWT.fullmatch(held.plain):
-        _recent.pop(held, None)
-        _recent[held] = None
-        if len(_recent) > RECENT:
-            del _recent[next(iter(_recent))]
 
 
 def redact(line: bytes) -> bytes:
     """Mask the known secrets, the current token and whatever looks like a JWT."""
     held = _held.get()
-    for token in _recent.copy() if held is None else (held,):
+    for token in list(_recent.values()) if held is None else (held,):
         if token.escaped is not None:
             line = token.escaped.sub(MASK, line)
         elif token.plain in line:

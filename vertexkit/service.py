@@ -24,6 +24,7 @@ from vertexkit.journal.base import Journal, Rules
 from vertexkit.journal.remote import RemoteJournal
 from vertexkit.metrics import Metrics, State
 from vertexkit.receiver import Gate, Receiver
+from vertexkit.recording import Recording
 from vertexkit.refusals import Refusals
 from vertexkit.runner import Runner
 from vertexkit.settings import Settings
@@ -71,6 +72,7 @@ class Service:
         address = Address(settings.platform_url, settings.instances)
         self.metrics = Metrics(self.state)
         wire = self._measured(author.blocks, journal, wire)
+        wire, middleware = self._recorded(author.middleware, clock, wire)
         vertex = self._vertex = Vertex(
             wire, address, clock, settings.send_timeout, settings.connections
         )
@@ -79,15 +81,7 @@ class Service:
         self.runner = Runner(
             author.blocks,
             backstage,
-            House(
-                timeout=settings.timeout,
-                attempts=settings.attempts,
-                cleanup=settings.cleanup,
-                result_limit=settings.result_limit,
-                threads=anyio.CapacityLimiter(settings.threads),
-                middleware=author.middleware,
-                on_failure=author.on_failure,
-            ),
+            _house(author, settings, middleware),
             concurrency=settings.concurrency,
             patience=settings.complete_patience,
             lease=settings.lease,
@@ -110,6 +104,16 @@ class Service:
         if isinstance(journal, RemoteJournal):
             journal.count = self.metrics.snapshot
         return self.metrics.wire(wire)
+
+    def _recorded(
+        self, middleware: tuple[Middleware, ...], clock: Clock, wire: Wire
+    ) -> tuple[Wire, tuple[Middleware, ...]]:
+        """Write down each execution, if the settings ask for it."""
+        if self.settings.record is None:
+            return wire, middleware
+        recording = Recording(self.settings.record, clock, self.settings.app)
+        self.events.subscribe(recording.event)
+        return recording.wire(wire), (recording.middleware, *middleware)
 
     def turn_away(self) -> None:
         """Readiness off: take no more calls. What was accepted goes on."""
@@ -166,3 +170,15 @@ class Service:
         if self.watchdog.held_up:
             reasons.append("event loop held up")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
+
+
+def _house(author: Author, settings: Settings, middleware: tuple[Middleware, ...]) -> House:
+    return House(
+        timeout=settings.timeout,
+        attempts=settings.attempts,
+        cleanup=settings.cleanup,
+        result_limit=settings.result_limit,
+        threads=anyio.CapacityLimiter(settings.threads),
+        middleware=middleware,
+        on_failure=author.on_failure,
+    )

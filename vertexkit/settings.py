@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     workers: int = Field(1, ge=1)
     log_format: Literal["auto", "json", "console"] = "auto"
     """`auto`: readable in a terminal, JSON elsewhere."""
+    record: Path | None = None
+    """A folder for recorded runs, with all that is said in them; none are written if not set."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     stall: float = Field(0.5, ge=0)
     """For how long a handler may hold the event loop up before a warning names it; 0: no watch."""

@@ -56,6 +56,14 @@ def test_the_settings_say_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
         assert ask(None, "healthz") == (f"{url} is alive", True)
 
 
+def test_it_asks_at_the_port_for_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where health has a port of its own, that is where it is asked for."""
+    with service({"/readyz": (200, b"{}")}) as url:
+        monkeypatch.setenv("VERTEXKIT_PORT", "9")
+        monkeypatch.setenv("VERTEXKIT_OPS_PORT", url.rpartition(":")[2])
+        assert ask(None, "readyz") == (f"{url} is ready", True)
+
+
 def test_nobody_there_is_not_well() -> None:
     """A refused connection is a sentence and not a traceback."""
     with socket.socket() as taken:

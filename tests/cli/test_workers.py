@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import pytest
@@ -48,11 +50,11 @@ class Scene:
         self._platform.wait_for("-H 'content-type: application/json'")
         self.service: Any = None
 
-    def serve(self, lease: str = FOREVER, workers: int = 2) -> None:
+    def serve(self, lease: str = FOREVER, workers: int = 2, **settings: str) -> None:
         """Start the service, and wait until all of its workers serve."""
         base = f"http://127.0.0.1:{self._platform.port}/api"
         arguments = ["run", "shared:app", "--port=0", f"--workers={workers}"]
-        self.service = self._shell.start(*arguments, platform_url=base, lease=lease)
+        self.service = self._shell.start(*arguments, platform_url=base, lease=lease, **settings)
         for _ in range(workers):
             self.service.wait_for('"event":"serving"')
 
@@ -72,10 +74,11 @@ class Scene:
             name: str = json.loads(answer.read())["execution"]
             return name
 
-    def figures(self) -> dict[str, float]:
+    def figures(self, port: str = "") -> dict[str, float]:
         """The sum over the blocks of each figure, at whichever worker answers."""
         found: dict[str, float] = {}
-        with urlopen(f"http://127.0.0.1:{self.service.port}/metrics", timeout=10) as answer:
+        port = port or self.service.port
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
             for family in text_string_to_metric_families(answer.read().decode()):
                 for sample in family.samples:
                     found[sample.name] = found.get(sample.name, 0.0) + sample.value
@@ -115,6 +118,14 @@ class Scene:
         )
         assert texts == {"begun": calls, "done": calls, "complete": calls}
         assert not any(line["violations"] for line in said)
+
+
+@pytest.fixture
+def free_port() -> str:
+    """Nobody listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return str(taken.getsockname()[1])
 
 
 @pytest.fixture
@@ -221,6 +232,22 @@ def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
     assert seen["vertexkit_workers"] == 2
     assert seen["vertexkit_handlers_running"] == 0
     scene.close(calls=6)
+
+
+def test_all_workers_share_the_operators_port(scene: Scene, free_port: str) -> None:
+    """Whichever of them is asked there, it gives the sum; the blocks' port has no figures."""
+    scene.serve(ops_port=free_port)
+    said = next(json.loads(line) for line in scene.service.said if '"listening"' in line)
+    assert said["ops"] == f"http://127.0.0.1:{free_port}"
+    scene.call(scene.token())
+    with pytest.raises(HTTPError, match="404"):
+        scene.figures()
+    for _ in range(8):
+        assert scene.figures(free_port)["vertexkit_workers"] == 2
+    scene.begun_by()
+    scene.go()
+    scene.completed(1)
+    scene.close(calls=1)
 
 
 def test_a_worker_that_stands_still_does_not_stop_the_figures(scene: Scene) -> None:

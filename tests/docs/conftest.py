@@ -20,6 +20,8 @@ LINK = re.compile(r"\]\(([^)]+)\)")
 TEXTS = re.compile(r"#.*|f?\"[^\"]*\"")
 SERVERS = ("vertexkit run", "vertexkit platform")
 CHANGING = [
+    (re.compile(r"\d{8}-\d{6}-\d{3}-\w+-[0-9a-f]{4}|(?<=test_hello_)\d{14}"), "RUN"),
+    (re.compile(r"\d{4}-\d\d-\d\d(?=\.\"{3})"), "DAY"),
     (re.compile(r"\d+\.\d+ ?s\b"), "SECONDS"),
     (re.compile(r'"[0-9a-f]{22}"'), "EXECUTION"),
     (re.compile(r"\d\d:\d\d:\d\d"), "TIME"),

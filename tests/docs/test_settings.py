@@ -17,7 +17,7 @@ def shown(value: object) -> str:
     """A default as a person writes it."""
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
-    if isinstance(value, str) or value == ():
+    if isinstance(value, str) or value in {(), None}:
         return str(value or "")
     return json.dumps(value).removesuffix(".0")
 

@@ -131,13 +131,18 @@ def _announce(app: App, settings: Settings, listener: socket.socket, mode: str) 
     base = address(listener, settings.host)
     key = "?key=***" if settings.url_secrets else ""
     urls = {name: f"{base}/blocks/{name}{key}" for name in app.blocks}
+    ops = f"{base.rpartition(':')[0]}:{settings.ops_port}" if settings.ops_port else base
     if logs.readable(settings.log_format):
         wide = max(map(len, urls.values()))
         for name, url in urls.items():
             typer.echo(f"  {url:<{wide}}  {app.blocks[name].title}")
+        if settings.ops_port:
+            typer.echo(f"  {ops:<{wide}}  health, metrics and the catalogue")
         typer.echo("  Ctrl+C ends it when handlers under way have finished; twice: now.")
     else:
-        log.info("listening", blocks=list(urls.values()), workers=settings.workers, mode=mode)
+        log.info(
+            "listening", blocks=list(urls.values()), ops=ops, workers=settings.workers, mode=mode
+        )
 
 
 def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) -> None:

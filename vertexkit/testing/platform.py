@@ -181,9 +181,8 @@ class FakePlatform:
         """
         if seconds is None:
             seconds = SLOW_SECONDS if kind == "slow" else 0.0
-        header = None if retry_after is None else str(retry_after)
-        answer = body_of(body)
-        self._faults.order(Fault(method, kind, status, header, answer, seconds, times, after))
+        wait, answer = None if retry_after is None else str(retry_after), body_of(body)
+        self._faults.order(Fault(method, kind, status, wait, answer, seconds, times, after))
 
     def forget_faults(self) -> None:
         """Nothing that was ordered and has not happened will."""
