@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertexkit.call import DEPTH, FIELDS, FORM_TYPE, JSON_TYPE, Call, RawCall, read_call, read_json
+from vertexkit.call import (
+    DEPTH,
+    FIELDS,
+    FORM_TYPE,
+    JSON_TYPE,
+    NODES,
+    Call,
+    RawCall,
+    read_call,
+    read_json,
+)
 from vertexkit.errors import CallError
 
 TOKEN = "tok-1"
@@ -175,16 +185,25 @@ def test_what_is_no_json_object_in_utf_8_is_refused(body: bytes) -> None:
 
 def test_the_deepest_body_that_is_taken() -> None:
     """Up to the limit of levels a body is read, whatever it is nested of."""
-    assert read_call(raw(nested(DEPTH))).token == "t"
     objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * (DEPTH - 1), b"}" * (DEPTH - 1))
-    assert read_call(raw(objects)).token == "t"
+    assert {read_call(raw(body)).token for body in (nested(DEPTH), objects)} == {"t"}
 
 
 def test_a_deeper_body_is_refused() -> None:
     """One level more is refused with its own code, and no depth brings the reader down."""
-    assert refusal(raw(nested(DEPTH + 1))) == (400, "too_deep")
     objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * DEPTH, b"}" * DEPTH)
-    assert refusal(raw(objects)) == (400, "too_deep")
+    assert {refusal(raw(body)) for body in (nested(DEPTH + 1), objects)} == {(400, "too_deep")}
+
+
+def test_a_body_has_a_limited_number_of_values() -> None:
+    """Those of all depths count together; one more is refused."""
+    most = NODES - 2  # the token, and the list itself
+    assert read_call(raw(b'{"token":"t","x":[%b1]}' % (b"1," * (most - 1)))).token == "t"
+    for inner, number in ((b"1", most + 1), (b"[1]", most // 2 + 1), (b'{"a":[]}', most // 2 + 1)):
+        assert refusal(raw(b'{"token":"t","x":[%b]}' % b",".join([inner] * number))) == (
+            400,
+            "too_many_values",
+        )
     assert refusal(raw(nested(120_000)))[0] == 400
 
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 FLOORS = {
     1: "errors execution clock units plain blocking chunks sentence step spans tracing botone botone.models botone.turns",
-    2: "settings call redaction logs problems events cutter journal.record journal.base botone.wire exposition figures metrics",
+    2: "settings gate call tokenkeys redaction logs problems events cutter journal.record journal.base botone.wire exposition figures metrics",
     3: "failure journal.row journal.orders journal.queues journal.calls journal.book "
     "journal.tables journal.readings journal.file journal.store journal.cleaner journal.memory journal.sqlite "
     "journal.encoding journal.frames journal.questions journal.place journal.owner journal.remote "
@@ -21,7 +21,8 @@ FLOORS = {
     "botone.dialogs botone.sync botone.bot botone.bots journal journal.operators",
     5: "analytics runs refusals backstage dialog context synccontext completion",
     6: "signature blocks",
-    7: "attempt active runner receiver catalogue watchdog recording service ops",
+    7: "attempt active runner receiver catalogue watchdog recording service "
+    "edge.limits edge.door edge.connection edge.config edge ops",
     8: "app",
     9: "testing",
     10: "playground",

@@ -22,6 +22,7 @@ from vertexkit.call import ReadCall, read_call
 from vertexkit.catalogue import Page, catalogue, openapi
 from vertexkit.clock import Clock
 from vertexkit.errors import DefinitionError
+from vertexkit.gate import Gate
 from vertexkit.httpclient import Client
 from vertexkit.journal import open_journal
 from vertexkit.journal.base import Journal
@@ -30,7 +31,6 @@ from vertexkit.journal.owner import letting_in
 from vertexkit.journal.remote import RemoteJournal
 from vertexkit.ops import OpsPort, pages_for_operators
 from vertexkit.problems import HANDLERS
-from vertexkit.receiver import Gate
 from vertexkit.service import Service, rules
 from vertexkit.settings import Settings
 from vertexkit.signature import Handler
@@ -170,12 +170,13 @@ class App:
         if not structlog.is_configured():
             writer = logs.configure(settings.log_format, settings.log_level)
         redaction.keep_secret(
-            secret.get_secret_value() for secret in (*settings.url_secrets, settings.password)
+            secret.get_secret_value()
+            for secret in (*settings.url_secrets, *settings.token_keys, settings.password)
         )
         journal = None if self.owner is None else RemoteJournal(self.owner)
         file = None if self.owner is not None else file_of(settings.journal)
         async with (
-            OpsPort(settings.host, settings.ops_port, shared=self.owner is not None) as port,
+            OpsPort(settings, shared=self.owner is not None) as port,
             self.started(settings, journal=journal, tracing=True) as service,
             letting_in(service.journal, file),
             service.watchdog,

@@ -12,6 +12,8 @@ from pydantic_core import from_json
 from vertexkit.errors import CallError
 
 DEPTH = 64
+NODES = 10_000
+"""Values in a body, of all depths: more take longer to walk through than a call is worth."""
 FIELDS = 1000
 JSON_TYPE = "application/json"
 ESCAPES = re.compile(
@@ -79,13 +81,13 @@ def read_call(raw: RawCall) -> Call:
 
 
 def read_json(body: bytes) -> dict[str, Any]:
-    """A body that is one JSON object, in UTF-8, at most 64 levels deep.
+    """A body that is one JSON object, in UTF-8, of at most 64 levels and 10,000 values.
 
     Half of a surrogate pair, as a cut emoji leaves it, is read as U+FFFD: a dialog must not hang
     for it.
 
     Raises:
-        CallError: 400 `malformed_json` or `too_deep`.
+        CallError: 400 `malformed_json`, `too_deep` or `too_many_values`.
     """
     try:
         value = _from_json(body)
@@ -137,9 +139,13 @@ def _is_utf8(parameters: str) -> bool:
 
 
 def _check_values(value: dict[str, Any]) -> None:
-    """Refuse what the JSON reader lets through: depth, and 1e999 read as infinity."""
+    """Refuse what the JSON reader lets through: depth, number, and 1e999 read as infinity."""
     level: list[Any] = [value]
+    nodes = 0
     for _ in range(DEPTH):
+        nodes += sum(map(len, level))
+        if nodes > NODES:
+            raise CallError(400, "too_many_values", f"The body has more than {NODES} values.")
         items = [
             item for each in level for item in (each.values() if isinstance(each, dict) else each)
         ]

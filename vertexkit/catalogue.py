@@ -8,8 +8,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.blocks import Block
-from vertexkit.problems import MEDIA_TYPE, problem
-from vertexkit.receiver import BODILESS, Gate
+from vertexkit.gate import Gate
+from vertexkit.problems import MEDIA_TYPE, nothing_here
+from vertexkit.receiver import BODILESS
 
 ERRORS = {
     "400": "The call is malformed.",
@@ -47,7 +48,7 @@ class Page:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._gate is not None and not self._gate.opens(scope):
-            response: Response = problem(404, "not_found", "There is nothing here.")
+            response: Response = nothing_here()
         else:
             status, content = self._make()
             headers = {"Cache-Control": "no-store"}

@@ -1,20 +1,23 @@
 """What operators ask a running service for: is it alive, does it take calls, its figures."""
 
-import asyncio
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Self
 
-import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
-from uvicorn.server import ServerState
 
 from vertexkit.catalogue import Page
+from vertexkit.edge.config import SidePort
+from vertexkit.edge.limits import Limits
 from vertexkit.errors import SettingsError
 from vertexkit.exposition import MEDIA_TYPE
-from vertexkit.problems import problem
-from vertexkit.receiver import Gate
+from vertexkit.gate import Gate
+from vertexkit.problems import nothing_here, problem
 from vertexkit.service import Service
+from vertexkit.settings import Settings
+
+CLIENTS = 64
+"""Connections of operators and their machines."""
 
 
 class Figures:
@@ -31,7 +34,7 @@ class Figures:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._gate is not None and not self._gate.opens(scope):
-            response: Response = problem(404, "not_found", "There is nothing here.")
+            response: Response = nothing_here()
         else:
             body = await self._service.figures()
             response = Response(body, 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
@@ -56,42 +59,24 @@ class OpsPort:
     """A context in which a port of its own answers operators: also while the service drains.
 
     Args:
-        host: where to listen.
-        port: 0: nowhere.
+        settings: where it listens; with `ops_port` 0 nowhere.
         shared: other processes of this service listen there too.
 
     Raises:
         SettingsError: on entering: it cannot be listened on; names the setting.
     """
 
-    def __init__(self, host: str, port: int, *, shared: bool) -> None:
+    def __init__(self, settings: Settings, *, shared: bool) -> None:
         self.app: ASGIApp = problem(503, "starting", "This service is starting.")
         """What answers."""
-        self._host, self._port, self._shared = host, port, shared
-        self._state = ServerState()
-        self._server: asyncio.Server | None = None
+        self._host, self._port = settings.host, settings.ops_port
+        self._side = SidePort(self._answer, Limits(clients=CLIENTS), shared=shared)
 
     async def __aenter__(self) -> Self:
         if not self._port:
             return self
-        config = uvicorn.Config(
-            self._answer,
-            interface="asgi3",
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-        )
-        config.load()
-        protocol: Any = config.http_protocol_class
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                lambda: protocol(config=config, server_state=self._state, app_state={}),
-                self._host,
-                self._port,
-                reuse_port=self._shared or None,
-            )
+            await self._side.open(self._host, self._port)
         except OSError as error:
             raise SettingsError(
                 f"VERTEXKIT_OPS_PORT: cannot listen on {self._host}:{self._port}: "
@@ -100,11 +85,7 @@ class OpsPort:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._server is not None:
-            self._server.close()
-            for connection in list(self._state.connections):
-                connection.shutdown()
-            await self._server.wait_closed()
+        await self._side.close()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)

@@ -49,12 +49,18 @@ def shown(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
     return [{"loc": list(each["loc"]), "msg": redacted(each["msg"])} for each in errors[:SHOWN]]
 
 
+def nothing_here() -> Problem:
+    """What is said where nothing is, and to whoever may not know that something is."""
+    return problem(404, CODES[404], "There is nothing here.")
+
+
 async def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    detail = {
-        404: "There is nothing here. Blocks are at POST /blocks/{name}.",
-        405: "This address takes another method; blocks are called with POST.",
-    }.get(status, "The request failed.")
+    if status == 404:
+        return nothing_here()
+    detail = "The request failed."
+    if status == 405:
+        detail = "This address takes another method; blocks are called with POST."
     response = problem(status, CODES.get(status, "failed"), detail)
     allow = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     if allow:

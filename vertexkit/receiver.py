@@ -1,13 +1,10 @@
 """HTTP in: read the platform's call, accept it, answer."""
 
-import hmac
-from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
+from collections.abc import Callable, Mapping
 from traceback import extract_tb
 
 import structlog
 from pydantic import ValidationError
-from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit import spans
@@ -17,11 +14,13 @@ from vertexkit.call import Call, RawCall, ReadCall
 from vertexkit.errors import CallError, JournalUnavailable, QueueFull
 from vertexkit.execution import Token
 from vertexkit.failure import Failure
+from vertexkit.gate import Gate
 from vertexkit.inbox import Inbox
-from vertexkit.problems import Problem, problem, shown
+from vertexkit.problems import Problem, nothing_here, problem, shown
 from vertexkit.redaction import hold, redacted
 from vertexkit.refusals import Refusals
 from vertexkit.settings import Settings
+from vertexkit.tokenkeys import TokenKeys
 
 COME_BACK = 5
 """Seconds that a 503 asks the platform to wait."""
@@ -30,27 +29,6 @@ BODILESS = {204: (), 205: ((b"content-length", b"0"),)}
 """Statuses whose answer has no body, each with what its head says of that."""
 
 log = structlog.get_logger("vertexkit")
-
-
-class Gate:
-    """Knows whether a request carries one of the URL's secrets.
-
-    Args:
-        secrets: any one of them opens; none at all: everything is open.
-    """
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._wanted = [sha256(secret.encode()).digest() for secret in secrets]
-
-    def opens(self, scope: Scope) -> bool:
-        """Compare in constant time, with every secret whichever fits."""
-        if not self._wanted:
-            return True
-        request = Request(scope)
-        given = request.path_params.get("key") or request.query_params.get("key", "")
-        digest = sha256(given.encode(errors="surrogateescape")).digest()
-        fits = [hmac.compare_digest(digest, wanted) for wanted in self._wanted]
-        return any(fits)
 
 
 class Ack:
@@ -99,6 +77,7 @@ class Receiver:
         self._address = address
         self._gate = gate
         self._read_call = read_call
+        self._keys = TokenKeys([key.get_secret_value() for key in settings.token_keys])
         self._body_limit = settings.body_limit
         self._ack_status = settings.ack_status
         self._fail_when_full = settings.on_full == "fail"
@@ -117,7 +96,7 @@ class Receiver:
 
     async def _receive(self, scope: Scope, receive: Receive) -> ASGIApp:
         if not self._gate.opens(scope):
-            return problem(404, "not_found", "There is nothing here.")
+            return nothing_here()
         if self.closed:
             return problem(503, "shutting_down", "This service is stopping.", retry_after=COME_BACK)
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
@@ -172,6 +151,8 @@ class Receiver:
             token = Token(call.token)
         except (ValueError, TypeError) as error:
             raise CallError(400, "malformed_token", f"The token is unusable: {error}.") from None
+        if not self._keys.fit(token):
+            raise CallError(403, "wrong_signature", "The token is not signed with a known key.")
         self._address.base(token)
         return call, token
 

@@ -18,12 +18,13 @@ from vertexkit.call import ReadCall
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.events import Events
+from vertexkit.gate import Gate
 from vertexkit.httpclient import Client
 from vertexkit.inbox import Inbox
 from vertexkit.journal.base import Journal, Rules
 from vertexkit.journal.remote import RemoteJournal
 from vertexkit.metrics import Metrics, State
-from vertexkit.receiver import Gate, Receiver
+from vertexkit.receiver import Receiver
 from vertexkit.recording import Recording
 from vertexkit.refusals import Refusals
 from vertexkit.runner import Runner
@@ -89,7 +90,7 @@ class Service:
         self.refusals = Refusals(vertex, clock, self.events)
         inbox = Inbox(journal, self.events, settings.queue)
         inbox.on_superseded(self.runner.supersede)
-        self.gate = Gate([secret.get_secret_value() for secret in settings.url_secrets])
+        self.gate = Gate.of(settings)
         self.receiver = Receiver(
             author.blocks, inbox, self.refusals, address, self.gate, author.read_call, settings
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
@@ -20,6 +20,7 @@ from vertexkit.errors import SettingsError
 PREFIX = "VERTEXKIT_"
 SECRETS_DIR = "/run/secrets"
 INSTANCE = "{instance}"
+Network = IPv4Network | IPv6Network
 
 
 def _split(value: Any) -> Any:
@@ -67,8 +68,23 @@ class Settings(BaseSettings):
     """Secrets of the block URLs (`?key=`), separated by commas; any one of them opens."""
     allow_anonymous: bool = False
     """Serve an address that others can reach although no URL secret is set."""
+    allow_from: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Networks (`10.0.0.0/8`) from which blocks may be called, separated by commas; none: all."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Networks of the proxies in front, whose `X-Forwarded-For` is believed."""
+    token_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
+    """Keys with one of which a call's token has to be signed (HS256), for who has the platform's;
+    none: tokens are not checked."""
     body_limit: int = Field(256 * 1024, ge=1)
     """Bytes of a call's body."""
+    body_timeout: float = Field(15.0, gt=0)
+    """For that body to come."""
+    head_limit: int = Field(16 * 1024, ge=1024)
+    """Bytes of a request's line and headers."""
+    head_timeout: float = Field(10.0, gt=0)
+    """For those to come."""
+    clients: int = Field(4096, ge=16)
+    """Connections of callers open at once; where there are more, idle ones are closed."""
     ack_status: int = Field(200, ge=200, le=299)
     """The status that answers an accepted call."""
     tokens: Literal["reused", "unique"] = "reused"

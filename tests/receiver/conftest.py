@@ -16,6 +16,8 @@ from pydantic import BaseModel, Field
 from structlog.testing import LogCapture
 
 from vertexkit import App, Context
+from vertexkit.edge.config import EdgeConfig
+from vertexkit.edge.limits import Limits
 from vertexkit.events import Event
 from vertexkit.service import Service
 from vertexkit.settings import Settings
@@ -91,6 +93,14 @@ class Line:
             body = await self._reader.readexactly(int(headers.get("content-length", "0")))
         return Answer(int(first.split(" ")[1]), headers, body)
 
+    async def rest(self) -> bytes:
+        """All that still comes until the other side closes."""
+        async with asyncio.timeout(PATIENCE):
+            try:
+                return await self._reader.read()
+            except ConnectionResetError:
+                return b""
+
     async def hang_up(self) -> None:
         self._writer.close()
         with contextlib.suppress(ConnectionError):
@@ -105,8 +115,7 @@ class Edge:
         assert service is not None
         self.service: Service = service
         self.platform, self.hold, self.port = platform, hold, port
-        self.happened: list[tuple[str, str]] = []
-        """Each event of the app: its name and its execution."""
+        self.happened: list[tuple[str, str]] = []  # events: their name and their execution
         self._news = asyncio.Event()
         service.events.subscribe(self._note)
         platform.subscribe(lambda _: self._news.set())
@@ -204,8 +213,8 @@ def make_app(hold: Hold, **options: Any) -> App:
 class Server(uvicorn.Server):
     """Uvicorn, which tells when it has started and ends when told, not at its next tick."""
 
-    def __init__(self, app: Any) -> None:
-        super().__init__(uvicorn.Config(app, log_level="critical", access_log=False))
+    def __init__(self, app: Any, limits: Limits) -> None:
+        super().__init__(EdgeConfig(app, limits, log_level="critical"))
         self.up, self.over = asyncio.Event(), asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -213,11 +222,25 @@ class Server(uvicorn.Server):
         await self.over.wait()
 
 
+class Counted:
+    """The app, and whom its edge has turned away."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+
+    def turned_away(self, code: str) -> None:
+        assert self._app.service is not None
+        self._app.service.metrics.refused("", code)
+
+
 @asynccontextmanager
-async def listening(app: Any) -> AsyncIterator[int]:
-    """Any ASGI app behind uvicorn, on a port of its own choice."""
+async def listening(app: Any, limits: Limits | None = None) -> AsyncIterator[int]:
+    """Any ASGI app as `vertexkit run` serves it, on a port of its own choice."""
     with socket.create_server(("127.0.0.1", 0)) as door:
-        server = Server(app)
+        server = Server(app, limits or Limits())
         serving = asyncio.create_task(server.serve(sockets=[door]))
         try:
             async with asyncio.timeout(PATIENCE):
@@ -246,8 +269,9 @@ async def served(
             "grace": 5.0,
             "journal": "memory:",
         } | settings
-        app = make(hold, settings=Settings.model_validate(values), **(options or {}))
-        async with listening(app) as port:
+        read = Settings.model_validate(values)
+        app = make(hold, settings=read, **(options or {}))
+        async with listening(Counted(app), Limits.of(read)) as port:
             edge = Edge(app, platform, hold, port)
             yield edge
             hold.release.set()

@@ -19,12 +19,11 @@ from vertexkit.app import App
 from vertexkit.cli.keeper import Keeper
 from vertexkit.cli.loading import find_app
 from vertexkit.cli.serving import OWNER
+from vertexkit.edge.config import EdgeConfig
+from vertexkit.edge.limits import Limits
 from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.settings import PREFIX, Settings
 
-KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open: longer than the usual proxy keeps its end, which
-otherwise would send a call into a connection that is just being closed."""
 LAST_ANSWERS = 5
 """Seconds for answers under way when the process is to end; running handlers get `grace`."""
 
@@ -86,7 +85,9 @@ def serve(target: str | None, given: Mapping[str, Any], reload: bool) -> None:
         raise SettingsError("--reload works with one worker: leave out one of the two")
     if not structlog.is_configured():
         logs.configure(settings.log_format, settings.log_level)
-    redaction.keep_secret(secret.get_secret_value() for secret in settings.url_secrets)
+    redaction.keep_secret(
+        secret.get_secret_value() for secret in (*settings.url_secrets, *settings.token_keys)
+    )
     with bind(settings.host, settings.port) as listener:
         _announce(app, settings, listener, "reloading" if reload else "serving")
         _run(app, settings, listener, reload)
@@ -146,18 +147,13 @@ def _announce(app: App, settings: Settings, listener: socket.socket, mode: str) 
 
 
 def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) -> None:
-    config = uvicorn.Config(
+    config = EdgeConfig(
         "vertexkit.cli.serving:make",
+        Limits.of(settings),
         factory=True,
         lifespan="on",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
         workers=settings.workers,
         reload=reload,
-        timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
     failed, lost = False, ""

@@ -31,6 +31,11 @@ class Serving:
         else:
             await self._app(scope, receive, send)
 
+    def turned_away(self, code: str) -> None:
+        """Count a caller whom the edge sent away."""
+        if self._app.service is not None:
+            self._app.service.metrics.refused("", code)
+
 
 def make() -> Serving:
     """The factory that uvicorn calls in each process: serves what VERTEXKIT_APP names."""
