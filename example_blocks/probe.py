@@ -1,7 +1,8 @@
 """Deployed once, it finds out what the platform's document leaves open: see `report.md`.
 
 Lead one dialog of a test bot through it twice, then once with `hold` and `second_complete`. What
-was seen is kept in the folder PROBE_FOLDER, `.vertexkit/probe` by default.
+was seen is kept in the folder PROBE_FOLDER, `.vertexkit/probe` by default; empty it after a trial
+with `vertexkit trigger`, whose platform is a fake.
 """
 
 from asyncio import sleep
@@ -70,5 +71,7 @@ async def complete_again(ctx: Context, token: str) -> str:
         async with http_client() as client:
             body = {"token": token, "data": None}
             return str((await client.post(f"{url}/vertex/v1/complete", json=body)).status_code)
+    except httpx.UnsupportedProtocol:
+        return "not asked: no VERTEXKIT_PLATFORM_URL"
     except httpx.HTTPError as error:
         return type(error).__name__

@@ -183,24 +183,50 @@ async def test_a_second_completion_is_answered(
     assert asked == [url.replace("{instance}", "demo") + "/vertex/v1/complete"]
 
 
-async def test_a_platform_that_does_not_answer_twice(
+async def test_a_second_completion_of_a_second_visit(
     fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No answer is an observation too, and the dialog has long gone on."""
+    """That the token came back once is no reason to leave it out when it is asked for again."""
     monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", "http://127.0.0.1:9/api")
-    await fake_dialog.run("probe", second_complete=True)
+    token = fake_dialog.platform.issue("probe")
+    await visit(fake_dialog, token)
+    await visit(fake_dialog, fake_dialog.platform.issue(reuse=token), second_complete=True)
     assert answers(folder)[2].startswith("ConnectError.")
 
 
+async def test_a_platform_that_calls_with_a_form(fake_dialog: FakeDialog, folder: Path) -> None:
+    """The findings are the same, whichever way the platform calls."""
+    token = fake_dialog.platform.issue("probe")
+    async with fake_dialog:
+        assert app.service is not None
+        async with client_of(app.face(app.service)) as caller:
+            await caller.post("http://block.test/blocks/probe", data={"token": token})
+    assert len(fake_dialog.platform.dialog(token).completions) == 1
+    assert answers(folder)[3].startswith("No: 0.")
+
+
 @pytest.mark.parametrize(
-    "seconds, said, timeout", [(0.2, "No: 0.", 15), (4, "Yes: 4.", 15), (9.1, "Yes: 9.", 28)]
+    "url, said", [("http://127.0.0.1:9/api", "ConnectError."), ("", "not asked: no VERTEXKIT_")]
+)
+async def test_a_platform_that_does_not_answer_twice(
+    url: str, said: str, fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer is an observation too, and the dialog has long gone on."""
+    monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", url)
+    await fake_dialog.run("probe", second_complete=True)
+    assert answers(folder)[2].startswith(said)
+
+
+@pytest.mark.parametrize(
+    "seconds, said, timeout",
+    [(0.2, "No: 0.", 15), (4, "Yes: 4.", 15), (9.1, "Yes: 9.", 28), (60, "Yes: 10.", 31)],
 )
 async def test_typing_that_takes_time(
     seconds: float, said: str, timeout: int, folder: Path
 ) -> None:
-    """A slow answer gets three times its time, and a quick one the default."""
+    """A slow answer gets three times its time, also one given up after 10.1 s; else the default."""
     platform = FakePlatform(clock=VirtualClock(), typing_seconds=seconds)
-    run = await FakeDialog(app, platform).run("probe")
+    run = await FakeDialog(app, platform, send_timeout=10.1).run("probe")
     *_, typing, settings = answers(folder)
     assert typing.startswith(said)
     assert f"VERTEXKIT_SEND_TIMEOUT={timeout}\n" in settings
