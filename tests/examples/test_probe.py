@@ -1,0 +1,258 @@
+"""The probe, on platforms that settle each of its questions either way."""
+
+import asyncio
+import json
+import re
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import httpx
+import pytest
+
+from example_blocks import probe
+from example_blocks.probe import app
+from vertexkit.httpclient import client_of
+from vertexkit.testing import FakeDialog, FakePlatform, Run, VirtualClock
+
+NOT_YET = "Not observed yet"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the findings go; nothing waits."""
+
+    async def at_once(seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    monkeypatch.setattr(probe, "sleep", at_once)
+    monkeypatch.setenv("PROBE_FOLDER", str(tmp_path / "probe"))
+    return tmp_path / "probe"
+
+
+def answers(folder: Path) -> list[str]:
+    """What the report says to each of the four questions, and the settings."""
+    sections = (folder / "report.md").read_text("utf-8").split("\n## ")[1:]
+    return [section.partition("\n\n")[2].strip() for section in sections]
+
+
+async def visit(reached: FakeDialog, token: str, **inputs: Any) -> Run:
+    run = await reached.call("probe", inputs, token)
+    assert run.ok
+    return run
+
+
+def written(folder: Path) -> dict[str, str]:
+    return {each.name: each.read_text("utf-8") for each in folder.iterdir()}
+
+
+async def test_one_visit_leaves_the_rest_open(fake_dialog: FakeDialog, folder: Path) -> None:
+    """What was not seen is said so, with the way to see it; the settings are the safe ones."""
+    run = await fake_dialog.run("probe")
+    tokens, repeats, second, typing, settings = answers(folder)
+    assert all(each.startswith(NOT_YET) for each in (tokens, repeats, second))
+    assert "twice" in tokens
+    assert "hold=120" in repeats
+    assert "second_complete=true" in second
+    assert typing.startswith("No: 0.")
+    assert "VERTEXKIT_TOKENS=reused\n" in settings
+    assert "VERTEXKIT_SEND_TIMEOUT=15\n" in settings
+    assert run.messages[:2] == ["Проверяю платформу: раз", "Проверяю платформу: два"]
+    assert [each.typing for each in run.messages[:2]] == [False, True]
+    assert run.messages[2].startswith("Токен: пока не ясно. Повторов вызова: 0.")
+    assert run.data == {"tokens": None, "send_timeout": 15}
+
+
+async def test_a_token_of_its_own_for_each_visit(fake_dialog: FakeDialog, folder: Path) -> None:
+    """A dialog that comes again with another token settles for unique ones."""
+    first, second = [fake_dialog.platform.issue("probe", dialog_id=900) for _ in range(2)]
+    await visit(fake_dialog, first)
+    run = await visit(fake_dialog, second)
+    tokens, *_, settings = answers(folder)
+    assert tokens.startswith("Yes")
+    assert "VERTEXKIT_TOKENS=unique\n" in settings
+    assert run.messages[2].startswith("Токен: свой у каждого захода.")
+
+
+async def test_other_dialogs_tokens_settle_nothing(fake_dialog: FakeDialog, folder: Path) -> None:
+    """That two dialogs differ says nothing of a dialog that comes again."""
+    await fake_dialog.run("probe")
+    await fake_dialog.run("probe")
+    assert answers(folder)[0].startswith(NOT_YET)
+
+
+async def test_a_token_that_cannot_be_read(folder: Path) -> None:
+    """Where the token says nothing of its dialog, an input of the bot's does."""
+    platform = FakePlatform(clock=VirtualClock(), tokens="any")
+    for token in ("opaque-1", "opaque-2"):
+        await visit(FakeDialog(app, platform), token, dialog="e3a1")
+    assert "VERTEXKIT_TOKENS=unique\n" in answers(folder)[-1]
+    platform.check()
+
+
+async def test_the_same_token_for_every_visit(fake_dialog: FakeDialog, folder: Path) -> None:
+    """One token that comes after its execution's end outweighs any number of new ones."""
+    platform = fake_dialog.platform
+    first, second = [platform.issue("probe", dialog_id=900) for _ in range(2)]
+    await visit(fake_dialog, first)
+    await visit(fake_dialog, second)
+    run = await visit(fake_dialog, platform.issue(reuse=second))
+    tokens, repeats, *_, settings = answers(folder)
+    assert tokens.startswith("No: the same token came")
+    assert repeats.startswith(NOT_YET)
+    assert "VERTEXKIT_TOKENS=reused\n" in settings
+    assert run.messages[2].startswith("Токен: один на все заходы.")
+
+
+async def test_a_dialog_that_is_back_within_the_completion(
+    fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a new visit, no repeated call; and no second `complete` ends it before its time."""
+    platform = fake_dialog.platform
+    asked = Mock()
+    monkeypatch.setattr(probe, "http_client", asked)
+
+    async def again(token: str, data: Any) -> None:
+        platform.call_during_complete = None
+        platform.open_again(token)
+        assert (await fake_dialog.post("/blocks/probe", {"token": token}))[0] == 200
+
+    platform.call_during_complete = again
+    async with fake_dialog:
+        token = platform.issue("probe")
+        await visit(fake_dialog, token, second_complete=True)
+    tokens, repeats, second, *_ = answers(folder)
+    assert tokens.startswith("No")
+    assert repeats.startswith(NOT_YET)
+    assert second.startswith(NOT_YET)
+    assert not asked.called
+    assert len(platform.dialog(token).completions) == 2
+
+
+async def test_a_call_that_is_repeated(
+    fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same call while the dialog is held is counted, in each visit with that token."""
+    token, held = fake_dialog.platform.issue("probe"), []
+
+    async def hold(seconds: float) -> None:
+        if seconds == 120:
+            held.append(await fake_dialog.post("/blocks/probe", {"token": token, "hold": 120}))
+
+    monkeypatch.setattr(probe, "sleep", hold)
+    async with fake_dialog:
+        run = await visit(fake_dialog, token, hold=120)
+        assert held[0][1] == {"execution": run.execution}
+        assert answers(folder)[1].startswith("Yes: ")
+        assert "Повторов вызова: 1." in run.messages[2]
+        run = await visit(fake_dialog, fake_dialog.platform.issue(reuse=token), hold=120)
+    assert "Повторов вызова: 2." in run.messages[2]
+    assert re.match(r"No: the same token came [\d.]+ s after", answers(folder)[0])
+
+
+async def test_a_call_that_is_not_repeated(fake_dialog: FakeDialog, folder: Path) -> None:
+    """How long was waited in vain is said: a platform may be slower still."""
+    await fake_dialog.run("probe", hold=120)
+    assert answers(folder)[1].startswith(f"{NOT_YET}: none came again in the 120 s")
+
+
+@pytest.mark.parametrize("url", ["http://platform.test/api", "http://{instance}.test/api"])
+async def test_a_second_completion_is_answered(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status is kept; whether it is asked for is the author's to say."""
+    platform = FakePlatform(clock=VirtualClock())
+    monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", url)
+    monkeypatch.setenv("VERTEXKIT_INSTANCES", "demo" if "{" in url else "")
+    asked: list[str] = []
+
+    async def note(request: httpx.Request) -> None:
+        asked.append(str(request.url))
+
+    client = client_of(platform)
+    client.event_hooks = {"request": [note]}
+    monkeypatch.setattr(probe, "http_client", lambda: client)
+    await FakeDialog(app, platform).run("probe")
+    platform.check()
+    await FakeDialog(app, platform).run("probe", second_complete=True)
+    assert answers(folder)[2].startswith("403.")
+    assert [each.status for each in platform.ledger[-2:]] == [204, 403]
+    assert platform.violations == [
+        "request 9: complete: the block was already completed by request 8"
+    ]
+    assert asked == [url.replace("{instance}", "demo") + "/vertex/v1/complete"]
+
+
+async def test_a_second_completion_of_a_second_visit(
+    fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That the token came back once is no reason to leave it out when it is asked for again."""
+    monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", "http://127.0.0.1:9/api")
+    token = fake_dialog.platform.issue("probe")
+    await visit(fake_dialog, token)
+    await visit(fake_dialog, fake_dialog.platform.issue(reuse=token), second_complete=True)
+    assert answers(folder)[2].startswith("ConnectError.")
+
+
+async def test_a_platform_that_calls_with_a_form(fake_dialog: FakeDialog, folder: Path) -> None:
+    """The findings are the same, whichever way the platform calls."""
+    token = fake_dialog.platform.issue("probe")
+    async with fake_dialog:
+        assert app.service is not None
+        async with client_of(app.face(app.service)) as caller:
+            await caller.post("http://block.test/blocks/probe", data={"token": token})
+    assert len(fake_dialog.platform.dialog(token).completions) == 1
+    assert answers(folder)[3].startswith("No: 0.")
+
+
+@pytest.mark.parametrize(
+    "url, said", [("http://127.0.0.1:9/api", "ConnectError."), ("", "not asked: no VERTEXKIT_")]
+)
+async def test_a_platform_that_does_not_answer_twice(
+    url: str, said: str, fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No answer is an observation too, and the dialog has long gone on."""
+    monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", url)
+    await fake_dialog.run("probe", second_complete=True)
+    assert answers(folder)[2].startswith(said)
+
+
+@pytest.mark.parametrize(
+    "seconds, said, timeout",
+    [(0.2, "No: 0.", 15), (4, "Yes: 4.", 15), (9.1, "Yes: 9.", 28), (60, "Yes: 10.", 31)],
+)
+async def test_typing_that_takes_time(
+    seconds: float, said: str, timeout: int, folder: Path
+) -> None:
+    """A slow answer gets three times its time, also one given up after 10.1 s; else the default."""
+    platform = FakePlatform(clock=VirtualClock(), typing_seconds=seconds)
+    run = await FakeDialog(app, platform, send_timeout=10.1).run("probe")
+    *_, typing, settings = answers(folder)
+    assert typing.startswith(said)
+    assert f"VERTEXKIT_SEND_TIMEOUT={timeout}\n" in settings
+    assert run.data["send_timeout"] == timeout
+    platform.check()
+
+
+async def test_no_secret_is_written(
+    fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both files name a token by its fingerprint, and hold nothing else that opens anything."""
+    monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", "http://127.0.0.1:9/api")
+    monkeypatch.setenv("VERTEXKIT_PASSWORD", "the-password")
+    token = fake_dialog.platform.issue("probe")
+    async with fake_dialog:
+        path = "/blocks/probe/the-url-secret?key=the-url-secret"
+        await fake_dialog.post(path, {"token": token, "second_complete": True})
+    files = written(folder)
+    assert files.keys() == {"findings.jsonl", "report.md"}
+    assert not [each for each in [*token.split("."), "the-"] if each in "".join(files.values())]
+    lines = [json.loads(line) for line in files["findings.jsonl"].splitlines()]
+    assert [line["what"] for line in lines][-2:] == ["ended", "second"]
+    assert {len(line["token"]) for line in lines} == {8}
+
+
+def test_a_folder_that_cannot_be_written(fake_dialog: FakeDialog, folder: Path) -> None:
+    """No call is refused for it, and no dialog hangs."""
+    folder.write_text("a file")
+    assert fake_dialog.run_sync("probe").ok
