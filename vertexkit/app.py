@@ -3,7 +3,7 @@
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
@@ -214,11 +214,10 @@ class App:
     def _pages(self, service: Service, gate: Gate | None) -> list[Route]:
         """The paths that people and their machines look at, those of health behind no gate."""
         ack = service.settings.ack_status
+        described = cache(lambda: openapi(self.blocks, version("vertexkit"), ack))
         pages: dict[str, ASGIApp] = {
             "/blocks": Page(lambda: (200, catalogue(self.blocks)), gate),
-            "/openapi.json": Page(
-                lambda: (200, openapi(self.blocks, version("vertexkit"), ack)), gate
-            ),
+            "/openapi.json": Page(lambda: (200, described()), gate),
             **pages_for_operators(service, gate),
         }
         return [Route(path, page, methods=["GET"]) for path, page in pages.items()]

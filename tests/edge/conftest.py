@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.receiver.conftest import PATIENCE, Answer, Line, listening
+from tests.line import PATIENCE, Answer, Line
+from tests.receiver.conftest import listening
 from vertexkit.edge import door
 from vertexkit.edge.limits import Limits
 

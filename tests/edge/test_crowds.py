@@ -9,7 +9,7 @@ from vertexkit.settings import Settings
 
 if TYPE_CHECKING:
     from tests.edge.conftest import Open, Site
-    from tests.receiver.conftest import Line
+    from tests.line import Line
 
 FEW = 4
 

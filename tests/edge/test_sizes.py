@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.edge.conftest import chunked, get, post
-from vertexkit.edge.limits import LINGER_BYTES
+from vertexkit.edge.limits import LINGER_BYTES, PIPELINED
 
 if TYPE_CHECKING:
     from tests.edge.conftest import Open
-    from tests.receiver.conftest import Line
+    from tests.line import Line
 
 
 async def pour(line: "Line", megabytes: int) -> None:
@@ -49,10 +49,20 @@ async def test_a_head_has_at_most_a_hundred_fields(site: "Open") -> None:
 
 async def test_many_requests_in_one_piece_are_no_large_head(site: "Open") -> None:
     """What is counted is one request, not what happens to arrive with it."""
-    async with site(head=1024) as here, here.line(get() * 200 + b"GET / HT") as line:
-        assert [(await line.answer()).status for _ in range(200)] == [200] * 200
+    async with site(head=1024) as here, here.line(get() * 32 + b"GET / HT") as line:
+        assert [(await line.answer()).status for _ in range(32)] == [200] * 32
         await line.send(b"TP/1.1\r\nHost: a\r\n\r\n")
         assert (await line.answer()).status == 200
+
+
+async def test_only_so_many_requests_may_wait(site: "Open") -> None:
+    """Of a thousand in one piece the first ones are answered, and the connection closes."""
+    async with site() as here, here.line(get() * 1000) as line:
+        for _ in range(PIPELINED + 1):
+            assert (await line.answer()).status == 200
+        await here.until(lambda: here.turned_away_for["pipelined"])
+        assert len(await line.rest()) < 1000
+        assert len(here.asked) <= PIPELINED + 2
 
 
 async def test_trailers_are_not_kept(site: "Open") -> None:
@@ -68,8 +78,18 @@ async def test_trailers_are_not_kept(site: "Open") -> None:
 async def test_small_chunks_are_taken(site: "Open") -> None:
     """A body may come byte by byte: the frames around them are allowed for."""
     async with site(body=100_000) as here:
-        answer = await here.ask(chunked() + b"1\r\nx\r\n" * 100_000 + b"0\r\n\r\n")
-        assert (answer.status, answer.body) == (200, b"100000")
+        answer = await here.ask(chunked() + b"1\r\nx\r\n" * 30_000 + b"0\r\n\r\n")
+        assert (answer.status, answer.body) == (200, b"30000")
+
+
+async def test_chunks_that_nobody_wants_are_not_looked_at(site: "Open") -> None:
+    """After an early answer to a body in chunks, nothing more is understood on the connection."""
+    async with site() as here, here.line(chunked("/early")) as line:
+        assert (await line.answer()).status == 200
+        await line.send(b"0\r\n\r\n" + get())
+        await line.end()
+        assert await line.rest() == b""
+        assert here.asked == [("/early", 0)]
 
 
 async def test_the_answer_to_a_large_request_is_seen(site: "Open") -> None:

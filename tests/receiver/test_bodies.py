@@ -7,7 +7,8 @@ from urllib.parse import urlencode
 import pytest
 
 if TYPE_CHECKING:
-    from tests.receiver.conftest import Edge, Line, Serve
+    from tests.line import Line
+    from tests.receiver.conftest import Edge, Serve
 
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 256 * 1024

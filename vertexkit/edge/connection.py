@@ -14,7 +14,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from uvicorn.server import ServerState
 
 from vertexkit.edge.door import Door, Wait
-from vertexkit.edge.limits import CHUNKING, HEADERS, LINGER, LINGER_BYTES
+from vertexkit.edge.limits import CHUNKING, HEADERS, LINGER, LINGER_BYTES, PIPELINED
 from vertexkit.problems import problem
 
 
@@ -31,6 +31,10 @@ class Phase(Enum):
     """The answer was given before the body had come: what comes of it is thrown away."""
     OVER = 5
     """Refused: whatever comes is thrown away, until the caller closes its end too."""
+
+
+WAITS = {Phase.QUIET: Wait.NEXT, Phase.BODY: Wait.BODY, Phase.ANSWER: Wait.ANSWER}
+"""What a connection waits for, in the phases into which its own bytes bring it."""
 
 
 class Refusal(NamedTuple):
@@ -53,6 +57,7 @@ LARGE_HEAD = Refusal(431, "head_too_large", "The request's line and headers are 
 LARGE_BODY = Refusal(413, "too_large", "The body, with all that frames it, is too large.")
 SLOW_HEAD = Refusal(408, "head_timeout", "The request's line and headers took too long.")
 SLOW_BODY = Refusal(408, "body_timeout", "The body took too long.")
+IMPATIENT = Refusal(429, "pipelined", "Too many requests wait for the answers before theirs.")
 CROWDED = Refusal(503, "crowded", "Too many connections are open.")
 
 
@@ -73,10 +78,14 @@ class Connection(HttpToolsProtocol):
         self._since = self.loop.time()
         """Since when it is in this phase."""
         self._turns = self._taken = 0
-        """Phases so far; bytes that were read in this one."""
+        """Phases so far; bytes that were read in this one, without the piece being read."""
+        self._read = 0
+        """Bytes of that piece."""
         self._wrong = MALFORMED
         self._last = False
         """What is being answered is the last answer."""
+        self._is_chunked = False
+        """The request's body comes in chunks: once nobody wants it, its end is not looked for."""
         self._stuck: float | None = None
         """Since when the caller does not read."""
 
@@ -94,13 +103,14 @@ class Connection(HttpToolsProtocol):
         self._door.leave(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is Phase.OVER:
+        if self._phase is Phase.OVER or (self._phase is Phase.REST and self._is_chunked):
             self._count(len(data))
             return
         self._unset_keepalive_if_required()
         if self._phase is Phase.QUIET:
             self._turn(Phase.HEAD)
         turns = self._turns
+        self._read = len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -110,6 +120,8 @@ class Connection(HttpToolsProtocol):
             return
         if self._turns == turns:
             self._count(len(data))
+        elif (wait := WAITS.get(self._phase)) is not None:
+            self._door.waits(self, wait)
 
     def _turn(self, phase: Phase) -> None:
         self._phase = phase
@@ -133,46 +145,41 @@ class Connection(HttpToolsProtocol):
         if self._phase is not Phase.HEAD:
             self._turn(Phase.HEAD)
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._phase is Phase.HEAD:  # and not a trailer, for which nobody here has a use
-            super().on_header(name, value)
-
     def on_headers_complete(self) -> None:
-        size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if size > self._limits.head or len(self.headers) > HEADERS:
-            self._wrong = LARGE_HEAD
+        if self._is_too_large() or len(self.pipeline) > PIPELINED:
+            self._wrong = IMPATIENT if len(self.pipeline) > PIPELINED else LARGE_HEAD
             raise ValueError(self._wrong.code)  # the parser ends, and `data_received` hears of it
         super().on_headers_complete()
+        self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        self.headers = []  # for trailers, of which the app hears nothing
         self._turn(Phase.BODY)
-        self._door.waits(self, Wait.BODY)
+
+    def _is_too_large(self) -> bool:
+        if len(self.headers) > HEADERS:
+            return True
+        if self._taken + self._read <= self._limits.head:  # all that has come of it
+            return False
+        size: int = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
+        return bool(size > self._limits.head)
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
-        if self._phase is Phase.BODY:
-            self._turn(Phase.ANSWER)
-            self._door.waits(self, Wait.ANSWER)
-        elif self._phase is Phase.REST:
-            self._quiet()
+        self._turn(Phase.ANSWER if self._phase is Phase.BODY else Phase.QUIET)
 
     def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.transport.is_closing():
+        more = bool(self.pipeline)
+        super().on_response_complete()  # begins with the next
+        if self.transport.is_closing() or more:
             return
         if self._last:
             self.transport.close()
-        elif not self.cycle.response_complete:
-            pass  # that of the next request, which had come meanwhile, is under way already
         elif self._phase is Phase.BODY:
             self._turn(Phase.REST)
             self._door.waits(self, Wait.CLOSE)
-        elif self._phase is Phase.ANSWER:
-            self._quiet()
         else:
+            if self._phase is Phase.ANSWER:
+                self._turn(Phase.QUIET)
             self._door.waits(self, Wait.NEXT)
-
-    def _quiet(self) -> None:
-        self._turn(Phase.QUIET)
-        self._door.waits(self, Wait.NEXT)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -216,7 +223,8 @@ class Connection(HttpToolsProtocol):
         asked = self._asked
         earlier = self._phase is Phase.HEAD and asked is not None and not asked.response_complete
         if earlier or self.pipeline:  # they are answered first, and nothing after them
-            self.pipeline.clear()
+            if self._phase is Phase.BODY:
+                self.pipeline.popleft()
             self._last = True
         else:
             self._break_off(refusal)

@@ -88,7 +88,7 @@ class Door:
     def waits(self, visitor: Visitor, wait: Wait) -> None:
         """Note what it waits for from now on."""
         before = self._inside.get(visitor)
-        if before is not None:
+        if before is not wait and before is not None:
             del self._queues[before][visitor]
             self._inside[visitor] = wait
             self._queues[wait][visitor] = None

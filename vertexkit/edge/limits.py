@@ -15,8 +15,11 @@ LINGER = 5.0
 """Seconds in which the rest of a refused request is read and thrown away: whoever is still sending
 would otherwise not see the answer, for a closed socket resets theirs."""
 LINGER_BYTES = 16 * 1024 * 1024
-CHUNKING = 8
-"""Bytes on the wire for each byte of a body: small chunks may cost that much, trailers may not."""
+CHUNKING = 2
+"""Bytes on the wire for each byte that a body may have: a long one in small chunks takes more time
+to take apart than it is worth."""
+PIPELINED = 32
+"""Requests that wait behind another one on the same connection."""
 UNCOUNTED = 1_000_000
 """Files, where the system has no limit."""
 SPARE_FILES = 256

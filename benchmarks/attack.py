@@ -1,0 +1,238 @@
+"""What attacks on a service do to those who call it properly: `make attack`.
+
+    python benchmarks/attack.py --seconds 12
+
+A service of `vertexkit run` has one core to itself; this process, which is the platform and its
+callers, shares the other with the attacker. Calls come 100 a second, half of them on connections of
+their own. Each attack is compared to the quiet rounds
+between them, whose median counts. The table is Markdown. Linux only.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import secrets
+import signal
+import statistics
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import attacks
+import uvloop
+from executions import HERE, Platform, free_port
+
+SECRET = secrets.token_urlsafe(32)
+PER_SECOND = 100
+KEPT = 64
+"""Connections that are kept; every second call makes one of its own."""
+PATIENCE = 30.0
+"""Seconds after which a call counts as not answered."""
+
+
+@dataclass
+class Round:
+    """What proper callers met."""
+
+    seconds: list[float] = field(default_factory=list)
+    """Of each call, from its time to its answer."""
+    failed: int = 0
+    """Calls that were not answered 200."""
+    megabytes: float = 0.0
+    """The service's memory at its peak."""
+
+    @property
+    def p99(self) -> float:
+        return statistics.quantiles(self.seconds, n=100)[98]
+
+
+class Callers:
+    """Those who call properly."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self.calls = 0
+        self._kept: asyncio.Queue[Any] = asyncio.Queue()
+
+    async def open(self) -> None:
+        for _ in range(KEPT):
+            self._kept.put_nowait(await asyncio.open_connection("127.0.0.1", self._port))
+
+    async def call(self, due: float, round_: Round) -> None:
+        """One call; a kept connection that was closed meanwhile is made anew, as clients do."""
+        self.calls += 1
+        body = json.dumps({"token": f"token-{self.calls}", "name": "Dasha"}).encode()
+        request = (
+            f"POST /blocks/hello?key={SECRET} HTTP/1.1\r\nHost: a\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+        try:
+            async with asyncio.timeout(PATIENCE):
+                if self.calls % 2:
+                    connection = await asyncio.open_connection("127.0.0.1", self._port)
+                    status = await ask(connection, request)
+                    connection[1].close()
+                else:
+                    connection = await self._kept.get()
+                    status = await ask(connection, request)
+                    if not status:
+                        connection = await asyncio.open_connection("127.0.0.1", self._port)
+                        status = await ask(connection, request)
+                    self._kept.put_nowait(connection)
+        except (OSError, TimeoutError):
+            status = b""
+        round_.seconds.append(time.perf_counter() - due)
+        round_.failed += status != b"200"
+
+
+@dataclass(frozen=True)
+class Attacked:
+    """What came of one attack."""
+
+    name: str
+    quiet: Round
+    met: Round
+    done: dict[str, Any]
+
+    def row(self, quiet: float) -> str:
+        """A line of the table; `quiet` is the p99 without an attack, in seconds."""
+        done, met = self.done, self.met
+        attack, at_once = attacks.ATTACKS[self.name]
+        answers = sorted(done["answers"].items(), key=lambda each: -each[1])[:3]
+        cells = (
+            (attack.__doc__ or "").strip().rstrip("."),
+            f"{at_once:,} at once, {done['connections']:,} in all",
+            f"{done['requests']:,}",
+            f"{done['sent'] / 1e6:,.1f}",
+            ", ".join(f"{status} × {number:,}" for status, number in answers) or "nothing",
+            f"{len(met.seconds) - met.failed:,} of {len(met.seconds):,}",
+            f"{met.p99 * 1000:.1f} ms, × {met.p99 / quiet:.1f}",
+            f"{met.megabytes:.0f}",
+        )
+        return f"| {' | '.join(cells)} |"
+
+
+async def ask(connection: Any, request: bytes) -> bytes:
+    """The status that a request is answered with; empty if the connection is closed."""
+    reader, writer = connection
+    try:
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
+        await reader.readexactly(int(length))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+    status: bytes = head[9:12]
+    return status
+
+
+async def one_round(callers: Callers, pid: int, seconds: float) -> Round:
+    """Call at a steady pace, whatever the answers take, and watch the service's memory."""
+    found = Round()
+    began = time.perf_counter()
+    async with asyncio.TaskGroup() as group:
+        for number in range(int(seconds * PER_SECOND)):
+            due = began + number / PER_SECOND
+            await asyncio.sleep(due - time.perf_counter())
+            group.create_task(callers.call(due, found))
+            if number % 10 == 0:
+                found.megabytes = max(found.megabytes, resident(pid))
+    return found
+
+
+def resident(pid: int) -> float:
+    """Megabytes of memory that a process has now."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+
+
+async def attacked(name: str, callers: Callers, pid: int, port: int, seconds: float) -> Attacked:
+    """Two seconds of rest, a quiet round, and an attacked one."""
+    await one_round(callers, pid, 2)
+    quiet = await one_round(callers, pid, seconds / 2)
+    program = [sys.executable, str(HERE / "attacks.py"), name, str(port), SECRET]
+    process = await asyncio.create_subprocess_exec(
+        *program, str(seconds + 1), stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    await asyncio.sleep(1)  # the attacker's start is no attack
+    met = await one_round(callers, pid, seconds)
+    done = json.loads(await process.stdout.read())
+    await process.wait()
+    return Attacked(name, quiet, met, done)
+
+
+async def serve(platform: int, port: int, folder: str) -> asyncio.subprocess.Process:
+    """A service on a core of its own; it listens when this returns."""
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "vertexkit", "run", "hello:app", "--port", str(port)],
+        cwd=HERE,
+        env=os.environ
+        | {
+            "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform}/api",
+            "VERTEXKIT_LOG_FORMAT": "json",
+            "VERTEXKIT_URL_SECRETS": SECRET,
+            "VERTEXKIT_JOURNAL": f"sqlite:{folder}/journal.db",
+        },
+        stdout=asyncio.subprocess.DEVNULL,
+        preexec_fn=lambda: os.sched_setaffinity(0, {0}),
+    )
+    while process.returncode is None:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except OSError:
+            await asyncio.sleep(0.05)
+            continue
+        writer.close()
+        return process
+    raise SystemExit("the service did not start")
+
+
+async def measure(names: list[str], seconds: float) -> None:
+    """Run these attacks, and print the table."""
+    loop = asyncio.get_running_loop()
+    Platform.wanted = -1  # nobody waits for a number of completions
+    server = await loop.create_server(Platform, "127.0.0.1", 0)
+    port = free_port()
+    with TemporaryDirectory() as folder:
+        process = await serve(server.sockets[0].getsockname()[1], port, folder)
+        callers = Callers(port)
+        await callers.open()
+        await one_round(callers, process.pid, 2)
+        found = []
+        for name in names:
+            print(name, file=sys.stderr)
+            found.append(await attacked(name, callers, process.pid, port, seconds))
+        quiet = statistics.median(each.quiet.p99 for each in found)
+        print(
+            "| Attack | Connections | Requests | MB sent | The attacker's answers | "
+            "Proper calls answered | Their p99, to the quiet one | Memory, MiB |"
+        )
+        print(f"|{'---|' * 8}")
+        print("\n".join(each.row(quiet) for each in found))
+        process.send_signal(signal.SIGTERM)
+        await process.wait()
+    server.close()
+    print(f"\nIn quiet: p99 {quiet * 1000:.1f} ms.")
+    print(f"Proper calls: {callers.calls:,}, completed: {Platform.completions:,}.")
+
+
+def main() -> None:
+    """Measure as the command line says."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", help=f"of {', '.join(attacks.ATTACKS)}; all by default")
+    parser.add_argument("--seconds", type=float, default=12.0, help="for each attack")
+    asked = parser.parse_args()
+    if unknown := set(asked.names) - attacks.ATTACKS.keys():
+        parser.error(f"no such attack: {', '.join(unknown)}")
+    os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
+    uvloop.run(measure(asked.names or list(attacks.ATTACKS), asked.seconds))
+
+
+if __name__ == "__main__":
+    main()
