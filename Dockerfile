@@ -28,6 +28,12 @@ COPY pyproject.toml README.md LICENSE ./
 COPY vertexkit vertexkit
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
     && /opt/vertexkit/bin/pip install --no-deps --no-index /opt/wheels/*.whl
+# What is in it, for whoever has to know: /opt/vertexkit/sbom.json, in CycloneDX.
+COPY locks/supply.txt locks/
+RUN python -m venv /opt/supply \
+    && /opt/supply/bin/pip install --require-hashes -r locks/supply.txt \
+    && /opt/supply/bin/cyclonedx-py environment --output-reproducible \
+        --output-file /opt/vertexkit/sbom.json /opt/vertexkit
 
 FROM ${BASE_IMAGE}
 # The journal's folder: mount a volume here to keep it across containers.

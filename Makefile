@@ -7,6 +7,8 @@ UPGRADE ?=
 MINUTES ?= 10
 WORKERS ?= 1
 SEED ?=
+SECONDS ?= 12
+EXAMPLES ?= 20000
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -17,7 +19,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint types format lock clean
+.PHONY: help demo test soak attack fuzz audit sbom lint types format lock clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -34,6 +36,21 @@ test: lint types $(VENV)/.browser  ## the gate: format, lint, types, tests, cove
 
 soak: $(VENV)/.dev  ## kill a service under load for MINUTES=10, SEED=, WORKERS=1
 	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))
+
+attack: $(VENV)/.dev  ## attack a service for SECONDS=12 each, and print what proper callers met
+	@$(BIN)/python benchmarks/attack.py --seconds $(SECONDS)
+
+fuzz: $(VENV)/.dev  ## throw EXAMPLES=20000 made-up inputs at each thing that reads strangers' bytes
+	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 0 $(PYTEST_ARGS)
+
+audit: $(VENV)/.supply  ## look the pinned packages up in the database of known vulnerabilities
+	@$(BIN)/pip-audit --require-hashes --disable-pip $(addprefix -r ,$(wildcard locks/*.txt))
+
+sbom: $(VENV)/.supply  ## list what the image is made of, as CycloneDX, in dist/sbom.json
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements locks/run.txt --pyproject pyproject.toml \
+		--output-reproducible --validate -o dist/sbom.json
+	@echo "dist/sbom.json"
 
 lint: $(VENV)/.dev  ## check format and style
 	$(BIN)/ruff format --check $(SOURCES)
@@ -55,7 +72,8 @@ lock:  ## pin again what pyproject.toml asks for
 	$(UV_COMPILE) -o locks/run.txt pyproject.toml; \
 	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
 	$(UV_COMPILE) -o locks/dev.txt -c locks/run.txt -c locks/build.txt \
-		--extra dev --extra analytics --group test pyproject.toml
+		--extra dev --extra analytics --group test pyproject.toml; \
+	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply
 
 clean:  ## remove the environment and all that tools left behind
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
@@ -92,4 +110,9 @@ $(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run locks/dev.txt
 	@echo "Installing what the tests need ..."
 	@$(PIP) install -qq --require-hashes -r locks/dev.txt
+	@touch $@
+
+$(VENV)/.supply: $(VENV)/.dev locks/supply.txt
+	@echo "Installing what looks the packages up ..."
+	@$(PIP) install -qq --require-hashes -r locks/supply.txt
 	@touch $@

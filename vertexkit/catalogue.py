@@ -14,6 +14,7 @@ from vertexkit.receiver import BODILESS
 
 ERRORS = {
     "400": "The call is malformed.",
+    "403": "The token is not signed with a known key.",
     "404": "There is no such block, or the URL's secret is wrong.",
     "413": "The body is too large.",
     "415": "The body is neither JSON nor a form.",

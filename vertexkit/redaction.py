@@ -12,6 +12,9 @@ from vertexkit.execution import Token
 
 JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
 MASK = b"[secret]"
+SHORTEST = 8
+"""Characters of a token that is masked: a shorter one guards nothing, and masking each `t` would
+let a caller make the log unreadable."""
 RECENT = 1000
 """Tokens without the shape of a JWT that are masked also where no execution is known."""
 ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+"}
@@ -43,6 +46,9 @@ def keep_secret(secrets: Iterable[str]) -> None:
 def hold(token: Token) -> None:
     """Mask this token in all that this task, and what it starts, will say."""
     secret = token.reveal()
+    if len(secret) < SHORTEST:
+        _held.set(None)
+        return
     held = _recent.get(secret)
     if held is None:
         escaped = '"' in secret or "'" in secret or "\\" in secret

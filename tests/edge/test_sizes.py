@@ -150,8 +150,18 @@ async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -
 
 
 async def test_a_wish_for_another_protocol_is_passed_over(site: "Open") -> None:
-    """Who asks for WebSockets or HTTP/2 gets HTTP/1.1."""
+    """Who asks for WebSockets or HTTP/2 gets HTTP/1.1, and then has to connect again."""
     async with site() as here:
         for wish in ("websocket", "h2c"):
-            answer = await here.ask(get("/", f"Upgrade: {wish}", "Connection: Upgrade"))
-            assert answer.status == 200
+            fields = (f"Upgrade: {wish}", "Connection: Upgrade")
+            chunks = "\r\n".join([*fields, "", "4", "body", "0", "", ""]).encode()
+            for request in (
+                get("/", *fields),
+                post(4, *fields) + b"body",
+                chunked()[:-2] + chunks,
+            ):
+                async with here.line(request + get()) as line:
+                    answer = await line.answer()
+                    assert (answer.status, answer.headers["connection"]) == (200, "close")
+                    assert await line.rest() == b""
+        assert here.asked == [("/", 0), ("/", 4), ("/", 4)] * 2

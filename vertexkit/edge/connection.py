@@ -33,6 +33,7 @@ class Phase(Enum):
     """Refused: whatever comes is thrown away, until the caller closes its end too."""
 
 
+FRAMING = (b"content-length", b"transfer-encoding")
 WAITS = {Phase.QUIET: Wait.NEXT, Phase.BODY: Wait.BODY, Phase.ANSWER: Wait.ANSWER}
 """What a connection waits for, in the phases into which its own bytes bring it."""
 
@@ -84,6 +85,8 @@ class Connection(HttpToolsProtocol):
         self._wrong = MALFORMED
         self._last = False
         """What is being answered is the last answer."""
+        self._frame = b""
+        """A head that frames a body which the parser has given up."""
         self._is_chunked = False
         """The request's body comes in chunks: once nobody wants it, its end is not looked for."""
         self._stuck: float | None = None
@@ -112,9 +115,7 @@ class Connection(HttpToolsProtocol):
         turns = self._turns
         self._read = len(data)
         try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            pass  # nobody speaks anything else here: the request is answered as HTTP/1.1
+            self._feed(data)
         except httptools.HttpParserError:
             self._refuse(self._wrong)
             return
@@ -122,6 +123,18 @@ class Connection(HttpToolsProtocol):
             self._count(len(data))
         elif (wait := WAITS.get(self._phase)) is not None:
             self._door.waits(self, wait)
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            # Nobody speaks anything else here, so the request is answered as HTTP/1.1. The parser
+            # has ended, also where a body follows, as it does from Java's own client.
+            if self._frame:
+                self.parser = httptools.HttpRequestParser(_Body(self))
+                self.parser.feed_data(self._frame)
+                self._frame = b""
+                self.parser.feed_data(data[upgrade.args[0] :])
 
     def _turn(self, phase: Phase) -> None:
         self._phase = phase
@@ -150,7 +163,12 @@ class Connection(HttpToolsProtocol):
             self._wrong = IMPATIENT if len(self.pipeline) > PIPELINED else LARGE_HEAD
             raise ValueError(self._wrong.code)  # the parser ends, and `data_received` hears of it
         super().on_headers_complete()
-        self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
+        framed = [field for field in self.headers if field[0] in FRAMING]
+        self._is_chunked = any(name == b"transfer-encoding" for name, _ in framed)
+        if self.parser.should_upgrade():
+            self.cycle.keep_alive = False
+            fields = b"".join(b"%b: %b\r\n" % field for field in framed)
+            self._frame = b"POST / HTTP/1.1\r\n%b\r\n" % fields if framed else b""
         self.headers = []  # for trailers, of which the app hears nothing
         self._turn(Phase.BODY)
 
@@ -163,6 +181,8 @@ class Connection(HttpToolsProtocol):
         return bool(size > self._limits.head)
 
     def on_message_complete(self) -> None:
+        if self._frame:  # not yet: the parser only ends because it was asked to upgrade
+            return
         super().on_message_complete()
         self._turn(Phase.ANSWER if self._phase is Phase.BODY else Phase.QUIET)
 
@@ -242,3 +262,11 @@ class Connection(HttpToolsProtocol):
             self.transport.write(refusal.written())
             if self.transport.can_write_eof():
                 self.transport.write_eof()
+
+
+class _Body:
+    """Hears of a connection's body, and not of the head that frames it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.on_body = connection.on_body
+        self.on_message_complete = connection.on_message_complete

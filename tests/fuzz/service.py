@@ -1,0 +1,90 @@
+"""A service in a thread of its own, so that a test may be as slow and as rude as it likes."""
+
+import asyncio
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from tests.receiver.conftest import Edge, served
+from vertexkit.testing import FakePlatform
+
+SECRET = "Canary-secret-of-the-url"
+TOKEN = "canary-token-of-a-dialog"
+PATIENCE = 10.0
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where it listens, and how it looks from inside."""
+
+    port: int
+    edge: Edge
+
+    def send(self, pieces: list[bytes]) -> bytes:
+        """Send these one after the other on one connection; gives all that comes back.
+
+        A connection that neither answers nor closes fails the test.
+        """
+        said = b""
+        with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as line:
+            try:
+                for piece in pieces:
+                    line.sendall(piece)
+                # Answered after all that came before it; and who reads it closes.
+                line.sendall(b"\r\n\r\nGET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+            except ConnectionError:
+                pass
+            try:
+                while received := line.recv(65_536):
+                    said += received
+            except ConnectionError:
+                pass
+        return said
+
+    def is_well(self) -> bool:
+        """Does it still answer who asks properly?"""
+        said = self.send([b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"])
+        return said.startswith(b"HTTP/1.1 200 ") and b'{"ready":true}' in said
+
+
+@contextmanager
+def target() -> Iterator[Target]:
+    """A service with a secret, its deadlines short so that nothing half lasts."""
+    up, over = threading.Event(), asyncio.Event()
+    found: list[Target] = []
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        platform = FakePlatform(tokens="any")
+        async with served(
+            platform=platform,
+            strict=False,
+            head_timeout=1.0,
+            body_timeout=1.0,
+            url_secrets=[SECRET],
+        ) as edge:
+            found.append(Target(edge.port, edge))
+            up.set()
+            await over.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert up.wait(PATIENCE)
+        yield found[0]
+    finally:
+        loop.call_soon_threadsafe(over.set)
+        thread.join(PATIENCE)
+        loop.close()
+
+
+def call(body: object = None, path: str = "/blocks/echo", key: str = SECRET) -> bytes:
+    """A proper call."""
+    content = body if isinstance(body, bytes) else json.dumps(body or {"token": TOKEN}).encode()
+    return (
+        f"POST {path}?key={key} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(content)}\r\n\r\n"
+    ).encode() + content
