@@ -44,11 +44,11 @@ fuzz: $(VENV)/.dev  ## throw EXAMPLES=20000 made-up inputs at each thing that re
 	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 0 $(PYTEST_ARGS)
 
 audit: $(VENV)/.supply  ## look the pinned packages up in the database of known vulnerabilities
-	@$(BIN)/pip-audit --require-hashes --disable-pip $(addprefix -r ,$(wildcard locks/*.txt))
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip $(addprefix -r ,$(wildcard locks/*.txt))
 
 sbom: $(VENV)/.supply  ## list what the image is made of, as CycloneDX, in dist/sbom.json
 	@mkdir -p dist
-	@$(BIN)/cyclonedx-py requirements locks/run.txt --pyproject pyproject.toml \
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements locks/run.txt --pyproject pyproject.toml \
 		--output-reproducible --validate -o dist/sbom.json
 	@echo "dist/sbom.json"
 

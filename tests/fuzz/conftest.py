@@ -7,7 +7,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase
 
 EXAMPLES = int(os.environ.get("EXAMPLES", "0"))
 MANY = settings(
-    max_examples=EXAMPLES or 60,
+    max_examples=EXAMPLES or 40,
     deadline=None,
     database=DirectoryBasedExampleDatabase(".hypothesis/examples") if EXAMPLES else None,
     suppress_health_check=list(HealthCheck),

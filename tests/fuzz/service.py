@@ -69,6 +69,7 @@ def target() -> Iterator[Target]:
             found.append(Target(edge.port, edge))
             up.set()
             await over.wait()
+            edge.service.hurry()  # tokens are used again, and what is refused is tried for a minute
 
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()

@@ -145,6 +145,10 @@ def test_the_install_steps_give_what_is_locked_and_nothing_of_ours_for_developme
     assert names - own <= pinned("run.txt")
     assert "vertexkit" in names
     assert not names & {"pytest", "mypy", "ruff", "coverage", "hatchling"}
+    bill = json.loads(image.at("/opt/vertexkit/sbom.json").read_text(encoding="utf-8"))
+    assert bill["bomFormat"] == "CycloneDX"
+    listed_there = {re.sub(r"[-_.]+", "-", each["name"]).lower() for each in bill["components"]}
+    assert listed_there == names
 
 
 @pytest.mark.timeout(BUILD_SECONDS)

@@ -1,0 +1,96 @@
+"""The page of security: its numbers are those of the code, and its attacks those that are run."""
+
+import importlib.util
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vertexkit import call
+from vertexkit.edge import limits
+from vertexkit.edge.limits import Limits
+from vertexkit.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+PAGES = ["security.md", "security.ru.md"]
+COLUMNS = 8
+LIMIT = re.compile(r"^\| ([^|]+) \| ([^|]+) \| (?:`(\w+)`)? ?\| [^|]+ \|$", re.MULTILINE)
+
+
+def read(page: str) -> str:
+    return (ROOT / "docs" / page).read_text(encoding="utf-8")
+
+
+def benchmark(name: str) -> Any:
+    """A script of the folder of benchmarks, as a module."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_its_limits_are_those_of_the_code(page: str) -> None:
+    """Each number of the table is what the setting, or the constant, has by default."""
+    settings, own = Settings.of(), Limits()
+    assert (own.head, own.body) == (settings.head_limit, settings.body_limit)
+    assert (own.head_timeout, own.body_timeout) == (settings.head_timeout, settings.body_timeout)
+    assert own.clients == settings.clients
+    rows = LIMIT.findall(read(page))
+    numbers = [[int(number) for number in re.findall(r"\d+", limit)] for _, limit, _ in rows]
+    assert [each for each in numbers if each] == [
+        [settings.head_limit],
+        [limits.HEADERS],
+        [int(settings.head_timeout)],
+        [settings.body_limit],
+        [limits.CHUNKING],
+        [int(settings.body_timeout)],
+        [call.DEPTH],
+        [call.NODES],
+        [call.FIELDS],
+        [settings.clients],
+        [limits.PIPELINED],
+        [int(settings.body_timeout)],
+        [limits.LINGER_BYTES // 2**20, int(limits.LINGER)],
+        [settings.queue],
+    ]
+    for _, limit, setting in rows:
+        if setting:
+            value = getattr(settings, setting.removeprefix("VERTEXKIT_").lower())
+            assert str(int(value)) in limit
+
+
+def attacks(page: str) -> list[list[str]]:
+    """The rows of the table of attacks."""
+    rows = [line.strip("| ").split(" | ") for line in read(page).splitlines() if " × " in line]
+    return [row for row in rows if len(row) == COLUMNS]
+
+
+def test_its_attacks_are_those_that_are_run() -> None:
+    """Each attack of the benchmark has its line, in order; every proper call was answered."""
+    run = [attack for attack, _ in benchmark("attacks").ATTACKS.values()]
+    english, russian = map(attacks, PAGES)
+    assert [row[0] for row in english] == [(each.__doc__ or "").strip(" .\n") for each in run]
+    for here, there in zip(english, russian, strict=True):
+        assert re.findall(r"[\d.,]+\d", " ".join(here[1:])) == re.findall(
+            r"[\d.,]+\d", " ".join(there[1:])
+        )
+        answered, _, asked = here[5].partition(" of ")
+        assert answered == asked
+
+
+def test_both_languages_show_the_same(pages: Any) -> None:
+    """The Russian page has the same code, names and links as the English one."""
+    english, russian = (pages.skeleton(ROOT / "docs" / page) for page in PAGES)
+    assert english == russian
+
+
+@pytest.mark.parametrize("page", ["docs/security.md", "docs/security.ru.md", "SECURITY.md"])
+def test_its_links_lead_somewhere(pages: Any, page: str) -> None:
+    """Each link to a file of the project names one that is there."""
+    assert not pages.dead_links(ROOT / page)
