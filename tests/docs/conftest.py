@@ -18,7 +18,9 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"# ([\w/]+\.py)\n")
 LINK = re.compile(r"\]\(([^)]+)\)")
 TEXTS = re.compile(r"#.*|f?\"[^\"]*\"")
-SERVERS = ("vertexkit run", "vertexkit platform")
+SERVERS = ("vertexkit run", "vertexkit platform", "vertexkit dev")
+PORTS = {" platform": "9000", " dev": "8765"}
+"""Where these listen, unless they are told."""
 CHANGING = [
     (re.compile(r"\d{8}-\d{6}-\d{3}-\w+-[0-9a-f]{4}|(?<=test_hello_)\d{14}"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\d(?=\.\"{3})"), "DAY"),
@@ -89,6 +91,8 @@ class Reader:
             if fence.language == "console":
                 for command, shown in fence.commands:
                     self._do(command, shown)
+                    if command.startswith("vertexkit dev"):
+                        self._close()
             elif fence.language == "text":
                 lines = same(fence.text).splitlines()
                 assert [line for line in map(same, self._close()) if line in lines] == lines
@@ -127,7 +131,9 @@ class Reader:
         ).stdout
 
     def _serve(self, command: str, shown: list[str]) -> None:
-        options = f"--port {self._ports['9000']}" if "platform" in command else ""
+        port = next((port for word, port in PORTS.items() if word in command), "")
+        options = f"--port {self._ports[port]}" if port else ""
+        options += " --no-open" if "dev" in command else ""
         server = subprocess.Popen(
             ["bash", "-c", f"exec {command} {options}"],
             cwd=self.folder,
@@ -195,8 +201,8 @@ def pages() -> Pages:
 def free_ports() -> dict[str, str]:
     """For each port that the pages name, one that is free here."""
     found: dict[str, str] = {}
-    with socket.socket() as one, socket.socket() as other:
-        for named, taken in (("8000", one), ("9000", other)):
+    with socket.socket() as one, socket.socket() as other, socket.socket() as third:
+        for named, taken in (("8000", one), ("9000", other), ("8765", third)):
             taken.bind(("127.0.0.1", 0))
             found[named] = str(taken.getsockname()[1])
     return found

@@ -1,6 +1,7 @@
 """`vertexkit capture`: record what a platform sends to a block's URL, and how it would be read."""
 
 import json
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,8 @@ from starlette.types import Receive, Scope, Send
 from vertexkit.call import RawCall, read_call
 from vertexkit.cli.mask import JWT, claims_of, mask, mask_text, mask_value
 from vertexkit.cli.run import ServiceFailed, address, bind
+from vertexkit.edge.config import EdgeConfig
+from vertexkit.edge.limits import Limits
 from vertexkit.errors import CallError
 
 VERSION = 1
@@ -200,15 +203,10 @@ def record(host: str, port: int, folder: Path, status: int, body: str) -> None:
         )
         typer.echo("Give a block of the platform this service's public address, and run the bot.")
         typer.echo(f"Tokens are masked ({mask('eyJhbG.x9')}); recordings go to {folder}.\n")
-        config = uvicorn.Config(
-            Recorder(folder, status, body),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
+        # Whatever the size of a body, it is answered as ordered: only the megabyte's end is lost.
+        limits = Limits(body=sys.maxsize)
+        recorder = Recorder(folder, status, body)
+        config = EdgeConfig(recorder, limits, lifespan="off", timeout_graceful_shutdown=1)
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn raises the signal again when all is closed

@@ -154,7 +154,7 @@ class Choice {
   constructor(schema, name, required) {
     Object.assign(this, { schema, name, required });
     const id = `f${++count}`;
-    const empty = schema.default !== undefined ? `= ${text(schema.default)}` : required ? say("choose") : say("not_given");
+    const empty = schema.default !== undefined ? `${text(schema.default)} (${say("usual")})` : required ? say("choose") : say("not_given");
     this.input = make("select", { id, name }, make("option", { value: "" }, empty),
       ...schema.enum.map((each, at) => make("option", { value: String(at) }, text(each))));
     this.element = make("label", { class: "field" }, label(schema, name, required, id), this.input, about(schema));

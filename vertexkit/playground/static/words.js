@@ -28,6 +28,7 @@ const TEXTS = {
   remove: ["Remove", "Убрать"],
   choose: ["choose…", "выберите…"],
   not_given: ["not given", "не передаётся"],
+  usual: ["default", "по умолчанию"],
   dark: ["Dark", "Тёмная"],
   light: ["Light", "Светлая"],
   other: ["Русский", "English"],
