@@ -159,7 +159,7 @@ def test_openapi_names_the_answers(status: int) -> None:
     responses = spec["paths"]["/blocks/loan"]["post"]["responses"]
     accepted = responses.pop(str(status))
     assert ("content" in accepted) == (status < 204)
-    assert set(responses) == {"400", "404", "413", "415", "422", "500", "503"}
+    assert set(responses) == {"400", "403", "404", "413", "415", "422", "500", "503"}
     for response in responses.values():
         [media_type] = response["content"]
         assert media_type == "application/problem+json"

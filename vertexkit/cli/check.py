@@ -45,7 +45,7 @@ class Finding:
 
     level: Level
     about: str
-    """What was looked at: `app`, `settings`, `platform`, `secrets`, `journal`, a block's name."""
+    """What was looked at: `app`, `settings`, `platform`, `secrets`, `networks`, `journal`, a block."""
     found: str
     mend: str = ""
 
@@ -70,6 +70,7 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
         return [*findings, Finding(Level.FAIL, "settings", str(error))]
     findings += _settings(settings)
     findings += _secrets(settings)
+    findings += _networks(settings)
     findings += _journal(settings)
     if not offline and settings.platform_url:
         findings += _platform(settings)
@@ -190,6 +191,29 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
             "secrets",
             f"{number} secret{'' if number == 1 else 's'} of the URL; to change one: add the new "
             "one, change the URL on the platform, take the old one away",
+        )
+
+
+def _networks(settings: Settings) -> Iterator[Finding]:
+    """From where blocks may be called, and whose word is taken for that."""
+    if any(network.prefixlen == 0 for network in settings.trusted_proxies):
+        yield Finding(
+            Level.FAIL,
+            "networks",
+            "VERTEXKIT_TRUSTED_PROXIES holds every address: any caller may say where it comes from",
+            "name the networks of the proxies in front of this service, and no others",
+        )
+    elif settings.allow_from:
+        allowed = ", ".join(map(str, settings.allow_from))
+        proxies = ", ".join(map(str, settings.trusted_proxies))
+        through = f", through the proxies of {proxies}" if proxies else ", with no proxy between"
+        yield Finding(Level.OK, "networks", f"calls only from {allowed}{through}")
+    elif settings.trusted_proxies:
+        yield Finding(
+            Level.WARN,
+            "networks",
+            "VERTEXKIT_TRUSTED_PROXIES does nothing without VERTEXKIT_ALLOW_FROM",
+            "set that to the networks from which the platform calls, or take both away",
         )
 
 

@@ -21,6 +21,8 @@ PLACES = {
     "gitignore": ".gitignore",
 }
 """Each file of the template, and where it goes."""
+WIDE = 42
+"""Columns of a command."""
 
 
 def create(place: str, language: str) -> Path:
@@ -57,8 +59,12 @@ def create(place: str, language: str) -> Path:
         path.write_text(text, encoding="utf-8")
         typer.echo(f"  created  {path}")
     typer.echo(f"\n  next     cd {folder}")
-    typer.echo(f"           vertexkit trigger block:app -i name={_greeted(language)}")
-    typer.echo("           pytest")
+    for command, purpose in (
+        ("vertexkit dev", "talk to it in a browser"),
+        (f"vertexkit trigger block:app -i name={_greeted(language)}", "or here"),
+        ("pytest", "test it"),
+    ):
+        typer.echo(f"           {command:<{WIDE}}  {purpose}")
     return folder
 
 
