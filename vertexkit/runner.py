@@ -126,7 +126,8 @@ class Runner:
                 while not self._hurried and self._busy():
                     self._idle.clear()
                     with suppress(TimeoutError):  # others may have emptied the journal
-                        await asyncio.wait_for(self._idle.wait(), LOOK_AGAIN)
+                        async with asyncio.timeout(LOOK_AGAIN):
+                            await self._idle.wait()
                 self._hurried = False
         except TimeoutError:
             log.warning("cut_off", executions=len(self._active))

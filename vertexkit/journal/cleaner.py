@@ -64,7 +64,8 @@ class Cleaner:
             except (JournalError, sqlite3.Error) as error:
                 log.warning("cleaning_failed", reason=str(error))
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._many.wait(), EVERY)
+                async with asyncio.timeout(EVERY):  # `wait_for` may swallow that it is cancelled
+                    await self._many.wait()
 
     async def _delete(self, which: str, *values: float) -> None:
         while await self._store.ask(lambda connection: _delete(connection, which, values)):
