@@ -1,12 +1,17 @@
 """What every test leaves as it was."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
 
 from vertexkit import logs, redaction
+
+# For pytest as tests start it: what an author has not got takes a second to import each time.
+ABSENT = "-p no:schemathesis -p no:hypothesispytest"
+os.environ["PYTEST_ADDOPTS"] = ABSENT
 
 
 @pytest.fixture(autouse=True)

@@ -77,7 +77,7 @@ class Reader:
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "80",
             "TZ": "UTC",
-            "PYTEST_ADDOPTS": "-p no:asyncio -p no:cacheprovider",  # what an author has not got
+            "PYTEST_ADDOPTS": f"{os.environ['PYTEST_ADDOPTS']} -p no:asyncio -p no:cacheprovider",
         }
         self.servers: list[subprocess.Popen[str]] = []
 
