@@ -5,7 +5,7 @@ import json
 import multiprocessing
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
@@ -35,7 +35,9 @@ POLICIES = {
 class Child:
     """One process of the service."""
 
-    def __init__(self, pid: int, output: asyncio.StreamReader, wait: Callable[[], int]) -> None:
+    def __init__(
+        self, pid: int, output: asyncio.StreamReader, wait: Callable[[], Awaitable[int]]
+    ) -> None:
         self.pid = pid
         self.lines: list[bytes] = []
         self.code: int | None = None
@@ -70,7 +72,7 @@ class Child:
         """Wait for its end; gives the exit code, or minus the signal."""
         while await self._read():
             pass
-        self.code = await asyncio.to_thread(self._wait)
+        self.code = await self._wait()
         return self.code
 
     def send(self, number: Signals) -> None:
@@ -156,7 +158,9 @@ class Scene:
         )
         ours.close()
 
-        def wait() -> int:
+        async def wait() -> int:
+            # Not in a thread: whoever starts another process looks after all of them, and of two
+            # who wait for one, one is told 255. It has no output left, so it is over.
             process.join()
             assert process.exitcode is not None
             return process.exitcode
@@ -178,12 +182,7 @@ class Scene:
             stderr=asyncio.subprocess.STDOUT,
         )
         assert process.stdout is not None
-        loop = asyncio.get_running_loop()
-
-        def wait() -> int:
-            return asyncio.run_coroutine_threadsafe(process.wait(), loop).result()
-
-        self.children.append(Child(process.pid, process.stdout, wait))
+        self.children.append(Child(process.pid, process.stdout, process.wait))
         return self.children[-1]
 
     async def start(self, point: str = "", **settings: Any) -> Child:
