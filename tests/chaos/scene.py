@@ -4,7 +4,6 @@ import asyncio
 import json
 import multiprocessing
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -167,22 +166,6 @@ class Scene:
 
         assert process.pid is not None
         self.children.append(Child(process.pid, output, wait))
-        return self.children[-1]
-
-    async def execute(self, *before: str, **settings: Any) -> Child:
-        """The same as a program of its own, with what is to run it put before it."""
-        arguments = ("-m", "tests.chaos.failpoints", "", "run", APP, "--port", "0")
-        process = await asyncio.create_subprocess_exec(
-            *before,
-            sys.executable,
-            *arguments,
-            cwd=ROOT,
-            env=self._environment(settings),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-        )
-        assert process.stdout is not None
-        self.children.append(Child(process.pid, process.stdout, process.wait))
         return self.children[-1]
 
     async def start(self, point: str = "", **settings: Any) -> Child:
