@@ -1,6 +1,5 @@
 """Recorded runs of a service at work: off by default, for it writes down what people say."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from vertexkit.clock import Clock
 from vertexkit.context import Context
 from vertexkit.errors import PlatformError
 from vertexkit.events import Event
-from vertexkit.runs import Head, Recorder, Shelf
+from vertexkit.runs import Recorder, Shelf, readable
 
 log = structlog.get_logger("vertexkit")
 
@@ -32,8 +31,9 @@ class Recording:
         self._clock = clock
         self._target = target
         self._early: dict[str, list[Event]] = {}
-        self._live: dict[str, Recorder] = {}
-        self._tokens: dict[str, str] = {}
+        self._live: dict[str, tuple[Recorder, str]] = {}
+        """By execution: with the token, under which requests are found."""
+        self._tokens: dict[str, Recorder] = {}
 
     async def middleware(self, ctx: Context, call_next: Next) -> Any:
         """Begins to write when the handler is to run for the first time here."""
@@ -46,38 +46,37 @@ class Recording:
 
     def _begin(self, ctx: Context) -> None:
         execution = ctx._lease.execution  # noqa: SLF001 - the block and the token are not authors'
-        run = self._shelf.new(execution.block)
         early = self._early.pop(execution.id, [])
-        head = Head(
-            run,
+        claims, token = execution.token.claims, execution.token.reveal()
+        recorder = self._shelf.begin(
             execution.block,
-            self._target,
-            execution.inputs,
-            datetime.now(UTC).isoformat(timespec="milliseconds"),
-            "run",
-            execution.token.claims.dialog_id if execution.token.claims else None,
+            early[0].at if early else self._clock.now(),
+            target=self._target,
+            inputs=execution.inputs,
+            by="run",
+            dialog_id=claims.dialog_id if claims else None,
         )
-        began = early[0].at if early else self._clock.now()
-        recorder = Recorder(self._shelf.path(run), head, began)
-        self._live[execution.id] = recorder
-        self._tokens[execution.token.reveal()] = execution.id
+        self._live[execution.id] = recorder, token
+        self._tokens[token] = recorder
         for event in early:
             recorder.event(event)
 
     def event(self, event: Event) -> None:
         """For `Events.subscribe`."""
-        recorder = self._live.get(event.execution)
-        if recorder is None:
+        live = self._live.get(event.execution)
+        if live is None:
             if event.name != "settled":
                 self._early.setdefault(event.execution, []).append(event)
             else:
                 self._early.pop(event.execution, None)
             return
+        recorder, token = live
         recorder.event(event)
         if event.name == "settled":
             recorder.end(event.at, event.fields["outcome"], event.fields["code"])
             del self._live[event.execution]
-            self._tokens = {t: each for t, each in self._tokens.items() if each != event.execution}
+            if self._tokens.get(token) is recorder:  # and not one that follows with this token
+                del self._tokens[token]
 
     def wire(self, wire: Wire) -> Wire:
         """A wire whose requests are written down."""
@@ -86,7 +85,7 @@ class Recording:
     def requested(self, began: float, url: str, body: bytes, answer: Answer | None) -> None:
         """A request is over; without an answer nobody knows what came of it."""
         content = from_json(body)
-        recorder = self._live.get(self._tokens.get(content.get("token", ""), ""))
+        recorder = self._tokens.get(content.get("token", ""))
         if recorder is None:
             return
         done = answer is not None and 200 <= answer.status < 300
@@ -98,7 +97,7 @@ class Recording:
             path="/" + url.partition("://")[2].partition("/")[2],
             request=content,
             status=None if answer is None else answer.status,
-            answer=None if answer is None else _read(answer.body),
+            answer=None if answer is None else readable(answer.body),
             fault=None,
             processed=done,
             **facts,
@@ -123,10 +122,3 @@ class _RecordedWire:
 
     async def close(self) -> None:
         await self._wire.close()
-
-
-def _read(body: bytes) -> Any:
-    try:
-        return from_json(body) if body else None
-    except ValueError:
-        return body.decode(errors="replace")

@@ -1,14 +1,13 @@
 """A service in a thread of its own, so that a test may be as slow and as rude as it likes."""
 
-import asyncio
 import json
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from tests.receiver.conftest import Edge, served
+from tests.threads import in_thread
 from vertexkit.testing import FakePlatform
 
 SECRET = "Canary-secret-of-the-url"
@@ -50,36 +49,22 @@ class Target:
         return said.startswith(b"HTTP/1.1 200 ") and b'{"ready":true}' in said
 
 
-@contextmanager
-def target() -> Iterator[Target]:
+def target() -> AbstractContextManager[Target]:
     """A service with a secret, its deadlines short so that nothing half lasts."""
-    up, over = threading.Event(), asyncio.Event()
-    found: list[Target] = []
-    loop = asyncio.new_event_loop()
+    return in_thread(_serving())
 
-    async def serve() -> None:
-        platform = FakePlatform(tokens="any")
-        async with served(
-            platform=platform,
-            strict=False,
-            head_timeout=1.0,
-            body_timeout=1.0,
-            url_secrets=[SECRET],
-        ) as edge:
-            found.append(Target(edge.port, edge))
-            up.set()
-            await over.wait()
-            edge.service.hurry()  # tokens are used again, and what is refused is tried for a minute
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    try:
-        assert up.wait(PATIENCE)
-        yield found[0]
-    finally:
-        loop.call_soon_threadsafe(over.set)
-        thread.join(PATIENCE)
-        loop.close()
+@asynccontextmanager
+async def _serving() -> AsyncIterator[Target]:
+    async with served(
+        platform=FakePlatform(tokens="any"),
+        strict=False,
+        head_timeout=1.0,
+        body_timeout=1.0,
+        url_secrets=[SECRET],
+    ) as edge:
+        yield Target(edge.port, edge)
+        edge.service.hurry()  # tokens are used again, and what is refused is tried for a minute
 
 
 def call(body: object = None, path: str = "/blocks/echo", key: str = SECRET) -> bytes:

@@ -1,8 +1,6 @@
 """`vertexkit dev`, run as a process of its own, and asked over HTTP."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
@@ -10,6 +8,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.cli.conftest import Process, Shell
+from tests.cli.conftest import shell as shell
 
 
 class Dev:
@@ -77,13 +76,6 @@ def messages(record: dict[str, Any]) -> list[str]:
         for line in record["lines"]
         if line["kind"] == "request" and line["method"] == "send_message" and line["processed"]
     ]
-
-
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[Shell]:
-    shell = Shell(tmp_path)
-    yield shell
-    shell.close()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.text import Text
 
-from vertexkit.cli.run import address, bind
+from vertexkit.cli.run import address, bind, for_this_machine
 from vertexkit.errors import SettingsError
 from vertexkit.playground.playground import Playground
 from vertexkit.playground.server import Pages
@@ -64,15 +64,7 @@ async def _serve(wish: Wish, target: str, listener: socket.socket) -> None:
     base = address(listener, wish.host)
     console = Console(highlight=False, markup=False, emoji=False)
     playground = Playground(target, Path.cwd(), base, typing=wish.typing, seed=wish.seed)
-    config = uvicorn.Config(
-        Pages(playground).app(wish.host),
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        timeout_graceful_shutdown=1,
-    )
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(for_this_machine(Pages(playground).app(wish.host), 1))
     playground.listen(Diary(console, base))
     console.print(
         Text("vertexkit dev", "bold").append("  nothing leaves this machine; Ctrl+C ends it", GREY)

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from vertexkit.cli.options import Json, Lang
+
 if TYPE_CHECKING:
     from vertexkit.cli.wanted import Wanted
 
@@ -25,11 +27,6 @@ class _Rows(StrEnum):
     DIALOGS = "dialogs"
     WHOLE = "whole"
     ANSWERS = "answers"
-
-
-class _Language(StrEnum):
-    EN = "en"
-    RU = "ru"
 
 
 Bot = Annotated[
@@ -56,7 +53,6 @@ Variables = Annotated[
         show_default=False,
     ),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Do not go on with what was begun.")]
 
 
@@ -196,7 +192,7 @@ def report(
         Path | None, typer.Option(help="Write a page instead.", show_default=False)
     ] = None,
     lang: Annotated[
-        _Language | None, typer.Option(help="Of the report.", show_default="the terminal's")
+        Lang | None, typer.Option(help="Of the report.", show_default="the terminal's")
     ] = None,
     as_json: Json = False,
 ) -> None:

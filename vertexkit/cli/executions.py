@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vertexkit.cli.fault import FAILED, USAGE
+from vertexkit.cli.table import Table
 from vertexkit.cli.timeline import told
 from vertexkit.clock import Clock
 from vertexkit.errors import CannotDo, SettingsError
@@ -101,14 +102,9 @@ def list_all(wish: Wish, *, as_json: bool) -> None:
     if not records:
         console.print("  no executions of this kind are in the journal")
         return
-    rows = [_row(record) for record in records]
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    console.print(Text("  ".join(map(str.ljust, COLUMNS, widths)), "dim"), soft_wrap=True)
-    for record, row in zip(records, rows, strict=True):
-        line = Text()
-        for column, cell, width in zip(COLUMNS, row, widths, strict=True):
-            style = STYLES.get(cell, "default") if column == "state" else "default"
-            line.append(f"{cell:<{width}}  ", style)
+    head, lines = Table(COLUMNS, "state", STYLES).lines([_row(record) for record in records])
+    console.print(head, soft_wrap=True)
+    for record, line in zip(records, lines, strict=True):
         console.print(line, soft_wrap=True)
         if reason := _reason(record):
             console.print(Text(f"  {reason}", "dim"), soft_wrap=True)

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Literal
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from vertexkit.botone.bot import BotOne
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.cli.language import spoken
 from vertexkit.cli.login import with_bot
+from vertexkit.cli.progress import counting
 from vertexkit.cli.rows import answer_rows, columns_of, dialog_row
 from vertexkit.cli.sheets import SHEETS, Row, open_sheet
 from vertexkit.cli.spool import Spool
@@ -74,23 +73,14 @@ def run(wish: Export) -> int:
 
 
 async def _collect(bot: BotOne, wish: Export, spool: Spool) -> None:
-    console = Console(stderr=True)
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} dialogs"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with progress:
-        task = progress.add_task("", completed=len(spool.known))
+    with counting(len(spool.known)) as advance:
         for number, listed in wish.wanted.lists(bot):
             if wish.rows == "dialogs":
                 async for dialog in listed:
-                    progress.advance(task, spool.add(dialog, number))
+                    advance(spool.add(dialog, number))
             else:
                 async for whole in listed.detailed(known=spool.known):
-                    progress.advance(task, spool.add(whole, number))
+                    advance(spool.add(whole, number))
 
 
 def _write(wish: Export, suffix: str, delimiter: str, spool: Spool) -> None:

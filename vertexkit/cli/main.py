@@ -11,6 +11,7 @@ import typer
 from vertexkit.cli.dialogs import dialogs as dialogs_group
 from vertexkit.cli.fault import DEBUG, FAILED, USAGE
 from vertexkit.cli.operator import executions
+from vertexkit.cli.options import Json, Lang
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 
 cli = typer.Typer(
@@ -34,12 +35,6 @@ Target = Annotated[
     ),
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show whole tracebacks.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-class _Language(StrEnum):
-    EN = "en"
-    RU = "ru"
 
 
 class _Probe(StrEnum):
@@ -201,7 +196,7 @@ def capture(
 def new(
     name: Annotated[str, typer.Argument(help="Of the block, and of the folder to make.")],
     lang: Annotated[
-        _Language | None,
+        Lang | None,
         typer.Option(help="What the block speaks.", show_default="the terminal's"),
     ] = None,
 ) -> None:

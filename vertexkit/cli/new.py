@@ -10,7 +10,6 @@ import typer
 from vertexkit.blocks import NAME
 from vertexkit.errors import SettingsError
 
-LANGUAGES = ("en", "ru")
 PLACES = {
     "block.py": "block.py",
     "test_block.py": "tests/test_block.py",

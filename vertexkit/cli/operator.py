@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vertexkit.cli.options import Json
+
 executions = typer.Typer(
     name="executions",
     help="What is in the journal, also while the service runs, and what may be done about it.",
@@ -37,7 +39,6 @@ Since = Annotated[
     str | None,
     typer.Option(help="Accepted since: 30m, 2h, 7d ago, or an ISO time.", show_default=False),
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 @executions.command("list")

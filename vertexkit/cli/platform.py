@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from vertexkit.cli.run import ServiceFailed, address, bind
+from vertexkit.cli.run import ServiceFailed, address, bind, for_this_machine
 from vertexkit.testing.asked import DIALOG_METHODS
 from vertexkit.testing.description import describe
 from vertexkit.testing.ledger import Entry
@@ -78,15 +78,7 @@ def play(
     with bind(host, port) as listener:
         base = address(listener, host)
         _welcome(base, dialogs, as_json=as_json)
-        config = uvicorn.Config(
-            Stage(platform),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
+        server = uvicorn.Server(for_this_machine(Stage(platform), 1))
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn raises the signal again when all is closed

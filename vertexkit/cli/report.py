@@ -6,13 +6,13 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from vertexkit.analytics import Report, Tally, render_html
 from vertexkit.analytics.terminal import show
 from vertexkit.botone.bot import BotOne
 from vertexkit.cli.language import Language, spoken
 from vertexkit.cli.login import with_bot
+from vertexkit.cli.progress import counting
 from vertexkit.cli.wanted import Wanted
 from vertexkit.errors import SettingsError
 
@@ -53,23 +53,14 @@ def run(wish: Wish) -> None:
 
 
 async def _count(bot: BotOne, wish: Wish, tally: Tally) -> Report:
-    console = Console(stderr=True)
-    progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} dialogs"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    )
-    with progress:
-        task = progress.add_task("")
+    with counting() as advance:
         for number, listed in wish.wanted.lists(bot):
             if wish.answers:
                 async for whole in listed.detailed():
                     tally.add(whole, number)
-                    progress.advance(task)
+                    advance(1)
             else:
                 async for dialog in listed:
                     tally.add(dialog, number)
-                    progress.advance(task)
+                    advance(1)
     return tally.report()

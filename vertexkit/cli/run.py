@@ -120,6 +120,23 @@ def bind(host: str, port: int) -> socket.socket:
     return listener
 
 
+def for_this_machine(app: Any, last_answers: int) -> uvicorn.Config:
+    """How an app is served that nobody but this machine's owner asks.
+
+    Args:
+        app: ASGI; it is not told of start and end.
+        last_answers: seconds for answers under way when it is to end.
+    """
+    return uvicorn.Config(
+        app,
+        lifespan="off",
+        ws="none",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=last_answers,
+    )
+
+
 def address(listener: socket.socket, host: str) -> str:
     """`http://host:port` of a listening socket, as a person would type it."""
     port = listener.getsockname()[1]

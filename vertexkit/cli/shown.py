@@ -10,12 +10,18 @@ from rich.text import Text
 from vertexkit.botone.bot import BotOne
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.cli.login import with_bot
+from vertexkit.cli.table import Table
 from vertexkit.cli.wanted import Wanted
 from vertexkit.errors import SettingsError
 from vertexkit.plain import plain
 
 STYLES = {"completed": "green", "interrupted": "red", "operator": "magenta", "in-process": "cyan"}
-COLUMNS = ("id", "number", "city", "status", "source", "updated", "duration")
+TABLE = Table(
+    ("id", "number", "city", "status", "source", "updated", "duration"),
+    "status",
+    STYLES,
+    frozenset({"number", "duration"}),
+)
 
 
 def list_all(wanted: Wanted, limit: int, as_json: bool) -> None:
@@ -29,17 +35,8 @@ def list_all(wanted: Wanted, limit: int, as_json: bool) -> None:
     if not found:
         console.print("  no dialog fits; look at the bot's id and the dates")
         return
-    rows = [_cells(dialog) for dialog in found]
-    widths = [max(map(len, column)) for column in zip(COLUMNS, *rows, strict=True)]
-    head = "  ".join(map(str.ljust, COLUMNS, widths)).rstrip()
-    console.print(Text(head, "dim"), soft_wrap=True)
-    for row in rows:
-        line = Text()
-        for column, cell, width in zip(COLUMNS, row, widths, strict=True):
-            right = column in {"number", "duration"}
-            style = STYLES.get(cell, "default") if column == "status" else "default"
-            line.append(f"{cell.rjust(width) if right else cell.ljust(width)}  ", style)
-        line.rstrip()
+    head, lines = TABLE.lines([_cells(dialog) for dialog in found])
+    for line in (head, *lines):
         console.print(line, soft_wrap=True)
     if total is not None and total > len(found):
         console.print(Text(f"{len(found)} of {total:,}; --limit shows more", "dim"))

@@ -4,7 +4,6 @@ import asyncio
 import json
 import sys
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -21,7 +20,7 @@ from vertexkit.cli.transcript import Aside, Transcript
 from vertexkit.clock import Clock
 from vertexkit.context import Context
 from vertexkit.failure import Failure
-from vertexkit.runs import Head, Recorder, Shelf
+from vertexkit.runs import Recorder, Shelf
 from vertexkit.settings import Settings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog, Run
@@ -127,11 +126,8 @@ async def _run(
 
 def _recorder(block: str, inputs: dict[str, Any], target: str, clock: Clock) -> Recorder | None:
     """Writes the run down; None where nothing can be written."""
-    shelf = Shelf()
-    run = shelf.new(block)
-    head = Head(run, block, target, inputs, datetime.now(UTC).isoformat(), "trigger")
     try:
-        return Recorder(shelf.path(run), head, clock.now())
+        return Shelf().begin(block, clock.now(), target=target, inputs=inputs, by="trigger")
     except OSError:
         return None
 

@@ -20,7 +20,7 @@ from vertexkit.app import App
 from vertexkit.catalogue import catalogue
 from vertexkit.cli.fault import FOREIGN, place
 from vertexkit.cli.loading import find_app
-from vertexkit.cli.run import bind
+from vertexkit.cli.run import bind, for_this_machine
 from vertexkit.errors import VertexkitError
 from vertexkit.events import Event
 from vertexkit.settings import Settings
@@ -103,15 +103,7 @@ async def _serve(name: str, app: App, teller: Teller) -> None:
     with bind(HOST, 0) as listener:
         async with app.started(settings) as service:
             service.events.subscribe(tell)
-            config = uvicorn.Config(
-                app.face(service),
-                lifespan="off",
-                ws="none",
-                log_config=None,
-                access_log=False,
-                timeout_graceful_shutdown=LAST_ANSWERS,
-            )
-            server = uvicorn.Server(config)
+            server = uvicorn.Server(for_this_machine(app.face(service), LAST_ANSWERS))
             teller.tell(
                 "ready",
                 port=listener.getsockname()[1],

@@ -1,18 +1,14 @@
 """A run under way, and all of those that are."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 from vertexkit.clock import Clock
 from vertexkit.events import Event
 from vertexkit.playground.switch import Switch
-from vertexkit.runs import REFUSED, Head, Recorder, Shelf
+from vertexkit.runs import REFUSED, Recorder, Shelf
 from vertexkit.testing.facts import facts_of
 from vertexkit.testing.ledger import Entry
-
-OURS = "vertexkit"
-"""The logger of what the events tell anyhow."""
 
 
 class LiveRun:
@@ -68,14 +64,7 @@ class LiveRuns:
             switch: what goes wrong on purpose.
             head: facts of its `Head`, but for its id and moment.
         """
-        run = self._shelf.new(head["block"])
-        began = datetime.now(UTC).isoformat(timespec="milliseconds")
-        recorder = Recorder(
-            self._shelf.path(run),
-            Head(id=run, started=began, by="dev", **head),
-            self._clock.now(),
-            lambda line: self._told(run, line),
-        )
+        recorder = self._shelf.begin(began=self._clock.now(), told=self._told, by="dev", **head)
         live = self._tokens[token] = LiveRun(recorder, switch)
         return live
 

@@ -69,3 +69,11 @@ class Recorder:
         self._file.write(text + "\n")
         self._file.flush()
         self._told(json.loads(text))
+
+
+def readable(answer: bytes) -> Any:
+    """An answer's body as a run has it: its JSON, or its text; None if there is none."""
+    try:
+        return json.loads(answer) if answer else None
+    except ValueError:
+        return answer.decode(errors="replace")

@@ -2,18 +2,25 @@
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from vertexkit.errors import SettingsError
-from vertexkit.runs.run import RecordedRun
+from vertexkit.runs.recorder import Recorder
+from vertexkit.runs.run import Head, RecordedRun
 
 FOLDER = Path(".vertexkit/runs")
 KEPT = 500
 """The newest so many stay."""
 NAME = re.compile(r"[\w.-]{1,150}")
 LAST = "last"
+Told = Callable[[str, dict[str, Any]], object]
+
+
+def _ignored(_: str, __: dict[str, Any]) -> None:
+    """For whoever has nobody to tell."""
 
 
 class Shelf:
@@ -32,6 +39,23 @@ class Shelf:
             path.unlink(missing_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
         return f"{stamp}-{block}-{secrets.token_hex(2)}"
+
+    def begin(self, block: str, began: float, told: Told = _ignored, **facts: Any) -> Recorder:
+        """Write down a run of this block that begins now.
+
+        Args:
+            block: its name.
+            began: as `Recorder` takes it.
+            told: called with the run's id and each of its lines.
+            **facts: of its `Head`, but for its id and moment.
+
+        Raises:
+            OSError: the folder cannot be written to.
+        """
+        run = self.new(block)
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        head = Head(run, block, started=started, **facts)
+        return Recorder(self.path(run), head, began, lambda line: told(run, line))
 
     def path(self, run: str) -> Path:
         """Of the file of this id.

@@ -1,9 +1,8 @@
 """Requests and ends, as a recorded run has them."""
 
-import json
 from typing import Any
 
-from vertexkit.runs import REFUSED
+from vertexkit.runs import REFUSED, readable
 from vertexkit.testing.dialog import Run
 from vertexkit.testing.ledger import Entry
 
@@ -16,7 +15,7 @@ def facts_of(entry: Entry) -> dict[str, Any]:
         "path": entry.path,
         "request": entry.json if isinstance(entry.json, dict) else {},
         "status": entry.status,
-        "answer": _read(entry.answer),
+        "answer": readable(entry.answer),
         "fault": entry.fault,
         "processed": entry.processed,
     }
@@ -30,10 +29,3 @@ def ended(run: Run) -> tuple[str, str]:
     if run.outcome is None:
         return REFUSED, str(run.answer.get("code", ""))
     return run.outcome.ending.value, run.outcome.code
-
-
-def _read(answer: bytes) -> Any:
-    try:
-        return json.loads(answer) if answer else None
-    except ValueError:
-        return answer.decode(errors="replace")

@@ -1,0 +1,38 @@
+"""A list in a terminal: columns as wide as what is in them."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rich.text import Text
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """How a list looks.
+
+    Args:
+        columns: their names.
+        coloured: the column whose cells have colours.
+        styles: the colour of each of its values.
+        right: columns that are aligned to the right.
+    """
+
+    columns: tuple[str, ...]
+    coloured: str
+    styles: Mapping[str, str]
+    right: Collection[str] = field(default=frozenset())
+
+    def lines(self, rows: Sequence[tuple[str, ...]]) -> tuple[Text, list[Text]]:
+        """The head, and a line for each row."""
+        widths = [max(map(len, column)) for column in zip(self.columns, *rows, strict=True)]
+        head = Text("  ".join(map(str.ljust, self.columns, widths)).rstrip(), "dim")
+        return head, [self._line(row, widths) for row in rows]
+
+    def _line(self, row: tuple[str, ...], widths: list[int]) -> Text:
+        line = Text()
+        for column, cell, width in zip(self.columns, row, widths, strict=True):
+            style = self.styles.get(cell, "default") if column == self.coloured else "default"
+            shown = cell.rjust(width) if column in self.right else cell.ljust(width)
+            line.append(f"{shown}  ", style)
+        line.rstrip()
+        return line
