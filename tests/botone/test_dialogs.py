@@ -1,6 +1,7 @@
 """The client of methods 1 to 13, against the strict fake platform over sockets."""
 
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 from uuid import UUID
@@ -43,6 +44,17 @@ async def test_v1_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
     assert first.number is not None
     assert first.city in {first.location, "Unknown"}
     platform.check()
+
+
+async def test_a_list_says_how_long_it_is(platform: FakePlatform, bot: BotOne) -> None:
+    """The first page brings the number of all dialogs along: nobody has to ask for it."""
+    listed = bot.v2.conversations(page_size=200)
+    totals = [listed.total]
+    async with aclosing(aiter(listed)) as dialogs:
+        await anext(dialogs)
+    totals.append(listed.total)
+    assert totals == [None, len(platform.conversations)]
+    assert len(platform.ledger) == 1
 
 
 async def test_v2_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:

@@ -30,6 +30,8 @@ class Conversations:
         self._session = session
         self._path = path
         self._query = query
+        self.total: int | None = None
+        """Dialogs in the whole list, as the page that came last says; None if none has or does."""
 
     async def page(self, number: int = 1) -> ConversationPage:
         """One page, with its pagination.
@@ -46,6 +48,7 @@ class Conversations:
         asked = {**self._query, "PageNumber": number}
         answer = await self._session.ask("GET", self._path, query=asked, safe=True)
         page: ConversationPage = understood("GET", self._path, answer, ConversationPage.read)
+        self.total = page.pagination.total
         return page
 
     async def __aiter__(self) -> AsyncGenerator[Conversation, None]:

@@ -137,7 +137,8 @@ def _summary(records: Sequence[Record], limit: int) -> str:
     states = [r.phase.value if r.outcome is None else r.outcome.ending.value for r in records]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     more = f"; the newest {limit}, --limit shows more" if len(records) == limit else ""
-    return f"  {len(records)} executions: {counts}{more}"
+    plural = "" if len(records) == 1 else "s"
+    return f"  {len(records)} execution{plural}: {counts}{more}"
 
 
 def ago(seconds: float) -> str:

@@ -46,13 +46,12 @@ async def _first(bot: BotOne, wanted: Wanted, limit: int) -> tuple[list[Conversa
     found: list[Conversation] = []
     total: int | None = 0
     for _, listed in wanted.lists(bot):
-        there = (await listed.page()).pagination.total
-        total = None if total is None or there is None else total + there
         async with aclosing(aiter(listed)) as dialogs:
             async for dialog in dialogs:
                 if len(found) == limit:
                     break
                 found.append(dialog)
+        total = None if total is None or listed.total is None else total + listed.total
     return found, total
 
 
