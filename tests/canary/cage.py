@@ -134,7 +134,10 @@ class Cage:
         files = {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in self.folder.rglob("*")
-            if path.is_file() and path.name != APP.name and not path.name.startswith("journal.db")
+            if path.is_file()
+            and path.name != APP.name
+            and not path.name.startswith("journal.db")
+            and "__pycache__" not in path.parts  # holds the constants of the app itself
         }
         return [
             f"{name} at {place}: {said[max(0, at - 200) : at + 100]!r}"
