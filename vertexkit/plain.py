@@ -8,6 +8,15 @@ halves of characters (no file can hold them)."""
 SPACES = re.compile(r"\s+")
 
 
+def encodable(text: str) -> str:
+    """Return the text with each lone surrogate replaced by U+FFFD, so that UTF-8 can hold it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
 def plain(text: str, limit: int = 200) -> str:
     """One line without what cannot be seen, cut to a length.
 

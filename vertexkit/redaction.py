@@ -9,6 +9,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from vertexkit.execution import Token
+from vertexkit.plain import encodable
 
 JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
 MASK = b"[secret]"
@@ -74,8 +75,8 @@ def redact(line: bytes) -> bytes:
 
 
 def redacted(text: str) -> str:
-    """As `redact`, for a text that is kept or answered."""
-    return redact(text.encode(errors="surrogatepass")).decode(errors="surrogatepass")
+    """As `redact`, for a text that is kept or answered: lone surrogates become U+FFFD."""
+    return redact(encodable(text).encode()).decode()
 
 
 def _pattern(secret: str) -> re.Pattern[bytes]:

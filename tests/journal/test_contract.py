@@ -181,6 +181,17 @@ async def test_later_means_not_yet(desk: "Desk") -> None:
     assert again.attempt == 2
 
 
+async def test_a_reason_that_utf_8_cannot_hold_is_repaired(desk: "Desk") -> None:
+    """A lone surrogate in the reason of a retry becomes U+FFFD, and later calls go on."""
+    lease = await desk.held()
+    await desk.journal.release(lease, 0, "cut \ud83d")
+    again = await desk.claim_one()
+    assert again.attempt == 2
+    record = await desk.journal.find(again.execution.id)
+    assert record is not None
+    assert [moment.said for moment in record.trail if moment.what == "retried"] == ["cut \ufffd"]
+
+
 async def test_later_can_be_now(desk: "Desk") -> None:
     """A process that ends claims early what was to be run later, once."""
     lease = await desk.held()

@@ -11,6 +11,7 @@ from vertexkit.journal.calls import Calls
 from vertexkit.journal.orders import matches
 from vertexkit.journal.queues import Queues
 from vertexkit.journal.row import Row, assumed
+from vertexkit.plain import encodable
 
 
 class Book:
@@ -292,4 +293,4 @@ class Book:
             self._running -= 1
 
     def _note(self, row: Row, what: str, said: str) -> None:
-        row.trail.append(Moment(self._clock.unix(), what, said))
+        row.trail.append(Moment(self._clock.unix(), what, encodable(said)))

@@ -22,6 +22,7 @@ from vertexkit.journal.questions import (
     STATE,
     VERSION,
 )
+from vertexkit.plain import encodable
 
 
 class OwnerAbsent(JournalRefused):
@@ -124,7 +125,7 @@ class RemoteJournal:
         return answer
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
-        await self._ask("release", encoding.proof(lease), after, why)
+        await self._ask("release", encoding.proof(lease), after, encodable(why))
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         await self._ask("settle", encoding.proof(lease), encoding.from_outcome(outcome))
