@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from vertexkit import logs, redaction
+from vertexkit.telemetry import logs, redaction
 
 # For pytest as tests start it: what an author has not got takes a second to import each time.
 ABSENT = "-p no:schemathesis -p no:hypothesispytest"

@@ -13,8 +13,8 @@ import uvicorn
 
 from vertexkit import App, Blocks, Context, RawCall, Settings
 from vertexkit.botone.wire import AsgiWire
-from vertexkit.call import Call
 from vertexkit.errors import CallError, DefinitionError, SettingsError
+from vertexkit.ingress.request import Call
 from vertexkit.service import Service
 from vertexkit.testing import FakeDialog, FakePlatform
 
@@ -229,7 +229,7 @@ async def test_an_app_may_be_started_again() -> None:
         assert app.service is None
     first, second = services
     assert first is not second
-    assert first.runner.worker != second.runner.worker
+    assert first.dispatcher.worker != second.dispatcher.worker
     assert first.readiness() == (503, {"ready": False, "reasons": ["stopping"]})
 
 

@@ -5,17 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vertexkit.app import App
-    from vertexkit.blocks import Blocks
-    from vertexkit.botone.bot import BotOne
-    from vertexkit.botone.models import (
-        Answer,
-        Conversation,
-        ConversationDetails,
-        Message,
-        Started,
-    )
-    from vertexkit.call import Call, RawCall, read_call
-    from vertexkit.context import Context
+    from vertexkit.blocks.registry import Blocks
+    from vertexkit.botone.client import BotOne
+    from vertexkit.botone.http import http_client
+    from vertexkit.botone.models import Answer, Conversation, ConversationDetails, Message, Started
+    from vertexkit.context.context import Context
+    from vertexkit.context.sync import SyncContext
     from vertexkit.errors import (
         BlockFailed,
         CallError,
@@ -28,9 +23,8 @@ if TYPE_CHECKING:
         VertexkitError,
     )
     from vertexkit.failure import Failure
-    from vertexkit.httpclient import http_client
+    from vertexkit.ingress.request import Call, RawCall, read_call
     from vertexkit.settings import Settings
-    from vertexkit.synccontext import SyncContext
 
 __all__ = [
     "Answer",
@@ -62,19 +56,19 @@ __all__ = [
 
 _HOMES = {
     "app": "App",
-    "blocks": "Blocks",
-    "botone.bot": "BotOne",
+    "blocks.registry": "Blocks",
+    "botone.client": "BotOne",
+    "botone.http": "http_client",
     "botone.models": "Answer Conversation ConversationDetails Message Started",
-    "call": "Call RawCall read_call",
-    "context": "Context",
+    "context.context": "Context",
+    "context.sync": "SyncContext",
     "errors": (
         "BlockFailed CallError DialogGone Forbidden NotFound PlatformError Retry "
         "SendOutcomeUnknown VertexkitError"
     ),
     "failure": "Failure",
-    "httpclient": "http_client",
+    "ingress.request": "Call RawCall read_call",
     "settings": "Settings",
-    "synccontext": "SyncContext",
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
 

@@ -14,26 +14,26 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vertexkit import logs, redaction, spans
-from vertexkit.attempt import Middleware, OnFailure
-from vertexkit.blocks import Blocks, BlockTerms
+from vertexkit.blocks.registry import BlockOptions, Blocks
+from vertexkit.blocks.signature import Handler
+from vertexkit.botone.http import Client
 from vertexkit.botone.wire import AiohttpWire, Wire
-from vertexkit.call import ReadCall, read_call
-from vertexkit.catalogue import Page, catalogue, openapi
 from vertexkit.clock import Clock
 from vertexkit.errors import DefinitionError
-from vertexkit.gate import Gate
-from vertexkit.httpclient import Client
+from vertexkit.ingress.gate import Gate
+from vertexkit.ingress.openapi import Page, catalogue, openapi
+from vertexkit.ingress.ops import OpsPort, pages_for_operators
+from vertexkit.ingress.request import ReadCall, read_call
 from vertexkit.journal import open_journal
-from vertexkit.journal.base import Journal
-from vertexkit.journal.file import file_of
-from vertexkit.journal.owner import letting_in
-from vertexkit.journal.remote import RemoteJournal
-from vertexkit.ops import OpsPort, pages_for_operators
-from vertexkit.problems import HANDLERS
+from vertexkit.journal.protocol import Journal
+from vertexkit.journal.shared.client import RemoteJournal
+from vertexkit.journal.shared.server import letting_in
+from vertexkit.journal.sqlite.file import file_of
+from vertexkit.server.problems import HANDLERS
 from vertexkit.service import Service, rules
 from vertexkit.settings import Settings
-from vertexkit.signature import Handler
+from vertexkit.telemetry import logs, redaction, tracing
+from vertexkit.worker.attempt import Middleware, OnFailure
 
 H = TypeVar("H", bound=Handler)
 Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
@@ -85,7 +85,7 @@ class App:
         *,
         title: str = "",
         description: str = "",
-        **terms: Unpack[BlockTerms],
+        **terms: Unpack[BlockOptions],
     ) -> Callable[[H], H]:
         """Make a handler a block; as `Blocks.block`, and it raises the same."""
         return self.blocks.block(name, title=title, description=description, **terms)
@@ -120,7 +120,7 @@ class App:
         wire: Wire | None = None,
         journal: Journal | None = None,
         client: Client | None = None,
-        tracing: bool = False,
+        set_up_tracing: bool = False,
     ) -> AsyncIterator[Service]:
         """The app at work, from the author's lifespan to the drain.
 
@@ -130,7 +130,7 @@ class App:
             wire: instead of sockets, for tests.
             journal: instead of the one that the settings name.
             client: for `ctx.dialog` instead of sockets, for tests; it is not closed.
-            tracing: set OpenTelemetry up as the environment says, unless the author has.
+            set_up_tracing: set OpenTelemetry up as the environment says, unless the author has.
 
         Raises:
             DefinitionError: the app has no block.
@@ -148,11 +148,11 @@ class App:
             state: Any = None
             if self.lifespan is not None:
                 state = await stack.enter_async_context(self.lifespan(self))
-            if tracing and (send_rest := spans.set_up()) is not None:
+            if set_up_tracing and (send_rest := tracing.set_up()) is not None:
                 stack.push_async_callback(to_thread.run_sync, send_rest)
-            spans.start()
+            tracing.start()
             service = Service(self, settings, clock, wire, journal, state, client)
-            await service.runner.start(service.break_off)
+            await service.dispatcher.start(service.break_off)
             stack.push_async_callback(service.drain)
             self.service = service
             try:
@@ -177,7 +177,7 @@ class App:
         file = None if self.owner is not None else file_of(settings.journal)
         async with (
             OpsPort(settings, shared=self.owner is not None) as port,
-            self.started(settings, journal=journal, tracing=True) as service,
+            self.started(settings, journal=journal, set_up_tracing=True) as service,
             letting_in(service.journal, file),
             service.watchdog,
         ):

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from pydantic_core import to_json
 
-from vertexkit.journal.base import Result
+from vertexkit.execution import Result
 
 log = structlog.get_logger("vertexkit")
 
@@ -60,5 +60,5 @@ class Failure:
                 if len(result.data) <= limit:
                     return result
                 reason = f"its JSON has {len(result.data)} bytes, {limit} are allowed"
-            log.warning("bad_failure", reason=reason)
+            log.warning("failure_not_serialisable", reason=reason)
         return Failure("internal").result()

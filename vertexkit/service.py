@@ -7,29 +7,29 @@ from typing import Any, Protocol
 import anyio
 import structlog
 
-from vertexkit import exposition
-from vertexkit.attempt import House, Middleware, OnFailure
-from vertexkit.backstage import Backstage
-from vertexkit.blocks import Blocks
-from vertexkit.botone.bots import Bots
+from vertexkit.blocks.registry import Blocks
+from vertexkit.botone.clients import Bots
+from vertexkit.botone.http import Client
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Wire
-from vertexkit.call import ReadCall
 from vertexkit.clock import Clock
+from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalUnavailable
-from vertexkit.events import Events
-from vertexkit.gate import Gate
-from vertexkit.httpclient import Client
-from vertexkit.inbox import Inbox
-from vertexkit.journal.base import Journal, Rules
-from vertexkit.journal.remote import RemoteJournal
-from vertexkit.metrics import Metrics, State
-from vertexkit.receiver import Receiver
-from vertexkit.recording import Recording
-from vertexkit.refusals import Refusals
-from vertexkit.runner import Runner
+from vertexkit.ingress.gate import Gate
+from vertexkit.ingress.inbox import Inbox
+from vertexkit.ingress.receiver import Receiver
+from vertexkit.ingress.rejections import Rejections
+from vertexkit.ingress.request import ReadCall
+from vertexkit.journal.protocol import Journal, Rules
+from vertexkit.journal.shared.client import RemoteJournal
+from vertexkit.recordings.live import Recording
 from vertexkit.settings import Settings
-from vertexkit.watchdog import Watchdog
+from vertexkit.telemetry import prometheus
+from vertexkit.telemetry.events import Events
+from vertexkit.telemetry.metrics import Metrics, State
+from vertexkit.worker.attempt import HandlerPolicy, Middleware, OnFailure
+from vertexkit.worker.dispatcher import Dispatcher
+from vertexkit.worker.watchdog import Watchdog
 
 log = structlog.get_logger("vertexkit")
 
@@ -78,21 +78,21 @@ class Service:
             wire, address, clock, settings.send_timeout, settings.connections
         )
         self.bots = Bots(address, settings.login, settings.password, clock, client)
-        backstage = Backstage(journal, vertex, self.events, clock, self.bots, state)
-        self.runner = Runner(
+        runtime = Runtime(journal, vertex, self.events, clock, self.bots, state)
+        self.dispatcher = Dispatcher(
             author.blocks,
-            backstage,
-            _house(author, settings, middleware),
+            runtime,
+            _policy(author, settings, middleware),
             concurrency=settings.concurrency,
             patience=settings.complete_patience,
             lease=settings.lease,
         )
-        self.refusals = Refusals(vertex, clock, self.events)
+        self.rejections = Rejections(vertex, clock, self.events)
         inbox = Inbox(journal, self.events, settings.queue)
-        inbox.on_superseded(self.runner.supersede)
+        inbox.on_superseded(self.dispatcher.supersede)
         self.gate = Gate.of(settings)
         self.receiver = Receiver(
-            author.blocks, inbox, self.refusals, address, self.gate, author.read_call, settings
+            author.blocks, inbox, self.rejections, address, self.gate, author.read_call, settings
         )
         self.receiver.on_refused = self.metrics.refused
         self.watchdog = Watchdog(settings.stall, self.metrics.late, self.metrics.blocked)
@@ -122,7 +122,7 @@ class Service:
 
     def hurry(self) -> None:
         """Cut the grace period short: handlers are ended now, and their blocks completed."""
-        self.runner.hurry()
+        self.dispatcher.hurry()
 
     def break_off(self, reason: str) -> None:
         """The journal is lost to this process: nothing that it does can be kept any more."""
@@ -135,19 +135,19 @@ class Service:
     async def drain(self) -> None:
         """End well, within the grace period and a few seconds."""
         self.turn_away()
-        log.info("stopping", executions=self.runner.active)
-        await self.runner.drain(self.settings.grace)
-        await self.refusals.drain(self.settings.cleanup)
+        log.info("stopping", executions=self.dispatcher.active)
+        await self.dispatcher.drain(self.settings.grace)
+        await self.rejections.drain(self.settings.cleanup)
         await self.bots.close()
 
     def state(self) -> State:
         """How this process is, for the metrics."""
-        turns = self._vertex.turns
+        limiter = self._vertex.limiter
         return State(
-            running=self.runner.running,
-            held=self.runner.active,
+            running=self.dispatcher.running,
+            held=self.dispatcher.active,
             waiting=self.journal.backlog(),
-            connections=self.settings.connections - turns.free,
+            connections=self.settings.connections - limiter.free,
             trouble=bool(self.lost or self.journal.trouble()),
             ready=self.readiness()[0] == 200,
         )
@@ -156,8 +156,8 @@ class Service:
         """`GET /metrics`: of this process, or of all that share its journal."""
         if isinstance(self.journal, RemoteJournal):
             with suppress(JournalUnavailable):
-                return exposition.written(await self.journal.figures())
-        return exposition.written(self.metrics.snapshot())
+                return prometheus.written(await self.journal.figures())
+        return prometheus.written(self.metrics.snapshot())
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """`GET /readyz`: may calls be sent here? With the reasons if not."""
@@ -173,8 +173,10 @@ class Service:
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
 
 
-def _house(author: Author, settings: Settings, middleware: tuple[Middleware, ...]) -> House:
-    return House(
+def _policy(
+    author: Author, settings: Settings, middleware: tuple[Middleware, ...]
+) -> HandlerPolicy:
+    return HandlerPolicy(
         timeout=settings.timeout,
         attempts=settings.attempts,
         cleanup=settings.cleanup,

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from vertexkit import BotOne, ConversationDetails
 from vertexkit.analytics import Tally, analyse, analyse_async
+from vertexkit.botone.http import client_of
 from vertexkit.botone.models import Conversation
-from vertexkit.httpclient import client_of
 from vertexkit.testing import FakePlatform
 
 

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.testing.test_sockets import served
+from tests.testing.platform.test_sockets import served
 from vertexkit import BotOne
 from vertexkit.testing import FakePlatform, VirtualClock
-from vertexkit.testing.ledger import Entry
+from vertexkit.testing.platform.ledger import Entry
 
 PASSWORD = "hush-hush/пароль"
 

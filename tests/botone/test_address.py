@@ -8,7 +8,7 @@ import pytest
 
 from vertexkit.botone.vertex import Address
 from vertexkit.errors import CallError
-from vertexkit.execution import Token
+from vertexkit.token import Token
 
 MANY = Address("https://{instance}.bot.one/api", ("demo", "other"))
 

@@ -254,7 +254,7 @@ def test_an_address_or_login_that_cannot_be_is_refused(given: tuple[str, str, st
 
 async def test_an_own_client_is_used_and_left_open(platform: FakePlatform) -> None:
     """Whoever brings a client shares it, proxies and all, and closes it alone."""
-    from vertexkit.httpclient import client_of  # noqa: PLC0415
+    from vertexkit.botone.http import client_of
 
     client = client_of(platform)
     async with BotOne("http://p.test/api", "anna@example.com", PASSWORD, client=client) as bot:

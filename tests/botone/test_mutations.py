@@ -14,8 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vertexkit import BotOne, PlatformError
+from vertexkit.botone.http import client_of
 from vertexkit.botone.models import ConversationDetails, ConversationPage
-from vertexkit.httpclient import client_of
 from vertexkit.testing import VirtualClock
 
 JSON = st.recursive(

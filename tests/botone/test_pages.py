@@ -13,8 +13,8 @@ from starlette.routing import Route
 
 from tests.botone.asked import asking, platform_of
 from vertexkit import BotOne
+from vertexkit.botone.http import client_of
 from vertexkit.errors import UnexpectedAnswer
-from vertexkit.httpclient import client_of
 
 Answer = Callable[[int], Any]
 

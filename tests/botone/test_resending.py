@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vertexkit.botone.failures import LONGEST_PAUSE
 from vertexkit.botone.models import Message
-from vertexkit.botone.transport import LONGEST_PAUSE
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.errors import Fate, PlatformError, PlatformUnreachable, RateLimited, ServerError
-from vertexkit.execution import Token
 from vertexkit.testing.clock import VirtualClock
+from vertexkit.token import Token
 
 if TYPE_CHECKING:
     from tests.botone.conftest import Peer, SocketPeer, Then

@@ -10,8 +10,8 @@ from vertexkit.botone.models import Message
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Answer
 from vertexkit.errors import CallError, DialogGone, PlatformError, PlatformUnreachable
-from vertexkit.execution import Token
 from vertexkit.testing.clock import VirtualClock
+from vertexkit.token import Token
 
 if TYPE_CHECKING:
     from tests.botone.conftest import Peer, SocketPeer, Then
@@ -142,12 +142,12 @@ async def test_no_more_requests_at_once_than_connections(sockets: "SocketPeer") 
 async def test_who_waits_too_long_for_a_turn_has_sent_nothing(peer: "Peer") -> None:
     """No connection free in time: unreachable, not a byte sent, and it takes no place."""
     vertex = vertex_of(peer, timeout=0.01, connections=1)
-    await vertex.turns.take(HOUR)
+    await vertex.limiter.take(HOUR)
     with pytest.raises(PlatformUnreachable, match="no connection was free in time") as caught:
         await vertex.complete(TOKEN, b"null")
     assert caught.value.path == "/vertex/v1/complete"
-    vertex.turns.give_back()
-    assert vertex.turns.free == 1
+    vertex.limiter.give_back()
+    assert vertex.limiter.free == 1
     assert not peer.requests
 
 
@@ -162,11 +162,11 @@ async def test_the_wait_for_a_turn_counts(monkeypatch: pytest.MonkeyPatch, peer:
 
     monkeypatch.setattr(peer.wire, "post", note)
     vertex = vertex_of(peer, timeout=20.0, connections=1)
-    await vertex.turns.take(HOUR)
+    await vertex.limiter.take(HOUR)
     waiting = asyncio.create_task(vertex.complete(TOKEN, b"null"))
     for _ in range(5):
         await asyncio.sleep(0)
-    vertex.turns.give_back()
+    vertex.limiter.give_back()
     await waiting
     [left] = given
     assert 0 < left < 20.0
@@ -175,18 +175,18 @@ async def test_the_wait_for_a_turn_counts(monkeypatch: pytest.MonkeyPatch, peer:
 async def test_a_turn_that_comes_too_late_is_not_used(peer: "Peer") -> None:
     """With no time left for the request it is not begun: it would have no end."""
     vertex = vertex_of(peer, timeout=1e-9, connections=1)
-    await vertex.turns.take(HOUR)
-    watched = asyncio.create_task(vertex.turns.take(HOUR))
+    await vertex.limiter.take(HOUR)
+    watched = asyncio.create_task(vertex.limiter.take(HOUR))
     late = asyncio.create_task(vertex.complete(TOKEN, b"null"))
     for _ in range(5):
         await asyncio.sleep(0)
-    vertex.turns.give_back()
+    vertex.limiter.give_back()
     await watched
-    vertex.turns.give_back()
+    vertex.limiter.give_back()
     with pytest.raises(PlatformUnreachable, match="no connection was free in time"):
         await late
     assert not peer.requests
-    assert vertex.turns.free == 1
+    assert vertex.limiter.free == 1
 
 
 @pytest.mark.parametrize("status", [200, 403, None])
@@ -198,7 +198,7 @@ async def test_every_request_gives_its_turn_back(peer: "Peer", status: int | Non
         *(vertex.complete(TOKEN, b"null") for _ in range(3)), return_exceptions=True
     )
     assert len(peer.requests) == 3
-    assert vertex.turns.free == 1
+    assert vertex.limiter.free == 1
 
 
 async def test_a_cancelled_request_gives_its_turn_back(peer: "Peer") -> None:
@@ -210,7 +210,7 @@ async def test_a_cancelled_request_gives_its_turn_back(peer: "Peer") -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert vertex.turns.free == 1
+    assert vertex.limiter.free == 1
 
 
 async def test_an_unlisted_instance_sends_nothing(peer: "Peer") -> None:
@@ -220,4 +220,4 @@ async def test_an_unlisted_instance_sends_nothing(peer: "Peer") -> None:
     with pytest.raises(CallError, match="unknown_instance"):
         await vertex.complete(TOKEN, b"null")
     assert not peer.requests
-    assert vertex.turns.free == 1
+    assert vertex.limiter.free == 1

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.canary.cage import APP, KEY, PASSWORD, URL_SECRET, Cage
-from tests.receiver.conftest import listening
+from tests.ingress.conftest import listening
 from vertexkit.testing import FakePlatform
 
 OPAQUE = "canary-token.opaque-'\"\\-0123456789"
@@ -82,7 +82,7 @@ async def test_no_secret_gets_out(cage: Cage, kind: str) -> None:
     await cage.end()
     lines = cage.said["service out"].decode().splitlines()
     events = {json.loads(line).get("event") for line in lines}
-    assert {"handler_failed", "bad_result", "loop_blocked", "unsent", "refused"} <= events
+    assert {"handler_failed", "bad_result", "loop_blocked", "send_failed", "refused"} <= events
     assert any("[secret]" in line for line in lines)
     marks = MARKS | {f"token {n}": each for n, each in enumerate(given)}
     marks |= {f"signature {n}": each.split(".")[2] for n, each in enumerate(given) if kind == "jwt"}

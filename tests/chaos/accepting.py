@@ -6,9 +6,10 @@ from pathlib import Path
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
-from vertexkit.execution import Execution, Token, new_execution_id
-from vertexkit.journal.base import Rules
-from vertexkit.journal.sqlite import SqliteJournal
+from vertexkit.execution import Execution, new_execution_id
+from vertexkit.journal.protocol import Rules
+from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.token import Token
 
 EXECUTIONS = 60
 """Calls that are accepted."""

@@ -6,8 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from vertexkit.journal.base import Query, Record
-from vertexkit.journal.readings import read_ended, read_rows
+from vertexkit.journal.protocol import Query, Record
+from vertexkit.journal.sqlite.queries import read_ended, read_rows
 
 ALL = 1 << 40
 

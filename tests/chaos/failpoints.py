@@ -18,10 +18,9 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from vertexkit.botone.wire import AiohttpWire
-from vertexkit.cli import run, serving  # noqa: F401 - whoever forks from here has them loaded
 from vertexkit.cli.main import main
-from vertexkit.journal import tables
-from vertexkit.journal.sqlite import SqliteJournal
+from vertexkit.journal.sqlite import schema
+from vertexkit.journal.sqlite.journal import SqliteJournal
 
 Act = Callable[[Any, Any], Coroutine[Any, Any, None]]
 """Gets the object whose method it is and, afterwards, what that gave."""
@@ -44,7 +43,7 @@ class Countdown:
 
     async def die_when_written(self, journal: Any, *_: Any) -> None:
         """A message's outcome is journalled with the next write: here is one."""
-        await journal._store.write(tables.MARK, ())
+        await journal._writer.write(schema.MARK, ())
         await self.die()
 
     async def hang_if_any(self, journal: Any, *_: Any) -> None:

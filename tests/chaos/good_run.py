@@ -6,9 +6,9 @@ from typing import Any
 from pydantic_core import to_json
 
 from tests.chaos.observed import Call, Observed, digest
-from vertexkit.execution import Effect, EffectState, Ending, Outcome
-from vertexkit.journal.base import Phase, Record
-from vertexkit.testing.ledger import Entry
+from vertexkit.execution import Effect, EffectState, Ending, Outcome, Phase
+from vertexkit.journal.protocol import Record
+from vertexkit.testing.platform.ledger import Entry
 
 ONE, TWO = "1" * 22, "2" * 22
 TOKEN, BLOCK = "the-token-of-a-dialog", "loan"

@@ -20,9 +20,9 @@ from tests.chaos.messages import at_most_once as at_most_once
 from tests.chaos.messages import confirmed_once as confirmed_once
 from tests.chaos.messages import in_order as in_order
 from tests.chaos.observed import COMPLETE, SEND, Observed
-from vertexkit.execution import Ending
-from vertexkit.journal.base import Phase, Record
-from vertexkit.testing.ledger import Entry
+from vertexkit.execution import Ending, Phase
+from vertexkit.journal.protocol import Record
+from vertexkit.testing.platform.ledger import Entry
 
 DATA_AT_FAULT = frozenset({400, 413, 415, 422})
 """Statuses after which a completion is tried with other data, once."""

@@ -5,10 +5,10 @@ import os
 from typing import Any
 
 from vertexkit import App, Context, SendOutcomeUnknown
-from vertexkit.blocks import BlockTerms
+from vertexkit.blocks.registry import BlockOptions
 
 app = App()
-TERMS: dict[str, BlockTerms] = {
+TERMS: dict[str, BlockOptions] = {
     "assume_sent": {},
     "resend": {"on_unknown": "resend"},
     "raise": {"on_unknown": "raise"},

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tests.chaos.observed import Observed
-from vertexkit.journal.base import Phase
+from vertexkit.execution import Phase
 
 
 def progress(seen: Observed, *, now: float, within: float, pause: float) -> list[str]:

@@ -12,14 +12,14 @@ import pytest
 
 from tests.chaos.dump import copy_of
 from vertexkit.clock import Clock
-from vertexkit.journal import store
-from vertexkit.journal.base import Rules
-from vertexkit.journal.sqlite import SqliteJournal
+from vertexkit.journal.protocol import Rules
+from vertexkit.journal.sqlite import writer
+from vertexkit.journal.sqlite.journal import SqliteJournal
 
 PATIENCE = 30.0
 """Real seconds after which a disk that was held goes on by itself."""
 QUIET = 10
-"""Turns of the loop after which nobody is about to ask the journal for more."""
+"""Limiter of the loop after which nobody is about to ask the journal for more."""
 FULL = 2
 """What `PRAGMA synchronous` says where a commit waits for the disk."""
 
@@ -62,7 +62,7 @@ class Disk:
     """
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._commit = store._commit
+        self._commit = writer._commit
         self._free = threading.Event()
         self._free.set()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -72,7 +72,7 @@ class Disk:
         self.stuck = asyncio.Event()
         """A commit is being held back."""
         # There is no other place between a transaction's last statement and its commit.
-        monkeypatch.setattr(store, "_commit", self._watched)
+        monkeypatch.setattr(writer, "_commit", self._watched)
 
     def watch(self, path: Path) -> None:
         """From now on it is this journal's file."""
@@ -124,7 +124,7 @@ class Machine:
         quiet = 0
         while quiet < QUIET:
             await asyncio.sleep(0)
-            quiet = 0 if self.journal._store._busy else quiet + 1
+            quiet = 0 if self.journal._writer._busy else quiet + 1
 
     async def die(self, *, power: bool, part: float) -> None:
         """The process is killed, or the machine goes dark.

@@ -7,8 +7,8 @@ from pydantic_core import from_json
 
 from tests.chaos.observed import COMPLETE, SEND, Observed, digest
 from vertexkit.execution import Effect, EffectState
-from vertexkit.journal.base import Record
-from vertexkit.testing.ledger import Entry
+from vertexkit.journal.protocol import Record
+from vertexkit.testing.platform.ledger import Entry
 
 NOBODY_KNOWS = frozenset({None, 500, 502, 504})
 """Statuses after which the caller cannot know whether its request was processed."""

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from vertexkit.journal.base import Record
-from vertexkit.testing.ledger import Entry
+from vertexkit.journal.protocol import Record
+from vertexkit.testing.platform.ledger import Entry
 
 SEND, COMPLETE = "send_message", "complete"
 NAME = re.compile(r"[0-9a-f]{22}")

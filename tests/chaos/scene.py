@@ -17,9 +17,9 @@ from tests.chaos.dump import dump
 from tests.chaos.invariants import check
 from tests.chaos.kill_blocks import TERMS
 from tests.chaos.observed import Call, Observed, Policy
-from vertexkit.journal.base import Record
+from vertexkit.journal.protocol import Record
 from vertexkit.testing import FakePlatform
-from vertexkit.testing.ledger import Entry
+from vertexkit.testing.platform.ledger import Entry
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.chaos.kill_blocks:app"

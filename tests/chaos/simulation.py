@@ -15,8 +15,9 @@ from tests.chaos.observed import COMPLETE, Call, Observed, Policy
 from tests.chaos.stage import Dialog, Stage
 from tests.chaos.worker import TURNS, Hand
 from vertexkit.errors import CannotDo, QueueFull
-from vertexkit.execution import Ending, Execution, Token
-from vertexkit.journal.base import Phase, Query, Record, Rules
+from vertexkit.execution import Ending, Execution, Phase
+from vertexkit.journal.protocol import Query, Record, Rules
+from vertexkit.token import Token
 
 LEASE = 30.0
 ROOM = 6

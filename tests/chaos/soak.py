@@ -32,7 +32,8 @@ from tests.chaos.invariants import check
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.service import Service
 from tests.chaos.soak_blocks import TERMS
-from vertexkit.journal.base import Phase, Record
+from vertexkit.execution import Phase
+from vertexkit.journal.protocol import Record
 from vertexkit.testing import FakePlatform
 
 ROUND = 60.0

@@ -6,10 +6,10 @@ from random import Random
 from typing import Any
 
 from vertexkit import App, BlockFailed, Context, Retry, SyncContext
-from vertexkit.blocks import BlockTerms
+from vertexkit.blocks.registry import BlockOptions
 
 app = App()
-TERMS: dict[str, BlockTerms] = {
+TERMS: dict[str, BlockOptions] = {
     "assume": {},
     "resend": {"on_unknown": "resend"},
     "raise": {"on_unknown": "raise"},
@@ -49,8 +49,8 @@ async def play(ctx: Context, seed: int) -> dict[str, Any]:
         case "broken":
             raise ValueError("as it was told to")
         case "early":
-            await ctx.complete({"execution": ctx.execution_id, "stepped": stepped})
-    return {"execution": ctx.execution_id, "stepped": stepped}
+            await ctx.complete({"execution": ctx.execution_id, "step_completed": stepped})
+    return {"execution": ctx.execution_id, "step_completed": stepped}
 
 
 def plainly(ctx: SyncContext, seed: int) -> dict[str, Any]:

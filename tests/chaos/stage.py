@@ -7,7 +7,7 @@ from pydantic_core import to_json
 from tests.chaos.machine import HandClock
 from tests.chaos.observed import COMPLETE, SEND
 from vertexkit.errors import Fate
-from vertexkit.testing.ledger import Entry
+from vertexkit.testing.platform.ledger import Entry
 
 FATES = {
     "fine": None,
@@ -15,7 +15,7 @@ FATES = {
     "cut": Fate.UNKNOWN,
     "error": Fate.UNKNOWN,
     "busy": Fate.REFUSED,
-    "unsent": Fate.NOT_SENT,
+    "send_failed": Fate.NOT_SENT,
     "bad": Fate.REJECTED,
     "blocked": Fate.GONE,
     "deleted": Fate.GONE,
@@ -23,7 +23,7 @@ FATES = {
 """What may happen to a request, and what its sender learns of it.
 
 `fine`: processed and answered. `lost`: processed, the answer is lost. `cut`: the connection breaks
-before it is read. `error`: processed, and answered 500. `busy`: 429. `unsent`: it never left.
+before it is read. `error`: processed, and answered 500. `busy`: 429. `send_failed`: it never left.
 `bad`: 400. `blocked`: 403 for this once. `deleted`: 403 from now on.
 """
 PROCESSED = {"fine", "lost", "error"}

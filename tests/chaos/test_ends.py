@@ -8,7 +8,7 @@ from tests.chaos.conftest import PlayAll
 from tests.chaos.observed import Call
 from tests.chaos.scene import Gate, Scene
 from vertexkit.execution import Ending
-from vertexkit.testing.ledger import Entry
+from vertexkit.testing.platform.ledger import Entry
 
 LEASE = 0.3
 

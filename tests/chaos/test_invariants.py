@@ -39,9 +39,9 @@ from tests.chaos.invariants import (
     progress,
 )
 from tests.chaos.observed import Call, Observed, Policy, entry_from
-from vertexkit.execution import Ending, Outcome
-from vertexkit.journal.base import Moment, Phase
-from vertexkit.testing.ledger import Entry
+from vertexkit.execution import Ending, Outcome, Phase
+from vertexkit.journal.protocol import Moment
+from vertexkit.testing.platform.ledger import Entry
 
 
 def test_a_good_run_breaks_nothing() -> None:

@@ -7,7 +7,7 @@ import pytest
 from tests.chaos.good_run import BLOCK, LEDGER, ONE, complete, effect, record, seen, send
 from tests.chaos.invariants import at_most_once, confirmed_once, in_order
 from tests.chaos.observed import Observed, Policy
-from vertexkit.testing.ledger import Entry
+from vertexkit.testing.platform.ledger import Entry
 
 
 @pytest.mark.parametrize(

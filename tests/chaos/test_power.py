@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.machine import Disk, HandClock, Machine
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Token
-from vertexkit.journal.base import Lease, Result, Rules
+from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Result
+from vertexkit.journal.protocol import Lease, Rules
+from vertexkit.token import Token
 
 NAME = "1" * 22
 CALL = Execution(NAME, "loan", Token("the-token"), {"amount": 1}, b"{}", 1000.0)

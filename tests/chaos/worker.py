@@ -8,17 +8,17 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from tests.chaos.stage import Stage
-from vertexkit.completion import GONE_PAUSES
-from vertexkit.context import SEND, STEP
+from vertexkit.context.context import SEND, STEP
 from vertexkit.errors import Fate, Fenced
-from vertexkit.execution import Effect, EffectState, Ending, Outcome
+from vertexkit.execution import Effect, EffectState, Ending, Outcome, Result
 from vertexkit.failure import Failure
-from vertexkit.journal.base import Journal, Lease, Result
+from vertexkit.journal.protocol import Journal, Lease
+from vertexkit.worker.completion import GONE_PAUSES
 
 ATTEMPTS = 3
 """Runs of a handler that may end with the death of a worker."""
 TURNS = 30
-"""Turns of the loop in which a step that waits for nothing comes to its end."""
+"""Limiter of the loop in which a step that waits for nothing comes to its end."""
 
 
 class Told(Protocol):

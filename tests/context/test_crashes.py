@@ -8,12 +8,13 @@ import pytest
 from vertexkit import App, Context
 from vertexkit.botone.wire import AsgiWire
 from vertexkit.errors import SendOutcomeUnknown
-from vertexkit.events import Event
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Token
-from vertexkit.journal.base import Lease, Record
+from vertexkit.execution import Effect, EffectState, Ending, Execution
 from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Lease, Record
 from vertexkit.settings import Settings
+from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakePlatform, VirtualClock
+from vertexkit.token import Token
 
 LEASE = 30.0
 CALL = "e" * 22

@@ -9,7 +9,7 @@ import pytest
 from vertexkit import App, Context, NotFound, Retry, SyncContext
 from vertexkit.errors import DialogUnknown, SettingsError
 from vertexkit.testing import FakeDialog, FakePlatform
-from vertexkit.testing.conversation import FakeAnswer
+from vertexkit.testing.platform.conversation import FakeAnswer
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def test_a_dialog_is_handed_over_once(
     assert there.status == "operator"
     assert [each.text for each in there.operator_messages] == ["Я здесь"]
     assert [entry.method for entry in fake_platform.ledger][:2] == ["v2.stop", "v2.send"]
-    assert run.events.count("stepped") == 2
+    assert run.events.count("step_completed") == 2
 
 
 async def test_what_the_platform_refuses_is_an_error_to_catch(app: App, dialog: FakeDialog) -> None:

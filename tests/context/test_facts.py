@@ -164,7 +164,7 @@ async def test_its_repr_holds_no_secret(
     shown: list[str] = []
 
     def show(ctx: Context | SyncContext) -> None:
-        shown.extend([repr(ctx), str(ctx), f"{ctx}", repr(ctx._lease), repr(ctx._terms)])
+        shown.extend([repr(ctx), str(ctx), f"{ctx}", repr(ctx._lease), repr(ctx._options)])
 
     @app.block("look")
     async def look(ctx: Context) -> None:

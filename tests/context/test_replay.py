@@ -9,11 +9,12 @@ import structlog
 from vertexkit import App, Context, Message, Retry
 from vertexkit.botone.wire import AsgiWire
 from vertexkit.errors import BadRequest, NonDeterministic, SendOutcomeUnknown
-from vertexkit.events import Event
-from vertexkit.execution import Effect, Ending, Execution, Outcome, Token
+from vertexkit.execution import Effect, Ending, Execution, Outcome
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.settings import Settings
+from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
+from vertexkit.token import Token
 
 
 async def test_a_second_run_sends_nothing_again(app: App, dialog: FakeDialog) -> None:
@@ -46,7 +47,7 @@ async def test_another_text_is_not_sent_and_is_told(app: App, dialog: FakeDialog
     with structlog.testing.capture_logs() as lines:
         run = await dialog.run("again")
     assert (run.messages, run.ok) == (["Попытка 1"], True)
-    [line] = [line for line in lines if line["event"] == "replayed_differs"]
+    [line] = [line for line in lines if line["event"] == "effect_changed"]
     assert (line["position"], line["kind"], line["log_level"]) == (0, "send", "warning")
     assert "Попытка" not in repr(line)
 

@@ -121,7 +121,7 @@ async def test_a_step_is_done_once(app: App, dialog: FakeDialog) -> None:
         return weather
 
     run = await dialog.run("step")
-    assert (run.data, run.attempts, run.events.count("stepped")) == ({"degrees": -3.5}, 3, 1)
+    assert (run.data, run.attempts, run.events.count("step_completed")) == ({"degrees": -3.5}, 3, 1)
     assert calls == [("Пермь", 2)]
 
 
@@ -180,7 +180,7 @@ async def test_a_step_that_fails_has_not_happened(app: App, dialog: FakeDialog) 
             raise Retry(after=1) from error
 
     run = await dialog.run("step")
-    assert (run.data, calls, run.events.count("stepped")) == ({"result": 2}, 2, 1)
+    assert (run.data, calls, run.events.count("step_completed")) == ({"result": 2}, 2, 1)
 
 
 async def test_a_step_that_is_cut_off_is_done_again(app: App, dialog: FakeDialog) -> None:
@@ -237,7 +237,7 @@ async def test_a_result_that_cannot_be_had_back(app: App, dialog: FakeDialog, fn
             await ctx.step("odd", fn)
 
     run = await dialog.run("step")
-    assert (run.ok, run.events.count("stepped")) == (True, 0)
+    assert (run.ok, run.events.count("step_completed")) == (True, 0)
 
 
 async def test_steps_at_the_same_time(app: App, dialog: FakeDialog) -> None:

@@ -10,7 +10,7 @@ from typer.main import get_command
 
 from vertexkit import BotOne, Context
 from vertexkit.cli.main import cli
-from vertexkit.testing.description import describe
+from vertexkit.testing.platform.openapi import describe
 
 ROOT = Path(__file__).parents[2]
 PAGES = ["dialogs.md", "dialogs.ru.md"]

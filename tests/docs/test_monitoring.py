@@ -10,10 +10,10 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from vertexkit.events import Events
-from vertexkit.exposition import written
-from vertexkit.figures import Count, Timing
-from vertexkit.metrics import CODES, Metrics, State
+from vertexkit.telemetry.counters import Count, Timing
+from vertexkit.telemetry.events import Events
+from vertexkit.telemetry.metrics import CODES, Metrics, State
+from vertexkit.telemetry.prometheus import written
 from vertexkit.testing import VirtualClock
 
 ROOT = Path(__file__).parents[2]

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from vertexkit import call
-from vertexkit.edge import limits
-from vertexkit.edge.limits import Limits
+from vertexkit.ingress import request
+from vertexkit.server import limits
+from vertexkit.server.limits import Limits
 from vertexkit.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -50,9 +50,9 @@ def test_its_limits_are_those_of_the_code(page: str) -> None:
         [settings.body_limit],
         [limits.CHUNKING],
         [int(settings.body_timeout)],
-        [call.DEPTH],
-        [call.NODES],
-        [call.FIELDS],
+        [request.DEPTH],
+        [request.NODES],
+        [request.FIELDS],
         [settings.clients],
         [limits.PIPELINED],
         [int(settings.body_timeout)],

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from example_blocks.document import app as app
-from vertexkit.testing.conversation import FakeAnswer
+from vertexkit.testing.platform.conversation import FakeAnswer
 
 if TYPE_CHECKING:
     from vertexkit.testing import FakeDialog, Run

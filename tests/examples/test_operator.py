@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from example_blocks.operator import app as app
-from vertexkit.testing.conversation import FakeAnswer
+from vertexkit.testing.platform.conversation import FakeAnswer
 
 if TYPE_CHECKING:
     from vertexkit.testing import FakeDialog

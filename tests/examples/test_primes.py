@@ -9,7 +9,7 @@ from example_blocks.primes import app as app
 from vertexkit.testing import VirtualClock
 
 if TYPE_CHECKING:
-    from vertexkit.events import Event
+    from vertexkit.telemetry.events import Event
     from vertexkit.testing import FakeDialog
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from example_blocks import probe
 from example_blocks.probe import app
-from vertexkit.httpclient import client_of
+from vertexkit.botone.http import client_of
 from vertexkit.testing import FakeDialog, FakePlatform, Run, VirtualClock
 
 NOT_YET = "Not observed yet"

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 
-from tests.receiver.conftest import Edge, served
-from tests.threads import in_thread
+from tests.context.threads import in_thread
+from tests.ingress.conftest import Edge, served
 from vertexkit.testing import FakePlatform
 
 SECRET = "Canary-secret-of-the-url"

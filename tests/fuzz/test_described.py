@@ -9,8 +9,8 @@ from schemathesis.generation import GenerationMode
 from tests.described import operations, try_out
 from tests.fuzz.conftest import MANY
 from tests.fuzz.service import SECRET, Target, target
-from tests.receiver.conftest import Hold, make_app
-from vertexkit.catalogue import openapi
+from tests.ingress.conftest import Hold, make_app
+from vertexkit.ingress.openapi import openapi
 
 OPERATIONS = operations(openapi(make_app(Hold()).blocks, "1", 200))
 

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.conftest import MANY
-from vertexkit.call import FORM_TYPE, JSON_TYPE, RawCall, read_call
 from vertexkit.errors import CallError
-from vertexkit.execution import Token
+from vertexkit.ingress.request import FORM_TYPE, JSON_TYPE, RawCall, read_call
+from vertexkit.token import Token
 
 KINDS = st.sampled_from(
     [JSON_TYPE, FORM_TYPE, f"{JSON_TYPE}; charset=utf-8", f"{FORM_TYPE};charset=koi8-r", "", "text/json"]

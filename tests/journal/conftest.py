@@ -7,13 +7,14 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.journal.shared import LEASE, Shared
+from tests.journal.shared.served_journal import LEASE, Shared
 from vertexkit.clock import Clock
-from vertexkit.execution import Execution, Token
-from vertexkit.journal.base import Acceptance, Journal, Lease, Rules
+from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.sqlite import SqliteJournal
+from vertexkit.journal.protocol import Acceptance, Journal, Lease, Rules
+from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.testing import VirtualClock
+from vertexkit.token import Token
 
 WORKER = "first"
 PLENTY = 1000

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import Fenced, QueueFull
-from vertexkit.execution import Effect, EffectState, Ending, Outcome
-from vertexkit.journal.base import Phase, Result
+from vertexkit.execution import Effect, EffectState, Ending, Outcome, Phase, Result
 
 if TYPE_CHECKING:
     from tests.journal.conftest import Desk

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import QueueFull
-from vertexkit.execution import Ending, Outcome
-from vertexkit.journal.base import Lease, Result
+from vertexkit.execution import Ending, Outcome, Result
+from vertexkit.journal.protocol import Lease
 
 if TYPE_CHECKING:
     from tests.journal.conftest import Desk

@@ -3,8 +3,7 @@
 import pytest
 
 from tests.journal.conftest import Desk
-from vertexkit.execution import Ending, Outcome
-from vertexkit.journal.base import Phase, Result
+from vertexkit.execution import Ending, Outcome, Phase, Result
 
 DONE = Outcome(Ending.COMPLETED, "ok", confirmed_by="call")
 

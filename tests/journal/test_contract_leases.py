@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import Fenced
-from vertexkit.execution import Effect, EffectState, Ending, Outcome
-from vertexkit.journal.base import Journal, Lease, Phase, Result
+from vertexkit.execution import Effect, EffectState, Ending, Outcome, Phase, Result
+from vertexkit.journal.protocol import Journal, Lease
 
 if TYPE_CHECKING:
     from tests.journal.conftest import Desk

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import SettingsError
-from vertexkit.execution import Ending, Outcome
+from vertexkit.execution import Ending, Outcome, Result
 from vertexkit.journal import open_journal
-from vertexkit.journal.base import Acceptance, Result, Rules
-from vertexkit.journal.calls import DUPLICATE_FOR
 from vertexkit.journal.memory import KEPT, MemoryJournal
+from vertexkit.journal.protocol import Acceptance, Rules
+from vertexkit.journal.state.duplicates import DUPLICATE_FOR
 from vertexkit.testing import VirtualClock
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ async def test_a_unique_token_is_never_superseded(desk: "Desk") -> None:
 
 async def test_remembered_tokens_are_bounded(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of unique tokens makes the oldest ones forgotten, not the memory full."""
-    monkeypatch.setattr("vertexkit.journal.calls.REMEMBERED", 3)
+    monkeypatch.setattr("vertexkit.journal.state.duplicates.REMEMBERED", 3)
     for number in range(5):
         await desk.journal.settle(await desk.held(f"visit-{number}"), DONE)
     new = [(await desk.accept(f"visit-{number}")).new for number in range(5)]

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from vertexkit.testing.platform import FakePlatform
+from vertexkit.testing.platform.app import FakePlatform
 
 SEND = "/api/vertex/v1/dialog/send_message"
 COMPLETE = "/api/vertex/v1/complete"

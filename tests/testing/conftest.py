@@ -6,7 +6,7 @@ import pytest
 
 from tests.testing.caller import Caller
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.platform import FakePlatform
+from vertexkit.testing.platform.app import FakePlatform
 
 
 @pytest.fixture

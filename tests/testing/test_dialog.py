@@ -9,7 +9,7 @@ import pytest
 
 from vertexkit import App, BlockFailed, Context, Retry
 from vertexkit.clock import Clock
-from vertexkit.events import Event
+from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
 log: list[str] = []
@@ -67,7 +67,7 @@ async def test_a_run_tells_all_that_came_of_a_call() -> None:
         "claimed",
         "sent",
         "sent",
-        "concluded",
+        "result_recorded",
         "completed",
         "settled",
     ]

@@ -2,8 +2,8 @@
 
 from contextlib import AbstractContextManager
 
-from tests.testing.test_sockets import served
-from tests.threads import in_thread
+from tests.context.threads import in_thread
+from tests.testing.platform.test_sockets import served
 from vertexkit.testing import FakePlatform
 
 

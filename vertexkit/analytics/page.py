@@ -3,16 +3,7 @@
 from datetime import UTC, datetime
 from html import escape
 
-from vertexkit.analytics.charts import (
-    answers,
-    bars,
-    columns,
-    durations,
-    endings,
-    headed,
-    heat,
-    way,
-)
+from vertexkit.analytics.charts import answers, bars, columns, durations, endings, headed, heat, way
 from vertexkit.analytics.periods import Column, periods
 from vertexkit.analytics.report import Breakdown, Report
 from vertexkit.analytics.style import STYLE

@@ -6,7 +6,7 @@ from typing import Any
 from vertexkit.analytics.report import Question
 from vertexkit.analytics.shares import Shares
 from vertexkit.botone.models import Answer
-from vertexkit.plain import plain
+from vertexkit.text import plain
 
 KEPT = 300
 """Questions that are counted each; the first ones met. A set of bots has rarely so many."""

@@ -4,7 +4,7 @@ from collections import Counter
 from heapq import nlargest
 
 from vertexkit.analytics.report import Breakdown, Share
-from vertexkit.plain import plain
+from vertexkit.text import plain
 
 KEPT = 2000
 """Different names that are counted each; twice as many while counting."""

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
+from vertexkit.botone.dates import Moment, written
 from vertexkit.botone.files import LIMIT, download
 from vertexkit.botone.models import ConversationDetails, Created, Moved, Started
 from vertexkit.botone.pages import PAGE_SIZE, Conversations
-from vertexkit.botone.periods import Moment, written
 from vertexkit.botone.session import Session, understood
 
 DialogId = int | UUID | str

@@ -16,10 +16,10 @@ from aiohttp import (
 )
 from pathvalidate import sanitize_filename
 
+from vertexkit.botone.http import HttpError, Reply
 from vertexkit.botone.session import TRIES, Session, may_repeat
 from vertexkit.errors import FileTooLarge, PlatformError, SendOutcomeUnknown
-from vertexkit.httpclient import HttpError, Reply
-from vertexkit.plain import plain
+from vertexkit.text import plain
 
 BLOCK = 1024 * 1024
 """Bytes that are written at once."""

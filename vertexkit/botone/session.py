@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from pydantic import SecretStr, ValidationError
 from pydantic_core import from_json
 
-from vertexkit.botone.transport import pause, translate
+from vertexkit.botone.failures import pause, translate
+from vertexkit.botone.http import NEVER_SENT, Client, HttpError, Reply, http_client
 from vertexkit.botone.wire import Answer
 from vertexkit.clock import Clock
 from vertexkit.errors import (
@@ -21,7 +22,6 @@ from vertexkit.errors import (
     SettingsError,
     UnexpectedAnswer,
 )
-from vertexkit.httpclient import NEVER_SENT, Client, HttpError, Reply, http_client
 
 T = TypeVar("T")
 TRIES = 5

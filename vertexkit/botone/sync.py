@@ -7,7 +7,7 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from vertexkit.blocking import Blocking, blocking
+from vertexkit.botone.blocking import Blocking, blocking
 from vertexkit.botone.dialogs import V1, V2
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.pages import Conversations

@@ -5,14 +5,14 @@ from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from vertexkit import spans
+from vertexkit.botone.failures import pause, translate
+from vertexkit.botone.limiter import Limiter
 from vertexkit.botone.models import Message
-from vertexkit.botone.transport import pause, translate
-from vertexkit.botone.turns import Turns
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.errors import CallError, Fate, PlatformError, PlatformUnreachable
-from vertexkit.execution import Token
+from vertexkit.telemetry import tracing
+from vertexkit.token import Token
 
 SEND_MESSAGE = "/vertex/v1/dialog/send_message"
 COMPLETE = "/vertex/v1/complete"
@@ -65,7 +65,7 @@ class Vertex:
         self, wire: Wire, address: Address, clock: Clock, timeout: float, connections: int = 100
     ) -> None:
         self.address = address
-        self.turns = Turns(connections)
+        self.limiter = Limiter(connections)
         self._wire = wire
         self._clock = clock
         self._timeout = timeout
@@ -124,17 +124,17 @@ class Vertex:
     async def _post(self, token: Token, path: str, body: bytes) -> bytes:
         url = self.address.base(token) + path
         try:
-            left = self._timeout - await self.turns.take(self._timeout)
+            left = self._timeout - await self.limiter.take(self._timeout)
         except TimeoutError:
             raise _crowded(path) from None
         try:
             if left <= 0:
                 raise _crowded(path)
-            with spans.span("POST", path, "client", path=path):
+            with tracing.span("POST", path, "client", path=path):
                 answer = await self._wire.post(url, body, left)
-                spans.note(status=answer.status)
+                tracing.note(status=answer.status)
         finally:
-            self.turns.give_back()
+            self.limiter.give_back()
         if 200 <= answer.status < 300:
             return answer.body
         raise translate("POST", path, answer, token.reveal())

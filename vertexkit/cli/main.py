@@ -8,11 +8,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from vertexkit.cli.dialogs import dialogs as dialogs_group
-from vertexkit.cli.fault import DEBUG, FAILED, USAGE
-from vertexkit.cli.operator import executions
+from vertexkit.cli.dialogs.commands import dialogs as dialogs_group
+from vertexkit.cli.executions.commands import executions
 from vertexkit.cli.options import Json, Lang
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
+from vertexkit.faults import DEBUG, FAILED, USAGE
 
 cli = typer.Typer(
     name="vertexkit",
@@ -75,7 +75,7 @@ def run(
     debug: Debug = False,
 ) -> None:
     """Serve the blocks of an app to the platform."""
-    from vertexkit.cli.run import serve
+    from vertexkit.cli.serve.run import serve
 
     _remember(debug)
     given = {"host": host, "port": port, "workers": workers}
@@ -94,7 +94,7 @@ def dev(
     no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
 ) -> None:
     """Try blocks in a browser: the app with reload, the platform played, a page."""
-    from vertexkit.cli.dev import Wish, play
+    from vertexkit.cli.develop.dev import Wish, play
 
     play(Wish(target, host, port, typing, seed, not no_open))
 
@@ -121,7 +121,7 @@ def trigger(
     debug: Debug = False,
 ) -> None:
     """Run a block here, on a fake platform, and watch the dialog."""
-    from vertexkit.cli.trigger import Wish, run_block
+    from vertexkit.cli.develop.trigger import Wish, run_block
 
     _remember(debug)
     wish = Wish(target, block, inputs or [], file, fast=fast, as_json=as_json, debug=debug)
@@ -142,7 +142,7 @@ def replay(
     as_json: Json = False,
 ) -> None:
     """Run the current code on a recorded run, with the platform answering as it did then."""
-    from vertexkit.cli.replay import Wish, again
+    from vertexkit.cli.develop.replay import Wish, again
 
     wish = Wish(run, target, must_be_same, save_test, as_json)
     raise typer.Exit(again(wish))
@@ -168,7 +168,7 @@ def platform(
 
     The login of the dialogs is demo, and so is the password.
     """
-    from vertexkit.cli.platform import play
+    from vertexkit.cli.develop.platform import play
 
     _remember(debug)
     play(host, port, typing, seed=seed, dialogs=dialogs, quiet=quiet, as_json=as_json)
@@ -187,7 +187,7 @@ def capture(
     ),
 ) -> None:
     """Record what a platform sends to a block's URL, and how vertexkit would read it."""
-    from vertexkit.cli.capture import record
+    from vertexkit.cli.develop.capture import record
 
     record(host, port, folder, status, body)
 
@@ -201,8 +201,8 @@ def new(
     ] = None,
 ) -> None:
     """Begin a project: a block, its tests, its image."""
+    from vertexkit.cli.develop.new import create
     from vertexkit.cli.language import spoken
-    from vertexkit.cli.new import create
 
     create(name, lang.value if lang is not None else spoken())
 
@@ -215,7 +215,7 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Look whether an app would serve well here; each problem is told with its mend."""
-    from vertexkit.cli.check import Level, check, show
+    from vertexkit.cli.serve.check import Level, check, show
 
     findings = check(target, offline=offline)
     show(findings, as_json=as_json)
@@ -234,7 +234,7 @@ def health(
     ] = False,
 ) -> None:
     """Ask a running service whether it is well; for a container's health check."""
-    from vertexkit.cli.health import ask
+    from vertexkit.cli.serve.health import ask
 
     said, well = ask(url, _Probe.READY if ready else _Probe.ALIVE)
     typer.echo(said, err=not well)

@@ -5,11 +5,11 @@ from typing import cast
 
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
-from vertexkit.journal.base import Journal, Rules
+from vertexkit.journal.protocol import Journal, Rules
 
 KINDS = {
     "memory": "vertexkit.journal.memory:make",
-    "sqlite": "vertexkit.journal.sqlite:make",
+    "sqlite": "vertexkit.journal.sqlite.journal:make",
 }
 """By the URL's scheme; import strings, so that a journal's driver can stay an extra."""
 

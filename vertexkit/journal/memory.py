@@ -5,12 +5,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
 from vertexkit.errors import CannotDo
-from vertexkit.execution import Effect, Execution, Outcome
+from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
-from vertexkit.journal.base import Acceptance, Lease, Query, Record, Renewal, Result, Rules
-from vertexkit.journal.book import Book
-from vertexkit.journal.orders import DROPPED, matches, why_not_dropped, why_not_retried
-from vertexkit.journal.row import Row
+from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal, Rules
+from vertexkit.journal.state.operations import DROPPED, matches, why_not_dropped, why_not_retried
+from vertexkit.journal.state.row import Row
+from vertexkit.journal.state.state import JournalState
 
 KEPT = 1000
 """Settled executions that can still be looked up."""
@@ -33,7 +33,7 @@ class MemoryJournal:
     survives = False
 
     def __init__(self, clock: Clock, lease: float = 30.0, *, unique_tokens: bool = False) -> None:
-        self._book = Book(clock, lease, unique_tokens=unique_tokens)
+        self._state = JournalState(clock, lease, unique_tokens=unique_tokens)
         self._settled: OrderedDict[str, tuple[Record, Row | None]] = OrderedDict()
 
     async def open(
@@ -41,46 +41,46 @@ class MemoryJournal:
         ready: Callable[[], None],
         broke: Callable[[str], None] = lambda _: None,  # noqa: ARG002 - memory does not break
     ) -> None:
-        self._book.open(ready)
+        self._state.open(ready)
 
     async def close(self) -> None:
-        self._book.close()
+        self._state.close()
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         key = execution.key
-        same = self._book.calls.same(key)
+        same = self._state.calls.same(key)
         if same is not None:
             return Acceptance(same if isinstance(same, str) else same.execution.id, new=False)
-        return self._book.keep(self._book.enter(execution, key, room))
+        return self._state.keep(self._state.enter(execution, key, room))
 
     async def claim(
         self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
     ) -> list[Lease]:
-        return [row.lease() for row in self._book.claim(worker, room, limit, early=early)]
+        return [row.lease() for row in self._state.claim(worker, room, limit, early=early)]
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
-        return self._book.renew(worker, executions)
+        return self._state.renew(worker, executions)
 
     def forget(self, worker: str) -> None:
-        self._book.forget(worker)
+        self._state.forget(worker)
 
     async def intend(self, lease: Lease, effect: Effect) -> None:
-        self._book.affect(lease, effect)
+        self._state.affect(lease, effect)
 
     async def confirm(self, lease: Lease, effect: Effect) -> None:
-        self._book.affect(lease, effect)
+        self._state.affect(lease, effect)
 
     async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
-        self._book.conclude(lease, result, trying=trying)
+        self._state.conclude(lease, result, trying=trying)
 
     async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
-        return self._book.try_completion(lease, sent=sent) is not None
+        return self._state.try_completion(lease, sent=sent) is not None
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
-        self._book.release(lease, after, why)
+        self._state.release(lease, after, why)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        self._remember(self._book.settle(lease), outcome)
+        self._remember(self._state.settle(lease), outcome)
 
     def _remember(self, row: Row, outcome: Outcome) -> Record:
         record = row.ended(outcome)
@@ -90,16 +90,16 @@ class MemoryJournal:
         return record
 
     def backlog(self) -> int:
-        return self._book.backlog()
+        return self._state.backlog()
 
     def unserved(self, blocks: Collection[str]) -> set[str]:
-        return self._book.unserved(blocks)
+        return self._state.unserved(blocks)
 
     def trouble(self) -> str:
         return ""
 
     async def find(self, execution: str) -> Record | None:
-        row = self._book.find(execution)
+        row = self._state.find(execution)
         if row is not None:
             return row.record()
         record, _ = self._settled.get(execution, (None, None))
@@ -107,7 +107,7 @@ class MemoryJournal:
 
     async def search(self, query: Query) -> list[Record]:
         over = [record for record, _ in self._settled.values() if matches(query, record)]
-        found = [*over, *(row.record() for row in self._book.search(query))]
+        found = [*over, *(row.record() for row in self._state.search(query))]
         found.sort(key=lambda record: record.accepted_at, reverse=True)
         return found[: query.limit]
 
@@ -115,13 +115,13 @@ class MemoryJournal:
         record, row = self._settled.get(execution, (None, None))
         if row is None or record is None or not record.kept:
             raise CannotDo(why_not_retried(execution, record))
-        self._book.revive(row, fresh=fresh)
+        self._state.revive(row, fresh=fresh)
         del self._settled[execution]
         return row.record()
 
     async def drop(self, execution: str) -> Record:
-        if (row := self._book.find(execution)) is not None:
-            row, ended = self._book.drop(execution, Failure("dropped").result())
+        if (row := self._state.find(execution)) is not None:
+            row, ended = self._state.drop(execution, Failure("dropped").result())
             return self._remember(row, DROPPED) if ended else row.record()
         record, _ = self._settled.get(execution, (None, None))
         if record is None or not record.kept:

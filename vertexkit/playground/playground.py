@@ -10,15 +10,15 @@ from typing import Any
 
 from watchfiles import PythonFilter, awatch
 
+from vertexkit.botone.http import Client, HttpError, http_client
 from vertexkit.errors import SettingsError
-from vertexkit.events import Event
-from vertexkit.httpclient import Client, HttpError, http_client
-from vertexkit.playground.child import Child
-from vertexkit.playground.live import LiveRun, LiveRuns
-from vertexkit.playground.switch import Switch, order, switch
-from vertexkit.runs import Shelf
-from vertexkit.testing.ledger import Entry
-from vertexkit.testing.platform import FakePlatform
+from vertexkit.playground.faults import Switch, order, switch
+from vertexkit.playground.runs import LiveRun, LiveRuns
+from vertexkit.playground.supervisor import Child
+from vertexkit.recordings import Shelf
+from vertexkit.telemetry.events import Event
+from vertexkit.testing.platform.app import FakePlatform
+from vertexkit.testing.platform.ledger import Entry
 
 STARTING = 20.0
 """Seconds that a call waits for the app to be there again."""

@@ -19,12 +19,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vertexkit.errors import SettingsError
+from vertexkit.playground.faults import SWITCHES
 from vertexkit.playground.playground import Playground, Wanted
-from vertexkit.playground.switch import SWITCHES
-from vertexkit.runs import RecordedRun
-from vertexkit.testing.as_test import as_test, name_of
-from vertexkit.testing.description import describe
-from vertexkit.testing.platform import BASE_PATH, ConnectionCut
+from vertexkit.recordings import RecordedRun
+from vertexkit.testing.platform.app import BASE_PATH, ConnectionCut
+from vertexkit.testing.platform.openapi import describe
+from vertexkit.testing.recorded import as_test, name_of
 
 TYPES = {
     ".html": "text/html; charset=utf-8",

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vertexkit.testing.clock import VirtualClock
     from vertexkit.testing.dialog import FakeDialog, Run, Said
-    from vertexkit.testing.platform import FakePlatform
+    from vertexkit.testing.platform.app import FakePlatform
 
 __all__ = ["FakeDialog", "FakePlatform", "Run", "Said", "VirtualClock"]
 
 _HOME = {
     "FakeDialog": "dialog",
-    "FakePlatform": "platform",
+    "FakePlatform": "platform.app",
     "Run": "dialog",
     "Said": "dialog",
     "VirtualClock": "clock",

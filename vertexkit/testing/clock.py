@@ -6,7 +6,7 @@ from collections.abc import Callable
 from vertexkit.clock import Clock, Timer
 
 ROUNDS = 50
-"""Turns the loop gets before and after `GRACE`, for work that hops from task to task."""
+"""Limiter the loop gets before and after `GRACE`, for work that hops from task to task."""
 GRACE = 0.001
 """Real seconds given to this machine's sockets and threads before time jumps."""
 

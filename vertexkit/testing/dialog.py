@@ -12,15 +12,15 @@ from pydantic_core import from_json, to_json
 from starlette.types import ASGIApp
 
 from vertexkit.app import App
+from vertexkit.botone.http import client_of
 from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
-from vertexkit.events import Event
 from vertexkit.execution import Outcome
-from vertexkit.httpclient import client_of
 from vertexkit.service import Service
 from vertexkit.settings import Settings
+from vertexkit.telemetry.events import Event
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.platform import LOGIN, FakePlatform
+from vertexkit.testing.platform.app import LOGIN, FakePlatform
 
 PLATFORM = "http://platform.test/api"
 DEFAULTS = {"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0, "journal": "memory:"} | {
@@ -184,7 +184,7 @@ class FakeDialog:
         status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
         execution = TAKEN.get()
         if execution is None:
-            await service.refusals.drain(self._patience)
+            await service.rejections.drain(self._patience)
             return self._seen(Run(status, answer), token, began)
         try:
             async with asyncio.timeout(self._patience):

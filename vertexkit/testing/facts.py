@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from vertexkit.runs import REFUSED, readable
+from vertexkit.recordings import REFUSED, readable
 from vertexkit.testing.dialog import Run
-from vertexkit.testing.ledger import Entry
+from vertexkit.testing.platform.ledger import Entry
 
 
 def facts_of(entry: Entry) -> dict[str, Any]:

@@ -16,7 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from vertexkit.testing.dialog import FakeDialog
-    from vertexkit.testing.platform import FakePlatform
+    from vertexkit.testing.platform.app import FakePlatform
 
 FIXTURES = {"fake_dialog", "fake_platform"}
 MEND = (
@@ -57,7 +57,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: Any) -> None:
 def fake_platform() -> "Iterator[FakePlatform]":
     """A strict platform on a virtual clock. What it did not like fails the test at its end."""
     from vertexkit.testing.clock import VirtualClock
-    from vertexkit.testing.platform import FakePlatform
+    from vertexkit.testing.platform.app import FakePlatform
 
     platform = FakePlatform(clock=VirtualClock())
     yield platform

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from vertexkit.app import App
-from vertexkit.runs import RecordedRun
+from vertexkit.recordings import RecordedRun
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog, Run
 from vertexkit.testing.facts import ended
-from vertexkit.testing.platform import FakePlatform
+from vertexkit.testing.platform.app import FakePlatform
 
 
 @dataclass(frozen=True, slots=True)

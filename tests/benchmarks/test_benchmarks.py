@@ -1,0 +1,42 @@
+"""The benchmark measures what it says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
+def test_the_benchmark_runs_all_services_to_the_end() -> None:
+    """Each makes all its executions; the floor's ratio to itself is 1."""
+    options = ["--executions", "300", "--rounds", "1", "--connections", "8"]
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "executions.py", *options],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=True,
+    )
+    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[2:]}
+    assert set(rows) == {"floor", "memory", "sqlite"}
+    assert rows["floor"][2] == "1.00"
+    assert all(float(figure) > 0 for row in rows.values() for figure in row)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="cores are shared out by Linux's own call")
+def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
+    """Each gets through all pages, and every figure is there."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "dialogs.py", "--dialogs", "50"],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=True,
+    )
+    rows = [line.split("|")[2:-1] for line in done.stdout.splitlines()[2:]]
+    assert len(rows) == 7
+    assert rows[0][2].strip() == "1.00"
+    assert all(float(figure.split()[0]) > 0 for row in rows for figure in row)

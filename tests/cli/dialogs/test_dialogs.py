@@ -1,0 +1,224 @@
+"""`vertexkit dialogs`, run as a process, against a fake platform behind a socket."""
+
+import csv
+import json
+from collections.abc import Callable, Iterator
+from io import StringIO
+from pathlib import Path
+from subprocess import CompletedProcess
+from xml.etree import ElementTree as ET
+from zipfile import ZipFile
+
+import pytest
+from pyarrow import parquet
+
+from tests.cli.conftest import Shell
+from tests.testing.threaded import threaded
+from vertexkit.testing import FakePlatform
+
+Vertexkit = Callable[..., CompletedProcess[str]]
+
+
+@pytest.fixture
+def dialogs(shell: Shell) -> Iterator[Vertexkit]:
+    """The command, with the login that a fake platform knows."""
+    with threaded(FakePlatform()) as base:
+
+        def run(*arguments: str, stdin: str = "", **settings: str) -> CompletedProcess[str]:
+            known = {"platform_url": f"{base}/api", "login": "demo", "password": "demo"}
+            return shell.run("dialogs", *arguments, stdin=stdin, **(known | settings))
+
+        yield run
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    text = path.read_bytes().decode("utf-8-sig")
+    return list(csv.DictReader(StringIO(text)))
+
+
+def read_xlsx(path: Path) -> list[list[str]]:
+    """The first sheet's cells, as texts."""
+    with ZipFile(path) as book:
+        sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))
+    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+    return [
+        ["".join(cell.itertext()) for cell in row.iter(f"{space}c")]
+        for row in sheet.iter(f"{space}row")
+    ]
+
+
+def test_list_and_show(dialogs: Vertexkit) -> None:
+    """A table with a head and whole UUIDs, JSON for programs, and a dialog with its answers."""
+    listed = dialogs("list", "--bot", "698", "--limit", "3")
+    assert listed.returncode == 0, listed.stderr
+    head, *rows, foot = listed.stdout.splitlines()
+    assert head.split() == ["id", "number", "city", "status", "source", "updated", "duration"]
+    assert len(rows) == 3
+    assert foot.endswith("--limit shows more")
+    found = [
+        json.loads(line) for line in dialogs("list", "--json", "--limit", "200").stdout.splitlines()
+    ]
+    assert len(found) == 200
+    spoken = next(each for each in found if each["status"] == "completed")
+    shown = dialogs("show", spoken["id"])
+    assert spoken["name"] in shown.stdout
+    whole = json.loads(dialogs("show", spoken["id"], "--json").stdout)
+    assert whole["data"][0]["question"].strip() in shown.stdout
+    may = dialogs("list", "--created", "2023-05-01..2023-05-31", "--json", "--limit", "500")
+    assert 0 < len(may.stdout.splitlines()) < 200
+    assert [
+        json.loads(one)["id"]
+        for one in dialogs("list", "--api", "1", "--json", "--limit", "2").stdout.splitlines()
+    ] == [222, 221]
+
+
+def test_a_dialog_is_created_and_managed(dialogs: Vertexkit) -> None:
+    """Each command changes the dialog, says so, and gives ids that the next one takes."""
+    made = json.loads(dialogs("create", "698", "-v", "name=Аня", "--start", "--json").stdout)
+    uuid = made["dialog_uuid"]
+    assert dialogs("stop", uuid).stdout.startswith("the bot has stopped")
+    assert json.loads(dialogs("show", uuid, "--json").stdout)["status"] == "operator"
+    assert dialogs("send", uuid, "-", stdin="Здравствуйте!\n").stdout == "said\n"
+    assert dialogs("start", uuid).stdout == "the bot goes on\n"
+    assert dialogs("goto", uuid, "1446").stdout == "moved to bot 1446\n"
+    assert (
+        json.loads(dialogs("show", str(made["dialog_id"]), "--json").stdout)["status"]
+        == "in-process"
+    )
+    waiting = dialogs("create", "698", "--api", "1")
+    assert len(waiting.stdout.strip()) == 36
+    assert "not started" in waiting.stderr
+
+
+def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> None:
+    """JSON lines, CSV, Parquet and XLSX hold the same answers, Cyrillic intact."""
+    for suffix in ("jsonl", "csv", "parquet", "xlsx"):
+        done = dialogs("export", f"out.{suffix}", "--bot", "1446", "--rows", "answers")
+        assert done.returncode == 0, done.stderr
+    lines = (shell.folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
+    rows = [json.loads(line) for line in lines]
+    assert any(row["question"] == "Как вас зовут?" for row in rows)
+    table = parquet.read_table(shell.folder / "out.parquet").to_pylist()
+    assert [row["dialog"] for row in table] == [row["dialog"] for row in rows]
+    assert [row[7] for row in read_xlsx(shell.folder / "out.xlsx")[1:]] == [
+        row["question"] for row in rows
+    ]
+    spoken = read_csv(shell.folder / "out.csv")
+    assert [row["question"] for row in spoken] == [row["question"] for row in rows]
+    assert not list(shell.folder.glob("*.part"))
+    whole = dialogs("export", "-", "--bot", "1446", "--rows", "whole")
+    assert {each["dialog"] for each in rows} <= {
+        json.loads(line)["id"] for line in whole.stdout.splitlines()
+    }
+
+
+def test_a_strangers_answer_is_no_formula(dialogs: Vertexkit, shell: Shell) -> None:
+    """What a spreadsheet would calculate is marked as text; telephones stay as they are."""
+    from vertexkit.cli.dialogs.writers import open_sheet
+
+    sheet = open_sheet(shell.folder / "a.csv", ".csv", {"a": str}, ",")
+    for said in ("=1+1", "@SUM(A1)", "+7 999 000-12-34", "-5", "-rm", "Привет"):
+        sheet.write({"a": said})
+    sheet.close()
+    assert [row["a"] for row in read_csv(shell.folder / "a.csv")] == [
+        "'=1+1",
+        "'@SUM(A1)",
+        "+7 999 000-12-34",
+        "-5",
+        "'-rm",
+        "Привет",
+    ]
+
+
+def test_an_export_that_was_cut_off_goes_on(dialogs: Vertexkit, shell: Shell) -> None:
+    """What had come is not asked for again; a line cut in its middle comes again; the file is whole."""
+    assert dialogs("export", "whole.jsonl", "--bot", "1446", "--rows", "whole").returncode == 0
+    want = (shell.folder / "whole.jsonl").read_text(encoding="utf-8")
+    refused = dialogs(
+        "export",
+        "cut.jsonl",
+        "--bot",
+        "1446",
+        "--rows",
+        "whole",
+        platform_url="http://127.0.0.1:9/api",
+    )
+    assert refused.returncode == 1
+    assert "begin again to go on" in refused.stderr
+    part = shell.folder / "cut.jsonl.part"
+    kept = [{"export": json.loads(part.read_text().splitlines()[0])["export"]}]
+    kept += [{"dialog": json.loads(line), "bot": 1446} for line in want.splitlines()[:10]]
+    text = "".join(json.dumps(each) + "\n" for each in kept)
+    part.write_text(text + '{"dialog": {"id": "cut of', encoding="utf-8")
+    done = dialogs("export", "cut.jsonl", "--bot", "1446", "--rows", "whole")
+    assert "going on after 10 dialogs" in done.stderr
+    assert len((shell.folder / "cut.jsonl").read_text(encoding="utf-8").splitlines()) == len(
+        want.splitlines()
+    )
+    part.write_text(text, encoding="utf-8")
+    other = dialogs("export", "cut.jsonl", "--bot", "698", "--rows", "whole")
+    assert other.returncode == 2
+    assert "another export" in other.stderr
+    assert dialogs("export", "cut.jsonl", "--bot", "698", "--restart").returncode == 0
+
+
+def test_files_come_once(dialogs: Vertexkit, shell: Shell) -> None:
+    """Each file in its dialog's folder; run again, nothing is fetched a second time."""
+    first = dialogs("files", "--bot", "1502", "-o", "got")
+    assert first.returncode == 0, first.stdout + first.stderr
+    there = sorted(path for path in (shell.folder / "got").rglob("*") if path.is_file())
+    assert there
+    assert first.stdout.startswith(f"{len(there)} files fetched")
+    there[0].unlink()
+    again = dialogs("files", "--bot", "1502", "-o", "got")
+    assert again.stdout.startswith("1 files fetched")
+    assert f"{len(there) - 1} were there" in again.stdout
+
+
+def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell: Shell) -> None:
+    """The same figures three ways."""
+    figures = json.loads(
+        dialogs(
+            "report", "--bot", "698", "--bot", "1446", "--json", "--zone", "Europe/Moscow"
+        ).stdout
+    )
+    assert {each["name"] for each in figures["bots"]["items"]} == {"698", "1446"}
+    shown = dialogs("report", "--bot", "698", "--bot", "1446", "--lang", "en").stdout
+    assert f"Dialogs {figures['dialogs']}" in shown
+    page = dialogs("report", "--answers", "--html", "r.html", "--lang", "ru")
+    assert page.stdout == "200 dialogs in r.html\n"
+    assert "Как вас зовут?" in (shell.folder / "r.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments, code, said",
+    [
+        (["list", "--created", "May"], 2, "--created: 'May' is neither a date"),
+        (["show", "abc"], 2, "is no id of a dialog"),
+        (["show", "99999999"], 1, "answered 404"),
+        (["stop", "30"], 2, "is no UUID"),
+        (["create", "698", "-v", "name"], 2, "NAME=VALUE"),
+        (["export", "a.doc"], 2, ".jsonl, .csv, .parquet, .xlsx"),
+        (["export", "no/such/a.csv"], 2, "there is no folder"),
+        (["report", "--zone", "Mars"], 2, "Europe/Moscow"),
+    ],
+)
+def test_a_slip_is_told_with_its_mend(
+    arguments: list[str], code: int, said: str, dialogs: Vertexkit
+) -> None:
+    """One line on stderr, and the exit code that scripts go by."""
+    done = dialogs(*arguments)
+    assert done.returncode == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_wrong_password_and_a_missing_one(dialogs: Vertexkit) -> None:
+    """The one is refused by the platform, for the other there is a prompt; neither is printed."""
+    wrong = dialogs("list", password="let-me-in")
+    assert wrong.returncode == 1
+    assert "401" in wrong.stderr
+    assert "let-me-in" not in wrong.stderr + wrong.stdout
+    missing = dialogs("list", password="")
+    assert missing.returncode == 2
+    assert "VERTEXKIT_PASSWORD" in missing.stderr

@@ -1,0 +1,114 @@
+"""The journal's loss, and its keeper: a service that cannot keep anything any more ends."""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.journal.shared.served_journal import House
+from vertexkit import App, Context
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.cli.serve import journal_host as module
+from vertexkit.cli.serve.journal_host import Keeper
+from vertexkit.clock import Clock
+from vertexkit.errors import JournalRefused
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.shared.client import RemoteJournal
+from vertexkit.settings import Settings
+from vertexkit.testing import FakePlatform
+from vertexkit.token import Token
+
+FAILING = """
+from vertexkit import App, Context
+
+app = App()
+
+
+@app.block("failing")
+async def failing(ctx: Context) -> None:
+    writer = app.service.journal._writer
+    writer.trouble = "disk I/O error"
+    writer._give_up([])
+"""
+"""An author's file: its handler makes the disk fail for good."""
+
+
+class Breakable(MemoryJournal):
+    """A journal that breaks when it is told to, in the loop that opened it."""
+
+    async def open(
+        self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
+    ) -> None:
+        await super().open(ready, broke)
+        loop = asyncio.get_running_loop()
+        self.fail: Callable[[str], object] = lambda said: loop.call_soon_threadsafe(broke, said)
+
+
+def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
+    """After an error for good `vertexkit run` ends by itself, with exit code 1 and the reason."""
+    (shell.folder / "failing.py").write_text(FAILING, encoding="utf-8")
+    service = shell.start("run", "failing:app", "--port=0", platform_url="http://127.0.0.1:9/api")
+    service.wait_for('"event":"serving"')
+    request = Request(
+        f"http://127.0.0.1:{service.port}/blocks/failing",
+        json.dumps({"token": "a-token"}).encode(),
+        {"Content-Type": "application/json"},
+    )
+    urlopen(request, timeout=10).close()
+    assert service.finish() == 1
+    said = "the journal cannot be written any more (disk I/O error)"
+    assert any(said in line for line in service.said)
+
+
+async def test_a_service_without_its_journal_takes_nothing(tmp_path: Path) -> None:
+    """When the process that has the journal is gone: not ready, handlers end, the server is told."""
+    house = House(tmp_path / "journal.db", Clock())
+    await house.open()
+    app, begun = App(), asyncio.Event()
+
+    @app.block("patient")
+    async def patient(_: Context) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    settings = Settings.of(platform_url="http://p/api", grace=3600.0)
+    platform = FakePlatform()
+    async with app.started(
+        settings, wire=AsgiWire(platform), journal=RemoteJournal(house.socket)
+    ) as service:
+        told = asyncio.Event()
+        service.on_lost = told.set
+        await service.receiver._inbox.accept("patient", Token(platform.issue("patient")), {}, b"")
+        await begun.wait()
+        assert service.readiness() == (200, {"ready": True})
+        await house.close()
+        await told.wait()
+        assert service.readiness() == (503, {"ready": False, "reasons": ["journal lost"]})
+    assert service.dispatcher.active == 0
+
+
+def test_a_keeper_says_that_its_journal_broke(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervising process is told, so that it ends, and knows why."""
+    journal = Breakable(Clock())
+    monkeypatch.setattr(module, "open_journal", lambda *_: journal)
+    lost = threading.Event()
+    with Keeper(Settings.of(journal="memory:"), lost.set) as keeper:
+        assert keeper.socket.is_socket()
+        journal.fail("disk I/O error")
+        assert lost.wait(10)
+    assert keeper.lost == "disk I/O error"
+    assert not keeper.socket.exists()
+
+
+def test_a_keeper_that_cannot_have_the_journal_says_why(tmp_path: Path) -> None:
+    """A journal that cannot be used is refused before any worker starts."""
+    with (
+        pytest.raises(JournalRefused, match="cannot be used"),
+        Keeper(Settings.of(journal=f"sqlite:{tmp_path}"), lambda: None),
+    ):
+        pass

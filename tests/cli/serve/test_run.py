@@ -1,0 +1,245 @@
+"""`vertexkit run`: a real process, from its start to SIGTERM."""
+
+import asyncio
+import json
+import signal
+import socket
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from vertexkit.cli.serve.run import bind
+
+WAITING = """
+import asyncio
+from vertexkit import App, Context
+
+app = App()
+
+
+@app.block("waiting")
+async def waiting(ctx: Context, name: str = "x") -> dict[str, str]:
+    await ctx.send_message("begun", typing=False)
+    await asyncio.sleep(float(name))
+    await ctx.send_message("done", typing=False)
+    return {"waited": name}
+"""
+SECRET = "a-secret-of-the-url"
+
+
+def post(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
+    """Call a block as the platform does."""
+    request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urlopen(request, timeout=10) as answer:
+            return answer.status, json.loads(answer.read())
+    except HTTPError as error:
+        return error.code, json.loads(error.read())
+
+
+def api(platform: Any) -> str:
+    return f"http://127.0.0.1:{platform.port}/api"
+
+
+def token(platform: Any) -> str:
+    with urlopen(f"http://127.0.0.1:{platform.port}/token", timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+def requests(platform: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in platform.said if line.startswith("{")]
+
+
+def test_a_call_is_answered_served_and_logged_in_two_lines(shell: Any, platform: Any) -> None:
+    """From a real HTTP call to the completion, over real sockets, with uvicorn and two processes."""
+    service = shell.start("run", "hello:app", "--port", "0", platform_url=api(platform))
+    service.wait_for('"serving"')
+    issued = token(platform)
+    status, answer = post(
+        f"http://127.0.0.1:{service.port}/blocks/hello", token=issued, name="Аня", times=2
+    )
+    assert (status, list(answer)) == (200, ["execution"])
+    service.wait_for('"settled"')
+    platform.wait_for('"complete"')
+    first, second, last = requests(platform)
+    assert first["body"] == second["body"] == {"text": "Привет, Аня!", "typing": True}
+    assert last["body"] == {"data": {"greeted": "Аня"}}
+    assert last["status"] == 204
+    assert not first["violations"] + second["violations"] + last["violations"]
+    assert service.end(signal.SIGTERM) == 0
+    lines = [json.loads(line) for line in service.said]
+    own = [each["event"] for each in lines if each.get("execution") == answer["execution"]]
+    assert own == ["accepted", "greeted", "settled"]
+    assert [each["event"] for each in lines][-2:] == ["stopping", "stopped"]
+    assert issued not in "".join(service.said)
+
+
+def test_sigterm_lets_handlers_finish(shell: Any, platform: Any) -> None:
+    """A handler under way gets its grace period; the process then ends well, with exit code 0."""
+    (shell.folder / "waiting.py").write_text(WAITING, encoding="utf-8")
+    service = shell.start("run", "waiting:app", "--port", "0", platform_url=api(platform))
+    service.wait_for('"serving"')
+    url = f"http://127.0.0.1:{service.port}/blocks/waiting"
+    assert post(url, token=token(platform), name="1.5")[0] == 200
+    platform.wait_for("begun")
+    assert service.end(signal.SIGTERM) == 0
+    platform.wait_for('"complete"')
+    said = [each["body"].get("text", each["body"].get("data")) for each in requests(platform)]
+    assert said == ["begun", "done", {"waited": "1.5"}]
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["grace over", "asked twice"])
+def test_what_does_not_finish_in_time_is_completed_as_failed(
+    shell: Any, platform: Any, twice: bool
+) -> None:
+    """Without a journal that survives, no dialog hangs because a service was stopped."""
+    (shell.folder / "waiting.py").write_text(WAITING, encoding="utf-8")
+    service = shell.start(
+        "run",
+        "waiting:app",
+        "--port=0",
+        platform_url=api(platform),
+        grace="3600" if twice else "0",
+        journal="memory:",
+    )
+    service.wait_for('"serving"')
+    url = f"http://127.0.0.1:{service.port}/blocks/waiting"
+    assert post(url, token=token(platform), name="3600")[0] == 200
+    platform.wait_for("begun")
+    service.popen.send_signal(signal.SIGTERM)
+    if twice:
+        service.wait_for('"stopping"')
+        service.popen.send_signal(signal.SIGTERM)
+    assert service.finish() == 0
+    line = json.loads(platform.wait_for('"complete"'))
+    assert line["body"]["data"]["error"]["code"] == "shutdown"
+    assert line["status"] == 204
+
+
+def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
+    """With VERTEXKIT_URL_SECRETS only ?key= opens; the URLs are printed with it masked."""
+    service = shell.start(
+        "run", "hello:app", "--port=0", url_secrets=SECRET, platform_url=api(platform)
+    )
+    service.wait_for('"serving"')
+    url = f"http://127.0.0.1:{service.port}/blocks/hello"
+    assert post(url, token=token(platform), name="x")[0] == 404
+    assert post(f"{url}?key={SECRET}", token=token(platform), name="x")[0] == 200
+    service.wait_for('"settled"')
+    assert service.end(signal.SIGTERM) == 0
+    said = "\n".join(service.said)
+    assert f"{url}?key=***" in said
+    assert SECRET not in said
+
+
+@pytest.mark.parametrize(
+    "arguments, settings, said",
+    [
+        (["hello:app"], {}, "VERTEXKIT_PLATFORM_URL is not set"),
+        ([], {"platform_url": "http://x/api"}, "MODULE:APP on the command line"),
+        (["hello:app", "--host", "0.0.0.0"], {"platform_url": "http://x/api"}, "no secret"),
+        (["hello:app", "--host", "300.0.0.1"], {"platform_url": "http://x/api", "allow_anonymous": "1"}, "cannot listen on"),
+        (["hello:app", "--reload", "--workers", "2"], {"platform_url": "http://x/api"}, "--reload works with one"),
+        (["empty:app"], {"platform_url": "http://x/api"}, "has no block"),
+        (["hello:app"], {"platform_url": "http://x/api", "timeout": "soon"}, "VERTEXKIT_TIMEOUT: Input should"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_served_is_refused_before_anything_listens(
+    shell: Any, arguments: list[str], settings: dict[str, str], said: str
+) -> None:
+    """One sentence that names the setting and the mend; exit code 2."""
+    (shell.folder / "empty.py").write_text("from vertexkit import App\napp = App()\n")
+    done = shell.run("run", *arguments, **settings)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_taken_port_is_told(shell: Any) -> None:
+    """Two services on one port are a mistake, and not a silent sharing."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = shell.run("run", "hello:app", "--port", port, platform_url="http://x/api")
+    assert done.returncode == 2
+    assert f"cannot listen on 127.0.0.1:{port}: Address already in use" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "error, said, not_said",
+    [
+        ("ValueError('no database')", "ValueError: no database", "nothing of the kind"),
+        ("SettingsError('set CITY')", "set CITY", "Traceback"),
+    ],
+)
+def test_a_lifespan_that_fails_ends_the_service(
+    shell: Any, error: str, said: str, not_said: str
+) -> None:
+    """Exit code 1; the author's exception with its traceback, vertexkit's own as its sentence."""
+    (shell.folder / "failing.py").write_text(
+        "from contextlib import asynccontextmanager\n"
+        "from vertexkit import App, Context\nfrom vertexkit.errors import SettingsError\n"
+        f"@asynccontextmanager\nasync def lifespan(app):\n    raise {error}\n    yield\n"
+        "app = App(lifespan=lifespan)\n@app.block('a')\nasync def a(ctx: Context) -> None: ...\n"
+    )
+    done = shell.run("run", "failing:app", "--port=0", platform_url="http://127.0.0.1:9/api")
+    assert done.returncode == 1
+    assert said in done.stdout
+    assert not_said not in done.stdout
+    assert "the app did not start" in done.stderr
+
+
+@pytest.mark.parametrize("journal", ["sqlite:.vertexkit/journal.db", "memory:"])
+def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, journal: str) -> None:
+    """--workers serves with several processes, over one journal of any kind, and all end well."""
+    arguments = ["hello:app", "--port=0", "--workers=2"]
+    service = shell.start("run", *arguments, platform_url=api(platform), journal=journal)
+    service.wait_for('"event":"serving"')
+    service.wait_for('"event":"serving"')
+    url = f"http://127.0.0.1:{service.port}/blocks/hello"
+    for name in "abcd":
+        assert post(url, token=token(platform), name=name)[0] == 200
+    for _ in "abcd":
+        platform.wait_for('"complete"')
+    assert service.end(signal.SIGTERM) == 0
+    assert "\n".join(service.said).count('"stopped"') == 2
+
+
+def test_reload_serves_what_was_saved(shell: Any, platform: Any) -> None:
+    """With --reload the next call meets the saved file; a broken one waits for the next save."""
+    source = shell.folder / "hello.py"
+    text = source.read_text(encoding="utf-8")
+    service = shell.start("run", "hello:app", "--port=0", "--reload", platform_url=api(platform))
+    service.wait_for('"serving"')
+    url = f"http://127.0.0.1:{service.port}/blocks/hello"
+    source.write_text(text.replace("Привет", "Пока"), encoding="utf-8")
+    service.wait_for('"serving"')
+    assert post(url, token=token(platform), name="Аня")[0] == 200
+    platform.wait_for("Пока, Аня!")
+    source.write_text("def broken(:\n", encoding="utf-8")
+    service.wait_for("SyntaxError")
+    source.write_text(text, encoding="utf-8")
+    service.wait_for('"serving"')
+    assert service.end(signal.SIGTERM) in {0, -signal.SIGTERM}
+
+
+async def test_answers_in_parts_are_not_held_back() -> None:
+    """Connections have Nagle's algorithm off with asyncio's own loop too, where it costs 40 ms."""
+    accepted: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    class Looking(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            taken: socket.socket = transport.get_extra_info("socket")
+            accepted.set_result(taken.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    with bind("127.0.0.1", 0) as listener:
+        server = await asyncio.get_running_loop().create_server(Looking, sock=listener)
+        async with server:
+            _, writer = await asyncio.open_connection(*listener.getsockname())
+            assert await accepted
+            writer.close()
+            await writer.wait_closed()

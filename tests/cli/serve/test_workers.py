@@ -1,0 +1,266 @@
+"""`vertexkit run --workers`: real processes that share one journal, and die."""
+
+import json
+import os
+import signal
+import socket
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from vertexkit.clock import Clock
+from vertexkit.execution import Phase
+from vertexkit.journal.admin import operators_journal
+from vertexkit.journal.protocol import Query, Rules
+
+SHARED = """
+import asyncio
+import os
+from pathlib import Path
+from vertexkit import App, Context
+
+app = App()
+
+
+@app.block("shared")
+async def shared(ctx: Context) -> dict[str, int]:
+    await ctx.send_message(f"begun {os.getpid()}", typing=False)
+    while not Path("go").exists():
+        await asyncio.sleep(0.01)
+    await ctx.send_message("done", typing=False)
+    return {"by": os.getpid()}
+"""
+"""An author's file: its handler waits for a file `go`, and says which process runs it."""
+FOREVER = "3600"
+"""Seconds of a lease that ends in no test: what is taken over was freed by a death."""
+
+
+class Scene:
+    """The platform and a service, as processes."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        (shell.folder / "shared.py").write_text(SHARED, encoding="utf-8")
+        self.journal: Path = shell.folder / ".vertexkit/journal.db"
+        self._platform = shell.start("platform", "--port", "0", "--typing", "0", "--json")
+        self._platform.wait_for("-H 'content-type: application/json'")
+        self.service: Any = None
+
+    def serve(self, lease: str = FOREVER, workers: int = 2, **settings: str) -> None:
+        """Start the service, and wait until all of its workers serve."""
+        base = f"http://127.0.0.1:{self._platform.port}/api"
+        arguments = ["run", "shared:app", "--port=0", f"--workers={workers}"]
+        self.service = self._shell.start(*arguments, platform_url=base, lease=lease, **settings)
+        for _ in range(workers):
+            self.service.wait_for('"event":"serving"')
+
+    def token(self) -> str:
+        with urlopen(f"http://127.0.0.1:{self._platform.port}/token", timeout=10) as answer:
+            text: str = answer.read().decode()
+            return text
+
+    def call(self, token: str) -> str:
+        """Call the block; gives the execution."""
+        request = Request(
+            f"http://127.0.0.1:{self.service.port}/blocks/shared",
+            json.dumps({"token": token}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=10) as answer:
+            name: str = json.loads(answer.read())["execution"]
+            return name
+
+    def figures(self, port: str = "") -> dict[str, float]:
+        """The sum over the blocks of each figure, at whichever worker answers."""
+        found: dict[str, float] = {}
+        port = port or self.service.port
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            for family in text_string_to_metric_families(answer.read().decode()):
+                for sample in family.samples:
+                    found[sample.name] = found.get(sample.name, 0.0) + sample.value
+        return found
+
+    def begun_by(self) -> int:
+        """Wait for a handler's first message; gives the process that sent it."""
+        line = json.loads(self._platform.wait_for("begun "))
+        return int(line["body"]["text"].split()[1])
+
+    def workers(self) -> list[int]:
+        """The processes that serve: the service's children with a connection to its journal."""
+        parent = self.service.popen.pid
+        children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
+        return [
+            int(pid)
+            for pid in children.split()
+            if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        ]
+
+    def go(self) -> None:
+        """Let handlers go on."""
+        (self._shell.folder / "go").touch()
+
+    def completed(self, number: int) -> list[int]:
+        """Wait for so many completions; gives by whom."""
+        lines = [json.loads(self._platform.wait_for('"complete"')) for _ in range(number)]
+        return [line["body"]["data"]["by"] for line in lines]
+
+    def close(self, calls: int) -> None:
+        """End the service, and check that each call was served once."""
+        assert self.service.end(signal.SIGTERM) == 0
+        self._platform.end(signal.SIGTERM)
+        said = [json.loads(line) for line in self._platform.said if line.startswith("{")]
+        texts = Counter(
+            line["body"].get("text", "complete").split()[0] for line in said if line["processed"]
+        )
+        assert texts == {"begun": calls, "done": calls, "complete": calls}
+        assert not any(line["violations"] for line in said)
+
+
+@pytest.fixture
+def free_port() -> str:
+    """Nobody listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return str(taken.getsockname()[1])
+
+
+@pytest.fixture
+def scene(shell: Any) -> Scene:
+    return Scene(shell)
+
+
+def test_the_same_call_at_another_worker_is_a_duplicate(scene: Scene) -> None:
+    """The worker that did not take the call knows it: the answer is the same, nothing starts."""
+    scene.serve()
+    first, second = scene.workers()
+    token = scene.token()
+    os.kill(first, signal.SIGSTOP)
+    execution = scene.call(token)
+    assert scene.begun_by() == second
+    os.kill(first, signal.SIGCONT)
+    os.kill(second, signal.SIGSTOP)
+    assert scene.call(token) == execution
+    os.kill(second, signal.SIGCONT)
+    scene.go()
+    scene.completed(1)
+    scene.close(calls=1)
+
+
+def test_a_killed_workers_executions_are_taken_over(scene: Scene) -> None:
+    """After kill -9 of a worker the other one, or its successor, ends what it had, once each."""
+    scene.serve()
+    for _ in range(6):
+        scene.call(scene.token())
+    victim, *_ = [scene.begun_by() for _ in range(6)]
+    os.kill(victim, signal.SIGKILL)
+    scene.service.wait_for('"event":"serving"')
+    scene.go()
+    assert victim not in scene.completed(6)
+    scene.close(calls=6)
+
+
+def test_a_stopped_worker_is_fenced(scene: Scene) -> None:
+    """What a worker had that said nothing for a lease ends elsewhere; it learns when it wakes."""
+    scene.serve(lease="1")
+    scene.call(scene.token())
+    sleeper = scene.begun_by()
+    os.kill(sleeper, signal.SIGSTOP)
+    scene.go()
+    [by] = scene.completed(1)
+    assert by != sleeper
+    os.kill(sleeper, signal.SIGCONT)
+    scene.service.wait_for('"fenced"')
+    scene.close(calls=1)
+
+
+def test_the_death_of_the_parent_ends_all_and_loses_nothing(scene: Scene) -> None:
+    """After kill -9 of the parent its workers end; the next service completes everything."""
+    scene.serve()
+    for _ in range(3):
+        scene.call(scene.token())
+    for _ in range(3):
+        scene.begun_by()
+    scene.service.end(signal.SIGKILL)  # reads until the last worker has closed its end
+    assert sum('"journal_lost"' in line for line in scene.service.said) == 2
+    scene.serve()
+    scene.go()
+    scene.completed(3)
+    scene.close(calls=3)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_an_operator_reads_the_journal_of_a_running_service(
+    scene: Scene, workers: int
+) -> None:
+    """Beside a service with one worker or more, an operator's command sees what they do."""
+    scene.serve(workers=workers)
+    execution = scene.call(scene.token())
+    by = scene.begun_by()
+    async with operators_journal(f"sqlite:{scene.journal}", Clock(), Rules()) as journal:
+        [record] = await journal.search(Query())
+    assert (record.execution, record.phase) == (execution, Phase.RUNNING)
+    assert record.worker.startswith(f"{by}-")
+    scene.go()
+    scene.completed(1)
+    scene.close(calls=1)
+
+
+def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
+    """Whichever worker answers, all are counted, their parent's commits too, and no death undoes it."""
+    scene.serve()
+    for _ in range(6):
+        scene.call(scene.token())
+    victim, *_ = [scene.begun_by() for _ in range(6)]
+    while (seen := scene.figures()).get("vertexkit_messages_total", 0) < 6:
+        pass
+    assert seen["vertexkit_calls_total"] == 6
+    assert seen["vertexkit_handlers_running"] == 6
+    assert seen["vertexkit_workers"] == seen["vertexkit_workers_ready"] == 2
+    assert seen["vertexkit_journal_commit_seconds_count"] > 0
+    assert seen["vertexkit_journal_writes_total"] >= 18
+    os.kill(victim, signal.SIGKILL)
+    scene.service.wait_for('"event":"serving"')
+    scene.go()
+    scene.completed(6)
+    while (seen := scene.figures()).get("vertexkit_executions_settled_total", 0) < 6:
+        pass
+    assert seen["vertexkit_calls_total"] == 6
+    assert seen["vertexkit_workers"] == 2
+    assert seen["vertexkit_handlers_running"] == 0
+    scene.close(calls=6)
+
+
+def test_all_workers_share_the_operators_port(scene: Scene, free_port: str) -> None:
+    """Whichever of them is asked there, it gives the sum; the blocks' port has no figures."""
+    scene.serve(ops_port=free_port)
+    said = next(json.loads(line) for line in scene.service.said if '"listening"' in line)
+    assert said["ops"] == f"http://127.0.0.1:{free_port}"
+    scene.call(scene.token())
+    with pytest.raises(HTTPError, match="404"):
+        scene.figures()
+    for _ in range(8):
+        assert scene.figures(free_port)["vertexkit_workers"] == 2
+    scene.begun_by()
+    scene.go()
+    scene.completed(1)
+    scene.close(calls=1)
+
+
+def test_a_worker_that_stands_still_does_not_stop_the_figures(scene: Scene) -> None:
+    """One that is stopped counts with what it told last."""
+    scene.serve()
+    first, _ = scene.workers()
+    scene.call(scene.token())
+    scene.begun_by()
+    assert scene.figures()["vertexkit_calls_total"] == 1
+    os.kill(first, signal.SIGSTOP)
+    assert scene.figures()["vertexkit_calls_total"] == 1
+    os.kill(first, signal.SIGCONT)
+    scene.go()
+    scene.completed(1)
+    scene.close(calls=1)

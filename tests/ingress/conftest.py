@@ -1,0 +1,237 @@
+"""An app behind a real uvicorn, a fake platform behind another, and sockets to speak through."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import pytest
+import structlog
+import uvicorn
+from pydantic import BaseModel, Field
+from structlog.testing import LogCapture
+
+from tests.line import PATIENCE, Answer, Line
+from vertexkit import App, Context
+from vertexkit.server.config import EdgeConfig
+from vertexkit.server.limits import Limits
+from vertexkit.service import Service
+from vertexkit.settings import Settings
+from vertexkit.telemetry.events import Event
+from vertexkit.testing import FakePlatform
+
+JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
+
+
+class Loan(BaseModel):
+    """The input of the block that asks something of it."""
+
+    amount: int = Field(gt=0)
+    months: int = 12
+
+
+@dataclass
+class Hold:
+    """Where the handlers of the block `wait` stand still until they are let go."""
+
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+    started: int = 0
+
+
+class Edge:
+    """A served app: what is asked of it, and what its platform and its journal saw."""
+
+    def __init__(self, app: App, platform: FakePlatform, hold: Hold, port: int) -> None:
+        service = app.service
+        assert service is not None
+        self.service: Service = service
+        self.platform, self.hold, self.port = platform, hold, port
+        self.happened: list[tuple[str, str]] = []  # events: their name and their execution
+        self._news = asyncio.Event()
+        service.events.subscribe(self._note)
+        platform.subscribe(lambda _: self._news.set())
+
+    def _note(self, event: Event) -> None:
+        self.happened.append((event.name, event.execution))
+        self._news.set()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until this is so; it is asked again whenever something has happened."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    async def completed(self, token: str) -> Any:
+        """Wait until the block behind this token is complete; gives what it was completed with."""
+        await self.until(lambda: self.platform.visit(token).completions)
+        [completion] = self.platform.visit(token).completions
+        return completion.data
+
+    async def settled(self, execution: str) -> None:
+        await self.until(lambda: ("settled", execution) in self.happened)
+
+    def accepted(self) -> int:
+        """How many executions were born so far."""
+        return sum(name == "accepted" for name, _ in self.happened)
+
+    def untouched(self, token: str) -> bool:
+        """The platform has heard nothing from this token."""
+        visit = self.platform.visit(token)
+        return not visit.messages and not visit.completions
+
+    @asynccontextmanager
+    async def line(self) -> AsyncIterator[Line]:
+        line = Line(*await asyncio.open_connection("127.0.0.1", self.port))
+        try:
+            yield line
+        finally:
+            await line.hang_up()
+
+    async def ask(
+        self,
+        path: str = "/blocks/echo",
+        body: bytes = b"",
+        kind: str | None = JSON,
+        method: str = "POST",
+        **headers: str,
+    ) -> Answer:
+        """One request on a connection of its own."""
+        async with self.line() as line:
+            await line.send(head(path, kind, method, content_length=str(len(body)), **headers))
+            await line.send(body)
+            return await line.answer()
+
+    async def call(self, block: str, token: str, **inputs: Any) -> Answer:
+        """Call a block as the platform does."""
+        body = json.dumps({"token": token} | inputs, ensure_ascii=False).encode()
+        return await self.ask(f"/blocks/{block}", body)
+
+
+Serve: TypeAlias = Callable[..., AbstractAsyncContextManager[Edge]]
+
+
+def head(path: str, kind: str | None = JSON, method: str = "POST", **headers: str) -> bytes:
+    """The head of a request."""
+    named = {"content_type": kind} if kind is not None else {}
+    lines = [f"{method} {path} HTTP/1.1", "Host: block.test"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in (named | headers).items()]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+def make_app(hold: Hold, **options: Any) -> App:
+    """Three blocks: one that gives back its inputs, one that asks for some, one that waits."""
+    app = App(**options)
+
+    @app.block("echo")
+    async def echo(ctx: Context) -> dict[str, Any]:
+        return {"inputs": ctx.inputs}
+
+    @app.block("loan")
+    async def loan(ctx: Context, request: Loan) -> Loan:
+        return request
+
+    @app.block("wait")
+    async def wait(ctx: Context) -> dict[str, Any]:
+        hold.started += 1
+        await ctx.send_message("Ждите", typing=False)
+        await hold.release.wait()
+        return {"inputs": ctx.inputs}
+
+    return app
+
+
+class Server(uvicorn.Server):
+    """Uvicorn, which tells when it has started and ends when told, not at its next tick."""
+
+    def __init__(self, app: Any, limits: Limits) -> None:
+        super().__init__(EdgeConfig(app, limits, log_level="critical"))
+        self.up, self.over = asyncio.Event(), asyncio.Event()
+
+    async def main_loop(self) -> None:
+        self.up.set()
+        await self.over.wait()
+
+
+class Counted:
+    """The app, and whom its edge has turned away."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self._app(scope, receive, send)
+
+    def turned_away(self, code: str) -> None:
+        assert self._app.service is not None
+        self._app.service.metrics.refused("", code)
+
+
+@asynccontextmanager
+async def listening(app: Any, limits: Limits | None = None) -> AsyncIterator[int]:
+    """Any ASGI app as `vertexkit run` serves it, on a port of its own choice."""
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        server = Server(app, limits or Limits())
+        serving = asyncio.create_task(server.serve(sockets=[door]))
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await server.up.wait()
+            yield door.getsockname()[1]
+        finally:
+            server.over.set()
+            await serving
+
+
+@asynccontextmanager
+async def served(
+    make: Callable[..., App] = make_app,
+    *,
+    platform: FakePlatform | None = None,
+    options: dict[str, Any] | None = None,
+    strict: bool = True,
+    **settings: Any,
+) -> AsyncIterator[Edge]:
+    """An app and its platform, both behind sockets, from start to drain."""
+    platform = platform or FakePlatform()
+    hold = Hold()
+    async with listening(platform) as platform_port:
+        url = f"http://127.0.0.1:{platform_port}/api"
+        values: dict[str, Any] = {
+            "platform_url": url,
+            "grace": 5.0,
+            "journal": "memory:",
+        } | settings
+        read = Settings.model_validate(values)
+        app = make(hold, settings=read, **(options or {}))
+        async with listening(Counted(app), Limits.of(read)) as port:
+            edge = Edge(app, platform, hold, port)
+            yield edge
+            hold.release.set()
+    if strict:
+        platform.check()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def lines() -> Iterator[LogCapture]:
+    """What was logged, instead of a log; each test begins with none."""
+    capture = LogCapture()
+    structlog.configure(processors=[capture])
+    yield capture
+    structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def serve() -> Serve:
+    """Serves an app with settings of its own: `async with serve(queue=1) as edge:`."""
+    return served
+
+
+@pytest.fixture(scope="module")
+async def edge(lines: LogCapture) -> AsyncIterator[Edge]:
+    """An app with the default settings, one for all tests of a module."""
+    async with served() as edge:
+        yield edge

@@ -1,0 +1,196 @@
+"""The bodies of calls, sent over real sockets: every shape that is taken, and what is refused."""
+
+import json
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import pytest
+
+if TYPE_CHECKING:
+    from tests.ingress.conftest import Edge, Serve
+    from tests.line import Line
+
+FORM = "application/x-www-form-urlencoded"
+LIMIT = 256 * 1024
+HEAD = b"POST /blocks/echo HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+def body_of(token: str, size: int) -> bytes:
+    """A call of exactly so many bytes."""
+    start, end = b'{"token":"%b","x":"' % token.encode(), b'"}'
+    return start + b"a" * (size - len(start) - len(end)) + end
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+async def test_a_json_body_reaches_its_handler(edge: "Edge") -> None:
+    """A call in JSON is answered 200 with the execution's id, and its handler gets the inputs."""
+    token = edge.platform.issue("echo")
+    answer = await edge.call("echo", token, city="Орёл", days=[1, 2])
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json == {"execution": answer.execution}
+    assert await edge.completed(token) == {"inputs": {"city": "Орёл", "days": [1, 2]}}
+
+
+async def test_a_form_reaches_its_handler(edge: "Edge") -> None:
+    """A call that is a form is read the same way, its UTF-8 included."""
+    token = edge.platform.issue("echo")
+    body = urlencode({"token": token, "city": "Орёл", "empty": ""}).encode()
+    assert (await edge.ask("/blocks/echo", body, FORM)).status == 200
+    assert await edge.completed(token) == {"inputs": {"city": "Орёл", "empty": ""}}
+
+
+async def test_a_forms_texts_become_what_the_block_asks_for(edge: "Edge") -> None:
+    """A block that asks for a number takes one from a form, where everything is a text."""
+    token = edge.platform.issue("loan")
+    body = urlencode({"token": token, "amount": "700", "months": "6"}).encode()
+    assert (await edge.ask("/blocks/loan", body, FORM)).status == 200
+    assert await edge.completed(token) == {"amount": 700, "months": 6}
+
+
+async def test_the_input_may_come_inside_of_data(edge: "Edge") -> None:
+    """`{"token", "data": {...}}` brings the same input as its members beside the token."""
+    token = edge.platform.issue("loan")
+    assert (await edge.call("loan", token, data={"amount": 5})).status == 200
+    assert await edge.completed(token) == {"amount": 5, "months": 12}
+
+
+async def test_a_body_in_chunks_is_put_together(edge: "Edge") -> None:
+    """A body without a declared length is read to its end, wherever it was cut."""
+    token = edge.platform.issue("echo")
+    body = json.dumps({"token": token, "city": "Орёл"}, ensure_ascii=False).encode()
+    async with edge.line() as line:
+        await line.send(CHUNKED)
+        for at in range(len(body)):
+            await line.send(chunk(body[at : at + 1]))
+        await line.send(b"0\r\n\r\n")
+        assert (await line.answer()).status == 200
+    assert await edge.completed(token) == {"inputs": {"city": "Орёл"}}
+
+
+@pytest.mark.parametrize(
+    "kind, body, code",
+    [
+        ("application/json", b"", "malformed_json"),
+        ("application/json", b'{"token":"%b"', "malformed_json"),
+        ("application/json", b"token=%b", "malformed_json"),
+        ("application/json", b'["%b"]', "malformed_json"),
+        ("application/json", b'{"token":"%b","x":"\xff\xfe"}', "malformed_json"),
+        ("application/json", b'{"token":"%b","x":"\xcf\xf0\xe8"}', "malformed_json"),
+        ("application/json", b'{"token":"%b","x":NaN}', "malformed_json"),
+        ("application/json", b'{"token":"%b","x":1e999}', "malformed_json"),
+        ("application/json", b'{"token":"%b","x":' + b"9" * 5000 + b"}", "malformed_json"),
+        ("application/json", b'{"token":"%b","x":' + b"[" * 99 + b"]" * 99 + b"}", "too_deep"),
+        (FORM, b'{"token":"%b"}', "malformed_form"),
+        (FORM, b"token=%b&x=%%FF%%FE", "malformed_form"),
+        (FORM, b"token=%b&x=\xd0\x9e", "malformed_form"),
+        (FORM, b"token=%b" + b"&x=1" * 1000, "malformed_form"),
+    ],
+)
+async def test_a_malformed_body_is_refused(edge: "Edge", kind: str, body: bytes, code: str) -> None:
+    """What cannot be read is answered 400, starts nothing, and the service goes on."""
+    token = edge.platform.issue("echo")
+    before = edge.accepted()
+    if b"%b" in body:
+        body = body % token.encode()
+    assert (await edge.ask("/blocks/echo", body, kind)).refusal == (400, code)
+    assert edge.accepted() == before
+    assert edge.untouched(token)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * 120_000,
+        b'{"token":"t","x":' + b"[" * 120_000 + b"]" * 120_000 + b"}",
+        b'{"a":' * 40_000 + b"1" + b"}" * 40_000,
+    ],
+)
+async def test_no_depth_brings_the_service_down(edge: "Edge", body: bytes) -> None:
+    """A body of a hundred thousand levels is a 400 like any other."""
+    status, code = (await edge.ask("/blocks/echo", body)).refusal
+    assert (status, code) == (400, "malformed_json")
+    token = edge.platform.issue("echo")
+    assert (await edge.call("echo", token)).status == 200
+    assert await edge.completed(token) == {"inputs": {}}
+
+
+async def test_the_largest_body_that_is_taken(edge: "Edge") -> None:
+    """A body of just the limit's size, 256 KiB, is read."""
+    token = edge.platform.issue("loan")
+    body = body_of(token, LIMIT).replace(b'"x"', b'"amount":1,"x"', 1)
+    shrunk = body.replace(b"a" * 11, b"", 1)
+    assert len(shrunk) == LIMIT
+    assert (await edge.ask("/blocks/loan", shrunk)).status == 200
+    assert await edge.completed(token) == {"amount": 1, "months": 12}
+
+
+async def test_a_byte_more_is_too_large(edge: "Edge") -> None:
+    """One byte above the limit is refused: 413."""
+    token = edge.platform.issue("echo")
+    assert (await edge.ask(body=body_of(token, LIMIT + 1))).refusal == (413, "too_large")
+    assert edge.untouched(token)
+
+
+@pytest.mark.parametrize("length", [LIMIT + 1, 200_000_000, 10**18])
+async def test_a_declared_size_is_refused_before_a_byte_of_it(edge: "Edge", length: int) -> None:
+    """A body announced as too large is refused at once: the caller need not send it."""
+    async with edge.line() as line:
+        await line.send(HEAD + b"Content-Length: %d\r\n\r\n" % length)
+        assert (await line.answer()).refusal == (413, "too_large")
+
+
+async def stream_until_refused(line: "Line", size: int) -> Any:
+    """Send chunks that make no end; gives the answer that comes all the same."""
+    await line.send(CHUNKED)
+    for _ in range(LIMIT // size + 1):
+        await line.send(chunk(b"a" * size))
+    return await line.answer()
+
+
+@pytest.mark.parametrize("size", [512, 65_536])
+async def test_a_stream_without_end_is_refused_at_the_limit(edge: "Edge", size: int) -> None:
+    """A body that never ends is refused as it passes the limit: bytes are counted as they come."""
+    async with edge.line() as line:
+        assert (await stream_until_refused(line, size)).refusal == (413, "too_large")
+
+
+async def test_a_compressed_body_is_refused(edge: "Edge") -> None:
+    """No body is unpacked, so none can be gigabytes inside: 415."""
+    answer = await edge.ask(body=b"\x1f\x8b\x08\x00", content_encoding="gzip")
+    assert answer.refusal == (415, "unsupported_encoding")
+
+
+async def test_the_limit_is_a_setting(serve: "Serve") -> None:
+    """`VERTEXKIT_BODY_LIMIT` moves the limit, and the refusal names it."""
+    async with serve(body_limit=100) as edge:
+        answer = await edge.ask(body=b" " * 101)
+        assert answer.refusal == (413, "too_large")
+        assert "100 bytes (VERTEXKIT_BODY_LIMIT)" in answer.json["detail"]
+        async with edge.line() as line:
+            await line.send(CHUNKED + chunk(b" " * 101))
+            assert (await line.answer()).refusal == (413, "too_large")
+        assert (await edge.ask(body=b" " * 100)).refusal == (400, "malformed_json")
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_caller_who_leaves_in_the_middle_starts_nothing(
+    serve: "Serve", whole: bool
+) -> None:
+    """A body that breaks off is not run as far as it came, even where it could be read."""
+    async with serve() as edge:
+        token = edge.platform.issue("echo")
+        body = b'{"token":"%b"}' % token.encode()
+        async with edge.line() as line:
+            await line.send(HEAD + b"Content-Length: %d\r\n\r\n" % (len(body) + 10))
+            await line.send(body if whole else body[:-1])
+        async with edge.line() as line:
+            await line.send(CHUNKED + chunk(body))
+        assert (await edge.call("echo", edge.platform.issue("echo"))).status == 200
+        await edge.until(edge.accepted)
+    assert edge.accepted() == 1
+    assert edge.untouched(token)

@@ -1,0 +1,160 @@
+"""The inbox: the only place where an execution is born."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from vertexkit.clock import Clock
+from vertexkit.errors import JournalUnavailable, QueueFull
+from vertexkit.execution import Ending, Execution, Outcome, Result
+from vertexkit.ingress.inbox import Inbox
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Acceptance, Lease
+from vertexkit.telemetry.events import Event, Events
+from vertexkit.token import Token
+
+BODY = b'{"token":"t"}'
+
+
+class Desk:
+    """An inbox with a journal of its own, and what it told."""
+
+    def __init__(self, room: int = 10, journal: MemoryJournal | None = None) -> None:
+        clock = Clock()
+        self.journal = journal or MemoryJournal(clock)
+        self.told: list[Event] = []
+        events = Events(clock)
+        events.subscribe(self.told.append)
+        self.inbox = Inbox(self.journal, events, room)
+
+    async def accept(self, token: str = "t", block: str = "loan", **inputs: Any) -> Acceptance:
+        return await self.inbox.accept(block, Token(token), inputs, BODY)
+
+    async def claim(self, block: str = "loan") -> Lease:
+        [lease] = await self.journal.claim("worker", {block: 1}, 1)
+        return lease
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.told]
+
+
+async def test_an_accepted_call_is_in_the_journal() -> None:
+    """When a call is accepted, the journal has all of it: block, token, inputs, the raw body."""
+    desk = Desk()
+    acceptance = await desk.accept(amount=5)
+    assert acceptance.new
+    assert acceptance.supersedes is None
+    execution = (await desk.claim()).execution
+    assert execution.id == acceptance.execution
+    assert (execution.block, execution.inputs, execution.raw) == ("loan", {"amount": 5}, BODY)
+    assert execution.token == Token("t")
+    assert execution.accepted_at > 1.6e9
+
+
+async def test_an_accepted_call_is_told_of_once() -> None:
+    """One event says which execution was born and how large its call was."""
+    desk = Desk()
+    acceptance = await desk.accept()
+    [event] = desk.told
+    assert (event.name, event.execution) == ("accepted", acceptance.execution)
+    assert event.fields == {"bytes": len(BODY)}
+
+
+async def test_the_same_call_again_gives_the_same_execution() -> None:
+    """A duplicate starts nothing, gets the first one's id, and is told of as a duplicate of it."""
+    desk = Desk()
+    first = await desk.accept(amount=5)
+    again = await desk.accept(amount=6)
+    assert again == Acceptance(first.execution, new=False)
+    assert desk.names == ["accepted", "duplicate"]
+    assert desk.told[1].fields == {"of": first.execution}
+    assert (await desk.claim()).execution.inputs == {"amount": 5}
+    assert desk.journal.backlog() == 0
+
+
+async def test_fifty_of_the_same_call_at_once_are_one_execution() -> None:
+    """However many of the same call come at the same moment, one of them is new."""
+    desk = Desk(room=1)
+    answers = await asyncio.gather(*(desk.accept() for _ in range(50)))
+    assert len({answer.execution for answer in answers}) == 1
+    assert sum(answer.new for answer in answers) == 1
+    assert desk.journal.backlog() == 1
+
+
+async def test_block_and_token_make_a_call() -> None:
+    """Another token, or another block with the same token, is another call."""
+    desk = Desk()
+    calls = [await desk.accept("t"), await desk.accept("u"), await desk.accept("t", "rate")]
+    assert all(call.new for call in calls)
+    assert len({call.execution for call in calls}) == 3
+
+
+async def test_a_full_queue_keeps_nothing() -> None:
+    """With as many waiting as there is room for, a call is refused, and nobody is told of it."""
+    desk = Desk(room=2)
+    await desk.accept("a")
+    await desk.accept("b")
+    with pytest.raises(QueueFull):
+        await desk.accept("c")
+    assert desk.names == ["accepted", "accepted"]
+    assert desk.journal.backlog() == 2
+    await desk.claim()
+    assert (await desk.accept("c")).new
+
+
+async def test_a_journal_that_cannot_write_keeps_nothing() -> None:
+    """The journal's refusal goes to the caller as it is, and nothing was accepted."""
+
+    class Broken(MemoryJournal):
+        async def accept(self, execution: Execution, room: int) -> Acceptance:
+            raise JournalUnavailable("the disk is full")
+
+    desk = Desk(journal=Broken(Clock()))
+    with pytest.raises(JournalUnavailable):
+        await desk.accept()
+    assert not desk.told
+
+
+async def test_a_call_made_again_confirms_the_one_before() -> None:
+    """Once the completion may have been sent, the same call is a new execution.
+
+    It is accepted at once, all who want to know learn which one it supersedes, and it runs when
+    that one is settled.
+    """
+    desk = Desk()
+    heard: list[tuple[str, str]] = []
+    desk.inbox.on_superseded(lambda execution: heard.append(("one", execution)))
+    desk.inbox.on_superseded(lambda execution: heard.append(("two", execution)))
+    first = await desk.accept()
+    lease = await desk.claim()
+    await desk.journal.conclude(lease, Result(b"null"))
+    assert await desk.journal.try_completion(lease)
+    second = await desk.accept()
+    assert second.new
+    assert second.supersedes == first.execution
+    assert heard == [("one", first.execution), ("two", first.execution)]
+    assert desk.names == ["accepted", "accepted"]
+    assert not await desk.journal.claim("worker", {"loan": 1}, 1)
+    await desk.journal.settle(lease, Outcome(Ending.COMPLETED))
+    assert (await desk.claim()).execution.id == second.execution
+
+
+async def test_a_duplicate_supersedes_nothing() -> None:
+    """While the handler runs nobody is told that its call was superseded."""
+    desk = Desk()
+    heard: list[str] = []
+    desk.inbox.on_superseded(heard.append)
+    await desk.accept()
+    await desk.claim()
+    assert not (await desk.accept()).new
+    assert not heard
+
+
+async def test_ids_sort_by_their_birth() -> None:
+    """An execution's id is unique, and later ones sort after those of an earlier millisecond."""
+    desk = Desk(room=300)
+    ids = [(await desk.accept(f"t{number}")).execution for number in range(300)]
+    assert len(set(ids)) == 300
+    assert [each[:12] for each in ids] == sorted(each[:12] for each in ids)

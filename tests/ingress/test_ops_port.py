@@ -1,0 +1,137 @@
+"""Health, figures and the catalogue on a port of their own."""
+
+import asyncio
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vertexkit import App, Context
+from vertexkit.errors import SettingsError
+from vertexkit.settings import Settings
+from vertexkit.token import Token
+
+if TYPE_CHECKING:
+    from tests.ingress.conftest import Edge, Serve
+
+PAGES = ["/healthz", "/readyz", "/metrics", "/blocks", "/openapi.json"]
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Nobody listens there."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+async def ask(edge: "Edge", path: str, port: int, method: str = "GET") -> Any:
+    """One request to this port."""
+    main, edge.port = edge.port, port
+    try:
+        return await edge.ask(path, method=method)
+    finally:
+        edge.port = main
+
+
+async def test_the_pages_move_to_a_port_of_their_own(serve: "Serve", free_port: int) -> None:
+    """They answer there without a secret, and are nowhere else; blocks are called only here."""
+    async with serve(ops_port=free_port, url_secrets="sesame") as edge:
+        for path in PAGES:
+            assert (await ask(edge, path, free_port)).status == 200, path
+            assert (await ask(edge, f"{path}?key=sesame", edge.port)).status == 404, path
+        assert (await ask(edge, "/blocks/echo?key=sesame", free_port, "POST")).status == 404
+        token = edge.platform.issue("echo")
+        answer = await edge.ask(
+            "/blocks/echo?key=sesame", b'{"token": "%b"}' % token.encode(), method="POST"
+        )
+        assert answer.status == 200
+        await edge.settled(answer.execution)
+
+
+async def test_operators_are_answered_while_the_service_drains(free_port: int) -> None:
+    """A handler in its grace period can be watched: alive, not ready, and counted."""
+    app, begun, go_on = App(), asyncio.Event(), asyncio.Event()
+
+    @app.block("wait")
+    async def wait(ctx: Context) -> None:
+        begun.set()
+        await go_on.wait()
+
+    from_inside: list[tuple[int, bytes]] = []
+
+    async def look() -> None:
+        for path in ("/healthz", "/readyz", "/metrics"):
+            reader, writer = await asyncio.open_connection("127.0.0.1", free_port)
+            writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
+            answer = await reader.read()
+            from_inside.append((int(answer.split()[1]), answer))
+            writer.close()
+            await writer.wait_closed()
+
+    app._settings = Settings.of(
+        platform_url="http://127.0.0.1:9/api",
+        journal="memory:",
+        ops_port=free_port,
+        complete_patience=0,
+    )
+    told: list[dict[str, Any]] = []
+    asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+
+    async def tell(message: Any) -> None:
+        told.append(message)
+        up.set()
+
+    up = asyncio.Event()
+    await asked.put({"type": "lifespan.startup"})
+    life = asyncio.create_task(app({"type": "lifespan"}, asked.get, tell))
+    await up.wait()
+    assert app.service is not None
+    service = app.service
+    await service.receiver._inbox.accept("wait", Token("a-token"), {}, b"")
+    await begun.wait()
+    await asked.put({"type": "lifespan.shutdown"})
+    while not service.receiver.closed:  # noqa: ASYNC110 - it has nobody to tell
+        await asyncio.sleep(0)
+    await look()
+    go_on.set()
+    await life
+    assert [status for status, _ in from_inside] == [200, 503, 200]
+    assert b'"stopping"' in from_inside[1][1]
+    assert b'vertexkit_handlers_running{block="wait"} 1.0' in from_inside[2][1]
+
+
+async def test_a_loop_that_stood_still_is_not_ready(edge: "Edge") -> None:
+    """Right after a handler has held the loop up the service asks for no more calls."""
+    edge.service.watchdog.held_up = True
+    answer = await edge.ask("/readyz", method="GET")
+    assert (answer.status, answer.json["reasons"]) == (503, ["event loop held up"])
+    edge.service.watchdog.held_up = False
+    assert (await edge.ask("/readyz", method="GET")).status == 200
+
+
+async def test_a_port_that_is_taken_is_said(serve: "Serve") -> None:
+    """The service does not start, and names the setting and what to do."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        app = App(
+            settings=Settings.of(
+                platform_url="http://127.0.0.1:9/api",
+                journal="memory:",
+                ops_port=taken.getsockname()[1],
+            )
+        )
+        app.block("none")(_handler)
+        with pytest.raises(SettingsError, match="VERTEXKIT_OPS_PORT: cannot listen on 127"):
+            async with app._serve(_Routes()):  # type: ignore[arg-type]
+                pass
+
+
+async def _handler(ctx: Context) -> None:
+    return None
+
+
+class _Routes:
+    """Stands where Starlette would be."""
+
+    router: Any = None

@@ -1,0 +1,212 @@
+"""Rejections: blocks whose call was refused are completed as failed, so that dialogs go on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from vertexkit.botone.vertex import Address, Vertex
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.failure import Failure
+from vertexkit.ingress.rejections import AT_ONCE, TRIES, Rejections
+from vertexkit.telemetry.events import Event, Events
+from vertexkit.testing import FakePlatform, VirtualClock
+from vertexkit.token import Token
+
+INVALID = Failure("invalid_input")
+SAID = {
+    "ok": False,
+    "error": {
+        "code": "invalid_input",
+        "message": "The block was called with inputs that it does not take.",
+    },
+}
+
+
+class Desk:
+    """Rejections on a fake platform and a virtual clock, and what they told."""
+
+    def __init__(self, url: str = "http://platform.test/api", instances: Any = ()) -> None:
+        self.clock = VirtualClock()
+        self.platform = FakePlatform(clock=self.clock)
+        self.told: list[Event] = []
+        events = Events(self.clock)
+        events.subscribe(self.told.append)
+        wire = AsgiWire(self.platform, self.clock)
+        vertex = Vertex(wire, Address(url, instances), self.clock, 15.0)
+        self.rejections = Rejections(vertex, self.clock, events)
+        self.token = self.platform.issue()
+
+    async def refuse(self, token: str = "") -> None:
+        """Refuse, and wait until it is over."""
+        self.rejections.refuse(Token(token or self.token), INVALID)
+        await self.rejections.drain(30)
+
+    @property
+    def completions(self) -> list[Any]:
+        return [each.data for each in self.platform.visit(self.token).completions]
+
+    @property
+    def names(self) -> list[str]:
+        return [event.name for event in self.told]
+
+
+def said_of(desk: Desk) -> dict[str, Any]:
+    """What an operator reads of the refused call: never the token, but the dialog."""
+    token = Token(desk.token)
+    return {"token": token.fingerprint, "code": "invalid_input", **token.whose}
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    desk.platform.check()
+
+
+async def test_a_refused_call_ends_its_block_as_failed(desk: Desk) -> None:
+    """The block is completed once, with the failure's code and sentence."""
+    await desk.refuse()
+    assert desk.completions == [SAID]
+    [event] = desk.told
+    assert event.name == "refused"
+    assert event.fields == said_of(desk)
+
+
+async def test_refusing_does_not_wait(desk: Desk) -> None:
+    """The caller goes on at once; the completion happens in the background."""
+    desk.rejections.refuse(Token(desk.token), INVALID)
+    assert not desk.platform.ledger
+    await desk.rejections.drain(30)
+    assert desk.completions == [SAID]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"status": 500},
+        {"status": 502},
+        {"status": 503},
+        {"status": 503, "retry_after": 3},
+        {"status": 429, "retry_after": 3},
+        {"kind": "cut"},
+    ],
+    ids=str,
+)
+async def test_a_passing_failure_is_tried_again(desk: Desk, fault: dict[str, Any]) -> None:
+    """A platform that fails for a moment gets the same bytes again, after a pause.
+
+    A hanging dialog is worse than a second try.
+    """
+    desk.platform.fail("complete", times=2, **fault)
+    await desk.refuse()
+    assert desk.completions == [SAID]
+    ledger = desk.platform.ledger
+    assert len(ledger) == 3
+    assert len({entry.body for entry in ledger}) == 1
+    pauses = [after.at - before.at for before, after in pairwise(ledger)]
+    assert min(pauses) >= (fault.get("retry_after") or 0.1)
+    assert desk.names == ["refused"]
+
+
+@pytest.mark.parametrize("status", [400, 401, 404, 413, 302])
+async def test_a_lasting_refusal_is_not_tried_again(desk: Desk, status: int) -> None:
+    """What the platform will never take is sent once, and an operator is told why."""
+    desk.platform.fail("complete", status=status)
+    await desk.refuse()
+    assert len(desk.platform.ledger) == 1
+    [event] = desk.told
+    assert event.name == "rejected_call_completion_failed"
+    assert str(status) in event.fields["reason"]
+    assert desk.token not in repr(desk.told)
+
+
+async def test_a_dialog_that_is_gone_is_left_alone(desk: Desk) -> None:
+    """A 403 means that there is no dialog left to go on: one try."""
+    desk.platform.fail("complete", kind="gone")
+    await desk.refuse()
+    assert len(desk.platform.ledger) == 1
+    assert desk.names == ["rejected_call_completion_failed"]
+
+
+async def test_a_completion_whose_answer_was_lost_ends(desk: Desk) -> None:
+    """The second try after a lost answer is told 403 and is the last: the block is complete."""
+    desk.platform.fail("complete", kind="lost")
+    await desk.refuse()
+    assert desk.completions == [SAID]
+    assert [entry.status for entry in desk.platform.ledger] == [None, 403]
+    assert desk.names == ["refused"]
+
+
+async def test_a_platform_that_stays_away_is_given_up(desk: Desk) -> None:
+    """Rejections are kept nowhere, so they are tried for a few seconds only, and it is said."""
+    desk.platform.fail("complete", status=500, times=TRIES)
+    began = desk.clock.now()
+    await desk.refuse()
+    assert len(desk.platform.ledger) == TRIES
+    assert desk.names == ["rejected_call_completion_failed"]
+    assert desk.clock.now() - began < 15
+
+
+async def test_a_flood_of_refusals_is_bounded() -> None:
+    """So many refused calls are completed at once; each further one is told of and dropped.
+
+    There is room again when they are done.
+    """
+    desk = Desk()
+    tokens = [desk.platform.issue() for _ in range(AT_ONCE)]
+    for token in tokens:
+        desk.rejections.refuse(Token(token), INVALID)
+    desk.rejections.refuse(Token(desk.token), INVALID)
+    [event] = desk.told
+    assert event.name == "rejected_call_completion_dropped"
+    assert event.fields == said_of(desk)
+    await desk.rejections.drain(30)
+    assert all(desk.platform.visit(token).completions for token in tokens)
+    assert not desk.completions
+    await desk.refuse()
+    assert desk.completions == [SAID]
+
+
+async def test_nothing_goes_to_an_instance_that_is_not_listed() -> None:
+    """A token of another instance is not sent anywhere, and that is the end of it."""
+    desk = Desk("http://{instance}.test/api", ("other",))
+    await desk.refuse()
+    assert not desk.platform.ledger
+    assert not desk.told
+
+
+async def test_draining_waits_for_those_under_way(desk: Desk) -> None:
+    """At the end of the process the dialogs of refused calls get their few seconds."""
+    desk.platform.fail("complete", status=500, times=2)
+    desk.rejections.refuse(Token(desk.token), INVALID)
+    await desk.rejections.drain(30)
+    assert desk.completions == [SAID]
+
+
+async def test_draining_gives_up_what_takes_too_long() -> None:
+    """What is not done by then is cut off: nothing of it is left behind in a process that ends."""
+    desk = Desk()
+    under_way, over = asyncio.Event(), asyncio.Event()
+
+    async def hold_back(*_: Any) -> None:
+        under_way.set()
+        await over.wait()
+
+    desk.platform.call_during_complete = hold_back
+    before = asyncio.all_tasks()
+    desk.rejections.refuse(Token(desk.token), INVALID)
+    [task] = asyncio.all_tasks() - before
+    await under_way.wait()
+    await desk.rejections.drain(0)
+    assert task.cancelled()
+    assert not desk.told
+    over.set()
+
+
+async def test_draining_nothing_is_nothing(desk: Desk) -> None:
+    """With no refusal under way, draining returns at once."""
+    await desk.rejections.drain(30)
+    assert not desk.told

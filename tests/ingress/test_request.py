@@ -1,0 +1,300 @@
+"""Reading the platform's raw call: who speaks, and the block's input."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from vertexkit.errors import CallError
+from vertexkit.ingress.request import (
+    DEPTH,
+    FIELDS,
+    FORM_TYPE,
+    JSON_TYPE,
+    NODES,
+    Call,
+    RawCall,
+    read_call,
+    read_json,
+)
+
+TOKEN = "tok-1"
+TEXTS = st.text(max_size=20)
+SCALARS = st.none() | st.booleans() | st.integers(-(2**62), 2**62) | TEXTS
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def raw(body: bytes, kind: str | None = JSON_TYPE, **headers: str) -> RawCall:
+    given = {"content-type": kind} if kind is not None else {}
+    return RawCall("/blocks/loan", body, given | headers)
+
+
+def read(members: Mapping[str, Any]) -> Call:
+    return read_call(raw(json.dumps(members, ensure_ascii=False).encode()))
+
+
+def refusal(call: RawCall) -> tuple[int, str]:
+    with pytest.raises(CallError) as caught:
+        read_call(call)
+    return caught.value.status, caught.value.code
+
+
+def nested(levels: int) -> bytes:
+    """A JSON object with as many levels as this, itself included."""
+    return b'{"token":"t","x":%b%b}' % (b"[" * (levels - 1), b"]" * (levels - 1))
+
+
+def test_everything_beside_the_token_is_the_input() -> None:
+    """The token is taken out of the object, and all other members are the block's input."""
+    call = read({"token": TOKEN, "amount": 100, "tags": ["a", None], "имя": "Аня"})
+    assert call == (TOKEN, {"amount": 100, "tags": ["a", None], "имя": "Аня"})
+
+
+def test_a_token_alone_is_a_call_without_input() -> None:
+    """A block that takes nothing is called with nothing but the token."""
+    assert read({"token": TOKEN}) == (TOKEN, {})
+
+
+@pytest.mark.parametrize("data", [{}, {"amount": 1}, {"data": {"x": 1}}, {"token": "inner"}])
+def test_an_only_object_named_data_is_the_input(data: dict[str, Any]) -> None:
+    """If the one other member is an object named `data`, the input is what it holds."""
+    assert read({"token": TOKEN, "data": data}) == (TOKEN, data)
+
+
+@pytest.mark.parametrize("data", [None, [], [{"a": 1}], "text", 7, True])
+def test_data_that_is_no_object_is_an_input_of_that_name(data: Any) -> None:
+    """`data` as a list, a text or null is an ordinary input that is called so."""
+    assert read({"token": TOKEN, "data": data}).inputs == {"data": data}
+
+
+def test_data_beside_another_member_is_an_input_of_that_name() -> None:
+    """With a second member beside it, `data` is not unwrapped: nothing that came is dropped."""
+    given = {"data": {"amount": 1}, "months": 2}
+    assert read({"token": TOKEN} | given).inputs == given
+
+
+def test_another_only_object_is_not_unwrapped() -> None:
+    """Only the name `data` means the input as a whole."""
+    assert read({"token": TOKEN, "inputs": {"a": 1}}).inputs == {"inputs": {"a": 1}}
+
+
+@given(st.dictionaries(TEXTS.filter(lambda name: name not in ("token", "data")), VALUES))
+def test_whatever_json_says_reaches_the_block_unchanged(inputs: dict[str, Any]) -> None:
+    """Any JSON value comes through as it was sent, beside the token and inside of `data`."""
+    assert read({"token": TOKEN} | inputs) == (TOKEN, inputs)
+    assert read({"token": TOKEN, "data": inputs}) == (TOKEN, inputs)
+
+
+@given(st.dictionaries(TEXTS.filter(lambda name: name != "token"), TEXTS, max_size=5))
+def test_whatever_a_form_says_reaches_the_block_unchanged(inputs: dict[str, str]) -> None:
+    """A form's fields come through as texts, also in Russian, and `data` is a text like others."""
+    body = urlencode({"token": TOKEN} | inputs).encode()
+    assert read_call(raw(body, FORM_TYPE)) == (TOKEN, inputs)
+
+
+def test_an_empty_field_of_a_form_is_an_empty_text() -> None:
+    """A field that was left empty is there and empty, not missing."""
+    assert read_call(raw(b"token=t&city=&x=a+b%26", FORM_TYPE)).inputs == {"city": "", "x": "a b&"}
+
+
+@pytest.mark.parametrize("body", [b'{"token":"a","token":"b"}', b"token=a&token=b"])
+def test_the_last_of_a_name_wins(body: bytes) -> None:
+    """A name that comes twice has its last value, in JSON as in a form."""
+    kind = JSON_TYPE if body.startswith(b"{") else FORM_TYPE
+    assert read_call(raw(body, kind)) == ("b", {})
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/json; charset=utf-8",
+        'APPLICATION/JSON;charset="UTF-8"',
+        "application/json ; charset=utf8 ; x=1",
+        "application/json; x=1",
+    ],
+)
+def test_the_media_type_may_have_parameters(kind: str) -> None:
+    """Case, spaces and parameters of `Content-Type` do not matter, as long as it is UTF-8."""
+    assert read_call(raw(b'{"token":"t"}', kind)).token == "t"
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        None,
+        "",
+        "text/plain",
+        "text/json",
+        "application/xml",
+        "multipart/form-data; boundary=x",
+        "application/json+x",
+        "application/json; charset=utf-16",
+        "application/x-www-form-urlencoded; charset=windows-1251",
+        "application/json; charset=",
+    ],
+)
+def test_another_media_type_is_refused(kind: str | None) -> None:
+    """What is neither JSON nor a form, in UTF-8, is not guessed at: 415."""
+    assert refusal(raw(b'{"token":"t"}', kind)) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "deflate"])
+def test_a_compressed_body_is_refused(encoding: str) -> None:
+    """No body is unpacked: a small one could be gigabytes inside. 415."""
+    call = raw(b'{"token":"t"}', **{"content-encoding": encoding})
+    assert refusal(call) == (415, "unsupported_encoding")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b'{"token":"t"',
+        b'{"token":"t"} {}',
+        b"{'token':'t'}",
+        b'{"token":"t",}',
+        b'\xef\xbb\xbf{"token":"t"}',
+        '{"token":"t"}'.encode("utf-16"),
+        b'{"token":"t","x":"\xff\xfe"}',
+        b'{"token":"t","x":"\xed\xa0\x80"}',
+        '{"token":"t","имя":"Аня"}'.encode("windows-1251"),
+        b'{"token":"t","x":NaN}',
+        b'{"token":"t","x":-Infinity}',
+        b'{"token":"t","x":1e999}',
+        b'{"token":"t","x":[{"y":[-1e999]}]}',
+        b'{"token":"t","x":%b}' % (b"9" * 5000),
+        b'["t"]',
+        b'"t"',
+        b"null",
+        b"7",
+    ],
+)
+def test_what_is_no_json_object_in_utf_8_is_refused(body: bytes) -> None:
+    """Broken JSON, another encoding, a number that is none, or another value: 400."""
+    assert refusal(raw(body)) == (400, "malformed_json")
+
+
+def test_the_deepest_body_that_is_taken() -> None:
+    """Up to the limit of levels a body is read, whatever it is nested of."""
+    objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * (DEPTH - 1), b"}" * (DEPTH - 1))
+    assert {read_call(raw(body)).token for body in (nested(DEPTH), objects)} == {"t"}
+
+
+def test_a_deeper_body_is_refused() -> None:
+    """One level more is refused with its own code, and no depth brings the reader down."""
+    objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * DEPTH, b"}" * DEPTH)
+    assert {refusal(raw(body)) for body in (nested(DEPTH + 1), objects)} == {(400, "too_deep")}
+
+
+def test_a_body_has_a_limited_number_of_values() -> None:
+    """Those of all depths count together; one more is refused."""
+    assert read_call(raw(b'{"token":"t","x":[%b1]}' % (b"1," * (NODES - 3)))).token == "t"
+    for values in (b"1," * (NODES - 2) + b"1", b"[1]," * (NODES // 2 - 1) + b"1"):
+        assert refusal(raw(b'{"token":"t","x":[%b]}' % values)) == (400, "too_many_values")
+    body = json.dumps({"token": "t", "x": ',\\",' * NODES})  # commas of a text are no values
+    assert read_call(raw(body.encode())).token == "t"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"token=t&x=%FF",
+        b"token=t&x=%ED%A0%80",
+        b"token=t&x=%CF%F0%E8",
+        "token=t&x=Аня".encode(),
+        b"token=t&x",
+        b"token=t&&x=1",
+        b"token",
+        b"&",
+        b"token=t" + b"&x=1" * FIELDS,
+    ],
+)
+def test_what_is_no_form_in_utf_8_is_refused(body: bytes) -> None:
+    """Fields without a value, bytes that are no UTF-8, or more fields than the limit: 400."""
+    assert refusal(raw(body, FORM_TYPE)) == (400, "malformed_form")
+
+
+def test_a_form_of_as_many_fields_as_allowed_is_read() -> None:
+    """The limit itself is within the limit."""
+    body = b"token=t" + b"".join(b"&x%d=1" % number for number in range(FIELDS - 1))
+    assert len(read_call(raw(body, FORM_TYPE)).inputs) == FIELDS - 1
+
+
+@pytest.mark.parametrize(
+    "members", [{}, *({"token": value} for value in (None, "", 7, True, ["t"], {"t": 1}))]
+)
+@pytest.mark.parametrize("more", [{}, {"amount": 1}])
+def test_without_a_token_there_is_no_call(members: dict[str, Any], more: dict[str, Any]) -> None:
+    """A token that is missing, empty or no string is refused: 400 `missing_token`."""
+    assert refusal(raw(json.dumps(members | more).encode())) == (400, "missing_token")
+
+
+@pytest.mark.parametrize("body", [b"", b"x=1", b"token=", b"Token=t"])
+def test_without_a_token_a_form_is_no_call(body: bytes) -> None:
+    """A form without a field `token`, or with an empty one, is refused the same way."""
+    assert refusal(raw(body, FORM_TYPE)) == (400, "missing_token")
+
+
+def test_a_token_inside_of_data_is_not_the_token() -> None:
+    """The token stands at the top level, nowhere else."""
+    assert refusal(raw(b'{"data":{"token":"t"}}')) == (400, "missing_token")
+
+
+@given(st.binary(max_size=60) | st.text('{}[]:,"\\\\token=&%1eE.-').map(str.encode))
+def test_any_bytes_are_read_or_refused(body: bytes) -> None:
+    """Whatever comes, a reader gives a call with a token or refuses with 400: nothing else."""
+    for kind in (JSON_TYPE, FORM_TYPE):
+        try:
+            status = 200 if read_call(raw(body, kind)).token else 0
+        except CallError as error:
+            status = error.status
+        assert status in (200, 400)
+
+
+def test_the_query_is_at_hand_for_another_reader() -> None:
+    """A reader of an author's own sees the query; a name that comes twice has its last value."""
+    call = RawCall("/", b"", query_string="dialog=7&city=%D0%9E%D1%80%D1%91%D0%BB&dialog=8&x=")
+    assert call.query == {"dialog": "8", "city": "Орёл", "x": ""}
+
+
+def test_a_raw_call_shows_nothing_secret() -> None:
+    """Printed or logged, a raw call shows its path alone: body, headers and query hold secrets."""
+    call = RawCall("/blocks/loan", b'{"token":"hush"}', {"authorization": "hush"}, "key=hush")
+    assert "hush" not in repr(call)
+    assert "/blocks/loan" in repr(call)
+
+
+def test_a_refusal_repeats_nothing_that_was_sent() -> None:
+    """The sentence of a refusal holds nothing of the call: it may be logged as it is."""
+    for call in (
+        raw(b'{"token":["hush"]}'),
+        raw(b'{"token":"hush"'),
+        raw(b"token=hush&hush", FORM_TYPE),
+        raw(b"hush", "text/hush"),
+    ):
+        with pytest.raises(CallError) as caught:
+            read_call(call)
+        assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "body, text",
+    [
+        (rb"\ud83d", "\ufffd"),
+        (rb"cut \uDE00 off", "cut \ufffd off"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"\ud83d \\ud83d", "\ufffd \\ud83d"),
+    ],
+)
+def test_a_cut_emoji_is_no_reason_to_let_a_dialog_hang(body: bytes, text: str) -> None:
+    """Half a surrogate pair becomes U+FFFD; whole pairs and escaped backslashes stay."""
+    assert read_json(b'{"token":"t","text":"' + body + b'"}')["text"] == text

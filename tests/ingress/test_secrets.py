@@ -1,0 +1,150 @@
+"""The secrets of the blocks' URLs: who may call."""
+
+import json
+from base64 import b64encode
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import pytest
+
+if TYPE_CHECKING:
+    from structlog.testing import LogCapture
+
+    from tests.ingress.conftest import Edge, Serve
+
+OLD, NEW, ODD = "old-secret-1", "new-secret-2", "ключ/с пробелом?&"
+SECRETS = [OLD, NEW, ODD]
+NOTHING = b'"There is nothing here."'
+
+
+@pytest.fixture(scope="module")
+async def guarded(lines: "LogCapture", serve: "Serve") -> AsyncIterator["Edge"]:
+    """A service with two secrets, one for all the URLs that do not open it."""
+    async with serve(url_secrets=[OLD, NEW]) as edge:
+        yield edge
+
+
+async def call(edge: "Edge", path: str, opens: bool = True) -> None:
+    """Call a block at this URL; it is either run, or told that there is nothing."""
+    token = edge.platform.issue("echo")
+    answer = await edge.ask(path, json.dumps({"token": token}).encode())
+    if opens:
+        assert answer.status == 200
+        assert await edge.completed(token) == {"inputs": {}}
+    else:
+        assert answer.refusal == (404, "not_found")
+        assert NOTHING in answer.body
+        assert edge.untouched(token)
+
+
+async def test_each_secret_opens_in_the_query_and_in_the_path(serve: "Serve") -> None:
+    """`?key=` and `/blocks/{name}/{key}` open with any one of the secrets.
+
+    So one can be changed while the platform still uses the other.
+    """
+    async with serve(url_secrets=SECRETS) as edge:
+        for secret in SECRETS:
+            await call(edge, f"/blocks/echo?key={quote(secret, safe='')}")
+            await call(edge, f"/blocks/echo?x=1&key={quote(secret, safe='')}&y=2")
+        for secret in (OLD, NEW, quote("ключ")):
+            await call(edge, f"/blocks/echo/{secret}", opens=secret in SECRETS)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/blocks/echo",
+        "/blocks/echo?key=",
+        "/blocks/echo?key",
+        f"/blocks/echo?Key={OLD}",
+        f"/blocks/echo?secret={OLD}",
+        f"/blocks/echo?key={OLD[:-1]}",
+        f"/blocks/echo?key={OLD}x",
+        f"/blocks/echo?key={OLD.upper()}",
+        f"/blocks/echo?key={OLD}%20",
+        f"/blocks/echo?key={OLD}%00",
+        f"/blocks/echo?key={OLD}&key=wrong",
+        f"/blocks/echo?key={OLD},{NEW}",
+        "/blocks/echo?key=%FF%FE",
+        "/blocks/echo?key=%D0%BA%D0%BB%D1%8E%D1%87",
+        "/blocks/echo/wrong",
+        f"/blocks/echo/wrong?key={OLD}",
+        "/blocks/echo/%FF",
+        "/blocks/echo/%ED%A0%80",
+        f"/blocks/nothing/{OLD[:-1]}",
+    ],
+)
+async def test_nothing_else_opens(guarded: "Edge", path: str) -> None:
+    """A wrong or missing secret looks like a URL where nothing is, whatever it is made of."""
+    await call(guarded, path, opens=False)
+    assert not guarded.happened
+
+
+async def test_a_wrong_secret_is_noticed_before_the_body(serve: "Serve") -> None:
+    """Who has no secret is sent away before a byte of the body is waited for."""
+    async with serve(url_secrets=SECRETS) as edge:
+        for framing in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
+            async with edge.line() as line:
+                await line.send(
+                    f"POST /blocks/echo?key=no HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode()
+                )
+                assert (await line.answer()).refusal == (404, "not_found")
+
+
+async def test_a_wrong_secret_does_not_tell_which_blocks_there_are(serve: "Serve") -> None:
+    """Without the secret an existing block and a missing one answer the same, to the byte.
+
+    And nobody's block is completed for a stranger.
+    """
+    async with serve(url_secrets=SECRETS) as edge:
+        token = edge.platform.issue("echo")
+        body = json.dumps({"token": token}).encode()
+        there, nowhere = [
+            await edge.ask(f"/blocks/{name}?key=no", body) for name in ("echo", "nothing")
+        ]
+        assert (there.status, there.body) == (nowhere.status, nowhere.body)
+        assert there.headers.keys() == nowhere.headers.keys()
+        assert edge.untouched(token)
+
+
+async def test_basic_credentials_are_no_secret_of_the_url(serve: "Serve") -> None:
+    """A secret given in `Authorization` does not open: it belongs into the URL."""
+    basic = b64encode(f"{OLD}:{OLD}".encode()).decode()
+    async with serve(url_secrets=SECRETS) as edge:
+        for header in (f"Basic {basic}", f"Bearer {OLD}"):
+            answer = await edge.ask(body=b"{}", Authorization=header)
+            assert answer.refusal == (404, "not_found")
+
+
+async def test_without_a_secret_anybody_may_call(edge: "Edge") -> None:
+    """With no secret set, a key in the URL is neither asked for nor in the way."""
+    for path in ("/blocks/echo", "/blocks/echo?key=any", "/blocks/echo/any"):
+        await call(edge, path)
+
+
+async def test_the_catalogue_asks_for_the_secret_and_health_does_not(serve: "Serve") -> None:
+    """What a service can do is told to those who may call it; that it lives is told to all."""
+    async with serve(url_secrets=SECRETS) as edge:
+        for path in ("/blocks", "/openapi.json"):
+            answer = await edge.ask(path, method="GET")
+            assert answer.refusal == (404, "not_found")
+            assert (await edge.ask(f"{path}?key={NEW}", method="GET")).status == 200
+        for path in ("/healthz", "/readyz"):
+            assert (await edge.ask(path, method="GET")).status == 200
+
+
+async def test_no_secret_and_no_token_is_logged(serve: "Serve", lines: "LogCapture") -> None:
+    """Good and bad calls leave no URL secret and no token in any log line or event."""
+    lines.entries.clear()
+    async with serve(url_secrets=SECRETS) as edge:
+        tokens = []
+        for path in (f"echo?key={OLD}", f"echo/{NEW}", f"loan/{NEW}", "echo?key=guess"):
+            tokens.append(edge.platform.issue(path[:4]))
+            await edge.ask(f"/blocks/{path}", json.dumps({"token": tokens[-1]}).encode())
+        for token in tokens[:-1]:
+            await edge.completed(token)
+    assert len(lines.entries) > 3
+    said = repr(lines.entries)
+    for secret in (*SECRETS, "guess", *tokens):
+        assert secret not in said

@@ -1,0 +1,115 @@
+"""The edge before an app of four paths, and sockets to misbehave at."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, TypeAlias
+
+import pytest
+
+from tests.ingress.conftest import listening
+from tests.line import PATIENCE, Answer, Line
+from vertexkit.server import pool
+from vertexkit.server.limits import Limits
+
+LARGE = b"x" * 8_000_000
+
+
+class Site:
+    """What is behind the edge: `/` counts a body, `/early` reads none, `/hold` waits, `/large`."""
+
+    def __init__(self) -> None:
+        self.turned_away_for: Counter[str] = Counter()
+        self.release = asyncio.Event()
+        self.asked: list[tuple[str, int]] = []
+        """Path and body's size of each request that came whole."""
+        self.broken = 0
+        """Requests whose callers left, or had to, before their end."""
+        self.port = 0
+        self._news = asyncio.Event()
+
+    def turned_away(self, code: str) -> None:
+        self.turned_away_for[code] += 1
+        self._news.set()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        path, size, more = scope["path"], 0, scope["path"] != "/early"
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                self.broken += 1
+                self._news.set()
+                return
+            size, more = size + len(message["body"]), message["more_body"]
+        self.asked.append((path, size))
+        self._news.set()
+        if path == "/hold":
+            await self.release.wait()
+        body = LARGE if path == "/large" else str(size).encode()
+        headers = [(b"content-length", str(len(body)).encode())]
+        headers += [(b"x-fields", str(len(scope["headers"])).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Wait until this is so; it is asked again whenever something has happened."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                self._news.clear()
+                await self._news.wait()
+
+    @asynccontextmanager
+    async def line(self, first: bytes = b"") -> AsyncIterator[Line]:
+        """A connection, after these first bytes."""
+        line = Line(*await asyncio.open_connection("127.0.0.1", self.port))
+        try:
+            await line.send(first)
+            yield line
+        finally:
+            await line.hang_up()
+
+    async def ask(self, request: bytes) -> Answer:
+        """What these bytes are answered with."""
+        async with self.line(request) as line:
+            return await line.answer()
+
+
+Open: TypeAlias = Callable[..., AbstractAsyncContextManager[Site]]
+
+
+@asynccontextmanager
+async def _site(**limits: Any) -> AsyncIterator[Site]:
+    site = Site()
+    async with listening(site, Limits(**limits)) as site.port:
+        yield site
+        site.release.set()
+
+
+@pytest.fixture
+def site(monkeypatch: pytest.MonkeyPatch) -> Open:
+    """A site behind an edge with these limits; its deadlines are looked at often."""
+    monkeypatch.setattr(pool, "SWEEP", 0.02)
+    return _site
+
+
+def get(path: str = "/", *fields: str) -> bytes:
+    """A whole request without a body."""
+    return "\r\n".join([f"GET {path} HTTP/1.1", "Host: a", *fields, "", ""]).encode()
+
+
+def post(size: int, *fields: str, path: str = "/") -> bytes:
+    """The head of a request whose body has so many bytes."""
+    length = f"Content-Length: {size}"
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: a", length, *fields, "", ""]).encode()
+
+
+def chunked(path: str = "/") -> bytes:
+    """The head of a request whose body comes in chunks."""
+    return f"POST {path} HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".encode()

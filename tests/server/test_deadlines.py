@@ -1,0 +1,92 @@
+"""Whoever is slow on purpose holds a connection for seconds, and nobody else up."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server.conftest import chunked, get, post
+
+if TYPE_CHECKING:
+    from tests.server.conftest import Open
+
+SOON = {"head_timeout": 0.2, "body_timeout": 0.2}
+
+
+async def test_a_silent_connection_is_closed_without_a_word(site: "Open") -> None:
+    """Who says nothing gets no answer either."""
+    async with site(**SOON) as here, here.line() as line:
+        assert await line.rest() == b""
+        assert here.turned_away_for == {"silent": 1}
+
+
+@pytest.mark.parametrize("first", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"\r\n\r\n"])
+async def test_a_head_has_to_come_in_time(site: "Open", first: bytes) -> None:
+    """Half a head is answered 408 at its deadline, and the connection is closed."""
+    async with site(**SOON) as here, here.line(first) as line:
+        assert (await line.answer()).refusal == (408, "head_timeout")
+        assert await line.rest() == b""
+        assert not here.asked
+
+
+@pytest.mark.parametrize("first", [post(10) + b"123", post(10), chunked() + b"3\r\nabc\r\n"])
+async def test_a_body_has_to_come_in_time(site: "Open", first: bytes) -> None:
+    """Half a body is answered 408, and for the app the caller has left."""
+    async with site(**SOON) as here, here.line(first) as line:
+        assert (await line.answer()).refusal == (408, "body_timeout")
+        assert await line.rest() == b""
+        await here.until(lambda: here.broken)
+        assert not here.asked
+
+
+async def test_a_drip_does_not_put_the_deadline_off(site: "Open") -> None:
+    """A byte now and then is no progress: the whole has to come in time."""
+    async with site(**SOON) as here, here.line(chunked()) as line:
+        while not here.turned_away_for:
+            await line.send(b"1\r\nx\r\n")
+            async with here.line(get()) as other:
+                assert (await other.answer()).status == 200
+        assert (await line.answer()).refusal == (408, "body_timeout")
+
+
+async def test_between_two_requests_there_is_time(site: "Open") -> None:
+    """A connection that has been served stays open for the next request."""
+    async with site(**SOON) as here, here.line(get()) as kept:
+        await kept.answer()
+        async with here.line() as silent:
+            assert await silent.rest() == b""
+        await kept.send(get())
+        assert (await kept.answer()).status == 200
+
+
+async def test_an_answer_may_take_its_time(site: "Open") -> None:
+    """The deadlines are the caller's, not the app's."""
+    async with site(**SOON) as here, here.line(get("/hold")) as held:
+        async with here.line() as silent:
+            assert await silent.rest() == b""
+        here.release.set()
+        assert (await held.answer()).status == 200
+
+
+async def test_what_was_asked_before_is_answered_first(site: "Open") -> None:
+    """Half a request behind a whole one does not cost that its answer."""
+    async with site(**SOON) as here, here.line(get("/hold") + b"GET / HT") as line:
+        await here.until(lambda: here.turned_away_for["head_timeout"])
+        here.release.set()
+        assert (await line.answer()).status == 200
+        assert await line.rest() == b""
+
+
+async def test_a_body_that_nobody_wants_has_to_end_too(
+    site: "Open", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who is answered early and goes on sending is read for a while, then cut off."""
+    monkeypatch.setattr("vertexkit.server.connection.LINGER", 0.2)
+    async with site() as here, here.line(post(10, path="/early")) as line:
+        assert (await line.answer()).status == 200
+        assert await line.rest() == b""
+
+
+async def test_a_caller_who_does_not_read_is_cut_off(site: "Open") -> None:
+    """An answer that stays in our memory because nobody takes it goes with its connection."""
+    async with site(**SOON) as here, here.line(get("/large") * 4):
+        await here.until(lambda: here.turned_away_for["unread"])

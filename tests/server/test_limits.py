@@ -1,0 +1,167 @@
+"""However much is sent, little of it is kept, and the answer is seen."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.server.conftest import chunked, get, post
+from vertexkit.server.limits import LINGER_BYTES, PIPELINED
+
+if TYPE_CHECKING:
+    from tests.line import Line
+    from tests.server.conftest import Open
+
+
+async def pour(line: "Line", megabytes: int) -> None:
+    for _ in range(megabytes):
+        await line.send(b"x" * 1_000_000)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        get("/", "X: " + "x" * 1024),
+        get("/" + "x" * 1024),
+        get("/", *(f"X-{n}: {n:05}" for n in range(90))),
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 300_000,
+        b"GET /" + b"x" * 300_000,
+        b"GET / HTTP/1.1\r\n" + b"X: y\r\n" * 100_000,
+        b"\r\n" * 200_000,
+    ],
+    ids=["field", "url", "fields", "endless-field", "endless-url", "endless-fields", "newlines"],
+)
+async def test_a_head_has_a_limit(site: "Open", request_: bytes) -> None:
+    """A head over it is answered 431, however it came to that, and the connection closes."""
+    async with site(head=1024) as here, here.line(request_) as line:
+        assert (await line.answer()).refusal == (431, "head_too_large")
+        assert await line.rest() == b""
+        assert not here.asked
+
+
+async def test_a_head_has_at_most_a_hundred_fields(site: "Open") -> None:
+    """Each costs more than its bytes."""
+    async with site() as here:
+        whole = await here.ask(get("/", *(f"X-{n}: 1" for n in range(99))))
+        assert (whole.status, whole.headers["x-fields"]) == (200, "100")
+        answer = await here.ask(get("/", *(f"X-{n}: 1" for n in range(100))))
+        assert answer.refusal == (431, "head_too_large")
+
+
+async def test_many_requests_in_one_piece_are_no_large_head(site: "Open") -> None:
+    """What is counted is one request, not what happens to arrive with it."""
+    async with site(head=1024) as here, here.line(get() * 32 + b"GET / HT") as line:
+        assert [(await line.answer()).status for _ in range(32)] == [200] * 32
+        await line.send(b"TP/1.1\r\nHost: a\r\n\r\n")
+        assert (await line.answer()).status == 200
+
+
+async def test_only_so_many_requests_may_wait(site: "Open") -> None:
+    """Of a thousand in one piece the first ones are answered, and the connection closes."""
+    async with site() as here, here.line(get() * 1000) as line:
+        for _ in range(PIPELINED + 1):
+            assert (await line.answer()).status == 200
+        await here.until(lambda: here.turned_away_for["pipelined"])
+        assert len(await line.rest()) < 1000
+        assert len(here.asked) <= PIPELINED + 2
+
+
+async def test_trailers_are_not_kept(site: "Open") -> None:
+    """Fields after a body change nothing; without end they are refused."""
+    async with site(body=1000) as here:
+        some = await here.ask(chunked() + b"3\r\nabc\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n")
+        assert (some.status, some.body, some.headers["x-fields"]) == (200, b"3", "2")
+        async with here.line(chunked() + b"0\r\n" + b"X: " + b"y" * 400_000) as line:
+            assert (await line.answer()).refusal == (413, "too_large")
+            assert await line.rest() == b""
+
+
+async def test_small_chunks_are_taken(site: "Open") -> None:
+    """A body may come byte by byte: the frames around them are allowed for."""
+    async with site(body=100_000) as here:
+        answer = await here.ask(chunked() + b"1\r\nx\r\n" * 30_000 + b"0\r\n\r\n")
+        assert (answer.status, answer.body) == (200, b"30000")
+
+
+async def test_chunks_that_nobody_wants_are_not_looked_at(site: "Open") -> None:
+    """After an early answer to a body in chunks, nothing more is understood on the connection."""
+    async with site() as here, here.line(chunked("/early")) as line:
+        assert (await line.answer()).status == 200
+        await line.send(b"0\r\n\r\n" + get())
+        await line.end()
+        assert await line.rest() == b""
+        assert here.asked == [("/early", 0)]
+
+
+async def test_the_answer_to_a_large_request_is_seen(site: "Open") -> None:
+    """What is refused in the middle is read on, so that the caller finds the answer."""
+    async with site(head=1024) as here:
+        answer = await here.ask(get("/", "X: " + "x" * 2_000_000))
+        assert answer.refusal == (431, "head_too_large")
+
+
+async def test_after_an_early_answer_the_connection_goes_on(site: "Open") -> None:
+    """Who sends the rest of a body that nobody wanted may ask again."""
+    async with site() as here, here.line(post(1_000_000, path="/early")) as line:
+        assert (await line.answer()).status == 200
+        await line.send(b"x" * 1_000_000 + get())
+        assert (await line.answer()).status == 200
+        assert here.asked == [("/early", 0), ("/", 0)]
+
+
+async def test_what_nobody_wants_is_not_read_for_ever(site: "Open") -> None:
+    """Some megabytes after an early answer the connection is cut."""
+    async with site() as here, here.line(post(LINGER_BYTES * 4, path="/early")) as line:
+        assert (await line.answer()).status == 200
+        with pytest.raises(ConnectionError):
+            await pour(line, LINGER_BYTES * 4 // 1_000_000)
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(range(256)),
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.1\r\nBad Field: 1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
+        b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        chunked() + b"zz\r\n",
+        chunked() + b"FFFFFFFFFFFFFFFFFF\r\n",
+    ],
+    ids=["tls", "version", "http2", "connect", "field", "lengths", "both", "minus", "hex", "huge"],
+)
+async def test_what_is_not_http_is_told_so(site: "Open", request_: bytes) -> None:
+    """Garbage, and frames that two readers could read in two ways, are answered 400."""
+    async with site() as here, here.line(request_) as line:
+        assert (await line.answer()).refusal == (400, "malformed_request")
+        assert await line.rest() == b""
+        assert here.turned_away_for == {"malformed_request": 1}
+
+
+async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -> None:
+    """The answer under way is given, and then the connection closes."""
+    async with site() as here, here.line(get("/hold") + b"\x00garbage\r\n\r\n") as line:
+        await here.until(lambda: here.turned_away_for)
+        here.release.set()
+        assert (await line.answer()).status == 200
+        assert await line.rest() == b""
+
+
+async def test_a_wish_for_another_protocol_is_passed_over(site: "Open") -> None:
+    """Who asks for WebSockets or HTTP/2 gets HTTP/1.1, and then has to connect again."""
+    async with site() as here:
+        for wish in ("websocket", "h2c"):
+            fields = (f"Upgrade: {wish}", "Connection: Upgrade")
+            chunks = "\r\n".join([*fields, "", "4", "body", "0", "", ""]).encode()
+            for request in (
+                get("/", *fields),
+                post(4, *fields) + b"body",
+                chunked()[:-2] + chunks,
+            ):
+                async with here.line(request + get()) as line:
+                    answer = await line.answer()
+                    assert (answer.status, answer.headers["connection"]) == (200, "close")
+                    assert await line.rest() == b""
+        assert here.asked == [("/", 0), ("/", 4), ("/", 4)] * 2

@@ -1,0 +1,94 @@
+"""When all connections are taken, those that only wait make room for those that ask."""
+
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from tests.server.conftest import get, post
+from vertexkit.server.limits import SPARE_FILES, Limits, files
+from vertexkit.settings import Settings
+
+if TYPE_CHECKING:
+    from tests.line import Line
+    from tests.server.conftest import Open, Site
+
+FEW = 4
+
+
+async def lines(stack: AsyncExitStack, here: "Site", *first: bytes) -> list["Line"]:
+    """Connections that begin with these bytes, one after the other."""
+    return [await stack.enter_async_context(here.line(each)) for each in first]
+
+
+async def test_silent_ones_make_room(site: "Open") -> None:
+    """However many connect and say nothing, who asks is answered."""
+    async with site(clients=FEW) as here, AsyncExitStack() as stack:
+        silent = await lines(stack, here, *[b""] * FEW * 10)
+        assert (await here.ask(get())).status == 200
+        assert await silent[0].rest() == b""
+        assert here.turned_away_for["crowded"] >= FEW * 9
+
+
+async def test_half_a_head_is_as_good_as_none(site: "Open") -> None:
+    """Those who have begun to speak and do not end give way as the silent ones do."""
+    async with site(clients=FEW) as here, AsyncExitStack() as stack:
+        await lines(stack, here, *[b"GET / HTTP/1.1\r\n"] * FEW * 10)
+        assert (await here.ask(get())).status == 200
+
+
+async def test_those_never_heard_go_before_those_served(site: "Open") -> None:
+    """A connection of the platform's that waits for its next call stays as long as it can."""
+    async with site(clients=FEW) as here, AsyncExitStack() as stack:
+        [served] = await lines(stack, here, get())
+        await served.answer()
+        await lines(stack, here, *[b""] * FEW * 10)
+        await served.send(get())
+        assert (await served.answer()).status == 200
+
+
+async def test_those_served_go_before_those_who_send(site: "Open") -> None:
+    """A body under way is let in as long as somebody idles."""
+    async with site(clients=FEW) as here, AsyncExitStack() as stack:
+        [sending, *served] = await lines(stack, here, post(4), *[get()] * (FEW - 1))
+        for line in served:
+            await line.answer()
+        [newcomer] = await lines(stack, here, get())
+        assert (await newcomer.answer()).status == 200
+        await sending.send(b"body")
+        assert (await sending.answer()).body == b"4"
+
+
+async def test_the_one_who_sends_for_longest_is_told_why(site: "Open") -> None:
+    """If all are sending, the first of them gets 503 and the newcomer its place."""
+    async with site(clients=FEW) as here, AsyncExitStack() as stack:
+        first, *_ = await lines(stack, here, *[post(4)] * FEW)
+        [newcomer] = await lines(stack, here, get())
+        assert (await newcomer.answer()).status == 200
+        assert (await first.answer()).refusal == (503, "crowded")
+        await here.until(lambda: here.broken)
+
+
+async def test_who_is_being_answered_never_goes(site: "Open") -> None:
+    """If all are being answered, the newcomer has to come again."""
+    async with site(clients=FEW) as here, AsyncExitStack() as stack:
+        held = await lines(stack, here, *[get("/hold")] * FEW)
+        await here.until(lambda: len(here.asked) == FEW)
+        [newcomer] = await lines(stack, here, get())
+        assert await newcomer.rest() == b""
+        here.release.set()
+        assert [(await line.answer()).status for line in held] == [200] * FEW
+        assert (await here.ask(get())).status == 200
+
+
+async def test_whoever_leaves_makes_room(site: "Open") -> None:
+    """Closed connections are not counted."""
+    async with site(clients=FEW) as here:
+        for _ in range(FEW * 5):
+            assert (await here.ask(get())).status == 200
+        assert not here.turned_away_for
+
+
+def test_there_are_no_more_than_the_system_has_files_for() -> None:
+    """A limit beyond the system's would end in errors at each accept."""
+    limits = Limits.of(Settings.of(clients=10_000_000))
+    assert limits.clients <= files() - SPARE_FILES
+    assert Limits.of(Settings.of(clients=100)).clients == 100

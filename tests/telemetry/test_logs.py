@@ -1,0 +1,220 @@
+"""Log lines: the execution on each, no secret on any."""
+
+import asyncio
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+import structlog
+
+from vertexkit import App, Context
+from vertexkit.execution import Execution
+from vertexkit.telemetry import logs, redaction
+from vertexkit.testing import FakeDialog
+from vertexkit.token import Token
+
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJpbnN0YW5jZSI6ImRlbW8iLCJkaWFsb2dfaWQiOjMxNH0.c2ln"
+OPAQUE = "an-opaque-token-0123"
+
+
+def configured(form: Any = "json", level: str = "info", **options: Any) -> io.BytesIO:
+    """Logging set up to write into this."""
+    stream = io.BytesIO()
+    logs.configure(form, level, stream, **options)
+    return stream
+
+
+def read(stream: io.BytesIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def execution(token: str = TOKEN) -> Execution:
+    return Execution("01e", "loan", Token(token), {}, b"", 0.0)
+
+
+def test_a_line_is_an_object_with_time_level_and_execution() -> None:
+    """One JSON object a line; execution, block, dialog, instance and attempt are on it."""
+    stream = configured()
+    logs.bind(execution(), 2)
+    structlog.get_logger("any").info("greeted", name="Аня", odd=object, nan=float("nan"))
+    [line] = read(stream)
+    assert line["event"] == "greeted"
+    assert line["level"] == "info"
+    assert line["name"] == "Аня"
+    assert (line["execution"], line["block"], line["attempt"]) == ("01e", "loan", 2)
+    assert (line["instance"], line["dialog"]) == ("demo", 314)
+    assert line["time"].endswith("Z")
+    assert line["nan"] == "NaN"
+
+
+def test_lines_of_the_standard_library_are_alike() -> None:
+    """An author's own `logging` gets the same form and the same fields, with its traceback."""
+    stream = configured()
+    logs.bind(execution())
+    logging.getLogger("mine").info("hello %s", "you")
+    try:
+        fail("why")
+    except ValueError:
+        logging.getLogger("mine").exception("failed")
+    first, second = read(stream)
+    assert (first["event"], first["logger"], first["execution"]) == ("hello you", "mine", "01e")
+    assert second["level"] == "error"
+    assert "ValueError: why" in second["exception"]
+
+
+async def test_an_author_s_lines_are_of_their_execution() -> None:
+    """Whatever a handler logs with, and whatever else runs at the time."""
+    app = App()
+    both = asyncio.Barrier(2)
+
+    @app.block("talk")
+    async def talk(ctx: Context, name: str) -> None:
+        await both.wait()
+        logging.getLogger("author").warning("own %s", name)
+        ctx.log.warning("by context", name=name)
+
+    async with FakeDialog(app) as dialog:
+        stream = configured()
+        one, two = await asyncio.gather(*(dialog.run("talk", name=name) for name in "ab"))
+    lines = read(stream)
+    for name, run in (("a", one), ("b", two)):
+        [own] = [line for line in lines if line["event"] == f"own {name}"]
+        [by_context] = [line for line in lines if line.get("name") == name]
+        for line in (own, by_context):
+            assert (line["execution"], line["block"], line["attempt"]) == (run.execution, "talk", 1)
+            assert line["dialog"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("token", [TOKEN, OPAQUE])
+def test_no_token_is_on_any_line(form: str, token: str) -> None:
+    """Not in the event, a field, a nested value, an exception or a foreign logger's line."""
+    stream = configured(form)
+    logs.bind(execution(token))
+    log = structlog.get_logger("any")
+    event = f"called with {token}"
+    log.info(event, token=token, nested={"deep": [token]}, held=Token(token))
+    logging.getLogger("mine").warning("body: %s", {"token": token})
+    try:
+        fail(f"bad token {token}")
+    except ValueError:
+        log.exception("failed")
+    said = stream.getvalue().decode()
+    assert "failed" in said
+    assert token not in said
+    assert said.count("[secret]") >= 4
+
+
+def test_a_jwt_is_masked_wherever_it_comes_from() -> None:
+    """Also one of another execution, or of a caller that was refused."""
+    stream = configured()
+    structlog.get_logger("any").info("odd", header=f"Bearer {TOKEN}")
+    assert TOKEN not in stream.getvalue().decode()
+
+
+def test_secrets_of_urls_are_masked() -> None:
+    """What `keep_secret` was told is on no line; an empty one masks nothing."""
+    stream = configured()
+    redaction.keep_secret(["the-urls-secret", ""])
+    structlog.get_logger("any").info("GET /blocks/a?key=the-urls-secret")
+    [line] = read(stream)
+    assert line["event"] == "GET /blocks/a?key=[secret]"
+
+
+@pytest.mark.parametrize("level, seen", [("debug", 4), ("info", 3), ("warning", 2), ("error", 1)])
+def test_the_level_is_the_least_that_is_written(level: str, seen: int) -> None:
+    """For structlog and for the standard library."""
+    stream = configured("json", level)
+    for log in (structlog.get_logger("x"), logging.getLogger("x")):
+        log.debug("d")
+        log.info("i")
+        log.warning("w")
+        log.error("e")
+    assert len(read(stream)) == 2 * seen
+
+
+def test_talkative_libraries_speak_from_warnings_on() -> None:
+    """uvicorn's and httpx's lines at INFO hold URLs: they are not written."""
+    stream = configured()
+    for name in logs.NOISY:
+        logging.getLogger(name).info("GET http://x/?key=secret")
+        logging.getLogger(name).warning("watch out")
+    assert {line["event"] for line in read(stream)} == {"watch out"}
+
+
+def test_a_muted_logger_says_nothing() -> None:
+    """`vertexkit trigger` shows an author's lines alone."""
+    stream = configured("json", "info", mute=("vertexkit",))
+    structlog.get_logger("vertexkit").error("ours")
+    structlog.get_logger("vertexkit.block").info("theirs")
+    structlog.get_logger().info("anybody's")
+    assert [line["event"] for line in read(stream)] == ["theirs", "anybody's"]
+
+
+def test_the_form_follows_the_terminal() -> None:
+    """`auto`: JSON where nobody watches; a stream that is a terminal gets lines for people."""
+
+    class Terminal(io.BytesIO):
+        def isatty(self) -> bool:
+            return True
+
+    assert read(configured("auto")) == []
+    assert not logs.readable("auto", io.BytesIO())
+    assert logs.readable("auto", Terminal())
+    assert logs.readable("console", io.BytesIO())
+    stream = configured("console")
+    structlog.get_logger("x").info("greeted", name="Аня")
+    assert "greeted" in stream.getvalue().decode()
+    assert "{" not in stream.getvalue().decode()
+
+
+async def test_lines_of_a_moment_are_written_together() -> None:
+    """On the event loop a line waits for others; a warning takes all that wait with it."""
+    writes: list[bytes] = []
+
+    class Stream(io.BytesIO):
+        def write(self, data: Any) -> int:
+            writes.append(bytes(data))
+            return len(data)
+
+    writer = logs.LineWriter(Stream())
+    writer.write(b"one")
+    writer.write(b"two")
+    assert writes == []
+    writer.write_now(b"three")
+    assert writes == [b"one\ntwo\nthree\n"]
+    writer.write(b"four")
+    writer.flush()
+    writer.flush()
+    assert writes[1:] == [b"four\n"]
+
+
+async def test_lines_for_people_do_not_wait() -> None:
+    """Who watches wants to see them in their order among what is printed otherwise."""
+    stream = io.BytesIO()
+    logs.LineWriter(stream, at_once=True).write(b"one")
+    assert stream.getvalue() == b"one\n"
+
+
+def test_setting_up_twice_writes_once() -> None:
+    """The second call replaces the first: no line is doubled."""
+    configured()
+    stream = configured()
+    logging.getLogger("mine").info("once")
+    assert len(read(stream)) == 1
+
+
+def test_a_line_that_cannot_be_made_raises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong format in a foreign library must not break what it logs about."""
+    stream = configured()
+    record = logging.LogRecord("mine", logging.WARNING, "mine.py", 1, "%d", ("text",), None)
+    [ours] = [each for each in logging.getLogger().handlers if isinstance(each, logs._Handler)]
+    ours.handle(record)
+    assert stream.getvalue() == b""
+    assert "TypeError" in capsys.readouterr().err

@@ -1,0 +1,276 @@
+"""Spans: what a call led to, joined from the caller to the services that its handler asks."""
+
+import asyncio
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import structlog
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+
+from vertexkit import App, Context, http_client
+from vertexkit.execution import Execution
+from vertexkit.journal.shared import encoding
+from vertexkit.telemetry import logs, tracing
+from vertexkit.telemetry.otel import OpenTelemetry
+from vertexkit.testing import FakeDialog
+from vertexkit.token import Token
+
+CALLER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE = int(CALLER.split("-")[1], 16)
+
+
+class Recorded:
+    """The spans that have ended."""
+
+    def __init__(self, exporter: InMemorySpanExporter) -> None:
+        self._exporter = exporter
+
+    @property
+    def all(self) -> list[ReadableSpan]:
+        return list(self._exporter.get_finished_spans())
+
+    def one(self, name: str) -> Any:
+        [found] = [each for each in self.all if each.name == name]
+        return found
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """Spans are recorded, as by a provider that an author has set up."""
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    monkeypatch.setattr(tracing, "_tracing", OpenTelemetry(provider))
+    return Recorded(exporter)
+
+
+@pytest.fixture
+def app() -> App:
+    app = App()
+
+    @app.block("talk")
+    async def talk(ctx: Context, end: str = "") -> str:
+        await ctx.send_message("Раз")
+        if end:
+            raise ValueError(end)
+        return "done"
+
+    return app
+
+
+async def call(app: App, traceparent: str = "", **inputs: Any) -> Any:
+    """Let the platform call the block, with this header."""
+    async with FakeDialog(app) as dialog:
+        inner = dialog._asgi
+        assert inner is not None
+
+        async def with_header(scope: Any, receive: Any, send: Any) -> None:
+            scope["headers"] += [(b"traceparent", traceparent.encode())] if traceparent else []
+            await inner(scope, receive, send)
+
+        dialog._asgi = with_header
+        return await dialog.run("talk", **inputs)
+
+
+async def test_a_call_is_one_trace_from_the_caller_to_the_platform(
+    app: App, recorded: Recorded
+) -> None:
+    """Call, execution, handler and each request hang together, below the caller's own span."""
+    run = await call(app, CALLER)
+    answered, execution = recorded.one("call talk"), recorded.one("execution talk")
+    handler = recorded.one("handler talk")
+    message = recorded.one("POST /vertex/v1/dialog/send_message")
+    completion = recorded.one("POST /vertex/v1/complete")
+    assert {each.context.trace_id for each in recorded.all} == {TRACE}
+    assert format(answered.parent.span_id, "016x") == CALLER.split("-")[2]
+    assert execution.parent.span_id == answered.context.span_id
+    assert handler.parent.span_id == execution.context.span_id
+    assert message.parent.span_id == handler.context.span_id
+    assert completion.parent.span_id == execution.context.span_id
+    assert [answered.kind, execution.kind] == [SpanKind.SERVER, SpanKind.CONSUMER]
+    assert [handler.kind, message.kind] == [SpanKind.INTERNAL, SpanKind.CLIENT]
+    assert answered.attributes["vertexkit.execution"] == run.execution
+    assert execution.attributes["vertexkit.execution"] == run.execution
+    assert execution.attributes["vertexkit.outcome"] == "completed"
+    assert execution.attributes["vertexkit.dialog"] > 0
+    assert message.attributes == {
+        "url.path": "/vertex/v1/dialog/send_message",
+        "http.response.status_code": 200,
+    }
+
+
+@pytest.mark.parametrize("header", ["", "nonsense", "00-0-0-01"])
+async def test_without_a_callers_span_each_call_is_a_trace(
+    app: App, recorded: Recorded, header: str
+) -> None:
+    """A header that is none, or none at all, begins a trace; two calls are two."""
+    await call(app, header)
+    await call(app, header)
+    roots = [each for each in recorded.all if each.name == "call talk"]
+    assert [each.parent for each in roots] == [None, None]
+    traces = {each.context.trace_id for each in recorded.all if each.context}
+    assert len(traces) == 2
+    assert len(recorded.all) == 10
+
+
+async def test_a_failed_handler_leaves_its_errors_name_only(app: App, recorded: Recorded) -> None:
+    """The span is marked as failed; the exception's text, which may hold anything, is not in it."""
+    await call(app, end="s3cret")
+    handler = recorded.one("handler talk")
+    assert handler.status.status_code is StatusCode.ERROR
+    assert handler.status.description == "ValueError"
+    assert recorded.one("execution talk").attributes["vertexkit.code"] == "internal"
+    assert not [each for each in recorded.all if "s3cret" in each.to_json()]
+    assert not handler.events
+
+
+async def test_a_stranger_begins_no_span(app: App, recorded: Recorded) -> None:
+    """A call without the URL's secret is answered, and recorded nowhere."""
+    async with FakeDialog(app, url_secrets="sesame") as dialog:
+        status, _ = await dialog.post("/blocks/talk", {"token": "t"})
+    assert status == 404
+    assert not recorded.all
+
+
+async def test_the_authors_own_calls_carry_it_on(recorded: Recorded) -> None:
+    """A request through `vertexkit.http_client` has the handler's span, unless it has its own."""
+    seen: list[str | None] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("traceparent"))
+        return httpx.Response(200)
+
+    app = App()
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        async with http_client(transport=httpx.MockTransport(answer)) as http:
+            await http.get("http://rates.test/")
+            await http.get("http://rates.test/", headers={"traceparent": CALLER})
+
+    await call(app)
+    context = recorded.one("handler talk").context
+    carried, own = seen
+    assert (carried or "").startswith(f"00-{context.trace_id:032x}-{context.span_id:016x}-")
+    assert own == CALLER
+
+
+async def test_log_lines_join_the_trace(app: App, recorded: Recorded) -> None:
+    """A line that is written inside a span has its ids; one outside of any has none."""
+    event: dict[str, Any] = {"event": "greeted"}
+    with tracing.span("handler", "talk"):
+        inside = logs._add_execution(None, "info", dict(event))
+    handler = recorded.one("handler talk")
+    assert inside == event | {
+        "trace_id": format(handler.context.trace_id, "032x"),
+        "span_id": format(handler.context.span_id, "016x"),
+    }
+    assert logs._add_execution(None, "info", dict(event)) == event
+
+
+async def test_a_cancelled_handler_has_not_failed(recorded: Recorded) -> None:
+    """Who is cancelled has made no error."""
+
+    async def wait() -> None:
+        with tracing.span("handler", "talk"):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert recorded.one("handler talk").status.status_code is StatusCode.UNSET
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+async def test_the_trace_waits_in_the_journal(
+    app: App, recorded: Recorded, tmp_path: Path, size: int
+) -> None:
+    """Also a call that is read from the file again goes on with its trace, at any worker."""
+    async with FakeDialog(app, journal=f"sqlite:{tmp_path}/journal.db") as dialog:
+        await dialog.run("talk", end="x" * size)
+    assert len({each.context.trace_id for each in recorded.all if each.context}) == 1
+    execution = Execution("e", "talk", Token("t"), {}, b"", 0.0, CALLER)
+    assert encoding.to_execution(encoding.from_execution(execution)).trace == CALLER
+
+
+SERVE = """
+import sys
+from vertexkit import App, Context
+from vertexkit.settings import Settings
+{setup}
+app = App(settings=Settings.of(platform_url="http://127.0.0.1:9/api", journal="memory:"))
+
+@app.block("talk")
+async def talk(ctx: Context) -> None:
+    pass
+
+import asyncio
+
+async def main():
+    asked = asyncio.Queue()
+    up = asyncio.Event()
+    async def send(message):
+        up.set()
+    asked.put_nowait({{"type": "lifespan.startup"}})
+    life = asyncio.create_task(app({{"type": "lifespan"}}, asked.get, send))
+    await up.wait()
+    from vertexkit.telemetry import tracing
+    print("on" if tracing._tracing else "off", "opentelemetry" in sys.modules)
+    asked.put_nowait({{"type": "lifespan.shutdown"}})
+    await life
+
+asyncio.run(main())
+"""
+OWN = """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+trace.set_tracer_provider(TracerProvider())
+"""
+
+
+@pytest.mark.parametrize(
+    "setup, variables, said",
+    [
+        ("", {}, "off False"),
+        ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
+        (OWN, {}, "on True"),
+        (OWN, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
+        ("import opentelemetry.sdk.trace", {}, "off True"),
+        (
+            "sys.modules['opentelemetry'] = None",
+            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
+            "off True",
+        ),
+    ],
+)
+def test_it_is_on_where_somebody_wants_it(setup: str, variables: dict[str, str], said: str) -> None:
+    """The library is imported only where an author or the environment has set it up."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+    done = subprocess.run(
+        [sys.executable, "-c", SERVE.format(setup=setup)],
+        env=environment | variables,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=50,
+        check=True,
+    )
+    assert said in done.stdout.splitlines()
+
+
+async def test_without_it_nothing_is_made(app: App) -> None:
+    """Where nobody has set it up a span is one and the same empty context."""
+    structlog.configure(processors=[structlog.testing.LogCapture()])
+    assert tracing._tracing is None
+    assert tracing.span("handler", "talk") is tracing.span("call", "talk", "server", parent=CALLER)
+    assert tracing.carried() == ""
+    run = await call(app, CALLER)
+    assert run.ok

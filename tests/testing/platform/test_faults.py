@@ -1,0 +1,268 @@
+"""The fake platform goes wrong when it is ordered to."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.testing.caller import COMPLETE, SEND, Caller, Raw
+from vertexkit.testing.platform.app import ConnectionCut, FakePlatform
+
+
+async def test_a_lost_answer_excuses_the_second_complete(
+    platform: FakePlatform, caller: Caller
+) -> None:
+    """A complete whose answer was lost is processed; repeating it is 403 and no violation."""
+    token = platform.issue()
+    platform.fail("complete", kind="lost")
+    with pytest.raises(ConnectionCut) as caught:
+        await caller.complete(token, {"n": 1})
+    assert caught.value.processed
+    assert (await caller.complete(token, {"n": 1})).status_code == 403
+    lost, refused = platform.ledger
+    assert (lost.status, lost.processed, lost.delivered, lost.fault) == (None, True, False, "lost")
+    assert (refused.status, refused.processed) == (403, False)
+    platform.check()
+
+
+async def test_a_message_after_a_lost_complete_is_still_a_violation(
+    platform: FakePlatform, caller: Caller
+) -> None:
+    """The excuse is for complete alone: nothing is said after it was tried."""
+    token = platform.issue()
+    platform.fail("complete", kind="lost")
+    with pytest.raises(ConnectionCut):
+        await caller.complete(token)
+    assert (await caller.send(token)).status_code == 403
+    assert platform.violations
+
+
+async def test_a_caller_that_gave_up_may_go_on(platform: FakePlatform, caller: Caller) -> None:
+    """A request given up by its caller is over: it is processed, and no later one collides."""
+    token = platform.issue()
+    reached, released, went_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def go_on(token: str, data: Any) -> None:
+        reached.set()
+        await released.wait()
+        went_on.set()
+
+    platform.call_during_complete = go_on
+    completing = asyncio.create_task(caller.complete(token))
+    await reached.wait()
+    completing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await completing
+    assert platform.ledger[0].processed
+    assert (platform.ledger[0].status, platform.ledger[0].delivered) == (None, False)
+    assert (await caller.complete(token)).status_code == 403
+    released.set()
+    await went_on.wait()
+    platform.check()
+
+
+async def test_a_caller_that_just_hung_up_is_noticed_in_time() -> None:
+    """The next request does not collide with one whose caller hung up a moment earlier."""
+    platform = FakePlatform()
+    token = platform.issue()
+    platform.fail("send_message", kind="slow", seconds=600)
+    arrived = asyncio.Event()
+    platform.subscribe(lambda entry: arrived.set(), arrivals=True)
+    slow = Raw(platform, SEND, {"token": token, "text": "a", "typing": True})
+    answering = asyncio.create_task(slow.answer())
+    await arrived.wait()
+    slow.inbox.put_nowait({"type": "http.disconnect"})
+    completed = Raw(platform, COMPLETE, {"token": token, "data": None})
+    await completed.answer()
+    await answering
+    assert slow.outbox == []
+    assert completed.outbox[0]["status"] == 204
+    platform.check()
+
+
+async def test_a_cut_connection_processes_nothing(platform: FakePlatform, caller: Caller) -> None:
+    """Cut before it was read, a message is not in the dialog; sent again it is, once."""
+    token = platform.issue()
+    platform.fail("send_message", kind="cut")
+    with pytest.raises(ConnectionCut) as caught:
+        await caller.send(token)
+    assert not caught.value.processed
+    assert (await caller.send(token)).status_code == 200
+    assert [entry.processed for entry in platform.ledger] == [False, True]
+    assert len(platform.visit(token).messages) == 1
+    platform.check()
+
+
+@pytest.mark.parametrize("method, path", [("send_message", SEND), ("complete", COMPLETE)])
+async def test_half_an_answer(platform: FakePlatform, method: str, path: str) -> None:
+    """A success that begins, announces its length, and breaks off in the middle of the body."""
+    token = platform.issue()
+    platform.fail(method, kind="half")
+    form = {"text": "a", "typing": True} if method == "send_message" else {"data": None}
+    raw = Raw(platform, path, {"token": token, **form})
+    with pytest.raises(ConnectionCut) as caught:
+        await raw.answer()
+    start, half = raw.outbox
+    assert caught.value.processed
+    assert start["status"] == 200
+    assert 0 < len(half["body"]) < int(dict(start["headers"])[b"content-length"])
+    assert half["more_body"]
+    platform.check()
+
+
+async def test_garbage_is_a_success_that_nobody_can_read(
+    platform: FakePlatform, caller: Caller
+) -> None:
+    """Processed, and answered 200 with HTML."""
+    token = platform.issue()
+    platform.fail("send_message", kind="garbage")
+    answer = await caller.send(token)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert answer.text.startswith("<!DOCTYPE html>")
+    assert len(platform.visit(token).messages) == 1
+    platform.check()
+
+
+async def test_garbage_does_not_hide_a_refusal(platform: FakePlatform, caller: Caller) -> None:
+    """A dialog that is gone is gone, whatever page comes with the 403."""
+    token = platform.issue()
+    platform.dialog(token).deleted = True
+    platform.fail("send_message", kind="garbage")
+    answer = await caller.send(token)
+    assert answer.status_code == 403
+    assert answer.text.startswith("<!DOCTYPE html>")
+
+
+async def test_slow_answers_by_the_clock(platform: FakePlatform, caller: Caller) -> None:
+    """A slow answer is processed at once and given after its seconds of the clock."""
+    token = platform.issue()
+    platform.fail("send_message", kind="slow", seconds=40)
+    before = platform.clock.now()
+    assert (await caller.send(token)).status_code == 200
+    assert 40 <= platform.clock.now() - before < 45
+    assert platform.visit(token).messages[0].at < before + 5
+    platform.check()
+
+
+async def test_a_dialog_that_is_gone_refuses_everything(
+    platform: FakePlatform, caller: Caller
+) -> None:
+    """From the ordered request on all is 403, without a violation: the caller could not know."""
+    token = platform.issue()
+    platform.fail("send_message", kind="gone", after=1)
+    assert (await caller.send(token)).status_code == 200
+    assert (await caller.send(token)).status_code == 403
+    assert (await caller.send(token)).status_code == 403
+    assert (await caller.complete(token)).status_code == 403
+    assert platform.dialog(token).state == "gone"
+    platform.check()
+
+
+async def test_ordered_statuses_with_their_headers_and_bodies(
+    platform: FakePlatform, caller: Caller
+) -> None:
+    """A status is answered as ordered and nothing is processed; then all goes on as before."""
+    token = platform.issue()
+    platform.fail("send_message", status=429, retry_after=2)
+    platform.fail("send_message", status=503, retry_after="Wed, 21 Oct 2026 07:28:00 GMT", times=2)
+    platform.fail("send_message", status=403, body="<html>no</html>")
+    platform.fail("send_message", status=500, body={"error": "да"})
+    platform.fail("send_message", status=307)
+    answers = [await caller.send(token) for _ in range(7)]
+    assert [answer.status_code for answer in answers] == [429, 503, 503, 403, 500, 307, 200]
+    assert answers[0].headers["retry-after"] == "2"
+    assert answers[1].headers["retry-after"] == "Wed, 21 Oct 2026 07:28:00 GMT"
+    assert answers[3].headers["content-type"].startswith("text/html")
+    assert answers[4].json() == {"error": "да"}
+    assert answers[5].headers["location"].startswith("https://elsewhere.invalid")
+    assert [m.message_id for m in platform.visit(token).messages] == [1]
+    platform.check()
+
+
+async def test_a_gateways_error_after_the_deed(platform: FakePlatform, caller: Caller) -> None:
+    """Lost with a status: the platform did it, and something before it answered 504."""
+    token = platform.issue()
+    platform.fail("complete", kind="lost", status=504)
+    assert (await caller.complete(token)).status_code == 504
+    assert platform.visit(token).state == "completed"
+    assert (await caller.complete(token)).status_code == 403
+    platform.check()
+
+
+async def test_faults_are_used_up_in_order_and_per_method(
+    platform: FakePlatform, caller: Caller
+) -> None:
+    """`after` lets requests pass, `times` repeats, and one method's faults spare the other."""
+    token = platform.issue()
+    platform.fail("send_message", status=500, after=2, times=2)
+    platform.fail("send_message", status=502, after=1)
+    platform.fail("complete", status=501)
+    sends = [(await caller.send(token)).status_code for _ in range(7)]
+    assert sends == [200, 200, 500, 500, 200, 502, 200]
+    assert [(await caller.complete(token)).status_code for _ in range(2)] == [501, 204]
+    platform.check()
+
+
+async def test_a_wrong_request_uses_no_fault_up(platform: FakePlatform, caller: Caller) -> None:
+    """Faults wait for requests that would have been answered."""
+    platform.fail("complete", status=503)
+    await caller.http.post(COMPLETE, json={})
+    assert (await caller.complete(platform.issue())).status_code == 503
+
+
+async def test_an_unused_fault_fails_the_check(platform: FakePlatform) -> None:
+    """A test that orders a fault which never happens proves nothing, unless it says so."""
+    platform.fail("send_message", kind="lost", times=2)
+    with pytest.raises(AssertionError, match="lost on send_message, 2 more"):
+        platform.check()
+    platform.check(allow_unused=True)
+
+
+@pytest.mark.parametrize(
+    "order, says",
+    [
+        ({"method": "send", "status": 500}, "complete, send_message"),
+        ({"method": "complete", "kind": "explode"}, "cut, garbage, gone, half, lost, slow"),
+        ({"method": "complete"}, "say what goes wrong"),
+        ({"method": "complete", "status": 99}, "within 200 and 599"),
+        ({"method": "complete", "status": 500, "kind": "cut"}, "has no status"),
+        ({"method": "complete", "kind": "cut", "retry_after": 1}, "needs a status"),
+        ({"method": "complete", "kind": "cut", "body": "x"}, "needs a status"),
+        ({"method": "complete", "kind": "cut", "seconds": 1}, "seconds are for"),
+        ({"method": "complete", "status": 500, "times": 0}, "1 or more"),
+        ({"method": "complete", "status": 500, "after": -1}, "0 or more"),
+    ],
+)
+def test_an_order_that_cannot_be_is_refused(order: dict[str, Any], says: str) -> None:
+    """A wrong name or combination is a ValueError that names the choices."""
+    with pytest.raises(ValueError, match=says):
+        FakePlatform().fail(**order)
+
+
+async def test_chaos_is_repeatable() -> None:
+    """Random faults follow the seed: the same story each time, another with another seed."""
+
+    async def story(seed: int) -> list[int | None]:
+        platform = FakePlatform(seed=seed)
+        platform.chaos(0.5, ("cut", 503, 429))
+        token = platform.issue()
+        caller = Caller(platform)
+        async with caller.http:
+            for _ in range(40):
+                try:
+                    await caller.send(token)
+                except ConnectionCut:
+                    continue
+        platform.check()
+        return [entry.status for entry in platform.ledger]
+
+    first = await story(1)
+    assert first == await story(1) != await story(2)
+    assert {None, 200, 429, 503} == set(first)
+
+
+def test_chaos_checks_its_arguments() -> None:
+    """A rate beyond 1 or an unknown kind is a ValueError."""
+    for rate, kinds in ((1.5, ("cut",)), (0.5, ("explode",)), (0.5, (42,)), (0.5, ())):
+        with pytest.raises(ValueError, match=r"rate|kind|status"):
+            FakePlatform().chaos(rate, kinds)

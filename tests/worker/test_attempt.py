@@ -1,0 +1,219 @@
+"""One run of a handler: what is said of it, and what it leaves behind."""
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+import structlog
+
+from vertexkit import App, BlockFailed, Context, Message, Retry, SyncContext
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.clock import Clock
+from vertexkit.errors import ExecutionEnded
+from vertexkit.execution import Execution
+from vertexkit.failure import Failure
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.settings import Settings
+from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.token import Token
+from vertexkit.worker.attempt import Attempt
+
+
+async def test_a_failure_inside_a_task_group_is_that_failure() -> None:
+    """A group that holds one error is unwrapped: `BlockFailed` reaches the bot as it is."""
+    app = App()
+
+    async def part() -> None:
+        raise BlockFailed("no_rate", "There is no rate today.")
+
+    @app.block("group")
+    async def group(ctx: Context) -> None:
+        async with asyncio.TaskGroup() as outer:
+            outer.create_task(part())
+
+    run = await FakeDialog(app).run("group")
+    assert run.data["error"] == {"code": "no_rate", "message": "There is no rate today."}
+
+
+@pytest.mark.parametrize("completed", [False, True])
+async def test_an_author_s_exception_is_logged_with_its_traceback(completed: bool) -> None:
+    """The bot sees none of it, not even that it came; whoever reads the log sees all of it."""
+    app = App()
+
+    @app.block("block")
+    async def block(ctx: Context) -> None:
+        if completed:
+            await ctx.complete(None)
+        raise ZeroDivisionError("of the author's")
+
+    with structlog.testing.capture_logs() as lines:
+        run = await FakeDialog(app).run("block")
+    assert run.ok is completed
+    [line] = [line for line in lines if line["event"] == "handler_failed"]
+    assert line["log_level"] == "error"
+    assert isinstance(line["exc_info"], ZeroDivisionError)
+    assert line["exc_info"].__traceback__ is not None
+
+
+async def test_inputs_that_fit_no_more_fail_the_block() -> None:
+    """Accepted by an older version of the block: completed as failed, and nobody has to look."""
+    app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
+
+    @app.block("block")
+    async def block(ctx: Context, added_since: int) -> None: ...
+
+    token = platform.issue("block")
+    await journal.accept(Execution("01e", "block", Token(token), {}, b"", 0.0), 10)
+    settings = Settings.of(platform_url="http://p/api")
+    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+        over = asyncio.Event()
+        service.events.subscribe(lambda each: over.set() if each.name == "settled" else None)
+        await over.wait()
+    [completion] = platform.visit(token).completions
+    assert completion.data is not None
+    assert completion.data["error"]["code"] == "invalid_input"
+    record = await journal.find("01e")
+    assert record is not None
+    assert record.outcome is not None
+    assert record.outcome.ending == "completed"
+
+
+async def test_the_hook_is_asked_where_the_dialog_can_be_reached() -> None:
+    """After a timeout it may speak; after a 403 there is nobody to speak to, so it is not asked."""
+    asked: list[str] = []
+
+    async def hook(ctx: Context, failure: Failure) -> None:
+        asked.append(failure.code)
+        await ctx.send_message("sorry")
+
+    app = App(on_failure=hook)
+
+    @app.block("hangs", timeout=0.2)
+    async def hangs(ctx: Context) -> None:
+        await asyncio.Event().wait()
+
+    @app.block("talks")
+    async def talks(ctx: Context) -> None:
+        await ctx.send_message("hello")
+
+    dialog = FakeDialog(app)
+    async with dialog:
+        assert (await dialog.run("hangs")).messages == ["sorry"]
+        dialog.platform.fail("send_message", status=403)
+        gone = await dialog.run("talks")
+    assert (gone.messages, gone.data["error"]["code"]) == ([], "gone")
+    assert asked == ["timeout"]
+
+
+async def test_the_hook_s_words_are_not_taken_for_the_handler_s() -> None:
+    """What the handler had said in an earlier attempt does not swallow what the hook says."""
+
+    async def hook(ctx: Context, failure: Failure) -> None:
+        await ctx.send_message("sorry")
+
+    app = App(on_failure=hook)
+
+    @app.block("block", attempts=2)
+    async def block(ctx: Context) -> None:
+        if ctx.attempt == 2:
+            raise Retry(after=1)
+        await ctx.send_message("begun")
+        raise Retry(after=1)
+
+    run = await FakeDialog(app).run("block")
+    assert run.messages == ["begun", "sorry"]
+
+
+async def test_what_the_hook_did_not_await_lands_first() -> None:
+    """A last message still on its way arrives before the completion; none comes after it."""
+    dialog: FakeDialog
+    arrived = asyncio.Event()
+    left: list[asyncio.Task[Message]] = []
+
+    async def hook(ctx: Context, failure: Failure) -> None:
+        left.append(asyncio.create_task(ctx.send_message("sorry")))
+        await arrived.wait()
+        left.append(asyncio.create_task(ctx.send_message("late")))
+        await asyncio.sleep(0)
+
+    app = App(on_failure=hook)
+
+    @app.block("block")
+    async def block(ctx: Context) -> None:
+        raise BlockFailed("no", "No.")
+
+    dialog = FakeDialog(app)
+    dialog.platform.fail("send_message", kind="slow", seconds=5)
+    dialog.platform.subscribe(lambda _: arrived.set(), arrivals=True)
+    run = await dialog.run("block")
+    said, late = await asyncio.gather(*left, return_exceptions=True)
+    assert isinstance(said, Message)
+    assert isinstance(late, ExecutionEnded)
+    assert run.messages == ["sorry"]
+    dialog.platform.check()
+
+
+async def test_a_dialog_does_not_wait_for_a_thread() -> None:
+    """A thread cannot be cancelled, so it gets no time for cleaning up: the block ends at once."""
+    app = App()
+    go_on = threading.Event()
+
+    @app.block("thread", timeout=0.2)
+    def thread(ctx: SyncContext) -> None:
+        go_on.wait()
+
+    dialog = FakeDialog(app, cleanup=3600, patience=10)
+    try:
+        run = await dialog.run("thread")
+    finally:
+        go_on.set()
+    assert run.data["error"]["code"] == "timeout"
+
+
+async def test_what_an_abandoned_handler_raises_is_nobody_s_business() -> None:
+    """It was told that it was left behind: asyncio does not complain of its error later."""
+    app = App()
+    go_on = asyncio.Event()
+    complaints: list[dict[str, Any]] = []
+    ended = asyncio.Event()
+
+    @app.block("stubborn", timeout=0.2)
+    async def stubborn(ctx: Context) -> None:
+        try:
+            while not go_on.is_set():
+                try:
+                    await go_on.wait()
+                except asyncio.CancelledError:
+                    continue
+            raise ValueError("late")
+        finally:
+            ended.set()
+
+    asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+    run = await FakeDialog(app, cleanup=0.05).run("stubborn")
+    assert "abandoned" in run.events
+    go_on.set()
+    await ended.wait()
+    await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_run_is_gone_before_its_deadline() -> None:
+    """Its timer is cancelled: nothing keeps a finished run in memory until its time is over."""
+    app = App()
+
+    @app.block("block", timeout=86_400)
+    async def block(ctx: Context) -> None: ...
+
+    def attempts() -> set[int]:
+        gc.collect()
+        return {id(each) for each in gc.get_objects() if isinstance(each, Attempt)}
+
+    before = attempts()  # of other tests: threads that nobody could stop
+    async with FakeDialog(app) as dialog:
+        for _ in range(3):
+            assert (await dialog.run("block")).ok
+        assert attempts() <= before

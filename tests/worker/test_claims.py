@@ -1,0 +1,208 @@
+"""Claims: whoever waits is taken as soon as there is room."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import pytest
+
+from vertexkit import App, Context
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.clock import Clock
+from vertexkit.execution import Execution, Result
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Lease
+from vertexkit.service import Service
+from vertexkit.settings import Settings
+from vertexkit.telemetry.events import Event
+from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.token import Token
+
+FIXED = Result(b'{"fixed":true}')
+
+
+class Hand(Clock):
+    """A clock whose time a test sets by hand; leases go by it."""
+
+    time = 0.0
+
+    def now(self) -> float:
+        return self.time
+
+
+class Watched(MemoryJournal):
+    """A journal that tells when it has been asked for work."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock, lease=30.0)
+        self.asked = asyncio.Event()
+
+    async def claim(
+        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+    ) -> list[Lease]:
+        claimed = await super().claim(worker, room, limit, early=early)
+        self.asked.set()
+        return claimed
+
+
+@asynccontextmanager
+async def serving(
+    app: App, journal: MemoryJournal, platform: FakePlatform, **options: object
+) -> AsyncIterator[Service]:
+    """The app at work over this journal."""
+    settings = Settings.of(**{"platform_url": "http://p/api", "lease": 3600, **options})
+    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+        yield service
+
+
+async def accept(journal: MemoryJournal, platform: FakePlatform, block: str, name: str) -> str:
+    """An execution as the inbox makes it; gives its token."""
+    token = platform.issue(block)
+    await journal.accept(Execution(name, block, Token(token), {}, b"", 0.0), 10)
+    return token
+
+
+async def fixed_elsewhere(journal: MemoryJournal, block: str) -> None:
+    """Another worker ran the handler and fixed the result, then left it to the next one."""
+    await journal.open(lambda: None)
+    [lease] = await journal.claim("another", {block: 1}, 1)
+    await journal.conclude(lease, FIXED)
+    await journal.release(lease, 0.0)
+
+
+def settled(service: Service, number: int) -> asyncio.Event:
+    """An event that is set when so many executions are settled."""
+    over, names = asyncio.Event(), set[str]()
+
+    def hear(event: Event) -> None:
+        if event.name == "settled":
+            names.add(event.execution)
+            if len(names) == number:
+                over.set()
+
+    service.events.subscribe(hear)
+    return over
+
+
+async def test_a_connection_that_a_completion_held_is_handed_on() -> None:
+    """Who waits because all connections are taken starts when one is free, whoever had it."""
+    app = App()
+
+    @app.block("block")
+    async def block(ctx: Context) -> None: ...
+
+    dialog = FakeDialog(app, connections=1, lease=3600)
+    dialog.platform.fail("complete", kind="slow", seconds=5)
+    async with dialog:
+        arrived = asyncio.Event()
+        dialog.platform.subscribe(lambda _: arrived.set(), arrivals=True)
+        first = asyncio.create_task(dialog.run("block"))
+        await arrived.wait()
+        second = asyncio.create_task(dialog.run("block"))
+        assert (await first).ok
+        assert (await second).ok
+    assert len(dialog.platform.ledger) == 2
+
+
+async def test_handlers_that_do_not_speak_need_no_connection() -> None:
+    """One connection and two handlers that wait for each other: both are started."""
+    app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
+    inside = 0
+    both = asyncio.Event()
+
+    @app.block("block")
+    async def block(ctx: Context) -> None:
+        nonlocal inside
+        inside += 1
+        if inside == 2:
+            both.set()
+        await both.wait()
+
+    tokens = [await accept(journal, platform, "block", name) for name in ("one", "two")]
+    async with serving(app, journal, platform, connections=1) as service:
+        await settled(service, 2).wait()
+    assert all(platform.visit(token).completions for token in tokens)
+
+
+@pytest.mark.parametrize("survives, ran", [(False, ["one", "two"]), (True, ["one"])])
+async def test_what_waits_at_the_end(survives: bool, ran: list[str]) -> None:
+    """In the grace period a journal that ends with the process is emptied, handler by handler.
+
+    What another process will find in its journal is left to that one.
+    """
+    app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
+    journal.survives = survives
+    begun, go_on = asyncio.Event(), asyncio.Event()
+    names: list[str] = []
+
+    @app.block("block", concurrency=1)
+    async def block(ctx: Context) -> None:
+        names.append(ctx.execution_id)
+        begun.set()
+        await go_on.wait()
+
+    for name in ("one", "two"):
+        await accept(journal, platform, "block", name)
+    async with serving(app, journal, platform, grace=30):
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.01, go_on.set)
+    assert names == ran
+    record = await journal.find("two")
+    assert record is not None
+    assert record.phase == ("waiting" if survives else "settled")
+
+
+async def test_a_completion_taken_over_takes_no_handler_s_place() -> None:
+    """One place for handlers: it is free while and after an old result is sent."""
+    app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
+
+    @app.block("block", concurrency=1)
+    async def block(ctx: Context) -> str:
+        return "handled"
+
+    old = await accept(journal, platform, "block", "old")
+    await fixed_elsewhere(journal, "block")
+    async with serving(app, journal, platform, concurrency=1) as service:
+        await settled(service, 1).wait()
+        new = await accept(journal, platform, "block", "new")
+        await settled(service, 1).wait()
+    assert platform.visit(old).completions[0].data == {"fixed": True}
+    assert platform.visit(new).completions[0].data == {"result": "handled"}
+
+
+async def test_a_result_outlives_its_block() -> None:
+    """A block taken out of the app: what it had come to is sent, and the others go on."""
+    app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
+
+    @app.block("kept")
+    async def kept(ctx: Context) -> None: ...
+
+    old = await accept(journal, platform, "dropped", "old")
+    await fixed_elsewhere(journal, "dropped")
+    new = await accept(journal, platform, "kept", "new")
+    async with serving(app, journal, platform) as service:
+        await settled(service, 2).wait()
+    assert platform.visit(old).completions[0].data == {"fixed": True}
+    assert platform.visit(new).completions
+
+
+async def test_a_worker_that_died_is_replaced() -> None:
+    """An idle process notices that another one's lease has run out, and runs it again."""
+    app, platform, hand = App(), FakePlatform(), Hand()
+    journal = Watched(hand)
+
+    @app.block("block")
+    async def block(ctx: Context) -> int:
+        return ctx.attempt
+
+    token = await accept(journal, platform, "block", "one")
+    await journal.open(lambda: None)
+    assert await journal.claim("a worker that dies", {"block": 1}, 1)
+    journal.asked.clear()
+    async with serving(app, journal, platform, lease=0.03) as service:
+        over = settled(service, 1)
+        await journal.asked.wait()  # the first claim of a start finds nothing
+        assert service.dispatcher.active == 0
+        hand.time = 31.0
+        await over.wait()
+    assert platform.visit(token).completions[0].data == {"result": 2}

@@ -1,0 +1,224 @@
+"""Executions whose worker died: what the next one does with them."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import structlog
+
+from vertexkit import App, Context, Failure, Retry
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.errors import DefinitionError
+from vertexkit.execution import Ending, Execution
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Record
+from vertexkit.settings import Settings
+from vertexkit.testing import FakePlatform, VirtualClock
+from vertexkit.token import Token
+
+LEASE = 30.0
+CALL = "01e"
+
+
+class Aftermath:
+    """A journal in which a dead worker left one execution, and an app that takes it up.
+
+    Args:
+        deaths: workers that died on it, one after the other.
+        block: whose execution it is.
+    """
+
+    def __init__(self, deaths: int, block: str = "work") -> None:
+        self.clock = VirtualClock()
+        self.platform = FakePlatform(clock=self.clock)
+        self.token = self.platform.issue(block)
+        self.journal = MemoryJournal(self.clock, LEASE)
+        self.journal.survives = True
+        self._deaths, self._block = deaths, block
+
+    async def take_up(self, app: App, **settings: Any) -> Record:
+        """Serve the app until the execution is settled; gives its record."""
+        await self.journal.accept(Execution(CALL, self._block, Token(self.token), {}, b"", 0.0), 10)
+        for _ in range(self._deaths):
+            assert await self.journal.claim("dead", {self._block: 1}, 1)
+            self.clock.skip_to(self.clock.now() + LEASE + 1)
+        settled = asyncio.Event()
+        values = Settings.of(platform_url="http://p/api", **settings)
+        wire = AsgiWire(self.platform, self.clock)
+        async with app.started(
+            values, clock=self.clock, wire=wire, journal=self.journal
+        ) as service:
+            service.events.subscribe(lambda e: settled.set() if e.name == "settled" else None)
+            await settled.wait()
+        record = await self.journal.find(CALL)
+        assert record is not None
+        self.platform.check()
+        return record
+
+    @property
+    def data(self) -> Any:
+        """What the block was completed with."""
+        [completion] = self.platform.visit(self.token).completions
+        return completion.data
+
+
+async def test_a_handler_runs_again_unless_told_otherwise() -> None:
+    """The author sees in ctx.attempt that it is not the first run."""
+    app, left = App(), Aftermath(deaths=1)
+
+    @app.block("work")
+    async def work(ctx: Context) -> int:
+        return ctx.attempt
+
+    record = await left.take_up(app)
+    assert left.data == {"result": 2}
+    assert record.outcome is not None
+    assert record.outcome.ending is Ending.COMPLETED
+
+
+async def test_a_block_may_refuse_to_run_again() -> None:
+    """With on_crash="fail" its handler stays as it is: the block is completed as crashed."""
+    app, left = App(), Aftermath(deaths=1)
+    runs: list[int] = []
+
+    @app.block("work", on_crash="fail")
+    async def work(ctx: Context) -> None:
+        runs.append(ctx.attempt)
+
+    record = await left.take_up(app)
+    assert left.data["error"]["code"] == "crashed"
+    assert record.outcome is not None
+    assert (record.outcome.ending, record.outcome.code) == (Ending.COMPLETED, "crashed")
+    assert runs == []
+
+
+async def test_a_crash_that_is_not_run_again_has_its_last_word() -> None:
+    """The on_failure hook is asked, as for every other failure."""
+
+    async def sorry(ctx: Context, failure: Failure) -> dict[str, str]:
+        await ctx.send_message("Увы")
+        return {"sorry": failure.code}
+
+    app, left = App(on_failure=sorry), Aftermath(deaths=1)
+
+    @app.block("work", on_crash="fail")
+    async def work(ctx: Context) -> None: ...
+
+    await left.take_up(app)
+    assert left.data == {"sorry": "crashed"}
+    assert [message.text for message in left.platform.visit(left.token).messages] == ["Увы"]
+
+
+async def test_what_was_released_well_is_no_crash() -> None:
+    """With on_crash="fail" too a handler that asked for Retry runs again."""
+    app, left = App(), Aftermath(deaths=0)
+
+    @app.block("work", on_crash="fail")
+    async def work(ctx: Context) -> int:
+        if ctx.attempt == 1:
+            raise Retry(after=60)
+        return ctx.attempt
+
+    await left.take_up(app)
+    assert left.data == {"result": 2}
+
+
+async def test_a_block_that_kills_its_workers_is_parked() -> None:
+    """After its attempts it runs no more; the dialog goes on, and the reason is on record."""
+    app, left = App(), Aftermath(deaths=3)
+    runs: list[int] = []
+
+    @app.block("work", attempts=3)
+    async def work(ctx: Context) -> None:
+        runs.append(ctx.attempt)
+
+    with structlog.testing.capture_logs() as lines:
+        record = await left.take_up(app)
+    assert runs == []
+    assert left.data["error"]["code"] == "attempts"
+    assert record.outcome is not None
+    assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "attempts")
+    assert "3 runs" in record.outcome.reason
+    assert not record.kept
+    assert "parked" in [line["event"] for line in lines if line["log_level"] == "warning"]
+
+
+async def test_a_parked_dialog_may_be_left_alone() -> None:
+    """With on_park="leave" nothing is said to the platform, and an operator can try again."""
+    app, left = App(), Aftermath(deaths=2)
+
+    @app.block("work", attempts=2, on_park="leave")
+    async def work(ctx: Context) -> int:
+        return ctx.attempt
+
+    record = await left.take_up(app)
+    assert left.platform.ledger == []
+    assert record.kept
+    await left.journal.retry(CALL)
+    assert (await left.journal.find(CALL)) is not None
+    settled = asyncio.Event()
+    wire = AsgiWire(left.platform, left.clock)
+    async with app.started(
+        Settings.of(platform_url="http://p/api"), clock=left.clock, wire=wire, journal=left.journal
+    ) as service:
+        service.events.subscribe(lambda e: settled.set() if e.name == "settled" else None)
+        await settled.wait()
+    assert left.data == {"result": 1}
+
+
+async def test_an_execution_of_a_block_that_is_no_more_is_parked() -> None:
+    """An app that was deployed without a block lets the dialogs that wait for it go on."""
+    app, left = App(), Aftermath(deaths=0, block="old")
+
+    @app.block("new")
+    async def new(ctx: Context) -> None: ...
+
+    record = await left.take_up(app)
+    assert left.data["error"]["code"] == "unknown_block"
+    assert record.outcome is not None
+    assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "unknown_block")
+
+
+@pytest.mark.parametrize("on_crash, data", [("run", {"result": 2}), ("fail", "shutdown")])
+async def test_a_stopped_handler_is_left_only_if_it_may_run_again(on_crash: Any, data: Any) -> None:
+    """At the end of the process a block with on_crash="fail" is completed as failed instead."""
+    app, left = App(), Aftermath(deaths=0)
+    begun = asyncio.Event()
+
+    @app.block("work", on_crash=on_crash)
+    async def work(ctx: Context) -> int:
+        begun.set()
+        if ctx.attempt == 1:
+            await asyncio.Event().wait()
+        return ctx.attempt
+
+    await left.journal.accept(Execution(CALL, "work", Token(left.token), {}, b"", 0.0), 10)
+    settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
+    wire = AsgiWire(left.platform, left.clock)
+    async with app.started(settings, clock=left.clock, wire=wire, journal=left.journal):
+        await begun.wait()
+    if on_crash == "run":
+        settled = asyncio.Event()
+        async with app.started(
+            settings, clock=left.clock, wire=wire, journal=left.journal
+        ) as service:
+            service.events.subscribe(lambda e: settled.set() if e.name == "settled" else None)
+            await settled.wait()
+        assert left.data == data
+    else:
+        assert left.data["error"]["code"] == data
+
+
+def test_the_words_of_the_policies_are_checked() -> None:
+    """A policy that there is not, or a keyword, is refused at import with those that there are."""
+    app = App()
+
+    with pytest.raises(DefinitionError, match="on_crash has to be one of run, fail"):
+
+        @app.block("a", on_crash="retry")  # type: ignore[arg-type]
+        async def a(ctx: Context) -> None: ...
+
+    with pytest.raises(DefinitionError, match=r"there is no retries=.*on_crash"):
+
+        @app.block("b", retries=3)  # type: ignore[call-arg]
+        async def b(ctx: Context) -> None: ...

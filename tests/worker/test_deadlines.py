@@ -1,0 +1,111 @@
+"""A handler cannot outlive its time."""
+
+import asyncio
+import threading
+
+import pytest
+
+from vertexkit import App, Context, SyncContext
+from vertexkit.errors import ExecutionEnded
+from vertexkit.testing import FakeDialog
+
+
+@pytest.mark.parametrize("own, policy", [(30, 300), (None, 30)])
+async def test_a_handler_that_hangs_is_ended(own: float | None, policy: float) -> None:
+    """After the block's timeout, or the setting's, the block is completed as failed `timeout`."""
+    app = App()
+
+    @app.block("hang", timeout=own)
+    async def hang(ctx: Context) -> None:
+        await ctx.send_message("thinking")
+        await dialog.clock.sleep(3600)
+
+    dialog = FakeDialog(app, timeout=policy)
+    run = await dialog.run("hang")
+    assert run.messages == ["thinking"]
+    assert run.data["error"]["code"] == "timeout"
+    assert 30 <= run.timeline[-1].at - run.timeline[0].at < 31
+    dialog.platform.check()
+
+
+async def test_a_handler_may_clean_up() -> None:
+    """It is cancelled as asyncio does, with a moment for its `finally`; it can say nothing more."""
+    app = App()
+    cleaned: list[str] = []
+
+    @app.block("hang", timeout=1)
+    async def hang(ctx: Context) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0)
+            with pytest.raises(ExecutionEnded):
+                await ctx.send_message("goodbye")
+            cleaned.append("yes")
+
+    run = await FakeDialog(app).run("hang")
+    assert cleaned == ["yes"]
+    assert run.messages == []
+
+
+async def test_a_handler_that_swallows_its_cancellation_is_left_behind() -> None:
+    """The dialog does not wait for it: after the clean-up time the block is completed."""
+    app = App()
+    still = asyncio.Event()
+
+    @app.block("stubborn", timeout=1)
+    async def stubborn(ctx: Context) -> None:
+        while not still.is_set():
+            try:
+                await still.wait()
+            except asyncio.CancelledError:
+                continue
+
+    run = await FakeDialog(app, cleanup=0.05).run("stubborn")
+    assert run.data["error"]["code"] == "timeout"
+    assert "abandoned" in run.events
+    still.set()
+    await asyncio.sleep(0)
+
+
+async def test_a_thread_that_hangs_is_left_behind() -> None:
+    """Nobody can stop a thread: the block is completed, and the thread's context is closed."""
+    app = App()
+    go_on, ended = threading.Event(), threading.Event()
+
+    @app.block("thread", timeout=1)
+    def thread(ctx: SyncContext) -> None:
+        go_on.wait()
+        try:
+            ctx.send_message("late")
+        except ExecutionEnded:
+            ended.set()
+
+    dialog = FakeDialog(app, cleanup=0.05)
+    async with dialog:
+        run = await dialog.run("thread")
+        assert run.data["error"]["code"] == "timeout"
+        go_on.set()
+        await asyncio.to_thread(ended.wait)
+    assert run.messages == []
+    dialog.platform.check()
+
+
+async def test_waiting_is_not_running() -> None:
+    """The time counts from the start of the handler: one that waited for a place has all of it."""
+    app = App()
+
+    @app.block("turns", timeout=10, concurrency=1)
+    async def turns(ctx: Context, text: str) -> float:
+        at_first = ctx.remaining
+        await ctx.send_message(text)
+        return at_first
+
+    dialog = FakeDialog(app)
+    dialog.platform.fail("send_message", kind="slow", seconds=8)
+    async with dialog:
+        first, second = await asyncio.gather(
+            dialog.run("turns", text="one"), dialog.run("turns", text="two")
+        )
+    assert first.data["result"] > 9.9
+    assert second.data["result"] > 9.9

@@ -1,0 +1,210 @@
+"""The end of a process: what runs may finish, and no dialog is left hanging."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from vertexkit import App, Context, Message, Retry, Settings
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.clock import Clock
+from vertexkit.execution import Execution
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.telemetry.events import Event
+from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.token import Token
+
+
+def ends(platform: FakePlatform) -> list[str]:
+    """What the blocks were completed with: `ok`, or the failure's code."""
+    done = [e.json["data"] for e in platform.ledger if e.method == "complete" and e.processed]
+    return sorted((data or {}).get("error", {}).get("code", "ok") for data in done)
+
+
+async def test_a_handler_may_finish_within_the_grace() -> None:
+    """SIGTERM during a handler: it runs to its end, and its block is completed with its result."""
+    app = App()
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        begun.set()
+        await go_on.wait()
+        await ctx.send_message("done")
+
+    dialog = FakeDialog(app, grace=60)
+    async with dialog:
+        token = dialog.platform.issue("work")
+        await dialog.post("/blocks/work", {"token": token})
+        await begun.wait()
+        asyncio.get_running_loop().call_later(0.01, go_on.set)
+    assert [said.text for said in dialog.platform.visit(token).messages] == ["done"]
+    assert ends(dialog.platform) == ["ok"]
+    dialog.platform.check()
+
+
+async def test_what_does_not_finish_is_completed_as_failed() -> None:
+    """After the grace a handler is cancelled, what still waits is not begun: all as `shutdown`."""
+    app = App()
+    begun, cancelled = asyncio.Event(), asyncio.Event()
+
+    @app.block("work", concurrency=1)
+    async def work(ctx: Context) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    dialog = FakeDialog(app, grace=0)
+    async with dialog:
+        for _ in range(5):
+            await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+        await begun.wait()
+    assert cancelled.is_set()
+    assert ends(dialog.platform) == ["shutdown"] * 5
+    dialog.platform.check()
+
+
+class Held:
+    """An app at work on a platform that keeps the answers to one method back until `go_on`."""
+
+    def __init__(self, app: App, method: str, *, survives: bool = False) -> None:
+        self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
+        self.platform, self.journal = FakePlatform(), MemoryJournal(Clock())
+        self.journal.survives = survives
+        self._app, self._method = app, method
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["path"].endswith(self._method):
+            self.arrived.set()
+            await self.go_on.wait()
+        await self.platform(scope, receive, send)
+
+    async def end_while_held(self) -> None:
+        """One execution; the process ends, without grace, while the platform keeps it waiting."""
+        settings = Settings.of(platform_url="http://p/api", grace=0)
+        async with self._app.started(settings, wire=AsgiWire(self), journal=self.journal):
+            token = Token(self.platform.issue("work"))
+            await self.journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
+            await self.arrived.wait()
+            asyncio.get_running_loop().call_later(0.01, self.go_on.set)
+
+
+@pytest.mark.parametrize("again, end", [(False, "ok"), (True, "shutdown")])
+async def test_what_a_handler_came_to_in_time_counts(again: bool, end: str) -> None:
+    """It had ended, only a message was on its way: its result is sent; a new run is not begun."""
+    app = App()
+    left: list[asyncio.Task[Message]] = []
+    held = Held(app, "send_message")
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        left.append(asyncio.create_task(ctx.send_message("last")))
+        await held.arrived.wait()
+        if again:
+            raise Retry(after=1)
+
+    await held.end_while_held()
+    assert (await left[0]).message_id
+    assert ends(held.platform) == [end]
+    held.platform.check()
+
+
+async def test_a_completion_that_gets_through_at_the_end_is_the_end_of_it() -> None:
+    """With a journal that survives, the next process has nothing to do with it any more."""
+    app = App()
+    held = Held(app, "complete", survives=True)
+
+    @app.block("work")
+    async def work(ctx: Context) -> None: ...
+
+    await held.end_while_held()
+    record = await held.journal.find("01e")
+    assert record is not None
+    assert (record.phase, ends(held.platform)) == ("settled", ["ok"])
+
+
+async def test_who_asks_twice_does_not_wait() -> None:
+    """`Service.hurry` ends the grace period at once."""
+    app = App()
+    begun = asyncio.Event()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    dialog = FakeDialog(app, grace=3600)
+    async with dialog:
+        await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+        await begun.wait()
+        assert app.service is not None
+        asyncio.get_running_loop().call_later(0.01, app.service.hurry)
+    assert ends(dialog.platform) == ["shutdown"]
+
+
+async def test_a_handler_that_wants_to_run_again_is_not_waited_for() -> None:
+    """A `Retry` far in the future cannot be kept by a journal that ends with the process."""
+    app = App()
+    tried = asyncio.Event()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        tried.set()
+        raise Retry(after=1e9)
+
+    dialog = FakeDialog(app, grace=0)
+    async with dialog:
+        released = asyncio.Event()
+        dialog.subscribe(lambda event: released.set() if event.name == "retried" else None)
+        await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+        await tried.wait()
+        await released.wait()
+    assert ends(dialog.platform) == ["shutdown"]
+
+
+async def test_a_failure_that_does_not_get_through_is_given_up_too() -> None:
+    """A handler is cut off while the platform is down: its execution is parked, and not lost."""
+    app = App()
+    begun = asyncio.Event()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    dialog = FakeDialog(app, grace=0, cleanup=0.05)
+    dialog.platform.fail("complete", status=500, times=10**6)
+    async with dialog:
+        settled: list[Event] = []
+        dialog.subscribe(lambda event: settled.append(event) if event.name == "settled" else None)
+        await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+        await begun.wait()
+    [event] = settled
+    assert (event.fields["outcome"], event.fields["code"]) == ("parked", "unreachable")
+    assert event.fields["seconds"] < 60  # of the virtual clock; it is else tried for an hour
+
+
+@pytest.mark.parametrize("fault", [{"status": 500}, {"kind": "cut"}])
+async def test_a_completion_that_does_not_get_through_is_given_up_with_a_reason(
+    fault: dict[str, object],
+) -> None:
+    """The process does not wait for a platform that is down: the outcome says what happened."""
+    app = App()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None: ...
+
+    dialog = FakeDialog(app, grace=0)
+    dialog.platform.fail("complete", times=10**6, **fault)  # type: ignore[arg-type]
+    async with dialog:
+        tried, settled = asyncio.Event(), []
+        dialog.subscribe(lambda event: tried.set() if event.name == "complete_retried" else None)
+        dialog.subscribe(lambda event: settled.append(event) if event.name == "settled" else None)
+        await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+        await tried.wait()
+    [event] = settled
+    assert event.fields["outcome"] == "parked"
+    assert event.fields["code"] == "unreachable"
+    assert "did not get through" in event.fields["reason"]

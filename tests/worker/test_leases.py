@@ -1,0 +1,231 @@
+"""Leases: a worker that is alive keeps its executions, one that lost them lets go."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+import structlog
+
+from vertexkit import App, Context
+from vertexkit.botone.wire import AsgiWire
+from vertexkit.clock import Clock
+from vertexkit.errors import DialogGone, JournalUnavailable, VertexkitError
+from vertexkit.execution import Execution
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Lease, Renewal
+from vertexkit.service import Service
+from vertexkit.settings import Settings
+from vertexkit.testing import FakePlatform
+from vertexkit.token import Token
+
+SHORT = 0.03
+"""Seconds of a lease: renewed every ten milliseconds."""
+
+
+class Watched(MemoryJournal):
+    """A journal whose renewals and claims can be watched, and be told what to say."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock(), lease=3600.0)
+        self.renewed = asyncio.Condition()
+        self.renewals = 0
+        self.news = Renewal()
+        self.broken = 0
+        self.claims = 0
+
+    async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
+        async with self.renewed:
+            self.renewals += 1
+            self.renewed.notify_all()
+        self._break()
+        await super().renew(worker, executions)
+        return self.news
+
+    async def claim(
+        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+    ) -> list[Lease]:
+        self.claims += 1
+        self._break()
+        return await super().claim(worker, room, limit, early=early)
+
+    def _break(self) -> None:
+        if self.broken:
+            self.broken -= 1
+            raise JournalUnavailable("the disk is full")
+
+    async def after(self, renewals: int) -> None:
+        """Wait for so many renewals from now on."""
+        async with self.renewed:
+            wanted = self.renewals + renewals
+            await self.renewed.wait_for(lambda: self.renewals >= wanted)
+
+
+@asynccontextmanager
+async def serving(
+    app: App, journal: Watched, platform: FakePlatform
+) -> AsyncIterator[tuple[Service, asyncio.Event]]:
+    """The app at work over this journal; the event is set when an execution has left it."""
+    settings = Settings.of(platform_url="http://p/api", lease=SHORT, cleanup=0.05, grace=5)
+    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+        over = asyncio.Event()
+        ends = {"settled", "fenced"}
+        service.events.subscribe(lambda event: over.set() if event.name in ends else None)
+        yield service, over
+
+
+async def accept(journal: Watched, platform: FakePlatform, block: str) -> str:
+    """An execution as the inbox makes it; gives its token."""
+    token = platform.issue(block)
+    await journal.accept(Execution("01e", block, Token(token), {}, b"", 0.0), 10)
+    return token
+
+
+async def test_a_lease_is_renewed_while_the_handler_runs() -> None:
+    """Several times in the time of one lease, so that one lost renewal costs nothing."""
+    app, platform = App(), FakePlatform()
+    journal = Watched()
+
+    @app.block("work")
+    async def work(ctx: Context) -> int:
+        await journal.after(5)
+        return ctx.attempt
+
+    async with serving(app, journal, platform) as (_, over):
+        token = await accept(journal, platform, "work")
+        await over.wait()
+    assert platform.visit(token).completions[0].data == {"result": 1}
+
+
+async def test_who_lost_its_lease_lets_go() -> None:
+    """Another worker has the execution: the handler is cancelled and nothing more is sent."""
+    app, platform = App(), FakePlatform()
+    journal = Watched()
+    ended: list[type[BaseException]] = []
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        journal.news = Renewal(lost=frozenset({"01e"}))
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            try:
+                await ctx.send_message("still here")
+            except VertexkitError as error:
+                ended.append(type(error))
+            raise
+
+    async with serving(app, journal, platform) as (_, over):
+        token = await accept(journal, platform, "work")
+        await over.wait()
+    assert platform.ledger == []
+    assert not platform.visit(token).completions
+    assert ended
+    assert DialogGone not in ended
+
+
+async def test_a_journal_that_fails_for_a_moment_ends_nothing() -> None:
+    """Neither a failed renewal nor a failed claim stops the runner: it is logged, and goes on."""
+    app, platform = App(), FakePlatform()
+    journal = Watched()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        journal.broken = 2
+        await journal.after(4)
+
+    with structlog.testing.capture_logs() as lines:
+        journal.broken = 1
+        async with serving(app, journal, platform) as (_, over):
+            token = await accept(journal, platform, "work")
+            await over.wait()
+    assert platform.visit(token).completions
+    told = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert "claim_failed" in told
+    assert "renew_failed" in told
+
+
+async def test_what_another_worker_learnt_hurries_a_completion() -> None:
+    """The platform has made the same call again elsewhere: the old one's pause ends at once."""
+    app, platform = App(), FakePlatform()
+    journal = Watched()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None: ...
+
+    platform.fail("complete", status=403)  # the next try is twenty seconds later
+    async with serving(app, journal, platform) as (service, over):
+        service.events.subscribe(
+            lambda event: (
+                setattr(journal, "news", Renewal(superseded=frozenset({"01e"})))
+                if event.name == "complete_retried"
+                else None
+            )
+        )
+        token = await accept(journal, platform, "work")
+        async with asyncio.timeout(10):
+            await over.wait()
+    assert platform.visit(token).completions
+
+
+async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
+    """With a journal that survives, a drained handler is not failed: it runs again elsewhere."""
+    app, platform = App(), FakePlatform()
+    journal = Watched()
+    journal.survives = True
+    begun = asyncio.Event()
+    attempts: list[int] = []
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        attempts.append(ctx.attempt)
+        await ctx.send_message("hello")
+        begun.set()
+        if ctx.attempt == 1:
+            await asyncio.Event().wait()
+
+    settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
+    async with app.started(settings, wire=AsgiWire(platform), journal=journal):
+        token = await accept(journal, platform, "work")
+        await begun.wait()
+    assert not platform.visit(token).completions
+    record = await journal.find("01e")
+    assert record is not None
+    assert (record.phase, record.attempts) == ("waiting", 1)
+    async with serving(app, journal, platform) as (_, over):
+        await over.wait()
+    assert attempts == [1, 2]
+    assert [message.text for message in platform.visit(token).messages] == ["hello"]
+    assert platform.visit(token).completions
+    platform.check()
+
+
+async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
+    """The result was fixed: the handler does not run again, the same bytes go out."""
+    app, platform = App(), FakePlatform()
+    journal = Watched()
+    journal.survives = True
+    ran: list[int] = []
+
+    @app.block("work")
+    async def work(ctx: Context) -> dict[str, int]:
+        ran.append(ctx.attempt)
+        return {"ran": len(ran)}
+
+    platform.fail("complete", status=500, times=1)
+    settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
+    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+        tried = asyncio.Event()
+        platform.chaos(1.0, (500,))
+        service.events.subscribe(
+            lambda event: tried.set() if event.name == "complete_retried" else None
+        )
+        token = await accept(journal, platform, "work")
+        await tried.wait()
+    platform.chaos(0.0)
+    async with serving(app, journal, platform) as (_, over):
+        await over.wait()
+    assert ran == [1]
+    assert platform.visit(token).completions[0].data == {"ran": 1}
+    bodies = {entry.body for entry in platform.ledger}
+    assert len(bodies) == 1
+    platform.check()

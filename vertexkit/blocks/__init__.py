@@ -1,0 +1,1 @@
+"""Blocks: handlers with a name, policies and a contract."""

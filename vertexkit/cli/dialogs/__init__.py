@@ -1,0 +1,1 @@
+"""`vertexkit dialogs`."""

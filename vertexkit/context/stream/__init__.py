@@ -1,0 +1,1 @@
+"""A growing text, split into messages."""

@@ -1,0 +1,1 @@
+"""From the platform's HTTP request to an accepted execution."""

@@ -1,0 +1,1 @@
+"""One journal, shared by processes over a Unix socket."""

@@ -1,0 +1,41 @@
+"""What operators ask of a journal: which executions, and why not."""
+
+from vertexkit.execution import Ending, Outcome
+from vertexkit.journal.protocol import Query, Record
+
+DROPPED = Outcome(Ending.PARKED, "dropped", reason="dropped by an operator")
+
+
+def matches(query: Query, record: Record) -> bool:
+    """Is it what was asked for?"""
+    ending = record.outcome and record.outcome.ending
+    code = record.outcome.code if record.outcome else record.result and record.result.code
+    return (
+        query.phase in (None, record.phase)
+        and query.ending in (None, ending)
+        and query.block in (None, record.block)
+        and query.dialog in (None, record.dialog)
+        and query.code in (None, code)
+        and (query.since is None or record.accepted_at >= query.since)
+    )
+
+
+def why_not_retried(execution: str, record: Record | None) -> str:
+    """Why an execution cannot be run again, and what can be done."""
+    if record is None:
+        return f"there is no execution {execution} in the journal"
+    if record.outcome is None:
+        return f"{execution} is {record.phase.value}: it has not ended, and goes on by itself"
+    if record.outcome.ending is Ending.PARKED:
+        return (
+            f"{execution} was parked, but its block was completed as failed "
+            f"({record.outcome.code}): its dialog has gone on, and its token is erased"
+        )
+    return f"{execution} is {record.outcome.ending.value}: there is nothing to run again"
+
+
+def why_not_dropped(execution: str, record: Record | None) -> str:
+    """Why an execution cannot be dropped."""
+    if record is None:
+        return f"there is no execution {execution} in the journal"
+    return f"{execution} has ended; what is left of it goes by itself when its time is over"
