@@ -1,0 +1,213 @@
+"""The language of the project: plain technical English and Russian, in every text and name."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("vertexkit", "tests", "example_blocks", "benchmarks", "docs", "ops", ".ci")
+SUFFIXES = {
+    ".py",
+    ".md",
+    ".js",
+    ".html",
+    ".css",
+    ".json",
+    ".yml",
+    ".yaml",
+    ".toml",
+    ".tmpl",
+    ".txt",
+}
+EXEMPT = {
+    "tests/test_language.py": "it holds the list of words",
+    "tests/fuzz/corpus": "raw requests, not prose",
+}
+"""Files and folders that are not scanned, each with its reason."""
+
+ENGLISH = {
+    r"mend(s|ed|ing|able)?": "fix",
+    r"amiss": "wrong",
+    r"anew": "again",
+    r"nobody": "no process, no client, no one; or name the actor",
+    r"somebody|someone": "name the actor: the caller, the author, the operator",
+    r"whoever|whomever|whichever|whatsoever": "the caller, the process that ...",
+    r"as good as": "effectively",
+    r"for good": "permanently",
+    r"begun": "started",
+    r"go(es|ne|ing)? on with|went on with": "continue with, resume",
+    r"go(es|ne|ing) on(?! (to|the|a|for)\b)|went on(?! (to|the|a|for)\b)": "continue",
+    r"\b(?<!there )(?:is|are|was|were) no(?! (?:longer|more|other|need|way|effect)\b)(?= [a-z'`])": (
+        "is not a ..."
+    ),
+    r"lest|hitherto|thereof|whither|thither|wherein|whereof|aught|ere": "modern English",
+    r"stands? still|stood still|standing still": "is blocked, is frozen",
+    r"the loop stands": "the event loop is blocked",
+    r"last words": "final output",
+    r"an ear for|has ears|hard of hearing": "capacity",
+    r"life stor(y|ies)": "history",
+    r"the house'?s|of the house|house rules": "the project's",
+    r"strangers?": "untrusted client, unknown caller; newcomer",
+    r"tired of": "name the action",
+    r"look whether|looks whether|look if": "check whether",
+    r"ha(d|ve) back": "returned",
+    r"to be had|can be had|be had": "available",
+    r"comes? to nothing|came to nothing": "fails",
+    r"came of|comes of|come of|becomes of|became of|become of": "the result of",
+    r"speaks? of|spoke of|spoken of|speaking of": "refers to, describes",
+    r"told(?!\s+apart)": "reported, logged, notified, returned",
+    r"tells?(?! (\w+ ){0,6}apart)": "reports, says, shows",
+    r"so many": "a number of, N",
+    r"let(s|ting)? go of": "release",
+    r"in (its|their|one|an operator's|whose|a \w+'s) hands?": "name the owner",
+    r"set(s|ting)? out(?!side)": "start",
+    r"not content": "reported violations",
+    r"made[- ]up|make(s)? up|making up": "generated",
+    r"this way or that|one way or another": "say which",
+    r"as it came": "unchanged, as received",
+    r"as it was(?! (before|then|recorded|read))": "unchanged",
+    r"the first of them": "say which",
+    r"be at it|is at it": "is running",
+    r"in line first|get in line": "are queued first",
+    r"out of the ordinary": "unusual",
+    r"sees? (it|each|them|\w+ of them) (to|through)": "runs ... to completion",
+    r"politely|patiently|impatient(ly)?|well-behaved": "name the behaviour",
+    r"dear(er|est)": "more expensive",
+    r"befall|beget|bid|forthwith|henceforth|therewith|herein": "modern English",
+    r"(?:files?|they|it|which|that|code|pages?) lies?": "is (located) in",
+    r"lies? beside|beside it|beside them": "next to",
+    r"(?-i:Who) (?!is\b|are\b|am\b|does\b)[a-z]+\b[^?\n]{0,80}[.:]": "the caller that ...",
+    r"gives? (back|away)": "returns",
+    r"thrown? at": "sent to",
+    r"foretold|overheard": "modern English",
+}
+"""Idioms that are not used, each with what to write instead. Case does not matter."""
+
+RUSSIAN = {
+    r"член(ы|ов|ами|ах|ам|у|ом|е)?": "поле, поля",
+    r"отсыла(ет|ют|ть|ются|ется|л|ло|ли)": "отклоняет; отправляет",
+    r"трасс(а|ы|у|е|ой|ах|ами)": "трейс",
+    r"отрез(ок|ка|ки|ков|ке|ком|ку)": "спан",
+    r"дит(я|яти)": "дочерний спан",
+    r"тревог(и|а|у|ах|ами|)": "алерты",
+    r"^#+ В работе": "В продакшене",
+    r"велите": "заставьте; задайте",
+    r"погляды\w+": "проверяйте",
+    r"обезвреж\w+": "очищено от опасных символов",
+    r"не торопится": "отвечает с задержкой",
+    r"местн(ый|ая|ое|ого|ом|ую) (диск|машин\w+|файл\w*)": "локальный",
+    r"говорит с диалогом": "пишет в диалог",
+    r"наново|поелику|дабы|ибо|сей час": "современный русский",
+    r"никто не зна(ет|л)": "неизвестно",
+    r"починен\w*|чинит\w*": "исправлен",
+    r"чуж(их|ие|ой|ого|ому|ими) (людей|люди)": "посторонние",
+    r"неладн\w+": "ошибка",
+    r"как (они|он|оно|она) есть": "без изменений",
+    r"пусть что-то сломается": "сымитировать сбой",
+    r"платформа зов[её]т": "платформа вызывает",
+    r"(?:^|[.:!?»] |\| |- )(?:\*\*)?[А-ЯЁ][а-яё]+(?:\*\*)? это [а-яё]": "тире: «Блок — это ...»",
+}
+"""The same for Russian texts."""
+
+EXCEPTIONS: dict[str, str] = {}
+"""Texts that hold a listed word and are right, each with its reason."""
+
+NAMES = {
+    "House", "Backstage", "Facts", "Terms", "Active", "Book", "Turns", "Door", "Keeper", "Spool",
+    "Shelf", "Wish", "Told", "Cutter", "Bots", "Switch", "Teller", "Wanted", "Diary", "Owner",
+    "Peer", "Frames", "Gate", "Refusals", "Asked", "Archive", "Visit", "Said", "Moment",
+    "hurry", "bury", "tell", "strike", "whose",
+}  # fmt: skip
+"""Names of classes, functions and methods that are not used, a leading underscore or not."""
+MODULES = {
+    "backstage", "active", "book", "calls", "orders", "questions", "place", "frames", "readings",
+    "store", "tables", "turns", "door", "figures", "exposition", "bots", "keeper", "serving",
+    "spool", "shown", "managed", "wanted", "rows", "sheets", "fault", "mask", "reach", "visits",
+    "asked", "archive", "answers", "cutter", "units", "sentence", "chunks", "plain", "house",
+    "shelf", "gate", "edge", "utils", "helpers", "common", "misc", "types",
+}  # fmt: skip
+"""Names of modules that are not used."""
+BOTS = "vertexkit/testing/platform/bots.py"
+"""The platform's bots: here the word is the platform's."""
+VARIABLES = {"said", "told", "tell", "whose", "of", "each", "lines_up", "wish"}
+"""Names of variables and parameters that do not say what the value is."""
+
+
+def files() -> list[Path]:
+    found = [ROOT / name for name in ("Makefile", "Dockerfile", "pyproject.toml")]
+    found += sorted(ROOT.glob("*.md"))
+    for folder in FOLDERS:
+        found += sorted(path for path in (ROOT / folder).rglob("*") if path.is_file())
+    return [
+        path
+        for path in found
+        if (path.suffix in SUFFIXES or path.parent == ROOT or path.parent.name == ".ci")
+        and "__pycache__" not in path.parts
+        and not any(name(path).startswith(exempt) for exempt in EXEMPT)
+    ]
+
+
+def name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """The texts of a file with their line numbers: of Python its strings and comments."""
+    content = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield 1, content
+        return
+    kinds = {tokenize.STRING, tokenize.COMMENT, getattr(tokenize, "FSTRING_MIDDLE", -1)}
+    for token in tokenize.generate_tokens(io.StringIO(content).readline):
+        if token.type in kinds:
+            yield token.start[0], token.string
+
+
+def compiled(words: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
+    """Patterns of whole words; those that begin with `^` or `(` mark their own beginning."""
+    return [
+        (re.compile(pattern if pattern[0] in "^(" else rf"\b(?:{pattern})(?!\w)", FLAGS), better)
+        for pattern, better in words.items()
+    ]
+
+
+FLAGS = re.IGNORECASE | re.MULTILINE
+PATTERNS = [*compiled(ENGLISH), *compiled(RUSSIAN)]
+PYTHON = [path for path in files() if path.suffix == ".py"]
+
+
+@pytest.mark.parametrize("path", files(), ids=name)
+def test_no_text_has_an_idiom(path: Path) -> None:
+    """Texts that a person reads are written in plain technical language."""
+    found = []
+    for first, text in texts(path):
+        joined = re.sub(r"[ \t]*\n[ \t#*/]*", lambda m: " \n"[m[0].count("\n") > 1], text)
+        for pattern, better in PATTERNS:
+            for hit in pattern.finditer(joined):
+                around = joined[max(0, hit.start() - 50) : hit.end() + 40].replace("\n", " ")
+                if any(right in around for right in EXCEPTIONS):
+                    continue
+                line = first + text[: hit.start()].count("\n")
+                found.append(f"{name(path)}:{line}: {hit[0]!r} -> {better!r} in «{around}»")
+    assert not found, "\n" + "\n".join(found)
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_no_name_is_a_riddle(path: Path) -> None:
+    """Modules, classes, functions and variables are named with the terms of the field."""
+    found = [f"module {path.stem}"] if path.stem in MODULES and name(path) != BOTS else []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            if node.name.strip("_") in NAMES:
+                found.append(f"{node.lineno}: {node.name}")
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            if node.id.strip("_") in VARIABLES:
+                found.append(f"{node.lineno}: {node.id}")
+        elif isinstance(node, ast.arg) and node.arg.strip("_") in VARIABLES:
+            found.append(f"{node.lineno}: {node.arg}")
+    assert not found, f"\n{name(path)}\n" + "\n".join(found)
