@@ -1,80 +1,124 @@
-"""Finding an author's app: `MODULE:APP`, a file, or VERTEXKIT_APP."""
+"""Importing an author's app from `MODULE:APP`, and locating errors in the author's code."""
 
 import difflib
 import importlib
+import os
 import sys
+import sysconfig
+import traceback
 from pathlib import Path
 from types import ModuleType
 
 from vertexkit.app import App
 from vertexkit.blocks.registry import Block
 from vertexkit.errors import SettingsError, VertexkitError
-from vertexkit.faults import place
 from vertexkit.settings import Settings
 
-EXAMPLE = "for example: hello:app"
+EXAMPLE = "for example hello:app"
+LIBRARY_PATHS = (
+    str(Path(__file__).parent),
+    sysconfig.get_path("stdlib"),
+    str(Path(importlib.__file__).parent),
+    "<frozen",
+)
+"""Prefixes of files that are not the author's: vertexkit, the standard library, the importer."""
+PACKAGE_FOLDERS = ("site-packages", "dist-packages")
+"""Folders in which installed packages are."""
 
 
 def find_app(target: str | None) -> tuple[str, App]:
-    """Load an app by its name, or by VERTEXKIT_APP.
+    """Import an app by its name.
 
     Args:
-        target: `package.module:app`, `package.module`, `file.py` or `folder/file.py:app`;
-            None or empty: what the settings name.
+        target: `package.module:app`, `package.module`, `file.py` or `folder/file.py:app`.
+            None or empty means the setting VERTEXKIT_APP.
 
     Returns:
-        Its whole name, `package.module:app`, and the app.
+        The app's full name, `package.module:app`, and the app.
 
     Raises:
-        SettingsError: it is not there, or cannot be loaded; says where the fault is.
-        DefinitionError: a block of it is declared wrongly.
+        SettingsError: The app does not exist or cannot be imported. The message names the
+            line that failed.
+        DefinitionError: A block of the app is declared incorrectly.
     """
     target = target or Settings.load().app
     if not target:
-        raise SettingsError(
-            f"say which app: MODULE:APP on the command line or as VERTEXKIT_APP, {EXAMPLE}"
-        )
+        raise SettingsError(f"no app given. Pass MODULE:APP, {EXAMPLE}, or set VERTEXKIT_APP")
     module_or_file, _, attribute = target.partition(":")
     name = _module_name(module_or_file)
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
+    if (folder := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, folder)
     module = _import(name)
     attribute = attribute or _only_app(module)
     app = module
     for part in attribute.split("."):
         if not hasattr(app, part):
-            raise SettingsError(f"{name} has no {attribute!r}{_instead(module)}")
+            raise SettingsError(f"{name} has no {attribute!r}{_suggestion(module)}")
         app = getattr(app, part)
     if not isinstance(app, App):
         raise SettingsError(
-            f"{name}:{attribute} is no vertexkit.App but of type {type(app).__name__}"
-            f"{_instead(module)}"
+            f"{name}:{attribute} must be a vertexkit.App, got {type(app).__name__}"
+            f"{_suggestion(module)}"
         )
     return f"{name}:{attribute}", app
 
 
 def find_block(app: App, name: str | None) -> Block:
-    """A block of an app by its name; the only one if there is no name.
+    """Find a block of an app.
+
+    Args:
+        app: The app.
+        name: The block's name. None means the app's only block.
 
     Raises:
-        SettingsError: there is no such block, or none was chosen of several.
+        SettingsError: There is no block with this name, or the app has several and no name
+            is given.
     """
+    if not app.blocks:
+        raise SettingsError("the app has no blocks. Decorate a handler with @app.block(...)")
     if name is None and len(app.blocks) == 1:
         return next(iter(app.blocks.values()))
-    served = ", ".join(app.blocks) or "none; decorate a handler with @app.block(...)"
+    names = ", ".join(app.blocks)
     if name is None:
-        raise SettingsError(f"say which block. The app has: {served}")
+        raise SettingsError(f"no block given, and the app has several. Choose one of: {names}")
     if name not in app.blocks:
         close = difflib.get_close_matches(name, app.blocks, 1)
-        guess = f" Did you mean {close[0]}?" if close else ""
-        raise SettingsError(f"there is no block {name!r}.{guess} The app has: {served}")
+        suggestion = f" Did you mean {close[0]}?" if close else ""
+        raise SettingsError(f"there is no block {name!r}.{suggestion} The app has: {names}")
     return app.blocks[name]
 
 
+def error_location(error: BaseException) -> tuple[str, str]:
+    """Find where in the author's code an exception was raised.
+
+    Args:
+        error: The exception, with its traceback.
+
+    Returns:
+        The location as `file.py:12`, and that line of code: the deepest line of the author's
+        own code, or of an installed package if there is none. Both are empty if the location
+        is unknown.
+    """
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{display_path(error.filename)}:{error.lineno}", (error.text or "").strip()
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [f for f in frames if not any(folder in f.filename for folder in PACKAGE_FOLDERS)]
+    for frame in reversed(own or frames):
+        if not frame.filename.startswith(LIBRARY_PATHS):
+            return f"{display_path(frame.filename)}:{frame.lineno}", frame.line or ""
+    return "", ""
+
+
+def display_path(filename: str) -> str:
+    """A file's path relative to the working folder if the file is in it, else unchanged."""
+    relative = os.path.relpath(filename)
+    return filename if relative.startswith("..") else relative
+
+
 def _module_name(text: str) -> str:
-    """From a path to the name that it is imported by."""
+    """Convert a path into the name by which the file is imported."""
     if not text:
-        raise SettingsError(f"MODULE is missing before the colon, {EXAMPLE}")
+        raise SettingsError(f"the module is missing before the colon. Pass MODULE:APP, {EXAMPLE}")
     if not text.endswith(".py"):
         return text
     path = Path(text)
@@ -96,35 +140,36 @@ def _import(name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is not None and (name == error.name or name.startswith(f"{error.name}.")):
             raise SettingsError(
-                f"there is no module {error.name!r} in {Path.cwd()} or in this environment. "
-                f"Give MODULE:APP, {EXAMPLE}, from the folder where the file is"
+                f"there is no module {error.name!r} in {Path.cwd()} or in this Python environment. "
+                f"Pass MODULE:APP, {EXAMPLE}, and run the command in the folder of the file"
             ) from error
-        raise SettingsError(_fault(name, error)) from error
+        raise SettingsError(_import_failure(name, error)) from error
     except Exception as error:
-        raise SettingsError(_fault(name, error)) from error
+        raise SettingsError(_import_failure(name, error)) from error
 
 
-def _fault(name: str, error: BaseException) -> str:
-    """Where in the author's code an import failed, and why."""
-    where, _ = place(error)
-    why = error.msg if isinstance(error, SyntaxError) else str(error)
-    return f"{where or name}: {type(error).__name__}: {why}"
+def _import_failure(name: str, error: BaseException) -> str:
+    """The line of the author's code at which an import failed, and the error."""
+    location, _ = error_location(error)
+    message = error.msg if isinstance(error, SyntaxError) else str(error)
+    return f"{location or name}: {type(error).__name__}: {message}"
 
 
-def _apps(module: ModuleType) -> list[str]:
-    return [name for name, value in vars(module).items() if isinstance(value, App)]
+def _app_names(module: ModuleType) -> list[str]:
+    return [f"{module.__name__}:{name}" for name, v in vars(module).items() if isinstance(v, App)]
 
 
 def _only_app(module: ModuleType) -> str:
-    found = _apps(module)
-    if len(found) != 1:
+    names = _app_names(module)
+    if not names:
+        raise SettingsError(f"{module.__name__} defines no app. Add app = App() to it")
+    if len(names) > 1:
         raise SettingsError(
-            f"{module.__name__} has {len(found) or 'no'} apps"
-            + (f": say which, {module.__name__}:{found[0]}" if found else ": write app = App()")
+            f"{module.__name__} defines {len(names)} apps. Choose one, for example {names[0]}"
         )
-    return found[0]
+    return names[0].partition(":")[2]
 
 
-def _instead(module: ModuleType) -> str:
-    found = _apps(module)
-    return f". There is {', '.join(f'{module.__name__}:{name}' for name in found)}" if found else ""
+def _suggestion(module: ModuleType) -> str:
+    names = _app_names(module)
+    return f". Did you mean {' or '.join(names)}?" if names else ""

@@ -10,9 +10,15 @@ import typer
 
 from vertexkit.cli.dialogs.commands import dialogs as dialogs_group
 from vertexkit.cli.executions.commands import executions
-from vertexkit.cli.options import Json, Lang
+from vertexkit.cli.options import (
+    DEBUG_VARIABLE,
+    EXIT_FAILED,
+    EXIT_USAGE,
+    Json,
+    LanguageOption,
+    terminal_language,
+)
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
-from vertexkit.faults import DEBUG, FAILED, USAGE
 
 cli = typer.Typer(
     name="vertexkit",
@@ -196,15 +202,14 @@ def capture(
 def new(
     name: Annotated[str, typer.Argument(help="Of the block, and of the folder to make.")],
     lang: Annotated[
-        Lang | None,
+        LanguageOption | None,
         typer.Option(help="What the block speaks.", show_default="the terminal's"),
     ] = None,
 ) -> None:
     """Begin a project: a block, its tests, its image."""
     from vertexkit.cli.develop.new import create
-    from vertexkit.cli.language import spoken
 
-    create(name, lang.value if lang is not None else spoken())
+    create(name, lang.value if lang is not None else terminal_language())
 
 
 @cli.command()
@@ -220,7 +225,7 @@ def check(
     findings = check(target, offline=offline)
     show(findings, as_json=as_json)
     bad = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
-    raise typer.Exit(FAILED if any(finding.level in bad for finding in findings) else 0)
+    raise typer.Exit(EXIT_FAILED if any(finding.level in bad for finding in findings) else 0)
 
 
 @cli.command()
@@ -238,13 +243,13 @@ def health(
 
     said, well = ask(url, _Probe.READY if ready else _Probe.ALIVE)
     typer.echo(said, err=not well)
-    raise typer.Exit(0 if well else FAILED)
+    raise typer.Exit(0 if well else EXIT_FAILED)
 
 
 def _remember(debug: bool) -> None:
     """Also for the processes that this one starts."""
     if debug:
-        os.environ[DEBUG] = "1"
+        os.environ[DEBUG_VARIABLE] = "1"
 
 
 def main() -> NoReturn:
@@ -255,16 +260,16 @@ def main() -> NoReturn:
     try:
         cli()
     except VertexkitError as error:
-        if os.environ.get(DEBUG):
+        if os.environ.get(DEBUG_VARIABLE):
             raise
         typer.echo(f"vertexkit: {error}", err=True)
-        sys.exit(USAGE if isinstance(error, SettingsError | DefinitionError) else FAILED)
+        sys.exit(EXIT_USAGE if isinstance(error, SettingsError | DefinitionError) else EXIT_FAILED)
     except BrokenPipeError:  # whoever read what is printed has had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
+        sys.exit(EXIT_FAILED)
     except OSError as error:
-        if os.environ.get(DEBUG):
+        if os.environ.get(DEBUG_VARIABLE):
             raise
         typer.echo(f"vertexkit: {error}", err=True)
-        sys.exit(FAILED)
+        sys.exit(EXIT_FAILED)
     sys.exit(0)

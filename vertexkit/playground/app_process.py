@@ -18,9 +18,8 @@ import uvicorn
 from vertexkit.app import App
 from vertexkit.cli.serve.run import bind, for_this_machine
 from vertexkit.errors import VertexkitError
-from vertexkit.faults import FOREIGN, place
 from vertexkit.ingress.openapi import catalogue
-from vertexkit.loading import find_app
+from vertexkit.loading import LIBRARY_PATHS, error_location, find_app
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs, redaction
 from vertexkit.telemetry.events import Event
@@ -116,9 +115,9 @@ async def _serve(name: str, app: App, teller: Teller) -> None:
 def _broken(teller: Teller, error: BaseException) -> None:
     """Say what is wrong, and where in the author's code."""
     cause = error.__cause__ if isinstance(error, VertexkitError) and error.__cause__ else error
-    where, source = place(cause)
+    where, source = error_location(cause)
     frames = traceback.extract_tb(cause.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(FOREIGN)]
+    own = [frame for frame in frames if not frame.filename.startswith(LIBRARY_PATHS)]
     lines = [*traceback.format_list(own), *traceback.format_exception_only(cause)]
     teller.tell(
         "broken", error=str(error), place=where, source=source, traceback="".join(lines).rstrip()

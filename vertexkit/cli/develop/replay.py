@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.errors import SettingsError
-from vertexkit.faults import FAILED
 from vertexkit.loading import find_app
 from vertexkit.recordings import RecordedRun, Shelf
 from vertexkit.settings import Settings
@@ -57,7 +57,7 @@ def again(wish: Wish) -> int:
         print(json.dumps(_report(found), ensure_ascii=False))
     else:
         _show(found)
-    return FAILED if wish.must_be_same and not found.same else 0
+    return EXIT_FAILED if wish.must_be_same and not found.same else 0
 
 
 def _save(recorded: RecordedRun, path: Path) -> int:

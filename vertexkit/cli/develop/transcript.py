@@ -14,7 +14,7 @@ from rich.text import Text
 
 from vertexkit.errors import BlockFailed
 from vertexkit.failure import CODES, Failure
-from vertexkit.faults import place
+from vertexkit.loading import error_location
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.dialog import Run
 from vertexkit.testing.platform.ledger import Entry
@@ -113,7 +113,7 @@ class Transcript:
         if self._debug:
             self._console.print("".join(traceback.format_exception(error)), style="dim")
             return
-        where, line = place(error)
+        where, line = error_location(error)
         if where:
             self._line("", f"{where}    {line}")
         self._line("", "the whole traceback: --debug", "dim")

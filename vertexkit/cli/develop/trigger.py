@@ -13,10 +13,10 @@ from rich.console import Console
 from vertexkit.app import App
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import Aside, Transcript
+from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.clock import Clock
 from vertexkit.context.context import Context
 from vertexkit.failure import Failure
-from vertexkit.faults import FAILED, USAGE
 from vertexkit.loading import find_app, find_block
 from vertexkit.recordings import Recorder, Shelf
 from vertexkit.settings import Settings
@@ -83,8 +83,8 @@ def run_block(wish: Wish) -> int:
         print(json.dumps(_report(block.name, run, violations), ensure_ascii=False, indent=2))
     if run.outcome is None:
         transcript.takes(schema)
-        return USAGE
-    return 0 if run.ok and not violations else FAILED
+        return EXIT_USAGE
+    return 0 if run.ok and not violations else EXIT_FAILED
 
 
 def _told_apart(target: str | None, block: str | None) -> tuple[str | None, str | None]:

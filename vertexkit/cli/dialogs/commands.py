@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from vertexkit.cli.options import Json, Lang
+from vertexkit.cli.options import Json, LanguageOption
 
 if TYPE_CHECKING:
     from vertexkit.cli.dialogs.filters import Wanted
@@ -192,7 +192,7 @@ def report(
         Path | None, typer.Option(help="Write a page instead.", show_default=False)
     ] = None,
     lang: Annotated[
-        Lang | None, typer.Option(help="Of the report.", show_default="the terminal's")
+        LanguageOption | None, typer.Option(help="Of the report.", show_default="the terminal's")
     ] = None,
     as_json: Json = False,
 ) -> None:

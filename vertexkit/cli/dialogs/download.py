@@ -12,8 +12,8 @@ from vertexkit.botone.models import ConversationDetails
 from vertexkit.cli.dialogs.filters import Wanted, part_of
 from vertexkit.cli.dialogs.login import with_bot
 from vertexkit.cli.dialogs.show import find
+from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.errors import PlatformError, PlatformUnreachable, Unauthorized
-from vertexkit.faults import FAILED
 
 
 def fetch(wanted: Wanted, ids: list[str], folder: Path) -> int:
@@ -35,7 +35,7 @@ def fetch(wanted: Wanted, ids: list[str], folder: Path) -> int:
         console.print(Text(f"  {failure}", "red"), soft_wrap=True)
     if fetching.failures:
         console.print(f"{len(fetching.failures)} did not come; run it again to try them again")
-    return FAILED if fetching.failures else 0
+    return EXIT_FAILED if fetching.failures else 0
 
 
 class Fetching:

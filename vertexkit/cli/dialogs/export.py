@@ -18,7 +18,7 @@ from vertexkit.cli.dialogs.login import with_bot
 from vertexkit.cli.dialogs.progress import counting
 from vertexkit.cli.dialogs.resume import Spool
 from vertexkit.cli.dialogs.writers import SHEETS, Row, open_sheet
-from vertexkit.cli.language import spoken
+from vertexkit.cli.options import terminal_language
 from vertexkit.errors import SettingsError
 
 Rows = Literal["dialogs", "whole", "answers"]
@@ -52,7 +52,7 @@ def run(wish: Export) -> int:
         raise SettingsError(f"{wish.output}: end the file's name in {', '.join(SHEETS)}")
     if not wish.output.absolute().parent.is_dir():
         raise SettingsError(f"there is no folder {wish.output.absolute().parent}")
-    delimiter = wish.delimiter or (";" if spoken() == "ru" else ",")
+    delimiter = wish.delimiter or (";" if terminal_language() == "ru" else ",")
     if len(delimiter) != 1:
         raise SettingsError(f"--delimiter is one character, not {delimiter!r}")
     part = wish.output.with_name(wish.output.name + ".part")

@@ -13,7 +13,7 @@ from vertexkit.botone.client import BotOne
 from vertexkit.cli.dialogs.filters import Wanted
 from vertexkit.cli.dialogs.login import with_bot
 from vertexkit.cli.dialogs.progress import counting
-from vertexkit.cli.language import Language, spoken
+from vertexkit.cli.options import Language, terminal_language
 from vertexkit.errors import SettingsError
 
 
@@ -42,7 +42,7 @@ def run(wish: Wish) -> None:
     if wish.html is not None and not wish.html.absolute().parent.is_dir():
         raise SettingsError(f"--html: there is no folder {wish.html.absolute().parent}")
     report = with_bot(lambda bot: _count(bot, wish, tally))
-    language = wish.language or spoken()
+    language = wish.language or terminal_language()
     if wish.html is not None:
         wish.html.write_text(render_html(report, language), encoding="utf-8")
         typer.echo(f"{report.dialogs:,} dialogs in {wish.html}")

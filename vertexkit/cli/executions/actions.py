@@ -14,11 +14,11 @@ from rich.console import Console
 from rich.text import Text
 
 from vertexkit.cli.executions.timeline import told
+from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.cli.table import Table
 from vertexkit.clock import Clock
 from vertexkit.errors import CannotDo, SettingsError
 from vertexkit.execution import EffectState, Ending, Phase
-from vertexkit.faults import FAILED, USAGE
 from vertexkit.journal.admin import operators_journal
 from vertexkit.journal.protocol import Journal, Query, Record
 from vertexkit.service import rules
@@ -226,10 +226,10 @@ def _each(
 ) -> int:
     if not executions:
         typer.echo("vertexkit: no execution is named, and none is parked that could be", err=True)
-        return USAGE
+        return EXIT_USAGE
     number = f"{len(executions)} execution{'' if len(executions) == 1 else 's'}"
     if not yes and Console().is_terminal and not typer.confirm(f"{number}: {what}?"):
-        return FAILED
+        return EXIT_FAILED
 
     async def run(journal: Journal) -> int:
         code = 0
@@ -238,7 +238,7 @@ def _each(
                 typer.echo(f"  {await work(journal, execution)}")
             except CannotDo as error:
                 typer.echo(f"vertexkit: {error}", err=True)
-                code = FAILED
+                code = EXIT_FAILED
         return code
 
     return with_journal(run)

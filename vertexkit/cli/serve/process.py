@@ -8,8 +8,8 @@ from pathlib import Path
 from starlette.types import Message, Receive, Scope, Send
 
 from vertexkit.app import App
+from vertexkit.cli.options import DEBUG_VARIABLE
 from vertexkit.errors import VertexkitError
-from vertexkit.faults import DEBUG
 from vertexkit.loading import find_app
 from vertexkit.settings import PREFIX
 
@@ -54,7 +54,7 @@ def _announcing(send: Send) -> Send:
             gc.set_threshold(*GENERATIONS)
         elif message["type"] == "lifespan.startup.failed":
             error = sys.exc_info()[1]
-            if isinstance(error, VertexkitError) and not os.environ.get(DEBUG):
+            if isinstance(error, VertexkitError) and not os.environ.get(DEBUG_VARIABLE):
                 message = {**message, "message": str(error)}
         await send(message)
 
