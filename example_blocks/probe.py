@@ -58,7 +58,7 @@ async def probe(
     note("ended", token, held=hold)
     await ctx.complete({"tokens": found.tokens or None, "send_timeout": found.send_timeout})
     await sleep(PAUSE if second_complete else 0)
-    # If the dialog is here again with this token, a second `complete` would end that visit.
+    # If the dialog is here again with this token, a second `complete` would end that activation.
     if second_complete and fingerprint(token) not in read().back:
         note("second", token, answer=await complete_again(ctx, token))
 

@@ -77,7 +77,7 @@ async def test_an_app_is_an_asgi_application() -> None:
     assert app.service is None
     assert happened == ["up App(echo)", "down"]
     assert [entry.method for entry in platform.ledger] == ["complete"]
-    assert platform.dialog("t").visits[0].completions[0].data == {
+    assert platform.dialog("t").activations[0].completions[0].data == {
         "inputs": {"a": 1},
         "state": "shared",
     }
@@ -147,7 +147,7 @@ async def test_the_reading_of_a_call_can_be_replaced() -> None:
         dialog.platform.subscribe(lambda _: done.set())
         assert (await dialog.post("/blocks/echo", {"auth": token, "payload": "x"}))[0] == 200
         await done.wait()
-        [completion] = dialog.platform.visit(token).completions
+        [completion] = dialog.platform.activation(token).completions
         assert completion.data is not None
         assert completion.data["inputs"] == {"text": "x"}
         status, problem = await dialog.post("/blocks/echo", {"token": token})

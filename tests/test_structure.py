@@ -15,7 +15,7 @@ STATEFUL = {
     "journal.sqlite.writer.Write",
     "testing.platform.conversation.Conversation",
     "testing.platform.dialogs.Dialog",
-    "testing.platform.dialogs.Visit",
+    "testing.platform.dialogs.Activation",
 }
 """Dataclasses that change: records of something under way."""
 Named = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef

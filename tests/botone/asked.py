@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tests.testing.platform.test_sockets import served
+from tests.testing.platform_server import served
 from vertexkit import BotOne
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.testing.platform.ledger import Entry

@@ -15,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.botone.asked import asked, asking, platform_of
-from tests.testing.platform.test_sockets import served
+from tests.testing.platform_server import served
 from vertexkit import BotOne
 from vertexkit.botone.files import tidy
 from vertexkit.errors import FileTooLarge, NotFound, SendOutcomeUnknown

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.botone.asked import PASSWORD, platform_of
-from tests.testing.threaded import threaded
+from tests.testing.platform_server import served_in_thread
 from vertexkit import BotOne
 from vertexkit.botone.dialogs import V1, V2
 from vertexkit.botone.sync import SyncBotOne, SyncV1, SyncV2
@@ -24,7 +24,7 @@ def platform() -> FakePlatform:
 @pytest.fixture
 def url(platform: FakePlatform) -> Iterator[str]:
     """The platform, served from a thread of its own."""
-    with threaded(platform) as base:
+    with served_in_thread(platform) as base:
         yield f"{base}/api"
 
 

@@ -24,7 +24,7 @@ def request(number: int, method: str, status: int | None, **body: Any) -> Entry:
         float(number),
         method=method,
         token=TOKEN,
-        visit=1,
+        activation=1,
         body=to_json({"token": TOKEN, **body}),
         processed=status in {200, 204},
         status=status,

@@ -124,9 +124,9 @@ def _completions(seen: Observed) -> dict[str, list[Entry]]:
 
 
 def one_result(seen: Observed) -> list[str]:
-    """I4. Every try of a completion carries the same bytes; the platform takes one for each visit.
+    """I4. Every try of a completion carries the same bytes; the platform takes one for each activation.
 
-    A result may end a later visit of the same token as well: nothing tells the two apart while
+    A result may end a later activation of the same token as well: nothing tells the two apart while
     the call of the later one has not got through.
     """
     wrongs = []
@@ -138,10 +138,10 @@ def one_result(seen: Observed) -> list[str]:
         if len(bodies) > 1 and (len(bodies) > 2 or bodies[0] not in refused):
             wrongs.append(f"I4: {execution} was completed with {len(bodies)} different results")
     for token, entries in seen.requests.items():
-        visits = Counter(e.visit for e in entries if e.method == COMPLETE and e.processed)
-        if any(number > 1 for number in visits.values()):
+        activations = Counter(e.activation for e in entries if e.method == COMPLETE and e.processed)
+        if any(number > 1 for number in activations.values()):
             known = ", ".join(seen.generations.get(token, [])) or "nobody's token"
-            wrongs.append(f"I4: one visit was completed twice ({known})")
+            wrongs.append(f"I4: one activation was completed twice ({known})")
     return wrongs
 
 

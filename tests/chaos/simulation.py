@@ -42,7 +42,7 @@ class Answered:
     """A call that was answered 2xx, and when."""
 
     execution: str
-    visit: int
+    activation: int
     requests: int
     """How long the ledger was then."""
 
@@ -94,7 +94,7 @@ class Simulation:
         self.clock.advance(0.001)
         at = len(self._calls)
         self._calls.append(Call(dialog.token, dialog.block, None))
-        visit = dialog.visit
+        activation = dialog.activation
         name = f"{self._next:022x}"
         self._next += 1
         token = Token(dialog.token)
@@ -106,7 +106,7 @@ class Simulation:
             self._calls[at] = Call(dialog.token, dialog.block, 503, retry_after="1")
             return
         self._calls[at] = Call(dialog.token, dialog.block, 200, acceptance.execution)
-        answered = Answered(acceptance.execution, visit, len(self.stage.ledger))
+        answered = Answered(acceptance.execution, activation, len(self.stage.ledger))
         self._answered.setdefault(dialog.token, []).append(answered)
 
     async def claim(self, worker: str, limit: int) -> None:
@@ -235,14 +235,16 @@ class Simulation:
             owner, calls = seen.owner(entry), self._answered.get(entry.token or "", [])
             if entry.method != COMPLETE or not entry.processed or owner in seen.afresh:
                 continue
-            own = [call.visit for call in calls if call.execution == owner]
-            if any(visit > (entry.visit or 0) for visit in own):
+            own = [call.activation for call in calls if call.execution == owner]
+            if any(activation > (entry.activation or 0) for activation in own):
                 found.append(f"rule 7: {owner} was named for a call after its completion")
-            later = [call for call in calls if own and call.visit > max(own)]
-            late = [c for c in later if c.visit == entry.visit and c.requests < entry.number]
+            later = [call for call in calls if own and call.activation > max(own)]
+            late = [
+                c for c in later if c.activation == entry.activation and c.requests < entry.number
+            ]
             if late:
                 found.append(
-                    f"rule 7: {owner} completed the visit of {late[0].execution} with its result"
+                    f"rule 7: {owner} completed the activation of {late[0].execution} with its result"
                 )
         return found if not self._unique else []
 
@@ -270,7 +272,12 @@ class Simulation:
         found = []
         for dialog in self.stage.dialogs:
             calls = self._answered.get(dialog.token, [])
-            if dialog.completed or dialog.deleted or not calls or calls[-1].visit != dialog.visit:
+            if (
+                dialog.completed
+                or dialog.deleted
+                or not calls
+                or calls[-1].activation != dialog.activation
+            ):
                 continue
             if dialog.token in seen.unlike:
                 continue

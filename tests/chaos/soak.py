@@ -144,7 +144,7 @@ class Round:
     ) -> None:
         """The bot comes round to the same block once more, if it gets that far soon."""
         for _ in range(40):
-            if self.platform.visit(token).state == "completed":
+            if self.platform.activation(token).state == "completed":
                 self.platform.issue(reuse=token)
                 self._seen.loops += 1
                 body = {"token": token, "seed": random.randrange(1 << 30)}

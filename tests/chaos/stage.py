@@ -37,9 +37,9 @@ class Dialog:
     token: str
     block: str
     inputs: dict[str, object]
-    visit: int = 1
+    activation: int = 1
     completed: bool = False
-    """Its visit of now is over."""
+    """Its activation of now is over."""
     deleted: bool = False
 
 
@@ -64,9 +64,9 @@ class Stage:
         return dialog
 
     def again(self, dialog: Dialog) -> None:
-        """The dialog makes the same call: of the same visit, or of the next one if that is over."""
+        """The dialog makes the same call: of the same activation, or of the next one if that is over."""
         if dialog.completed:
-            dialog.visit += 1
+            dialog.activation += 1
             dialog.completed = False
 
     def send(self, token: str, text: str, happens: str) -> tuple[Fate | None, int | None]:
@@ -100,7 +100,7 @@ class Stage:
             now,
             method=method,
             token=token,
-            visit=dialog.visit,
+            activation=dialog.activation,
         )
         self.ledger.append(
             replace(

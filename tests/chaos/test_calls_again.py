@@ -72,7 +72,7 @@ async def test_a_call_during_the_completion_confirms_it_across_a_death(scene: Sc
     async def call_again(token: str, data: object) -> None:
         if not called:
             called.append(token)
-            scene.platform.open_again(token)
+            scene.platform.reactivate(token)
             called.append((await scene.call("assume_sent", token)).execution)
             child.send(SIGKILL)
 

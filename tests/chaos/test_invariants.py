@@ -62,7 +62,7 @@ def test_a_good_run_of_a_token_that_comes_back_breaks_nothing() -> None:
         effects=(effect(0, execution=TWO),),
     )
     again = (send(4, 0, execution=TWO), complete(5, execution=TWO))
-    ledger = (*LEDGER, *(replace(each, visit=2) for each in again))
+    ledger = (*LEDGER, *(replace(each, activation=2) for each in again))
     calls = (CALL, CALL, Call(TOKEN, BLOCK, 200, TWO))
     assert check(seen(calls=calls, ledger=ledger, records=(new, old))) == []
 
@@ -170,7 +170,7 @@ def test_what_an_operator_took_up_again_may_end_again() -> None:
         (complete(3), complete(4, execution=TWO)),
         (complete(3, 400), complete(4, 400, more=1), complete(5, more=2)),
     ],
-    ids=["other bytes", "done twice", "visit done twice", "three results"],
+    ids=["other bytes", "done twice", "activation done twice", "three results"],
 )
 def test_a_second_result_is_seen(tries: tuple[Entry, ...]) -> None:
     """I4 sees other bytes in another try, and a completion taken twice."""
@@ -241,6 +241,12 @@ def test_an_entry_is_read_back_from_its_json() -> None:
     """What a fake platform in another process prints can be judged all the same."""
     entry = send(1, 0)
     told = {"number": 1, "verb": "POST", "path": "/api/send_message", "at": 1.0, "status": 200}
-    told |= {"method": "send_message", "token": TOKEN, "visit": 1, "processed": True, "more": 0}
+    told |= {
+        "method": "send_message",
+        "token": TOKEN,
+        "activation": 1,
+        "processed": True,
+        "more": 0,
+    }
     assert entry_from(told | {"body": entry.body.decode()}) == entry
     assert entry_from(told | {"body": entry.json}).json == entry.json

@@ -119,7 +119,7 @@ class Hand:
         return await self._conclude(Result(to_json({"execution": name})))
 
     def _failed(self, code: str) -> Result:
-        """A failure that says whose it is, so that the ledger tells who has completed a visit."""
+        """A failure that says whose it is, so that the ledger tells who has completed an activation."""
         return Failure(code, self.lease.execution.id).result()
 
     async def _follow(self, verdict: Verdict) -> Outcome:

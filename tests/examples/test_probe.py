@@ -36,7 +36,7 @@ def answers(folder: Path) -> list[str]:
     return [section.partition("\n\n")[2].strip() for section in sections]
 
 
-async def visit(reached: FakeDialog, token: str, **inputs: Any) -> Run:
+async def call_probe(reached: FakeDialog, token: str, **inputs: Any) -> Run:
     run = await reached.call("probe", inputs, token)
     assert run.ok
     return run
@@ -46,7 +46,7 @@ def written(folder: Path) -> dict[str, str]:
     return {each.name: each.read_text("utf-8") for each in folder.iterdir()}
 
 
-async def test_one_visit_leaves_the_rest_open(fake_dialog: FakeDialog, folder: Path) -> None:
+async def test_one_activation_leaves_the_rest_open(fake_dialog: FakeDialog, folder: Path) -> None:
     """What was not seen is said so, with the way to see it; the settings are the safe ones."""
     run = await fake_dialog.run("probe")
     tokens, repeats, second, typing, settings = answers(folder)
@@ -66,8 +66,8 @@ async def test_one_visit_leaves_the_rest_open(fake_dialog: FakeDialog, folder: P
 async def test_a_token_of_its_own_for_each_visit(fake_dialog: FakeDialog, folder: Path) -> None:
     """A dialog that comes again with another token settles for unique ones."""
     first, second = [fake_dialog.platform.issue("probe", dialog_id=900) for _ in range(2)]
-    await visit(fake_dialog, first)
-    run = await visit(fake_dialog, second)
+    await call_probe(fake_dialog, first)
+    run = await call_probe(fake_dialog, second)
     tokens, *_, settings = answers(folder)
     assert tokens.startswith("Yes")
     assert "VERTEXKIT_TOKENS=unique\n" in settings
@@ -85,7 +85,7 @@ async def test_a_token_that_cannot_be_read(folder: Path) -> None:
     """Where the token says nothing of its dialog, an input of the bot's does."""
     platform = FakePlatform(clock=VirtualClock(), tokens="any")
     for token in ("opaque-1", "opaque-2"):
-        await visit(FakeDialog(app, platform), token, dialog="e3a1")
+        await call_probe(FakeDialog(app, platform), token, dialog="e3a1")
     assert "VERTEXKIT_TOKENS=unique\n" in answers(folder)[-1]
     platform.check()
 
@@ -94,9 +94,9 @@ async def test_the_same_token_for_every_visit(fake_dialog: FakeDialog, folder: P
     """One token that comes after its execution's end outweighs any number of new ones."""
     platform = fake_dialog.platform
     first, second = [platform.issue("probe", dialog_id=900) for _ in range(2)]
-    await visit(fake_dialog, first)
-    await visit(fake_dialog, second)
-    run = await visit(fake_dialog, platform.issue(reuse=second))
+    await call_probe(fake_dialog, first)
+    await call_probe(fake_dialog, second)
+    run = await call_probe(fake_dialog, platform.issue(reuse=second))
     tokens, repeats, *_, settings = answers(folder)
     assert tokens.startswith("No: the same token came")
     assert repeats.startswith(NOT_YET)
@@ -107,20 +107,20 @@ async def test_the_same_token_for_every_visit(fake_dialog: FakeDialog, folder: P
 async def test_a_dialog_that_is_back_within_the_completion(
     fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is a new visit, no repeated call; and no second `complete` ends it before its time."""
+    """It is a new activation, not a repeated call; and no second `complete` ends it before its time."""
     platform = fake_dialog.platform
     asked = Mock()
     monkeypatch.setattr(probe, "http_client", asked)
 
     async def again(token: str, data: Any) -> None:
         platform.call_during_complete = None
-        platform.open_again(token)
+        platform.reactivate(token)
         assert (await fake_dialog.post("/blocks/probe", {"token": token}))[0] == 200
 
     platform.call_during_complete = again
     async with fake_dialog:
         token = platform.issue("probe")
-        await visit(fake_dialog, token, second_complete=True)
+        await call_probe(fake_dialog, token, second_complete=True)
     tokens, repeats, second, *_ = answers(folder)
     assert tokens.startswith("No")
     assert repeats.startswith(NOT_YET)
@@ -132,7 +132,7 @@ async def test_a_dialog_that_is_back_within_the_completion(
 async def test_a_call_that_is_repeated(
     fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same call while the dialog is held is counted, in each visit with that token."""
+    """The same call while the dialog is held is counted, in each activation with that token."""
     token, held = fake_dialog.platform.issue("probe"), []
 
     async def hold(seconds: float) -> None:
@@ -141,11 +141,11 @@ async def test_a_call_that_is_repeated(
 
     monkeypatch.setattr(probe, "sleep", hold)
     async with fake_dialog:
-        run = await visit(fake_dialog, token, hold=120)
+        run = await call_probe(fake_dialog, token, hold=120)
         assert held[0][1] == {"execution": run.execution}
         assert answers(folder)[1].startswith("Yes: ")
         assert "Повторов вызова: 1." in run.messages[2]
-        run = await visit(fake_dialog, fake_dialog.platform.issue(reuse=token), hold=120)
+        run = await call_probe(fake_dialog, fake_dialog.platform.issue(reuse=token), hold=120)
     assert "Повторов вызова: 2." in run.messages[2]
     assert re.match(r"No: the same token came [\d.]+ s after", answers(folder)[0])
 
@@ -189,8 +189,8 @@ async def test_a_second_completion_of_a_second_visit(
     """That the token came back once is no reason to leave it out when it is asked for again."""
     monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", "http://127.0.0.1:9/api")
     token = fake_dialog.platform.issue("probe")
-    await visit(fake_dialog, token)
-    await visit(fake_dialog, fake_dialog.platform.issue(reuse=token), second_complete=True)
+    await call_probe(fake_dialog, token)
+    await call_probe(fake_dialog, fake_dialog.platform.issue(reuse=token), second_complete=True)
     assert answers(folder)[2].startswith("ConnectError.")
 
 

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from schemathesis.generation import GenerationMode
 
-from tests.described import operations, try_out
 from tests.fuzz.conftest import MANY
 from tests.fuzz.service import SECRET, Target, target
 from tests.ingress.conftest import Hold, make_app
+from tests.openapi_fuzzing import check_operation, operations
 from vertexkit.ingress.openapi import openapi
 
 OPERATIONS = operations(openapi(make_app(Hold()).blocks, "1", 200))
@@ -33,4 +33,4 @@ def test_calls_are_answered_as_described(
         case.query = {**(case.query or {}), "key": SECRET}
         return case.call(base_url=f"http://127.0.0.1:{service.port}", timeout=10)
 
-    try_out(operation, mode, call, MANY)
+    check_operation(operation, mode, call, MANY)

@@ -14,7 +14,7 @@ import uvicorn
 from pydantic import BaseModel, Field
 from structlog.testing import LogCapture
 
-from tests.line import PATIENCE, Answer, Line
+from tests.http_connection import REPLY_TIMEOUT_SECONDS, HttpConnection, HttpResponse
 from vertexkit import App, Context
 from vertexkit.server.config import EdgeConfig
 from vertexkit.server.limits import Limits
@@ -61,15 +61,15 @@ class Edge:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until this is so; it is asked again whenever something has happened."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
 
     async def completed(self, token: str) -> Any:
         """Wait until the block behind this token is complete; gives what it was completed with."""
-        await self.until(lambda: self.platform.visit(token).completions)
-        [completion] = self.platform.visit(token).completions
+        await self.until(lambda: self.platform.activation(token).completions)
+        [completion] = self.platform.activation(token).completions
         return completion.data
 
     async def settled(self, execution: str) -> None:
@@ -81,12 +81,12 @@ class Edge:
 
     def untouched(self, token: str) -> bool:
         """The platform has heard nothing from this token."""
-        visit = self.platform.visit(token)
-        return not visit.messages and not visit.completions
+        activation = self.platform.activation(token)
+        return not activation.messages and not activation.completions
 
     @asynccontextmanager
-    async def line(self) -> AsyncIterator[Line]:
-        line = Line(*await asyncio.open_connection("127.0.0.1", self.port))
+    async def line(self) -> AsyncIterator[HttpConnection]:
+        line = HttpConnection(*await asyncio.open_connection("127.0.0.1", self.port))
         try:
             yield line
         finally:
@@ -99,14 +99,14 @@ class Edge:
         kind: str | None = JSON,
         method: str = "POST",
         **headers: str,
-    ) -> Answer:
+    ) -> HttpResponse:
         """One request on a connection of its own."""
         async with self.line() as line:
             await line.send(head(path, kind, method, content_length=str(len(body)), **headers))
             await line.send(body)
             return await line.answer()
 
-    async def call(self, block: str, token: str, **inputs: Any) -> Answer:
+    async def call(self, block: str, token: str, **inputs: Any) -> HttpResponse:
         """Call a block as the platform does."""
         body = json.dumps({"token": token} | inputs, ensure_ascii=False).encode()
         return await self.ask(f"/blocks/{block}", body)
@@ -178,7 +178,7 @@ async def listening(app: Any, limits: Limits | None = None) -> AsyncIterator[int
         server = Server(app, limits or Limits())
         serving = asyncio.create_task(server.serve(sockets=[door]))
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 await server.up.wait()
             yield door.getsockname()[1]
         finally:

@@ -16,7 +16,7 @@ async def test_the_answer_comes_before_the_handler_has_run(serve: "Serve") -> No
         answer = await edge.call("wait", token)
         assert answer.status == 200
         assert ("settled", answer.execution) not in edge.happened
-        assert not edge.platform.visit(token).completions
+        assert not edge.platform.activation(token).completions
         edge.hold.release.set()
         assert await edge.completed(token) == {"inputs": {}}
         await edge.settled(answer.execution)

@@ -7,8 +7,8 @@ from urllib.parse import urlencode
 import pytest
 
 if TYPE_CHECKING:
+    from tests.http_connection import HttpConnection
     from tests.ingress.conftest import Edge, Serve
-    from tests.line import Line
 
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 256 * 1024
@@ -144,7 +144,7 @@ async def test_a_declared_size_is_refused_before_a_byte_of_it(edge: "Edge", leng
         assert (await line.answer()).refusal == (413, "too_large")
 
 
-async def stream_until_refused(line: "Line", size: int) -> Any:
+async def stream_until_refused(line: "HttpConnection", size: int) -> Any:
     """Send chunks that make no end; gives the answer that comes all the same."""
     await line.send(CHUNKED)
     for _ in range(LIMIT // size + 1):

@@ -24,7 +24,7 @@ async def test_fifty_of_the_same_call_at_once_are_one_execution(serve: "Serve") 
         await edge.settled(answers[0].execution)
         assert edge.hold.started == 1
         assert edge.accepted() == 1
-        [message] = edge.platform.visit(token).messages
+        [message] = edge.platform.activation(token).messages
         assert message.text == "Ждите"
 
 
@@ -83,7 +83,7 @@ async def test_a_call_made_again_during_the_completion_is_answered_at_once(serve
 
         async def call_again(again: str, data: Any) -> None:
             if not answers:
-                edge.platform.open_again(again)
+                edge.platform.reactivate(again)
                 answers.append(await edge.call("echo", again, round=2))
 
         edge.platform.call_during_complete = call_again

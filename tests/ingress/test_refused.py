@@ -124,7 +124,7 @@ async def test_a_service_that_stops_completes_what_it_refused(serve: "Serve") ->
     async with serve() as edge:
         token = edge.platform.issue("loan")
         assert (await edge.call("loan", token)).status == 422
-    [completion] = edge.platform.visit(token).completions
+    [completion] = edge.platform.activation(token).completions
     assert completion.data == INVALID
 
 

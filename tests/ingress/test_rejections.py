@@ -46,7 +46,7 @@ class Desk:
 
     @property
     def completions(self) -> list[Any]:
-        return [each.data for each in self.platform.visit(self.token).completions]
+        return [each.data for each in self.platform.activation(self.token).completions]
 
     @property
     def names(self) -> list[str]:
@@ -164,7 +164,7 @@ async def test_a_flood_of_refusals_is_bounded() -> None:
     assert event.name == "rejected_call_completion_dropped"
     assert event.fields == said_of(desk)
     await desk.rejections.drain(30)
-    assert all(desk.platform.visit(token).completions for token in tokens)
+    assert all(desk.platform.activation(token).completions for token in tokens)
     assert not desk.completions
     await desk.refuse()
     assert desk.completions == [SAID]

@@ -8,8 +8,8 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.http_connection import REPLY_TIMEOUT_SECONDS, HttpConnection, HttpResponse
 from tests.ingress.conftest import listening
-from tests.line import PATIENCE, Answer, Line
 from vertexkit.server import pool
 from vertexkit.server.limits import Limits
 
@@ -60,22 +60,22 @@ class Site:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until this is so; it is asked again whenever something has happened."""
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
 
     @asynccontextmanager
-    async def line(self, first: bytes = b"") -> AsyncIterator[Line]:
+    async def line(self, first: bytes = b"") -> AsyncIterator[HttpConnection]:
         """A connection, after these first bytes."""
-        line = Line(*await asyncio.open_connection("127.0.0.1", self.port))
+        line = HttpConnection(*await asyncio.open_connection("127.0.0.1", self.port))
         try:
             await line.send(first)
             yield line
         finally:
             await line.hang_up()
 
-    async def ask(self, request: bytes) -> Answer:
+    async def ask(self, request: bytes) -> HttpResponse:
         """What these bytes are answered with."""
         async with self.line(request) as line:
             return await line.answer()

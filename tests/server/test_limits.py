@@ -8,11 +8,11 @@ from tests.server.conftest import chunked, get, post
 from vertexkit.server.limits import LINGER_BYTES, PIPELINED
 
 if TYPE_CHECKING:
-    from tests.line import Line
+    from tests.http_connection import HttpConnection
     from tests.server.conftest import Open
 
 
-async def pour(line: "Line", megabytes: int) -> None:
+async def pour(line: "HttpConnection", megabytes: int) -> None:
     for _ in range(megabytes):
         await line.send(b"x" * 1_000_000)
 

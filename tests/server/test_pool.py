@@ -8,13 +8,13 @@ from vertexkit.server.limits import SPARE_FILES, Limits, files
 from vertexkit.settings import Settings
 
 if TYPE_CHECKING:
-    from tests.line import Line
+    from tests.http_connection import HttpConnection
     from tests.server.conftest import Open, Site
 
 FEW = 4
 
 
-async def lines(stack: AsyncExitStack, here: "Site", *first: bytes) -> list["Line"]:
+async def lines(stack: AsyncExitStack, here: "Site", *first: bytes) -> list["HttpConnection"]:
     """Connections that begin with these bytes, one after the other."""
     return [await stack.enter_async_context(here.line(each)) for each in first]
 

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.testing.caller import Caller
+from tests.testing.vertex_client import VertexClient
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.platform.app import FakePlatform
 
@@ -20,7 +20,7 @@ def platform(clock: VirtualClock) -> FakePlatform:
 
 
 @pytest.fixture
-async def caller(platform: FakePlatform) -> AsyncIterator[Caller]:
-    caller = Caller(platform)
-    async with caller.http:
-        yield caller
+async def client(platform: FakePlatform) -> AsyncIterator[VertexClient]:
+    client = VertexClient(platform)
+    async with client.http:
+        yield client

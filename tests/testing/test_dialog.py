@@ -132,7 +132,7 @@ async def test_each_run_starts_and_ends_the_app() -> None:
 
 
 async def test_a_bot_that_loops_brings_its_token_again() -> None:
-    """The same token after the completion is a new execution, and a run sees its own visit only."""
+    """The same token after the completion is a new execution, and a run sees its own activation only."""
     async with FakeDialog(app) as dialog:
         token = dialog.platform.issue("talk")
         first = await dialog.call("talk", {"name": "one"}, token)

@@ -71,7 +71,7 @@ async def test_inputs_that_fit_no_more_fail_the_block() -> None:
         over = asyncio.Event()
         service.events.subscribe(lambda each: over.set() if each.name == "settled" else None)
         await over.wait()
-    [completion] = platform.visit(token).completions
+    [completion] = platform.activation(token).completions
     assert completion.data is not None
     assert completion.data["error"]["code"] == "invalid_input"
     record = await journal.find("01e")

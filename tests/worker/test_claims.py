@@ -121,7 +121,7 @@ async def test_handlers_that_do_not_speak_need_no_connection() -> None:
     tokens = [await accept(journal, platform, "block", name) for name in ("one", "two")]
     async with serving(app, journal, platform, connections=1) as service:
         await settled(service, 2).wait()
-    assert all(platform.visit(token).completions for token in tokens)
+    assert all(platform.activation(token).completions for token in tokens)
 
 
 @pytest.mark.parametrize("survives, ran", [(False, ["one", "two"]), (True, ["one"])])
@@ -166,8 +166,8 @@ async def test_a_completion_taken_over_takes_no_handler_s_place() -> None:
         await settled(service, 1).wait()
         new = await accept(journal, platform, "block", "new")
         await settled(service, 1).wait()
-    assert platform.visit(old).completions[0].data == {"fixed": True}
-    assert platform.visit(new).completions[0].data == {"result": "handled"}
+    assert platform.activation(old).completions[0].data == {"fixed": True}
+    assert platform.activation(new).completions[0].data == {"result": "handled"}
 
 
 async def test_a_result_outlives_its_block() -> None:
@@ -182,8 +182,8 @@ async def test_a_result_outlives_its_block() -> None:
     new = await accept(journal, platform, "kept", "new")
     async with serving(app, journal, platform) as service:
         await settled(service, 2).wait()
-    assert platform.visit(old).completions[0].data == {"fixed": True}
-    assert platform.visit(new).completions
+    assert platform.activation(old).completions[0].data == {"fixed": True}
+    assert platform.activation(new).completions
 
 
 async def test_a_worker_that_died_is_replaced() -> None:
@@ -205,4 +205,4 @@ async def test_a_worker_that_died_is_replaced() -> None:
         assert service.dispatcher.active == 0
         hand.time = 31.0
         await over.wait()
-    assert platform.visit(token).completions[0].data == {"result": 2}
+    assert platform.activation(token).completions[0].data == {"result": 2}

@@ -93,7 +93,7 @@ class Bench:
     @property
     def data(self) -> Any:
         """What the dialog went on with."""
-        [completion] = self.platform.visit(self.token).completions
+        [completion] = self.platform.activation(self.token).completions
         return completion.data
 
 

@@ -58,7 +58,7 @@ class Aftermath:
     @property
     def data(self) -> Any:
         """What the block was completed with."""
-        [completion] = self.platform.visit(self.token).completions
+        [completion] = self.platform.activation(self.token).completions
         return completion.data
 
 
@@ -106,7 +106,7 @@ async def test_a_crash_that_is_not_run_again_has_its_last_word() -> None:
 
     await left.take_up(app)
     assert left.data == {"sorry": "crashed"}
-    assert [message.text for message in left.platform.visit(left.token).messages] == ["Увы"]
+    assert [message.text for message in left.platform.activation(left.token).messages] == ["Увы"]
 
 
 async def test_what_was_released_well_is_no_crash() -> None:

@@ -38,7 +38,7 @@ async def test_a_handler_may_finish_within_the_grace() -> None:
         await dialog.post("/blocks/work", {"token": token})
         await begun.wait()
         asyncio.get_running_loop().call_later(0.01, go_on.set)
-    assert [said.text for said in dialog.platform.visit(token).messages] == ["done"]
+    assert [said.text for said in dialog.platform.activation(token).messages] == ["done"]
     assert ends(dialog.platform) == ["ok"]
     dialog.platform.check()
 

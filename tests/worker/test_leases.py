@@ -93,7 +93,7 @@ async def test_a_lease_is_renewed_while_the_handler_runs() -> None:
     async with serving(app, journal, platform) as (_, over):
         token = await accept(journal, platform, "work")
         await over.wait()
-    assert platform.visit(token).completions[0].data == {"result": 1}
+    assert platform.activation(token).completions[0].data == {"result": 1}
 
 
 async def test_who_lost_its_lease_lets_go() -> None:
@@ -118,7 +118,7 @@ async def test_who_lost_its_lease_lets_go() -> None:
         token = await accept(journal, platform, "work")
         await over.wait()
     assert platform.ledger == []
-    assert not platform.visit(token).completions
+    assert not platform.activation(token).completions
     assert ended
     assert DialogGone not in ended
 
@@ -138,7 +138,7 @@ async def test_a_journal_that_fails_for_a_moment_ends_nothing() -> None:
         async with serving(app, journal, platform) as (_, over):
             token = await accept(journal, platform, "work")
             await over.wait()
-    assert platform.visit(token).completions
+    assert platform.activation(token).completions
     told = [line["event"] for line in lines if line["log_level"] == "warning"]
     assert "claim_failed" in told
     assert "renew_failed" in told
@@ -164,7 +164,7 @@ async def test_what_another_worker_learnt_hurries_a_completion() -> None:
         token = await accept(journal, platform, "work")
         async with asyncio.timeout(10):
             await over.wait()
-    assert platform.visit(token).completions
+    assert platform.activation(token).completions
 
 
 async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
@@ -187,15 +187,15 @@ async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
     async with app.started(settings, wire=AsgiWire(platform), journal=journal):
         token = await accept(journal, platform, "work")
         await begun.wait()
-    assert not platform.visit(token).completions
+    assert not platform.activation(token).completions
     record = await journal.find("01e")
     assert record is not None
     assert (record.phase, record.attempts) == ("waiting", 1)
     async with serving(app, journal, platform) as (_, over):
         await over.wait()
     assert attempts == [1, 2]
-    assert [message.text for message in platform.visit(token).messages] == ["hello"]
-    assert platform.visit(token).completions
+    assert [message.text for message in platform.activation(token).messages] == ["hello"]
+    assert platform.activation(token).completions
     platform.check()
 
 
@@ -225,7 +225,7 @@ async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
     async with serving(app, journal, platform) as (_, over):
         await over.wait()
     assert ran == [1]
-    assert platform.visit(token).completions[0].data == {"ran": 1}
+    assert platform.activation(token).completions[0].data == {"ran": 1}
     bodies = {entry.body for entry in platform.ledger}
     assert len(bodies) == 1
     platform.check()

@@ -59,8 +59,8 @@ async def test_whatever_goes_wrong_there_is_one_outcome(seed: int) -> None:
     for run in runs:
         assert list(run.messages) == sorted(set(run.messages))
     platform.check(allow_unused=True)
-    for visit in (visit for each in platform.dialogs for visit in each.visits):
-        assert len(visit.completions) <= 1
+    for activation in (activation for each in platform.dialogs for activation in each.activations):
+        assert len(activation.completions) <= 1
 
 
 async def test_nothing_is_collected_while_it_runs() -> None:

@@ -40,7 +40,7 @@ async def test_a_process_that_stood_still_runs_each_execution_once_more_and_no_o
         go_on.set()
         await over.wait()
     assert stopped == [asyncio.CancelledError]
-    visit = platform.visit(token)
-    assert [message.text for message in visit.messages] == ["now"]
-    assert [completion.data for completion in visit.completions] == [{"result": 2}]
+    activation = platform.activation(token)
+    assert [message.text for message in activation.messages] == ["now"]
+    assert [completion.data for completion in activation.completions] == [{"result": 2}]
     platform.check()

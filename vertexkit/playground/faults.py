@@ -60,6 +60,6 @@ def switch(name: str, after: int) -> Switch:
 
 def order(platform: FakePlatform, chosen: Switch) -> None:
     """Let it go wrong from now on; what earlier runs left unused is forgotten."""
-    platform.forget_faults()
+    platform.clear_faults()
     for each in chosen.orders:
         platform.fail(**each)

@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vertexkit.testing.clock import VirtualClock
-    from vertexkit.testing.dialog import FakeDialog, Run, Said
+    from vertexkit.testing.dialog import FakeDialog, Run, SentMessage
     from vertexkit.testing.platform.app import FakePlatform
 
-__all__ = ["FakeDialog", "FakePlatform", "Run", "Said", "VirtualClock"]
+__all__ = ["FakeDialog", "FakePlatform", "Run", "SentMessage", "VirtualClock"]
 
 _HOME = {
     "FakeDialog": "dialog",
     "FakePlatform": "platform.app",
     "Run": "dialog",
-    "Said": "dialog",
+    "SentMessage": "dialog",
     "VirtualClock": "clock",
 }
 

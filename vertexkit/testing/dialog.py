@@ -33,7 +33,7 @@ TAKEN: ContextVar[str | None] = ContextVar("TAKEN", default=None)
 """The execution that this task's call became: an answer without a body cannot name it."""
 
 
-class Said(str):
+class SentMessage(str):
     """A message that reached the dialog: its text, and what the platform noted with it."""
 
     typing: bool
@@ -54,7 +54,7 @@ class Run:
     """Of the answer to the platform's call; 200 if it was accepted."""
     answer: dict[str, Any]
     """That answer's JSON."""
-    messages: list[Said] = field(default_factory=list)
+    messages: list[SentMessage] = field(default_factory=list)
     """What the dialog saw, in order; each compares as its text."""
     data: Any = None
     """What the block was completed with."""
@@ -232,12 +232,12 @@ class FakeDialog:
             self._settled.setdefault(event.execution, asyncio.Event()).set()
 
     def _seen(self, run: Run, token: str, began: float) -> Run:
-        """Add what the platform saw of this visit."""
-        visit = self.platform.visit(token)
-        for message in visit.messages:
-            said = Said(message.text)
+        """Add what the platform saw of this activation."""
+        activation = self.platform.activation(token)
+        for message in activation.messages:
+            said = SentMessage(message.text)
             said.typing, said.message_id = message.typing, message.message_id
             said.created_at, said.at = message.created_at, message.at - began
             run.messages.append(said)
-        data = visit.completions[-1].data if visit.completions else None
+        data = activation.completions[-1].data if activation.completions else None
         return Run(run.status, run.answer, run.messages, data, run.outcome, run.timeline)

@@ -13,7 +13,7 @@ import pytest
 from pyarrow import parquet
 
 from tests.cli.conftest import Shell
-from tests.testing.threaded import threaded
+from tests.testing.platform_server import served_in_thread
 from vertexkit.testing import FakePlatform
 
 Vertexkit = Callable[..., CompletedProcess[str]]
@@ -22,7 +22,7 @@ Vertexkit = Callable[..., CompletedProcess[str]]
 @pytest.fixture
 def dialogs(shell: Shell) -> Iterator[Vertexkit]:
     """The command, with the login that a fake platform knows."""
-    with threaded(FakePlatform()) as base:
+    with served_in_thread(FakePlatform()) as base:
 
         def run(*arguments: str, stdin: str = "", **settings: str) -> CompletedProcess[str]:
             known = {"platform_url": f"{base}/api", "login": "demo", "password": "demo"}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.testing.threaded import threaded
+from tests.testing.platform_server import served_in_thread
 from vertexkit.testing import FakePlatform
 
 SECRET = "a-secret-that-nobody-will-guess-soon"
@@ -163,7 +163,7 @@ def test_an_app_that_cannot_be_loaded_does_not_hide_the_rest(shell: Any) -> None
 @pytest.mark.parametrize("password, level", [("demo", "ok"), ("guess", "fail"), ("", "fail")])
 def test_a_login_is_tried(shell: Any, password: str, level: str) -> None:
     """The user of `ctx.dialog` is asked for at the platform: one request, and no password shown."""
-    with threaded(FakePlatform()) as base:
+    with served_in_thread(FakePlatform()) as base:
         url = f"{base}/api"
         done = shell.run(
             "check", "hello:app", "--json", platform_url=url, login="demo", password=password

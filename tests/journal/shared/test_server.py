@@ -13,9 +13,7 @@ from tests.journal.shared.served_journal import House
 from vertexkit.errors import CannotDo, JournalRefused, JournalUnavailable, QueueFull
 from vertexkit.execution import Ending, Execution, Outcome, Result
 from vertexkit.journal.protocol import Lease, Query
-from vertexkit.journal.shared import client
-from vertexkit.journal.shared import methods
-from vertexkit.journal.shared import server
+from vertexkit.journal.shared import client, methods, server
 from vertexkit.journal.shared.client import OwnerAbsent, RemoteJournal
 from vertexkit.testing import VirtualClock
 from vertexkit.token import Token

@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from tests.testing.caller import COMPLETE, SEND, Caller, Raw
+from tests.testing.vertex_client import COMPLETE, SEND, AsgiRequest, VertexClient
 from vertexkit.testing.platform.app import ConnectionCut, FakePlatform
 
 
 async def test_a_lost_answer_excuses_the_second_complete(
-    platform: FakePlatform, caller: Caller
+    platform: FakePlatform, client: VertexClient
 ) -> None:
     """A complete whose answer was lost is processed; repeating it is 403 and no violation."""
     token = platform.issue()
     platform.fail("complete", kind="lost")
     with pytest.raises(ConnectionCut) as caught:
-        await caller.complete(token, {"n": 1})
+        await client.complete(token, {"n": 1})
     assert caught.value.processed
-    assert (await caller.complete(token, {"n": 1})).status_code == 403
+    assert (await client.complete(token, {"n": 1})).status_code == 403
     lost, refused = platform.ledger
     assert (lost.status, lost.processed, lost.delivered, lost.fault) == (None, True, False, "lost")
     assert (refused.status, refused.processed) == (403, False)
@@ -26,18 +26,20 @@ async def test_a_lost_answer_excuses_the_second_complete(
 
 
 async def test_a_message_after_a_lost_complete_is_still_a_violation(
-    platform: FakePlatform, caller: Caller
+    platform: FakePlatform, client: VertexClient
 ) -> None:
     """The excuse is for complete alone: nothing is said after it was tried."""
     token = platform.issue()
     platform.fail("complete", kind="lost")
     with pytest.raises(ConnectionCut):
-        await caller.complete(token)
-    assert (await caller.send(token)).status_code == 403
+        await client.complete(token)
+    assert (await client.send(token)).status_code == 403
     assert platform.violations
 
 
-async def test_a_caller_that_gave_up_may_go_on(platform: FakePlatform, caller: Caller) -> None:
+async def test_a_caller_that_gave_up_may_go_on(
+    platform: FakePlatform, client: VertexClient
+) -> None:
     """A request given up by its caller is over: it is processed, and no later one collides."""
     token = platform.issue()
     reached, released, went_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -48,14 +50,14 @@ async def test_a_caller_that_gave_up_may_go_on(platform: FakePlatform, caller: C
         went_on.set()
 
     platform.call_during_complete = go_on
-    completing = asyncio.create_task(caller.complete(token))
+    completing = asyncio.create_task(client.complete(token))
     await reached.wait()
     completing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await completing
     assert platform.ledger[0].processed
     assert (platform.ledger[0].status, platform.ledger[0].delivered) == (None, False)
-    assert (await caller.complete(token)).status_code == 403
+    assert (await client.complete(token)).status_code == 403
     released.set()
     await went_on.wait()
     platform.check()
@@ -68,11 +70,11 @@ async def test_a_caller_that_just_hung_up_is_noticed_in_time() -> None:
     platform.fail("send_message", kind="slow", seconds=600)
     arrived = asyncio.Event()
     platform.subscribe(lambda entry: arrived.set(), arrivals=True)
-    slow = Raw(platform, SEND, {"token": token, "text": "a", "typing": True})
+    slow = AsgiRequest(platform, SEND, {"token": token, "text": "a", "typing": True})
     answering = asyncio.create_task(slow.answer())
     await arrived.wait()
     slow.inbox.put_nowait({"type": "http.disconnect"})
-    completed = Raw(platform, COMPLETE, {"token": token, "data": None})
+    completed = AsgiRequest(platform, COMPLETE, {"token": token, "data": None})
     await completed.answer()
     await answering
     assert slow.outbox == []
@@ -80,16 +82,18 @@ async def test_a_caller_that_just_hung_up_is_noticed_in_time() -> None:
     platform.check()
 
 
-async def test_a_cut_connection_processes_nothing(platform: FakePlatform, caller: Caller) -> None:
+async def test_a_cut_connection_processes_nothing(
+    platform: FakePlatform, client: VertexClient
+) -> None:
     """Cut before it was read, a message is not in the dialog; sent again it is, once."""
     token = platform.issue()
     platform.fail("send_message", kind="cut")
     with pytest.raises(ConnectionCut) as caught:
-        await caller.send(token)
+        await client.send(token)
     assert not caught.value.processed
-    assert (await caller.send(token)).status_code == 200
+    assert (await client.send(token)).status_code == 200
     assert [entry.processed for entry in platform.ledger] == [False, True]
-    assert len(platform.visit(token).messages) == 1
+    assert len(platform.activation(token).messages) == 1
     platform.check()
 
 
@@ -99,7 +103,7 @@ async def test_half_an_answer(platform: FakePlatform, method: str, path: str) ->
     token = platform.issue()
     platform.fail(method, kind="half")
     form = {"text": "a", "typing": True} if method == "send_message" else {"data": None}
-    raw = Raw(platform, path, {"token": token, **form})
+    raw = AsgiRequest(platform, path, {"token": token, **form})
     with pytest.raises(ConnectionCut) as caught:
         await raw.answer()
     start, half = raw.outbox
@@ -111,55 +115,57 @@ async def test_half_an_answer(platform: FakePlatform, method: str, path: str) ->
 
 
 async def test_garbage_is_a_success_that_nobody_can_read(
-    platform: FakePlatform, caller: Caller
+    platform: FakePlatform, client: VertexClient
 ) -> None:
     """Processed, and answered 200 with HTML."""
     token = platform.issue()
     platform.fail("send_message", kind="garbage")
-    answer = await caller.send(token)
+    answer = await client.send(token)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
     assert answer.text.startswith("<!DOCTYPE html>")
-    assert len(platform.visit(token).messages) == 1
+    assert len(platform.activation(token).messages) == 1
     platform.check()
 
 
-async def test_garbage_does_not_hide_a_refusal(platform: FakePlatform, caller: Caller) -> None:
+async def test_garbage_does_not_hide_a_refusal(
+    platform: FakePlatform, client: VertexClient
+) -> None:
     """A dialog that is gone is gone, whatever page comes with the 403."""
     token = platform.issue()
     platform.dialog(token).deleted = True
     platform.fail("send_message", kind="garbage")
-    answer = await caller.send(token)
+    answer = await client.send(token)
     assert answer.status_code == 403
     assert answer.text.startswith("<!DOCTYPE html>")
 
 
-async def test_slow_answers_by_the_clock(platform: FakePlatform, caller: Caller) -> None:
+async def test_slow_answers_by_the_clock(platform: FakePlatform, client: VertexClient) -> None:
     """A slow answer is processed at once and given after its seconds of the clock."""
     token = platform.issue()
     platform.fail("send_message", kind="slow", seconds=40)
     before = platform.clock.now()
-    assert (await caller.send(token)).status_code == 200
+    assert (await client.send(token)).status_code == 200
     assert 40 <= platform.clock.now() - before < 45
-    assert platform.visit(token).messages[0].at < before + 5
+    assert platform.activation(token).messages[0].at < before + 5
     platform.check()
 
 
 async def test_a_dialog_that_is_gone_refuses_everything(
-    platform: FakePlatform, caller: Caller
+    platform: FakePlatform, client: VertexClient
 ) -> None:
     """From the ordered request on all is 403, without a violation: the caller could not know."""
     token = platform.issue()
     platform.fail("send_message", kind="gone", after=1)
-    assert (await caller.send(token)).status_code == 200
-    assert (await caller.send(token)).status_code == 403
-    assert (await caller.send(token)).status_code == 403
-    assert (await caller.complete(token)).status_code == 403
+    assert (await client.send(token)).status_code == 200
+    assert (await client.send(token)).status_code == 403
+    assert (await client.send(token)).status_code == 403
+    assert (await client.complete(token)).status_code == 403
     assert platform.dialog(token).state == "gone"
     platform.check()
 
 
 async def test_ordered_statuses_with_their_headers_and_bodies(
-    platform: FakePlatform, caller: Caller
+    platform: FakePlatform, client: VertexClient
 ) -> None:
     """A status is answered as ordered and nothing is processed; then all goes on as before."""
     token = platform.issue()
@@ -168,46 +174,50 @@ async def test_ordered_statuses_with_their_headers_and_bodies(
     platform.fail("send_message", status=403, body="<html>no</html>")
     platform.fail("send_message", status=500, body={"error": "да"})
     platform.fail("send_message", status=307)
-    answers = [await caller.send(token) for _ in range(7)]
+    answers = [await client.send(token) for _ in range(7)]
     assert [answer.status_code for answer in answers] == [429, 503, 503, 403, 500, 307, 200]
     assert answers[0].headers["retry-after"] == "2"
     assert answers[1].headers["retry-after"] == "Wed, 21 Oct 2026 07:28:00 GMT"
     assert answers[3].headers["content-type"].startswith("text/html")
     assert answers[4].json() == {"error": "да"}
     assert answers[5].headers["location"].startswith("https://elsewhere.invalid")
-    assert [m.message_id for m in platform.visit(token).messages] == [1]
+    assert [m.message_id for m in platform.activation(token).messages] == [1]
     platform.check()
 
 
-async def test_a_gateways_error_after_the_deed(platform: FakePlatform, caller: Caller) -> None:
+async def test_a_gateways_error_after_the_deed(
+    platform: FakePlatform, client: VertexClient
+) -> None:
     """Lost with a status: the platform did it, and something before it answered 504."""
     token = platform.issue()
     platform.fail("complete", kind="lost", status=504)
-    assert (await caller.complete(token)).status_code == 504
-    assert platform.visit(token).state == "completed"
-    assert (await caller.complete(token)).status_code == 403
+    assert (await client.complete(token)).status_code == 504
+    assert platform.activation(token).state == "completed"
+    assert (await client.complete(token)).status_code == 403
     platform.check()
 
 
 async def test_faults_are_used_up_in_order_and_per_method(
-    platform: FakePlatform, caller: Caller
+    platform: FakePlatform, client: VertexClient
 ) -> None:
     """`after` lets requests pass, `times` repeats, and one method's faults spare the other."""
     token = platform.issue()
     platform.fail("send_message", status=500, after=2, times=2)
     platform.fail("send_message", status=502, after=1)
     platform.fail("complete", status=501)
-    sends = [(await caller.send(token)).status_code for _ in range(7)]
+    sends = [(await client.send(token)).status_code for _ in range(7)]
     assert sends == [200, 200, 500, 500, 200, 502, 200]
-    assert [(await caller.complete(token)).status_code for _ in range(2)] == [501, 204]
+    assert [(await client.complete(token)).status_code for _ in range(2)] == [501, 204]
     platform.check()
 
 
-async def test_a_wrong_request_uses_no_fault_up(platform: FakePlatform, caller: Caller) -> None:
+async def test_a_wrong_request_uses_no_fault_up(
+    platform: FakePlatform, client: VertexClient
+) -> None:
     """Faults wait for requests that would have been answered."""
     platform.fail("complete", status=503)
-    await caller.http.post(COMPLETE, json={})
-    assert (await caller.complete(platform.issue())).status_code == 503
+    await client.http.post(COMPLETE, json={})
+    assert (await client.complete(platform.issue())).status_code == 503
 
 
 async def test_an_unused_fault_fails_the_check(platform: FakePlatform) -> None:
@@ -246,11 +256,11 @@ async def test_chaos_is_repeatable() -> None:
         platform = FakePlatform(seed=seed)
         platform.chaos(0.5, ("cut", 503, 429))
         token = platform.issue()
-        caller = Caller(platform)
-        async with caller.http:
+        client = VertexClient(platform)
+        async with client.http:
             for _ in range(40):
                 try:
-                    await caller.send(token)
+                    await client.send(token)
                 except ConnectionCut:
                     continue
         platform.check()

@@ -9,7 +9,7 @@ from uuid import UUID
 import httpx
 import pytest
 
-from tests.testing.platform.test_sockets import served
+from tests.testing.platform_server import served
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.platform.conversation import FakeAnswer
 from vertexkit.testing.platform.methods import DIALOG_METHODS

@@ -8,9 +8,9 @@ from hypothesis import HealthCheck, settings
 from openapi_spec_validator import validate
 from schemathesis.generation import GenerationMode
 
-from tests.described import operations, try_out
+from tests.openapi_fuzzing import check_operation, operations
 from tests.testing.platform.test_methods import ROWS
-from tests.testing.threaded import threaded
+from tests.testing.platform_server import served_in_thread
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.platform.openapi import describe
 
@@ -22,7 +22,7 @@ SOME = settings(
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with threaded(FakePlatform(seed=5, tokens="any")) as url:
+    with served_in_thread(FakePlatform(seed=5, tokens="any")) as url:
         yield url
 
 
@@ -58,4 +58,4 @@ def test_whatever_is_asked_is_answered_as_described(
         basic = None if "vertex" in operation.path else ("demo", "demo")
         return case.call(base_url=url, auth=basic, timeout=10)
 
-    try_out(operation, mode, call, SOME)
+    check_operation(operation, mode, call, SOME)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.testing.caller import COMPLETE, SEND, Caller
+from tests.testing.vertex_client import COMPLETE, SEND, VertexClient
 from vertexkit.testing.platform.app import FakePlatform
 
 WRONG_FORMS: list[tuple[str, Any, str]] = [
@@ -41,14 +41,14 @@ WRONG_FORMS: list[tuple[str, Any, str]] = [
 
 @pytest.mark.parametrize("path, body, says", WRONG_FORMS)
 async def test_a_wrong_form_is_a_400_and_a_violation(
-    platform: FakePlatform, caller: Caller, path: str, body: Any, says: str
+    platform: FakePlatform, client: VertexClient, path: str, body: Any, says: str
 ) -> None:
     """Each breach of the documented form is answered 400 and told in a sentence to the author."""
     token = platform.issue()
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     content = content.replace(b'"T"', json.dumps(token).encode())
     headers = {"Content-Type": "application/json"}
-    answer = await caller.http.post(path, content=content, headers=headers)
+    answer = await client.http.post(path, content=content, headers=headers)
     assert answer.status_code == 400
     assert says in answer.json()["message"]
     assert [says in violation for violation in platform.violations] == [True]
@@ -60,12 +60,12 @@ async def test_a_wrong_form_is_a_400_and_a_violation(
 
 @pytest.mark.parametrize("header", ["text/plain", "application/x-www-form-urlencoded", None])
 async def test_another_content_type_is_a_violation(
-    platform: FakePlatform, caller: Caller, header: str | None
+    platform: FakePlatform, client: VertexClient, header: str | None
 ) -> None:
     """A body must be declared as JSON."""
     content = json.dumps({"token": platform.issue(), "data": None}).encode()
     headers = {} if header is None else {"Content-Type": header}
-    answer = await caller.http.post(COMPLETE, content=content, headers=headers)
+    answer = await client.http.post(COMPLETE, content=content, headers=headers)
     assert answer.status_code == 400
     assert "content type" in platform.violations[0]
 
@@ -82,10 +82,10 @@ async def test_another_content_type_is_a_violation(
     ],
 )
 async def test_another_path_or_method_is_a_violation(
-    platform: FakePlatform, caller: Caller, verb: str, path: str, status: int
+    platform: FakePlatform, client: VertexClient, verb: str, path: str, status: int
 ) -> None:
     """What the document does not list is 404 or 405; the sentence names what there is."""
-    answer = await caller.http.request(verb, path, json={"token": "x"})
+    answer = await client.http.request(verb, path, json={"token": "x"})
     assert answer.status_code == status
     (violation,) = platform.violations
     assert f"{verb} {path}" in violation
@@ -93,38 +93,42 @@ async def test_another_path_or_method_is_a_violation(
     assert (platform.ledger[0].method, platform.ledger[0].status) == ("unknown", status)
 
 
-async def test_completing_twice_is_a_violation(platform: FakePlatform, caller: Caller) -> None:
+async def test_completing_twice_is_a_violation(
+    platform: FakePlatform, client: VertexClient
+) -> None:
     """A second complete is 403, and wrong where the first one's answer had been delivered."""
     token = platform.issue()
-    await caller.complete(token, {"n": 1})
-    assert (await caller.complete(token, {"n": 2})).status_code == 403
+    await client.complete(token, {"n": 1})
+    assert (await client.complete(token, {"n": 2})).status_code == 403
     assert "already completed by request 1" in platform.violations[0]
-    assert [c.data for c in platform.visit(token).completions] == [{"n": 1}]
+    assert [c.data for c in platform.activation(token).completions] == [{"n": 1}]
 
 
 async def test_a_message_after_complete_is_a_violation(
-    platform: FakePlatform, caller: Caller
+    platform: FakePlatform, client: VertexClient
 ) -> None:
     """A message into a completed block is 403 and wrong, and is not shown in the dialog."""
     token = platform.issue()
-    await caller.complete(token)
-    assert (await caller.send(token)).status_code == 403
+    await client.complete(token)
+    assert (await client.send(token)).status_code == 403
     assert "send_message: the block was already completed" in platform.violations[0]
-    assert platform.visit(token).messages == []
+    assert platform.activation(token).messages == []
 
 
 @pytest.mark.parametrize("second", ["send", "complete"])
 @pytest.mark.parametrize("first", ["send", "complete"])
 async def test_requests_side_by_side_break_the_order(
-    platform: FakePlatform, caller: Caller, first: str, second: str
+    platform: FakePlatform, client: VertexClient, first: str, second: str
 ) -> None:
-    """A request while another of the same visit is being answered is a violation."""
+    """A request while another of the same activation is being answered is a violation."""
     token = platform.issue()
-    await asyncio.gather(getattr(caller, first)(token), getattr(caller, second)(token))
+    await asyncio.gather(getattr(client, first)(token), getattr(client, second)(token))
     assert any("while request 1 " in violation for violation in platform.violations)
 
 
-async def test_dialogs_do_not_wait_for_each_other(platform: FakePlatform, caller: Caller) -> None:
+async def test_dialogs_do_not_wait_for_each_other(
+    platform: FakePlatform, client: VertexClient
+) -> None:
     """Requests of different tokens side by side are in order."""
-    await asyncio.gather(*(caller.send(platform.issue()) for _ in range(20)))
+    await asyncio.gather(*(client.send(platform.issue()) for _ in range(20)))
     platform.check()

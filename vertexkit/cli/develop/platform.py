@@ -126,8 +126,8 @@ class _Printer:
         self._console.print(line, soft_wrap=True)
         for sentence in entry.violations:
             self._console.print(Text(f"{'':10}{sentence}", "red"), soft_wrap=True)
-        if entry.status == OVER and entry.visit is not None:
-            hint = f"this visit is over; GET {TOKEN_PATH} gives a token for a new one"
+        if entry.status == OVER and entry.activation is not None:
+            hint = f"this activation has ended; GET {TOKEN_PATH} returns a token for a new one"
             self._console.print(Text(f"{'':10}{hint}", "dim"), soft_wrap=True)
 
 
@@ -156,7 +156,7 @@ def _print_json(entry: Entry) -> None:
         "path": entry.path,
         "query": entry.query,
         "token": None if entry.token is None else fingerprint(entry.token),
-        "visit": entry.visit,
+        "activation": entry.activation,
         "body": content,
         "status": entry.status,
         "processed": entry.processed,

@@ -15,7 +15,7 @@ from vertexkit.clock import Clock
 from vertexkit.testing.platform.auth import Door
 from vertexkit.testing.platform.conversations import Archive
 from vertexkit.testing.platform.dialog_api import DialogPart
-from vertexkit.testing.platform.dialogs import Dialog, Dialogs, Visit
+from vertexkit.testing.platform.dialogs import Activation, Dialog, Dialogs
 from vertexkit.testing.platform.faults import SLOW_SECONDS, Fault, Faults, body_of
 from vertexkit.testing.platform.ledger import Entry, Exchange, Ledger
 from vertexkit.testing.platform.methods import DIALOG_METHODS
@@ -120,26 +120,26 @@ class FakePlatform:
                 the very same token. The other arguments say nothing then.
 
         Raises:
-            ValueError: the dialog is deleted, or the visit of the token to reuse is not over.
+            ValueError: the dialog is deleted, or the activation of the token to reuse is not over.
         """
         if reuse is not None:
-            return self.open_again(reuse).token
+            return self.reactivate(reuse).token
         return self._dialogs.issue(block, dialog_id, instance)
 
-    def open_again(self, token: str) -> Visit:
-        """Let the dialog reach the same block again with the same token: a new visit.
+    def reactivate(self, token: str) -> Activation:
+        """Let the dialog reach the same block again with the same token: a new activation.
 
         Raises:
-            ValueError: its last visit is not completed.
+            ValueError: its last activation is not completed.
             LookupError: the token was never issued nor seen.
         """
-        return self._dialogs.open_again(token)
+        return self._dialogs.reactivate(token)
 
     @property
     def call_during_complete(self) -> CallAgain | None:
         """Awaited with the token and the data while `complete` is still being answered.
 
-        The visit is completed by then, so it may `open_again` and call the block: this plays a
+        The activation is completed by then, so it may `reactivate` and call the block: this plays a
         platform that goes on with the flow within that request. What it raises is a violation.
         """
         return self._vertex.call_during_complete
@@ -184,7 +184,7 @@ class FakePlatform:
         wait, answer = None if retry_after is None else str(retry_after), body_of(body)
         self._faults.order(Fault(method, kind, status, wait, answer, seconds, times, after))
 
-    def forget_faults(self) -> None:
+    def clear_faults(self) -> None:
         """Nothing that was ordered and has not happened will."""
         self._faults.forget()
 
@@ -229,15 +229,15 @@ class FakePlatform:
         Raises:
             LookupError: the token was never issued nor seen.
         """
-        return self._dialogs.visit(token).dialog
+        return self._dialogs.activation(token).dialog
 
-    def visit(self, token: str) -> Visit:
-        """The last visit with this token.
+    def activation(self, token: str) -> Activation:
+        """The last activation with this token.
 
         Raises:
             LookupError: the token was never issued nor seen.
         """
-        return self._dialogs.visit(token)
+        return self._dialogs.activation(token)
 
     def subscribe(self, callback: Callable[[Entry], object], *, arrivals: bool = False) -> None:
         """Call back with each ledger entry as it is over.

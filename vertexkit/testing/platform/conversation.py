@@ -119,9 +119,9 @@ class Conversation:
         The fake platform knows nothing of a bot's flow after a block: there is none.
         """
         dialog = self.dialog
-        if self.marked != IN_PROCESS or dialog is None or not dialog.visits:
+        if self.marked != IN_PROCESS or dialog is None or not dialog.activations:
             return self.marked
-        over = dialog.visits[-1].completions and len(dialog.completions) > self.ended
+        over = dialog.activations[-1].completions and len(dialog.completions) > self.ended
         return COMPLETED if over else IN_PROCESS
 
     @property
@@ -149,11 +149,11 @@ class Conversation:
 
     def data(self, home: str) -> list[dict[str, Any]]:
         """All that was collected, and at the end what blocks returned, each as a text of JSON."""
-        visits = [] if self.dialog is None else self.dialog.visits
+        activations = [] if self.dialog is None else self.dialog.activations
         returned = [
-            FakeAnswer(visit.block, answer=json.dumps(completion.data, ensure_ascii=False))
-            for visit in visits
-            for completion in visit.completions
+            FakeAnswer(activation.block, answer=json.dumps(completion.data, ensure_ascii=False))
+            for activation in activations
+            for completion in activation.completions
             if completion.data is not None
         ]
         return [answer.shown(home) for answer in (*self.answers, *returned)]

@@ -1,4 +1,4 @@
-"""The dialogs of the fake platform, and the visits that they pay to blocks."""
+"""The dialogs of the fake platform, and the activations that they pay to blocks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,14 +41,14 @@ class FakeCompletion:
 
 
 @dataclass(slots=True, repr=False)
-class Visit:
+class Activation:
     """One time that a dialog is at a block, from the platform's call to the completion.
 
     Attributes:
-        dialog: whose visit it is.
+        dialog: whose activation it is.
         token: what the block speaks with.
         block: the block's name, or its vertex id where the platform was not told a name.
-        number: 1 for the first visit with this token; one more each time the token is used again.
+        number: 1 for the first activation with this token; one more each time the token is used again.
         messages: what the block said.
         completions: how it ended: none or one.
     """
@@ -81,7 +81,7 @@ class Visit:
 
     def __repr__(self) -> str:
         return (
-            f"<visit {self.number} of {self.block!r}, token {fingerprint(self.token)}, "
+            f"<activation {self.number} of {self.block!r}, token {fingerprint(self.token)}, "
             f"{self.state}: {len(self.messages)} message(s)>"
         )
 
@@ -93,7 +93,7 @@ class Dialog:
     Attributes:
         dialog_id: its number; None if the token that opened it does not say.
         instance: whose it is; None if the token that opened it does not say.
-        visits: in the order in which they began.
+        activations: in the order in which they began.
         began: when it reached its first block, in Unix seconds.
         deleted: the platform answers 403 to everything.
     """
@@ -101,26 +101,28 @@ class Dialog:
     dialog_id: int | None
     instance: str | None
     began: float = 0.0
-    visits: list[Visit] = field(default_factory=list)
+    activations: list[Activation] = field(default_factory=list)
     deleted: bool = False
 
     @property
     def messages(self) -> list[FakeMessage]:
-        """What all its visits said, by visit."""
-        return [message for visit in self.visits for message in visit.messages]
+        """What all its activations said, by activation."""
+        return [message for activation in self.activations for message in activation.messages]
 
     @property
     def completions(self) -> list[FakeCompletion]:
-        """How its visits ended, by visit."""
-        return [completion for visit in self.visits for completion in visit.completions]
+        """How its activations ended, by activation."""
+        return [
+            completion for activation in self.activations for completion in activation.completions
+        ]
 
     @property
     def state(self) -> State:
-        """It is "gone" once it is deleted, else the state of its last visit."""
-        return self.visits[-1].state
+        """It is "gone" once it is deleted, else the state of its last activation."""
+        return self.activations[-1].state
 
     def __repr__(self) -> str:
-        return f"<dialog {self.dialog_id}, {self.state}: {self.visits!r}>"
+        return f"<dialog {self.dialog_id}, {self.state}: {self.activations!r}>"
 
 
 class Dialogs:
@@ -141,7 +143,7 @@ class Dialogs:
         self._next_session = random.randrange(10_000, 99_999)
         self._next_vertex = random.randrange(600, 2000)
         self._vertices: dict[str, str] = {}
-        self._visits: dict[str, Visit] = {}
+        self._visits: dict[str, Activation] = {}
         self._numbered: dict[tuple[int, str | None], Dialog] = {}
         self._taken: set[int] = set()
         self.all: list[Dialog] = []
@@ -172,21 +174,21 @@ class Dialogs:
         self._taken.add(number)
         return number
 
-    def open_again(self, token: str) -> Visit:
-        """The next visit of the same block with the same token."""
-        last = self.visit(token)
+    def reactivate(self, token: str) -> Activation:
+        """The next activation of the same block with the same token."""
+        last = self.activation(token)
         if last.state != "completed":
             raise ValueError(
-                f"token {fingerprint(token)} cannot be used again: its visit is {last.state}, "
+                f"token {fingerprint(token)} cannot be used again: its activation is {last.state}, "
                 "and a dialog reaches a block again only after the block was completed"
             )
-        visit = Visit(last.dialog, token, last.block, last.number + 1)
-        last.dialog.visits.append(visit)
-        self._visits[token] = visit
-        return visit
+        activation = Activation(last.dialog, token, last.block, last.number + 1)
+        last.dialog.activations.append(activation)
+        self._visits[token] = activation
+        return activation
 
-    def find(self, token: str) -> Visit | None:
-        """The token's visit for a request that has come: opened now if strangers may."""
+    def find(self, token: str) -> Activation | None:
+        """The token's activation for a request that has come: opened now if strangers may."""
         if token not in self._visits and self._strangers:
             claims = read(token)
             if claims is None:
@@ -194,8 +196,8 @@ class Dialogs:
             return self._open(token, claims.vertex_id, claims.dialog_id, claims.instance)
         return self._visits.get(token)
 
-    def visit(self, token: str) -> Visit:
-        """The token's last visit.
+    def activation(self, token: str) -> Activation:
+        """The token's last activation.
 
         Raises:
             LookupError: the token was never issued nor seen.
@@ -204,7 +206,7 @@ class Dialogs:
             raise LookupError(f"token {fingerprint(token)} was never issued here")
         return self._visits[token]
 
-    def _open(self, token: str, block: str, number: int | None, instance: str | None) -> Visit:
+    def _open(self, token: str, block: str, number: int | None, instance: str | None) -> Activation:
         dialog = self._numbered.get((number, instance)) if number is not None else None
         if dialog is None:
             dialog = Dialog(number, instance, self._clock.unix())
@@ -212,6 +214,6 @@ class Dialogs:
             if number is not None:
                 self._taken.add(number)
                 self._numbered[number, instance] = dialog
-        visit = self._visits[token] = Visit(dialog, token, block)
-        dialog.visits.append(visit)
-        return visit
+        activation = self._visits[token] = Activation(dialog, token, block)
+        dialog.activations.append(activation)
+        return activation

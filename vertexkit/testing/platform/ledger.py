@@ -22,7 +22,7 @@ class Entry:
         at: when it came, by the platform's clock.
         method: the platform's name of it, such as "send_message", or "unknown".
         token: None if there was none that could be read.
-        visit: which of the token's visits it was for: 1 for the first; None if for none.
+        activation: which of the token's activations it was for: 1 for the first; None if for none.
         body: the bytes that came.
         answer: the body that was answered, up to 4 KB, also where the caller did not get all.
         retry_after: the header of this name.
@@ -41,7 +41,7 @@ class Entry:
     query: str = ""
     method: str = UNKNOWN
     token: str | None = None
-    visit: int | None = None
+    activation: int | None = None
     body: bytes = b""
     answer: bytes = b""
     retry_after: str | None = None

@@ -199,7 +199,9 @@ VERTEX = {
     "/vertex/v1/dialog/send_message": _vertex(
         "send_message",
         {"text": TEXT | {"minLength": 1}, "typing": FLAG},
-        {"200": _json("Said.", "Said")},
+        {"200": _json("SentMessage.", "SentMessage")},
     ),
 }
-SCHEMAS["Said"] = _object({"message_id": {"type": "integer"}, "created_at": {"type": "integer"}})
+SCHEMAS["SentMessage"] = _object(
+    {"message_id": {"type": "integer"}, "created_at": {"type": "integer"}}
+)

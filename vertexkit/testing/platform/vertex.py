@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from vertexkit.clock import Clock
 from vertexkit.testing.platform.body import read_form
-from vertexkit.testing.platform.dialogs import Dialogs, FakeCompletion, FakeMessage, Visit
+from vertexkit.testing.platform.dialogs import Activation, Dialogs, FakeCompletion, FakeMessage
 from vertexkit.testing.platform.faults import Fault, Faults
 from vertexkit.testing.platform.ledger import Exchange
 from vertexkit.testing.platform.responses import refusal, spoil, while_caller_stays
@@ -75,58 +75,68 @@ class VertexPart:
         exchange.note(method=method, token=token if isinstance(token, str) else None)
         for wrong in wrongs:
             exchange.violate(wrong)
-        visit = None if wrongs else self._dialogs.find(content["token"])
-        if visit is not None:
-            exchange.note(visit=visit.number)
+        activation = None if wrongs else self._dialogs.find(content["token"])
+        if activation is not None:
+            exchange.note(activation=activation.number)
         exchange.announce()
         if wrongs:
             return refusal(400, "; ".join(wrongs))
-        if visit is None:
+        if activation is None:
             sentence = f"{method}: token {fingerprint(content['token'])} is not known here"
             exchange.violate(sentence)
             return refusal(403, sentence)
-        with visit.answering(exchange) as others:
+        with activation.answering(exchange) as others:
             await _judge_order(exchange, others)
-            return await self._serve(request, exchange, visit, content)
+            return await self._serve(request, exchange, activation, content)
 
     async def _serve(
-        self, request: Request, exchange: Exchange, visit: Visit, content: Mapping[str, Any]
+        self,
+        request: Request,
+        exchange: Exchange,
+        activation: Activation,
+        content: Mapping[str, Any],
     ) -> Response:
         fault = self._faults.take(exchange.entry.method)
         if fault is not None:
             exchange.promised = False
             exchange.note(fault=str(fault))
             if fault.kind == "gone":
-                visit.dialog.deleted = True
-        refused = _refused(exchange, visit)
+                activation.dialog.deleted = True
+        refused = _refused(exchange, activation)
         if refused is not None:
             answer: Response = refusal(403, refused)
         elif fault is None or fault.processed:
-            answer = self._process(exchange, visit, content)
+            answer = self._process(exchange, activation, content)
         else:
             answer = Response()
-        waits = self._waits(exchange, visit, content, fault)
+        waits = self._waits(exchange, activation, content, fault)
         exchange.left = not await while_caller_stays(request, waits)
         return answer if fault is None else spoil(exchange, answer, fault)
 
-    def _process(self, exchange: Exchange, visit: Visit, content: Mapping[str, Any]) -> Response:
+    def _process(
+        self, exchange: Exchange, activation: Activation, content: Mapping[str, Any]
+    ) -> Response:
         now = self._clock.now()
         exchange.note(processed=True)
         if exchange.entry.method == COMPLETE:
-            visit.completions.append(FakeCompletion(content["data"], now))
-            visit.completed_by = exchange
+            activation.completions.append(FakeCompletion(content["data"], now))
+            activation.completed_by = exchange
             return Response(status_code=204)
         self._last_message += 1
         number, created = self._last_message, int(self._clock.unix())
         message = FakeMessage(content["text"], content["typing"], number, created, now)
-        visit.messages.append(message)
+        activation.messages.append(message)
         return JSONResponse({"message_id": number, "created_at": created})
 
     async def _waits(
-        self, exchange: Exchange, visit: Visit, content: Mapping[str, Any], fault: Fault | None
+        self,
+        exchange: Exchange,
+        activation: Activation,
+        content: Mapping[str, Any],
+        fault: Fault | None,
     ) -> None:
         if exchange.entry.processed and exchange.entry.method == COMPLETE:
-            await self._call_again(exchange, visit.token, content["data"])
+            await self._call_again(exchange, activation.token, content["data"])
         elif exchange.entry.processed and content["typing"] and self._typing_seconds > 0:
             await self._clock.sleep(self._typing_seconds)
         if fault is not None and fault.seconds > 0:
@@ -162,11 +172,11 @@ async def _judge_order(exchange: Exchange, others: list[Exchange]) -> None:
             )
 
 
-def _refused(exchange: Exchange, visit: Visit) -> str | None:
+def _refused(exchange: Exchange, activation: Activation) -> str | None:
     method = exchange.entry.method
-    if visit.dialog.deleted:
+    if activation.dialog.deleted:
         return f"{method}: the dialog is deleted"
-    first = visit.completed_by
+    first = activation.completed_by
     if first is None:
         return None
     sentence = f"{method}: the block was already completed by request {first.entry.number}"

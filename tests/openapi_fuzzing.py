@@ -1,4 +1,4 @@
-"""A server against its own OpenAPI description."""
+"""Property-based tests of a server against its own OpenAPI description."""
 
 import warnings
 from collections.abc import Callable
@@ -24,22 +24,22 @@ CHECKS = [
 
 
 def operations(document: dict[str, Any]) -> list[Any]:
-    """All operations of a description."""
+    """Return all operations of an OpenAPI document."""
     schema: Any = schemathesis.openapi.from_dict(document)
     return [found.ok() for found in schema.get_all_operations()]
 
 
-def try_out(
+def check_operation(
     operation: Any, mode: GenerationMode, call: Callable[[Any], Any], effort: settings
 ) -> None:
-    """Ask for an operation with made-up requests, right or spoilt, and check each answer."""
+    """Send generated requests, valid or invalid, to an operation and check each response."""
 
     @effort
     @given(st.data())
     def ask(data: st.DataObject) -> None:
         case = data.draw(operation.as_strategy(generation_mode=mode))
         answer = call(case)
-        # A spoilt verb, path or header meets the server before it meets what is described.
+        # The server rejects an invalid verb, path or header before it reaches the operation.
         if answer.status_code != 405:
             case.validate_response(answer, checks=CHECKS)
 

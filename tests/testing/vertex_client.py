@@ -12,7 +12,7 @@ SEND = "/api/vertex/v1/dialog/send_message"
 COMPLETE = "/api/vertex/v1/complete"
 
 
-class Caller:
+class VertexClient:
     """A block's side of the wire: plain httpx, into the app itself."""
 
     def __init__(self, platform: FakePlatform, base_url: str | None = None) -> None:
@@ -27,7 +27,7 @@ class Caller:
         return await self.http.post(COMPLETE, json={"token": token, "data": data})
 
 
-class Raw:
+class AsgiRequest:
     """One request as ASGI messages, for what an HTTP client would hide."""
 
     def __init__(self, platform: FakePlatform, path: str, body: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""One connection to a server, on which bytes are sent as they are, and answers read."""
+"""One TCP connection to an HTTP server: raw bytes out, parsed responses in."""
 
 import asyncio
 import contextlib
@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-PATIENCE = 20.0
-"""Seconds after which what does not come counts as never coming."""
+REPLY_TIMEOUT_SECONDS = 20.0
+"""How long to wait for a response before the test fails."""
 
 
 @dataclass(frozen=True)
-class Answer:
-    """An HTTP answer, byte by byte from the socket."""
+class HttpResponse:
+    """An HTTP response, as it was read from the socket."""
 
     status: int
     headers: dict[str, str]
@@ -30,7 +30,7 @@ class Answer:
 
     @property
     def refusal(self) -> tuple[int, str]:
-        """Status and code; the body is a problem that says both."""
+        """Status and problem code, after a check that the body is a valid problem document."""
         assert self.headers["content-type"] == "application/problem+json"
         assert self.headers["content-length"] == str(len(self.body))
         assert self.json["status"] == self.status
@@ -39,8 +39,8 @@ class Answer:
         return self.status, self.json["code"]
 
 
-class Line:
-    """One connection to the app, on which bytes are sent as they are."""
+class HttpConnection:
+    """One TCP connection to the app; the bytes are sent exactly as given."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader, self._writer = reader, writer
@@ -49,23 +49,23 @@ class Line:
         self._writer.write(data)
         await self._writer.drain()
 
-    async def answer(self) -> Answer:
-        """The next answer on this connection."""
-        async with asyncio.timeout(PATIENCE):
+    async def answer(self) -> HttpResponse:
+        """Read the next response on this connection."""
+        async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
             head = (await self._reader.readuntil(b"\r\n\r\n")).decode("latin-1")
             first, *lines = head.strip().split("\r\n")
             fields = [line.split(": ", 1) for line in lines]
             headers = {name.lower(): value for name, value in fields}
             body = await self._reader.readexactly(int(headers.get("content-length", "0")))
-        return Answer(int(first.split(" ")[1]), headers, body)
+        return HttpResponse(int(first.split(" ")[1]), headers, body)
 
     async def end(self) -> None:
-        """Say that nothing more will come."""
+        """Close the sending side of the connection."""
         self._writer.write_eof()
 
     async def rest(self) -> bytes:
-        """All that still comes until the other side closes."""
-        async with asyncio.timeout(PATIENCE):
+        """Read until the server closes the connection."""
+        async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
             try:
                 return await self._reader.read()
             except ConnectionResetError:
