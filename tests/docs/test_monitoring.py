@@ -3,20 +3,19 @@
 import json
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.docs.conftest import ROOT, Reader
 from vertexkit.telemetry.counters import Count, Timing
 from vertexkit.telemetry.events import Events
 from vertexkit.telemetry.metrics import CODES, Metrics, State
 from vertexkit.telemetry.prometheus import written
 from vertexkit.testing import VirtualClock
 
-ROOT = Path(__file__).parents[2]
 PAGES = ["monitoring.md", "monitoring.ru.md"]
 ROW = re.compile(r"^\| `(vertexkit_\w+)` \|([\w, ]*)\| .+ \|$", re.MULTILINE)
 NAME = re.compile(r"\b(?:vertexkit|process)_[a-z_]+")
@@ -122,20 +121,8 @@ def test_an_alert_sees_the_first_of_its_kind() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_its_block_can_be_counted(reader: Any, page: str) -> None:
+def test_its_block_can_be_counted(reader: Reader, page: str) -> None:
     """The block that keeps a figure of its own does its work."""
     reader.follow(ROOT / "docs" / page)
     said = reader.run_in(reader.folder, "vertexkit trigger counted:app -i amount=5 --fast --json")
     assert "true" in said
-
-
-def test_both_languages_show_the_same(pages: Any) -> None:
-    """The Russian page has the same code, names and links as the English one."""
-    english, russian = (pages.skeleton(ROOT / "docs" / page) for page in PAGES)
-    assert english == russian
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_its_links_lead_somewhere(pages: Any, page: str) -> None:
-    """Each link to a file of the project names one that is there."""
-    assert not pages.dead_links(ROOT / "docs" / page)

@@ -3,17 +3,16 @@
 import importlib.util
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.docs.conftest import ROOT
 from vertexkit.ingress import request
 from vertexkit.server import limits
 from vertexkit.server.limits import Limits
 from vertexkit.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 PAGES = ["security.md", "security.ru.md"]
 COLUMNS = 8
 LIMIT = re.compile(r"^\| ([^|]+) \| ([^|]+) \| (?:`(\w+)`)? ?\| [^|]+ \|$", re.MULTILINE)
@@ -82,15 +81,3 @@ def test_its_attacks_are_those_that_are_run() -> None:
         )
         answered, _, asked = here[5].partition(" of ")
         assert answered == asked
-
-
-def test_both_languages_show_the_same(pages: Any) -> None:
-    """The Russian page has the same code, names and links as the English one."""
-    english, russian = (pages.skeleton(ROOT / "docs" / page) for page in PAGES)
-    assert english == russian
-
-
-@pytest.mark.parametrize("page", ["docs/security.md", "docs/security.ru.md", "SECURITY.md"])
-def test_its_links_lead_somewhere(pages: Any, page: str) -> None:
-    """Each link to a file of the project names one that is there."""
-    assert not pages.dead_links(ROOT / page)

@@ -1,20 +1,19 @@
-"""The pages of settings list what there is."""
+"""docs/settings: the table lists every setting with its default."""
 
 import json
 import re
-from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
 
+from tests.docs.conftest import DOCS
 from vertexkit.settings import PREFIX, Settings
 
-DOCS = Path(__file__).parents[2] / "docs"
 ROW = re.compile(rf"^\| `{PREFIX}(\w+)` \| (.*?) \| (.+?) \|$", re.MULTILINE)
 
 
 def shown(value: object) -> str:
-    """A default as a person writes it."""
+    """Return a default as a person would write it."""
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if isinstance(value, str) or value in {(), None}:
@@ -24,7 +23,7 @@ def shown(value: object) -> str:
 
 @pytest.mark.parametrize("page", ["settings.md", "settings.ru.md"])
 def test_every_setting_is_listed_with_its_default(page: str) -> None:
-    """Name and default of each, in the order of the code; nothing that is not there."""
+    """The table has the name and default of every setting, in the order of the code, and no others."""
     rows = ROW.findall(
         (DOCS / page).read_text(encoding="utf-8").replace("| | |", "|  | |").replace("| |", "|  |")
     )
