@@ -19,7 +19,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak attack fuzz audit sbom lint types format lock clean
+.PHONY: help demo test soak attack fuzz audit sbom lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## show this list
@@ -74,6 +74,12 @@ lock:  ## pin again what pyproject.toml asks for
 	$(UV_COMPILE) -o locks/dev.txt -c locks/run.txt -c locks/build.txt \
 		--extra dev --extra analytics --group test pyproject.toml; \
 	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply
+
+# The first line of each picture holds the digest of the text that it was drawn from; a test compares.
+pictures:  ## draw docs/images/*.svg from the .dot files next to them (needs Graphviz)
+	@for source in docs/images/*.dot; do \
+		{ printf '<!-- drawn from %s -->\n' "$$(sha256sum "$$source" | cut -d ' ' -f 1)"; \
+		dot -Tsvg "$$source" | sed '/^<?xml/d'; } >"$${source%.dot}.svg"; done
 
 clean:  ## remove the environment and all that tools left behind
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
