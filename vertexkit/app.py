@@ -195,7 +195,7 @@ class App:
                 blocks=list(self.blocks),
                 platform=settings.platform_url,
                 journal=settings.journal,
-                promise=service.journal.promise,
+                durability=service.journal.durability,
             )
             yield
         log.info("stopped")

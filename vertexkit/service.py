@@ -148,7 +148,7 @@ class Service:
             held=self.dispatcher.active,
             waiting=self.journal.backlog(),
             connections=self.settings.connections - limiter.free,
-            trouble=bool(self.lost or self.journal.trouble()),
+            trouble=bool(self.lost or self.journal.unavailable_reason()),
             ready=self.readiness()[0] == 200,
         )
 
@@ -164,7 +164,7 @@ class Service:
         reasons = []
         if self.receiver.closed:
             reasons.append("journal lost" if self.lost else "stopping")
-        elif self.journal.trouble():
+        elif self.journal.unavailable_reason():
             reasons.append("journal cannot be written")
         if self.journal.backlog() >= self.settings.queue:
             reasons.append("queue full")

@@ -51,15 +51,15 @@ async def test_an_acceptance_survives(machine: Outage) -> None:
 async def test_an_intent_survives_and_its_fate_may_not(machine: Outage) -> None:
     """A message that may be out is never taken for one that was not sent."""
     lease = await machine.claim()
-    await machine.journal.intend(lease, INTENT)
-    await machine.journal.confirm(lease, SENT)
+    await machine.journal.record_intent(lease, INTENT)
+    await machine.journal.record_effect(lease, SENT)
     await machine.restart()
     assert (await machine.claim()).effects[0] == INTENT
 
 
 async def test_a_fixed_result_survives(machine: Outage) -> None:
     """The handler does not run again, and it is known that the platform may have the result."""
-    await machine.journal.conclude(await machine.claim(), FIXED, trying=True)
+    await machine.journal.record_result(await machine.claim(), FIXED, completing=True)
     await machine.restart()
     lease = await machine.claim()
     assert (lease.result, lease.completion_tried) == (FIXED, True)
@@ -68,8 +68,8 @@ async def test_a_fixed_result_survives(machine: Outage) -> None:
 async def test_the_first_try_of_a_completion_survives(machine: Outage) -> None:
     """A 403 to a later try is known to mean that it is done, and not that its dialog is gone."""
     lease = await machine.claim()
-    await machine.journal.conclude(lease, FIXED)
-    assert await machine.journal.try_completion(lease)
+    await machine.journal.record_result(lease, FIXED)
+    assert await machine.journal.begin_completion(lease)
     await machine.restart()
     assert (await machine.claim()).completion_tried
 
@@ -77,7 +77,7 @@ async def test_the_first_try_of_a_completion_survives(machine: Outage) -> None:
 async def test_an_outcome_may_be_lost_and_is_found_again(machine: Outage) -> None:
     """The same bytes are sent once more."""
     lease = await machine.claim()
-    await machine.journal.conclude(lease, FIXED, trying=True)
+    await machine.journal.record_result(lease, FIXED, completing=True)
     await machine.journal.settle(lease, Outcome(Ending.COMPLETED, "ok", confirmed_by="204"))
     await machine.restart()
     lease = await machine.claim()

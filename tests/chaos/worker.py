@@ -116,7 +116,7 @@ class Hand:
         except Verdict as verdict:
             return await self._follow(verdict)
         name = self.lease.execution.id
-        return await self._conclude(Result(to_json({"execution": name})))
+        return await self._record_result(Result(to_json({"execution": name})))
 
     def _failed(self, code: str) -> Result:
         """A failure that says whose it is, so that the ledger tells who has completed an activation."""
@@ -124,10 +124,10 @@ class Hand:
 
     async def _follow(self, verdict: Verdict) -> Outcome:
         if not verdict.park:
-            return await self._conclude(verdict.result)
+            return await self._record_result(verdict.result)
         if self.policy == "leave":
             return Outcome(Ending.PARKED, verdict.result.code, reason=verdict.park)
-        outcome = await self._conclude(verdict.result)
+        outcome = await self._record_result(verdict.result)
         by = outcome.confirmed_by
         return Outcome(Ending.PARKED, verdict.result.code, by, verdict.park + outcome.reason)
 
@@ -169,10 +169,10 @@ class Hand:
             assert known.value == b'"done"', "the journal gave back another value"
             return
         await self._handler_turn()
-        await self._journal.intend(self.lease, Effect(position, kind))
+        await self._journal.record_intent(self.lease, Effect(position, kind))
         await self._turn()
         done = Effect(position, kind, "", EffectState.CONFIRMED, b'"done"')
-        await self._journal.confirm(self.lease, done)
+        await self._journal.record_effect(self.lease, done)
 
     async def _send(self, position: int) -> None:
         text = f"{self.lease.execution.id} {position}"
@@ -181,7 +181,7 @@ class Hand:
         if known is not None and (self._counts_as_sent(known) or await self._unknown(new)):
             return
         await self._handler_turn()
-        await self._journal.intend(self.lease, new)
+        await self._journal.record_intent(self.lease, new)
         await self._post(new, text)
 
     def _counts_as_sent(self, known: Effect) -> bool:
@@ -220,7 +220,7 @@ class Hand:
 
     async def _note(self, effect: Effect, state: EffectState, value: bytes = b"") -> None:
         done = Effect(effect.position, effect.kind, effect.digest, state, value)
-        await self._journal.confirm(self.lease, done)
+        await self._journal.record_effect(self.lease, done)
 
     async def _hold(self) -> None:
         """A worker that lives renews its leases in time; one that was frozen learns that it lost.
@@ -231,9 +231,9 @@ class Hand:
         if news.lost:
             raise Fenced("the lease ran out")
 
-    async def _conclude(self, result: Result) -> Outcome:
+    async def _record_result(self, result: Result) -> Outcome:
         await self._turn()
-        await self._journal.conclude(self.lease, result, trying=True)
+        await self._journal.record_result(self.lease, result, completing=True)
         return await self._complete(result, noted=True)
 
     async def _complete(self, result: Result, *, noted: bool) -> Outcome:
@@ -241,7 +241,7 @@ class Hand:
         while True:
             happens = await self._turn()
             await self._hold()
-            if not noted and not await self._journal.try_completion(self.lease):
+            if not noted and not await self._journal.begin_completion(self.lease):
                 return completing.over(result, "call")
             noted = False
             token = self.lease.execution.token.reveal()
@@ -250,13 +250,13 @@ class Hand:
             if fate is None:
                 return completing.over(result, "204")
             if fate is Fate.NOT_SENT and not completing.unknown:
-                await self._journal.try_completion(self.lease, sent=False)
+                await self._journal.withdraw_completion(self.lease)
             outcome = completing.after(fate, result)
             if outcome is not None:
                 return outcome
             if fate is Fate.REJECTED:
                 result = self._failed("refused")
-                await self._journal.conclude(self.lease, result)
+                await self._journal.record_result(self.lease, result)
             if happens == "give up":
                 return Outcome(Ending.PARKED, "unreachable", reason="it did not get through")
 

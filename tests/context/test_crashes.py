@@ -28,7 +28,7 @@ async def resume(
     await journal.accept(Execution(CALL, "talk", token, {}), 1)
     [lease] = await journal.claim("dead", {"talk": 1}, 1)
     for effect in left:
-        await journal.confirm(lease, effect)
+        await journal.record_effect(lease, effect)
     clock.skip_to(clock.now() + LEASE + 1)
     settled = asyncio.Event()
 
@@ -53,11 +53,11 @@ async def test_what_is_sent_anew_is_intended_anew(
     journal = MemoryJournal(clock, LEASE)
     intended: list[Effect] = []
 
-    async def intend(lease: Lease, effect: Effect) -> None:
+    async def record_intent(lease: Lease, effect: Effect) -> None:
         intended.append(effect)
-        await MemoryJournal.intend(journal, lease, effect)
+        await MemoryJournal.record_intent(journal, lease, effect)
 
-    monkeypatch.setattr(journal, "intend", intend)
+    monkeypatch.setattr(journal, "record_intent", record_intent)
 
     @app.block("talk")
     async def talk(ctx: Context) -> None:

@@ -172,7 +172,7 @@ class Wreck:
         await self.journal.accept(call, 1)
         [lease] = await self.journal.claim("dead", {"again": 1}, 1)
         for effect in effects:
-            await self.journal.intend(lease, effect)
+            await self.journal.record_intent(lease, effect)
         self.clock.skip_to(self.clock.now() + 31)
 
     async def end(self) -> tuple[list[str], Outcome]:

@@ -129,8 +129,8 @@ async def test_a_call_made_again_confirms_the_one_before() -> None:
     desk.inbox.on_superseded(lambda execution: heard.append(("two", execution)))
     first = await desk.accept()
     lease = await desk.claim()
-    await desk.journal.conclude(lease, Result(b"null"))
-    assert await desk.journal.try_completion(lease)
+    await desk.journal.record_result(lease, Result(b"null"))
+    assert await desk.journal.begin_completion(lease)
     second = await desk.accept()
     assert second.new
     assert second.supersedes == first.execution

@@ -93,7 +93,7 @@ async def test_what_runs_takes_no_place_in_the_queue(desk: "Desk") -> None:
     """The queue counts those that wait for a handler or for the platform, and no other."""
     lease = await desk.held()
     assert desk.journal.backlog() == 0
-    await desk.journal.conclude(lease, RESULT)
+    await desk.journal.record_result(lease, RESULT)
     assert desk.journal.backlog() == 1
     with pytest.raises(QueueFull):
         await desk.accept(room=1)
@@ -106,10 +106,10 @@ async def test_effects_are_there_for_the_next_run(desk: "Desk") -> None:
     lease = await desk.held()
     intended = Effect(SENT.position, SENT.kind, SENT.digest)
     lost = Effect(2, "send", "def")
-    await desk.journal.intend(lease, intended)
-    await desk.journal.confirm(lease, SENT)
-    await desk.journal.confirm(lease, STEPPED)
-    await desk.journal.intend(lease, lost)
+    await desk.journal.record_intent(lease, intended)
+    await desk.journal.record_effect(lease, SENT)
+    await desk.journal.record_effect(lease, STEPPED)
+    await desk.journal.record_intent(lease, lost)
     await desk.journal.release(lease, 0)
     again = await desk.claim_one()
     assert again.attempt == 2
@@ -124,8 +124,8 @@ async def test_effects_may_be_far_apart(desk: "Desk") -> None:
     """Positions need not follow on one another: a failure hook's are far from the handler's."""
     lease = await desk.held()
     far = Effect(1_000_000, "send", "abc", EffectState.UNKNOWN)
-    await desk.journal.intend(lease, Effect(1_000_000, "send", "abc"))
-    await desk.journal.confirm(lease, far)
+    await desk.journal.record_intent(lease, Effect(1_000_000, "send", "abc"))
+    await desk.journal.record_effect(lease, far)
     await desk.journal.release(lease, 0)
     assert dict((await desk.claim_one()).effects) == {1_000_000: far}
 
@@ -133,7 +133,7 @@ async def test_effects_may_be_far_apart(desk: "Desk") -> None:
 async def test_a_fixed_result_needs_no_handler(desk: "Desk") -> None:
     """Once a result is fixed the execution is claimed whatever the room, to be completed only."""
     lease = await desk.held()
-    await desk.journal.conclude(lease, RESULT)
+    await desk.journal.record_result(lease, RESULT)
     record = await desk.journal.find(lease.execution.id)
     assert record is not None
     assert (record.phase, record.result) == (Phase.COMPLETING, RESULT)
@@ -147,9 +147,12 @@ async def test_a_fixed_result_needs_no_handler(desk: "Desk") -> None:
 async def test_a_try_of_the_completion_is_remembered(desk: "Desk") -> None:
     """The next worker knows whether a completion may have reached the platform."""
     lease = await desk.held()
-    await desk.journal.conclude(lease, RESULT)
+    await desk.journal.record_result(lease, RESULT)
     for sent in (True, False, True):
-        assert await desk.journal.try_completion(lease, sent=sent)
+        if sent:
+            assert await desk.journal.begin_completion(lease)
+        else:
+            await desk.journal.withdraw_completion(lease)
         await desk.journal.release(lease, 0)
         lease = await desk.claim_one()
         assert lease.completion_tried is sent
@@ -158,9 +161,9 @@ async def test_a_try_of_the_completion_is_remembered(desk: "Desk") -> None:
 async def test_a_result_may_be_replaced(desk: "Desk") -> None:
     """A result that the platform refuses gives way to another one."""
     lease = await desk.held()
-    await desk.journal.conclude(lease, RESULT)
+    await desk.journal.record_result(lease, RESULT)
     other = Result(b'{"ok":false}', "refused")
-    await desk.journal.conclude(lease, other)
+    await desk.journal.record_result(lease, other)
     await desk.journal.release(lease, 0)
     assert (await desk.claim_one()).result == other
 
@@ -207,9 +210,9 @@ async def test_a_settled_execution_keeps_its_outcome_and_no_secret(desk: "Desk")
     execution = desk.execution("a-secret-token", city="Орёл")
     await desk.journal.accept(execution, 1)
     lease = await desk.claim_one()
-    await desk.journal.confirm(lease, SENT)
-    await desk.journal.confirm(lease, STEPPED)
-    await desk.journal.conclude(lease, RESULT)
+    await desk.journal.record_effect(lease, SENT)
+    await desk.journal.record_effect(lease, STEPPED)
+    await desk.journal.record_result(lease, RESULT)
     await desk.journal.settle(lease, DONE)
     record = await desk.journal.find(execution.id)
     assert record is not None
@@ -243,5 +246,5 @@ async def test_an_unknown_execution_is_not_found(desk: "Desk") -> None:
 
 async def test_it_says_what_it_survives(desk: "Desk") -> None:
     """A journal has a sentence for operators about what it does, or does not, survive."""
-    assert len(desk.journal.promise) > 20
-    assert isinstance(desk.journal.survives, bool)
+    assert len(desk.journal.durability) > 20
+    assert isinstance(desk.journal.durable, bool)

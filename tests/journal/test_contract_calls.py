@@ -18,8 +18,8 @@ DONE = Outcome(Ending.COMPLETED)
 async def tried(desk: "Desk", token: str) -> Lease:
     """An execution whose completion may have been sent."""
     lease = await desk.held(token)
-    await desk.journal.conclude(lease, Result(b"1"))
-    assert await desk.journal.try_completion(lease)
+    await desk.journal.record_result(lease, Result(b"1"))
+    assert await desk.journal.begin_completion(lease)
     return lease
 
 
@@ -32,7 +32,7 @@ async def test_the_same_call_is_a_duplicate_until_its_completion_is_tried(desk: 
     await desk.journal.release(lease, 3600)
     answers.append(await desk.accept("again"))
     [lease] = await desk.claim(early=True)
-    await desk.journal.conclude(lease, Result(b"1"))
+    await desk.journal.record_result(lease, Result(b"1"))
     answers.append(await desk.accept("again"))
     for answer in answers:
         assert (answer.execution, answer.new, answer.supersedes) == (first.execution, False, None)
@@ -91,7 +91,7 @@ async def test_a_superseded_execution_sends_no_more(desk: "Desk") -> None:
     renewal = await desk.journal.renew("first", [old.execution.id])
     assert renewal.superseded == {old.execution.id}
     assert renewal.lost == frozenset()
-    assert not await desk.journal.try_completion(old)
+    assert not await desk.journal.begin_completion(old)
 
 
 async def test_a_superseded_execution_stays_so_in_other_hands(desk: "Desk") -> None:
@@ -101,7 +101,7 @@ async def test_a_superseded_execution_stays_so_in_other_hands(desk: "Desk") -> N
     desk.pass_lease()
     taken = await desk.claim_one("second")
     assert taken.execution.id == old.execution.id
-    assert not await desk.journal.try_completion(taken)
+    assert not await desk.journal.begin_completion(taken)
     await desk.journal.settle(taken, DONE)
     assert (await desk.claim_one("second")).execution.id == new.execution
 
@@ -109,7 +109,7 @@ async def test_a_superseded_execution_stays_so_in_other_hands(desk: "Desk") -> N
 async def test_a_try_that_never_left_keeps_the_call_a_duplicate(desk: "Desk") -> None:
     """Once the note of a try is taken back, the platform cannot have read it: nothing is new."""
     old = await tried(desk, "again")
-    await desk.journal.try_completion(old, sent=False)
+    await desk.journal.withdraw_completion(old)
     again = await desk.accept("again")
     assert (again.execution, again.new) == (old.execution.id, False)
 
@@ -135,8 +135,8 @@ async def test_a_loop_goes_on_and_on(desk: "Desk") -> None:
         assert new.supersedes == lease.execution.id
         await desk.journal.settle(lease, DONE)
         lease = await desk.claim_one()
-        await desk.journal.conclude(lease, Result(b"1"))
-        await desk.journal.try_completion(lease)
+        await desk.journal.record_result(lease, Result(b"1"))
+        await desk.journal.begin_completion(lease)
     assert len({*ids, lease.execution.id}) == 6
     assert desk.journal.backlog() == 1
 
@@ -146,7 +146,7 @@ async def test_a_full_queue_refuses_the_next_round(desk: "Desk") -> None:
     old = await tried(desk, "again")
     with pytest.raises(QueueFull):
         await desk.accept("again", room=1)
-    assert await desk.journal.try_completion(old)
+    assert await desk.journal.begin_completion(old)
     await desk.journal.settle(old, DONE)
     assert await desk.claim() == []
 

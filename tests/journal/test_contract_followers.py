@@ -12,7 +12,7 @@ DONE = Outcome(Ending.COMPLETED, "ok", confirmed_by="call")
 async def given_up(desk: Desk) -> str:
     """An execution whose call came again; the new one was dropped before its turn had come."""
     lease = await desk.held("same")
-    await desk.journal.conclude(lease, Result(b"{}"), trying=True)
+    await desk.journal.record_result(lease, Result(b"{}"), completing=True)
     again = await desk.accept("same")
     assert again.supersedes == lease.execution.id
     for _ in range(2):  # completed as failed, and then not even that
@@ -36,7 +36,7 @@ async def test_what_was_dropped_while_it_waited_for_another_never_starts(
 async def test_the_next_call_still_waits_for_the_one_that_is_under_way(desk: Desk) -> None:
     """A dropped call in between does not let two executions of one call run at once."""
     lease = await desk.held("same")
-    await desk.journal.conclude(lease, Result(b"{}"), trying=True)
+    await desk.journal.record_result(lease, Result(b"{}"), completing=True)
     second = await desk.accept("same")
     for _ in range(2):
         await desk.journal.drop(second.execution)

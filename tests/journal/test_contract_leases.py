@@ -16,11 +16,11 @@ DONE = Outcome(Ending.COMPLETED)
 EFFECT = Effect(0, "send", "abc", EffectState.CONFIRMED, b"{}")
 Write = Callable[[Journal, Lease], Awaitable[object]]
 WRITES: dict[str, Write] = {
-    "intend": lambda journal, lease: journal.intend(lease, EFFECT),
-    "confirm": lambda journal, lease: journal.confirm(lease, EFFECT),
-    "conclude": lambda journal, lease: journal.conclude(lease, Result(b"null")),
-    "try_completion": lambda journal, lease: journal.try_completion(lease),
-    "untry_completion": lambda journal, lease: journal.try_completion(lease, sent=False),
+    "record_intent": lambda journal, lease: journal.record_intent(lease, EFFECT),
+    "record_effect": lambda journal, lease: journal.record_effect(lease, EFFECT),
+    "record_result": lambda journal, lease: journal.record_result(lease, Result(b"null")),
+    "begin_completion": lambda journal, lease: journal.begin_completion(lease),
+    "withdraw_completion": lambda journal, lease: journal.withdraw_completion(lease),
     "release": lambda journal, lease: journal.release(lease, 0),
     "release_later": lambda journal, lease: journal.release(lease, 60),
     "settle": lambda journal, lease: journal.settle(lease, DONE),
@@ -31,7 +31,7 @@ every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 async def test_a_silent_worker_loses_what_it_held(desk: "Desk") -> None:
     """What a dead worker held is claimed by another when the lease is over, and not before."""
     lease = await desk.held()
-    await desk.journal.intend(lease, EFFECT)
+    await desk.journal.record_intent(lease, EFFECT)
     assert await desk.claim("second") == []
     desk.pass_lease()
     taken = await desk.claim_one("second")
@@ -54,8 +54,8 @@ async def test_a_dead_worker_gives_its_places_back(desk: "Desk") -> None:
 async def test_a_dead_worker_s_completion_goes_on(desk: "Desk") -> None:
     """A result that was being delivered when its worker died is delivered by another."""
     lease = await desk.held()
-    await desk.journal.conclude(lease, Result(b"7", "timeout"))
-    await desk.journal.try_completion(lease)
+    await desk.journal.record_result(lease, Result(b"7", "timeout"))
+    await desk.journal.begin_completion(lease)
     desk.pass_lease()
     [taken] = await desk.journal.claim("second", {}, 1)
     assert taken.result == Result(b"7", "timeout")
@@ -71,7 +71,7 @@ async def test_a_renewed_lease_holds(desk: "Desk") -> None:
         renewal = await desk.journal.renew("first", [lease.execution.id])
         assert (renewal.lost, renewal.superseded) == (frozenset(), frozenset())
         assert await desk.claim("second") == []
-    await desk.journal.confirm(lease, EFFECT)
+    await desk.journal.record_effect(lease, EFFECT)
 
 
 async def test_only_what_is_renewed_holds(desk: "Desk") -> None:

@@ -31,8 +31,8 @@ async def test_it_says_that_it_survives_nothing() -> None:
     """Whoever runs it is told in words that a killed process takes its executions along."""
     journal = open_journal("memory:", VirtualClock(), Rules())
     assert isinstance(journal, MemoryJournal)
-    assert not journal.survives
-    assert "lost" in journal.promise
+    assert not journal.durable
+    assert "lost" in journal.durability
 
 
 async def test_an_unknown_journal_is_refused_by_name() -> None:
@@ -55,8 +55,8 @@ async def test_only_the_last_ends_are_kept(desk: "Desk") -> None:
 async def test_what_is_settled_is_let_go(desk: "Desk") -> None:
     """After its end, nothing in the journal holds an execution's token or inputs any more."""
     lease = await desk.held("again")
-    await desk.journal.conclude(lease, Result(b"1"))
-    await desk.journal.try_completion(lease)
+    await desk.journal.record_result(lease, Result(b"1"))
+    await desk.journal.begin_completion(lease)
     await desk.journal.settle(lease, DONE)
     execution = lease.execution
     del lease
@@ -80,10 +80,10 @@ async def test_a_unique_token_is_a_duplicate_for_a_day(desk: "Desk") -> None:
 async def test_a_unique_token_is_never_superseded(desk: "Desk") -> None:
     """Where tokens are unique, not even a tried completion makes the same call a new one."""
     lease = await desk.held("again")
-    await desk.journal.conclude(lease, Result(b"1"))
-    await desk.journal.try_completion(lease)
+    await desk.journal.record_result(lease, Result(b"1"))
+    await desk.journal.begin_completion(lease)
     assert await desk.accept("again") == Acceptance(lease.execution.id, new=False)
-    assert await desk.journal.try_completion(lease)
+    assert await desk.journal.begin_completion(lease)
 
 
 async def test_remembered_tokens_are_bounded(desk: "Desk", monkeypatch: pytest.MonkeyPatch) -> None:

@@ -66,7 +66,7 @@ async def fixed_elsewhere(journal: MemoryJournal, block: str) -> None:
     """Another worker ran the handler and fixed the result, then left it to the next one."""
     await journal.open(lambda: None)
     [lease] = await journal.claim("another", {block: 1}, 1)
-    await journal.conclude(lease, FIXED)
+    await journal.record_result(lease, FIXED)
     await journal.release(lease, 0.0)
 
 
@@ -131,7 +131,7 @@ async def test_what_waits_at_the_end(survives: bool, ran: list[str]) -> None:
     What another process will find in its journal is left to that one.
     """
     app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
-    journal.survives = survives
+    journal.durable = survives
     begun, go_on = asyncio.Event(), asyncio.Event()
     names: list[str] = []
 

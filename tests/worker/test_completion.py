@@ -76,7 +76,7 @@ class Bench:
         """Of a first call, whose handler has just returned."""
         await self.call(1)
         lease = await self.claim()
-        await self.journal.conclude(lease, RESULT)
+        await self.journal.record_result(lease, RESULT)
         return Completion(self.runtime, lease, RESULT, patience)
 
     async def run(self, patience: float = HOUR) -> Outcome:
@@ -141,7 +141,7 @@ async def test_a_403_after_a_dead_worker_s_try_means_done(bench: Bench) -> None:
     """A try that was noted before a crash may have got through: whoever takes over knows that."""
     await bench.completion()
     lease = await take_over(bench, "second")
-    await bench.journal.try_completion(lease)
+    await bench.journal.begin_completion(lease)
     lease = await take_over(bench, "third")
     bench.platform.fail("complete", status=403)
     outcome = await Completion(bench.runtime, lease, RESULT, HOUR).run()

@@ -33,7 +33,7 @@ class Aftermath:
         self.platform = FakePlatform(clock=self.clock)
         self.token = self.platform.issue(block)
         self.journal = MemoryJournal(self.clock, LEASE)
-        self.journal.survives = True
+        self.journal.durable = True
         self._deaths, self._block = deaths, block
 
     async def take_up(self, app: App, **settings: Any) -> Record:

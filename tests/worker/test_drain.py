@@ -72,7 +72,7 @@ class Held:
     def __init__(self, app: App, method: str, *, survives: bool = False) -> None:
         self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
         self.platform, self.journal = FakePlatform(), MemoryJournal(Clock())
-        self.journal.survives = survives
+        self.journal.durable = survives
         self._app, self._method = app, method
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -171,7 +171,7 @@ async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
     """With a journal that survives, a drained handler is not failed: it runs again elsewhere."""
     app, platform = App(), FakePlatform()
     journal = Watched()
-    journal.survives = True
+    journal.durable = True
     begun = asyncio.Event()
     attempts: list[int] = []
 
@@ -203,7 +203,7 @@ async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
     """The result was fixed: the handler does not run again, the same bytes go out."""
     app, platform = App(), FakePlatform()
     journal = Watched()
-    journal.survives = True
+    journal.durable = True
     ran: list[int] = []
 
     @app.block("work")

@@ -110,7 +110,7 @@ class Context(Facts):
         shape = shape_of(fn)
         if effect.state is EffectState.CONFIRMED:
             return shape.validate_json(effect.value)
-        await self._journalled(self._runtime.journal.intend(self._lease, effect))
+        await self._journalled(self._runtime.journal.record_intent(self._lease, effect))
         try:
             stored, value = store(name, shape, await call(fn, *args, **kwargs))
         except Exception:
@@ -235,7 +235,7 @@ class Context(Facts):
                     await self._unknown(effect, None)
                     if self._options.on_unknown == "assume_sent":
                         return Message(None, None)
-            await self._journalled(self._runtime.journal.intend(self._lease, new))
+            await self._journalled(self._runtime.journal.record_intent(self._lease, new))
             return await self._post(new, text, typing)
 
     async def _post(self, effect: Effect, text: str, typing: bool) -> Message:
@@ -283,7 +283,7 @@ class Context(Facts):
     async def _note(self, effect: Effect, state: EffectState, value: bytes = b"") -> None:
         """Journal what became of an effect."""
         done = Effect(effect.position, effect.kind, effect.digest, state, value)
-        await self._journalled(self._runtime.journal.confirm(self._lease, done))
+        await self._journalled(self._runtime.journal.record_effect(self._lease, done))
 
     async def _journalled(self, writing: Awaitable[None]) -> None:
         try:

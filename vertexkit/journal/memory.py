@@ -26,11 +26,11 @@ class MemoryJournal:
             duplicate even after its end.
     """
 
-    promise = (
+    durability = (
         "memory: keeps executions in this process alone; what is unfinished when it is killed "
         "is lost, and its dialogs hang"
     )
-    survives = False
+    durable = False
 
     def __init__(self, clock: Clock, lease: float = 30.0, *, unique_tokens: bool = False) -> None:
         self._state = JournalState(clock, lease, unique_tokens=unique_tokens)
@@ -61,20 +61,25 @@ class MemoryJournal:
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         return self._state.renew(worker, executions)
 
-    def forget(self, worker: str) -> None:
-        self._state.forget(worker)
+    def release_worker(self, worker: str) -> None:
+        self._state.release_worker(worker)
 
-    async def intend(self, lease: Lease, effect: Effect) -> None:
+    async def record_intent(self, lease: Lease, effect: Effect) -> None:
         self._state.affect(lease, effect)
 
-    async def confirm(self, lease: Lease, effect: Effect) -> None:
+    async def record_effect(self, lease: Lease, effect: Effect) -> None:
         self._state.affect(lease, effect)
 
-    async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
-        self._state.conclude(lease, result, trying=trying)
+    async def record_result(
+        self, lease: Lease, result: Result, *, completing: bool = False
+    ) -> None:
+        self._state.record_result(lease, result, completing=completing)
 
-    async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
-        return self._state.try_completion(lease, sent=sent) is not None
+    async def begin_completion(self, lease: Lease) -> bool:
+        return self._state.begin_completion(lease) is not None
+
+    async def withdraw_completion(self, lease: Lease) -> None:
+        self._state.withdraw_completion(lease)
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
         self._state.release(lease, after, why)
@@ -92,10 +97,10 @@ class MemoryJournal:
     def backlog(self) -> int:
         return self._state.backlog()
 
-    def unserved(self, blocks: Collection[str]) -> set[str]:
-        return self._state.unserved(blocks)
+    def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
+        return self._state.unserved_blocks(blocks)
 
-    def trouble(self) -> str:
+    def unavailable_reason(self) -> str:
         return ""
 
     async def find(self, execution: str) -> Record | None:

@@ -137,9 +137,9 @@ class Journal(Protocol):
     the disk), or **process** (a killed process does not undo it).
     """
 
-    promise: str
+    durability: str
     """One sentence for operators: what it does, or does not, survive."""
-    survives: bool
+    durable: bool
     """Is what was accepted still there when this process is gone?"""
 
     async def open(
@@ -183,34 +183,39 @@ class Journal(Protocol):
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         """Keep holding these executions for another lease."""
 
-    def forget(self, worker: str) -> None:
+    def release_worker(self, worker: str) -> None:
         """A worker is known to be dead: what it holds is due at once."""
 
-    async def intend(self, lease: Lease, effect: Effect) -> None:
+    async def record_intent(self, lease: Lease, effect: Effect) -> None:
         """Keep the intent of an effect (survives: power) before its first byte."""
 
-    async def confirm(self, lease: Lease, effect: Effect) -> None:
+    async def record_effect(self, lease: Lease, effect: Effect) -> None:
         """Keep what became of an effect (survives: process).
 
         A message's may be kept a moment later: at the latest with the next write of this lease.
         """
 
-    async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
+    async def record_result(
+        self, lease: Lease, result: Result, *, completing: bool = False
+    ) -> None:
         """Fix the result (survives: power): from now on the handler does not run again.
 
-        `trying` notes in the same write that its completion is about to be sent, as
-        `try_completion` does.
+        `completing` notes in the same write that its completion is about to be sent, as
+        `begin_completion` does.
         """
 
-    async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
-        """Note that a completion is about to be sent.
+    async def begin_completion(self, lease: Lease) -> bool:
+        """Record that a completion is about to be sent.
 
-        Where it is the first that may arrive, this survives power: a 403 to a later try would
-        otherwise be taken for a dialog that is gone. The next notes survive process.
+        The first one survives power loss: a 403 in reply to a later try would otherwise be taken
+        for a dialog that no longer exists. Later ones survive the death of the process.
 
-        `sent=False` takes the note back: the try did not leave this machine. Returns False if
-        the same call has been accepted anew meanwhile: then nothing more may be sent.
+        Returns:
+            False if the same call has been accepted again meanwhile: nothing more may be sent.
         """
+
+    async def withdraw_completion(self, lease: Lease) -> None:
+        """Take back `begin_completion`: the request did not leave this machine."""
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
         """Give it back, to be claimed again in `after` seconds (survives: process)."""
@@ -224,13 +229,13 @@ class Journal(Protocol):
     def backlog(self) -> int:
         """How many executions wait for a handler or for the platform. Cheap."""
 
-    def unserved(self, blocks: Collection[str]) -> set[str]:
+    def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         """Blocks that executions wait for and that are none of these. Cheap.
 
         If `blocks` are all that the workers of this journal serve, somebody has to park those.
         """
 
-    def trouble(self) -> str:
+    def unavailable_reason(self) -> str:
         """Why it cannot be written now; empty if it can, as far as is known. Cheap."""
 
     async def find(self, execution: str) -> Record | None:

@@ -64,13 +64,13 @@ class Completion:
             Fenced: another worker does it by now.
         """
         journal, vertex = self._runtime.journal, self._runtime.vertex
-        while self._noted or await journal.try_completion(self._lease):
+        while self._noted or await journal.begin_completion(self._lease):
             self._noted = False
             try:
                 await vertex.complete(self._lease.execution.token, self._result.data)
             except PlatformError as error:
                 if error.fate is Fate.NOT_SENT and not self._unknown:
-                    await journal.try_completion(self._lease, sent=False)
+                    await journal.withdraw_completion(self._lease)
                 outcome = await self._after(error)
                 if outcome is not None:
                     return outcome
@@ -110,7 +110,7 @@ class Completion:
         if self._result.code == "refused":
             return Outcome(Ending.PARKED, "refused", reason=reason)
         self._result = Failure("refused").result()
-        await self._runtime.journal.conclude(self._lease, self._result)
+        await self._runtime.journal.record_result(self._lease, self._result)
         outcome = await self.run()
         if outcome.ending is not Ending.COMPLETED:
             return outcome

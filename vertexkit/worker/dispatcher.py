@@ -105,13 +105,13 @@ class Dispatcher:
 
         A journal that does not survive this process is emptied first as far as the grace goes.
         """
-        self._claiming = not self._runtime.journal.survives
+        self._claiming = not self._runtime.journal.durable
         await self._until_idle(grace)
         self._claiming = False
         self._last_call = self._runtime.clock.now() + LAST_WORDS
         for active in list(self._active.values()):
             active.last_call(self._last_call)
-        if not self._runtime.journal.survives:
+        if not self._runtime.journal.durable:
             await self._claim_last()
         await self._until_idle(self._policy.cleanup + 2 * LAST_WORDS)
         for task in [*self._tasks, *(a.task for a in self._active.values() if a.task)]:
@@ -179,7 +179,7 @@ class Dispatcher:
             name: (block.concurrency or self._concurrency) - running[name]
             for name, block in self._blocks.items()
         }
-        for name in self._runtime.journal.unserved(self._blocks):
+        for name in self._runtime.journal.unserved_blocks(self._blocks):
             room[name] = self._concurrency  # nobody has a handler for it: it is parked
         return room
 

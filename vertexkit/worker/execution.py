@@ -144,7 +144,7 @@ class ExecutionTask:
             return Park(Failure("attempts"), f"{limit} runs have ended with the death of a worker")
 
         async def complete(result: Result) -> None:
-            self._outcome = asyncio.ensure_future(self._conclude(result))
+            self._outcome = asyncio.ensure_future(self._record_result(result))
             await asyncio.shield(self._outcome)
 
         self._attempt = Attempt(self._block, self.lease, self._runtime, self._policy, complete)
@@ -161,7 +161,7 @@ class ExecutionTask:
             case None if self._outcome is not None:  # the handler completed by itself
                 return await self._outcome
             case Result():
-                return await self._conclude(verdict)
+                return await self._record_result(verdict)
             case Park():
                 return await self._park(verdict)
             case Fenced():
@@ -171,11 +171,11 @@ class ExecutionTask:
                 self._tell("retried", seconds=verdict.after, why=why)
                 await self._runtime.journal.release(self.lease, verdict.after, why)
                 return None
-            case _ if self._runtime.journal.survives and self._may_run_again():
+            case _ if self._runtime.journal.durable and self._may_run_again():
                 await self._release()
                 return None
             case _:
-                return await self._conclude(Failure("shutdown").result())
+                return await self._record_result(Failure("shutdown").result())
 
     def _may_run_again(self) -> bool:
         return self._block is None or self._block.on_crash == "run" or not self._began_handler
@@ -185,9 +185,9 @@ class ExecutionTask:
         await self._runtime.journal.release(self.lease, 0.0)
         self._tell("released")
 
-    async def _conclude(self, result: Result) -> Outcome:
+    async def _record_result(self, result: Result) -> Outcome:
         """Fix the result, then complete with it."""
-        await self._runtime.journal.conclude(self.lease, result, trying=True)
+        await self._runtime.journal.record_result(self.lease, result, completing=True)
         self._tell("result_recorded", code=result.code)
         return await self._complete(result, noted=True)
 
@@ -206,7 +206,7 @@ class ExecutionTask:
         """Give it up, but let the dialog go on if the platform can be reached."""
         if self._block is not None and self._block.on_park == "leave":
             return Outcome(Ending.PARKED, park.failure.code, reason=park.reason)
-        outcome = await self._conclude(park.failure.result())
+        outcome = await self._record_result(park.failure.result())
         said = "" if outcome.ending is Ending.COMPLETED else f"; {outcome.reason}"
         return Outcome(Ending.PARKED, park.failure.code, outcome.confirmed_by, park.reason + said)
 
@@ -221,7 +221,7 @@ class ExecutionTask:
         journal = self._runtime.journal
         if outcome.reason:
             outcome = replace(outcome, reason=redacted(outcome.reason))
-        if self._last_call is not None and outcome.code == UNREACHABLE and journal.survives:
+        if self._last_call is not None and outcome.code == UNREACHABLE and journal.durable:
             await self._release()
             return
         await journal.settle(self.lease, outcome)

@@ -57,14 +57,16 @@ async def several(journal: SqliteJournal) -> None:
     """One of each kind of end, and one that waits."""
     for number, outcome in enumerate([DONE, DEAD, PARKED, LEFT], 1):
         lease = await held(journal, number, "loan" if outcome is DONE else "hello")
-        await journal.intend(lease, Effect(0, "send", "abc"))
+        await journal.record_intent(lease, Effect(0, "send", "abc"))
         sent = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":77,"created_at":1}')
-        await journal.confirm(lease, sent)
+        await journal.record_effect(lease, sent)
         if outcome is LEFT:
-            await journal.confirm(lease, Effect(1, "send", "def", EffectState.UNKNOWN))
+            await journal.record_effect(lease, Effect(1, "send", "def", EffectState.UNKNOWN))
         else:
-            await journal.confirm(lease, Effect(1, "step:rate", "", EffectState.CONFIRMED, b"1"))
-            await journal.conclude(lease, RESULT, trying=True)
+            await journal.record_effect(
+                lease, Effect(1, "step:rate", "", EffectState.CONFIRMED, b"1")
+            )
+            await journal.record_result(lease, RESULT, completing=True)
         await journal.settle(lease, outcome)
     await held(journal, 5)
 

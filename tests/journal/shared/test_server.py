@@ -152,7 +152,7 @@ async def test_without_its_owner_a_journal_is_nothing(house: House) -> None:
     lease = await desk.held()
     await house.owner.close()
     await until(lambda: bool(said))
-    assert said == [desk.journal.trouble()] == ["the process that has it has ended"]
+    assert said == [desk.journal.unavailable_reason()] == ["the process that has it has ended"]
     with pytest.raises(JournalUnavailable, match="has ended"):
         await desk.journal.settle(lease, Outcome(Ending.COMPLETED))
     with pytest.raises(JournalUnavailable):
@@ -190,8 +190,8 @@ async def test_the_length_of_the_queue_is_known_everywhere(guest: Guest) -> None
     busy, quiet = await guest(), await guest()
     await busy.accept(block="story")
     await until(lambda: quiet.journal.backlog() == 1)
-    assert quiet.journal.unserved({"loan"}) == {"story"}
-    assert quiet.journal.unserved({"loan", "story"}) == set()
+    assert quiet.journal.unserved_blocks({"loan"}) == {"story"}
+    assert quiet.journal.unserved_blocks({"loan", "story"}) == set()
     await busy.accept()
     await until(lambda: quiet.journal.backlog() == 2)
 
@@ -217,7 +217,7 @@ async def test_values_come_through_whole(guest: Guest) -> None:
     await desk.journal.accept(odd, 10)
     lease = await desk.claim_one()
     assert lease.execution == odd
-    await desk.journal.conclude(lease, Result(b"\xff", "x"), trying=True)
+    await desk.journal.record_result(lease, Result(b"\xff", "x"), completing=True)
     await desk.journal.settle(lease, Outcome(Ending.PARKED, "x", "", "why"))
     [record] = await desk.journal.search(Query(ending=Ending.PARKED, code="x"))
     assert record == await desk.journal.find(odd.id)

@@ -160,17 +160,17 @@ async def test_a_full_disk_refuses_what_is_new_and_loses_nothing(machine: Machin
             refused += 1
             break
     assert refused == 1
-    assert "full" in desk.journal.trouble()
+    assert "full" in desk.journal.unavailable_reason()
     backlog = desk.journal.backlog()
     effects = [Effect(n, f"step:{'x' * 4000}", "") for n in range(3)]
-    waiting = [asyncio.ensure_future(desk.journal.intend(lease, e)) for e in effects]
+    waiting = [asyncio.ensure_future(desk.journal.record_intent(lease, e)) for e in effects]
     with pytest.raises(JournalUnavailable):
         await desk.accept()
     assert desk.journal.backlog() == backlog
     assert not all(each.done() for each in waiting)
     connection.execute("PRAGMA max_page_count = 1000000")
     await asyncio.gather(*waiting)
-    assert desk.journal.trouble() == ""
+    assert desk.journal.unavailable_reason() == ""
     assert (await desk.accept()).new
     machine.crash()
     desk = await machine.start()
@@ -196,7 +196,7 @@ async def test_a_failed_write_to_the_disk_is_the_end(
 
     monkeypatch.setattr("vertexkit.journal.sqlite.writer._commit", fail)
     with pytest.raises(JournalUnavailable, match="I/O"):
-        await desk.journal.conclude(lease, Result(b"1"))
+        await desk.journal.record_result(lease, Result(b"1"))
     monkeypatch.undo()
     for _ in range(2):
         with pytest.raises(JournalUnavailable):

@@ -43,9 +43,9 @@ async def test_what_ran_runs_again_and_knows_what_it_did(machine: Machine) -> No
     """The next process claims it at once, as another attempt, with every effect as it was left."""
     desk = await machine.start()
     lease = await desk.held()
-    await desk.journal.intend(lease, Effect(0, "send", "abc"))
-    await desk.journal.confirm(lease, SENT)
-    await desk.journal.intend(lease, OPEN)
+    await desk.journal.record_intent(lease, Effect(0, "send", "abc"))
+    await desk.journal.record_effect(lease, SENT)
+    await desk.journal.record_intent(lease, OPEN)
     machine.crash()
     desk = await machine.start()
     [again] = await desk.claim("second")
@@ -62,7 +62,7 @@ async def test_a_fixed_result_is_completed_by_the_next_process(machine: Machine)
     for tried in (False, True):
         desk = await machine.start()
         lease = await desk.held()
-        await desk.journal.conclude(lease, Result(b'{"a":1}', "timeout"), trying=tried)
+        await desk.journal.record_result(lease, Result(b'{"a":1}', "timeout"), completing=tried)
         machine.crash()
         desk = await machine.start()
         [again] = await desk.journal.claim("second", {}, 1)
@@ -77,11 +77,11 @@ async def test_an_end_is_an_end_for_every_process(machine: Machine) -> None:
     desk = await machine.start()
     await desk.journal.accept(desk.execution("a-secret-token", city="Орёл"), 1)
     lease = await desk.claim_one()
-    await desk.journal.confirm(lease, SENT)
-    await desk.journal.confirm(
+    await desk.journal.record_effect(lease, SENT)
+    await desk.journal.record_effect(
         lease, Effect(1, "step:rate", "", EffectState.CONFIRMED, b'"a result of the author"')
     )
-    await desk.journal.conclude(lease, Result(b'{"monthly":8884.88}'), trying=True)
+    await desk.journal.record_result(lease, Result(b'{"monthly":8884.88}'), completing=True)
     await desk.journal.settle(lease, DONE)
     before = await desk.journal.find(lease.execution.id)
     await machine.close()
@@ -100,13 +100,13 @@ async def test_a_loop_is_taken_up_in_its_order(machine: Machine) -> None:
     """The new execution of a repeated call still waits for the old one's end."""
     desk = await machine.start()
     old = await desk.held("again")
-    await desk.journal.conclude(old, Result(b"1"), trying=True)
+    await desk.journal.record_result(old, Result(b"1"), completing=True)
     new = await desk.accept("again")
     machine.crash()
     desk = await machine.start()
     [taken] = await desk.claim()
     assert taken.execution.id == old.execution.id
-    assert not await desk.journal.try_completion(taken)
+    assert not await desk.journal.begin_completion(taken)
     assert (await desk.accept("again")).execution == new.execution
     await desk.journal.settle(taken, DONE)
     assert (await desk.claim_one()).execution.id == new.execution
@@ -185,8 +185,8 @@ async def test_a_parked_execution_can_be_taken_up_again(machine: Machine) -> Non
     """One whose block is not complete keeps what it needs, and an operator's retry runs it."""
     desk = await machine.start()
     lease = await desk.held()
-    await desk.journal.confirm(lease, SENT)
-    await desk.journal.intend(lease, OPEN)
+    await desk.journal.record_effect(lease, SENT)
+    await desk.journal.record_intent(lease, OPEN)
     await desk.journal.settle(lease, Outcome(Ending.PARKED, "unknown", reason="who knows"))
     await machine.close()
     desk = await machine.start()
@@ -206,7 +206,7 @@ async def test_what_ended_long_ago_is_deleted(machine: Machine) -> None:
     """After the retention the record goes, with its effects; what is under way stays."""
     desk = await machine.start(retention=60)
     lease = await desk.held()
-    await desk.journal.confirm(lease, SENT)
+    await desk.journal.record_effect(lease, SENT)
     await desk.journal.settle(lease, DONE)
     waiting = await desk.accept()
     machine.clock.skip_to(machine.clock.now() + 120)

@@ -39,8 +39,8 @@ class RemoteJournal:
     """
 
     def __init__(self, socket: Path) -> None:
-        self.promise = ""
-        self.survives = True
+        self.durability = ""
+        self.durable = True
         self.count: Callable[[], Snapshot] | None = None
         """Gives the figures of this process, to be added to the others'."""
         self._socket = socket
@@ -70,7 +70,7 @@ class RemoteJournal:
             ) from error
         self._lost = ""
         try:
-            version, self.promise, self.survives = await self._ask("hello")
+            version, self.durability, self.durable = await self._ask("hello")
         except JournalUnavailable as error:
             raise OwnerAbsent("the process that has the journal is just ending") from error
         if version != VERSION:
@@ -107,22 +107,29 @@ class RemoteJournal:
         lost, superseded = await self._ask("renew", worker, list(executions))
         return Renewal(frozenset(lost), frozenset(superseded))
 
-    def forget(self, worker: str) -> None:
+    def release_worker(self, worker: str) -> None:
         if not self._lost:
-            self._frames.say([NEWS, "forget", worker])
+            self._frames.say([NEWS, "release_worker", worker])
 
-    async def intend(self, lease: Lease, effect: Effect) -> None:
-        await self._ask("intend", encoding.proof(lease), encoding.from_effect(effect))
+    async def record_intent(self, lease: Lease, effect: Effect) -> None:
+        await self._ask("record_intent", encoding.proof(lease), encoding.from_effect(effect))
 
-    async def confirm(self, lease: Lease, effect: Effect) -> None:
-        await self._ask("confirm", encoding.proof(lease), encoding.from_effect(effect))
+    async def record_effect(self, lease: Lease, effect: Effect) -> None:
+        await self._ask("record_effect", encoding.proof(lease), encoding.from_effect(effect))
 
-    async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
-        await self._ask("conclude", encoding.proof(lease), encoding.from_result(result), trying)
+    async def record_result(
+        self, lease: Lease, result: Result, *, completing: bool = False
+    ) -> None:
+        await self._ask(
+            "record_result", encoding.proof(lease), encoding.from_result(result), completing
+        )
 
-    async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
-        answer: bool = await self._ask("try_completion", encoding.proof(lease), sent)
+    async def begin_completion(self, lease: Lease) -> bool:
+        answer: bool = await self._ask("begin_completion", encoding.proof(lease))
         return answer
+
+    async def withdraw_completion(self, lease: Lease) -> None:
+        await self._ask("withdraw_completion", encoding.proof(lease))
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
         await self._ask("release", encoding.proof(lease), after, encodable(why))
@@ -133,10 +140,10 @@ class RemoteJournal:
     def backlog(self) -> int:
         return self._backlog
 
-    def unserved(self, blocks: Collection[str]) -> set[str]:
+    def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return set(self._waiting.difference(blocks))
 
-    def trouble(self) -> str:
+    def unavailable_reason(self) -> str:
         return self._lost or self._trouble
 
     async def find(self, execution: str) -> Record | None:

@@ -24,7 +24,7 @@ ERRORS = {
 
 
 async def _hello(journal: Journal) -> list[Any]:
-    return [VERSION, journal.promise, journal.survives]
+    return [VERSION, journal.durability, journal.durable]
 
 
 async def _accept(journal: Journal, execution: list[Any], room: int) -> list[Any]:
@@ -44,25 +44,31 @@ async def _renew(journal: Journal, worker: str, executions: list[str]) -> list[A
     return [list(renewal.lost), list(renewal.superseded)]
 
 
-async def _forget(journal: Journal, worker: str) -> None:
-    journal.forget(worker)
+async def _release_worker(journal: Journal, worker: str) -> None:
+    journal.release_worker(worker)
 
 
-async def _intend(journal: Journal, lease: list[Any], effect: list[Any]) -> None:
-    await journal.intend(encoding.to_proof(lease), encoding.to_effect(effect))
+async def _record_intent(journal: Journal, lease: list[Any], effect: list[Any]) -> None:
+    await journal.record_intent(encoding.to_proof(lease), encoding.to_effect(effect))
 
 
-async def _confirm(journal: Journal, lease: list[Any], effect: list[Any]) -> None:
-    await journal.confirm(encoding.to_proof(lease), encoding.to_effect(effect))
+async def _record_effect(journal: Journal, lease: list[Any], effect: list[Any]) -> None:
+    await journal.record_effect(encoding.to_proof(lease), encoding.to_effect(effect))
 
 
-async def _conclude(journal: Journal, lease: list[Any], result: list[Any], trying: bool) -> None:
+async def _record_result(
+    journal: Journal, lease: list[Any], result: list[Any], completing: bool
+) -> None:
     fixed = encoding.to_result(result)
-    await journal.conclude(encoding.to_proof(lease), fixed, trying=trying)
+    await journal.record_result(encoding.to_proof(lease), fixed, completing=completing)
 
 
-async def _try_completion(journal: Journal, lease: list[Any], sent: bool) -> bool:
-    return await journal.try_completion(encoding.to_proof(lease), sent=sent)
+async def _begin_completion(journal: Journal, lease: list[Any]) -> bool:
+    return await journal.begin_completion(encoding.to_proof(lease))
+
+
+async def _withdraw_completion(journal: Journal, lease: list[Any]) -> None:
+    await journal.withdraw_completion(encoding.to_proof(lease))
 
 
 async def _release(journal: Journal, lease: list[Any], after: float, why: str) -> None:
@@ -95,11 +101,12 @@ QUESTIONS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "accept": _accept,
     CLAIM: _claim,
     "renew": _renew,
-    "forget": _forget,
-    "intend": _intend,
-    "confirm": _confirm,
-    "conclude": _conclude,
-    "try_completion": _try_completion,
+    "release_worker": _release_worker,
+    "record_intent": _record_intent,
+    "record_effect": _record_effect,
+    "record_result": _record_result,
+    "begin_completion": _begin_completion,
+    "withdraw_completion": _withdraw_completion,
     "release": _release,
     "settle": _settle,
     "find": _find,

@@ -168,7 +168,11 @@ class Peer:
         journal = self._journal
         if self.frames.clogged:
             return
-        state = [journal.backlog(), sorted(journal.unserved(())), journal.trouble()]
+        state = [
+            journal.backlog(),
+            sorted(journal.unserved_blocks(())),
+            journal.unavailable_reason(),
+        ]
         if state != self._told:
             self._told = state
             self.frames.say([NEWS, STATE, *state])
@@ -222,14 +226,14 @@ class Peer:
         if self._reported is not None:
             self._reported.set()
             self._reported = None
-        self._forget()
+        self._release_worker()
         self._burial = asyncio.get_running_loop().create_task(self._bury())
 
     async def _bury(self) -> None:
         await self.over()
-        self._forget()  # what its last words have claimed
+        self._release_worker()  # what its last words have claimed
         self._ended(self)
 
-    def _forget(self) -> None:
+    def _release_worker(self) -> None:
         for worker in self._workers:
-            self._journal.forget(worker)
+            self._journal.release_worker(worker)

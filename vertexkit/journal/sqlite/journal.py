@@ -38,7 +38,7 @@ class SqliteJournal:
         rules: as for every journal.
     """
 
-    survives = True
+    durable = True
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class SqliteJournal:
         clock: Clock,
         rules: Rules,
     ) -> None:
-        self.promise = (
+        self.durability = (
             f"sqlite: keeps every accepted execution in {path}; the death of this process, or of "
             "the machine, ends none of them"
         )
@@ -154,31 +154,36 @@ class SqliteJournal:
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         return self._state.renew(worker, executions)
 
-    def forget(self, worker: str) -> None:
-        self._state.forget(worker)
+    def release_worker(self, worker: str) -> None:
+        self._state.release_worker(worker)
 
-    async def intend(self, lease: Lease, effect: Effect) -> None:
+    async def record_intent(self, lease: Lease, effect: Effect) -> None:
         row, effect = self._state.affect(lease, effect)
         await self._writer.write(schema.EFFECT, schema.affecting(row, effect), power=True)
 
-    async def confirm(self, lease: Lease, effect: Effect) -> None:
+    async def record_effect(self, lease: Lease, effect: Effect) -> None:
         row, effect = self._state.affect(lease, effect)
         written = self._writer.write(schema.EFFECT, schema.affecting(row, effect))
         if effect.kind != SEND:  # a step's result may be used at once, outside of vertexkit
             await written
 
-    async def conclude(self, lease: Lease, result: Result, *, trying: bool = False) -> None:
-        row = self._state.conclude(lease, result, trying=trying)
+    async def record_result(
+        self, lease: Lease, result: Result, *, completing: bool = False
+    ) -> None:
+        row = self._state.record_result(lease, result, completing=completing)
         await self._writer.write(schema.CONCLUDE, schema.concluding(row, result), power=True)
 
-    async def try_completion(self, lease: Lease, *, sent: bool = True) -> bool:
-        first = sent and not self._state.owned(lease).completion_tried
-        row = self._state.try_completion(lease, sent=sent)
+    async def begin_completion(self, lease: Lease) -> bool:
+        first = not self._state.owned(lease).completion_tried
+        row = self._state.begin_completion(lease)
         if row is None:
             return False
-        values = (row.completion_tried, row.tries, row.tried_at, row.number)
-        await self._writer.write(schema.TRY, values, power=first)
+        await self._writer.write(schema.TRY, schema.trying(row), power=first)
         return True
+
+    async def withdraw_completion(self, lease: Lease) -> None:
+        row = self._state.withdraw_completion(lease)
+        await self._writer.write(schema.TRY, schema.trying(row))
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
         row = self._state.release(lease, after, why)
@@ -201,10 +206,10 @@ class SqliteJournal:
     def backlog(self) -> int:
         return self._state.backlog()
 
-    def unserved(self, blocks: Collection[str]) -> set[str]:
-        return self._state.unserved(blocks)
+    def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
+        return self._state.unserved_blocks(blocks)
 
-    def trouble(self) -> str:
+    def unavailable_reason(self) -> str:
         return self._writer.trouble
 
     async def find(self, execution: str) -> Record | None:

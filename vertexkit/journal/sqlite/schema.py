@@ -172,6 +172,11 @@ def concluding(row: Row, result: Result) -> tuple[Any, ...]:
     return (*fixed, row.completion_tried, row.tries, row.tried_at, row.number)
 
 
+def trying(row: Row) -> tuple[Any, ...]:
+    """The values of TRY."""
+    return row.completion_tried, row.tries, row.tried_at, row.number
+
+
 def settling(row: Row, outcome: Outcome) -> tuple[Any, ...]:
     """The values of SETTLE and of PARK."""
     said = (outcome.ending, outcome.code, outcome.confirmed_by, outcome.reason)

@@ -118,7 +118,7 @@ class JournalState:
                 return
             self._take_back(self._rows[execution], "worker {} was silent for too long")
 
-    def forget(self, worker: str) -> None:
+    def release_worker(self, worker: str) -> None:
         """A worker is known to be dead: what it held is free at once."""
         for execution in list(self._held):
             row = self._rows[execution]
@@ -166,25 +166,29 @@ class JournalState:
         row.effects[at] = timed = Effect(at, kind, digest, effect.state, effect.value, began, now)
         return row, timed
 
-    def conclude(self, lease: Lease, result: Result, *, trying: bool) -> Row:
+    def record_result(self, lease: Lease, result: Result, *, completing: bool) -> Row:
         """The result is fixed."""
         row = self.owned(lease)
         row.result = result
         row.concluded_at = self._clock.unix()
         self._leave_running(row)
         row.phase = Phase.COMPLETING
-        if trying:
+        if completing:
             self._try(row)
         return row
 
-    def try_completion(self, lease: Lease, *, sent: bool) -> Row | None:
-        """A completion is about to be sent, or was not; None: nothing may be sent any more."""
+    def begin_completion(self, lease: Lease) -> Row | None:
+        """A completion is about to be sent; None: the same call was accepted again meanwhile."""
         row = self.owned(lease)
         if row.superseded:
             return None
-        if sent:
-            self._try(row)
-        else:
+        self._try(row)
+        return row
+
+    def withdraw_completion(self, lease: Lease) -> Row:
+        """The completion that was about to be sent did not leave this machine."""
+        row = self.owned(lease)
+        if not row.superseded:
             row.completion_tried = False
         return row
 
@@ -227,7 +231,7 @@ class JournalState:
         """How many wait for a handler or for the platform, or are just arriving."""
         return len(self._rows) - self._running
 
-    def unserved(self, blocks: Collection[str]) -> set[str]:
+    def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         """Blocks that somebody waits for and that are none of these."""
         return self._queues.blocks().difference(blocks)
 
