@@ -36,7 +36,7 @@ def skeleton(page: Path) -> list[str]:
             skeleton += [re.sub(CODE_TEXT, "", line).rstrip() for line in fence.text.splitlines()]
         for command, output in fence.commands:
             skeleton.append(f"{command.split()[:2]} {len(output)}")
-    text = page.read_text(encoding="utf-8").replace(".ru.md", ".md")
+    text = re.sub(r"\.ru\.(md|svg)\b", r".\1", page.read_text(encoding="utf-8"))
     skeleton += sorted(set(IDENTIFIER.findall(text)))
     return skeleton + sorted(links(text) - {"README.md"})
 
