@@ -13,7 +13,7 @@ from pydantic import Field
 
 from example_blocks.findings import fingerprint
 from example_blocks.report import note, read
-from vertexkit import App, Call, Context, RawCall, http_client, read_call
+from vertexkit import App, Call, Context, RawCall, Settings, http_client, read_call
 
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 PAUSE = 3
@@ -64,7 +64,7 @@ async def probe(
 
 
 async def complete_again(ctx: Context, token: str) -> str:
-    url = app.load_settings().platform_url
+    url = Settings.load().platform.url
     if ctx.claims is not None:  # of the listed instances: vertexkit has accepted the call
         url = url.replace("{instance}", ctx.claims.instance or "")
     try:

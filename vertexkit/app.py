@@ -141,7 +141,7 @@ class App:
                 'the app has no block: decorate a handler with @app.block("name")'
             )
         clock = clock or Clock()
-        journal = journal or open_journal(settings.journal, clock, rules(settings))
+        journal = journal or open_journal(settings.journal.url, clock, rules(settings))
         async with AsyncExitStack() as stack:
             wire = wire or AiohttpWire()
             stack.push_async_callback(wire.close)
@@ -168,13 +168,10 @@ class App:
         settings.check_platform()
         writer = None
         if not structlog.is_configured():
-            writer = logs.configure(settings.log_format, settings.log_level)
-        redaction.keep_secret(
-            secret.get_secret_value()
-            for secret in (*settings.url_secrets, *settings.token_keys, settings.password)
-        )
+            writer = logs.configure(settings.logging.format, settings.logging.level)
+        redaction.keep_secret(settings.secrets())
         journal = None if self.owner is None else RemoteJournal(self.owner)
-        file = None if self.owner is not None else file_of(settings.journal)
+        file = None if self.owner is not None else file_of(settings.journal.url)
         async with (
             OpsPort(settings, shared=self.owner is not None) as port,
             self.started(settings, journal=journal, set_up_tracing=True) as service,
@@ -182,7 +179,7 @@ class App:
             service.watchdog,
         ):
             routes = self._calls(service)
-            if settings.ops_port:
+            if settings.server.ops_port:
                 port.app = _routing(self._pages(service, None))
             else:
                 routes += self._pages(service, service.gate)
@@ -193,8 +190,8 @@ class App:
             log.info(
                 "serving",
                 blocks=list(self.blocks),
-                platform=settings.platform_url,
-                journal=settings.journal,
+                platform=settings.platform.url,
+                journal=settings.journal.url,
                 durability=service.journal.durability,
             )
             yield
@@ -213,7 +210,7 @@ class App:
 
     def _pages(self, service: Service, gate: Gate | None) -> list[Route]:
         """The paths that people and their machines look at, those of health behind no gate."""
-        ack = service.settings.ack_status
+        ack = service.settings.server.ack_status
         described = cache(lambda: openapi(self.blocks, version("vertexkit"), ack))
         pages: dict[str, ASGIApp] = {
             "/blocks": Page(lambda: (200, catalogue(self.blocks)), gate),

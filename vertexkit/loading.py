@@ -41,7 +41,7 @@ def find_app(target: str | None) -> tuple[str, App]:
             line that failed.
         DefinitionError: A block of the app is declared incorrectly.
     """
-    target = target or Settings.load().app
+    target = target or Settings.load().server.app
     if not target:
         raise SettingsError(f"no app given. Pass MODULE:APP, {EXAMPLE}, or set VERTEXKIT_APP")
     module_or_file, _, attribute = target.partition(":")

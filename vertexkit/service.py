@@ -37,7 +37,10 @@ log = structlog.get_logger("vertexkit")
 def rules(settings: Settings) -> Rules:
     """What a journal is told of the settings."""
     return Rules(
-        settings.lease, settings.tokens == "unique", settings.retention, settings.parked_retention
+        settings.journal.lease,
+        settings.journal.tokens == "unique",
+        settings.journal.retention,
+        settings.journal.parked_retention,
     )
 
 
@@ -70,32 +73,34 @@ class Service:
         self.on_lost: Callable[[], object] = lambda: None
         """Called when that happens, by a server that then ends."""
         self.events = Events(clock)
-        address = Address(settings.platform_url, settings.instances)
+        address = Address(settings.platform.url, settings.platform.instances)
         self.metrics = Metrics(self.state)
         wire = self._measured(author.blocks, journal, wire)
         wire, middleware = self._recorded(author.middleware, clock, wire)
         vertex = self._vertex = Vertex(
-            wire, address, clock, settings.send_timeout, settings.connections
+            wire, address, clock, settings.platform.send_timeout, settings.platform.connections
         )
-        self.bots = Bots(address, settings.login, settings.password, clock, client)
+        self.bots = Bots(
+            address, settings.platform.login, settings.platform.password, clock, client
+        )
         runtime = Runtime(journal, vertex, self.events, clock, self.bots, state)
         self.dispatcher = Dispatcher(
             author.blocks,
             runtime,
             _policy(author, settings, middleware),
-            concurrency=settings.concurrency,
-            patience=settings.complete_patience,
-            lease=settings.lease,
+            concurrency=settings.handlers.concurrency,
+            patience=settings.platform.complete_patience,
+            lease=settings.journal.lease,
         )
         self.rejections = Rejections(vertex, clock, self.events)
-        inbox = Inbox(journal, self.events, settings.queue)
+        inbox = Inbox(journal, self.events, settings.journal.queue)
         inbox.on_superseded(self.dispatcher.supersede)
         self.gate = Gate.of(settings)
         self.receiver = Receiver(
             author.blocks, inbox, self.rejections, address, self.gate, author.read_call, settings
         )
         self.receiver.on_refused = self.metrics.refused
-        self.watchdog = Watchdog(settings.stall, self.metrics.late, self.metrics.blocked)
+        self.watchdog = Watchdog(settings.handlers.stall, self.metrics.late, self.metrics.blocked)
 
     def _measured(self, blocks: Blocks, journal: Journal, wire: Wire) -> Wire:
         """Let the metrics see what happens; gives the wire that they see."""
@@ -110,9 +115,9 @@ class Service:
         self, middleware: tuple[Middleware, ...], clock: Clock, wire: Wire
     ) -> tuple[Wire, tuple[Middleware, ...]]:
         """Write down each execution, if the settings ask for it."""
-        if self.settings.record is None:
+        if self.settings.logging.record is None:
             return wire, middleware
-        recording = Recording(self.settings.record, clock, self.settings.app)
+        recording = Recording(self.settings.logging.record, clock, self.settings.server.app)
         self.events.subscribe(recording.event)
         return recording.wire(wire), (recording.middleware, *middleware)
 
@@ -136,8 +141,8 @@ class Service:
         """End well, within the grace period and a few seconds."""
         self.turn_away()
         log.info("stopping", executions=self.dispatcher.active)
-        await self.dispatcher.drain(self.settings.grace)
-        await self.rejections.drain(self.settings.cleanup)
+        await self.dispatcher.drain(self.settings.handlers.grace)
+        await self.rejections.drain(self.settings.handlers.cleanup)
         await self.bots.close()
 
     def state(self) -> State:
@@ -147,7 +152,7 @@ class Service:
             running=self.dispatcher.running,
             held=self.dispatcher.active,
             waiting=self.journal.backlog(),
-            connections=self.settings.connections - limiter.free,
+            connections=self.settings.platform.connections - limiter.free,
             trouble=bool(self.lost or self.journal.unavailable_reason()),
             ready=self.readiness()[0] == 200,
         )
@@ -166,7 +171,7 @@ class Service:
             reasons.append("journal lost" if self.lost else "stopping")
         elif self.journal.unavailable_reason():
             reasons.append("journal cannot be written")
-        if self.journal.backlog() >= self.settings.queue:
+        if self.journal.backlog() >= self.settings.journal.queue:
             reasons.append("queue full")
         if self.watchdog.held_up:
             reasons.append("event loop held up")
@@ -177,11 +182,11 @@ def _policy(
     author: Author, settings: Settings, middleware: tuple[Middleware, ...]
 ) -> HandlerPolicy:
     return HandlerPolicy(
-        timeout=settings.timeout,
-        attempts=settings.attempts,
-        cleanup=settings.cleanup,
-        result_limit=settings.result_limit,
-        threads=anyio.CapacityLimiter(settings.threads),
+        timeout=settings.handlers.timeout,
+        attempts=settings.handlers.attempts,
+        cleanup=settings.handlers.cleanup,
+        result_limit=settings.handlers.result_limit,
+        threads=anyio.CapacityLimiter(settings.handlers.threads),
         middleware=middleware,
         on_failure=author.on_failure,
     )

@@ -1,242 +1,373 @@
-"""Every setting, and every default, in one place."""
+"""Every setting and every default, in sections."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import (
-    BaseSettings,
-    NoDecode,
-    PydanticBaseSettingsSource,
-    SettingsConfigDict,
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    create_model,
 )
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from vertexkit.errors import SettingsError
 
 PREFIX = "VERTEXKIT_"
 SECRETS_DIR = "/run/secrets"
 INSTANCE = "{instance}"
+"""The placeholder in the platform's URL that is replaced with an instance's name."""
 Network = IPv4Network | IPv6Network
 
 
 def _split(value: Any) -> Any:
+    """Split a comma-separated value into a list."""
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
     return value
 
 
-class Settings(BaseSettings):
-    """The settings of one process.
+def _lower(value: Any) -> Any:
+    return value.lower() if isinstance(value, str) else value
 
-    Read from the environment (`VERTEXKIT_PORT=9000`), from `.env` in the working folder and from
-    files of the same names in `/run/secrets`; the environment wins. Seconds where nothing else
-    is said.
+
+def _check_url(url: str) -> str:
+    parts = urlsplit(url)
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise ValueError("must not contain a login, '?' or '#'; example: https://demo.bot.one/api")
+    if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        shown = "" if "@" in url or "?" in url else f", got {url!r}"
+        raise ValueError(f"must start with https:// or http:// and name a host{shown}")
+    try:
+        parts.port  # noqa: B018 - reading it checks it
+    except ValueError:
+        raise ValueError(f"must have a port between 0 and 65535, got {url!r}") from None
+    return url.rstrip("/")
+
+
+def _read_networks(value: Any) -> Any:
+    try:
+        return [ip_network(item) if isinstance(item, str) else item for item in _split(value)]
+    except ValueError as error:
+        raise ValueError(f"must list networks such as 10.0.0.0/8: {error}") from None
+
+
+LogFormat = Literal["auto", "json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+Strings = Annotated[tuple[str, ...], BeforeValidator(_split)]
+Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
+Networks = Annotated[tuple[Network, ...], BeforeValidator(_read_networks)]
+
+
+class Section(BaseModel):
+    """Settings that one part of the service uses. Frozen; unknown names are errors.
+
+    The environment variable of a field is `VERTEXKIT_` and the field's name in capitals, or its
+    alias where it has one.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
+    model_config = ConfigDict(
         frozen=True,
+        extra="forbid",
         allow_inf_nan=False,
         hide_input_in_errors=True,
+        validate_by_name=True,
+        validate_by_alias=True,
     )
 
-    # The platform
-    platform_url: str = ""
-    """`https://demo.bot.one/api`, or `https://{instance}.bot.one/api` with `instances` set."""
-    instances: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)] = ()
-    """The instances that may be filled into `platform_url`, separated by commas."""
+
+class PlatformSettings(Section):
+    """The Bot.one platform, and how it is called."""
+
+    url: Annotated[str, AfterValidator(_check_url), Field(validation_alias="platform_url")] = ""
+    """Base URL of the API, `https://demo.bot.one/api`; or a template,
+    `https://{instance}.bot.one/api`, with `instances` set."""
+    instances: Strings = ()
+    """Instances that may replace `{instance}` in `url`."""
     login: str = ""
-    """Of the platform's user for `ctx.dialog` and `vertexkit dialogs`: an email."""
+    """Email of the platform's user for `ctx.dialog` and `vertexkit dialogs`."""
     password: SecretStr = SecretStr("")
-    """That user's."""
-    connections: int = Field(100, ge=1, le=10_000)
-    """Requests to the platform under way at once."""
-    send_timeout: float = Field(15.0, gt=0)
-    """For one request to the platform, from connecting to the last byte of the answer."""
-    complete_patience: float = Field(3600.0, ge=0)
-    """For how long a completion that does not get through is tried before it is parked."""
+    """Password of that user."""
+    connections: Annotated[int, Field(ge=1, le=10_000)] = 100
+    """Maximum number of concurrent requests to the platform."""
+    send_timeout: Annotated[float, Field(gt=0)] = 15.0
+    """Seconds for one request to the platform, waiting for a free connection included."""
+    complete_patience: Annotated[float, Field(ge=0)] = 3600.0
+    """Seconds for which a completion that fails is retried before the execution is parked."""
 
-    # Who may call
-    url_secrets: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
-    """Secrets of the block URLs (`?key=`), separated by commas; any one of them opens."""
+
+class AccessSettings(Section):
+    """Which callers are let in."""
+
+    url_secrets: Secrets = ()
+    """Secrets of the block URLs (`?key=`); a call must carry one of them."""
     allow_anonymous: bool = False
-    """Serve an address that others can reach although no URL secret is set."""
-    allow_from: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
-    """Networks (`10.0.0.0/8`) from which blocks may be called, separated by commas; none: all."""
-    trusted_proxies: Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_split)] = ()
-    """Networks of the proxies in front, whose `X-Forwarded-For` is believed."""
-    token_keys: Annotated[tuple[SecretStr, ...], NoDecode, BeforeValidator(_split)] = ()
-    """Keys with one of which a call's token has to be signed (HS256), for who has the platform's;
-    none: tokens are not checked."""
-    body_limit: int = Field(256 * 1024, ge=1)
-    """Bytes of a call's body."""
-    body_timeout: float = Field(15.0, gt=0)
-    """For that body to come."""
-    head_limit: int = Field(16 * 1024, ge=1024)
-    """Bytes of a request's line and headers."""
-    head_timeout: float = Field(10.0, gt=0)
-    """For those to come."""
-    clients: int = Field(4096, ge=16)
-    """Connections of callers open at once; where there are more, idle ones are closed."""
-    ack_status: int = Field(200, ge=200, le=299)
-    """The status that answers an accepted call."""
-    tokens: Literal["reused", "unique"] = "reused"
-    """`unique`: the platform gives each execution its own token, so the same one is a duplicate
-    for 24 hours."""
+    """Serve an address that other machines can reach although no URL secret is set."""
+    allow_from: Networks = ()
+    """Networks that may call blocks (`10.0.0.0/8`); empty: all."""
+    trusted_proxies: Networks = ()
+    """Networks of the reverse proxies whose `X-Forwarded-For` header is trusted."""
+    token_keys: Secrets = ()
+    """Keys that the platform signs tokens with (HS256); empty: signatures are not checked."""
 
-    # Work
-    journal: str = "sqlite:.vertexkit/journal.db"
-    """Where executions are kept: `sqlite:PATH`, or `memory:`, which survives no crash."""
-    retention: float = Field(86_400.0, ge=0)
-    """For how long an ended execution can be looked up; the newest 100,000 at most."""
-    parked_retention: float = Field(2_592_000.0, ge=0)
-    """For how long a parked one is kept for an operator."""
-    concurrency: int = Field(1000, ge=1)
-    """Handlers running at once."""
-    threads: int = Field(40, ge=1)
-    """`def` handlers running at once."""
-    queue: int = Field(10_000, ge=1)
-    """Executions that wait for a handler or for the platform; more are refused."""
-    on_full: Literal["refuse", "fail"] = "refuse"
-    """A full queue answers 503, or (`fail`) 200 and completes the block as `overloaded`."""
-    timeout: float = Field(300.0, gt=0)
-    """For one run of a handler, unless its block says otherwise."""
-    attempts: int = Field(5, ge=1)
-    """Runs of one execution, the first included."""
-    cleanup: float = Field(5.0, ge=0)
-    """For a cancelled handler to clean up, and for an `on_failure` hook."""
-    result_limit: int = Field(256 * 1024, ge=64)
-    """Bytes of a result's JSON."""
-    lease: float = Field(30.0, gt=0)
-    """For how long a worker that says nothing keeps its executions."""
-    grace: float = Field(25.0, ge=0)
-    """For running handlers to end after SIGTERM."""
 
-    # The process
+class ServerSettings(Section):
+    """The HTTP server: where it listens, how much it takes from a caller."""
+
     app: str = ""
-    """What `vertexkit run` serves when it is given nothing: `MODULE:APP`."""
+    """App that `vertexkit run` serves if the command line names none: `MODULE:APP`."""
     host: str = "127.0.0.1"
-    port: int = Field(8000, ge=0, le=65_535)
-    ops_port: int = Field(0, ge=0, le=65_535)
-    """Where health, metrics and the catalogue are, instead of on `port`; 0: there."""
-    workers: int = Field(1, ge=1)
-    log_format: Literal["auto", "json", "console"] = "auto"
-    """`auto`: readable in a terminal, JSON elsewhere."""
-    record: Path | None = None
-    """A folder for recorded runs, with all that is said in them; none are written if not set."""
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    stall: float = Field(0.5, ge=0)
-    """For how long a handler may hold the event loop up before a warning names it; 0: no watch."""
-
-    @field_validator("log_level", "log_format", mode="before")
-    @classmethod
-    def _lower(cls, value: Any) -> Any:
-        return value.lower() if isinstance(value, str) else value
-
-    @field_validator("platform_url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname):
-            raise ValueError("it begins with https:// (or http://), as in https://demo.bot.one/api")
-        try:
-            parts.port  # noqa: B018 - reading it checks it
-        except ValueError:
-            raise ValueError("its port is a number up to 65535") from None
-        if "@" in parts.netloc or parts.query or parts.fragment:
-            raise ValueError("it has no login, no `?` and no `#`, as in https://demo.bot.one/api")
-        return value.rstrip("/")
-
-    @classmethod
-    def load(cls, **values: Any) -> Self:
-        """Read the settings; `values` win over everything read.
-
-        Raises:
-            SettingsError: names each setting that does not fit, and never its value.
-        """
-        with _speaking():
-            secrets_dir = SECRETS_DIR if Path(SECRETS_DIR).is_dir() else None
-            return cls(_secrets_dir=secrets_dir, **values)
-
-    @classmethod
-    def of(cls, **values: Any) -> "Settings":
-        """Settings of these values and the defaults alone: nothing is read.
-
-        Raises:
-            SettingsError: as `load`.
-        """
-        with _speaking():
-            return _Given(**values)
+    """Address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8000
+    """Port to listen on; 0: a free one."""
+    ops_port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Separate port for health, metrics and the catalogue; 0: they are served on `port`."""
+    workers: Annotated[int, Field(ge=1)] = 1
+    """Number of worker processes."""
+    clients: Annotated[int, Field(ge=16)] = 4096
+    """Maximum number of open connections from callers; beyond it idle ones are closed."""
+    head_limit: Annotated[int, Field(ge=1024)] = 16 * 1024
+    """Maximum size of a request line with its headers, in bytes."""
+    head_timeout: Annotated[float, Field(gt=0)] = 10.0
+    """Seconds for the request line and the headers to arrive."""
+    body_limit: Annotated[int, Field(ge=1)] = 256 * 1024
+    """Maximum size of a request body, in bytes."""
+    body_timeout: Annotated[float, Field(gt=0)] = 15.0
+    """Seconds for the body to arrive, and for the caller to read the response."""
+    ack_status: Annotated[int, Field(ge=200, le=299)] = 200
+    """HTTP status of the response to an accepted call."""
 
     @property
-    def reachable_by_others(self) -> bool:
-        """Does `host` let in calls from outside this machine?"""
+    def is_exposed(self) -> bool:
+        """Whether other machines can reach `host`."""
         try:
             return not ip_address(self.host).is_loopback
         except ValueError:
             return self.host != "localhost"
 
-    def check_platform(self) -> None:
-        """Refuse a missing or unusable address of the platform.
+
+class JournalSettings(Section):
+    """Where executions are kept, how many, and for how long."""
+
+    url: Annotated[str, Field(validation_alias="journal")] = "sqlite:.vertexkit/journal.db"
+    """`sqlite:PATH`, or `memory:`, which loses everything when the process ends."""
+    queue: Annotated[int, Field(ge=1)] = 10_000
+    """Maximum number of executions that wait for a handler or for the platform."""
+    on_full: Literal["refuse", "fail"] = "refuse"
+    """Response when the queue is full: `refuse` answers 503; `fail` answers as if the call was
+    accepted and completes the block as failed with code `overloaded`."""
+    tokens: Literal["reused", "unique"] = "reused"
+    """`unique`: the platform issues a new token for each execution, so a call with a known token
+    is a duplicate for 24 hours."""
+    lease: Annotated[float, Field(gt=0)] = 30.0
+    """Seconds after which the executions of a worker that stopped renewing its leases are taken
+    over by another worker."""
+    retention: Annotated[float, Field(ge=0)] = 86_400.0
+    """Seconds for which an ended execution can be looked up; the newest 100,000 at most."""
+    parked_retention: Annotated[float, Field(ge=0)] = 2_592_000.0
+    """Seconds for which a parked execution is kept for an operator."""
+
+
+class HandlerSettings(Section):
+    """Limits of handlers; a block may set its own timeout, attempts and concurrency."""
+
+    concurrency: Annotated[int, Field(ge=1)] = 1000
+    """Maximum number of handlers that run at once in one process."""
+    threads: Annotated[int, Field(ge=1)] = 40
+    """Maximum number of `def` handlers that run at once, each in a thread."""
+    timeout: Annotated[float, Field(gt=0)] = 300.0
+    """Seconds for one run of a handler."""
+    attempts: Annotated[int, Field(ge=1)] = 5
+    """Maximum number of runs of one execution, the first included."""
+    cleanup: Annotated[float, Field(ge=0)] = 5.0
+    """Seconds for a cancelled handler to clean up, and for the `on_failure` hook."""
+    result_limit: Annotated[int, Field(ge=64)] = 256 * 1024
+    """Maximum size of a result as JSON, in bytes."""
+    grace: Annotated[float, Field(ge=0)] = 25.0
+    """Seconds for running handlers to finish after SIGTERM."""
+    stall: Annotated[float, Field(ge=0)] = 0.5
+    """Seconds for which a handler may block the event loop before a warning names it; 0: no
+    warning."""
+
+
+class LoggingSettings(Section):
+    """Logs and recordings."""
+
+    format: Annotated[LogFormat, BeforeValidator(_lower), Field(validation_alias="log_format")] = (
+        "auto"
+    )
+    """`auto`: readable in a terminal, JSON elsewhere."""
+    level: Annotated[LogLevel, BeforeValidator(_lower), Field(validation_alias="log_level")] = (
+        "info"
+    )
+    """Lowest level that is logged."""
+    record: Path | None = None
+    """Folder for recorded runs, which contain all messages; None: nothing is recorded."""
+
+
+class Settings(BaseModel):
+    """The settings of one process, in sections.
+
+    `load` reads them from the environment (`VERTEXKIT_PORT=9000`), from `.env` in the working
+    folder and from files of the same names in `/run/secrets`; `of` takes values alone. Both know
+    a setting by its flat name, which is that of its environment variable: `port`, `log_level`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    platform: PlatformSettings = PlatformSettings()
+    access: AccessSettings = AccessSettings()
+    server: ServerSettings = ServerSettings()
+    journal: JournalSettings = JournalSettings()
+    handlers: HandlerSettings = HandlerSettings()
+    logging: LoggingSettings = LoggingSettings()
+
+    @classmethod
+    def load(cls, **values: Any) -> "Settings":
+        """Read the settings from the environment, `.env` and `/run/secrets`, in this order.
+
+        Args:
+            **values: settings by their flat names; they override what is read.
 
         Raises:
-            SettingsError: names the setting and the mend.
+            SettingsError: a value is not valid or a name in `values` is unknown; names each.
         """
-        if not self.platform_url:
+        secrets_dir = SECRETS_DIR if Path(SECRETS_DIR).is_dir() else None
+        read = _Environment(_secrets_dir=secrets_dir)
+        return cls.of(**(read.model_dump(exclude_unset=True) | values))
+
+    @classmethod
+    def of(cls, **values: Any) -> "Settings":
+        """Make settings of these values and the defaults; nothing is read.
+
+        Args:
+            **values: settings by their flat names, for example `platform_url=..., lease=5`.
+
+        Raises:
+            SettingsError: a value is not valid or a name is unknown; names each.
+        """
+        if unknown := values.keys() - FIELDS.keys():
+            raise SettingsError("; ".join(map(_unknown, sorted(unknown))))
+        sections, problems = {}, []
+        for name, section in _SECTIONS.items():
+            own = {flat: values[flat] for flat in _flat_fields(section) if flat in values}
+            try:
+                sections[name] = section.model_validate(own)
+            except ValidationError as error:
+                problems += _sentences(error)
+        if problems:
+            raise SettingsError("; ".join(problems))
+        return cls(**sections)
+
+    def flat(self, *names: str) -> dict[str, Any]:
+        """Return the settings of these flat names, as `of` takes them.
+
+        Args:
+            *names: by default all.
+        """
+        return {
+            flat: getattr(getattr(self, name), field)
+            for name, section in _SECTIONS.items()
+            for flat, field in zip(_flat_fields(section), section.model_fields, strict=True)
+            if not names or flat in names
+        }
+
+    def secrets(self) -> Iterator[str]:
+        """Yield each secret value, for the redaction of logs."""
+        values = (*self.access.url_secrets, *self.access.token_keys, self.platform.password)
+        return (value.get_secret_value() for value in values)
+
+    def check_platform(self) -> None:
+        """Check that the platform's address is set and complete.
+
+        Raises:
+            SettingsError: names the setting and how to fix it.
+        """
+        if not self.platform.url:
             raise SettingsError(
-                "VERTEXKIT_PLATFORM_URL is not set. Set it to your platform's API, for example "
-                "https://demo.bot.one/api; to try without a platform: vertexkit trigger"
+                "VERTEXKIT_PLATFORM_URL is not set. Set it to the API of your platform, for "
+                "example https://demo.bot.one/api; to run a block without a platform: vertexkit "
+                "trigger"
             )
-        if (INSTANCE in self.platform_url) != bool(self.instances):
+        if INSTANCE in self.platform.url and not self.platform.instances:
             raise SettingsError(
-                "VERTEXKIT_PLATFORM_URL with {instance} needs VERTEXKIT_INSTANCES (the instances "
-                "that may be filled in, separated by commas), and one without the other is useless"
+                "VERTEXKIT_PLATFORM_URL contains {instance}, but VERTEXKIT_INSTANCES is not set. "
+                "Set it to the instances that may replace {instance}, separated by commas"
+            )
+        if self.platform.instances and INSTANCE not in self.platform.url:
+            raise SettingsError(
+                "VERTEXKIT_INSTANCES is set, but VERTEXKIT_PLATFORM_URL does not contain "
+                "{instance}. Write it as https://{instance}.bot.one/api, or unset "
+                "VERTEXKIT_INSTANCES"
             )
 
     def check_exposure(self) -> None:
-        """Refuse to serve others without a secret.
+        """Check that an address that other machines can reach is protected by a secret.
 
         Raises:
-            SettingsError: names the settings and the mend.
+            SettingsError: names the settings and how to fix them.
         """
-        if self.reachable_by_others and not self.url_secrets and not self.allow_anonymous:
+        access = self.access
+        if self.server.is_exposed and not access.url_secrets and not access.allow_anonymous:
             raise SettingsError(
-                f"{self.host} can be reached by others and no secret protects the blocks. Set "
-                "VERTEXKIT_URL_SECRETS (python3 -c 'import secrets; print(secrets.token_urlsafe"
-                "(32))') and end the block's URL with ?key=SECRET; or set "
-                "VERTEXKIT_ALLOW_ANONYMOUS=1 if something in front of this service checks callers"
+                f"Other machines can reach {self.server.host}, and no secret protects the blocks. "
+                "Set VERTEXKIT_URL_SECRETS (python3 -c 'import secrets; print(secrets."
+                "token_urlsafe(32))') and append ?key=SECRET to the block's URL; or set "
+                "VERTEXKIT_ALLOW_ANONYMOUS=1 if a proxy in front of this service checks callers"
             )
 
 
-class _Given(Settings):
-    """Settings that come from nowhere else."""
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings names it
-        init_settings: PydanticBaseSettingsSource,
-        *_: PydanticBaseSettingsSource,
-        **__: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings,)
+def _flat_fields(section: type[Section]) -> dict[str, FieldInfo]:
+    """The fields of a section by their flat names."""
+    return {
+        str(field.validation_alias or name): field for name, field in section.model_fields.items()
+    }
 
 
-@contextmanager
-def _speaking() -> Iterator[None]:
-    """Name the settings that do not fit as people know them."""
-    try:
-        yield
-    except ValidationError as error:
-        lines = []
-        for each in error.errors(include_input=False, include_url=False):
-            name = ".".join(map(str, each["loc"])).upper()
-            lines.append(f"{PREFIX}{name}: {each['msg'].removeprefix('Value error, ')}")
-        raise SettingsError("; ".join(lines)) from None
+_SECTIONS: dict[str, type[Section]] = {
+    name: type(field.default) for name, field in Settings.model_fields.items()
+}
+FIELDS: Mapping[str, FieldInfo] = MappingProxyType(
+    {flat: field for section in _SECTIONS.values() for flat, field in _flat_fields(section).items()}
+)
+"""Every setting by its flat name, in the order of the sections."""
+
+
+class _Sources(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        hide_input_in_errors=True,
+    )
+
+
+# It reads texts as they are; the sections validate them.
+_TEXTS: dict[str, Any] = dict.fromkeys(FIELDS, (Any, None))
+_Environment = create_model("_Environment", __base__=_Sources, **_TEXTS)
+
+
+def _unknown(name: str) -> str:
+    close = get_close_matches(name, FIELDS, 1)
+    return f"there is no setting {name!r}" + (f". Did you mean {close[0]!r}?" if close else "")
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    """One sentence for each setting that is not valid; without its value, which may be secret."""
+    sentences: dict[str, str] = {}
+    for detail in error.errors(include_input=False, include_url=False):
+        name = f"{PREFIX}{detail['loc'][0]}".upper()
+        text = detail["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+        sentences.setdefault(name, text.replace("Input should be", "must be", 1))
+    return [f"{name} {text}" for name, text in sentences.items()]

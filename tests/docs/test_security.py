@@ -37,30 +37,33 @@ def benchmark(name: str) -> Any:
 def test_its_limits_are_those_of_the_code(page: str) -> None:
     """Each number of the table is what the setting, or the constant, has by default."""
     settings, own = Settings.of(), Limits()
-    assert (own.head, own.body) == (settings.head_limit, settings.body_limit)
-    assert (own.head_timeout, own.body_timeout) == (settings.head_timeout, settings.body_timeout)
-    assert own.clients == settings.clients
+    assert (own.head, own.body) == (settings.server.head_limit, settings.server.body_limit)
+    assert (own.head_timeout, own.body_timeout) == (
+        settings.server.head_timeout,
+        settings.server.body_timeout,
+    )
+    assert own.clients == settings.server.clients
     rows = LIMIT.findall(read(page))
     numbers = [[int(number) for number in re.findall(r"\d+", limit)] for _, limit, _ in rows]
     assert [each for each in numbers if each] == [
-        [settings.head_limit],
+        [settings.server.head_limit],
         [limits.HEADERS],
-        [int(settings.head_timeout)],
-        [settings.body_limit],
+        [int(settings.server.head_timeout)],
+        [settings.server.body_limit],
         [limits.CHUNKING],
-        [int(settings.body_timeout)],
+        [int(settings.server.body_timeout)],
         [request.DEPTH],
         [request.NODES],
         [request.FIELDS],
-        [settings.clients],
+        [settings.server.clients],
         [limits.PIPELINED],
-        [int(settings.body_timeout)],
+        [int(settings.server.body_timeout)],
         [limits.LINGER_BYTES // 2**20, int(limits.LINGER)],
-        [settings.queue],
+        [settings.journal.queue],
     ]
     for _, limit, setting in rows:
         if setting:
-            value = getattr(settings, setting.removeprefix("VERTEXKIT_").lower())
+            value = settings.flat()[setting.removeprefix("VERTEXKIT_").lower()]
             assert str(int(value)) in limit
 
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.docs.conftest import DOCS
-from vertexkit.settings import PREFIX, Settings
+from vertexkit.settings import FIELDS, PREFIX
 
 ROW = re.compile(rf"^\| `{PREFIX}(\w+)` \| (.*?) \| (.+?) \|$", re.MULTILINE)
 
@@ -28,4 +28,4 @@ def test_every_setting_is_listed_with_its_default(page: str) -> None:
         (DOCS / page).read_text(encoding="utf-8").replace("| | |", "|  | |").replace("| |", "|  |")
     )
     listed = [(name.lower(), default.strip()) for name, default, _ in rows]
-    assert listed == [(n, shown(field.default)) for n, field in Settings.model_fields.items()]
+    assert listed == [(n, shown(field.default)) for n, field in FIELDS.items()]

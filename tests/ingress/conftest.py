@@ -205,7 +205,7 @@ async def served(
             "grace": 5.0,
             "journal": "memory:",
         } | settings
-        read = Settings.model_validate(values)
+        read = Settings.of(**values)
         app = make(hold, settings=read, **(options or {}))
         async with listening(Counted(app), Limits.of(read)) as port:
             edge = Edge(app, platform, hold, port)

@@ -79,7 +79,7 @@ async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The app at work, and a client that speaks to it within this process."""
     values = {"platform_url": "http://platform.test/api", "journal": "memory:"} | settings
     wire = AsgiWire(FakePlatform(tokens="any"))
-    async with app.started(Settings.model_validate(values), wire=wire) as service:
+    async with app.started(Settings.of(**values), wire=wire) as service:
         transport = httpx.ASGITransport(app.face(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://block.test") as http:
             yield http

@@ -162,7 +162,7 @@ async def test_a_service_records_when_asked(tmp_path: Path) -> None:
     assert (recorded.outcome, recorded.code, recorded.data) == ("completed", "ok", {"name": "Аня"})
     assert [line["name"] for line in recorded.of("event")][:2] == ["accepted", "claimed"]
     assert (await replay(app, recorded)).same
-    assert Settings.of().record is None
+    assert Settings.of().logging.record is None
 
 
 async def test_where_nothing_can_be_written_the_dialog_goes_on(tmp_path: Path) -> None:

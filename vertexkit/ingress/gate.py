@@ -35,8 +35,8 @@ class Gate:
     @classmethod
     def of(cls, settings: Settings) -> "Gate":
         """As the settings say."""
-        secrets = [secret.get_secret_value() for secret in settings.url_secrets]
-        return cls(secrets, settings.allow_from, settings.trusted_proxies)
+        secrets = [secret.get_secret_value() for secret in settings.access.url_secrets]
+        return cls(secrets, settings.access.allow_from, settings.access.trusted_proxies)
 
     def opens(self, scope: Scope) -> bool:
         """May this request come in? Secrets are compared in constant time, all of them each time."""

@@ -69,7 +69,7 @@ class OpsPort:
     def __init__(self, settings: Settings, *, shared: bool) -> None:
         self.app: ASGIApp = problem(503, "starting", "This service is starting.")
         """What answers."""
-        self._host, self._port = settings.host, settings.ops_port
+        self._host, self._port = settings.server.host, settings.server.ops_port
         self._side = SidePort(self._answer, Limits(clients=CLIENTS), shared=shared)
 
     async def __aenter__(self) -> Self:

@@ -77,11 +77,11 @@ class Receiver:
         self._address = address
         self._gate = gate
         self._read_call = read_call
-        self._keys = TokenKeys([key.get_secret_value() for key in settings.token_keys])
-        self._body_limit = settings.body_limit
-        self._ack_status = settings.ack_status
-        self._fail_when_full = settings.on_full == "fail"
-        self._overloaded = Ack(settings.ack_status, b'{"execution":null}', "overloaded")
+        self._keys = TokenKeys([key.get_secret_value() for key in settings.access.token_keys])
+        self._body_limit = settings.server.body_limit
+        self._ack_status = settings.server.ack_status
+        self._fail_when_full = settings.journal.on_full == "fail"
+        self._overloaded = Ack(settings.server.ack_status, b'{"execution":null}', "overloaded")
         self.closed = False
         """Set while the process ends: every call is sent away."""
         self.on_refused: Callable[[str, str], None] = lambda *_: None

@@ -92,7 +92,7 @@ async def _serve(name: str, app: App, teller: Teller) -> None:
     settings = Settings.load(url_secrets=(), host=HOST)
     clock = asyncio.get_running_loop()
     writer = logs.configure(
-        "json", settings.log_level, cast(BinaryIO, LogLines(teller, clock.time))
+        "json", settings.logging.level, cast(BinaryIO, LogLines(teller, clock.time))
     )
 
     def tell(event: Event) -> None:

@@ -44,13 +44,13 @@ class Limits:
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
         """As the settings say, and no more connections than the system has files for."""
-        room = files() - SPARE_FILES - settings.connections
+        room = files() - SPARE_FILES - settings.platform.connections
         return cls(
-            settings.head_limit,
-            settings.body_limit,
-            settings.head_timeout,
-            settings.body_timeout,
-            max(16, min(settings.clients, room)),
+            settings.server.head_limit,
+            settings.server.body_limit,
+            settings.server.head_timeout,
+            settings.server.body_timeout,
+            max(16, min(settings.server.clients, room)),
         )
 
 

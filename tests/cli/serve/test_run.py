@@ -144,7 +144,7 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
         (["hello:app", "--host", "300.0.0.1"], {"platform_url": "http://x/api", "allow_anonymous": "1"}, "cannot listen on"),
         (["hello:app", "--reload", "--workers", "2"], {"platform_url": "http://x/api"}, "--reload works with one"),
         (["empty:app"], {"platform_url": "http://x/api"}, "has no block"),
-        (["hello:app"], {"platform_url": "http://x/api", "timeout": "soon"}, "VERTEXKIT_TIMEOUT: Input should"),
+        (["hello:app"], {"platform_url": "http://x/api", "timeout": "soon"}, "VERTEXKIT_TIMEOUT must be a valid number"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_served_is_refused_before_anything_listens(

@@ -45,7 +45,7 @@ def play(wish: Wish) -> None:
     Raises:
         SettingsError: no app, or the port is taken; says the mend.
     """
-    target = wish.target or Settings.load().app or _found()
+    target = wish.target or Settings.load().server.app or _found()
     with suppress(KeyboardInterrupt), bind(wish.host, wish.port) as listener:
         asyncio.run(_serve(wish, target, listener))
 

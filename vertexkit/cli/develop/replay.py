@@ -19,7 +19,7 @@ from vertexkit.telemetry import logs
 from vertexkit.testing.recorded import as_test, name_of
 from vertexkit.testing.replay import Replayed, replay
 
-OF_THE_HANDLER = {"timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads"}
+OF_THE_HANDLER = ("timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads")
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -51,7 +51,7 @@ def again(wish: Wish) -> int:
         return _save(recorded, wish.save_test)
     if not structlog.is_configured():
         logs.configure("console", "warning")
-    settings = Settings.load().model_dump(include=OF_THE_HANDLER)
+    settings = Settings.load().flat(*OF_THE_HANDLER)
     found = asyncio.run(replay(app, recorded, **settings))
     if wish.as_json:
         print(json.dumps(_report(found), ensure_ascii=False))

@@ -29,7 +29,7 @@ from vertexkit.worker.attempt import OnFailure
 
 TYPING = 0.7
 """Seconds that the bot types before a message: long enough to see it."""
-OF_THE_HANDLER = {"timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads"}
+OF_THE_HANDLER = ("timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads")
 """The settings that matter to one run; the rest is about serving."""
 LAST_WORDS = 120.0
 """Seconds that a run may take beyond its handler's time, for hooks and the completion."""
@@ -91,7 +91,7 @@ def _told_apart(target: str | None, block: str | None) -> tuple[str | None, str 
     """The app and the block: a single name is the block's if the settings name the app."""
     if target is None or block is not None or ":" in target or target.endswith(".py"):
         return target, block
-    app = Settings.load().app
+    app = Settings.load().server.app
     return (app, target) if app else (target, None)
 
 
@@ -101,7 +101,7 @@ async def _run(
     clock = VirtualClock() if wish.fast or wish.as_json else Clock()
     platform = FakePlatform(clock=clock, typing_seconds=TYPING)
     platform.subscribe(transcript.request, arrivals=True)
-    settings = Settings.load().model_dump(include=OF_THE_HANDLER)
+    settings = Settings.load().flat(*OF_THE_HANDLER)
     timeout = app.blocks[block].timeout or settings["timeout"]
     patience = timeout * settings["attempts"] + LAST_WORDS
     dialog = FakeDialog(app, platform, patience=patience, **settings)

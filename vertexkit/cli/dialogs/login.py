@@ -36,20 +36,20 @@ def with_bot(work: Callable[[BotOne], Awaitable[T]]) -> T:
 
 
 def _known(settings: Settings) -> tuple[str, str, str]:
-    if not settings.platform_url or INSTANCE in settings.platform_url:
+    if not settings.platform.url or INSTANCE in settings.platform.url:
         raise SettingsError(
             "VERTEXKIT_PLATFORM_URL says where the dialogs are, for example "
             "https://demo.bot.one/api; to try without a platform: vertexkit platform"
         )
-    login, password = settings.login, settings.password.get_secret_value()
+    login, password = settings.platform.login, settings.platform.password.get_secret_value()
     if (not login or not password) and not sys.stdin.isatty():
         raise SettingsError(
             "the platform asks for a login: set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD (in the "
             "environment, in .env or in /run/secrets), or run this in a terminal and be asked"
         )
-    login = login or typer.prompt(f"Login at {settings.platform_url}", err=True)
+    login = login or typer.prompt(f"Login at {settings.platform.url}", err=True)
     return (
-        settings.platform_url,
+        settings.platform.url,
         login,
         password or typer.prompt("Password", hide_input=True, err=True),
     )

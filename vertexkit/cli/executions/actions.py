@@ -84,7 +84,7 @@ def with_journal(work: Callable[[Journal], Awaitable[T]]) -> T:
     settings = Settings.load()
 
     async def run() -> T:
-        async with operators_journal(settings.journal, Clock(), rules(settings)) as journal:
+        async with operators_journal(settings.journal.url, Clock(), rules(settings)) as journal:
             return await work(journal)
 
     return asyncio.run(run())

@@ -72,7 +72,7 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
     findings += _secrets(settings)
     findings += _networks(settings)
     findings += _journal(settings)
-    if not offline and settings.platform_url:
+    if not offline and settings.platform.url:
         findings += _platform(settings)
     return findings
 
@@ -141,15 +141,15 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     except VertexkitError as error:
         yield Finding(Level.FAIL, "settings", str(error))
     else:
-        yield Finding(Level.OK, "settings", f"the platform is {settings.platform_url}")
-    if settings.platform_url.startswith("http://") and not _is_here(settings.platform_url):
+        yield Finding(Level.OK, "settings", f"the platform is {settings.platform.url}")
+    if settings.platform.url.startswith("http://") and not _is_here(settings.platform.url):
         yield Finding(
             Level.WARN,
             "settings",
             "the platform is called without TLS: tokens can be read on the way",
             "begin VERTEXKIT_PLATFORM_URL with https://",
         )
-    if settings.log_level == "debug":
+    if settings.logging.level == "debug":
         yield Finding(
             Level.WARN, "settings", "debug lines cost time and disk", "VERTEXKIT_LOG_LEVEL=info"
         )
@@ -166,26 +166,28 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
     except VertexkitError as error:
         yield Finding(Level.FAIL, "secrets", str(error))
         return
-    if not settings.url_secrets and settings.reachable_by_others:
+    if not settings.access.url_secrets and settings.server.is_exposed:
         yield Finding(
             Level.WARN,
             "secrets",
-            f"everybody who reaches {settings.host} may call the blocks "
+            f"everybody who reaches {settings.server.host} may call the blocks "
             "(VERTEXKIT_ALLOW_ANONYMOUS is set)",
             "let something in front of this service check callers, or set VERTEXKIT_URL_SECRETS",
         )
-    elif not settings.url_secrets:
-        yield Finding(Level.OK, "secrets", f"none; only this machine reaches {settings.host}")
-    short = [s for s in settings.url_secrets if len(s.get_secret_value()) < SHORT]
+    elif not settings.access.url_secrets:
+        yield Finding(
+            Level.OK, "secrets", f"none; only this machine reaches {settings.server.host}"
+        )
+    short = [s for s in settings.access.url_secrets if len(s.get_secret_value()) < SHORT]
     if short:
         yield Finding(
             Level.WARN,
             "secrets",
-            f"{len(short)} of {len(settings.url_secrets)} secrets of the URL can be guessed",
+            f"{len(short)} of {len(settings.access.url_secrets)} secrets of the URL can be guessed",
             "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
-    elif settings.url_secrets:
-        number = len(settings.url_secrets)
+    elif settings.access.url_secrets:
+        number = len(settings.access.url_secrets)
         yield Finding(
             Level.OK,
             "secrets",
@@ -196,19 +198,19 @@ def _secrets(settings: Settings) -> Iterator[Finding]:
 
 def _networks(settings: Settings) -> Iterator[Finding]:
     """From where blocks may be called, and whose word is taken for that."""
-    if any(network.prefixlen == 0 for network in settings.trusted_proxies):
+    if any(network.prefixlen == 0 for network in settings.access.trusted_proxies):
         yield Finding(
             Level.FAIL,
             "networks",
             "VERTEXKIT_TRUSTED_PROXIES holds every address: any caller may say where it comes from",
             "name the networks of the proxies in front of this service, and no others",
         )
-    elif settings.allow_from:
-        allowed = ", ".join(map(str, settings.allow_from))
-        proxies = ", ".join(map(str, settings.trusted_proxies))
+    elif settings.access.allow_from:
+        allowed = ", ".join(map(str, settings.access.allow_from))
+        proxies = ", ".join(map(str, settings.access.trusted_proxies))
         through = f", through the proxies of {proxies}" if proxies else ", with no proxy between"
         yield Finding(Level.OK, "networks", f"calls only from {allowed}{through}")
-    elif settings.trusted_proxies:
+    elif settings.access.trusted_proxies:
         yield Finding(
             Level.WARN,
             "networks",
@@ -218,7 +220,7 @@ def _networks(settings: Settings) -> Iterator[Finding]:
 
 
 def _journal(settings: Settings) -> Iterator[Finding]:
-    scheme, _, place = settings.journal.partition(":")
+    scheme, _, place = settings.journal.url.partition(":")
     if scheme == "memory":
         yield Finding(
             Level.WARN,
@@ -259,9 +261,9 @@ def _nearest(folder: Path) -> Path:
 
 def _platform(settings: Settings) -> Iterator[Finding]:
     """Each of its addresses answers, and has about the same time."""
-    names = settings.instances if INSTANCE in settings.platform_url else ("",)
+    names = settings.platform.instances if INSTANCE in settings.platform.url else ("",)
     for name in names:
-        url = settings.platform_url.replace(INSTANCE, name)
+        url = settings.platform.url.replace(INSTANCE, name)
         answer: Reach = reach(url)
         if answer.trouble:
             yield Finding(
@@ -284,13 +286,13 @@ def _platform(settings: Settings) -> Iterator[Finding]:
 
 def _login(settings: Settings, url: str) -> Iterator[Finding]:
     """Of the user by whom `ctx.dialog` and `vertexkit dialogs` ask, if there is one."""
-    if not settings.login and not settings.password.get_secret_value():
+    if not settings.platform.login and not settings.platform.password.get_secret_value():
         return
     mend = "set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD to those of a user of the platform"
     try:
-        with BotOne.sync(url, settings.login, settings.password) as bot:
+        with BotOne.sync(url, settings.platform.login, settings.platform.password) as bot:
             total = bot.v2.conversations(page_size=1).page().pagination.total
     except VertexkitError as error:
         yield Finding(Level.FAIL, "login", str(error), mend)
     else:
-        yield Finding(Level.OK, "login", f"{settings.login} sees {total} dialogs")
+        yield Finding(Level.OK, "login", f"{settings.platform.login} sees {total} dialogs")

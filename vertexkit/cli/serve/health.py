@@ -48,8 +48,8 @@ def _own_url() -> str:
 
     settings = Settings.load()
     everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
-    host = everywhere.get(settings.host, settings.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.ops_port or settings.port}"
+    host = everywhere.get(settings.server.host, settings.server.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.ops_port or settings.server.port}"
 
 
 def _reasons(body: bytes) -> str:

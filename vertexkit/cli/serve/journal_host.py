@@ -77,7 +77,7 @@ class Keeper:
     async def _keep(self) -> None:
         """Have the journal, and offer it, until this context is left."""
         settings = self._settings
-        journal = open_journal(settings.journal, Clock(), rules(settings))
+        journal = open_journal(settings.journal.url, Clock(), rules(settings))
         registry = CollectorRegistry()
         Commits(registry).watch(journal)
         owner = Owner(journal, Tally(partial(gather, registry, REGISTRY)))
@@ -91,7 +91,7 @@ class Keeper:
 
         await journal.open(owner.ready, broke)
         try:
-            with offering(file_of(settings.journal)) as (listener, self.socket):
+            with offering(file_of(settings.journal.url)) as (listener, self.socket):
                 await owner.listen(listener)
                 self._started.set_result(lambda: loop.call_soon_threadsafe(end.set))
                 await end.wait()

@@ -81,14 +81,12 @@ def serve(target: str | None, given: Mapping[str, Any], reload: bool) -> None:
     settings.check_exposure()
     if not app.blocks:
         raise SettingsError(f'{name} has no block: decorate a handler with @app.block("name")')
-    if reload and settings.workers > 1:
+    if reload and settings.server.workers > 1:
         raise SettingsError("--reload works with one worker: leave out one of the two")
     if not structlog.is_configured():
-        logs.configure(settings.log_format, settings.log_level)
-    redaction.keep_secret(
-        secret.get_secret_value() for secret in (*settings.url_secrets, *settings.token_keys)
-    )
-    with bind(settings.host, settings.port) as listener:
+        logs.configure(settings.logging.format, settings.logging.level)
+    redaction.keep_secret(settings.secrets())
+    with bind(settings.server.host, settings.server.port) as listener:
         _announce(app, settings, listener, "reloading" if reload else "serving")
         _run(app, settings, listener, reload)
 
@@ -146,20 +144,28 @@ def address(listener: socket.socket, host: str) -> str:
 
 def _announce(app: App, settings: Settings, listener: socket.socket, mode: str) -> None:
     """Say where the blocks are; the URL's secret is masked."""
-    base = address(listener, settings.host)
-    key = "?key=***" if settings.url_secrets else ""
+    base = address(listener, settings.server.host)
+    key = "?key=***" if settings.access.url_secrets else ""
     urls = {name: f"{base}/blocks/{name}{key}" for name in app.blocks}
-    ops = f"{base.rpartition(':')[0]}:{settings.ops_port}" if settings.ops_port else base
-    if logs.readable(settings.log_format):
+    ops = (
+        f"{base.rpartition(':')[0]}:{settings.server.ops_port}"
+        if settings.server.ops_port
+        else base
+    )
+    if logs.readable(settings.logging.format):
         wide = max(map(len, urls.values()))
         for name, url in urls.items():
             typer.echo(f"  {url:<{wide}}  {app.blocks[name].title}")
-        if settings.ops_port:
+        if settings.server.ops_port:
             typer.echo(f"  {ops:<{wide}}  health, metrics and the catalogue")
         typer.echo("  Ctrl+C ends it when handlers under way have finished; twice: now.")
     else:
         log.info(
-            "listening", blocks=list(urls.values()), ops=ops, workers=settings.workers, mode=mode
+            "listening",
+            blocks=list(urls.values()),
+            ops=ops,
+            workers=settings.server.workers,
+            mode=mode,
         )
 
 
@@ -169,14 +175,14 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
         Limits.of(settings),
         factory=True,
         lifespan="on",
-        workers=settings.workers,
+        workers=settings.server.workers,
         reload=reload,
         timeout_graceful_shutdown=LAST_ANSWERS,
     )
     failed, lost = False, ""
     if reload:
         ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
-    elif settings.workers > 1:
+    elif settings.server.workers > 1:
         supervisor = Multiprocess(config, sockets=[listener])
         with Keeper(app.load_settings(), supervisor.should_exit.set) as keeper:
             os.environ[OWNER] = str(keeper.socket)
