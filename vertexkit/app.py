@@ -30,7 +30,7 @@ from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.journal.shared.server import letting_in
 from vertexkit.journal.sqlite.file import file_of
 from vertexkit.server.problems import HANDLERS
-from vertexkit.service import Service, rules
+from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs, redaction, tracing
 from vertexkit.worker.attempt import Middleware, OnFailure
@@ -141,7 +141,7 @@ class App:
                 'the app has no block: decorate a handler with @app.block("name")'
             )
         clock = clock or Clock()
-        journal = journal or open_journal(settings.journal.url, clock, rules(settings))
+        journal = journal or open_journal(settings.journal, clock)
         async with AsyncExitStack() as stack:
             wire = wire or AiohttpWire()
             stack.push_async_callback(wire.close)

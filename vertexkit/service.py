@@ -20,7 +20,7 @@ from vertexkit.ingress.inbox import Inbox
 from vertexkit.ingress.receiver import Receiver
 from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import ReadCall
-from vertexkit.journal.protocol import Journal, Rules
+from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.recordings.live import Recording
 from vertexkit.settings import Settings
@@ -32,16 +32,6 @@ from vertexkit.worker.dispatcher import Dispatcher
 from vertexkit.worker.watchdog import Watchdog
 
 log = structlog.get_logger("vertexkit")
-
-
-def rules(settings: Settings) -> Rules:
-    """What a journal is told of the settings."""
-    return Rules(
-        settings.journal.lease,
-        settings.journal.tokens == "unique",
-        settings.journal.retention,
-        settings.journal.parked_retention,
-    )
 
 
 class Author(Protocol):

@@ -7,8 +7,8 @@ from pathlib import Path
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Execution, new_execution_id
-from vertexkit.journal.protocol import Rules
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 from vertexkit.token import Token
 
 EXECUTIONS = 60
@@ -17,7 +17,7 @@ EXECUTIONS = 60
 
 async def accept(path: Path) -> None:
     """Accept one after the other; print its id, `refused`, or `broke`."""
-    journal = SqliteJournal(path, Clock(), Rules())
+    journal = SqliteJournal(path, Clock(), JournalSettings())
     await journal.open(lambda: None, lambda _: print("broke", flush=True))
     for number in range(EXECUTIONS):
         call = Execution(new_execution_id(), "block", Token(f"token-{number}"), {}, b"{}", 1.0)

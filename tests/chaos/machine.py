@@ -12,9 +12,9 @@ import pytest
 
 from tests.chaos.dump import copy_of
 from vertexkit.clock import Clock
-from vertexkit.journal.protocol import Rules
 from vertexkit.journal.sqlite import writer
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 
 PATIENCE = 30.0
 """Real seconds after which a disk that was held goes on by itself."""
@@ -104,18 +104,20 @@ class Disk:
 class Machine:
     """A folder, and the process of now that has the journal in it."""
 
-    def __init__(self, folder: Path, disk: Disk, clock: HandClock, rules: Rules) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, clock: HandClock, settings: JournalSettings
+    ) -> None:
         self._folder = folder
         self._lives = count(1)
         self._disk = disk
         self._clock = clock
-        self._rules = rules
+        self._settings = settings
         self._path = folder / "journal-0.db"
         self.journal: SqliteJournal
 
     async def start(self, broke: Callable[[str], None]) -> None:
         """A process begins with the file as it is."""
-        self.journal = SqliteJournal(self._path, self._clock, self._rules)
+        self.journal = SqliteJournal(self._path, self._clock, self._settings)
         await self.journal.open(lambda: None, broke)
         self._disk.watch(self._path)
 

@@ -16,7 +16,8 @@ from tests.chaos.stage import Dialog, Stage
 from tests.chaos.worker import TURNS, Hand
 from vertexkit.errors import CannotDo, QueueFull
 from vertexkit.execution import Ending, Execution, Phase
-from vertexkit.journal.protocol import Query, Record, Rules
+from vertexkit.journal.protocol import Query, Record
+from vertexkit.settings import JournalSettings
 from vertexkit.token import Token
 
 LEASE = 30.0
@@ -56,7 +57,12 @@ class Simulation:
         self.hands: list[Hand] = []
         self._unique = unique
         self._disk = Disk(monkeypatch)
-        self._machine = Machine(folder, self._disk, self.clock, Rules(LEASE, unique))
+        self._machine = Machine(
+            folder,
+            self._disk,
+            self.clock,
+            JournalSettings(lease=LEASE, tokens="unique" if unique else "reused"),
+        )
         self._calls: list[Call] = []
         self._answered: dict[str, list[Answered]] = {}
         self._starts: list[tuple[str, int]] = []

@@ -7,7 +7,8 @@ import pytest
 
 from tests.chaos.machine import Disk, HandClock, Machine
 from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Result
-from vertexkit.journal.protocol import Lease, Rules
+from vertexkit.journal.protocol import Lease
+from vertexkit.settings import JournalSettings
 from vertexkit.token import Token
 
 NAME = "1" * 22
@@ -32,7 +33,7 @@ class Outage(Machine):
 
 @pytest.fixture
 async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outage]:
-    machine = Outage(tmp_path, Disk(monkeypatch), HandClock(), Rules(30.0))
+    machine = Outage(tmp_path, Disk(monkeypatch), HandClock(), JournalSettings(lease=30.0))
     await machine.start(pytest.fail)
     await machine.journal.accept(CALL, 10)
     yield machine

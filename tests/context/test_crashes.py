@@ -11,7 +11,7 @@ from vertexkit.errors import SendOutcomeUnknown
 from vertexkit.execution import Effect, EffectState, Ending, Execution
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease, Record
-from vertexkit.settings import Settings
+from vertexkit.settings import JournalSettings, Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.token import Token
@@ -50,7 +50,7 @@ async def test_what_is_sent_anew_is_intended_anew(
     app: App, fake_platform: FakePlatform, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Before a refused message goes out again, it is on record as begun, with its new text."""
-    journal = MemoryJournal(clock, LEASE)
+    journal = MemoryJournal(clock, JournalSettings(lease=LEASE))
     intended: list[Effect] = []
 
     async def record_intent(lease: Lease, effect: Effect) -> None:
@@ -90,7 +90,9 @@ async def test_a_doubt_that_parks_parks_after_a_crash_too(
             raised.append(type(error))
 
     left = Effect(0, "send", "whatever", state)
-    record = await resume(app, fake_platform, MemoryJournal(clock, LEASE), clock, left)
+    record = await resume(
+        app, fake_platform, MemoryJournal(clock, JournalSettings(lease=LEASE)), clock, left
+    )
     assert raised == [SendOutcomeUnknown]
     assert record.outcome is not None
     assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "unknown")

@@ -163,7 +163,7 @@ class Wreck:
 
     def __init__(self, app: App, platform: FakePlatform, clock: VirtualClock) -> None:
         self.app, self.platform, self.clock = app, platform, clock
-        self.journal = MemoryJournal(clock, lease=30.0)
+        self.journal = MemoryJournal(clock)
         self.token = platform.issue("again")
 
     async def leave(self, *effects: Effect) -> None:

@@ -11,8 +11,9 @@ from tests.journal.shared.served_journal import LEASE, Shared
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Acceptance, Journal, Lease, Rules
+from vertexkit.journal.protocol import Acceptance, Journal, Lease
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 from vertexkit.token import Token
 
@@ -22,8 +23,10 @@ PLENTY = 1000
 Make: TypeAlias = Callable[[Clock, Path], Journal]
 
 JOURNALS: dict[str, Make] = {
-    "memory": lambda clock, _: MemoryJournal(clock, LEASE),
-    "sqlite": lambda clock, folder: SqliteJournal(folder / "journal.db", clock, Rules(LEASE)),
+    "memory": lambda clock, _: MemoryJournal(clock, JournalSettings(lease=LEASE)),
+    "sqlite": lambda clock, folder: SqliteJournal(
+        folder / "journal.db", clock, JournalSettings(lease=LEASE)
+    ),
     "owner": lambda clock, folder: Shared(folder / "journal.db", clock),
 }
 """Each kind of journal, made in an empty folder. What it is called is the test's parameter."""

@@ -18,10 +18,11 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalRefused
 from vertexkit.execution import Phase
 from vertexkit.journal.admin import operators_journal
-from vertexkit.journal.protocol import Query, Rules
+from vertexkit.journal.protocol import Query
 from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.journal.shared.socket import find_socket, offering
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
 KILLED = """
@@ -65,7 +66,7 @@ async def test_a_running_service_is_asked(file: Path) -> None:
     house = House(file, VirtualClock())
     await house.open()
     lease = await Desk(house.journal, VirtualClock()).held()
-    async with operators_journal(f"sqlite:{file}", Clock(), Rules()) as journal:
+    async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
         assert isinstance(journal, RemoteJournal)
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (lease.execution.id, Phase.RUNNING)
@@ -80,7 +81,7 @@ async def test_without_a_service_the_file_is_opened(file: Path) -> None:
     await house.open()
     kept = await Desk(house.journal, VirtualClock()).accept()
     await house.close()
-    async with operators_journal(f"sqlite:{file}", Clock(), Rules()) as journal:
+    async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
         assert isinstance(journal, SqliteJournal)
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (kept.execution, Phase.WAITING)
@@ -97,7 +98,7 @@ async def test_where_there_is_nothing_nothing_is_made(
     """Looking at a journal that is not there makes no file."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(JournalRefused, match=said):
-        async with operators_journal(url, Clock(), Rules()):
+        async with operators_journal(JournalSettings(url=url), Clock()):
             pass
     assert not os.listdir()  # noqa: PTH208 - the working folder
 
@@ -106,11 +107,11 @@ async def test_what_a_killed_owner_left_is_no_obstacle(file: Path) -> None:
     """After kill -9 a socket and a note lie about: an operator and the next owner pass them by."""
     old = await asyncio.to_thread(kill_owner, file)
     with pytest.raises(JournalRefused, match="there is no journal"):
-        async with operators_journal(f"sqlite:{file}", Clock(), Rules()):
+        async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()):
             pass
     house = House(file, VirtualClock())
     await house.open()
-    async with operators_journal(f"sqlite:{file}", Clock(), Rules()) as journal:
+    async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
         assert isinstance(journal, RemoteJournal)
     await house.close()
     assert find_socket(file) is None

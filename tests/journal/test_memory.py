@@ -10,8 +10,9 @@ from vertexkit.errors import SettingsError
 from vertexkit.execution import Ending, Outcome, Result
 from vertexkit.journal import open_journal
 from vertexkit.journal.memory import KEPT, MemoryJournal
-from vertexkit.journal.protocol import Acceptance, Rules
+from vertexkit.journal.protocol import Acceptance
 from vertexkit.journal.state.duplicates import DUPLICATE_FOR
+from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
 if TYPE_CHECKING:
@@ -24,12 +25,12 @@ DONE = Outcome(Ending.COMPLETED)
 def desk(make_desk: "type[Desk]") -> "Desk":
     """A journal whose platform gives each execution its own token."""
     clock = VirtualClock()
-    return make_desk(MemoryJournal(clock, unique_tokens=True), clock)
+    return make_desk(MemoryJournal(clock, JournalSettings(tokens="unique")), clock)
 
 
 async def test_it_says_that_it_survives_nothing() -> None:
     """Whoever runs it is told in words that a killed process takes its executions along."""
-    journal = open_journal("memory:", VirtualClock(), Rules())
+    journal = open_journal(JournalSettings(url="memory:"), VirtualClock())
     assert isinstance(journal, MemoryJournal)
     assert not journal.durable
     assert "lost" in journal.durability
@@ -38,7 +39,7 @@ async def test_it_says_that_it_survives_nothing() -> None:
 async def test_an_unknown_journal_is_refused_by_name() -> None:
     """A journal that there is not is named in a sentence, with those that there are."""
     with pytest.raises(SettingsError, match=r"VERTEXKIT_JOURNAL: .* paper: .*memory:"):
-        open_journal("paper:tray", VirtualClock(), Rules())
+        open_journal(JournalSettings(url="paper:tray"), VirtualClock())
 
 
 async def test_only_the_last_ends_are_kept(desk: "Desk") -> None:

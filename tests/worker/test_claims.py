@@ -34,7 +34,7 @@ class Watched(MemoryJournal):
     """A journal that tells when it has been asked for work."""
 
     def __init__(self, clock: Clock) -> None:
-        super().__init__(clock, lease=30.0)
+        super().__init__(clock)
         self.asked = asyncio.Event()
 
     async def claim(

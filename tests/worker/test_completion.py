@@ -14,6 +14,7 @@ from vertexkit.errors import Fenced, PlatformUnreachable
 from vertexkit.execution import Ending, Execution, Outcome, Result
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease
+from vertexkit.settings import JournalSettings
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.testing.platform.ledger import Entry
@@ -48,7 +49,7 @@ class Bench:
         self.clock = VirtualClock()
         self.platform = FakePlatform(clock=self.clock)
         self.wire = Unplugged(AsgiWire(self.platform, self.clock), pulled=False)
-        self.journal = MemoryJournal(self.clock, LEASE)
+        self.journal = MemoryJournal(self.clock, JournalSettings(lease=LEASE))
         self.token = self.platform.issue("loan")
         self.told: list[Event] = []
         self.pauses: asyncio.Queue[float] = asyncio.Queue()

@@ -12,7 +12,7 @@ from vertexkit.errors import DefinitionError
 from vertexkit.execution import Ending, Execution
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Record
-from vertexkit.settings import Settings
+from vertexkit.settings import JournalSettings, Settings
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.token import Token
 
@@ -32,7 +32,7 @@ class Aftermath:
         self.clock = VirtualClock()
         self.platform = FakePlatform(clock=self.clock)
         self.token = self.platform.issue(block)
-        self.journal = MemoryJournal(self.clock, LEASE)
+        self.journal = MemoryJournal(self.clock, JournalSettings(lease=LEASE))
         self.journal.durable = True
         self._deaths, self._block = deaths, block
 

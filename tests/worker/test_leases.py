@@ -14,7 +14,7 @@ from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease, Renewal
 from vertexkit.service import Service
-from vertexkit.settings import Settings
+from vertexkit.settings import JournalSettings, Settings
 from vertexkit.testing import FakePlatform
 from vertexkit.token import Token
 
@@ -26,7 +26,7 @@ class Watched(MemoryJournal):
     """A journal whose renewals and claims can be watched, and be told what to say."""
 
     def __init__(self) -> None:
-        super().__init__(Clock(), lease=3600.0)
+        super().__init__(Clock(), JournalSettings(lease=3600.0))
         self.renewed = asyncio.Condition()
         self.renewals = 0
         self.news = Renewal()

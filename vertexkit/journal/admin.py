@@ -7,41 +7,41 @@ from pathlib import Path
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalRefused
 from vertexkit.journal import open_journal
-from vertexkit.journal.protocol import Journal, Rules
+from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared.client import OwnerAbsent, RemoteJournal
 from vertexkit.journal.shared.socket import find_socket
 from vertexkit.journal.sqlite.file import file_of
+from vertexkit.settings import JournalSettings
 
 
 @asynccontextmanager
-async def operators_journal(url: str, clock: Clock, rules: Rules) -> AsyncIterator[Journal]:
+async def operators_journal(settings: JournalSettings, clock: Clock) -> AsyncIterator[Journal]:
     """The journal of these settings, opened: the running service's if there is one.
 
     Without one it is the file, and a service that starts meanwhile has to wait. It runs nothing,
     and makes no file.
 
     Args:
-        url: as `VERTEXKIT_JOURNAL`.
+        settings: of journals, the same as those of the service.
         clock: of the process.
-        rules: as the service has them.
 
     Raises:
         JournalRefused: it cannot be used; names the cause and the mend.
         SettingsError: there is no such kind of journal.
     """
-    journal = await _open(url, clock, rules)
+    journal = await _open(settings, clock)
     try:
         yield journal
     finally:
         await journal.close()
 
 
-async def _open(url: str, clock: Clock, rules: Rules) -> Journal:
-    journal = open_journal(url, clock, rules)
-    file = file_of(url)
+async def _open(settings: JournalSettings, clock: Clock) -> Journal:
+    journal = open_journal(settings, clock)
+    file = file_of(settings.url)
     if file is None:
         raise JournalRefused(
-            f"the journal {url} is in its service's memory: nobody else can look into it"
+            f"the journal {settings.url} is in its service's memory: nobody else can look into it"
         )
     if (remote := await _connect(file)) is not None:
         return remote

@@ -7,10 +7,11 @@ from vertexkit.clock import Clock
 from vertexkit.errors import CannotDo
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
-from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal, Rules
+from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
 from vertexkit.journal.state.operations import DROPPED, matches, why_not_dropped, why_not_retried
 from vertexkit.journal.state.row import Row
 from vertexkit.journal.state.state import JournalState
+from vertexkit.settings import JournalSettings
 
 KEPT = 1000
 """Settled executions that can still be looked up."""
@@ -21,9 +22,7 @@ class MemoryJournal:
 
     Args:
         clock: for leases and for what is to run again later.
-        lease: seconds for which a silent worker keeps its executions.
-        unique_tokens: a token belongs to one execution; the same call again within 24 hours is a
-            duplicate even after its end.
+        settings: of journals; by default the defaults.
     """
 
     durability = (
@@ -32,8 +31,8 @@ class MemoryJournal:
     )
     durable = False
 
-    def __init__(self, clock: Clock, lease: float = 30.0, *, unique_tokens: bool = False) -> None:
-        self._state = JournalState(clock, lease, unique_tokens=unique_tokens)
+    def __init__(self, clock: Clock, settings: JournalSettings | None = None) -> None:
+        self._state = JournalState(clock, settings or JournalSettings())
         self._settled: OrderedDict[str, tuple[Record, Row | None]] = OrderedDict()
 
     async def open(
@@ -135,6 +134,6 @@ class MemoryJournal:
         return record
 
 
-def make(_: str, clock: Clock, rules: Rules) -> MemoryJournal:
+def make(_: str, clock: Clock, settings: JournalSettings) -> MemoryJournal:
     """For `memory:`."""
-    return MemoryJournal(clock, rules.lease, unique_tokens=rules.unique_tokens)
+    return MemoryJournal(clock, settings)

@@ -51,20 +51,6 @@ class Renewal:
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
-    """What every kind of journal is told. Seconds."""
-
-    lease: float = 30.0
-    """For how long a silent worker keeps its executions."""
-    unique_tokens: bool = False
-    """The same call again is a duplicate for 24 hours, even after its end."""
-    retention: float = 86_400.0
-    """For how long an ended execution can be looked up."""
-    parked_retention: float = 30 * 86_400.0
-    """The same for a parked one."""
-
-
-@dataclass(frozen=True, slots=True)
 class Moment:
     """Something out of the ordinary in an execution's story, for operators."""
 

@@ -11,8 +11,9 @@ import pytest
 
 from vertexkit.clock import Clock
 from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Result
-from vertexkit.journal.protocol import Lease, Rules
+from vertexkit.journal.protocol import Lease
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 from vertexkit.testing import FakePlatform
 from vertexkit.token import Token
 
@@ -36,7 +37,7 @@ def fill(shell: Any, work: Fill) -> None:
 
     async def run() -> None:
         path = shell.folder / ".vertexkit" / "journal.db"
-        journal = SqliteJournal(path, Clock(), Rules())
+        journal = SqliteJournal(path, Clock(), JournalSettings())
         await journal.open(lambda: None)
         await work(journal)
         await journal.close()

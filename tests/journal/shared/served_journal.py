@@ -5,11 +5,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from vertexkit.clock import Clock
-from vertexkit.journal.protocol import Rules
 from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.journal.shared.server import Owner
 from vertexkit.journal.shared.socket import offering
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 
 LEASE = 30.0
 
@@ -23,7 +23,7 @@ class House:
     """
 
     def __init__(self, file: Path, clock: Clock) -> None:
-        self.journal = SqliteJournal(file, clock, Rules(LEASE))
+        self.journal = SqliteJournal(file, clock, JournalSettings(lease=LEASE))
         self.owner = Owner(self.journal)
         self.socket = Path()
         self._file = file

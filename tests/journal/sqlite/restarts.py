@@ -5,8 +5,8 @@ from pathlib import Path
 
 from tests.journal.conftest import Desk
 from tests.journal.shared.served_journal import LEASE
-from vertexkit.journal.protocol import Rules
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
 
@@ -27,8 +27,12 @@ class Machine:
 
     async def start(self, *, unique_tokens: bool = False, retention: float = 86_400.0) -> Desk:
         """A process begins on the file as it is."""
-        rules = Rules(LEASE, unique_tokens, retention)
-        desk = Desk(SqliteJournal(self.path, self.clock, rules), self.clock)
+        settings = JournalSettings(
+            lease=LEASE,
+            tokens="unique" if unique_tokens else "reused",
+            retention=retention,
+        )
+        desk = Desk(SqliteJournal(self.path, self.clock, settings), self.clock)
         await desk.journal.open(desk.ready)
         self._open.append(desk.journal)  # type: ignore[arg-type]
         return desk

@@ -14,9 +14,9 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalRefused, JournalUnavailable, SettingsError
 from vertexkit.execution import Effect, Ending, Outcome, Result
 from vertexkit.journal import open_journal
-from vertexkit.journal.protocol import Rules
 from vertexkit.journal.sqlite.file import open_file
 from vertexkit.journal.sqlite.schema import VERSION
+from vertexkit.settings import JournalSettings
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
 def test_a_journal_needs_a_path() -> None:
     """sqlite: alone is refused with an example."""
     with pytest.raises(SettingsError, match=r"sqlite:\.vertexkit/journal\.db"):
-        open_journal("sqlite:", Clock(), Rules())
+        open_journal(JournalSettings(url="sqlite:"), Clock())
 
 
 async def test_a_full_disk_refuses_what_is_new_and_loses_nothing(machine: Machine) -> None:

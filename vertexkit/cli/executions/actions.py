@@ -21,7 +21,6 @@ from vertexkit.errors import CannotDo, SettingsError
 from vertexkit.execution import EffectState, Ending, Phase
 from vertexkit.journal.admin import operators_journal
 from vertexkit.journal.protocol import Journal, Query, Record
-from vertexkit.service import rules
 from vertexkit.settings import Settings
 
 T = TypeVar("T")
@@ -84,7 +83,7 @@ def with_journal(work: Callable[[Journal], Awaitable[T]]) -> T:
     settings = Settings.load()
 
     async def run() -> T:
-        async with operators_journal(settings.journal.url, Clock(), rules(settings)) as journal:
+        async with operators_journal(settings.journal, Clock()) as journal:
             return await work(journal)
 
     return asyncio.run(run())

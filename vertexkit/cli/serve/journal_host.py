@@ -18,7 +18,6 @@ from vertexkit.journal import open_journal
 from vertexkit.journal.shared.server import Owner
 from vertexkit.journal.shared.socket import HAS_SOCKETS, offering
 from vertexkit.journal.sqlite.file import file_of
-from vertexkit.service import rules
 from vertexkit.settings import Settings
 from vertexkit.telemetry.metrics import Commits
 from vertexkit.telemetry.prometheus import Tally, gather
@@ -77,7 +76,7 @@ class Keeper:
     async def _keep(self) -> None:
         """Have the journal, and offer it, until this context is left."""
         settings = self._settings
-        journal = open_journal(settings.journal.url, Clock(), rules(settings))
+        journal = open_journal(settings.journal, Clock())
         registry = CollectorRegistry()
         Commits(registry).watch(journal)
         owner = Owner(journal, Tally(partial(gather, registry, REGISTRY)))

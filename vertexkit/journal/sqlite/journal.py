@@ -9,7 +9,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import CannotDo, JournalUnavailable
 from vertexkit.execution import Effect, Execution, Outcome, Phase, Result
 from vertexkit.failure import Failure
-from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal, Rules
+from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.file import open_file, path_in
 from vertexkit.journal.sqlite.queries import read_call, read_ended, read_one, read_over, read_rows
@@ -19,6 +19,7 @@ from vertexkit.journal.state.duplicates import DUPLICATE_FOR
 from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
 from vertexkit.journal.state.row import SEND, Row, keeps_secrets
 from vertexkit.journal.state.state import JournalState
+from vertexkit.settings import JournalSettings
 
 HELD = 4096
 """Bytes of a call's body up to which it is held in mind while it waits; larger ones are read
@@ -35,7 +36,7 @@ class SqliteJournal:
     Args:
         path: of the file; made with its folder if it is not there.
         clock: for leases and for what is to run again later.
-        rules: as for every journal.
+        settings: of journals.
     """
 
     durable = True
@@ -44,7 +45,7 @@ class SqliteJournal:
         self,
         path: Path,
         clock: Clock,
-        rules: Rules,
+        settings: JournalSettings,
     ) -> None:
         self.durability = (
             f"sqlite: keeps every accepted execution in {path}; the death of this process, or of "
@@ -54,8 +55,8 @@ class SqliteJournal:
         """As `Writer.on_commit`."""
         self._path = path
         self._clock = clock
-        self._rules = rules
-        self._state = JournalState(clock, rules.lease, unique_tokens=rules.unique_tokens)
+        self._settings = settings
+        self._state = JournalState(clock, settings)
         self._writer: Writer
         self._next = 1
         self._retention: Retention
@@ -67,7 +68,7 @@ class SqliteJournal:
         self._writer = Writer(await asyncio.to_thread(open_file, self._path), broke)
         self._writer.on_commit = self.on_commit
         now = self._clock.unix()
-        if self._rules.unique_tokens:
+        if self._settings.unique_tokens:
             for key, execution, ended_at in await self._writer.ask(
                 lambda connection: read_over(connection, now - DUPLICATE_FOR)
             ):
@@ -80,7 +81,7 @@ class SqliteJournal:
         )
         self._next = newest + 1
         self._state.open(ready)
-        self._retention = Retention(self._writer, self._clock, self._rules)
+        self._retention = Retention(self._writer, self._clock, self._settings)
         self._opened = True
         ready()
 
@@ -259,10 +260,10 @@ class SqliteJournal:
         return row.record()
 
 
-def make(place: str, clock: Clock, rules: Rules) -> SqliteJournal:
+def make(place: str, clock: Clock, settings: JournalSettings) -> SqliteJournal:
     """For `sqlite:PATH`, also written as `sqlite:///PATH`.
 
     Raises:
         SettingsError: there is no path.
     """
-    return SqliteJournal(path_in(place), clock, rules)
+    return SqliteJournal(path_in(place), clock, settings)

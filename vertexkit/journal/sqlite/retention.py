@@ -9,9 +9,9 @@ import structlog
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalError
-from vertexkit.journal.protocol import Rules
 from vertexkit.journal.sqlite.schema import AGED, FORGET, FORGET_EFFECTS, SURPLUS
 from vertexkit.journal.sqlite.writer import Writer
+from vertexkit.settings import JournalSettings
 
 KEPT = 100_000
 """Ended executions that are kept, at most, beside the parked ones."""
@@ -31,13 +31,13 @@ class Retention:
     Args:
         store: of the journal.
         clock: for the age.
-        rules: how long what is kept.
+        settings: how long ended executions are kept.
     """
 
-    def __init__(self, store: Writer, clock: Clock, rules: Rules) -> None:
+    def __init__(self, store: Writer, clock: Clock, settings: JournalSettings) -> None:
         self._writer = store
         self._clock = clock
-        self._rules = rules
+        self._settings = settings
         self._ended = 0
         self._many = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._clean())
@@ -57,8 +57,8 @@ class Retention:
             now = self._clock.unix()
             try:
                 if not self._many.is_set():
-                    parked = now - self._rules.parked_retention
-                    await self._delete(AGED, parked, now - self._rules.retention)
+                    parked = now - self._settings.parked_retention
+                    await self._delete(AGED, parked, now - self._settings.retention)
                 self._many.clear()
                 await self._delete(SURPLUS, KEPT)
             except (JournalError, sqlite3.Error) as error:

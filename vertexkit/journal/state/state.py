@@ -11,6 +11,7 @@ from vertexkit.journal.state.duplicates import Calls
 from vertexkit.journal.state.operations import matches
 from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.row import Row, assumed
+from vertexkit.settings import JournalSettings
 from vertexkit.text import encodable
 
 
@@ -22,16 +23,14 @@ class JournalState:
 
     Args:
         clock: for leases and for what is to run again later.
-        lease: seconds for which a silent worker keeps its executions.
-        unique_tokens: a token belongs to one execution; the same call again within 24 hours is a
-            duplicate even after its end.
+        settings: of journals.
     """
 
-    def __init__(self, clock: Clock, lease: float, *, unique_tokens: bool) -> None:
+    def __init__(self, clock: Clock, settings: JournalSettings) -> None:
         self._clock = clock
-        self._lease = lease
+        self._lease = settings.lease
         self._rows: dict[str, Row] = {}
-        self.calls = Calls(clock, unique=unique_tokens)
+        self.calls = Calls(clock, unique=settings.unique_tokens)
         self._queues = Queues(clock)
         self._held: OrderedDict[str, float] = OrderedDict()
         self._running = 0
