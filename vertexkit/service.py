@@ -67,18 +67,19 @@ class Service:
         self.metrics = Metrics(self.state)
         wire = self._measured(author.blocks, journal, wire)
         wire, middleware = self._recorded(author.middleware, clock, wire)
-        vertex = self._vertex = Vertex(
-            wire, address, clock, settings.platform.send_timeout, settings.platform.connections
-        )
-        self.bots = Bots(
-            address, settings.platform.login, settings.platform.password, clock, client
-        )
+        vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
+        self.bots = Bots(address, settings.platform, clock, client)
         runtime = Runtime(journal, vertex, self.events, clock, self.bots, state)
+        policy = HandlerPolicy(
+            settings.handlers,
+            anyio.CapacityLimiter(settings.handlers.threads),
+            middleware,
+            author.on_failure,
+        )
         self.dispatcher = Dispatcher(
             author.blocks,
             runtime,
-            _policy(author, settings, middleware),
-            concurrency=settings.handlers.concurrency,
+            policy,
             patience=settings.platform.complete_patience,
             lease=settings.journal.lease,
         )
@@ -166,17 +167,3 @@ class Service:
         if self.watchdog.held_up:
             reasons.append("event loop held up")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
-
-
-def _policy(
-    author: Author, settings: Settings, middleware: tuple[Middleware, ...]
-) -> HandlerPolicy:
-    return HandlerPolicy(
-        timeout=settings.handlers.timeout,
-        attempts=settings.handlers.attempts,
-        cleanup=settings.handlers.cleanup,
-        result_limit=settings.handlers.result_limit,
-        threads=anyio.CapacityLimiter(settings.handlers.threads),
-        middleware=middleware,
-        on_failure=author.on_failure,
-    )

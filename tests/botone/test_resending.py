@@ -10,6 +10,7 @@ from vertexkit.botone.failures import LONGEST_PAUSE
 from vertexkit.botone.models import Message
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.errors import Fate, PlatformError, PlatformUnreachable, RateLimited, ServerError
+from vertexkit.settings import PlatformSettings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.token import Token
 
@@ -27,7 +28,9 @@ class Sender:
     def __init__(self, peer: "Peer", timeout: float = 20.0) -> None:
         self.clock = VirtualClock()
         self.paused: list[tuple[PlatformError, float]] = []
-        self._vertex = Vertex(peer.wire, Address(peer.url), self.clock, timeout)
+        self._vertex = Vertex(
+            peer.wire, Address(peer.url), self.clock, PlatformSettings(send_timeout=timeout)
+        )
 
     async def send(self, seconds: float = HOUR) -> Message:
         return await self._vertex.send_message(

@@ -10,6 +10,7 @@ from vertexkit.botone.models import Message
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Answer
 from vertexkit.errors import CallError, DialogGone, PlatformError, PlatformUnreachable
+from vertexkit.settings import PlatformSettings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.token import Token
 
@@ -22,7 +23,12 @@ SENT = b'{"message_id": 123, "created_at": 1669947527}'
 
 
 def vertex_of(peer: "Peer", timeout: float = 20.0, connections: int = 100) -> Vertex:
-    return Vertex(peer.wire, Address(peer.url), VirtualClock(), timeout, connections)
+    return Vertex(
+        peer.wire,
+        Address(peer.url),
+        VirtualClock(),
+        PlatformSettings(send_timeout=timeout, connections=connections),
+    )
 
 
 async def send(vertex: Vertex, text: str = "Привет", *, typing: bool = True) -> Message:
@@ -216,7 +222,9 @@ async def test_a_cancelled_request_gives_its_turn_back(peer: "Peer") -> None:
 async def test_an_unlisted_instance_sends_nothing(peer: "Peer") -> None:
     """A token that chooses no allowed instance is refused before a byte or a turn is used."""
     address = Address("http://{instance}.platform.test/api", ("demo",))
-    vertex = Vertex(peer.wire, address, VirtualClock(), 20.0, 1)
+    vertex = Vertex(
+        peer.wire, address, VirtualClock(), PlatformSettings(send_timeout=20.0, connections=1)
+    )
     with pytest.raises(CallError, match="unknown_instance"):
         await vertex.complete(TOKEN, b"null")
     assert not peer.requests

@@ -11,6 +11,7 @@ from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import AsgiWire
 from vertexkit.failure import Failure
 from vertexkit.ingress.rejections import AT_ONCE, TRIES, Rejections
+from vertexkit.settings import PlatformSettings
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.token import Token
@@ -35,7 +36,7 @@ class Desk:
         events = Events(self.clock)
         events.subscribe(self.told.append)
         wire = AsgiWire(self.platform, self.clock)
-        vertex = Vertex(wire, Address(url, instances), self.clock, 15.0)
+        vertex = Vertex(wire, Address(url, instances), self.clock, PlatformSettings())
         self.rejections = Rejections(vertex, self.clock, events)
         self.token = self.platform.issue()
 

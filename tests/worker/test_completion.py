@@ -4,7 +4,6 @@ import asyncio
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from vertexkit.botone.clients import Bots
 from vertexkit.botone.vertex import Address, Vertex
@@ -14,7 +13,7 @@ from vertexkit.errors import Fenced, PlatformUnreachable
 from vertexkit.execution import Ending, Execution, Outcome, Result
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease
-from vertexkit.settings import JournalSettings
+from vertexkit.settings import JournalSettings, PlatformSettings
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.testing.platform.ledger import Entry
@@ -55,13 +54,13 @@ class Bench:
         self.pauses: asyncio.Queue[float] = asyncio.Queue()
         events = Events(self.clock)
         events.subscribe(self._note)
-        vertex = Vertex(self.wire, Address(URL), self.clock, 15.0)
+        vertex = Vertex(self.wire, Address(URL), self.clock, PlatformSettings())
         self.runtime = Runtime(
             self.journal,
             vertex,
             events,
             self.clock,
-            Bots(vertex.address, "", SecretStr(""), self.clock),
+            Bots(vertex.address, PlatformSettings(), self.clock),
         )
 
     async def call(self, number: int) -> Any:

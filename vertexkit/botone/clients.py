@@ -1,12 +1,11 @@
 """The clients of the dialog API that a service has: one for each instance."""
 
-from pydantic import SecretStr
-
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.http import Client
 from vertexkit.botone.vertex import Address
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
+from vertexkit.settings import PlatformSettings
 from vertexkit.token import Token
 
 
@@ -15,8 +14,7 @@ class Bots:
 
     Args:
         address: of the platform.
-        login: the user's, the same at each instance.
-        password: likewise.
+        settings: of the platform: login and password, the same for each instance.
         clock: for the pauses.
         client: instead of own ones, for tests.
     """
@@ -24,13 +22,12 @@ class Bots:
     def __init__(
         self,
         address: Address,
-        login: str,
-        password: SecretStr,
+        settings: PlatformSettings,
         clock: Clock,
         client: Client | None = None,
     ) -> None:
         self._address = address
-        self._login, self._password = login, password
+        self._login, self._password = settings.login, settings.password
         self._clock, self._client = clock, client
         self._made: dict[str, BotOne] = {}
 

@@ -11,6 +11,7 @@ from vertexkit.botone.models import Message
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.errors import CallError, Fate, PlatformError, PlatformUnreachable
+from vertexkit.settings import PlatformSettings
 from vertexkit.telemetry import tracing
 from vertexkit.token import Token
 
@@ -57,18 +58,17 @@ class Vertex:
         wire: takes the bytes.
         address: of the platform.
         clock: for the pauses.
-        timeout: seconds for one request, its wait for a turn included.
-        connections: requests under way at once; more wait their turn.
+        settings: of the platform: the number of concurrent requests, the timeout of each.
     """
 
     def __init__(
-        self, wire: Wire, address: Address, clock: Clock, timeout: float, connections: int = 100
+        self, wire: Wire, address: Address, clock: Clock, settings: PlatformSettings
     ) -> None:
         self.address = address
-        self.limiter = Limiter(connections)
+        self.limiter = Limiter(settings.connections)
         self._wire = wire
         self._clock = clock
-        self._timeout = timeout
+        self._timeout = settings.send_timeout
 
     async def send_message(
         self,

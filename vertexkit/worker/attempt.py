@@ -29,6 +29,7 @@ from vertexkit.errors import (
 from vertexkit.execution import Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
+from vertexkit.settings import HandlerSettings
 from vertexkit.telemetry import tracing
 
 HOOK_POSITIONS = 1_000_000
@@ -67,11 +68,7 @@ Verdict: TypeAlias = Result | Retry | Park | Shutdown | Fenced | None
 class HandlerPolicy:
     """The app's rules for every run."""
 
-    timeout: float
-    attempts: int
-    cleanup: float
-    """Seconds for a cancelled handler, and for a hook."""
-    result_limit: int
+    settings: HandlerSettings
     threads: anyio.CapacityLimiter
     middleware: Sequence[Middleware] = ()
     on_failure: OnFailure | None = None
@@ -101,7 +98,7 @@ class Attempt:
         self._runtime = runtime
         self._policy = policy
         self._complete = complete
-        self._deadline = runtime.clock.now() + (block.timeout or policy.timeout)
+        self._deadline = runtime.clock.now() + (block.timeout or policy.settings.timeout)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._reason: VertexkitError | None = None
         self._completed = False
@@ -158,7 +155,7 @@ class Attempt:
         return Context(self._runtime, self._lease, terms)
 
     def _dump(self, shape: TypeAdapter[Any], value: Any) -> bytes:
-        return dump(shape, value, self._policy.result_limit)
+        return dump(shape, value, self._policy.settings.result_limit)
 
     def _end(self) -> None:
         if not self._ended.done():
@@ -187,7 +184,7 @@ class Attempt:
     async def _cancel(self, task: asyncio.Future[Any]) -> None:
         """Cancel the handler and give it a moment to clean up; go on without it if need be."""
         task.cancel()
-        _, running = await asyncio.wait({task}, timeout=self._policy.cleanup)
+        _, running = await asyncio.wait({task}, timeout=self._policy.settings.cleanup)
         if running:
             task.add_done_callback(_forget)
             self._runtime.tell("abandoned", self._lease)
@@ -213,7 +210,7 @@ class Attempt:
         if error is None:
             return await self._result(task.result())
         if isinstance(error, Retry):
-            if self._lease.attempt < (self._block.attempts or self._policy.attempts):
+            if self._lease.attempt < (self._block.attempts or self._policy.settings.attempts):
                 return error
             return await self._fail(Failure("attempts", error=error))
         if isinstance(error, BlockFailed):
@@ -256,14 +253,14 @@ class Attempt:
                 return Result(self._dump(ANYTHING, value), failure.code)
             except BadResult as error:
                 log.warning("on_failure_failed", reason=str(error))
-        return failure.within(self._policy.result_limit)
+        return failure.within(self._policy.settings.result_limit)
 
     async def _ask(self, hook: OnFailure, failure: Failure) -> Any:
         """Ask the author's hook, which may also send a last message. None if it fails."""
-        self._deadline = self._runtime.clock.now() + self._policy.cleanup
+        self._deadline = self._runtime.clock.now() + self._policy.settings.cleanup
         self._context = context = self._make_context(HOOK_POSITIONS, ANYTHING, failure.code)
         task = asyncio.get_running_loop().create_task(_guard(hook, context, failure))
-        _, running = await asyncio.wait({task}, timeout=self._policy.cleanup)
+        _, running = await asyncio.wait({task}, timeout=self._policy.settings.cleanup)
         context.close(ExecutionEnded("the on_failure hook has returned"))
         await context.landed()
         if running:

@@ -36,7 +36,6 @@ class Dispatcher:
         blocks: by name.
         runtime: of the process.
         policy: the rules for each run.
-        concurrency: handlers running at once.
         patience: seconds for which a completion is tried.
         lease: seconds of a lease.
     """
@@ -47,7 +46,6 @@ class Dispatcher:
         runtime: Runtime,
         policy: HandlerPolicy,
         *,
-        concurrency: int,
         patience: float,
         lease: float,
     ) -> None:
@@ -55,7 +53,7 @@ class Dispatcher:
         self._blocks = blocks
         self._runtime = runtime
         self._policy = policy
-        self._concurrency = concurrency
+        self._concurrency = policy.settings.concurrency
         self._patience = patience
         self._lease = lease
         self._active: dict[str, ExecutionTask] = {}
@@ -113,7 +111,7 @@ class Dispatcher:
             active.last_call(self._last_call)
         if not self._runtime.journal.durable:
             await self._claim_last()
-        await self._until_idle(self._policy.cleanup + 2 * LAST_WORDS)
+        await self._until_idle(self._policy.settings.cleanup + 2 * LAST_WORDS)
         for task in [*self._tasks, *(a.task for a in self._active.values() if a.task)]:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

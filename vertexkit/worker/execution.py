@@ -139,7 +139,7 @@ class ExecutionTask:
             return Shutdown("the process ends")
         if self._block is None:
             return Park(Failure("unknown_block"), "the app has no such block")
-        limit = self._block.attempts or self._policy.attempts
+        limit = self._block.attempts or self._policy.settings.attempts
         if self.lease.attempt > limit:
             return Park(Failure("attempts"), f"{limit} runs have ended with the death of a worker")
 
