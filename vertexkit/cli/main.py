@@ -1,4 +1,4 @@
-"""The command `vertexkit`: its commands, their options, and how an error looks."""
+"""The command `vertexkit`: its commands, their options, and how errors are printed."""
 
 import os
 import sys
@@ -20,9 +20,12 @@ from vertexkit.cli.options import (
 )
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 
+SUMMARY = "Write, test and serve external custom blocks for the Bot.one platform."
+APP = "The app, for example hello:app or hello.py."
+
 cli = typer.Typer(
     name="vertexkit",
-    help="External custom blocks for Bot.one, as decorated Python functions.",
+    help=SUMMARY,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -35,74 +38,100 @@ cli.add_typer(dialogs_group)
 Target = Annotated[
     str | None,
     typer.Argument(
+        metavar="[MODULE:APP]", help=f"{APP} Default: VERTEXKIT_APP.", show_default=False
+    ),
+]
+DevTarget = Annotated[
+    str | None,
+    typer.Argument(
         metavar="[MODULE:APP]",
-        help="Where the app is, as in hello:app or hello.py; by default VERTEXKIT_APP.",
+        help=f"{APP} Default: VERTEXKIT_APP, or block.py, app.py, main.py or hello.py.",
         show_default=False,
     ),
 ]
-Debug = Annotated[bool, typer.Option("--debug", help="Show whole tracebacks.")]
+Host = Annotated[str, typer.Option(help="Address to listen on.")]
+Port = Annotated[
+    int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 selects a free port.")
+]
+TypingSeconds = Annotated[
+    float,
+    typer.Option(min=0, max=60, help="Seconds of simulated typing before each message."),
+]
+Debug = Annotated[bool, typer.Option("--debug", help="Print full tracebacks.")]
 
 
-class _Probe(StrEnum):
+class _HealthPage(StrEnum):
     ALIVE = "healthz"
     READY = "readyz"
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(requested: bool) -> None:
+    if requested:
         from importlib.metadata import version
 
         typer.echo(f"vertexkit {version('vertexkit')}")
         raise typer.Exit
 
 
-@cli.callback()
+@cli.callback(help=SUMMARY)
 def options(
     version: Annotated[
         bool,
-        typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
+        typer.Option(
+            "--version",
+            help="Show the version and exit.",
+            callback=_show_version,
+            is_eager=True,
+        ),
     ] = False,
 ) -> None:
-    """External custom blocks for Bot.one, as decorated Python functions."""
+    """Options of `vertexkit` itself."""
 
 
 @cli.command()
 def run(
     target: Target = None,
-    host: Annotated[str | None, typer.Option(help="Listen here.", show_default="127.0.0.1")] = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
     port: Annotated[
         int | None,
-        typer.Option(min=0, max=65_535, help="0 takes a free one.", show_default="8000"),
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="Port to listen on; 0 selects a free port.",
+            show_default="8000",
+        ),
     ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="1")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of worker processes.", show_default="1")
+    ] = None,
     reload: Annotated[
-        bool, typer.Option("--reload", help="Start again when a file here changes.")
+        bool, typer.Option("--reload", help="Restart when a file in this folder changes.")
     ] = False,
     debug: Debug = False,
 ) -> None:
     """Serve the blocks of an app to the platform."""
     from vertexkit.cli.serve.run import serve
 
-    _remember(debug)
+    _set_debug(debug)
     given = {"host": host, "port": port, "workers": workers}
     serve(target, {name: value for name, value in given.items() if value is not None}, reload)
 
 
 @cli.command()
 def dev(
-    target: Target = None,
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8765,
-    host: Annotated[str, typer.Option(help="Listen here.")] = "127.0.0.1",
-    typing: Annotated[
-        float, typer.Option(min=0, max=60, help="Seconds that the bot types before a message.")
-    ] = 0.7,
-    seed: Annotated[int, typer.Option(help="Of what is made up: tokens, dialogs.")] = 0,
-    no_open: Annotated[bool, typer.Option("--no-open", help="Open no browser.")] = False,
+    target: DevTarget = None,
+    port: Port = 8765,
+    host: Host = "127.0.0.1",
+    typing: TypingSeconds = 0.7,
+    seed: Annotated[int, typer.Option(help="Seed for the generated tokens and dialogs.")] = 0,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:
-    """Try blocks in a browser: the app with reload, the platform played, a page."""
-    from vertexkit.cli.develop.dev import Wish, play
+    """Run a development server with auto-reload, a fake platform and a web UI."""
+    from vertexkit.cli.develop.dev import DevOptions, serve_playground
 
-    play(Wish(target, host, port, typing, seed, not no_open))
+    serve_playground(DevOptions(target, host, port, typing, seed, not no_open))
 
 
 @cli.command()
@@ -110,166 +139,202 @@ def trigger(
     target: Target = None,
     block: Annotated[
         str | None,
-        typer.Argument(help="The block; not needed if there is one.", show_default=False),
+        typer.Argument(
+            help="Name of the block; optional if the app has only one.", show_default=False
+        ),
     ] = None,
     inputs: Annotated[
         list[str] | None,
-        typer.Option("-i", "--input", metavar="NAME=VALUE", help="An input; may be repeated."),
+        typer.Option("-i", "--input", metavar="NAME=VALUE", help="Input of the block; repeatable."),
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option("-f", "--file", help="A JSON object of inputs; - reads it from stdin."),
+        typer.Option(
+            "-f", "--file", help="JSON file with an object of inputs; - reads standard input."
+        ),
     ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Do not wait: typing and pauses take no time.")
+        bool, typer.Option("--fast", help="Skip the time for typing and for pauses.")
     ] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Run a block here, on a fake platform, and watch the dialog."""
-    from vertexkit.cli.develop.trigger import Wish, run_block
+    """Run a block against a fake platform and show the dialog in the terminal."""
+    from vertexkit.cli.develop.trigger import TriggerOptions, run_block
 
-    _remember(debug)
-    wish = Wish(target, block, inputs or [], file, fast=fast, as_json=as_json, debug=debug)
-    raise typer.Exit(run_block(wish))
+    _set_debug(debug)
+    options = TriggerOptions(
+        target, block, inputs or [], file, fast=fast, as_json=as_json, debug=debug
+    )
+    raise typer.Exit(run_block(options))
 
 
 @cli.command()
 def replay(
-    run: Annotated[str, typer.Argument(help="A run's id, its beginning, its file, or last.")],
-    target: Target = None,
-    must_be_same: Annotated[
-        bool, typer.Option("--assert", help="Fail if anything differs from what was recorded.")
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="ID of a recorded run or its first characters, a recording file, or `last`."
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[MODULE:APP]", help=f"{APP} Default: the recorded app.", show_default=False
+        ),
+    ] = None,
+    must_match: Annotated[
+        bool,
+        typer.Option("--assert", help="Exit with code 1 if anything differs from the recording."),
     ] = False,
     save_test: Annotated[
         Path | None,
-        typer.Option(help="Write a pytest file that expects the same.", show_default=False),
+        typer.Option(
+            help="Do not run the block; write a pytest file that expects the recorded behaviour.",
+            show_default=False,
+        ),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the current code on a recorded run, with the platform answering as it did then."""
-    from vertexkit.cli.develop.replay import Wish, again
+    """Run the current code with the inputs and the platform's responses of a recorded run."""
+    from vertexkit.cli.develop.replay import ReplayOptions, replay_run
 
-    wish = Wish(run, target, must_be_same, save_test, as_json)
-    raise typer.Exit(again(wish))
+    raise typer.Exit(replay_run(ReplayOptions(run, target, must_match, save_test, as_json)))
 
 
 @cli.command()
 def platform(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 9000,
-    host: Annotated[str, typer.Option(help="Listen here.")] = "127.0.0.1",
-    typing: Annotated[
-        float, typer.Option(min=0, max=60, help="Seconds that the bot types before a message.")
-    ] = 0.7,
+    port: Port = 9000,
+    host: Host = "127.0.0.1",
+    typing: TypingSeconds = 0.7,
     dialogs: Annotated[
-        int, typer.Option(min=0, max=1_000_000, help="How many dialogs there are from the start.")
+        int, typer.Option(min=0, max=1_000_000, help="Number of dialogs to generate at startup.")
     ] = 200,
-    seed: Annotated[int, typer.Option(help="Of what is made up: the dialogs, the tokens.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed for the generated tokens and dialogs.")] = 0,
     *,
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print requests.")] = False,
     as_json: Json = False,
     debug: Debug = False,
 ) -> None:
-    """Play the platform, for blocks and programs in any language, and print what they ask of it.
+    """Run a fake platform server and print the requests it receives.
 
-    The login of the dialogs is demo, and so is the password.
+    The login and the password of its dialog API are both `demo`.
     """
-    from vertexkit.cli.develop.platform import play
+    from vertexkit.cli.develop.platform import serve_platform
 
-    _remember(debug)
-    play(host, port, typing, seed=seed, dialogs=dialogs, quiet=quiet, as_json=as_json)
+    _set_debug(debug)
+    serve_platform(host, port, typing, seed=seed, dialogs=dialogs, quiet=quiet, as_json=as_json)
 
 
 @cli.command()
 def capture(
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="0 takes a free one.")] = 8000,
+    port: Port = 8000,
     host: Annotated[
-        str, typer.Option(help="Listen here; 0.0.0.0 for a platform elsewhere.")
+        str,
+        typer.Option(help="Address to listen on; 0.0.0.0 accepts calls from other machines."),
     ] = "127.0.0.1",
-    status: Annotated[int, typer.Option(min=200, max=599, help="Of every answer.")] = 200,
-    body: Annotated[str, typer.Option(help="Of every answer.")] = "{}",
-    folder: Annotated[Path, typer.Option(help="Where recordings go.")] = Path(
+    status: Annotated[
+        int, typer.Option(min=200, max=599, help="HTTP status of every response.")
+    ] = 200,
+    body: Annotated[str, typer.Option(help="Body of every response.")] = "{}",
+    folder: Annotated[Path, typer.Option(help="Folder for the recordings.")] = Path(
         ".vertexkit/captures"
     ),
 ) -> None:
-    """Record what a platform sends to a block's URL, and how vertexkit would read it."""
-    from vertexkit.cli.develop.capture import record
+    """Record the calls a platform sends to a block's URL, and show how vertexkit reads them."""
+    from vertexkit.cli.develop.capture import record_calls
 
-    record(host, port, folder, status, body)
+    record_calls(host, port, folder, status, body)
 
 
 @cli.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Of the block, and of the folder to make.")],
+    name: Annotated[str, typer.Argument(help="Name of the block and of the folder to create.")],
     lang: Annotated[
         LanguageOption | None,
-        typer.Option(help="What the block speaks.", show_default="the terminal's"),
+        typer.Option(
+            help="Language of the block's messages and of the README.",
+            show_default="from the locale",
+        ),
     ] = None,
 ) -> None:
-    """Begin a project: a block, its tests, its image."""
-    from vertexkit.cli.develop.new import create
+    """Create a new project with a block, tests and a Dockerfile."""
+    from vertexkit.cli.develop.new import create_project
 
-    create(name, lang.value if lang is not None else terminal_language())
+    create_project(name, lang.value if lang is not None else terminal_language())
 
 
 @cli.command()
 def check(
     target: Target = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Leave the platform alone.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="A warning is a failure too.")] = False,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not connect to the platform.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 on warnings, too.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Look whether an app would serve well here; each problem is told with its mend."""
+    """Check the app and its configuration; report each problem and how to fix it."""
     from vertexkit.cli.serve.check import Level, check, show
 
     findings = check(target, offline=offline)
     show(findings, as_json=as_json)
-    bad = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
-    raise typer.Exit(EXIT_FAILED if any(finding.level in bad for finding in findings) else 0)
+    failing = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
+    failed = any(finding.level in failing for finding in findings)
+    raise typer.Exit(EXIT_FAILED if failed else 0)
 
 
 @cli.command()
 def health(
     url: Annotated[
         str | None,
-        typer.Option(help="Of the service; by default by VERTEXKIT_HOST and VERTEXKIT_PORT."),
+        typer.Option(help="URL of the service.", show_default="from the settings"),
     ] = None,
     ready: Annotated[
-        bool, typer.Option("--ready", help="Ask whether it takes calls, not whether it lives.")
+        bool, typer.Option("--ready", help="Check that it accepts calls, not only that it runs.")
     ] = False,
 ) -> None:
-    """Ask a running service whether it is well; for a container's health check."""
+    """Check whether a running service is healthy; for a container's health check."""
     from vertexkit.cli.serve.health import ask
 
-    said, well = ask(url, _Probe.READY if ready else _Probe.ALIVE)
-    typer.echo(said, err=not well)
-    raise typer.Exit(0 if well else EXIT_FAILED)
+    report, healthy = ask(url, _HealthPage.READY if ready else _HealthPage.ALIVE)
+    typer.echo(report, err=not healthy)
+    raise typer.Exit(0 if healthy else EXIT_FAILED)
 
 
-def _remember(debug: bool) -> None:
-    """Also for the processes that this one starts."""
+def _set_debug(debug: bool) -> None:
+    """Turn on tracebacks in this process and in its child processes."""
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
 
 
 def main() -> NoReturn:
-    """The console script. Exit code 0: done; 1: it failed; 2: it was asked for wrongly."""
+    """Run the console script.
+
+    The exit code is 0 on success, 1 if the command failed, and 2 if options, settings or inputs
+    are wrong.
+    """
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal of another alphabet is no error
+        if hasattr(stream, "reconfigure"):  # print "?" where the terminal's encoding has no letter
             stream.reconfigure(errors="replace")
     try:
         cli()
     except VertexkitError as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        typer.echo(f"vertexkit: {error}", err=True)
-        sys.exit(EXIT_USAGE if isinstance(error, SettingsError | DefinitionError) else EXIT_FAILED)
-    except BrokenPipeError:  # whoever read what is printed has had enough
+        usage = isinstance(error, SettingsError | DefinitionError)
+        _fail(error, str(error), EXIT_USAGE if usage else EXIT_FAILED)
+    except BrokenPipeError:  # the reader of the output has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
     except OSError as error:
-        if os.environ.get(DEBUG_VARIABLE):
-            raise
-        typer.echo(f"vertexkit: {error}", err=True)
-        sys.exit(EXIT_FAILED)
+        path = f"{error.filename}: " if error.filename else ""
+        _fail(error, f"{path}{error.strerror or error}", EXIT_FAILED)
     sys.exit(0)
+
+
+def _fail(error: Exception, message: str, exit_code: int) -> NoReturn:
+    """Print an error and exit; with --debug, raise it again."""
+    if os.environ.get(DEBUG_VARIABLE):
+        raise error
+    typer.echo(f"vertexkit: {message}", err=True)
+    sys.exit(exit_code)

@@ -30,7 +30,7 @@ def record(shell: Any, *requests: urllib.request.Request, options: tuple[str, ..
         request.full_url = f"http://127.0.0.1:{recorder.port}{request.full_url[8:]}"
         with urllib.request.urlopen(request, timeout=10) as answer:
             answers.append((answer.status, answer.read()))
-        recorder.wait_for("written to")
+        recorder.wait_for("saved to")
     recorder.end(signal.SIGINT)
     files = sorted((shell.folder / ".vertexkit" / "captures").glob("*.json"))
     recordings = [json.loads(path.read_text(encoding="utf-8")) for path in files]
@@ -93,7 +93,7 @@ def test_a_reader_is_written_where_the_usual_one_does_not_fit(
     headers = {name: value.replace("TOKEN", token) for name, value in headers.items()}
     query = query.replace("TOKEN", token)
     said, [recording], _ = record(shell, post(f"{BLOCK}{query}", sent, **headers))
-    assert "missing_token" in recording["reading"]["refused"]
+    assert "missing_token" in recording["reading"]["rejected"]
     [skeleton] = (shell.folder / ".vertexkit" / "captures").glob("*.py")
     assert str(skeleton.name) in said
     assert token not in skeleton.read_text(encoding="utf-8")

@@ -68,13 +68,13 @@ def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("given", ["name", "=x", ""])
 def test_an_input_without_a_name_or_a_value_is_refused(given: str) -> None:
     """The sentence shows the form that is wanted."""
-    with pytest.raises(SettingsError, match="an input is NAME=VALUE"):
+    with pytest.raises(SettingsError, match="inputs must have the form NAME=VALUE"):
         read_inputs([given], None, SCHEMA)
 
 
 @pytest.mark.parametrize(
     "content, said",
-    [(b"[1]", "has to be a JSON object"), (b"{", "is no JSON"), (b"\xff\xfe", "is not UTF-8")],
+    [(b"[1]", "must contain a JSON object"), (b"{", "is not valid JSON"), (b"\xff\xfe", "is not UTF-8")],
 )
 def test_a_file_that_holds_no_inputs_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     """It is named, and so is what is wrong with it."""

@@ -25,7 +25,7 @@ def ask(process: Any, path: str, **body: Any) -> tuple[int, str]:
 
 
 def test_each_request_is_shown_with_what_was_wrong_with_it(shell: Any) -> None:
-    """Status, content and breaches, and never the token; at the end of an activation, how to go on."""
+    """Status, content and breaches, and never the token; at the end of a visit, how to go on."""
     process = shell.start("platform", "--port", "0", "--typing", "0")
     process.wait_for("-H 'content-type: application/json'")
     token = ask(process, "/token")[1]
@@ -37,7 +37,7 @@ def test_each_request_is_shown_with_what_was_wrong_with_it(shell: Any) -> None:
     assert ask(process, COMPLETE, token=token, data={"a": 1})[0] == 204
     assert '{"a": 1}' in process.wait_for("complete      204")
     assert ask(process, SEND, token=token, text="more", typing=False)[0] == 403
-    process.wait_for("this activation has ended; GET /token returns a token for a new one")
+    process.wait_for("this activation has ended; GET /token issues a token for a new one")
     assert ask(process, COMPLETE, token="any text opens a dialog here", data=None)[0] == 204
     assert process.end(signal.SIGINT) == 0
     assert token not in "\n".join(process.said)

@@ -44,7 +44,7 @@ def test_a_second_run_is_announced(shell: Any) -> None:
     """`Retry` shows when the handler runs again, and why; with --fast nobody waits."""
     done = shell.run("trigger", "hello:app", "-i", "name=later", "--fast")
     assert done.returncode == 0
-    assert "the handler runs again in 30 s: not yet" in done.stdout
+    assert "the handler will run again in 30 s: not yet" in done.stdout
     assert done.stdout.count("Привет, later!") == 1  # what was sent is not sent again
 
 
@@ -52,10 +52,10 @@ def test_inputs_that_do_not_fit_are_told_with_what_would(shell: Any) -> None:
     """Each wrong input with its reason, strangers, and what the block takes; exit code 2."""
     done = shell.run("trigger", "hello:app", "-i", "nme=x", "-i", "times=many")
     assert done.returncode == 2
-    assert "nme is no input of this block" in done.stdout
+    assert "'nme' is not an input of this block; ignored. Did you mean name?" in done.stdout
     assert "name: Field required" in done.stdout
     assert "times: Input should be a valid integer" in done.stdout
-    assert "it takes name: string, times: integer = 1" in done.stdout
+    assert "expected: name: string, times: integer = 1" in done.stdout
 
 
 def test_json_is_for_programs(shell: Any) -> None:

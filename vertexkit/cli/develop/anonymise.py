@@ -1,4 +1,4 @@
-"""Secrets of a recorded call, masked so that their shape is kept."""
+"""Masking of the secrets in a recorded call; lengths and punctuation stay readable."""
 
 import base64
 import json
@@ -6,42 +6,47 @@ import re
 from typing import Any
 
 JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
-SECRETIVE = re.compile(r"token|secret|passw|api.?key|authorization|cookie|^key$", re.IGNORECASE)
-"""Names whose values are secrets."""
+SECRET_NAME = re.compile(r"token|secret|passw|api.?key|authorization|cookie|^key$", re.IGNORECASE)
+"""Names of fields, headers and parameters whose values are secret."""
 LETTER, DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 OPAQUE = re.compile(r"[\w+=~-]{24,}", re.ASCII)
-"""A run of so many characters is taken for a secret wherever it stands."""
+"""A run of 24 or more of these characters is treated as a secret, whatever its name."""
 
 
 def mask(text: str) -> str:
-    """Letters become x, digits 0: length and punctuation stay."""
+    """Replace each letter with x and each digit with 0; length and punctuation stay."""
     return DIGIT.sub("0", LETTER.sub("x", text))
 
 
 def mask_value(name: str, value: Any) -> Any:
-    """A JSON value with the secrets in it masked; `name` is what it is called."""
+    """Mask the secrets in a JSON value.
+
+    Args:
+        name: The name of the field, header or parameter that holds the value.
+        value: The value, nested to any depth.
+    """
     if isinstance(value, dict):
-        return {key: mask_value(key, each) for key, each in value.items()}
+        return {key: mask_value(key, item) for key, item in value.items()}
     if isinstance(value, list):
-        return [mask_value(name, each) for each in value]
+        return [mask_value(name, item) for item in value]
     if isinstance(value, str):
-        return mask(value) if SECRETIVE.search(name) else mask_text(value)
+        return mask(value) if SECRET_NAME.search(name) else mask_text(value)
     return value
 
 
 def mask_text(text: str) -> str:
-    """A text with everything in it masked that looks like a token."""
-    return OPAQUE.sub(lambda found: mask(found[0]), JWT.sub(lambda found: mask(found[0]), text))
+    """Mask each part of a text that looks like a token."""
+    return OPAQUE.sub(lambda match: mask(match[0]), JWT.sub(lambda match: mask(match[0]), text))
 
 
-def claims_of(text: str) -> dict[str, str]:
-    """Names and types of what a JWT in a text claims; empty if there is none."""
-    found = JWT.search(text)
-    if found is None:
+def claim_types(text: str) -> dict[str, str]:
+    """The names and types of the claims of the first JWT in a text; empty if there is none."""
+    match = JWT.search(text)
+    if match is None:
         return {}
-    body = found[0].split(".")[1]
+    payload = match[0].split(".")[1]
     try:
-        claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
     except ValueError:
         return {}
     return {key: type(value).__name__ for key, value in claims.items()}

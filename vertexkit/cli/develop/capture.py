@@ -1,4 +1,4 @@
-"""`vertexkit capture`: record what a platform sends to a block's URL, and how it would be read."""
+"""`vertexkit capture`: record the calls a platform sends, and show how vertexkit reads them."""
 
 import json
 import sys
@@ -17,27 +17,27 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from vertexkit.cli.develop.anonymise import JWT, claims_of, mask, mask_text, mask_value
+from vertexkit.cli.develop.anonymise import JWT, claim_types, mask, mask_text, mask_value
 from vertexkit.cli.serve.run import ServiceFailed, address, bind
 from vertexkit.errors import CallError
 from vertexkit.ingress.request import RawCall, read_call
 from vertexkit.server.config import EdgeConfig
 from vertexkit.server.limits import Limits
 
-VERSION = 1
-"""Of the recorded file."""
-LIMIT = 1024 * 1024
-"""Bytes of a body that are recorded."""
-SHOWN = 2000
-"""Characters of a body that are printed; all of it is recorded."""
-SKELETON = '''"""How this platform's calls are read: App(read_call=read_call)."""
+FORMAT_VERSION = 1
+"""Version of the recording's file format."""
+RECORDED_BYTES = 1024 * 1024
+"""Bytes of a body that are recorded; the rest is discarded."""
+PRINTED_CHARACTERS = 2000
+"""Characters of a body that are printed; the recording holds more."""
+READER_TEMPLATE = '''"""Reads this platform's calls. Use it as App(read_call=read_call)."""
 
 from pydantic_core import from_json
 from vertexkit import Call, CallError, RawCall
 
 
 def read_call(raw: RawCall) -> Call:
-    """From the recorded call: {why}."""
+    """Read a call like the recorded one, which vertexkit rejects: {reason}."""
     body = from_json(raw.body)
     try:
         token = {token}
@@ -47,13 +47,13 @@ def read_call(raw: RawCall) -> Call:
 '''
 
 
-class Recorder:
-    """An ASGI app that answers every request alike, writes it down, and says what is in it.
+class CallRecorder:
+    """An ASGI app that records and prints every request, and sends the same response to each.
 
     Args:
-        folder: where the recordings go; made when the first one comes.
-        status: of every answer.
-        body: of every answer.
+        folder: The folder for the recordings. It is created with the first one.
+        status: The HTTP status of every response.
+        body: The body of every response.
     """
 
     def __init__(self, folder: Path, status: int, body: str) -> None:
@@ -69,55 +69,55 @@ class Recorder:
         request = Request(scope, receive)
         body = bytearray()
         async for chunk in request.stream():
-            body += chunk[: LIMIT - len(body)]
+            body += chunk[: RECORDED_BYTES - len(body)]
         self._number += 1
-        self._note(request, bytes(body))
+        self._record(request, bytes(body))
         media_type = "application/json" if self._body else None
         await Response(self._body, self._status, media_type=media_type)(scope, receive, send)
 
-    def _note(self, request: Request, body: bytes) -> None:
+    def _record(self, request: Request, body: bytes) -> None:
         headers = [(name.decode(), value.decode("latin-1")) for name, value in request.headers.raw]
         query = request.url.query
         raw = RawCall(request.url.path, body, dict(headers), query)
-        reading = read(raw)
+        reading = read_summary(raw)
         recording = {
-            "version": VERSION,
+            "version": FORMAT_VERSION,
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "method": request.method,
             "path": mask_text(request.url.path),
-            "query": masked_query(query),
+            "query": mask_query(query),
             "headers": [[name, mask_value(name, value)] for name, value in headers],
-            "body": masked_body(body),
-            "claims": claims_of(f"{headers} {query} {body.decode(errors='replace')}"),
+            "body": mask_body(body),
+            "claims": claim_types(f"{headers} {query} {body.decode(errors='replace')}"),
             "reading": reading,
         }
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         path = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._number}.json"
         path.write_text(json.dumps(recording, ensure_ascii=False, indent=2), encoding="utf-8")
-        self._tell(recording, path)
-        if "refused" in reading and (skeleton := make_reader(raw, reading["refused"])):
-            place = path.with_suffix(".py")
-            place.write_text(skeleton, encoding="utf-8")
-            self._line("", f"a reader for it: {place}", "bold")
+        self._print(recording, path)
+        if "rejected" in reading and (code := generate_reader(raw, reading["rejected"])):
+            reader = path.with_suffix(".py")
+            reader.write_text(code, encoding="utf-8")
+            self._line("", f"generated a read_call for it: {reader}", "bold")
 
-    def _tell(self, recording: dict[str, Any], path: Path) -> None:
+    def _print(self, recording: dict[str, Any], path: Path) -> None:
         query = f"?{recording['query']}" if recording["query"] else ""
         self._line("call", f"{recording['method']} {recording['path']}{query}", "cyan")
         for name, value in recording["headers"]:
             self._line("", f"{name}: {value}", "dim")
-        shown = recording["body"][:SHOWN]
+        shown = recording["body"][:PRINTED_CHARACTERS]
         more = len(recording["body"]) - len(shown)
-        self._line("body", (shown or "none") + (f"… and {more} characters more" if more else ""))
+        self._line("body", (shown or "none") + (f"… and {more} more characters" if more else ""))
         if recording["claims"]:
             claims = ", ".join(f"{name} ({kind})" for name, kind in recording["claims"].items())
-            self._line("", f"its token claims: {claims}", "dim")
+            self._line("", f"claims of the token: {claims}", "dim")
         reading = recording["reading"]
-        if "refused" in reading:
-            self._line("fail", f"vertexkit would refuse it: {reading['refused']}", "bold red")
+        if "rejected" in reading:
+            self._line("fail", f"vertexkit rejects this call: {reading['rejected']}", "bold red")
         else:
             inputs = ", ".join(f"{n} ({kind})" for n, kind in reading["inputs"].items()) or "none"
             self._line("read", f"token of {reading['token']} characters; inputs: {inputs}", "green")
-        self._line("", f"written to {path}", "dim")
+        self._line("", f"saved to {path}", "dim")
 
     def _line(self, label: str, text: str, style: str = "default") -> None:
         line = Text(f"  {label:<4}  ", style)
@@ -125,62 +125,76 @@ class Recorder:
         self._console.print(line, soft_wrap=True)
 
 
-def read(raw: RawCall) -> dict[str, Any]:
-    """What vertexkit makes of a call, without its values; or why it refuses it."""
+def read_summary(raw: RawCall) -> dict[str, Any]:
+    """Read a call as vertexkit does, and summarise the outcome without the call's values.
+
+    Returns:
+        `token` (its length) and `inputs` (the type of each, by name), or `rejected` (the reason).
+    """
     try:
         token, inputs = read_call(raw)
     except CallError as error:
-        return {"refused": str(error)}
+        return {"rejected": str(error)}
     return {
         "token": len(token),
         "inputs": {name: type(value).__name__ for name, value in inputs.items()},
     }
 
 
-def masked_query(query: str) -> str:
-    """A query string with its secrets masked."""
+def mask_query(query: str) -> str:
+    """Mask the secrets of a query string."""
     pairs = parse_qsl(query, keep_blank_values=True)
     return urlencode([(mask_text(name), mask_value(name, value)) for name, value in pairs])
 
 
-def masked_body(body: bytes) -> str:
-    """A body as text, with its secrets masked; JSON keeps its members and their order."""
+def mask_body(body: bytes) -> str:
+    """Decode a body and mask its secrets; JSON keeps its fields and their order."""
     try:
         return json.dumps(mask_value("", from_json(body)), ensure_ascii=False)
     except ValueError:
         pass
     text = body.decode(errors="replace")
-    return masked_query(text) if "=" in text and " " not in text else mask_text(text)
+    return mask_query(text) if "=" in text and " " not in text else mask_text(text)
 
 
-def make_reader(raw: RawCall, why: str) -> str:
-    """A `read_call` for a call that the usual one refuses; empty if no token is seen in it."""
+def generate_reader(raw: RawCall, reason: str) -> str:
+    """Generate a `read_call` function for a call that the default one rejects.
+
+    Args:
+        raw: The call.
+        reason: Why it is rejected.
+
+    Returns:
+        Python code; empty if no token is found in the call.
+    """
     try:
         body = from_json(raw.body)
     except ValueError:
         body = None
-    for place, value in [*_texts(body, "body"), *_outside(raw)]:
-        last = place.rpartition('["')[2].rstrip('"]').lower()
-        if JWT.fullmatch(value) or "token" in last:
+    for expression, value in [*_texts(body, "body"), *_texts_outside_body(raw)]:
+        name = expression.rpartition('["')[2].rstrip('"]').lower()
+        if JWT.fullmatch(value) or "token" in name:
             inputs = "body if isinstance(body, dict) else {}"
-            return SKELETON.format(why=why.replace('"', "'"), token=place, inputs=inputs)
+            return READER_TEMPLATE.format(
+                reason=reason.replace('"', "'").rstrip("."), token=expression, inputs=inputs
+            )
     return ""
 
 
-def _texts(value: Any, place: str) -> Iterator[tuple[str, str]]:
-    """Every text in a JSON value, with the expression that gets it."""
+def _texts(value: Any, expression: str) -> Iterator[tuple[str, str]]:
+    """Each string in a JSON value, with the Python expression that returns it."""
     if isinstance(value, str):
-        yield place, value
+        yield expression, value
     elif isinstance(value, dict):
-        for name, each in value.items():
-            yield from _texts(each, f"{place}[{json.dumps(name, ensure_ascii=False)}]")
+        for name, item in value.items():
+            yield from _texts(item, f"{expression}[{json.dumps(name, ensure_ascii=False)}]")
     elif isinstance(value, list):
-        for at, each in enumerate(value):
-            yield from _texts(each, f"{place}[{at}]")
+        for index, item in enumerate(value):
+            yield from _texts(item, f"{expression}[{index}]")
 
 
-def _outside(raw: RawCall) -> Iterator[tuple[str, str]]:
-    """Texts of a call that are not in its body."""
+def _texts_outside_body(raw: RawCall) -> Iterator[tuple[str, str]]:
+    """Each string in the query and the headers, with the expression that returns it."""
     for name, value in raw.query.items():
         yield f'raw.query["{name}"]', value
     for name, value in raw.headers.items():
@@ -190,26 +204,37 @@ def _outside(raw: RawCall) -> Iterator[tuple[str, str]]:
             yield f'raw.headers["{name}"]', value
 
 
-def record(host: str, port: int, folder: Path, status: int, body: str) -> None:
-    """Record until Ctrl+C.
+def record_calls(host: str, port: int, folder: Path, status: int, body: str) -> None:
+    """Record calls until Ctrl+C.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on; 0 selects a free port.
+        folder: The folder for the recordings.
+        status: The HTTP status of every response.
+        body: The body of every response.
 
     Raises:
-        SettingsError: the address cannot be listened on.
+        SettingsError: The address cannot be listened on.
+        ServiceFailed: The server could not start.
     """
     with bind(host, port) as listener:
         base = address(listener, host)
         typer.echo(
-            f"Recording every call of {base} (any path), answering {status}. Ctrl+C ends it."
+            f"Recording all calls to {base} (any path); every response has status {status}. "
+            "Press Ctrl+C to stop."
         )
-        typer.echo("Give a block of the platform this service's public address, and run the bot.")
-        typer.echo(f"Tokens are masked ({mask('eyJhbG.x9')}); recordings go to {folder}.\n")
-        # Whatever the size of a body, it is answered as ordered: only the megabyte's end is lost.
+        typer.echo("On the platform, set the block's URL to this service's public address, and")
+        typer.echo(f"run the bot. Recordings are saved to {folder}.")
+        typer.echo(f"Tokens are masked, for example as {mask('eyJhbG.x9')}.\n")
+        # A larger body is accepted too, because every call must get the chosen response; only its
+        # first megabyte is recorded.
         limits = Limits(body=sys.maxsize)
-        recorder = Recorder(folder, status, body)
+        recorder = CallRecorder(folder, status, body)
         config = EdgeConfig(recorder, limits, lifespan="off", timeout_graceful_shutdown=1)
         try:
             uvicorn.Server(config).run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn raises the signal again when all is closed
+        except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down
             return
         except SystemExit as error:
             raise ServiceFailed("the recorder could not start") from error

@@ -21,58 +21,60 @@ from vertexkit.playground.playground import Playground
 from vertexkit.playground.server import Pages
 from vertexkit.settings import Settings
 
-CANDIDATES = ("block.py", "app.py", "main.py", "hello.py")
-"""Files that are looked for where nobody says which app."""
-GREY = "dim"
-LABEL = 9
+APP_FILES = ("block.py", "app.py", "main.py", "hello.py")
+"""Files that may contain the app, if neither an argument nor VERTEXKIT_APP names it."""
+LABEL_COLUMNS = 9
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """How it is served."""
+class DevOptions:
+    """The options of `vertexkit dev`."""
 
     target: str | None
     host: str
     port: int
     typing: float
+    """Seconds of simulated typing before each message."""
     seed: int
     open_browser: bool
 
 
-def play(wish: Wish) -> None:
-    """Serve until Ctrl+C.
+def serve_playground(options: DevOptions) -> None:
+    """Serve the playground until Ctrl+C.
 
     Raises:
-        SettingsError: no app, or the port is taken; says the mend.
+        SettingsError: There is no app, or the address cannot be listened on.
     """
-    target = wish.target or Settings.load().server.app or _found()
-    with suppress(KeyboardInterrupt), bind(wish.host, wish.port) as listener:
-        asyncio.run(_serve(wish, target, listener))
+    target = options.target or Settings.load().server.app or _app_file()
+    with suppress(KeyboardInterrupt), bind(options.host, options.port) as listener:
+        asyncio.run(_serve(options, target, listener))
 
 
-def _found() -> str:
-    there = [name for name in CANDIDATES if Path(name).is_file()]
-    if not there:
-        raise SettingsError(
-            "say which app: vertexkit dev MODULE:APP, for example hello:app; or begin with "
-            "vertexkit new hello"
-        )
-    return there[0]
+def _app_file() -> str:
+    for name in APP_FILES:
+        if Path(name).is_file():
+            return name
+    raise SettingsError(
+        "no app given. Pass MODULE:APP, for example vertexkit dev hello:app, or create a project "
+        "with vertexkit new hello"
+    )
 
 
-async def _serve(wish: Wish, target: str, listener: socket.socket) -> None:
-    base = address(listener, wish.host)
+async def _serve(options: DevOptions, target: str, listener: socket.socket) -> None:
+    base = address(listener, options.host)
     console = Console(highlight=False, markup=False, emoji=False)
-    playground = Playground(target, Path.cwd(), base, typing=wish.typing, seed=wish.seed)
-    server = uvicorn.Server(for_this_machine(Pages(playground).app(wish.host), 1))
-    playground.listen(Diary(console, base))
+    playground = Playground(target, Path.cwd(), base, typing=options.typing, seed=options.seed)
+    server = uvicorn.Server(for_this_machine(Pages(playground).app(options.host), 1))
+    playground.listen(PlaygroundPrinter(console, base))
     console.print(
-        Text("vertexkit dev", "bold").append("  nothing leaves this machine; Ctrl+C ends it", GREY)
+        Text("vertexkit dev", "bold").append(
+            "  Nothing is sent outside this machine. Press Ctrl+C to stop.", "dim"
+        )
     )
     _line(console, "page", f"{base}/", "bold cyan")
-    _line(console, "watching", str(Path.cwd()), GREY)
+    _line(console, "watching", str(Path.cwd()), "dim")
     async with playground.at_work():
-        if wish.open_browser and _has_display():
+        if options.open_browser and _has_display():
             webbrowser.open(f"{base}/")
         await server.serve(sockets=[listener])
 
@@ -86,16 +88,16 @@ def _has_display() -> bool:
 
 
 def _line(console: Console, label: str, text: str, style: str = "default") -> None:
-    line = Text(f"  {label:<{LABEL}}  ", GREY).append(text, style)
+    line = Text(f"  {label:<{LABEL_COLUMNS}}  ", "dim").append(text, style)
     console.print(line, soft_wrap=True)
 
 
-class Diary:
-    """Says in the terminal what the page shows.
+class PlaygroundPrinter:
+    """Prints in the terminal what the playground's page shows.
 
     Args:
-        console: where to.
-        base: the playground's URL.
+        console: The console to print to.
+        base: The playground's URL.
     """
 
     def __init__(self, console: Console, base: str) -> None:
@@ -118,35 +120,35 @@ class Diary:
                     url = f"{self._base}{block['path']}"
                     _line(self._console, "block", f"{url}  {block['title']}".rstrip())
             case "starting" if state.get("changed"):
-                _line(self._console, "changed", ", ".join(state["changed"]), GREY)
+                _line(self._console, "changed", ", ".join(state["changed"]), "dim")
             case "crashed":
-                _line(self._console, "crashed", "the process was killed; it starts again", "red")
+                _line(self._console, "crashed", "the app process died; restarting", "red")
             case "broken":
                 problem = state["problem"]
                 _line(self._console, "broken", problem["error"], "bold red")
                 for text in (problem.get("source"), problem.get("traceback")):
                     if text:
                         self._console.print(Text(str(text), "red"), soft_wrap=True)
-                _line(self._console, "", "save the file when it is mended", GREY)
+                _line(self._console, "", "Fix and save the file; the app reloads by itself.", "dim")
 
     def _run(self, line: dict[str, Any]) -> None:
         match line["kind"]:
             case "run":
-                given = " ".join(f"{name}={_json(value)}" for name, value in line["inputs"].items())
-                _line(self._console, "run", f"{line['block']} {given}".rstrip(), "cyan")
+                inputs = " ".join(f"{name}={_json(v)}" for name, v in line["inputs"].items())
+                _line(self._console, "run", f"{line['block']} {inputs}".rstrip(), "cyan")
             case "request" if line["method"] == "send_message" and line["processed"]:
                 _line(self._console, "bot", str(line["request"]["text"]), "green")
             case "request" if line["method"] == "complete" and line["processed"]:
                 _line(self._console, "done", _json(line["request"].get("data")), "bold")
             case "end" if line["code"] != "ok":
-                said = line.get("answer", {}).get("detail", "")
-                _line(self._console, "fail", f"{line['code']} {said}".rstrip(), "red")
+                detail = line.get("answer", {}).get("detail", "")
+                _line(self._console, "fail", f"{line['code']} {detail}".rstrip(), "red")
 
     def _log(self, line: dict[str, Any]) -> None:
         trace = line.get("exception")
         _line(self._console, "log", f"{line.get('level')} {line.get('event')}", "yellow")
         if trace:
-            self._console.print(Text(str(trace), GREY), soft_wrap=True)
+            self._console.print(Text(str(trace), "dim"), soft_wrap=True)
 
 
 def _json(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Inputs of a block, from a command line."""
+"""Inputs of a block, read from the command line."""
 
 import json
 import sys
@@ -10,42 +10,47 @@ from vertexkit.errors import SettingsError
 
 
 def read_inputs(
-    given: Iterable[str], file: Path | None, schema: Mapping[str, Any]
+    pairs: Iterable[str], file: Path | None, schema: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Put together the inputs of a block.
+    """Read the inputs of a block.
 
     Args:
-        given: `name=value` each; they win. A value is JSON if it can be read as such, unless the
-            block wants a text there: then `i=1` means "1".
-        file: of a JSON object; `-` is standard input.
-        schema: JSON Schema of the block's inputs.
+        pairs: `NAME=VALUE` each; they override the file. A value is parsed as JSON if that is
+            possible and the schema does not accept a string there: for a string, `i=1` is "1".
+        file: A file with a JSON object; `-` is standard input.
+        schema: The JSON Schema of the block's inputs.
+
+    Returns:
+        The inputs by name.
 
     Raises:
-        SettingsError: one of them cannot be read; says which, and the form that is wanted.
+        SettingsError: An input or the file cannot be read.
     """
     inputs = {} if file is None else _read_file(file)
-    for each in given:
-        name, equals, value = each.partition("=")
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
         if not equals or not name:
-            raise SettingsError(f"an input is NAME=VALUE, not {each!r}; for example -i name=Anna")
-        wants_text = _takes(schema, schema.get("properties", {}).get(name, {}), "string")
-        inputs[name] = value if wants_text else _value(value)
+            raise SettingsError(
+                f"inputs must have the form NAME=VALUE, got {pair!r}. For example: -i name=Anna"
+            )
+        is_string = _accepts(schema, schema.get("properties", {}).get(name, {}), "string")
+        inputs[name] = value if is_string else _parse(value)
     return inputs
 
 
-def _value(text: str) -> Any:
+def _parse(text: str) -> Any:
     try:
         return json.loads(text)
     except ValueError:
         return text
 
 
-def _takes(schema: Mapping[str, Any], field: Mapping[str, Any], kind: str) -> bool:
-    """Does this field of a schema take values of this JSON type?"""
+def _accepts(schema: Mapping[str, Any], field: Mapping[str, Any], kind: str) -> bool:
+    """Whether a field of a schema accepts values of a JSON type."""
     if "$ref" in field:
         field = schema.get("$defs", {}).get(field["$ref"].rpartition("/")[2], {})
     branches = [*field.get("anyOf", []), *field.get("oneOf", [])]
-    if any(_takes(schema, branch, kind) for branch in branches):
+    if any(_accepts(schema, branch, kind) for branch in branches):
         return True
     kinds = field.get("type", [])
     return kind == kinds or (isinstance(kinds, list) and kind in kinds)
@@ -62,7 +67,7 @@ def _read_file(file: Path) -> dict[str, Any]:
     try:
         inputs = json.loads(text)
     except ValueError as error:
-        raise SettingsError(f"{name} is no JSON: {error}") from error
+        raise SettingsError(f"{name} is not valid JSON: {error}") from error
     if not isinstance(inputs, dict):
-        raise SettingsError(f'{name} has to be a JSON object, as in {{"name": "Anna"}}')
+        raise SettingsError(f'{name} must contain a JSON object, for example {{"name": "Anna"}}')
     return inputs

@@ -1,4 +1,4 @@
-"""`vertexkit new`: a project with a block, its tests and its image, to start from."""
+"""`vertexkit new`: create a project with a block, tests and a Dockerfile."""
 
 import re
 from importlib.resources import files
@@ -8,9 +8,10 @@ from string import Template
 import typer
 
 from vertexkit.blocks.registry import NAME
+from vertexkit.cli.options import Language
 from vertexkit.errors import SettingsError
 
-PLACES = {
+TARGETS = {
     "block.py": "block.py",
     "test_block.py": "tests/test_block.py",
     "README.md": "README.md",
@@ -19,53 +20,55 @@ PLACES = {
     "env.example": ".env.example",
     "gitignore": ".gitignore",
 }
-"""Each file of the template, and where it goes."""
-WIDE = 42
-"""Columns of a command."""
+"""Files of the template, each with its path in the project."""
+EXAMPLE_NAMES: dict[Language, str] = {"en": "Anna", "ru": "Аня"}
+"""The name that the example command passes to the block."""
+COMMAND_COLUMNS = 42
+"""Width of a command in the list of next steps."""
 
 
-def create(place: str, language: str) -> Path:
-    """Write a new project, and say what to do next.
+def create_project(path: str, language: Language) -> Path:
+    """Write a new project and print the next steps.
 
     Args:
-        place: the folder; its name is the block's. It is made, and has to be empty if it is there.
-        language: of what the block says and of its README.
+        path: The project's folder, whose name becomes the block's name. It is created if it does
+            not exist, and must be empty if it does.
+        language: The language of the block's messages and of the README.
+
+    Returns:
+        The folder.
 
     Raises:
-        SettingsError: the name is none for a block, or something is there already.
+        SettingsError: The name is not a valid block name, or the folder is not empty.
     """
-    folder = Path(place)
+    folder = Path(path)
     name = folder.resolve().name.lower().replace(" ", "-")
     if not NAME.fullmatch(name):
         raise SettingsError(
-            f"{name!r} is no name for a block: a-z, 0-9, - and _, at most 64; for example: "
-            "vertexkit new hello"
+            f"{folder.name!r} is not a valid block name. Use at most 64 of a-z, 0-9, - and _; for "
+            "example: vertexkit new hello"
         )
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingsError(f"{folder} is there already and is not empty: choose another name")
+        raise SettingsError(f"folder {folder} already exists and is not empty. Choose another name")
     words = {
         "name": name,
         "title": name.replace("-", " ").replace("_", " ").capitalize(),
         "function": re.sub(r"\W|^(?=\d)", "_", name),
     }
     templates = files("vertexkit.cli") / "template"
-    for file, target in PLACES.items():
+    for file, target in TARGETS.items():
         own = templates / language / f"{file}.txt"
         source = own if own.is_file() else templates / "both" / f"{file}.txt"
-        path = folder / target
-        path.parent.mkdir(parents=True, exist_ok=True)
+        output = folder / target
+        output.parent.mkdir(parents=True, exist_ok=True)
         text = Template(source.read_text(encoding="utf-8")).substitute(words)
-        path.write_text(text, encoding="utf-8")
-        typer.echo(f"  created  {path}")
+        output.write_text(text, encoding="utf-8")
+        typer.echo(f"  created  {output}")
     typer.echo(f"\n  next     cd {folder}")
     for command, purpose in (
-        ("vertexkit dev", "talk to it in a browser"),
-        (f"vertexkit trigger block:app -i name={_greeted(language)}", "or here"),
-        ("pytest", "test it"),
+        ("vertexkit dev", "run the block in a browser"),
+        (f"vertexkit trigger block:app -i name={EXAMPLE_NAMES[language]}", "or in the terminal"),
+        ("pytest", "run the tests"),
     ):
-        typer.echo(f"           {command:<{WIDE}}  {purpose}")
+        typer.echo(f"           {command:<{COMMAND_COLUMNS}}  {purpose}")
     return folder
-
-
-def _greeted(language: str) -> str:
-    return {"en": "Anna", "ru": "Аня"}[language]

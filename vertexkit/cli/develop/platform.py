@@ -1,4 +1,4 @@
-"""`vertexkit platform`: the fake platform alone, for blocks in any language."""
+"""`vertexkit platform`: the fake platform as a server, for blocks in any language."""
 
 import json
 import time
@@ -19,19 +19,20 @@ from vertexkit.testing.platform.methods import DIALOG_METHODS
 from vertexkit.testing.platform.openapi import describe
 from vertexkit.testing.platform.tokens import fingerprint
 
-TOKEN_PATH = "/token"  # noqa: S105 - a path, no password
+TOKEN_PATH = "/token"  # noqa: S105 - a path, not a password
 DESCRIPTION_PATH = "/openapi.json"
-OVER = 403
+ACTIVATION_ENDED_STATUS = 403
 CURL = (
     "curl -s http://127.0.0.1:8000/blocks/NAME -H 'content-type: application/json' "
     '-d "{{\\"token\\": \\"$(curl -s {base}/token)\\", \\"name\\": \\"value\\"}}"'
 )
 
 
-class Stage:
-    """The fake platform, with two pages of its own.
+class PlatformServer:
+    """The fake platform with two additional pages.
 
-    One gives out tokens, for it does not know the blocks' URLs; one describes the fifteen methods.
+    One issues tokens, because the fake platform does not know the blocks' URLs and calls none;
+    the other is an OpenAPI description of the fifteen methods.
     """
 
     def __init__(self, platform: FakePlatform) -> None:
@@ -40,15 +41,15 @@ class Stage:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == TOKEN_PATH:
             block = Request(scope).query_params.get("block", "block")
-            answer = PlainTextResponse(self._platform.issue(block))
-            await answer(scope, receive, send)
+            response = PlainTextResponse(self._platform.issue(block))
+            await response(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == DESCRIPTION_PATH:
             await JSONResponse(describe(BASE_PATH))(scope, receive, send)
         else:
             await self._platform(scope, receive, send)
 
 
-def play(
+def serve_platform(
     host: str,
     port: int,
     typing: float,
@@ -58,49 +59,50 @@ def play(
     quiet: bool = False,
     as_json: bool,
 ) -> None:
-    """Play the platform until Ctrl+C.
+    """Serve the fake platform until Ctrl+C.
 
     Args:
-        host: where to listen.
-        port: 0 takes a free one.
-        typing: seconds that the bot types before a message.
-        seed: of the dialogs, tokens and numbers that are made up.
-        dialogs: how many there are from the start.
-        quiet: do not print requests.
-        as_json: each request as a line of JSON.
+        host: The address to listen on.
+        port: The port to listen on; 0 selects a free port.
+        typing: Seconds of simulated typing before each message.
+        seed: The seed for the generated dialogs, tokens and numbers.
+        dialogs: The number of dialogs generated at startup.
+        quiet: Do not print requests.
+        as_json: Print each request as a line of JSON.
 
     Raises:
-        SettingsError: the address cannot be listened on.
+        SettingsError: The address cannot be listened on.
+        ServiceFailed: The server could not start.
     """
     platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing, dialogs=dialogs)
     if not quiet:
-        platform.subscribe(_print_json if as_json else _Printer())
+        platform.subscribe(_print_json if as_json else _RequestPrinter())
     with bind(host, port) as listener:
         base = address(listener, host)
-        _welcome(base, dialogs, as_json=as_json)
-        server = uvicorn.Server(for_this_machine(Stage(platform), 1))
+        _print_instructions(base, dialogs, as_json=as_json)
+        server = uvicorn.Server(for_this_machine(PlatformServer(platform), 1))
         try:
             server.run(sockets=[listener])
-        except KeyboardInterrupt:  # uvicorn raises the signal again when all is closed
+        except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down
             return
         except SystemExit as error:
             raise ServiceFailed("the fake platform could not start") from error
 
 
-def _welcome(base: str, dialogs: int, *, as_json: bool) -> None:
+def _print_instructions(base: str, dialogs: int, *, as_json: bool) -> None:
     lines = [
-        "Playing the Bot.one platform; nothing leaves this machine. Ctrl+C ends it.",
+        "Fake Bot.one platform. Nothing is sent outside this machine. Press Ctrl+C to stop.",
         "",
         f"  export VERTEXKIT_PLATFORM_URL={base}{BASE_PATH}",
         f"  export VERTEXKIT_LOGIN={LOGIN} VERTEXKIT_PASSWORD={LOGIN}",
         "",
-        f"There are {dialogs} dialogs, for login {LOGIN} and password {LOGIN}. To list some:",
+        f"It has {dialogs} dialogs; login and password are {LOGIN}. To list five of them:",
         "",
         f"  curl -s -u {LOGIN}:{LOGIN} '{base}{BASE_PATH}/v2/conversations?BotID=698&PageCount=5'",
         "",
-        f"All fifteen methods are described at {base}{DESCRIPTION_PATH}",
+        f"OpenAPI description of all fifteen methods: {base}{DESCRIPTION_PATH}",
         "",
-        f"Each GET {base}{TOKEN_PATH} gives a new token. Call a block with one:",
+        f"GET {base}{TOKEN_PATH} issues a new token. To call a block with one:",
         "",
         f"  {CURL.format(base=base)}",
         "",
@@ -109,8 +111,8 @@ def _welcome(base: str, dialogs: int, *, as_json: bool) -> None:
         typer.echo(line, err=as_json)
 
 
-class _Printer:
-    """A line for each request, as it is answered."""
+class _RequestPrinter:
+    """Prints a line for each request when it is answered."""
 
     def __init__(self) -> None:
         self._console = Console(highlight=False, markup=False, emoji=False)
@@ -124,10 +126,10 @@ class _Printer:
             line.append(f"{fingerprint(entry.token)}  ", "dim")
         line.append(_content(entry))
         self._console.print(line, soft_wrap=True)
-        for sentence in entry.violations:
-            self._console.print(Text(f"{'':10}{sentence}", "red"), soft_wrap=True)
-        if entry.status == OVER and entry.activation is not None:
-            hint = f"this activation has ended; GET {TOKEN_PATH} returns a token for a new one"
+        for violation in entry.violations:
+            self._console.print(Text(f"{'':10}{violation}", "red"), soft_wrap=True)
+        if entry.status == ACTIVATION_ENDED_STATUS and entry.activation is not None:
+            hint = f"this activation has ended; GET {TOKEN_PATH} issues a token for a new one"
             self._console.print(Text(f"{'':10}{hint}", "dim"), soft_wrap=True)
 
 
@@ -135,8 +137,8 @@ def _content(entry: Entry) -> str:
     content = entry.json
     if entry.method in DIALOG_METHODS:
         query = f"?{unquote_plus(entry.query)}" if entry.query else ""
-        said = "" if content is None else f"  {json.dumps(content, ensure_ascii=False)}"
-        return f"{entry.path.removeprefix(BASE_PATH)}{query}{said}"
+        body = "" if content is None else f"  {json.dumps(content, ensure_ascii=False)}"
+        return f"{entry.path.removeprefix(BASE_PATH)}{query}{body}"
     if not isinstance(content, dict):
         return f"{len(entry.body)} bytes"
     if entry.method == "send_message":

@@ -1,5 +1,6 @@
-"""A dialog in the terminal, line by line as it happens."""
+"""A block's run printed in the terminal, line by line while it happens."""
 
+import difflib
 import io
 import json
 import traceback
@@ -20,17 +21,22 @@ from vertexkit.testing.dialog import Run
 from vertexkit.testing.platform.ledger import Entry
 
 STYLES = {"you": "cyan", "bot": "green", "done": "bold green", "fail": "bold red", "rule": "red"}
-INDENT = " " * 8
-LABEL = 4
-AGAIN = {
-    "retried": "the handler runs again",
-    "send_retried": "the message is sent again",
-    "complete_retried": "the completion is tried again",
+LABEL_COLUMNS = 4
+INDENT = " " * (LABEL_COLUMNS + 4)
+RETRY_EVENTS = {
+    "retried": "the handler will run again",
+    "send_retried": "the message will be sent again",
+    "complete_retried": "the completion will be sent again",
 }
+"""Events that are shown, each with what happens next."""
 
 
-class Aside(io.RawIOBase):
-    """A binary stream whose lines appear in the terminal above the dots."""
+class TerminalStream(io.RawIOBase):
+    """A binary stream for log lines, which prints them above the typing indicator.
+
+    Args:
+        console: The console to print to.
+    """
 
     def __init__(self, console: Console) -> None:
         super().__init__()
@@ -46,48 +52,53 @@ class Aside(io.RawIOBase):
 
 
 class Transcript:
-    """Prints who says what; while the bot types, dots.
+    """Prints the call, the bot's messages and the result; shows an indicator while the bot types.
 
     Args:
-        console: where to.
-        debug: show whole tracebacks.
+        console: The console to print to.
+        debug: Print full tracebacks.
     """
 
     def __init__(self, console: Console, *, debug: bool = False) -> None:
         self._console = console
         self._debug = debug
-        self._dots: Live | None = None
+        self._typing: Live | None = None
 
     def call(self, block: str, inputs: Mapping[str, Any]) -> None:
-        """The platform calls the block."""
-        given = " ".join(f"{name}={_json(value)}" for name, value in inputs.items())
-        self._line("you", f"{block} {given}".rstrip())
+        """Print the platform's call of the block."""
+        arguments = " ".join(f"{name}={_json(value)}" for name, value in inputs.items())
+        self._line("you", f"{block} {arguments}".rstrip())
 
     def request(self, entry: Entry) -> None:
-        """What the block asks of the platform, as it comes and as it is answered."""
+        """Print a message when the fake platform has accepted it; until then, show the indicator.
+
+        Args:
+            entry: A request of the block, once when it arrives and once when it is answered.
+        """
         content = entry.json if isinstance(entry.json, dict) else {}
         if entry.method != "send_message":
             return
         if entry.answered_at is None:
             if content.get("typing") and self._console.is_terminal:
-                self._type()
+                self._start_typing()
             return
-        self.hush()
+        self.stop_typing()
         if entry.processed:
             self._line("bot", str(content.get("text", "")))
 
     def event(self, event: Event) -> None:
-        """What happens to the execution, where it is worth a line."""
-        if event.name in AGAIN:
-            why = event.fields.get("why") or event.fields.get("reason") or ""
+        """Print an event of the execution if something is retried."""
+        if event.name in RETRY_EVENTS:
+            reason = event.fields.get("why") or event.fields.get("reason") or ""
             pause = f"in {event.fields['seconds']:g} s"
-            self._line("", f"{AGAIN[event.name]} {pause}{f': {why}' if why else ''}", "dim")
+            suffix = f": {reason}" if reason else ""
+            self._line("", f"{RETRY_EVENTS[event.name]} {pause}{suffix}", "dim")
 
     def end(self, run: Run, seconds: float) -> None:
-        """What it came to."""
-        self.hush()
+        """Print the result and the duration of the run."""
+        self.stop_typing()
         if run.outcome is None:
-            self._refused(run)
+            self._rejected_call(run)
             return
         if run.ok:
             self._line("done", _json(run.data), tail=f"  {seconds:.1f} s")
@@ -96,69 +107,71 @@ class Transcript:
         if not run.ok:
             self._line("done", _json(run.data), "dim", tail=f"  {seconds:.1f} s")
 
-    def recorded(self, run: str) -> None:
-        """Where all of it can be found again; programs need not know."""
+    def recorded(self, run_id: str) -> None:
+        """In a terminal, print the command that replays the run."""
         if self._console.is_terminal:
-            self._line("", f"recorded: vertexkit replay {run}", "dim")
+            self._line("", f"to run it again: vertexkit replay {run_id}", "dim")
 
     def failure(self, failure: Failure) -> None:
-        """Why the block failed, and where in the author's code."""
-        self.hush()
+        """Print why the block failed and the line of the author's code that raised the error."""
+        self.stop_typing()
         error = failure.error
         if error is None or isinstance(error, BlockFailed):
-            said = failure.message or CODES.get(failure.code, "")
-            self._line("fail", f"{failure.code}: {said}" if said else failure.code)
+            message = failure.message or CODES.get(failure.code, "")
+            self._line("fail", f"{failure.code}: {message}" if message else failure.code)
             return
         self._line("fail", f"{failure.code}: {type(error).__name__}: {error}")
         if self._debug:
             self._console.print("".join(traceback.format_exception(error)), style="dim")
             return
-        where, line = error_location(error)
-        if where:
-            self._line("", f"{where}    {line}")
-        self._line("", "the whole traceback: --debug", "dim")
+        location, code = error_location(error)
+        if location:
+            self._line("", f"{location}    {code}")
+        self._line("", "use --debug for the full traceback", "dim")
 
     def violation(self, sentence: str) -> None:
-        """A breach of the platform's rules."""
+        """Print a violation of the platform's rules."""
         self._line("rule", sentence)
 
-    def hush(self) -> None:
-        """No more dots."""
-        if self._dots is not None:
-            self._dots.stop()
-            self._dots = None
+    def stop_typing(self) -> None:
+        """Remove the typing indicator."""
+        if self._typing is not None:
+            self._typing.stop()
+            self._typing = None
 
-    def takes(self, schema: Mapping[str, Any]) -> None:
-        """What the block wants to be given."""
+    def expected_inputs(self, schema: Mapping[str, Any]) -> None:
+        """Print the names, types and defaults of the block's inputs."""
         required = schema.get("required", [])
-        wanted = []
+        inputs = []
         for name, field in schema.get("properties", {}).items():
             kind = field.get("type", "")
             default = "" if name in required else f" = {_json(field.get('default'))}"
-            wanted.append(f"{name}{f': {kind}' if isinstance(kind, str) and kind else ''}{default}")
-        self._line("", f"it takes {', '.join(wanted) or 'no inputs'}", "dim")
+            inputs.append(f"{name}{f': {kind}' if isinstance(kind, str) and kind else ''}{default}")
+        self._line("", f"expected: {', '.join(inputs) or 'none'}", "dim")
 
-    def stranger(self, name: str) -> None:
-        """An input that the block does not know."""
-        self._line("", f"{name} is no input of this block: it is ignored", "dim")
+    def unknown_input(self, name: str, schema: Mapping[str, Any]) -> None:
+        """Print that an input is ignored, and the closest name that the block has."""
+        close = difflib.get_close_matches(name, schema.get("properties", {}), 1)
+        suggestion = f" Did you mean {close[0]}?" if close else ""
+        self._line("", f"{name!r} is not an input of this block; ignored.{suggestion}", "dim")
 
-    def _refused(self, run: Run) -> None:
-        said = run.answer.get("detail") or run.answer.get("title", "")
-        self._line("fail", f"{run.status} {said.partition(';')[0].rstrip('.')}")
+    def _rejected_call(self, run: Run) -> None:
+        detail = run.answer.get("detail") or run.answer.get("title", "")
+        self._line("fail", f"{run.status} {detail.partition(';')[0].rstrip('.')}")
         for error in run.answer.get("errors", []):
-            place = ".".join(map(str, error["loc"])) or "inputs"
-            self._line("", f"{place}: {error['msg']}")
+            field = ".".join(map(str, error["loc"])) or "inputs"
+            self._line("", f"{field}: {error['msg']}")
 
-    def _type(self) -> None:
-        self.hush()
+    def _start_typing(self) -> None:
+        self.stop_typing()
         row = Table.grid()
-        row.add_row(Text(f"  {'bot':{LABEL}}  ", "green"), Spinner("simpleDots"))
-        self._dots = Live(row, console=self._console, transient=True, refresh_per_second=8)
-        self._dots.start()
+        row.add_row(Text(f"  {'bot':{LABEL_COLUMNS}}  ", "green"), Spinner("simpleDots"))
+        self._typing = Live(row, console=self._console, transient=True, refresh_per_second=8)
+        self._typing.start()
 
     def _line(self, label: str, text: str, style: str = "", tail: str = "") -> None:
         line = Text()
-        line.append(f"  {label:{LABEL}}  ", STYLES.get(label, ""))
+        line.append(f"  {label:{LABEL_COLUMNS}}  ", STYLES.get(label, ""))
         line.append(text.replace("\n", f"\n{INDENT}"), style)
         line.append(tail, "dim")
         self._console.print(line, soft_wrap=True)

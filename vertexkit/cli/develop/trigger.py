@@ -1,4 +1,4 @@
-"""`vertexkit trigger`: run a block here, on a fake platform, and watch the dialog."""
+"""`vertexkit trigger`: run a block against a fake platform and show the dialog."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ from rich.console import Console
 
 from vertexkit.app import App
 from vertexkit.cli.develop.inputs import read_inputs
-from vertexkit.cli.develop.transcript import Aside, Transcript
+from vertexkit.cli.develop.transcript import TerminalStream, Transcript
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.clock import Clock
 from vertexkit.context.context import Context
@@ -27,67 +27,80 @@ from vertexkit.testing.facts import ended, facts_of
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.worker.attempt import OnFailure
 
-TYPING = 0.7
-"""Seconds that the bot types before a message: long enough to see it."""
-OF_THE_HANDLER = ("timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads")
-"""The settings that matter to one run; the rest is about serving."""
-LAST_WORDS = 120.0
-"""Seconds that a run may take beyond its handler's time, for hooks and the completion."""
+TYPING_SECONDS = 0.7
+"""Simulated typing before each message: long enough to be visible."""
+HANDLER_SETTINGS = ("timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads")
+"""The settings that apply to a single run; the others are about serving."""
+COMPLETION_SECONDS = 120.0
+"""Time for hooks and for the completion, in addition to the handler's timeout."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be run, and how it is to be shown."""
+class TriggerOptions:
+    """The options of `vertexkit trigger`."""
 
     target: str | None
     block: str | None
     inputs: list[str]
+    """`NAME=VALUE` each."""
     file: Path | None
+    """A JSON file of inputs; `-` is standard input."""
     fast: bool = False
     as_json: bool = False
     debug: bool = False
 
 
-def run_block(wish: Wish) -> int:
-    """Run a block once.
+def run_block(options: TriggerOptions) -> int:
+    """Run a block once and print the dialog.
 
     Returns:
-        The exit code: 0 if it completed as it should, 1 if it failed or broke a rule of the
-        platform, 2 if the inputs do not fit it.
+        The exit code: 0 if the block completed successfully, 1 if it failed or violated the
+        platform's rules, 2 if the inputs are invalid.
 
     Raises:
-        SettingsError, DefinitionError: it cannot be run like this; says the mend.
+        SettingsError: The app, the block or the inputs cannot be read.
+        DefinitionError: A block of the app is declared incorrectly.
     """
-    target, name = _told_apart(wish.target, wish.block)
-    console = Console(highlight=False, markup=False, emoji=False, quiet=wish.as_json)
+    target, name = _split_target(options.target, options.block)
+    console = Console(highlight=False, markup=False, emoji=False, quiet=options.as_json)
     if not structlog.is_configured():
-        level, mute = ("debug", ()) if wish.debug else ("info", ("vertexkit",))
-        aside = console.is_terminal and not wish.as_json
-        stream = cast(BinaryIO, Aside(console)) if aside else sys.stderr.buffer
-        logs.configure("console", level, stream, mute)
-    found, app = find_app(target)
+        _configure_logs(console, options)
+    app_name, app = find_app(target)
     block = find_block(app, name)
     schema = block.signature.input_schema()
-    inputs = read_inputs(wish.inputs, wish.file, schema)
-    transcript = Transcript(console, debug=wish.debug)
-    for stranger in inputs.keys() - schema.get("properties", {}).keys():
+    inputs = read_inputs(options.inputs, options.file, schema)
+    transcript = Transcript(console, debug=options.debug)
+    for unknown in inputs.keys() - schema.get("properties", {}).keys():
         if not schema.get("additionalProperties"):
-            transcript.stranger(stranger)
+            transcript.unknown_input(unknown, schema)
     try:
         run, violations = asyncio.run(
-            _run(app, block.name, inputs, transcript, replace(wish, target=found))
+            _run(app, block.name, inputs, transcript, replace(options, target=app_name))
         )
     finally:
-        transcript.hush()
-    if wish.as_json:
+        transcript.stop_typing()
+    if options.as_json:
         print(json.dumps(_report(block.name, run, violations), ensure_ascii=False, indent=2))
     if run.outcome is None:
-        transcript.takes(schema)
+        transcript.expected_inputs(schema)
         return EXIT_USAGE
     return 0 if run.ok and not violations else EXIT_FAILED
 
 
-def _told_apart(target: str | None, block: str | None) -> tuple[str | None, str | None]:
+def handler_settings() -> dict[str, Any]:
+    """The settings that apply to a single run, by name."""
+    return Settings.load().flat(*HANDLER_SETTINGS)
+
+
+def _configure_logs(console: Console, options: TriggerOptions) -> None:
+    """Print the author's log lines; those of vertexkit only with --debug."""
+    level, muted = ("debug", ()) if options.debug else ("info", ("vertexkit",))
+    in_terminal = console.is_terminal and not options.as_json
+    stream = cast(BinaryIO, TerminalStream(console)) if in_terminal else sys.stderr.buffer
+    logs.configure("console", level, stream, muted)
+
+
+def _split_target(target: str | None, block: str | None) -> tuple[str | None, str | None]:
     """The app and the block: a single name is the block's if the settings name the app."""
     if target is None or block is not None or ":" in target or target.endswith(".py"):
         return target, block
@@ -96,26 +109,26 @@ def _told_apart(target: str | None, block: str | None) -> tuple[str | None, str 
 
 
 async def _run(
-    app: App, block: str, inputs: dict[str, Any], transcript: Transcript, wish: Wish
+    app: App, block: str, inputs: dict[str, Any], transcript: Transcript, options: TriggerOptions
 ) -> tuple[Run, list[str]]:
-    clock = VirtualClock() if wish.fast or wish.as_json else Clock()
-    platform = FakePlatform(clock=clock, typing_seconds=TYPING)
+    clock = VirtualClock() if options.fast or options.as_json else Clock()
+    platform = FakePlatform(clock=clock, typing_seconds=TYPING_SECONDS)
     platform.subscribe(transcript.request, arrivals=True)
-    settings = Settings.load().flat(*OF_THE_HANDLER)
+    settings = handler_settings()
     timeout = app.blocks[block].timeout or settings["timeout"]
-    patience = timeout * settings["attempts"] + LAST_WORDS
+    patience = timeout * settings["attempts"] + COMPLETION_SECONDS
     dialog = FakeDialog(app, platform, patience=patience, **settings)
-    app.on_failure = _showing(app.on_failure, transcript)
+    app.on_failure = _show_failure(app.on_failure, transcript)
     transcript.call(block, inputs)
-    recorder = _recorder(block, inputs, wish.target or "", clock)
+    recorder = _recorder(block, inputs, options.target or "", clock)
     async with dialog:
         dialog.subscribe(transcript.event)
         if recorder is not None:
             dialog.subscribe(recorder.event)
             platform.subscribe(lambda entry: recorder.request(entry.at, **facts_of(entry)))
-        began = clock.now()
+        started_at = clock.now()
         run = await dialog.run(block, **inputs)
-        transcript.end(run, clock.now() - began)
+        transcript.end(run, clock.now() - started_at)
         if recorder is not None:
             recorder.end(clock.now(), *ended(run))
             transcript.recorded(recorder.head.id)
@@ -125,15 +138,15 @@ async def _run(
 
 
 def _recorder(block: str, inputs: dict[str, Any], target: str, clock: Clock) -> Recorder | None:
-    """Writes the run down; None where nothing can be written."""
+    """A recorder of the run; None if its file cannot be written."""
     try:
         return Shelf().begin(block, clock.now(), target=target, inputs=inputs, by="trigger")
     except OSError:
         return None
 
 
-def _showing(hook: OnFailure | None, transcript: Transcript) -> OnFailure:
-    """The author's hook, after the failure has been shown."""
+def _show_failure(hook: OnFailure | None, transcript: Transcript) -> OnFailure:
+    """A hook that prints the failure before it calls the author's hook."""
 
     async def show(context: Context, failure: Failure) -> Any:
         transcript.failure(failure)
@@ -143,7 +156,7 @@ def _showing(hook: OnFailure | None, transcript: Transcript) -> OnFailure:
 
 
 def _report(block: str, run: Run, violations: list[str]) -> dict[str, Any]:
-    """What `--json` prints."""
+    """The object that `--json` prints."""
     return {
         "block": block,
         "ok": run.ok and not violations,
@@ -151,12 +164,12 @@ def _report(block: str, run: Run, violations: list[str]) -> dict[str, Any]:
         "answer": run.answer,
         "messages": [
             {
-                "text": str(said),
-                "typing": said.typing,
-                "id": said.message_id,
-                "at": round(said.at, 6),
+                "text": str(message),
+                "typing": message.typing,
+                "id": message.message_id,
+                "at": round(message.at, 6),
             }
-            for said in run.messages
+            for message in run.messages
         ],
         "data": run.data,
         "outcome": None if run.outcome is None else asdict(run.outcome),
