@@ -188,7 +188,7 @@ class App:
             if service.lost:
                 service.on_lost()
             log.info(
-                "serving",
+                "started",
                 blocks=list(self.blocks),
                 platform=settings.platform.url,
                 journal=settings.journal.url,

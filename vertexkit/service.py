@@ -10,6 +10,7 @@ import structlog
 from vertexkit.blocks.registry import Blocks
 from vertexkit.botone.clients import Bots
 from vertexkit.botone.http import Client
+from vertexkit.botone.timed_wire import TimedWire
 from vertexkit.botone.vertex import Address, Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
@@ -26,7 +27,7 @@ from vertexkit.recordings.live import Recording
 from vertexkit.settings import Settings
 from vertexkit.telemetry import prometheus
 from vertexkit.telemetry.events import Events
-from vertexkit.telemetry.metrics import Metrics, State
+from vertexkit.telemetry.metrics import Metrics, ProcessState
 from vertexkit.worker.attempt import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.dispatcher import Dispatcher
 from vertexkit.worker.watchdog import Watchdog
@@ -62,9 +63,9 @@ class Service:
         """Why the journal cannot be used any more."""
         self.on_lost: Callable[[], object] = lambda: None
         """Called when that happens, by a server that then ends."""
-        self.events = Events(clock)
         address = Address(settings.platform.url, settings.platform.instances)
         self.metrics = Metrics(self.state)
+        self.events = Events(clock, self.metrics)
         wire = self._measured(author.blocks, journal, wire)
         wire, middleware = self._recorded(author.middleware, clock, wire)
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
@@ -90,17 +91,18 @@ class Service:
         self.receiver = Receiver(
             author.blocks, inbox, self.rejections, address, self.gate, author.read_call, settings
         )
-        self.receiver.on_refused = self.metrics.refused
-        self.watchdog = Watchdog(settings.handlers.stall, self.metrics.late, self.metrics.blocked)
+        self.receiver.on_refused = self.metrics.call_rejected
+        self.watchdog = Watchdog(
+            settings.handlers.stall, self.metrics.loop_lagged, self.metrics.loop_blocked
+        )
 
     def _measured(self, blocks: Blocks, journal: Journal, wire: Wire) -> Wire:
         """Let the metrics see what happens; gives the wire that they see."""
-        self.metrics.expect(blocks)
-        self.metrics.follow(self.events)
+        self.metrics.declare_blocks(blocks)
         self.metrics.commits.watch(journal)
         if isinstance(journal, RemoteJournal):
             journal.count = self.metrics.snapshot
-        return self.metrics.wire(wire)
+        return TimedWire(wire, self.metrics)
 
     def _recorded(
         self, middleware: tuple[Middleware, ...], clock: Clock, wire: Wire
@@ -131,15 +133,15 @@ class Service:
     async def drain(self) -> None:
         """End well, within the grace period and a few seconds."""
         self.turn_away()
-        log.info("stopping", executions=self.dispatcher.active)
+        log.info("drain_started", executions=self.dispatcher.active)
         await self.dispatcher.drain(self.settings.handlers.grace)
         await self.rejections.drain(self.settings.handlers.cleanup)
         await self.bots.close()
 
-    def state(self) -> State:
+    def state(self) -> ProcessState:
         """How this process is, for the metrics."""
         limiter = self._vertex.limiter
-        return State(
+        return ProcessState(
             running=self.dispatcher.running,
             held=self.dispatcher.active,
             waiting=self.journal.backlog(),
@@ -152,8 +154,8 @@ class Service:
         """`GET /metrics`: of this process, or of all that share its journal."""
         if isinstance(self.journal, RemoteJournal):
             with suppress(JournalUnavailable):
-                return prometheus.written(await self.journal.figures())
-        return prometheus.written(self.metrics.snapshot())
+                return prometheus.render(await self.journal.figures())
+        return prometheus.render(self.metrics.snapshot())
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """`GET /readyz`: may calls be sent here? With the reasons if not."""

@@ -85,7 +85,7 @@ class Cage:
         assert process.stdout is not None
         assert process.stderr is not None
         out = b""
-        while b'"serving"' not in out.rpartition(b"\n")[0]:
+        while b'"started"' not in out.rpartition(b"\n")[0]:
             line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
             assert line, out
             out += line

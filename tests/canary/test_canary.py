@@ -82,7 +82,13 @@ async def test_no_secret_gets_out(cage: Cage, kind: str) -> None:
     await cage.end()
     lines = cage.said["service out"].decode().splitlines()
     events = {json.loads(line).get("event") for line in lines}
-    assert {"handler_failed", "bad_result", "loop_blocked", "send_failed", "refused"} <= events
+    assert {
+        "handler_failed",
+        "result_invalid",
+        "loop_blocked",
+        "send_failed",
+        "rejected_call_completed",
+    } <= events
     assert any("[secret]" in line for line in lines)
     marks = MARKS | {f"token {n}": each for n, each in enumerate(given)}
     marks |= {f"signature {n}": each.split(".")[2] for n, each in enumerate(given) if kind == "jwt"}

@@ -174,8 +174,8 @@ class Scene:
 
     async def serving(self, child: Child) -> Child:
         """Wait until it serves; from now on blocks are called there."""
-        self._url = (await child.said("listening"))["blocks"][0].rpartition("/")[0]
-        await child.said("serving")
+        self._url = (await child.said("address_bound"))["blocks"][0].rpartition("/")[0]
+        await child.said("started")
         return child
 
     async def call(self, block: str, token: str = "", **inputs: Any) -> Call:

@@ -102,7 +102,7 @@ class Service:
 
     def _served(self) -> bool:
         """Did the process come as far as serving, and so as handling signals?"""
-        return b'"serving"' in self.logs[self._began :]
+        return b'"started"' in self.logs[self._began :]
 
     async def _freeze(self, pid: int, seconds: float) -> None:
         signal_to(pid, signal.SIGSTOP)

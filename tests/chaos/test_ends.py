@@ -86,7 +86,7 @@ async def test_sigterm_lets_a_handler_finish(scene: Scene) -> None:
     child = await scene.start(grace=3600)
     call, gate = await under_way(scene)
     child.send(SIGTERM)
-    await child.said("stopping")
+    await child.said("drain_started")
     gate.open()
     await child.said("settled", execution=call.execution)
     assert await child.ended() == 0
@@ -112,7 +112,7 @@ async def _cut_off(
     child = await scene.start(grace=grace)
     call, gate = await under_way(scene)
     child.send(first)
-    await child.said("stopping")
+    await child.said("drain_started")
     if second is not None:
         child.send(second)
     assert await child.ended() == 0
@@ -126,7 +126,7 @@ async def test_killed_while_it_drains_it_loses_nothing(scene: Scene) -> None:
     child = await scene.start(grace=3600)
     call, gate = await under_way(scene)
     child.send(SIGTERM)
-    await child.said("stopping")
+    await child.said("drain_started")
     assert await child.end(SIGKILL) == -SIGKILL
     await goes_on(scene, call, gate, attempts=2)
 

@@ -232,7 +232,7 @@ async def test_a_message_that_a_crash_cut_off(
     events, outcome = await wreck.end()
     assert [message.text for message in fake_platform.dialog(wreck.token).messages] == messages
     assert outcome.code == code
-    assert events.count("unknown") == 1
+    assert events.count("send_outcome_unknown") == 1
 
 
 async def test_a_step_that_a_crash_cut_off(

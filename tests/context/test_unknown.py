@@ -41,7 +41,7 @@ async def test_by_default_it_counts_as_sent(
     assert sent == [Message(None, None)]
     assert run.messages == (["Раз", "Два"] if processed else ["Два"])
     assert run.ok
-    assert run.events.count("unknown") == 1
+    assert run.events.count("send_outcome_unknown") == 1
     assert run.retries == 0
 
 
@@ -165,7 +165,7 @@ async def test_an_unreadable_yes_is_a_yes(
 
     app.block("talk", on_unknown=policy)(talk)  # type: ignore[arg-type]
     run = await dialog.run("talk")
-    assert (run.messages, run.ok, run.events.count("unknown")) == (["Раз"], True, 0)
+    assert (run.messages, run.ok, run.events.count("send_outcome_unknown")) == (["Раз"], True, 0)
     assert sent == [Message(None, None)]
 
 

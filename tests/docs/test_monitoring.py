@@ -10,11 +10,9 @@ import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.docs.conftest import ROOT, Reader
-from vertexkit.telemetry.counters import Count, Timing
-from vertexkit.telemetry.events import Events
-from vertexkit.telemetry.metrics import CODES, Metrics, State
-from vertexkit.telemetry.prometheus import written
-from vertexkit.testing import VirtualClock
+from vertexkit.telemetry.counters import Counter, Histogram
+from vertexkit.telemetry.metrics import MAX_FAILURE_CODES, Metrics, ProcessState
+from vertexkit.telemetry.prometheus import render
 
 PAGES = ["monitoring.md", "monitoring.ru.md"]
 ROW = re.compile(r"^\| `(vertexkit_\w+)` \|([\w, ]*)\| .+ \|$", re.MULTILINE)
@@ -23,18 +21,18 @@ MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"([^\"]*)\"")
 SUFFIXES = ("_bucket", "_count", "_sum")
 
 
-def figures() -> dict[str, set[str]]:
+def exported() -> dict[str, set[str]]:
     """Each figure, as Prometheus names it, with its labels."""
-    metrics = Metrics(lambda: State(running={"b": 1}))
+    metrics = Metrics(lambda: ProcessState(running={"b": 1}))
     known = [metrics.commits, metrics]
     labelled = {
         each.name: set(each.labels)
         for holder in known
         for each in vars(holder).values()
-        if isinstance(each, Count | Timing)
+        if isinstance(each, Counter | Histogram)
     }
     found = {}
-    for family in text_string_to_metric_families(written(metrics.snapshot()).decode()):
+    for family in text_string_to_metric_families(render(metrics.snapshot()).decode()):
         if family.name.startswith("vertexkit_"):
             labels = {key for sample in family.samples for key in sample.labels} - {"le"}
             name = f"{family.name}_total" if family.type == "counter" else family.name
@@ -68,13 +66,13 @@ def test_every_figure_is_listed_with_its_labels(page: str) -> None:
     """The table has each figure that `GET /metrics` shows, and none that is not there."""
     rows = ROW.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     listed = {name: set(filter(None, labels.strip().split(", "))) for name, labels in rows}
-    assert listed == figures()
-    assert str(CODES) in (ROOT / "docs" / page).read_text(encoding="utf-8")
+    assert listed == exported()
+    assert str(MAX_FAILURE_CODES) in (ROOT / "docs" / page).read_text(encoding="utf-8")
 
 
 def test_what_is_asked_for_is_there() -> None:
     """Dashboard, alerts and page ask for figures, labels and values that can come."""
-    known = figures()
+    known = exported()
     asked = set()
     for place, expression in expressions():
         for found in NAME.findall(re.sub(r"\{[^}]*\}", "", expression)):
@@ -91,11 +89,11 @@ def test_what_is_asked_for_is_there() -> None:
 
 
 def test_every_alert_says_what_to_do() -> None:
-    """Each has a severity, a sentence and its mend; the page names those that wake somebody."""
+    """Each has a severity, a summary and a description; the page names those that wake somebody."""
     urgent = set()
     for rule in alerts():
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
-        assert rule["annotations"].keys() == {"summary", "mend"}
+        assert rule["annotations"].keys() == {"summary", "description"}
         if rule["labels"]["severity"] == "critical":
             urgent.add(rule["alert"])
     for page in PAGES:
@@ -106,9 +104,8 @@ def test_every_alert_says_what_to_do() -> None:
 def test_an_alert_sees_the_first_of_its_kind() -> None:
     """What alerts count is shown with a 0 from the start on, so that the first one is a rise."""
     metrics = Metrics()
-    metrics.expect(["talk"])
-    metrics.follow(Events(VirtualClock()))
-    text = written(metrics.snapshot()).decode()
+    metrics.declare_blocks(["talk"])
+    text = render(metrics.snapshot()).decode()
     for start in (
         'vertexkit_calls_total{answer="queue_full",block="talk"}',
         'vertexkit_calls_total{answer="journal_unavailable",block="talk"}',

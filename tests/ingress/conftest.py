@@ -168,7 +168,7 @@ class Counted:
 
     def turned_away(self, code: str) -> None:
         assert self._app.service is not None
-        self._app.service.metrics.refused("", code)
+        self._app.service.metrics.connection_rejected(code)
 
 
 @asynccontextmanager

@@ -35,7 +35,7 @@ async def test_a_duplicate_is_told_of(serve: "Serve") -> None:
         first = await edge.call("wait", token)
         again = await edge.call("wait", token)
         assert again.json == first.json
-        assert edge.happened.count(("duplicate", first.execution)) == 1
+        assert edge.happened.count(("deduplicated", first.execution)) == 1
         edge.hold.release.set()
         await edge.completed(token)
 

@@ -68,8 +68,8 @@ async def test_the_same_call_again_gives_the_same_execution() -> None:
     first = await desk.accept(amount=5)
     again = await desk.accept(amount=6)
     assert again == Acceptance(first.execution, new=False)
-    assert desk.names == ["accepted", "duplicate"]
-    assert desk.told[1].fields == {"of": first.execution}
+    assert desk.names == ["accepted", "deduplicated"]
+    assert desk.told[1].fields == {"original": first.execution}
     assert (await desk.claim()).execution.inputs == {"amount": 5}
     assert desk.journal.backlog() == 0
 

@@ -115,7 +115,7 @@ async def test_the_answer_does_not_wait_for_the_platform(serve: "Serve") -> None
         edge.platform.call_during_complete = hold_back
         assert (await edge.call("loan", token)).status == 422
         answered.set()
-        await edge.until(lambda: ("refused", "") in edge.happened)
+        await edge.until(lambda: ("rejected_call_completed", "") in edge.happened)
         assert await edge.completed(token) == INVALID
 
 

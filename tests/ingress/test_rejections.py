@@ -72,7 +72,7 @@ async def test_a_refused_call_ends_its_block_as_failed(desk: Desk) -> None:
     await desk.refuse()
     assert desk.completions == [SAID]
     [event] = desk.told
-    assert event.name == "refused"
+    assert event.name == "rejected_call_completed"
     assert event.fields == said_of(desk)
 
 
@@ -109,7 +109,7 @@ async def test_a_passing_failure_is_tried_again(desk: Desk, fault: dict[str, Any
     assert len({entry.body for entry in ledger}) == 1
     pauses = [after.at - before.at for before, after in pairwise(ledger)]
     assert min(pauses) >= (fault.get("retry_after") or 0.1)
-    assert desk.names == ["refused"]
+    assert desk.names == ["rejected_call_completed"]
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 302])
@@ -138,7 +138,7 @@ async def test_a_completion_whose_answer_was_lost_ends(desk: Desk) -> None:
     await desk.refuse()
     assert desk.completions == [SAID]
     assert [entry.status for entry in desk.platform.ledger] == [None, 403]
-    assert desk.names == ["refused"]
+    assert desk.names == ["rejected_call_completed"]
 
 
 async def test_a_platform_that_stays_away_is_given_up(desk: Desk) -> None:

@@ -68,9 +68,9 @@ def test_a_killed_process_goes_on_without_a_repeated_message(dev: Dev) -> None:
     "fault, happened",
     [
         ("rate_limit", "send_retried"),
-        ("server_error", "complete_retried"),
-        ("lost", "unknown"),
-        ("duplicate", "duplicate"),
+        ("server_error", "completion_retried"),
+        ("lost", "send_outcome_unknown"),
+        ("duplicate", "deduplicated"),
     ],
 )
 def test_each_fault_is_seen_in_the_timeline(fault: str, happened: str, dev: Dev) -> None:

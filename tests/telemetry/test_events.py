@@ -1,37 +1,37 @@
-"""What happens, told in one place."""
+"""Events: logged and passed to subscribers."""
 
 import pytest
 import structlog
 
 from vertexkit.clock import Clock
-from vertexkit.telemetry.events import LOUD, QUIET, Event, Events
+from vertexkit.telemetry.events import DEBUG_EVENTS, WARNING_EVENTS, Event, Events
 
 
 def test_each_event_reaches_the_log_and_every_subscriber() -> None:
-    """Subscribers get name, execution, time and fields; the log gets a line."""
-    heard: list[Event] = []
+    """Subscribers receive name, execution, time and fields; the log receives a line."""
+    received: list[Event] = []
     with structlog.testing.capture_logs() as lines:
         clock = Clock()
         events = Events(clock)
-        events.subscribe(heard.append)
-        events.subscribe(heard.append)
+        events.subscribe(received.append)
+        events.subscribe(received.append)
         before = clock.now()
-        events.tell("accepted", "e1", bytes=3)
-    assert [(each.name, each.execution, each.fields) for each in heard] == [
+        events.emit("accepted", "e1", bytes=3)
+    assert [(event.name, event.execution, event.fields) for event in received] == [
         ("accepted", "e1", {"bytes": 3})
     ] * 2
-    assert before <= heard[0].at <= clock.now()
+    assert before <= received[0].at <= clock.now()
     assert lines == [{"event": "accepted", "bytes": 3, "log_level": "info"}]
 
 
 @pytest.mark.parametrize(
     "name, level",
-    [(name, "debug") for name in sorted(QUIET)]
-    + [(name, "warning") for name in sorted(LOUD)]
+    [(name, "debug") for name in sorted(DEBUG_EVENTS)]
+    + [(name, "warning") for name in sorted(WARNING_EVENTS)]
     + [("settled", "info"), ("send_retried", "info")],
 )
-def test_an_operator_sees_what_matters(name: str, level: str) -> None:
-    """What goes well step by step is for debugging; what somebody should look at is a warning."""
+def test_an_event_is_logged_at_its_level(name: str, level: str) -> None:
+    """Successful steps are logged at DEBUG; what an operator should see is logged at WARNING."""
     with structlog.testing.capture_logs() as lines:
-        Events(Clock()).tell(name, "e1")
+        Events(Clock()).emit(name, "e1")
     assert [line["log_level"] for line in lines] == [level]

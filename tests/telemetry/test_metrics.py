@@ -1,4 +1,4 @@
-"""What is counted: each thing that happens to executions, once, under its block."""
+"""What is counted: each event of executions, once, under its block."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,19 +12,19 @@ from vertexkit.clock import Clock
 from vertexkit.execution import Ending
 from vertexkit.service import Service
 from vertexkit.telemetry.events import Events
-from vertexkit.telemetry.metrics import CODES, Metrics
+from vertexkit.telemetry.metrics import MAX_FAILURE_CODES, Metrics
 from vertexkit.testing import FakeDialog
 
 Labels = dict[str, str]
 
 
-def figures(metrics: Metrics) -> dict[str, float]:
-    """Each of vertexkit's samples, by its name with the labels as they are written."""
+def samples_of(metrics: Metrics) -> dict[str, float]:
+    """All samples, by their name with its labels in text format."""
     found = {}
     for _, _, _, samples in metrics.snapshot():
         for name, labels, value in samples:
-            said = ",".join(f"{key}={value}" for key, value in labels.items())
-            found[f"{name}{{{said}}}" if said else name] = value
+            text = ",".join(f"{key}={value}" for key, value in labels.items())
+            found[f"{name}{{{text}}}" if text else name] = value
     return found
 
 
@@ -35,7 +35,7 @@ def service_of(dialog: FakeDialog) -> Service:
 
 @pytest.fixture
 def app() -> App:
-    """A block for each end that an execution can have."""
+    """A block that can end in every way."""
     app = App()
 
     @app.block("talk", on_unknown="assume_sent")
@@ -53,11 +53,11 @@ def app() -> App:
 
 
 async def counted(app: App, faults: Callable[[Any], object], **inputs: Any) -> dict[str, float]:
-    """The figures after one execution on a platform with these faults."""
+    """The samples after one execution on a platform with these faults."""
     async with FakeDialog(app) as dialog:
         faults(dialog.platform)
         await dialog.run("talk", **inputs)
-        return figures(service_of(dialog).metrics)
+        return samples_of(service_of(dialog).metrics)
 
 
 async def test_an_execution_that_goes_well_is_counted_once_everywhere(app: App) -> None:
@@ -84,7 +84,7 @@ async def test_an_execution_that_goes_well_is_counted_once_everywhere(app: App) 
     "end, code", [("fail", "no_money"), ("break", "internal"), ("", "ok"), ("retry", "ok")]
 )
 async def test_an_outcome_is_counted_by_its_code(app: App, end: str, code: str) -> None:
-    """How an execution ended is told apart: as failed by its author, broken, or well."""
+    """Executions are counted by how they ended: failed by the author, broken, or ok."""
     seen = await counted(app, lambda _: None, end=end)
     name = f"vertexkit_executions_settled_total{{block=talk,outcome=completed,code={code}}}"
     assert seen[name] == 1
@@ -92,8 +92,8 @@ async def test_an_outcome_is_counted_by_its_code(app: App, end: str, code: str) 
     assert seen["vertexkit_queue_wait_seconds_count{block=talk}"] == 1
 
 
-async def test_what_the_platform_does_is_counted(app: App) -> None:
-    """A status, a lost answer and what is tried again because of them are told apart."""
+async def test_requests_to_the_platform_are_counted(app: App) -> None:
+    """Statuses, lost answers and the retries that they cause are counted separately."""
 
     def faults(platform: Any) -> None:
         platform.fail("send_message", status=429, times=2)
@@ -109,28 +109,28 @@ async def test_what_the_platform_does_is_counted(app: App) -> None:
     assert seen["vertexkit_messages_total{block=talk,outcome=unknown}"] == 1
 
 
-async def test_a_message_that_was_refused_is_counted(app: App) -> None:
-    """One that the platform did not take is neither sent nor unknown."""
+async def test_a_rejected_message_is_counted(app: App) -> None:
+    """A message that the platform rejects counts neither as sent nor as unknown."""
     seen = await counted(app, lambda platform: platform.fail("send_message", status=400))
     assert seen["vertexkit_messages_total{block=talk,outcome=send_failed}"] == 1
     assert seen["vertexkit_messages_total{block=talk,outcome=sent}"] == 0
 
 
-async def test_refused_calls_are_counted_by_code(app: App) -> None:
-    """A call that is refused counts under the problem's code, and its block if there is one."""
+async def test_rejected_calls_are_counted_by_code(app: App) -> None:
+    """A rejected call counts under the problem's code, and under its block if there is one."""
     async with FakeDialog(app) as dialog:
         await dialog.run("talk", end=["no text"])
         await dialog.run("nowhere")
-        seen = figures(service_of(dialog).metrics)
+        seen = samples_of(service_of(dialog).metrics)
     assert seen["vertexkit_calls_total{block=talk,answer=invalid_input}"] == 1
     assert seen["vertexkit_calls_total{block=,answer=unknown_block}"] == 1
     for code in ("invalid_input", "unknown_block"):
-        assert seen[f"vertexkit_refusals_total{{code={code},outcome=completed}}"] == 1
+        assert seen[f"vertexkit_rejected_calls_total{{code={code},outcome=completed}}"] == 1
 
 
 @pytest.mark.parametrize("on_full, answer", [("refuse", "queue_full"), ("fail", "overloaded")])
-async def test_what_is_dropped_is_counted(on_full: Any, answer: str) -> None:
-    """With a full queue both ways of turning a call away show, and so does what runs and waits."""
+async def test_calls_rejected_by_a_full_queue_are_counted(on_full: Any, answer: str) -> None:
+    """Both ways to reject a call when the queue is full are counted; gauges show the load."""
     app, begun, go_on, queued = App(), asyncio.Event(), asyncio.Event(), asyncio.Event()
 
     @app.block("slow")
@@ -147,35 +147,35 @@ async def test_what_is_dropped_is_counted(on_full: Any, answer: str) -> None:
         await queued.wait()
         metrics = service_of(dialog).metrics
         await dialog.run("slow")
-        seen = figures(metrics)
+        seen = samples_of(metrics)
         go_on.set()
     assert seen[f"vertexkit_calls_total{{block=slow,answer={answer}}}"] == 1
     assert seen["vertexkit_handlers_running{block=slow}"] == 1
     assert seen["vertexkit_executions_held"] == 1
     assert seen["vertexkit_executions_waiting"] == 1
     assert seen["vertexkit_workers_ready"] == 0
-    assert figures(metrics)["vertexkit_handlers_running{block=slow}"] == 0
+    assert samples_of(metrics)["vertexkit_handlers_running{block=slow}"] == 0
 
 
 async def test_commits_are_counted(app: App, tmp_path: Path) -> None:
-    """A journal on a disk tells of each commit, its changes and its time."""
+    """Each commit of a journal on a disk is counted, with its changes and its duration."""
     async with FakeDialog(app, journal=f"sqlite:{tmp_path}/journal.db") as dialog:
         await dialog.run("talk")
-        seen = figures(service_of(dialog).metrics)
+        seen = samples_of(service_of(dialog).metrics)
     commits = seen["vertexkit_journal_commit_seconds_count"]
     assert 4 <= commits <= seen["vertexkit_journal_writes_total"]
     assert seen["vertexkit_journal_commit_seconds_sum"] > 0
     assert seen["vertexkit_journal_commit_failures_total"] == 0
 
 
-def test_codes_made_of_inputs_do_not_fill_the_memory() -> None:
-    """After so many different codes of authors the next ones count as `other`."""
-    metrics, events = Metrics(), Events(Clock())
-    metrics.follow(events)
-    for number in range(CODES + 3):
+def test_codes_made_from_inputs_do_not_fill_the_memory() -> None:
+    """After MAX_FAILURE_CODES different codes of authors the next ones count as `other`."""
+    metrics = Metrics()
+    events = Events(Clock(), metrics)
+    for number in range(MAX_FAILURE_CODES + 3):
         how = {"outcome": Ending.COMPLETED.value, "code": f"no-{number}", "seconds": 0.1}
-        events.tell("settled", "e", "talk", **how)
-    seen = figures(metrics)
+        events.emit("settled", "e", "talk", **how)
+    seen = samples_of(metrics)
     settled = [name for name in seen if name.startswith("vertexkit_executions_settled_total")]
-    assert len(settled) == CODES + 1
+    assert len(settled) == MAX_FAILURE_CODES + 1
     assert seen["vertexkit_executions_settled_total{block=talk,outcome=completed,code=other}"] == 3

@@ -160,7 +160,7 @@ async def test_a_duplicate_call_tells_of_the_execution_it_is_part_of(status: int
     met = asyncio.Event()
 
     def twice(event: Event) -> None:
-        if event.name == "duplicate":
+        if event.name == "deduplicated":
             met.set()
 
     waiting = App()
@@ -176,7 +176,7 @@ async def test_a_duplicate_call_tells_of_the_execution_it_is_part_of(status: int
         first, again = await asyncio.gather(*(dialog.call("wait", {}, token) for _ in range(2)))
     assert first.execution == again.execution
     assert first.timeline == again.timeline
-    assert "duplicate" in first.events
+    assert "deduplicated" in first.events
     assert (first.messages, again.messages) == (["met"], ["met"])
     assert again.ok
 

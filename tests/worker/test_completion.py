@@ -123,7 +123,7 @@ async def test_every_try_carries_the_same_bytes(bench: Bench, fault: dict[str, A
     assert (await bench.run()).confirmed_by == "204"
     assert len(bench.tries) == 7
     assert len({entry.body for entry in bench.tries}) == 1
-    assert [event.name for event in bench.told] == ["complete_retried"] * 6
+    assert [event.name for event in bench.told] == ["completion_retried"] * 6
     waits = [event.fields["seconds"] for event in bench.told]
     assert waits[0] < waits[2] < waits[4]
 

@@ -200,7 +200,7 @@ async def test_a_completion_that_does_not_get_through_is_given_up_with_a_reason(
     dialog.platform.fail("complete", times=10**6, **fault)  # type: ignore[arg-type]
     async with dialog:
         tried, settled = asyncio.Event(), []
-        dialog.subscribe(lambda event: tried.set() if event.name == "complete_retried" else None)
+        dialog.subscribe(lambda event: tried.set() if event.name == "completion_retried" else None)
         dialog.subscribe(lambda event: settled.append(event) if event.name == "settled" else None)
         await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
         await tried.wait()

@@ -157,7 +157,7 @@ async def test_what_another_worker_learnt_hurries_a_completion() -> None:
         service.events.subscribe(
             lambda event: (
                 setattr(journal, "news", Renewal(superseded=frozenset({"01e"})))
-                if event.name == "complete_retried"
+                if event.name == "completion_retried"
                 else None
             )
         )
@@ -217,7 +217,7 @@ async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
         tried = asyncio.Event()
         platform.chaos(1.0, (500,))
         service.events.subscribe(
-            lambda event: tried.set() if event.name == "complete_retried" else None
+            lambda event: tried.set() if event.name == "completion_retried" else None
         )
         token = await accept(journal, platform, "work")
         await tried.wait()

@@ -149,7 +149,7 @@ async def test_an_execution_that_goes_well_is_two_lines() -> None:
     with structlog.testing.capture_logs() as lines:
         await FakeDialog(app).run("block")
     told = [line["event"] for line in lines if line["log_level"] == "info"]
-    assert told == ["accepted", "settled", "stopping"]
+    assert told == ["accepted", "settled", "drain_started"]
 
 
 async def test_a_fault_of_vertexkit_itself_parks_the_execution(

@@ -117,7 +117,7 @@ class Context(Facts):
             await self._note(effect, EffectState.REJECTED)
             raise
         await self._note(effect, EffectState.CONFIRMED, stored)
-        self._tell("step_completed", step=name)
+        self._emit("step_completed", step=name)
         return value
 
     async def stream(
@@ -247,7 +247,7 @@ class Context(Facts):
                 )
             except PlatformError as error:
                 if error.fate is not Fate.UNKNOWN:
-                    self._tell("send_failed", reason=str(error))
+                    self._emit("send_failed", reason=str(error))
                     await self._note(effect, EffectState.REJECTED)
                     if isinstance(error, DialogGone):
                         self._options.stop(error)
@@ -261,14 +261,14 @@ class Context(Facts):
                 )
                 await self._note(effect, EffectState.CONFIRMED, value)
                 took = round(self._runtime.clock.now() - began, 6)
-                self._tell("sent", typing=typing, seconds=took)
+                self._emit("sent", typing=typing, seconds=took)
                 return message
 
     async def _unknown(self, effect: Effect, error: PlatformError | None) -> None:
         """Follow the block's policy for a message that may have been sent."""
         policy = self._options.on_unknown
         reason = str(error) if error is not None else "the process ended while it was being sent"
-        self._tell("unknown", position=effect.position, policy=policy, reason=reason)
+        self._emit("send_outcome_unknown", position=effect.position, policy=policy, reason=reason)
         if policy == "resend":
             await self._runtime.clock.sleep(1.0)
             self._check_open()
@@ -293,7 +293,7 @@ class Context(Facts):
             raise
 
     def _paused(self, error: PlatformError, seconds: float) -> None:
-        self._tell("send_retried", reason=str(error), seconds=round(seconds, 3))
+        self._emit("send_retried", reason=str(error), seconds=round(seconds, 3))
 
-    def _tell(self, name: str, **fields: Any) -> None:
-        self._runtime.tell(name, self._lease, **fields)
+    def _emit(self, name: str, **fields: Any) -> None:
+        self._runtime.emit(name, self._lease, **fields)

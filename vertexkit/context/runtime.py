@@ -38,9 +38,9 @@ class Runtime:
     state: Any = None
     """What the app's lifespan yielded."""
 
-    def tell(self, name: str, lease: Lease, **fields: Any) -> None:
+    def emit(self, name: str, lease: Lease, **fields: Any) -> None:
         """Say that `name` happened to the execution of this lease."""
-        self.events.tell(name, lease.execution.id, lease.execution.block, **fields)
+        self.events.emit(name, lease.execution.id, lease.execution.block, **fields)
 
 
 @dataclass(frozen=True, slots=True)

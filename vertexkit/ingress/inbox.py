@@ -48,9 +48,11 @@ class Inbox:
         logs.bind(execution)
         tracing.note(execution=acceptance.execution)
         if not acceptance.new:
-            self._events.tell("duplicate", acceptance.execution, block, of=acceptance.execution)
+            self._events.emit(
+                "deduplicated", acceptance.execution, block, original=acceptance.execution
+            )
             return acceptance
-        self._events.tell("accepted", execution.id, block, bytes=len(raw))
+        self._events.emit("accepted", execution.id, block, bytes=len(raw))
         if acceptance.supersedes is not None:
             for callback in self._on_superseded:
                 callback(acceptance.supersedes)

@@ -35,7 +35,7 @@ class Rejections:
     def refuse(self, token: Token, failure: Failure) -> None:
         """Complete the block behind this token as failed, in the background."""
         if len(self._tasks) >= AT_ONCE:
-            self._events.tell("rejected_call_completion_dropped", "", **_said(token, failure))
+            self._events.emit("rejected_call_completion_dropped", "", **_said(token, failure))
             return
         task = asyncio.get_running_loop().create_task(self._complete(token, failure))
         self._tasks.add(task)
@@ -63,14 +63,14 @@ class Rejections:
                     break  # an earlier try got through
                 unknown = unknown or error.fate is Fate.UNKNOWN
                 if error.fate in (Fate.REJECTED, Fate.GONE) or tried == TRIES:
-                    self._events.tell(
+                    self._events.emit(
                         "rejected_call_completion_failed", "", reason=str(error), **said
                     )
                     return
                 await self._clock.sleep(pause(tried, error.retry_after))
             else:
                 break
-        self._events.tell("refused", "", **said)
+        self._events.emit("rejected_call_completed", "", **said)
 
 
 def _said(token: Token, failure: Failure) -> dict[str, Any]:

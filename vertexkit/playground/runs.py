@@ -124,8 +124,16 @@ TOLD = {
         "result_recorded",
         "completed",
         "settled",
-        "duplicate",
+        "deduplicated",
     ),
-    *("retried", "send_retried", "complete_retried", "unknown", "parked", "crashed", "released"),
+    *(
+        "retried",
+        "send_retried",
+        "completion_retried",
+        "send_outcome_unknown",
+        "parked",
+        "crashed",
+        "released",
+    ),
 }
 """Lines that are events too."""

@@ -1,7 +1,7 @@
-"""Counters and histograms that cost next to nothing to feed; Prometheus's client reads them out.
+"""Counters and histograms that cost little to update; Prometheus's client reads them.
 
-Its own ones take a lock for each figure, and a process that serves touches a dozen of them in every
-execution. These belong to one thread, that of the event loop.
+The client's own counters take a lock for each update, and a serving process makes a dozen updates
+for each execution. These belong to one thread, that of the event loop, and take none.
 """
 
 from bisect import bisect_left
@@ -14,15 +14,16 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 Key = tuple[str, ...]
+"""Values of the labels, in the order of the labels' names."""
 
 
-class Count(Collector):
-    """How often something happened, by labels: `count[block, outcome] += 1`.
+class Counter(Collector):
+    """How often something happened, by labels: `counter.values[block, outcome] += 1`.
 
     Args:
         name: without `_total`.
-        documentation: a sentence.
-        labels: the names of the labels, in the order of the keys.
+        documentation: the metric's help text.
+        labels: names of the labels, in the order of the keys.
     """
 
     def __init__(self, name: str, documentation: str, *labels: str) -> None:
@@ -39,14 +40,14 @@ class Count(Collector):
         yield family
 
 
-class Timing(Collector):
+class Histogram(Collector):
     """How long something took, by labels.
 
     Args:
         name: with `_seconds`.
-        documentation: a sentence.
-        bounds: the upper bounds of the buckets, in seconds, growing.
-        labels: the names of the labels, in the order of the keys.
+        documentation: the metric's help text.
+        bounds: upper bounds of the buckets in seconds, ascending.
+        labels: names of the labels, in the order of the keys.
     """
 
     def __init__(
@@ -56,17 +57,29 @@ class Timing(Collector):
         self._documentation = documentation
         self._bounds = bounds
         self._rows: dict[Key, list[float]] = {}
-        """Of each key how many fell into each bucket, and the sum of all seconds."""
+        """For each key: the number of values in each bucket, then the sum of all values."""
         if not labels:
-            self.expect(())
+            self.declare(())
 
-    def expect(self, key: Key) -> list[float]:
-        """Show these labels from now on, and be it with zeros."""
+    def declare(self, key: Key) -> list[float]:
+        """Export these labels from now on, with zeros until there is a value.
+
+        Args:
+            key: values of the labels.
+
+        Returns:
+            The numbers kept for these labels.
+        """
         return self._rows.setdefault(key, [0] * (len(self._bounds) + 1) + [0.0])
 
-    def add(self, key: Key, seconds: float) -> None:
-        """Something took so long."""
-        row = self._rows.get(key) or self.expect(key)
+    def observe(self, key: Key, seconds: float) -> None:
+        """Add one value.
+
+        Args:
+            key: values of the labels.
+            seconds: how long it took.
+        """
+        row = self._rows.get(key) or self.declare(key)
         row[bisect_left(self._bounds, seconds)] += 1
         row[-1] += seconds
 

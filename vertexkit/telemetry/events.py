@@ -1,69 +1,91 @@
-"""What happens to executions, told in one place."""
+"""Events of executions: logged, counted and passed to subscribers in one place."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from vertexkit.clock import Clock
 
-QUIET = frozenset({"claimed", "sent", "step_completed", "result_recorded", "completed"})
-"""Events that are lines at DEBUG: an execution that goes well is two lines at INFO."""
-LOUD = frozenset({"parked", "fenced", "abandoned", "unknown", "crashed"})
-"""Events that an operator should see: lines at WARNING."""
+DEBUG_EVENTS = frozenset({"claimed", "sent", "step_completed", "result_recorded", "completed"})
+"""Events logged at DEBUG: a successful execution logs two lines at INFO."""
+WARNING_EVENTS = frozenset({"parked", "fenced", "abandoned", "send_outcome_unknown", "crashed"})
+"""Events logged at WARNING: an operator should see them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that happened to one execution."""
+    """Something that happened to one execution."""
 
     name: str
-    """The verb in the past tense: accepted, claimed, sent, stepped, completed, settled, ..."""
+    """A past participle: accepted, claimed, sent, step_completed, completed, settled, ..."""
     execution: str
+    """Id of the execution; empty if there is none."""
     at: float
     """Seconds on the clock's `now()`."""
     fields: dict[str, Any] = field(default_factory=dict)
+    """Details of this event."""
     block: str = ""
-    """Whose execution it is; empty where there is none."""
+    """Name of the block; empty if there is none."""
+
+
+class EventCounter(Protocol):
+    """Counts events."""
+
+    def count_event(self, name: str, block: str, fields: dict[str, Any]) -> None:
+        """Count an event.
+
+        Args:
+            name: of the event.
+            block: name of the block; empty if there is none.
+            fields: of the event.
+        """
 
 
 class Events:
-    """Tells each event to the log, and to whoever subscribed."""
+    """Logs each event, counts it and passes it to subscribers.
 
-    def __init__(self, clock: Clock) -> None:
+    Args:
+        clock: for the time of each event.
+        counter: counts events; called for every event, at a quarter of a subscriber's cost.
+    """
+
+    def __init__(self, clock: Clock, counter: EventCounter | None = None) -> None:
         self._clock = clock
+        self._counter = counter
         self._subscribers: list[Callable[[Event], None]] = []
-        self._counters: dict[str, Callable[[str, dict[str, Any]], None]] = {}
-        # Bound once: a lazy logger binds itself anew at every call.
+        # Bound once: a lazy logger binds itself again at every call.
         self._log = structlog.get_logger("vertexkit").bind()
         self._debug = self._log.is_enabled_for(logging.DEBUG)
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
-        """Call back for every event from now on, on the event loop; it must be quick."""
-        self._subscribers.append(callback)
-
-    def count(self, counters: Mapping[str, Callable[[str, dict[str, Any]], None]]) -> None:
-        """As `subscribe`, at a quarter of its cost, for whoever counts in every execution.
+        """Pass every later event to a function.
 
         Args:
-            counters: what is called, with the block and the fields, by the event's name.
+            callback: called on the event loop; it must return quickly.
         """
-        self._counters.update(counters)
+        self._subscribers.append(callback)
 
-    def tell(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
-        """Say that `name` happened. Execution and block are on the log line by `logs.bind`."""
-        if name in QUIET:
+    def emit(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
+        """Report an event.
+
+        Args:
+            name: of the event.
+            execution: its id. `logs.bind` has put it on the log line, and the block.
+            block: name of the block; empty if there is none.
+            **fields: details, logged and passed on.
+        """
+        if name in DEBUG_EVENTS:
             if self._debug:
                 self._log.debug(name, **fields)
-        elif name in LOUD:
+        elif name in WARNING_EVENTS:
             self._log.warning(name, **fields)
         else:
             self._log.info(name, **fields)
-        counter = self._counters.get(name)
-        if counter is not None:
-            counter(block, fields)
+        if self._counter is not None:
+            self._counter.count_event(name, block, fields)
         if self._subscribers:
             event = Event(name, execution, self._clock.now(), fields, block)
             for subscriber in self._subscribers:

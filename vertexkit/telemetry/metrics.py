@@ -1,6 +1,5 @@
-"""What is counted and timed, for Prometheus; docs/monitoring.md says what each figure tells."""
+"""The metrics of one process, for Prometheus; docs/monitoring.md describes each of them."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -10,40 +9,55 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from vertexkit.botone.wire import Answer, Wire
-from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
-from vertexkit.telemetry.counters import Count, Timing
-from vertexkit.telemetry.events import Events
-from vertexkit.telemetry.prometheus import Snapshot, gather
+from vertexkit.telemetry.counters import Counter, Histogram
+from vertexkit.telemetry.prometheus import Snapshot, take_snapshot
 
-WORK = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
-"""Seconds: upper bounds for what people wait for."""
-MOMENTS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
-"""Seconds: upper bounds for what a machine does in between."""
-CODES = 64
-"""Different codes of authors' failures that are told apart; the rest is `other`, so that a code
-made of an input cannot fill the memory."""
-LOUD = ("accepted", "queue_full", "overloaded", "journal_unavailable")
-"""Answers to calls, and below ends of executions, that each block shows from the start on: an alert
-sees the first of them only if there was a 0 before."""
-PARKED = ("attempts", "internal", "nondeterministic", "refused", "unknown", "unreachable")
-ENDS = (("completed", "ok"), *(("parked", code) for code in PARKED))
+WORK_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds of buckets for durations that people wait for: handlers, requests, queues."""
+INTERNAL_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+"""Upper bounds of buckets for internal durations: commits, lag of the event loop."""
+MAX_FAILURE_CODES = 64
+"""Number of different failure codes of authors that are exported; the rest is exported as `other`,
+so that codes made from inputs cannot fill the memory."""
+DECLARED_ANSWERS = ("accepted", "queue_full", "overloaded", "journal_unavailable")
+"""Answers to calls that each block exports from the start, with 0: an alert on an increase sees the
+first one only if there was a 0 before."""
+PARKED_CODES = ("attempts", "internal", "nondeterministic", "refused", "unknown", "unreachable")
+DECLARED_OUTCOMES = (("completed", "ok"), *(("parked", code) for code in PARKED_CODES))
+"""Outcomes and codes that each block exports from the start, with 0."""
 
-Counter = Callable[[str, dict[str, Any]], None]
-"""Called with an event's block and fields."""
+# By event: the label's value under which a metric counts it.
+ANSWERS = {"accepted": "accepted", "deduplicated": "duplicate"}
+MESSAGE_OUTCOMES = {
+    "sent": "sent",
+    "send_outcome_unknown": "unknown",
+    "send_failed": "send_failed",
+}
+RETRIES = {"retried": "handler", "send_retried": "message", "completion_retried": "completion"}
+INTERRUPTIONS = {name: name for name in ("abandoned", "fenced", "released", "journal_unavailable")}
+REJECTED_CALLS = {
+    "rejected_call_completed": "completed",
+    "rejected_call_completion_failed": "failed",
+    "rejected_call_completion_dropped": "dropped",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """How a process is at this moment."""
+class ProcessState:
+    """The state of a process at one moment."""
 
     running: Mapping[str, int] = field(default_factory=dict)
-    """Handlers, by block."""
+    """Running handlers, by block."""
     held: int = 0
+    """Executions that this process has claimed."""
     waiting: int = 0
+    """Executions that wait for a handler."""
     connections: int = 0
+    """Connections to the platform in use."""
     trouble: bool = False
+    """Whether the journal cannot be written."""
     ready: bool = True
+    """Whether the process accepts calls."""
 
 
 @runtime_checkable
@@ -55,153 +69,208 @@ class Committing(Protocol):
     the seconds that it took."""
 
 
-class Commits:
+class CommitMetrics:
     """Counts a journal's commits.
 
     Args:
-        registry: that they belong to.
+        registry: exports them.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        name = "vertexkit_journal_commit_seconds"
-        self._time = Timing(name, "Time of the journal's commits.", MOMENTS)
-        self._writes = Count("vertexkit_journal_writes", "Changes that were committed.")
-        self._failures = Count("vertexkit_journal_commit_failures", "Commits that failed.")
-        for each in (self._time, self._writes, self._failures):
-            registry.register(each)
+        self._duration = Histogram(
+            "vertexkit_journal_commit_seconds",
+            "Duration of the journal's commits.",
+            INTERNAL_SECONDS,
+        )
+        self._writes = Counter("vertexkit_journal_writes", "Changes committed to the journal.")
+        self._failures = Counter(
+            "vertexkit_journal_commit_failures", "Commits of the journal that failed."
+        )
+        for metric in (self._duration, self._writes, self._failures):
+            registry.register(metric)
 
-    def __call__(self, writes: int, seconds: float) -> None:
-        if writes:
-            self._time.add((), seconds)
-            self._writes.values[()] += writes
+    def committed(self, changes: int, seconds: float) -> None:
+        """Count a commit.
+
+        Args:
+            changes: number of changes in it; 0: the commit failed.
+            seconds: its duration.
+        """
+        if changes:
+            self._duration.observe((), seconds)
+            self._writes.values[()] += changes
         else:
             self._failures.values[()] += 1
 
     def watch(self, journal: object) -> None:
-        """Count this journal's commits, if it has any."""
+        """Count the commits of a journal, if it makes any."""
         if isinstance(journal, Committing):
-            journal.on_commit = self
+            journal.on_commit = self.committed
 
 
 class Metrics:
-    """The figures of one process. Fed by its events, its wire, its journal and its watchdog.
+    """The metrics of one process.
+
+    It observes the process's events, calls, connections, platform requests, journal and event loop:
+    see the protocols `EventCounter`, `CallObserver`, `ConnectionObserver` and `RequestObserver`.
 
     Args:
-        state: tells how the process is, whenever somebody asks for the figures.
+        state: returns the current state of the process; called for each snapshot.
     """
 
-    def __init__(self, state: Callable[[], State] = State) -> None:
+    def __init__(self, state: Callable[[], ProcessState] = ProcessState) -> None:
         self._registry = CollectorRegistry()
-        self._registry.register(_Now(state))
-        self.commits = Commits(self._registry)
+        self._registry.register(_ProcessGauges(state))
+        self.commits = CommitMetrics(self._registry)
         self._codes: set[str] = set()
-        count, timing = self._count, self._timing
-        self._calls = count("calls", "Calls, by what was answered.", "block", "answer")
-        self._settled = count(
-            "executions_settled", "Executions that ended.", "block", "outcome", "code"
+        self._create_counters()
+        self._create_histograms()
+        self._counters = self._by_event()
+
+    def _create_counters(self) -> None:
+        counter = self._counter
+        self._calls = counter("calls", "Calls, by answer.", "block", "answer")
+        self._settled = counter(
+            "executions_settled", "Executions that ended, by outcome.", "block", "outcome", "code"
         )
-        self._interrupted = count(
-            "executions_interrupted", "Runs that this process could not end.", "block", "how"
+        self._interrupted = counter(
+            "executions_interrupted", "Runs that this process did not finish.", "block", "how"
         )
-        self._messages = count("messages", "Messages, by what became of them.", "block", "outcome")
-        self._retries = count("retries", "What was tried again.", "block", "what")
-        self._rejections = count(
-            "refusals", "Blocks of refused calls that were to be completed.", "code", "outcome"
+        self._messages = counter("messages", "Messages, by outcome.", "block", "outcome")
+        self._retries = counter("retries", "Retries, by what was retried.", "block", "what")
+        self._rejected_calls = counter(
+            "rejected_calls",
+            "Rejected calls, by the outcome of completing their blocks as failed.",
+            "code",
+            "outcome",
         )
-        self._requests = count("platform_requests", "Requests to the platform.", "method", "status")
-        self._blocked = count("loop_blocked", "Times that the event loop was held up.", "block")
-        self._wait = timing("queue_wait_seconds", "From a call to its first run.", WORK, "block")
-        self._duration = timing(
-            "execution_seconds", "From the last run's start to the outcome.", WORK, "block"
+        self._requests = counter(
+            "platform_requests", "Requests to the platform, by status.", "method", "status"
         )
-        self._request_time = timing(
-            "platform_request_seconds", "Time of the platform's answers.", WORK, "method"
-        )
-        self._lag = timing(
-            "loop_lag_seconds", "How late the event loop came to what was due.", MOMENTS
+        self._blocked = counter(
+            "loop_blocked", "Times that a handler blocked the event loop.", "block"
         )
 
-    def _count(self, name: str, documentation: str, *labels: str) -> Count:
-        count = Count(f"vertexkit_{name}", documentation, *labels)
-        self._registry.register(count)
-        return count
+    def _create_histograms(self) -> None:
+        self._wait = self._histogram(
+            "queue_wait_seconds",
+            "Time from a call to the first run of its handler.",
+            WORK_SECONDS,
+            "block",
+        )
+        self._duration = self._histogram(
+            "execution_seconds",
+            "Time from the start of the last run to the outcome.",
+            WORK_SECONDS,
+            "block",
+        )
+        self._request_duration = self._histogram(
+            "platform_request_seconds",
+            "Duration of requests to the platform.",
+            WORK_SECONDS,
+            "method",
+        )
+        self._lag = self._histogram(
+            "loop_lag_seconds",
+            "Delay of the event loop's timers.",
+            INTERNAL_SECONDS,
+        )
 
-    def _timing(
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        counter = Counter(f"vertexkit_{name}", documentation, *labels)
+        self._registry.register(counter)
+        return counter
+
+    def _histogram(
         self, name: str, documentation: str, bounds: tuple[float, ...], *labels: str
-    ) -> Timing:
-        timing = Timing(f"vertexkit_{name}", documentation, bounds, *labels)
-        self._registry.register(timing)
-        return timing
+    ) -> Histogram:
+        histogram = Histogram(f"vertexkit_{name}", documentation, bounds, *labels)
+        self._registry.register(histogram)
+        return histogram
 
-    def expect(self, blocks: Iterable[str]) -> None:
-        """Show these blocks from now on, and be it with zeros."""
+    def _by_event(self) -> dict[str, Callable[[str, dict[str, Any]], None]]:
+        """What counts an event, by its name: called with its block and its fields."""
+        counters = {
+            event: _labelled(counter, label)
+            for counter, labels in (
+                (self._calls, ANSWERS),
+                (self._messages, MESSAGE_OUTCOMES),
+                (self._retries, RETRIES),
+                (self._interrupted, INTERRUPTIONS),
+            )
+            for event, label in labels.items()
+        }
+        counters |= {
+            event: self._rejected_call(outcome) for event, outcome in REJECTED_CALLS.items()
+        }
+        return counters | {"claimed": self._claimed, "settled": self._execution_settled}
+
+    def declare_blocks(self, blocks: Iterable[str]) -> None:
+        """Export the metrics of these blocks from now on, with zeros until there are values.
+
+        Args:
+            blocks: their names.
+        """
         for block in blocks:
-            for answer in LOUD:
+            for answer in DECLARED_ANSWERS:
                 self._calls.values[block, answer] += 0
-            for outcome, code in ENDS:
+            for outcome, code in DECLARED_OUTCOMES:
                 self._settled.values[block, outcome, code] += 0
-            for outcome in SENT:
+            for outcome in MESSAGE_OUTCOMES.values():
                 self._messages.values[block, outcome] += 0
             self._blocked.values[block,] += 0
-            self._wait.expect((block,))
-            self._duration.expect((block,))
+            self._wait.declare((block,))
+            self._duration.declare((block,))
 
-    def follow(self, events: Events) -> None:
-        """Count what these events tell."""
-        counters = {
-            name: _counting(count, label)
-            for count, labels in (
-                (self._calls, ANSWERED),
-                (self._messages, SENT),
-                (self._retries, RETRIED),
-                (self._interrupted, INTERRUPTED),
-            )
-            for name, label in labels.items()
-        }
-        counters |= {name: self._refusing(label) for name, label in REFUSED.items()}
-        events.count(counters | {"claimed": self._claimed, "settled": self._ended})
+    def count_event(self, name: str, block: str, fields: dict[str, Any]) -> None:
+        """As `EventCounter.count_event`."""
+        counter = self._counters.get(name)
+        if counter is not None:
+            counter(block, fields)
 
-    def wire(self, wire: Wire) -> Wire:
-        """A wire whose requests are counted and timed."""
-        return _TimedWire(wire, self._requested)
+    def call_rejected(self, block: str, code: str) -> None:
+        """As `CallObserver.call_rejected`."""
+        self._calls.values[block, self._limited(code)] += 1
 
-    def refused(self, block: str, code: str) -> None:
-        """A call was answered with a problem of this code; `block` is empty if there is none."""
-        self._calls.values[block, self._known(code)] += 1
+    def connection_rejected(self, code: str) -> None:
+        """As `ConnectionObserver.connection_rejected`."""
+        self.call_rejected("", code)
 
-    def late(self, seconds: float) -> None:
-        """The event loop came so many seconds late to what was due."""
-        self._lag.add((), seconds)
+    def platform_request_ended(self, method: str, status: str, seconds: float) -> None:
+        """As `RequestObserver.platform_request_ended`."""
+        self._requests.values[method, status] += 1
+        self._request_duration.observe((method,), seconds)
 
-    def blocked(self, block: str) -> None:
-        """A handler of this block held the loop up; empty if nobody knows which."""
+    def loop_lagged(self, seconds: float) -> None:
+        """A timer of the event loop ran so many seconds late."""
+        self._lag.observe((), seconds)
+
+    def loop_blocked(self, block: str) -> None:
+        """A handler of this block blocked the event loop; the name is empty if it is not known."""
         self._blocked.values[block,] += 1
 
     def snapshot(self) -> Snapshot:
-        """All figures as they are now, with those that authors keep in Prometheus's registry."""
-        return gather(self._registry, REGISTRY)
+        """The current values, with the metrics that authors keep in Prometheus's registry."""
+        return take_snapshot(self._registry, REGISTRY)
 
-    def _known(self, code: str) -> str:
+    def _limited(self, code: str) -> str:
+        """The code, or `other` if there are too many different ones already."""
         if code not in self._codes:
-            if len(self._codes) >= CODES:
+            if len(self._codes) >= MAX_FAILURE_CODES:
                 return "other"
             self._codes.add(code)
         return code
 
-    def _requested(self, method: str, status: str, seconds: float) -> None:
-        self._requests.values[method, status] += 1
-        self._request_time.add((method,), seconds)
-
     def _claimed(self, block: str, fields: dict[str, Any]) -> None:
         if fields["attempt"] == 1:
-            self._wait.add((block,), fields["waited"])
+            self._wait.observe((block,), fields["waited"])
 
-    def _ended(self, block: str, fields: dict[str, Any]) -> None:
-        self._settled.values[block, fields["outcome"], self._known(fields["code"])] += 1
-        self._duration.add((block,), fields["seconds"])
+    def _execution_settled(self, block: str, fields: dict[str, Any]) -> None:
+        self._settled.values[block, fields["outcome"], self._limited(fields["code"])] += 1
+        self._duration.observe((block,), fields["seconds"])
 
-    def _refusing(self, outcome: str) -> Counter:
-        values = self._rejections.values
+    def _rejected_call(self, outcome: str) -> Callable[[str, dict[str, Any]], None]:
+        values = self._rejected_calls.values
 
         def count(_: str, fields: dict[str, Any]) -> None:
             values[fields["code"], outcome] += 1
@@ -209,21 +278,9 @@ class Metrics:
         return count
 
 
-# Events, and the label under which each is counted.
-ANSWERED = {"accepted": "accepted", "duplicate": "duplicate"}
-SENT = {"sent": "sent", "unknown": "unknown", "send_failed": "send_failed"}
-RETRIED = {"retried": "handler", "send_retried": "message", "complete_retried": "completion"}
-INTERRUPTED = {name: name for name in ("abandoned", "fenced", "released", "journal_unavailable")}
-REFUSED = {
-    "refused": "completed",
-    "rejected_call_completion_failed": "failed",
-    "rejected_call_completion_dropped": "dropped",
-}
-
-
-def _counting(counted: Count, label: str) -> Counter:
-    """Counts an event under its block and this label."""
-    values = counted.values
+def _labelled(counter: Counter, label: str) -> Callable[[str, dict[str, Any]], None]:
+    """A function that counts an event under its block and this label."""
+    values = counter.values
 
     def count(block: str, _: dict[str, Any]) -> None:
         values[block, label] += 1
@@ -231,10 +288,10 @@ def _counting(counted: Count, label: str) -> Counter:
     return count
 
 
-class _Now(Collector):
-    """What is read when somebody asks, and costs nothing before."""
+class _ProcessGauges(Collector):
+    """Gauges of a process's state, read only when a snapshot is taken."""
 
-    def __init__(self, state: Callable[[], State]) -> None:
+    def __init__(self, state: Callable[[], ProcessState]) -> None:
         self._state = state
 
     def describe(self) -> Iterator[Metric]:
@@ -243,7 +300,7 @@ class _Now(Collector):
     def collect(self) -> Iterator[Metric]:
         state = self._state()
         running = GaugeMetricFamily(
-            "vertexkit_handlers_running", "Handlers that run now.", labels=["block"]
+            "vertexkit_handlers_running", "Handlers running now.", labels=["block"]
         )
         for block, number in state.running.items():
             running.add_metric([block], number)
@@ -251,40 +308,11 @@ class _Now(Collector):
         info.add_metric([version("vertexkit")], 1)
         yield from (running, info)
         for name, documentation, value in (
-            ("executions_held", "Executions that a process has in its hands.", state.held),
+            ("executions_held", "Executions that a process has claimed.", state.held),
             ("executions_waiting", "Executions that wait for a handler.", state.waiting),
             ("platform_connections", "Connections to the platform in use.", state.connections),
             ("journal_trouble", "1 if the journal cannot be written.", state.trouble),
-            ("workers", "Processes that serve.", 1),
-            ("workers_ready", "Processes that take calls.", state.ready),
+            ("workers", "Serving processes.", 1),
+            ("workers_ready", "Serving processes that accept calls.", state.ready),
         ):
             yield GaugeMetricFamily(f"vertexkit_{name}", documentation, value=float(value))
-
-
-class _TimedWire:
-    """Tells of each request how long it took and what came of it."""
-
-    def __init__(self, wire: Wire, told: Callable[[str, str, float], None]) -> None:
-        self._wire = wire
-        self._told = told
-
-    async def post(self, url: str, body: bytes, timeout: float) -> Answer:
-        began = time.perf_counter()
-        status = "cancelled"
-        try:
-            answer = await self._wire.post(url, body, timeout)
-        except PlatformUnreachable:
-            status = "unreachable"
-            raise
-        except SendOutcomeUnknown:
-            status = "unknown"
-            raise
-        else:
-            status = str(answer.status)
-            return answer
-        finally:
-            method = url.rpartition("/")[2]
-            self._told(method, status, time.perf_counter() - began)
-
-    async def close(self) -> None:
-        await self._wire.close()

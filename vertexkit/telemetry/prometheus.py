@@ -1,4 +1,4 @@
-"""Figures as they leave a process: gathered, summed over processes, and written for Prometheus."""
+"""Snapshots of metrics: collected in a process, merged over processes, rendered for Prometheus."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 from vertexkit.telemetry.redaction import redact
 
 MEDIA_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-LARGEST = frozenset(
+MAXIMUM_GAUGES = frozenset(
     {
         "process_max_fds",
         "process_start_time_seconds",
@@ -20,19 +20,22 @@ LARGEST = frozenset(
         "vertexkit_journal_trouble",
     }
 )
-"""Gauges that several processes do not add up to: the largest is what counts."""
-SUMMED = frozenset({"counter", "histogram", "summary"})
+"""Gauges that are not added over processes: the largest value is exported."""
+CUMULATIVE_TYPES = frozenset({"counter", "histogram", "summary"})
 
 Snapshot = list[list[Any]]
-"""Figures as JSON: of each family its name, what it is, its type and its samples, of each sample
-its name, its labels and its value."""
+"""Metrics as JSON: for each family its name, help text, type and samples; for each sample its name,
+labels and value."""
 
 
-def gather(*registries: Collector) -> Snapshot:
-    """The figures of this process, as they are now.
+def take_snapshot(*registries: Collector) -> Snapshot:
+    """Read the current values of this process.
 
     Args:
-        registries: later ones only add families of other names.
+        registries: where two have a family of the same name, the earlier one is used.
+
+    Returns:
+        The families of all registries.
     """
     found: dict[str, list[Any]] = {}
     for registry in registries:
@@ -40,43 +43,57 @@ def gather(*registries: Collector) -> Snapshot:
             samples = [
                 [sample.name, dict(sample.labels), sample.value]
                 for sample in family.samples
-                if not (family.type in SUMMED and sample.name.endswith("_created"))
+                if not (family.type in CUMULATIVE_TYPES and sample.name.endswith("_created"))
             ]
-            about = [family.name, family.documentation, family.type, samples]
-            found.setdefault(family.name, about)
+            row = [family.name, family.documentation, family.type, samples]
+            found.setdefault(family.name, row)
     return list(found.values())
 
 
-def total(snapshots: Iterable[Snapshot]) -> Snapshot:
-    """The figures of several processes as if they were one."""
-    found: dict[str, list[Any]] = {}
+def merge(snapshots: Iterable[Snapshot]) -> Snapshot:
+    """Merge snapshots of several processes into one.
+
+    Args:
+        snapshots: one for each process.
+
+    Returns:
+        Sums by name and labels; for `MAXIMUM_GAUGES` the largest values.
+    """
+    families: dict[str, list[Any]] = {}
     values: dict[str, dict[tuple[Any, ...], list[Any]]] = {}
     for snapshot in snapshots:
         for name, documentation, kind, samples in snapshot:
-            found.setdefault(name, [name, documentation, kind, []])
-            known = values.setdefault(name, {})
-            for label, labels, value in samples:
-                key = (label, *sorted(labels.items()))
-                sample = known.setdefault(key, [label, labels, None])
-                sample[2] = _joined(name, sample[2], value)
-    return [[*about[:3], list(values[about[0]].values())] for about in found.values()]
+            families.setdefault(name, [name, documentation, kind, []])
+            merged = values.setdefault(name, {})
+            for sample_name, labels, value in samples:
+                key = (sample_name, *sorted(labels.items()))
+                sample = merged.setdefault(key, [sample_name, labels, None])
+                sample[2] = _merge_values(name, sample[2], value)
+    return [[*row[:3], list(values[row[0]].values())] for row in families.values()]
 
 
-def _joined(name: str, one: float | None, other: float) -> float:
+def _merge_values(name: str, one: float | None, other: float) -> float:
     if one is None:
         return other
-    return max(one, other) if name in LARGEST else one + other
+    return max(one, other) if name in MAXIMUM_GAUGES else one + other
 
 
-def written(snapshot: Snapshot) -> bytes:
-    """In Prometheus's text format. An author's labels may hold anything: secrets are masked."""
+def render(snapshot: Snapshot) -> bytes:
+    """Render a snapshot in Prometheus's text format.
+
+    Args:
+        snapshot: of one process, or merged.
+
+    Returns:
+        The body of `GET /metrics`. Secrets are masked: an author's labels may contain one.
+    """
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Told(snapshot))
+    registry.register(_SnapshotCollector(snapshot))
     return redact(generate_latest(registry))
 
 
-class _Told(Collector):
-    """A snapshot, as Prometheus's client wants to be told of it."""
+class _SnapshotCollector(Collector):
+    """Presents a snapshot to Prometheus's client."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
@@ -84,34 +101,44 @@ class _Told(Collector):
     def collect(self) -> Iterator[Metric]:
         for name, documentation, kind, samples in self._snapshot:
             family = Metric(name, documentation, kind)
-            for label, labels, value in samples:
-                family.add_sample(label, labels, value)
+            for sample_name, labels, value in samples:
+                family.add_sample(sample_name, labels, value)
             yield family
 
 
-class Tally:
-    """The figures of several processes, in the hands of one of them.
+class MetricsAggregator:
+    """Merges the metrics of several processes.
 
-    What a process that has ended had counted stays counted; what it was busy with is gone.
+    Counters of a process that has ended are kept; its gauges are dropped.
 
     Args:
-        own: gives the figures of this process.
+        own: takes a snapshot of this process.
     """
 
     def __init__(self, own: Callable[[], Snapshot] = list) -> None:
         self._own = own
         self._latest: dict[object, Snapshot] = {}
-        self._past: Snapshot = []
+        self._ended: Snapshot = []
 
-    def reported(self, process: object, snapshot: Snapshot) -> None:
-        """Take what a process has counted until now, instead of what it said before."""
+    def update(self, process: object, snapshot: Snapshot) -> None:
+        """Replace the snapshot of a process.
+
+        Args:
+            process: any hashable key of the process.
+            snapshot: its newest values.
+        """
         self._latest[process] = snapshot
 
-    def ended(self, process: object) -> None:
-        """A process is gone."""
-        last = self._latest.pop(process, [])
-        self._past = total([self._past, [each for each in last if each[2] in SUMMED]])
+    def remove(self, process: object) -> None:
+        """Keep the counters of a process that has ended, and drop its gauges.
 
-    def total(self) -> Snapshot:
-        """The figures of all, those of the past included."""
-        return total([self._own(), *self._latest.values(), self._past])
+        Args:
+            process: the key given to `update`; an unknown one is ignored.
+        """
+        last = self._latest.pop(process, [])
+        cumulative = [family for family in last if family[2] in CUMULATIVE_TYPES]
+        self._ended = merge([self._ended, cumulative])
+
+    def merged(self) -> Snapshot:
+        """The metrics of all processes, those that have ended included."""
+        return merge([self._own(), *self._latest.values(), self._ended])

@@ -27,7 +27,7 @@ DEFAULTS = {"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0, "journal": "me
     "login": LOGIN,
     "password": LOGIN,
 }
-RETRIES = frozenset({"send_retried", "complete_retried", "retried"})
+RETRIES = frozenset({"send_retried", "completion_retried", "retried"})
 PATIENCE = 60.0
 TAKEN: ContextVar[str | None] = ContextVar("TAKEN", default=None)
 """The execution that this task's call became: an answer without a body cannot name it."""
@@ -225,7 +225,7 @@ class FakeDialog:
         return answer["status"], from_json(answer["body"] or b"{}")
 
     def _note(self, event: Event) -> None:
-        if event.name in {"accepted", "duplicate"}:
+        if event.name in {"accepted", "deduplicated"}:
             TAKEN.set(event.execution)
         self._timelines.setdefault(event.execution, []).append(event)
         if event.name == "settled":

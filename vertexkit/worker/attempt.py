@@ -187,7 +187,7 @@ class Attempt:
         _, running = await asyncio.wait({task}, timeout=self._policy.settings.cleanup)
         if running:
             task.add_done_callback(_forget)
-            self._runtime.tell("abandoned", self._lease)
+            self._runtime.emit("abandoned", self._lease)
 
     async def _complete_early(self, shape: TypeAdapter[Any], code: str, value: Any) -> None:
         try:
@@ -239,7 +239,7 @@ class Attempt:
         try:
             return Result(self._dump(self._block.signature.result, value))
         except BadResult as error:
-            log.warning("bad_result", reason=str(error))
+            log.warning("result_invalid", reason=str(error))
             return await self._fail(Failure("bad_result", error=error))
 
     async def _fail(self, failure: Failure) -> Verdict:

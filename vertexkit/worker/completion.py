@@ -100,7 +100,7 @@ class Completion:
             return Outcome(
                 Ending.PARKED, UNREACHABLE, reason=f"the completion did not get through: {error}"
             )
-        self._tell("complete_retried", reason=str(error), seconds=round(wait, 3))
+        self._emit("completion_retried", reason=str(error), seconds=round(wait, 3))
         await self._pause(wait)
         return None
 
@@ -127,5 +127,5 @@ class Completion:
             hurried.cancel()
             self._hurried.clear()
 
-    def _tell(self, name: str, **fields: object) -> None:
-        self._runtime.tell(name, self._lease, **fields)
+    def _emit(self, name: str, **fields: object) -> None:
+        self._runtime.emit(name, self._lease, **fields)

@@ -99,7 +99,7 @@ class ExecutionTask:
             dialog=claims and claims.dialog_id,
         ):
             logs.bind(execution, attempt)
-            self._tell("claimed", attempt=attempt, waited=self._waited())
+            self._emit("claimed", attempt=attempt, waited=self._waited())
             await self._see_through(at_rest, at_end)
 
     async def _see_through(
@@ -119,9 +119,9 @@ class ExecutionTask:
             if outcome is not None:
                 await self._settle(outcome)
         except Fenced:
-            self._tell("fenced")
+            self._emit("fenced")
         except JournalUnavailable as error:  # another process goes on from what is written
-            self._tell("journal_unavailable", reason=str(error))
+            self._emit("journal_unavailable", reason=str(error))
         except Exception:
             log.exception("crashed")
             await self._park_crashed()
@@ -168,7 +168,7 @@ class ExecutionTask:
                 raise verdict
             case Retry() if self._last_call is None:
                 why = redacted(verdict.reason)  # the journal keeps it longer than the token
-                self._tell("retried", seconds=verdict.after, why=why)
+                self._emit("retried", seconds=verdict.after, reason=why)
                 await self._runtime.journal.release(self.lease, verdict.after, why)
                 return None
             case _ if self._runtime.journal.durable and self._may_run_again():
@@ -183,12 +183,12 @@ class ExecutionTask:
     async def _release(self) -> None:
         """Leave it to the next process, or to another one."""
         await self._runtime.journal.release(self.lease, 0.0)
-        self._tell("released")
+        self._emit("released")
 
     async def _record_result(self, result: Result) -> Outcome:
         """Fix the result, then complete with it."""
         await self._runtime.journal.record_result(self.lease, result, completing=True)
-        self._tell("result_recorded", code=result.code)
+        self._emit("result_recorded", code=result.code)
         return await self._complete(result, noted=True)
 
     async def _complete(self, result: Result, *, noted: bool = False) -> Outcome:
@@ -199,7 +199,7 @@ class ExecutionTask:
             self._completion.hurry(self._last_call)
         outcome = await self._completion.run()
         if outcome.ending is Ending.COMPLETED:
-            self._tell("completed", by=outcome.confirmed_by)
+            self._emit("completed", confirmed_by=outcome.confirmed_by)
         return outcome
 
     async def _park(self, park: Park) -> Outcome:
@@ -228,8 +228,8 @@ class ExecutionTask:
         tracing.note(outcome=outcome.ending.value, code=outcome.code)
         said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
         if outcome.ending is Ending.PARKED:
-            self._tell("parked", code=outcome.code)
-        self._tell(
+            self._emit("parked", code=outcome.code)
+        self._emit(
             "settled",
             outcome=outcome.ending.value,
             code=outcome.code,
@@ -237,5 +237,5 @@ class ExecutionTask:
             **said,
         )
 
-    def _tell(self, name: str, **fields: object) -> None:
-        self._runtime.tell(name, self.lease, **fields)
+    def _emit(self, name: str, **fields: object) -> None:
+        self._runtime.emit(name, self.lease, **fields)

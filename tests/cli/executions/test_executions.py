@@ -178,7 +178,7 @@ async def wait(ctx: Context) -> None:
     (shell.folder / "waiting.py").write_text(waiting, encoding="utf-8")
     url = f"http://127.0.0.1:{platform.port}/api"
     service = shell.start("run", "waiting:app", "--port=0", platform_url=url, grace="0")
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     call = f"http://127.0.0.1:{service.port}/blocks/wait"
     token = fetch(f"http://127.0.0.1:{platform.port}/token")
     execution = json.loads(fetch(call, json.dumps({"token": token}).encode()))["execution"]

@@ -53,7 +53,7 @@ def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
     """After an error for good `vertexkit run` ends by itself, with exit code 1 and the reason."""
     (shell.folder / "failing.py").write_text(FAILING, encoding="utf-8")
     service = shell.start("run", "failing:app", "--port=0", platform_url="http://127.0.0.1:9/api")
-    service.wait_for('"event":"serving"')
+    service.wait_for('"event":"started"')
     request = Request(
         f"http://127.0.0.1:{service.port}/blocks/failing",
         json.dumps({"token": "a-token"}).encode(),

@@ -56,7 +56,7 @@ def requests(platform: Any) -> list[dict[str, Any]]:
 def test_a_call_is_answered_served_and_logged_in_two_lines(shell: Any, platform: Any) -> None:
     """From a real HTTP call to the completion, over real sockets, with uvicorn and two processes."""
     service = shell.start("run", "hello:app", "--port", "0", platform_url=api(platform))
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     issued = token(platform)
     status, answer = post(
         f"http://127.0.0.1:{service.port}/blocks/hello", token=issued, name="Аня", times=2
@@ -73,7 +73,7 @@ def test_a_call_is_answered_served_and_logged_in_two_lines(shell: Any, platform:
     lines = [json.loads(line) for line in service.said]
     own = [each["event"] for each in lines if each.get("execution") == answer["execution"]]
     assert own == ["accepted", "greeted", "settled"]
-    assert [each["event"] for each in lines][-2:] == ["stopping", "stopped"]
+    assert [each["event"] for each in lines][-2:] == ["drain_started", "stopped"]
     assert issued not in "".join(service.said)
 
 
@@ -81,7 +81,7 @@ def test_sigterm_lets_handlers_finish(shell: Any, platform: Any) -> None:
     """A handler under way gets its grace period; the process then ends well, with exit code 0."""
     (shell.folder / "waiting.py").write_text(WAITING, encoding="utf-8")
     service = shell.start("run", "waiting:app", "--port", "0", platform_url=api(platform))
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     url = f"http://127.0.0.1:{service.port}/blocks/waiting"
     assert post(url, token=token(platform), name="1.5")[0] == 200
     platform.wait_for("begun")
@@ -105,13 +105,13 @@ def test_what_does_not_finish_in_time_is_completed_as_failed(
         grace="3600" if twice else "0",
         journal="memory:",
     )
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     url = f"http://127.0.0.1:{service.port}/blocks/waiting"
     assert post(url, token=token(platform), name="3600")[0] == 200
     platform.wait_for("begun")
     service.popen.send_signal(signal.SIGTERM)
     if twice:
-        service.wait_for('"stopping"')
+        service.wait_for('"drain_started"')
         service.popen.send_signal(signal.SIGTERM)
     assert service.finish() == 0
     line = json.loads(platform.wait_for('"complete"'))
@@ -124,7 +124,7 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
     service = shell.start(
         "run", "hello:app", "--port=0", url_secrets=SECRET, platform_url=api(platform)
     )
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     url = f"http://127.0.0.1:{service.port}/blocks/hello"
     assert post(url, token=token(platform), name="x")[0] == 404
     assert post(f"{url}?key={SECRET}", token=token(platform), name="x")[0] == 200
@@ -198,8 +198,8 @@ def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, jour
     """--workers serves with several processes, over one journal of any kind, and all end well."""
     arguments = ["hello:app", "--port=0", "--workers=2"]
     service = shell.start("run", *arguments, platform_url=api(platform), journal=journal)
-    service.wait_for('"event":"serving"')
-    service.wait_for('"event":"serving"')
+    service.wait_for('"event":"started"')
+    service.wait_for('"event":"started"')
     url = f"http://127.0.0.1:{service.port}/blocks/hello"
     for name in "abcd":
         assert post(url, token=token(platform), name=name)[0] == 200
@@ -214,16 +214,16 @@ def test_reload_serves_what_was_saved(shell: Any, platform: Any) -> None:
     source = shell.folder / "hello.py"
     text = source.read_text(encoding="utf-8")
     service = shell.start("run", "hello:app", "--port=0", "--reload", platform_url=api(platform))
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     url = f"http://127.0.0.1:{service.port}/blocks/hello"
     source.write_text(text.replace("Привет", "Пока"), encoding="utf-8")
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     assert post(url, token=token(platform), name="Аня")[0] == 200
     platform.wait_for("Пока, Аня!")
     source.write_text("def broken(:\n", encoding="utf-8")
     service.wait_for("SyntaxError")
     source.write_text(text, encoding="utf-8")
-    service.wait_for('"serving"')
+    service.wait_for('"started"')
     assert service.end(signal.SIGTERM) in {0, -signal.SIGTERM}
 
 

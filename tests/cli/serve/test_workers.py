@@ -58,7 +58,7 @@ class Scene:
         arguments = ["run", "shared:app", "--port=0", f"--workers={workers}"]
         self.service = self._shell.start(*arguments, platform_url=base, lease=lease, **settings)
         for _ in range(workers):
-            self.service.wait_for('"event":"serving"')
+            self.service.wait_for('"event":"started"')
 
     def token(self) -> str:
         with urlopen(f"http://127.0.0.1:{self._platform.port}/token", timeout=10) as answer:
@@ -159,7 +159,7 @@ def test_a_killed_workers_executions_are_taken_over(scene: Scene) -> None:
         scene.call(scene.token())
     victim, *_ = [scene.begun_by() for _ in range(6)]
     os.kill(victim, signal.SIGKILL)
-    scene.service.wait_for('"event":"serving"')
+    scene.service.wait_for('"event":"started"')
     scene.go()
     assert victim not in scene.completed(6)
     scene.close(calls=6)
@@ -227,7 +227,7 @@ def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
     assert seen["vertexkit_journal_commit_seconds_count"] > 0
     assert seen["vertexkit_journal_writes_total"] >= 18
     os.kill(victim, signal.SIGKILL)
-    scene.service.wait_for('"event":"serving"')
+    scene.service.wait_for('"event":"started"')
     scene.go()
     scene.completed(6)
     while (seen := scene.figures()).get("vertexkit_executions_settled_total", 0) < 6:
@@ -241,7 +241,7 @@ def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
 def test_all_workers_share_the_operators_port(scene: Scene, free_port: str) -> None:
     """Whichever of them is asked there, it gives the sum; the blocks' port has no figures."""
     scene.serve(ops_port=free_port)
-    said = next(json.loads(line) for line in scene.service.said if '"listening"' in line)
+    said = next(json.loads(line) for line in scene.service.said if '"address_bound"' in line)
     assert said["ops"] == f"http://127.0.0.1:{free_port}"
     scene.call(scene.token())
     with pytest.raises(HTTPError, match="404"):

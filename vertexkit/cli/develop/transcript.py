@@ -26,7 +26,7 @@ INDENT = " " * (LABEL_COLUMNS + 4)
 RETRY_EVENTS = {
     "retried": "the handler will run again",
     "send_retried": "the message will be sent again",
-    "complete_retried": "the completion will be sent again",
+    "completion_retried": "the completion will be sent again",
 }
 """Events that are shown, each with what happens next."""
 
@@ -89,7 +89,7 @@ class Transcript:
     def event(self, event: Event) -> None:
         """Print an event of the execution if something is retried."""
         if event.name in RETRY_EVENTS:
-            reason = event.fields.get("why") or event.fields.get("reason") or ""
+            reason = event.fields.get("reason") or ""
             pause = f"in {event.fields['seconds']:g} s"
             suffix = f": {reason}" if reason else ""
             self._line("", f"{RETRY_EVENTS[event.name]} {pause}{suffix}", "dim")

@@ -19,8 +19,8 @@ from vertexkit.journal.shared.server import Owner
 from vertexkit.journal.shared.socket import HAS_SOCKETS, offering
 from vertexkit.journal.sqlite.file import file_of
 from vertexkit.settings import Settings
-from vertexkit.telemetry.metrics import Commits
-from vertexkit.telemetry.prometheus import Tally, gather
+from vertexkit.telemetry.metrics import CommitMetrics
+from vertexkit.telemetry.prometheus import MetricsAggregator, take_snapshot
 
 LOOP = uvicorn.Config("", log_config=None).get_loop_factory()
 """The workers' kind of event loop."""
@@ -78,8 +78,8 @@ class Keeper:
         settings = self._settings
         journal = open_journal(settings.journal, Clock())
         registry = CollectorRegistry()
-        Commits(registry).watch(journal)
-        owner = Owner(journal, Tally(partial(gather, registry, REGISTRY)))
+        CommitMetrics(registry).watch(journal)
+        owner = Owner(journal, MetricsAggregator(partial(take_snapshot, registry, REGISTRY)))
         end = asyncio.Event()
         loop = asyncio.get_running_loop()
 

@@ -34,7 +34,7 @@ class Serving:
     def turned_away(self, code: str) -> None:
         """Count a caller whom the edge sent away."""
         if self._app.service is not None:
-            self._app.service.metrics.refused("", code)
+            self._app.service.metrics.connection_rejected(code)
 
 
 def make() -> Serving:

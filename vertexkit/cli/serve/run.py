@@ -161,7 +161,7 @@ def _announce(app: App, settings: Settings, listener: socket.socket, mode: str) 
         typer.echo("  Ctrl+C ends it when handlers under way have finished; twice: now.")
     else:
         log.info(
-            "listening",
+            "address_bound",
             blocks=list(urls.values()),
             ops=ops,
             workers=settings.server.workers,

@@ -23,7 +23,7 @@ from vertexkit.journal.shared.methods import (
     STATE,
 )
 from vertexkit.journal.shared.socket import HAS_SOCKETS, offering
-from vertexkit.telemetry.prometheus import Snapshot, Tally
+from vertexkit.telemetry.prometheus import MetricsAggregator, Snapshot
 
 TELLING = 1.0
 """Seconds after which also those who ask nothing learn how long the queue is."""
@@ -69,9 +69,9 @@ class Owner:
         tally: adds up what the processes count.
     """
 
-    def __init__(self, journal: Journal, tally: Tally | None = None) -> None:
+    def __init__(self, journal: Journal, tally: MetricsAggregator | None = None) -> None:
         self._journal = journal
-        self._tally = tally or Tally()
+        self._tally = tally or MetricsAggregator()
         self._peers: set[Peer] = set()
         self._server: asyncio.Server | None = None
         self._telling: asyncio.Task[None] | None = None
@@ -108,7 +108,7 @@ class Owner:
         with suppress(TimeoutError):
             async with asyncio.timeout(REPORTS):
                 await asyncio.gather(*(peer.report() for peer in self._peers))
-        return self._tally.total()
+        return self._tally.merged()
 
     def _welcome(self) -> Frames:
         peer = Peer(self._journal, self._peers.discard, self._tally, self.figures)
@@ -136,7 +136,7 @@ class Peer:
         self,
         journal: Journal,
         ended: Callable[["Peer"], None],
-        tally: Tally,
+        tally: MetricsAggregator,
         figures: Callable[[], Awaitable[Snapshot]],
     ) -> None:
         self.frames = Frames(self._heard, self._lost, self.tell)
@@ -198,7 +198,7 @@ class Peer:
             task.add_done_callback(self._tasks.discard)
 
     def _take(self, snapshot: Snapshot) -> None:
-        self._tally.reported(self, snapshot)
+        self._tally.update(self, snapshot)
         if self._reported is None:
             self._reported = asyncio.Event()
         self._reported.set()
@@ -222,7 +222,7 @@ class Peer:
 
     def _lost(self) -> None:
         """The process is gone; what it asked for last is done all the same."""
-        self._tally.ended(self)
+        self._tally.remove(self)
         if self._reported is not None:
             self._reported.set()
             self._reported = None

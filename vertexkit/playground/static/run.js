@@ -3,8 +3,8 @@ import { clear, find, json, make, seconds } from "./dom.js";
 import { known, say } from "./words.js";
 
 const GOOD = new Set(["completed", "settled"]);
-const BAD = new Set(["parked", "crashed", "unknown", "abandoned", "fenced"]);
-const WARN = new Set(["retried", "send_retried", "complete_retried", "released"]);
+const BAD = new Set(["parked", "crashed", "send_outcome_unknown", "abandoned", "fenced"]);
+const WARN = new Set(["retried", "send_retried", "completion_retried", "released"]);
 
 export class RunView {
   constructor() {
@@ -62,7 +62,7 @@ export class RunView {
     const kind = GOOD.has(line.name) ? "good" : BAD.has(line.name) ? "bad" : WARN.has(line.name) ? "warn" : "";
     if (WARN.has(line.name)) this.note(say(name, values));
     const shown = known(name) ? say(name, values) : line.name;
-    const reason = line.fields.why || line.fields.reason;
+    const reason = line.fields.reason;
     this.step(line.at, kind, make("span", {}, reason ? `${shown}: ${reason}` : shown));
   }
 
