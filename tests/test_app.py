@@ -12,11 +12,11 @@ import pytest
 import uvicorn
 
 from vertexkit import App, Blocks, Context, RawCall, Settings
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.errors import CallError, DefinitionError, SettingsError
 from vertexkit.ingress.request import Call
 from vertexkit.service import Service
 from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
 
 QUIET = Settings.of(platform_url="http://127.0.0.1:9/api", log_level="error", journal="memory:")
 

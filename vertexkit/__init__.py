@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from vertexkit.app import App
     from vertexkit.blocks.registry import Blocks
     from vertexkit.botone.client import BotOne
-    from vertexkit.botone.http import http_client
+    from vertexkit.botone.http_client import http_client
     from vertexkit.botone.models import Answer, Conversation, ConversationDetails, Message, Started
     from vertexkit.context.context import Context
     from vertexkit.context.sync import SyncContext
@@ -58,7 +58,7 @@ _HOMES = {
     "app": "App",
     "blocks.registry": "Blocks",
     "botone.client": "BotOne",
-    "botone.http": "http_client",
+    "botone.http_client": "http_client",
     "botone.models": "Answer Conversation ConversationDetails Message Started",
     "context.context": "Context",
     "context.sync": "SyncContext",

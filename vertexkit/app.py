@@ -16,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.blocks.registry import BlockOptions, Blocks
 from vertexkit.blocks.signature import Handler
-from vertexkit.botone.http import Client
+from vertexkit.botone.http_client import HttpClient
 from vertexkit.botone.wire import AiohttpWire, Wire
 from vertexkit.clock import Clock
 from vertexkit.errors import DefinitionError
@@ -119,7 +119,7 @@ class App:
         clock: Clock | None = None,
         wire: Wire | None = None,
         journal: Journal | None = None,
-        client: Client | None = None,
+        client: HttpClient | None = None,
         set_up_tracing: bool = False,
     ) -> AsyncIterator[Service]:
         """The app at work, from the author's lifespan to the drain.

@@ -8,10 +8,11 @@ import anyio
 import structlog
 
 from vertexkit.blocks.registry import Blocks
-from vertexkit.botone.clients import Bots
-from vertexkit.botone.http import Client
+from vertexkit.botone.instance_clients import InstanceClients
+from vertexkit.botone.http_client import HttpClient
 from vertexkit.botone.timed_wire import TimedWire
-from vertexkit.botone.vertex import Address, Vertex
+from vertexkit.botone.vertex import Vertex
+from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.runtime import Runtime
@@ -55,7 +56,7 @@ class Service:
         wire: Wire,
         journal: Journal,
         state: Any,
-        client: Client | None = None,
+        client: HttpClient | None = None,
     ) -> None:
         self.settings = settings
         self.journal = journal
@@ -63,14 +64,14 @@ class Service:
         """Why the journal cannot be used any more."""
         self.on_lost: Callable[[], object] = lambda: None
         """Called when that happens, by a server that then ends."""
-        address = Address(settings.platform.url, settings.platform.instances)
+        address = PlatformAddress(settings.platform.url, settings.platform.instances)
         self.metrics = Metrics(self.state)
         self.events = Events(clock, self.metrics)
         wire = self._measured(author.blocks, journal, wire)
         wire, middleware = self._recorded(author.middleware, clock, wire)
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
-        self.bots = Bots(address, settings.platform, clock, client)
-        runtime = Runtime(journal, vertex, self.events, clock, self.bots, state)
+        self.clients = InstanceClients(address, settings.platform, clock, client)
+        runtime = Runtime(journal, vertex, self.events, clock, self.clients, state)
         policy = HandlerPolicy(
             settings.handlers,
             anyio.CapacityLimiter(settings.handlers.threads),
@@ -136,7 +137,7 @@ class Service:
         log.info("drain_started", executions=self.dispatcher.active)
         await self.dispatcher.drain(self.settings.handlers.grace)
         await self.rejections.drain(self.settings.handlers.cleanup)
-        await self.bots.close()
+        await self.clients.close()
 
     def state(self) -> ProcessState:
         """How this process is, for the metrics."""
@@ -145,7 +146,7 @@ class Service:
             running=self.dispatcher.running,
             held=self.dispatcher.active,
             waiting=self.journal.backlog(),
-            connections=self.settings.platform.connections - limiter.free,
+            connections=self.settings.platform.connections - limiter.available,
             trouble=bool(self.lost or self.journal.unavailable_reason()),
             ready=self.readiness()[0] == 200,
         )

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from vertexkit import BotOne, ConversationDetails
 from vertexkit.analytics import Tally, analyse, analyse_async
-from vertexkit.botone.http import client_of
+from vertexkit.botone.http_client import asgi_client
 from vertexkit.botone.models import Conversation
 from vertexkit.testing import FakePlatform
 
@@ -165,7 +165,7 @@ def test_any_dialogs_add_up(dialogs: list[Conversation]) -> None:
 async def test_it_reads_straight_from_the_client() -> None:
     """An async walk through the platform's dialogs is as good as a list."""
     platform = FakePlatform(seed=3)
-    async with client_of(platform) as client:
+    async with asgi_client(platform) as client:
         bot = BotOne("http://p.test/api", "demo", "demo", client=client)
         report = await analyse_async(bot.v2.conversations())
         listed = analyse([each async for each in bot.v2.conversations()])

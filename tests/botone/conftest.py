@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 import pytest
 
-from vertexkit.botone.wire import AiohttpWire, AsgiWire, Wire
+from vertexkit.botone.wire import AiohttpWire, Wire
+from vertexkit.testing.asgi_wire import AsgiWire
 
 HOST = "127.0.0.1"
 Then = Literal["end", "break", "reset", "hang"]

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from vertexkit.botone.vertex import Address
+from vertexkit.botone.address import PlatformAddress
 from vertexkit.errors import CallError
 from vertexkit.token import Token
 
-MANY = Address("https://{instance}.bot.one/api", ("demo", "other"))
+MANY = PlatformAddress("https://{instance}.bot.one/api", ("demo", "other"))
 
 
 def saying(**claims: Any) -> Token:
@@ -20,15 +20,15 @@ def saying(**claims: Any) -> Token:
 
 def test_one_url_is_for_every_token() -> None:
     """With one URL set, whatever a token says of its instance changes nothing."""
-    one = Address("https://demo.bot.one/api/")
+    one = PlatformAddress("https://demo.bot.one/api/")
     for token in (Token("opaque"), saying(instance="evil"), saying()):
-        assert one.base(token) == "https://demo.bot.one/api"
+        assert one.base_url(token) == "https://demo.bot.one/api"
 
 
 def test_a_token_chooses_among_the_instances() -> None:
     """With instances listed, each token leads to its own."""
-    assert MANY.base(saying(instance="demo")) == "https://demo.bot.one/api"
-    assert MANY.base(saying(instance="other")) == "https://other.bot.one/api"
+    assert MANY.base_url(saying(instance="demo")) == "https://demo.bot.one/api"
+    assert MANY.base_url(saying(instance="other")) == "https://other.bot.one/api"
 
 
 @pytest.mark.parametrize(
@@ -49,6 +49,6 @@ def test_a_token_chooses_among_the_instances() -> None:
 def test_a_token_never_names_an_address(token: Token) -> None:
     """An instance that is not listed is refused with 422: claims only choose, they add nothing."""
     with pytest.raises(CallError) as caught:
-        MANY.base(token)
+        MANY.base_url(token)
     assert (caught.value.status, caught.value.code) == (422, "unknown_instance")
     assert token.reveal() not in str(caught.value)

@@ -8,14 +8,14 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from vertexkit import errors
-from vertexkit.botone.failures import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
+from vertexkit.botone.failures import from_response
+from vertexkit.botone.response import Response
+from vertexkit.botone.retries import (
+    INITIAL_BACKOFF_SECONDS,
+    MAX_BACKOFF_SECONDS,
+    backoff,
     parse_retry_after,
-    pause,
-    translate,
 )
-from vertexkit.botone.wire import Answer
 from vertexkit.errors import BODY_SHOWN, Fate, PlatformError
 
 V1, VERTEX = "/v1/conversations", "/vertex/v1/complete"
@@ -39,13 +39,13 @@ TOKEN = 'a/b"c\\d.very-secret-token'
 
 
 def of(status: int, body: bytes = b"", retry_after: str | None = None) -> PlatformError:
-    return translate("POST", VERTEX, Answer(status, body, retry_after), TOKEN)
+    return from_response("POST", VERTEX, Response(status, body, retry_after), TOKEN)
 
 
 @pytest.mark.parametrize("status", range(400, 600))
 def test_every_error_status_has_its_error(status: int) -> None:
     """Each status from 400 to 599 becomes one class of the tree, with its fate and its numbers."""
-    error = translate("GET", V1, Answer(status, b"said"))
+    error = from_response("GET", V1, Response(status, b"said"))
     kind = NAMED.get(status, errors.BadRequest if status < 500 else errors.ServerError)
     assert type(error) is kind
     assert error.fate is FATES[kind]
@@ -72,7 +72,7 @@ def test_what_no_method_answers_is_unexpected(status: int) -> None:
 )
 def test_only_a_running_block_can_lose_its_dialog(path: str, kind: type[PlatformError]) -> None:
     """403 means a dialog that is gone on the Vertex methods, and a refusal elsewhere."""
-    error = translate("POST", path, Answer(403))
+    error = from_response("POST", path, Response(403))
     assert type(error) is kind
     assert error.fate is Fate.GONE
 
@@ -108,20 +108,20 @@ def test_only_who_asks_to_come_back_has_refused(
         ("7", 7.0),
         (" 7 ", 7.0),
         ("1.5", 1.5),
-        ("60", LONGEST_PAUSE),
-        ("61", LONGEST_PAUSE),
-        ("86400000", LONGEST_PAUSE),
-        ("1e400", LONGEST_PAUSE),
-        ("inf", LONGEST_PAUSE),
-        ("9" * 5000, LONGEST_PAUSE),
+        ("60", MAX_BACKOFF_SECONDS),
+        ("61", MAX_BACKOFF_SECONDS),
+        ("86400000", MAX_BACKOFF_SECONDS),
+        ("1e400", MAX_BACKOFF_SECONDS),
+        ("inf", MAX_BACKOFF_SECONDS),
+        ("9" * 5000, MAX_BACKOFF_SECONDS),
         ("-1", 0.0),
         ("-inf", 0.0),
         ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
         ("Wed, 21 Oct 2026 10:28:30 +0300", 30.0),
         ("Wed, 21 Oct 2026 07:28:30 -0000", 30.0),
         ("Wednesday, 21-Oct-26 07:28:30 GMT", 30.0),
-        ("Thu, 22 Oct 2026 07:28:00 GMT", LONGEST_PAUSE),
-        ("Fri, 31 Dec 9999 23:59:59 -2359", LONGEST_PAUSE),
+        ("Thu, 22 Oct 2026 07:28:00 GMT", MAX_BACKOFF_SECONDS),
+        ("Fri, 31 Dec 9999 23:59:59 -2359", MAX_BACKOFF_SECONDS),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
     ],
 )
@@ -146,7 +146,7 @@ def test_a_retry_after_that_says_nothing_counts_as_none(said: str | None) -> Non
 def test_no_retry_after_breaks_the_reading(said: str) -> None:
     """Whatever the header holds, it is a pause within bounds or none, never another error."""
     seconds = parse_retry_after(said, NOW)
-    assert seconds is None or 0 <= seconds <= LONGEST_PAUSE
+    assert seconds is None or 0 <= seconds <= MAX_BACKOFF_SECONDS
 
 
 def test_a_date_is_held_against_the_clock_of_now() -> None:
@@ -158,30 +158,30 @@ def test_a_date_is_held_against_the_clock_of_now() -> None:
 
 def test_the_error_carries_the_pause_asked_for() -> None:
     """Who handles the error finds the capped seconds in it."""
-    assert of(429, retry_after="3600").retry_after == LONGEST_PAUSE
+    assert of(429, retry_after="3600").retry_after == MAX_BACKOFF_SECONDS
     assert of(503, retry_after="3").retry_after == 3.0
 
 
 def test_pauses_grow_to_their_longest() -> None:
     """Each failure doubles the pause, spread over half of it, and it never exceeds the longest."""
     for failures in range(1, 100):
-        full = min(FIRST_PAUSE * 2.0 ** (failures - 1), LONGEST_PAUSE)
-        waits = [pause(failures) for _ in range(20)]
+        full = min(INITIAL_BACKOFF_SECONDS * 2.0 ** (failures - 1), MAX_BACKOFF_SECONDS)
+        waits = [backoff(failures) for _ in range(20)]
         assert all(full / 2 <= wait <= full for wait in waits)
-    assert pause(10**9) <= LONGEST_PAUSE
+    assert backoff(10**9) <= MAX_BACKOFF_SECONDS
 
 
 def test_pauses_are_spread() -> None:
     """Many who failed together do not come back together."""
-    assert len({pause(3) for _ in range(100)}) > 50
+    assert len({backoff(3) for _ in range(100)}) > 50
 
 
 def test_a_pause_is_at_least_what_was_asked() -> None:
     """The platform's Retry-After is a floor, not a ceiling, and spread over a tenth of it."""
-    waits = [pause(1, 30.0) for _ in range(50)]
+    waits = [backoff(1, 30.0) for _ in range(50)]
     assert all(30.0 <= wait <= 33.0 for wait in waits)
     assert len(set(waits)) > 25
-    assert pause(20, 1.0) >= LONGEST_PAUSE / 2
+    assert backoff(20, 1.0) >= MAX_BACKOFF_SECONDS / 2
 
 
 @pytest.mark.parametrize(

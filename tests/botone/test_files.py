@@ -17,7 +17,7 @@ from starlette.routing import Route
 from tests.botone.asked import asked, asking, platform_of
 from tests.testing.platform_server import served
 from vertexkit import BotOne
-from vertexkit.botone.files import tidy
+from vertexkit.botone.files import sanitized_filename
 from vertexkit.errors import FileTooLarge, NotFound, SendOutcomeUnknown
 
 MEGABYTE = 1024 * 1024
@@ -138,7 +138,7 @@ async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
 )
 def test_a_name_leads_nowhere(given: str, safe: str) -> None:
     """No folders, no controls, no reserved names, no hidden files, no endless names."""
-    assert tidy(given) == safe
+    assert sanitized_filename(given) == safe
     assert len(f"{10**18}-{safe}".encode()) < 255
 
 

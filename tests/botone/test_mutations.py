@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vertexkit import BotOne, PlatformError
-from vertexkit.botone.http import client_of
+from vertexkit.botone.http_client import asgi_client
 from vertexkit.botone.models import ConversationDetails, ConversationPage
 from vertexkit.testing import VirtualClock
 
@@ -85,7 +85,7 @@ async def ask_all(status: int, body: bytes, headers: dict[str, str]) -> None:
         await Response(body, status, headers)(scope, receive, send)
 
     uuid = UUID(int=7)
-    async with client_of(app) as client:
+    async with asgi_client(app) as client:
         bot = BotOne("http://p.test", "a", "b", client=client, clock=VirtualClock())
         calls: list[Callable[[], Awaitable[Any]]] = [
             bot.v1.conversations().page,

@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from tests.botone.asked import asking, platform_of
 from vertexkit import BotOne
-from vertexkit.botone.http import client_of
+from vertexkit.botone.http_client import asgi_client
 from vertexkit.errors import UnexpectedAnswer
 
 Answer = Callable[[int], Any]
@@ -30,7 +30,7 @@ async def answering(answer: Answer, asked: list[int] | None = None) -> AsyncIter
         return JSONResponse(answer(number))
 
     app = Starlette(routes=[Route("/v2/conversations", serve)])
-    async with client_of(app) as client:
+    async with asgi_client(app) as client:
         yield BotOne("http://p.test", "a", "b", client=client)
 
 
@@ -78,7 +78,9 @@ async def test_the_end_is_found_without_being_told() -> None:
 async def test_a_platform_that_goes_in_circles_is_noticed() -> None:
     """The first page again, instead of the one that was asked for, is an error and no endless walk."""
     async with answering(lambda n: page(1, range(5), 100)) as bot:
-        with pytest.raises(UnexpectedAnswer, match="asked for page 2, it gave 1"):
+        with pytest.raises(
+            UnexpectedAnswer, match="requested page 2, the platform returned page 1"
+        ):
             [dialog async for dialog in bot.v2.conversations()]
 
 
@@ -97,7 +99,7 @@ async def test_a_failure_comes_in_its_turn_and_leaves_nothing_running() -> None:
 async def test_pages_are_counted_from_one() -> None:
     """Page 0 is a slip that is told before anything is asked."""
     async with answering(lambda n: {}) as bot:
-        with pytest.raises(ValueError, match="from 1"):
+        with pytest.raises(ValueError, match="at least 1, got 0"):
             await bot.v2.conversations().page(0)
 
 

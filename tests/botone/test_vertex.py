@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.models import Message
-from vertexkit.botone.vertex import Address, Vertex
-from vertexkit.botone.wire import Answer
+from vertexkit.botone.response import Response
+from vertexkit.botone.vertex import Vertex
 from vertexkit.errors import CallError, DialogGone, PlatformError, PlatformUnreachable
 from vertexkit.settings import PlatformSettings
 from vertexkit.testing.clock import VirtualClock
@@ -25,7 +26,7 @@ SENT = b'{"message_id": 123, "created_at": 1669947527}'
 def vertex_of(peer: "Peer", timeout: float = 20.0, connections: int = 100) -> Vertex:
     return Vertex(
         peer.wire,
-        Address(peer.url),
+        PlatformAddress(peer.url),
         VirtualClock(),
         PlatformSettings(send_timeout=timeout, connections=connections),
     )
@@ -148,12 +149,12 @@ async def test_no_more_requests_at_once_than_connections(sockets: "SocketPeer") 
 async def test_who_waits_too_long_for_a_turn_has_sent_nothing(peer: "Peer") -> None:
     """No connection free in time: unreachable, not a byte sent, and it takes no place."""
     vertex = vertex_of(peer, timeout=0.01, connections=1)
-    await vertex.limiter.take(HOUR)
+    await vertex.limiter.acquire(HOUR)
     with pytest.raises(PlatformUnreachable, match="no connection was free in time") as caught:
         await vertex.complete(TOKEN, b"null")
     assert caught.value.path == "/vertex/v1/complete"
-    vertex.limiter.give_back()
-    assert vertex.limiter.free == 1
+    vertex.limiter.release()
+    assert vertex.limiter.available == 1
     assert not peer.requests
 
 
@@ -162,17 +163,17 @@ async def test_the_wait_for_a_turn_counts(monkeypatch: pytest.MonkeyPatch, peer:
     given: list[float] = []
     post = peer.wire.post
 
-    async def note(url: str, body: bytes, timeout: float) -> Answer:
+    async def note(url: str, body: bytes, timeout: float) -> Response:
         given.append(timeout)
         return await post(url, body, timeout)
 
     monkeypatch.setattr(peer.wire, "post", note)
     vertex = vertex_of(peer, timeout=20.0, connections=1)
-    await vertex.limiter.take(HOUR)
+    await vertex.limiter.acquire(HOUR)
     waiting = asyncio.create_task(vertex.complete(TOKEN, b"null"))
     for _ in range(5):
         await asyncio.sleep(0)
-    vertex.limiter.give_back()
+    vertex.limiter.release()
     await waiting
     [left] = given
     assert 0 < left < 20.0
@@ -181,18 +182,18 @@ async def test_the_wait_for_a_turn_counts(monkeypatch: pytest.MonkeyPatch, peer:
 async def test_a_turn_that_comes_too_late_is_not_used(peer: "Peer") -> None:
     """With no time left for the request it is not begun: it would have no end."""
     vertex = vertex_of(peer, timeout=1e-9, connections=1)
-    await vertex.limiter.take(HOUR)
-    watched = asyncio.create_task(vertex.limiter.take(HOUR))
+    await vertex.limiter.acquire(HOUR)
+    watched = asyncio.create_task(vertex.limiter.acquire(HOUR))
     late = asyncio.create_task(vertex.complete(TOKEN, b"null"))
     for _ in range(5):
         await asyncio.sleep(0)
-    vertex.limiter.give_back()
+    vertex.limiter.release()
     await watched
-    vertex.limiter.give_back()
+    vertex.limiter.release()
     with pytest.raises(PlatformUnreachable, match="no connection was free in time"):
         await late
     assert not peer.requests
-    assert vertex.limiter.free == 1
+    assert vertex.limiter.available == 1
 
 
 @pytest.mark.parametrize("status", [200, 403, None])
@@ -204,7 +205,7 @@ async def test_every_request_gives_its_turn_back(peer: "Peer", status: int | Non
         *(vertex.complete(TOKEN, b"null") for _ in range(3)), return_exceptions=True
     )
     assert len(peer.requests) == 3
-    assert vertex.limiter.free == 1
+    assert vertex.limiter.available == 1
 
 
 async def test_a_cancelled_request_gives_its_turn_back(peer: "Peer") -> None:
@@ -216,16 +217,16 @@ async def test_a_cancelled_request_gives_its_turn_back(peer: "Peer") -> None:
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert vertex.limiter.free == 1
+    assert vertex.limiter.available == 1
 
 
 async def test_an_unlisted_instance_sends_nothing(peer: "Peer") -> None:
     """A token that chooses no allowed instance is refused before a byte or a turn is used."""
-    address = Address("http://{instance}.platform.test/api", ("demo",))
+    address = PlatformAddress("http://{instance}.platform.test/api", ("demo",))
     vertex = Vertex(
         peer.wire, address, VirtualClock(), PlatformSettings(send_timeout=20.0, connections=1)
     )
     with pytest.raises(CallError, match="unknown_instance"):
         await vertex.complete(TOKEN, b"null")
     assert not peer.requests
-    assert vertex.limiter.free == 1
+    assert vertex.limiter.available == 1

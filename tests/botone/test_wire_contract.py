@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from vertexkit.botone.wire import ANSWER_LIMIT, Answer
+from vertexkit.botone.response import Response
+from vertexkit.botone.wire import MAX_RESPONSE_BYTES
 from vertexkit.errors import PlatformError, SendOutcomeUnknown
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ async def test_every_status_is_an_answer(peer: "Peer", status: int) -> None:
     body = b"" if status == 204 else b'{"a": 1}'
     peer.will(status, body, Location=f"{peer.url}/elsewhere")
     answer = await peer.wire.post(f"{peer.url}/say", b"{}", PATIENT)
-    assert answer == Answer(status, body, None)
+    assert answer == Response(status, body, None)
     assert [request.path for request in peer.requests] == ["/api/say"]
 
 
@@ -72,7 +73,7 @@ async def test_silence_is_an_unknown_outcome(peer: "Peer") -> None:
     peer.will(None, then="hang")
     error = await fail(peer, SHORT)
     assert type(error) is SendOutcomeUnknown
-    assert str(error).endswith("no answer in time")
+    assert str(error).endswith("no response in time")
     assert len(peer.requests) == 1
 
 
@@ -89,15 +90,15 @@ async def test_half_an_answer_keeps_its_status(peer: "Peer", status: int, then: 
 
 async def test_a_huge_answer_is_cut(peer: "Peer") -> None:
     """No more than the limit of an answer is kept, whatever the platform sends."""
-    peer.will(200, b"x" * (ANSWER_LIMIT + 100_000))
+    peer.will(200, b"x" * (MAX_RESPONSE_BYTES + 100_000))
     answer = await peer.wire.post(peer.url, b"{}", PATIENT)
-    assert answer == Answer(200, b"x" * ANSWER_LIMIT)
+    assert answer == Response(200, b"x" * MAX_RESPONSE_BYTES)
 
 
 async def test_an_answer_as_long_as_the_limit_is_whole(peer: "Peer") -> None:
     """The limit itself cuts nothing."""
-    peer.will(200, b"x" * ANSWER_LIMIT)
-    assert len((await peer.wire.post(peer.url, b"{}", PATIENT)).body) == ANSWER_LIMIT
+    peer.will(200, b"x" * MAX_RESPONSE_BYTES)
+    assert len((await peer.wire.post(peer.url, b"{}", PATIENT)).body) == MAX_RESPONSE_BYTES
 
 
 async def test_the_wire_works_on_after_a_failure(peer: "Peer") -> None:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 import uvicorn
 
-from vertexkit.botone.wire import ANSWER_LIMIT, KEEP_ALIVE, Answer, Wire
+from vertexkit.botone.response import Response
+from vertexkit.botone.wire import KEEP_ALIVE_SECONDS, MAX_RESPONSE_BYTES, Wire
 from vertexkit.errors import PlatformError, PlatformUnreachable, SendOutcomeUnknown
 
 if TYPE_CHECKING:
@@ -87,15 +88,17 @@ async def test_a_bad_body_keeps_its_status(sockets: "SocketPeer", bytes_sent: by
 async def test_an_answer_without_a_length_is_read_to_its_end(sockets: "SocketPeer") -> None:
     """Where the connection's end is the body's end, the body is whole."""
     sockets.will(raw=HEAD + b'Connection: close\r\n\r\n{"message_id": 1}')
-    assert await sockets.wire.post(sockets.url, b"{}", PATIENT) == Answer(200, b'{"message_id": 1}')
+    assert await sockets.wire.post(sockets.url, b"{}", PATIENT) == Response(
+        200, b'{"message_id": 1}'
+    )
 
 
 async def test_an_answer_without_end_is_cut(sockets: "SocketPeer") -> None:
     """A body in chunks that goes beyond the limit is left there, and its connection is closed."""
-    chunk = b"%x\r\n%b\r\n" % (ANSWER_LIMIT + 1, b"x" * (ANSWER_LIMIT + 1))
+    chunk = b"%x\r\n%b\r\n" % (MAX_RESPONSE_BYTES + 1, b"x" * (MAX_RESPONSE_BYTES + 1))
     sockets.will(200, then="hang", raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
     answer = await sockets.wire.post(sockets.url, b"{}", PATIENT)
-    assert answer == Answer(200, b"x" * ANSWER_LIMIT)
+    assert answer == Response(200, b"x" * MAX_RESPONSE_BYTES)
     await sockets.left.wait()
 
 
@@ -208,7 +211,7 @@ async def test_cookies_are_not_kept(sockets: "SocketPeer") -> None:
 
 async def test_a_packed_answer_is_not_unpacked(sockets: "SocketPeer") -> None:
     """Nobody asked for gzip, and a few bytes of it must not become gigabytes here."""
-    packed = gzip.compress(b"x" * 10 * ANSWER_LIMIT)
+    packed = gzip.compress(b"x" * 10 * MAX_RESPONSE_BYTES)
     sockets.will(200, packed, Content_Encoding="gzip")
     assert (await sockets.wire.post(sockets.url, b"{}", PATIENT)).body == packed
 
@@ -224,4 +227,4 @@ async def test_no_proxy_is_found_in_the_environment(
 
 def test_an_idle_connection_goes_before_its_server_closes_it() -> None:
     """No request sets out on a connection that a common server is just closing."""
-    assert uvicorn.Config("x:y").timeout_keep_alive > KEEP_ALIVE
+    assert uvicorn.Config("x:y").timeout_keep_alive > KEEP_ALIVE_SECONDS

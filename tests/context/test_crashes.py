@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 
 from vertexkit import App, Context
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.errors import SendOutcomeUnknown
 from vertexkit.execution import Effect, EffectState, Ending, Execution
 from vertexkit.journal.memory import MemoryJournal
@@ -14,6 +13,7 @@ from vertexkit.journal.protocol import Lease, Record
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakePlatform, VirtualClock
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 LEASE = 30.0

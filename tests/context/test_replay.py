@@ -7,13 +7,13 @@ import pytest
 import structlog
 
 from vertexkit import App, Context, Message, Retry
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.errors import BadRequest, NonDeterministic, SendOutcomeUnknown
 from vertexkit.execution import Effect, Ending, Execution, Outcome
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from example_blocks import probe
 from example_blocks.probe import app
-from vertexkit.botone.http import client_of
+from vertexkit.botone.http_client import asgi_client
 from vertexkit.testing import FakeDialog, FakePlatform, Run, VirtualClock
 
 NOT_YET = "Not observed yet"
@@ -169,7 +169,7 @@ async def test_a_second_completion_is_answered(
     async def note(request: httpx.Request) -> None:
         asked.append(str(request.url))
 
-    client = client_of(platform)
+    client = asgi_client(platform)
     client.event_hooks = {"request": [note]}
     monkeypatch.setattr(probe, "http_client", lambda: client)
     await FakeDialog(app, platform).run("probe")
@@ -199,7 +199,7 @@ async def test_a_platform_that_calls_with_a_form(fake_dialog: FakeDialog, folder
     token = fake_dialog.platform.issue("probe")
     async with fake_dialog:
         assert app.service is not None
-        async with client_of(app.face(app.service)) as caller:
+        async with asgi_client(app.face(app.service)) as caller:
             await caller.post("http://block.test/blocks/probe", data={"token": token})
     assert len(fake_dialog.platform.dialog(token).completions) == 1
     assert answers(folder)[3].startswith("No: 0.")

@@ -12,10 +12,10 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel, ConfigDict, Field
 
 from vertexkit import App, Context, SyncContext
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.ingress.openapi import catalogue, openapi
 from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
 
 PAGES = ["/blocks", "/openapi.json", "/healthz", "/readyz"]
 

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from vertexkit.botone.vertex import Address, Vertex
-from vertexkit.botone.wire import AsgiWire
+from vertexkit.botone.address import PlatformAddress
+from vertexkit.botone.vertex import Vertex
 from vertexkit.failure import Failure
 from vertexkit.ingress.rejections import AT_ONCE, TRIES, Rejections
 from vertexkit.settings import PlatformSettings
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 INVALID = Failure("invalid_input")
@@ -36,7 +37,7 @@ class Desk:
         events = Events(self.clock)
         events.subscribe(self.told.append)
         wire = AsgiWire(self.platform, self.clock)
-        vertex = Vertex(wire, Address(url, instances), self.clock, PlatformSettings())
+        vertex = Vertex(wire, PlatformAddress(url, instances), self.clock, PlatformSettings())
         self.rejections = Rejections(vertex, self.clock, events)
         self.token = self.platform.issue()
 

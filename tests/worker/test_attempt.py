@@ -9,7 +9,6 @@ import pytest
 import structlog
 
 from vertexkit import App, BlockFailed, Context, Message, Retry, SyncContext
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
 from vertexkit.errors import ExecutionEnded
 from vertexkit.execution import Execution
@@ -17,6 +16,7 @@ from vertexkit.failure import Failure
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.settings import Settings
 from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 from vertexkit.worker.attempt import Attempt
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import pytest
 
 from vertexkit import App, Context
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution, Result
 from vertexkit.journal.memory import MemoryJournal
@@ -16,6 +15,7 @@ from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 FIXED = Result(b'{"fixed":true}')

@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 
-from vertexkit.botone.clients import Bots
-from vertexkit.botone.vertex import Address, Vertex
-from vertexkit.botone.wire import Answer, AsgiWire, Wire
+from vertexkit.botone.address import PlatformAddress
+from vertexkit.botone.instance_clients import InstanceClients
+from vertexkit.botone.response import Response
+from vertexkit.botone.vertex import Vertex
+from vertexkit.botone.wire import Wire
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fenced, PlatformUnreachable
 from vertexkit.execution import Ending, Execution, Outcome, Result
@@ -16,6 +18,7 @@ from vertexkit.journal.protocol import Lease
 from vertexkit.settings import JournalSettings, PlatformSettings
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.token import Token
 from vertexkit.worker.completion import GONE_PAUSES, UNREACHABLE, Completion
@@ -32,7 +35,7 @@ class Unplugged:
         self.pulled = pulled
         self._wire = wire
 
-    async def post(self, url: str, body: bytes, timeout: float) -> Answer:
+    async def post(self, url: str, body: bytes, timeout: float) -> Response:
         if self.pulled:
             raise PlatformUnreachable("POST", "/vertex/v1/complete", reason="no connection")
         return await self._wire.post(url, body, timeout)
@@ -54,13 +57,13 @@ class Bench:
         self.pauses: asyncio.Queue[float] = asyncio.Queue()
         events = Events(self.clock)
         events.subscribe(self._note)
-        vertex = Vertex(self.wire, Address(URL), self.clock, PlatformSettings())
+        vertex = Vertex(self.wire, PlatformAddress(URL), self.clock, PlatformSettings())
         self.runtime = Runtime(
             self.journal,
             vertex,
             events,
             self.clock,
-            Bots(vertex.address, PlatformSettings(), self.clock),
+            InstanceClients(vertex.address, PlatformSettings(), self.clock),
         )
 
     async def call(self, number: int) -> Any:

@@ -7,13 +7,13 @@ import pytest
 import structlog
 
 from vertexkit import App, Context, Failure, Retry
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.errors import DefinitionError
 from vertexkit.execution import Ending, Execution
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Record
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.testing import FakePlatform, VirtualClock
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 LEASE = 30.0

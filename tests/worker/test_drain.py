@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from vertexkit import App, Context, Message, Retry, Settings
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 import structlog
 
 from vertexkit import App, Context
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.clock import Clock
 from vertexkit.errors import DialogGone, JournalUnavailable, VertexkitError
 from vertexkit.execution import Execution
@@ -16,6 +15,7 @@ from vertexkit.journal.protocol import Lease, Renewal
 from vertexkit.service import Service
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.testing import FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 SHORT = 0.03

@@ -1,1 +1,18 @@
-"""The Bot.one platform, seen from here: wire, errors, methods."""
+"""The client side of the Bot.one platform: its two block methods and its dialog API.
+
+| module | what it is |
+|---|---|
+| `wire` | POSTs bytes for `send_message` and `complete`: the hot path, a seam |
+| `timed_wire` | a wire that measures another wire |
+| `vertex` | `send_message` and `complete` (methods 14 and 15) |
+| `client`, `sync` | `BotOne`, the client of the dialog API, and its blocking form |
+| `instance_clients` | the `BotOne` of each instance, for `ctx.dialog` |
+| `dialogs`, `pages`, `files` | the methods of the dialog API (1 to 13) |
+| `dialog_requests` | how those are sent: authentication, retries, errors |
+| `http_client` | the HTTP client for authors and for the dialog API; httpx |
+| `headers` | the headers of every request to the platform |
+| `retries` | whether and when a request is retried |
+| `failures` | which error a response or an exception becomes |
+| `limiter` | how many requests are in progress at the same time |
+| `address`, `response`, `models`, `dates`, `blocking` | values and small tools |
+"""

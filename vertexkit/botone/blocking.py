@@ -1,4 +1,7 @@
-"""The blocking form of something asynchronous, made from its methods."""
+"""The blocking form of an asynchronous class, derived from its methods.
+
+`sync` builds the client for scripts with it, and `context/dialog` what `def` handlers use.
+"""
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
@@ -9,27 +12,32 @@ T = TypeVar("T")
 V = TypeVar("V")
 
 
-class Wait(Protocol):
-    """Waits, outside the event loop, until the loop has done something."""
+class RunCoroutine(Protocol):
+    """Runs a coroutine in an event loop of another thread and waits for its result."""
 
-    def __call__(self, doing: Coroutine[Any, Any, T], /) -> T: ...
+    def __call__(self, coroutine: Coroutine[Any, Any, T], /) -> T: ...
 
 
 class Blocking(Generic[V]):
-    """Holds what does the work, and how it is waited for. Its methods are made by `blocking`."""
+    """The base of a blocking class; its methods are created by `blocking`.
 
-    def __init__(self, target: V, wait: Wait) -> None:
+    Args:
+        target: the object whose asynchronous methods are called.
+        run: runs the coroutines that those methods return.
+    """
+
+    def __init__(self, target: V, run: RunCoroutine) -> None:
         self.target = target
-        self.wait = wait
+        self.run = run
 
 
 def blocking(
     method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
 ) -> Callable[Concatenate[Blocking[Any], P], T]:
-    """The method, as one that waits; it takes, gives and raises the same."""
+    """Return the blocking form of an asynchronous method, with the same parameters and errors."""
 
     @wraps(method)
     def call(self: Blocking[Any], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self.wait(method(self.target, *args, **kwargs))
+        return self.run(method(self.target, *args, **kwargs))
 
     return call

@@ -1,38 +1,38 @@
-"""Moments, as the platform's filters take them."""
+"""Dates and times as the platform's filters expect them."""
 
 from datetime import date, datetime
 
-Moment = date | datetime | str
-"""A day, an aware moment, or an ISO 8601 text of either."""
+DateLike = date | datetime | str
+"""A date, a `datetime` with a time zone, or the ISO 8601 text of either."""
 
 
-def written(name: str, moment: Moment) -> str:
-    """The moment as ISO 8601.
+def to_iso8601(name: str, value: DateLike) -> str:
+    """Format a date or a time as ISO 8601.
 
     Args:
-        name: of the filter, for the error.
-        moment: a date stands for the whole day, as the platform reads it.
+        name: the filter's name, for the error.
+        value: the platform reads a date as the whole day.
 
     Raises:
-        ValueError: a text that is no moment, or a `datetime` without a time zone.
+        ValueError: the text is not ISO 8601, the `datetime` has no time zone, or the value is
+            neither a date nor a time.
     """
-    if isinstance(moment, str):
+    if isinstance(value, str):
         try:
-            datetime.fromisoformat(moment)
+            datetime.fromisoformat(value)
         except ValueError:
             raise ValueError(
-                f"{name}: {moment!r} is neither a date nor a date with a time; write 2023-05-01 or "
-                "2023-05-01T10:00:00+03:00"
+                f"{name} must be a date or a date with a time, for example 2023-05-01 or "
+                f"2023-05-01T10:00:00+03:00, got {value!r}"
             ) from None
-        return moment
-    if isinstance(moment, datetime):
-        if moment.utcoffset() is None:
+        return value
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
             raise ValueError(
-                f"{name}: {moment.isoformat()} has no time zone, so nobody can tell which moment "
-                "it is. Give it one, as in datetime(..., tzinfo=UTC) or moment.astimezone(), or "
-                "give a date"
+                f"{name} must have a time zone, got {value.isoformat()}. Add one, as in "
+                "datetime(..., tzinfo=UTC) or value.astimezone(), or pass a date"
             )
-        return moment.isoformat()
-    if isinstance(moment, date):
-        return moment.isoformat()
-    raise ValueError(f"{name}: {type(moment).__name__} is no moment; give a date or a datetime")
+        return value.isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
+    raise ValueError(f"{name} must be a date, a datetime or a text, got {type(value).__name__}")

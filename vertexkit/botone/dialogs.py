@@ -1,4 +1,4 @@
-"""Methods 1 to 13: the dialogs of the platform, in both versions of its API."""
+"""The methods of the dialog API, in both of its versions (methods 1 to 13)."""
 
 import json
 from collections.abc import Mapping
@@ -6,252 +6,292 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
-from vertexkit.botone.dates import Moment, written
-from vertexkit.botone.files import LIMIT, download
-from vertexkit.botone.models import ConversationDetails, Created, Moved, Started
+from vertexkit.botone.dates import DateLike, to_iso8601
+from vertexkit.botone.dialog_requests import DialogRequests, parse_body
+from vertexkit.botone.files import DOWNLOAD_LIMIT_BYTES, download
+from vertexkit.botone.models import CommandResult, ConversationDetails, Created, Started
 from vertexkit.botone.pages import PAGE_SIZE, Conversations
-from vertexkit.botone.session import Session, understood
 
 DialogId = int | UUID | str
+"""A dialog's id: a number in V1, a UUID in V2, or the text of either."""
 
 
 class Dialogs:
-    """What both versions can do. Whatever fails is a `PlatformError`; see `BotOne`.
+    """The methods that both versions of the API have. They raise `PlatformError`; see `BotOne`.
 
     Args:
-        session: asks.
+        requests: sends the requests.
     """
 
     VERSION: ClassVar[int]
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+    def __init__(self, requests: DialogRequests) -> None:
+        self._requests = requests
 
     def conversations(
         self,
         *,
         bot_id: int | None = None,
         page_size: int = PAGE_SIZE,
-        created_from: Moment | None = None,
-        created_to: Moment | None = None,
-        updated_from: Moment | None = None,
-        updated_to: Moment | None = None,
+        created_from: DateLike | None = None,
+        created_to: DateLike | None = None,
+        updated_from: DateLike | None = None,
+        updated_to: DateLike | None = None,
     ) -> Conversations:
-        """The dialogs that pass the filters, for `async for`; or `.page(n)` for one page.
+        """List the dialogs that match the filters, for `async for`; `.page(n)` reads one page.
 
-        `GET /v1/conversations`, `GET /v2/conversations`.
+        Platform methods `GET /v1/conversations` and `GET /v2/conversations`.
 
         Args:
-            bot_id: of this bot alone.
-            page_size: dialogs that one request asks for; the platform may give fewer.
-            created_from: a date, an aware `datetime` or an ISO 8601 text.
-            created_to: likewise; a date is meant whole.
-            updated_from: of the last message, likewise.
-            updated_to: likewise.
+            bot_id: only dialogs of this bot.
+            page_size: dialogs requested at once; the platform may return fewer.
+            created_from: only dialogs created at this time or later: a date, a `datetime` with a
+                time zone, or an ISO 8601 text.
+            created_to: only dialogs created at this time or earlier; a date includes its whole day.
+            updated_from: only dialogs whose last message is from this time or later.
+            updated_to: only dialogs whose last message is from this time or earlier.
+
+        Returns:
+            The list. No request is sent before it is iterated.
 
         Raises:
-            ValueError: a `datetime` without a time zone, or a text that is no moment.
+            ValueError: `page_size` is below 1, a `datetime` has no time zone, or a text is not
+                ISO 8601.
         """
         if page_size < 1:
-            raise ValueError(f"page_size is 1 or more, not {page_size}")
-        moments = {
+            raise ValueError(f"page_size must be at least 1, got {page_size}")
+        dates = {
             "CreatedFrom": ("created_from", created_from),
             "CreatedTo": ("created_to", created_to),
             "UpdatedFrom": ("updated_from", updated_from),
             "UpdatedTo": ("updated_to", updated_to),
         }
-        query: dict[str, Any] = {"BotID": _bot(bot_id), "PageCount": page_size}
-        for name, (argument, moment) in moments.items():
-            query[name] = None if moment is None else written(argument, moment)
-        return Conversations(self._session, f"/v{self.VERSION}/conversations", query)
+        query: dict[str, Any] = {"BotID": _bot_id(bot_id), "PageCount": page_size}
+        for name, (argument, value) in dates.items():
+            query[name] = None if value is None else to_iso8601(argument, value)
+        return Conversations(self._requests, f"/v{self.VERSION}/conversations", query)
 
     async def conversation(self, dialog_id: DialogId, /) -> ConversationDetails:
-        """A dialog with the data that it has collected.
+        """Read a dialog with the data that it has collected.
 
-        `GET /v1/conversation/{id}` takes the number that V1's list gives, `GET
-        /v2/conversation/{uuid}` the UUID of V2's. The number in a dialog's name is neither.
+        Platform methods `GET /v1/conversation/{id}` and `GET /v2/conversation/{uuid}`.
+
+        Args:
+            dialog_id: the number from V1's list, or the UUID from V2's list. The number in a
+                dialog's name is neither.
 
         Raises:
-            ValueError: an id of the other version.
-            NotFound: there is no such dialog.
-            Forbidden: it is deleted, or cannot be reached now.
+            ValueError: the id belongs to the other version.
+            NotFound: the dialog does not exist.
+            Forbidden: the dialog is deleted, or cannot be reached now.
         """
-        path = f"/v{self.VERSION}/conversation/{self._id(dialog_id)}"
-        answer = await self._session.ask("GET", path, safe=True)
-        found: ConversationDetails = understood(
-            "GET", path, answer, ConversationDetails.model_validate
+        path = f"/v{self.VERSION}/conversation/{self._path_id(dialog_id)}"
+        response = await self._requests.send("GET", path, idempotent=True)
+        details: ConversationDetails = parse_body(
+            "GET", path, response, ConversationDetails.model_validate
         )
-        return found
+        return details
 
     async def create(self, bot_id: int, *, variables: Mapping[str, Any] | None = None) -> UUID:
-        """Create a dialog and do not start it; gives its UUID.
+        """Create a dialog without starting it.
 
-        `GET /v1/dialog/{BotID}/create`, `GET /v2/dialog/{BotID}/create`. Although it is a GET it
-        creates: after a lost answer it is not tried again.
+        Platform methods `GET /v1/dialog/{BotID}/create` and `GET /v2/dialog/{BotID}/create`. They
+        change data although they are GETs, so that the request is not retried after a lost
+        response.
 
         Args:
-            bot_id: the bot.
-            variables: what the bot shall know, for example `{"name": "Аня"}`.
+            bot_id: the bot's id.
+            variables: initial values of the bot's variables, for example `{"name": "Аня"}`.
+
+        Returns:
+            The UUID of the new dialog.
 
         Raises:
-            TypeError: variables that cannot be put into JSON.
-            NotFound: there is no such bot.
-            SendOutcomeUnknown: no answer came: the dialog may have been created.
+            TypeError: the variables cannot be encoded as JSON.
+            NotFound: the bot does not exist.
+            SendOutcomeUnknown: no response arrived; the dialog may have been created.
         """
-        path = f"/v{self.VERSION}/dialog/{_bot(bot_id)}/create"
-        query = {"variables": _encoded(variables)}
-        answer = await self._session.ask("GET", path, query=query, safe=False)
-        created: Created = understood("GET", path, answer, Created.model_validate)
+        path = f"/v{self.VERSION}/dialog/{_bot_id(bot_id)}/create"
+        query = {"variables": _encode_variables(variables)}
+        response = await self._requests.send("GET", path, query=query, idempotent=False)
+        created: Created = parse_body("GET", path, response, Created.model_validate)
         return created.dialog_id
 
-    async def download(self, file_id: int, path: str | Path, *, limit: int | None = LIMIT) -> Path:
-        """Bring an uploaded file to disk; gives where it is.
+    async def download(
+        self, file_id: int, path: str | Path, *, limit: int | None = DOWNLOAD_LIMIT_BYTES
+    ) -> Path:
+        """Download an uploaded file. It appears under its name only when it is complete.
 
-        `GET /v1/file/{fileId}`, `GET /v2/file/{fileId}`. It is written bit by bit, and is there
-        under its name only when it is whole. The id is `Answer.file_id`.
+        Platform methods `GET /v1/file/{fileId}` and `GET /v2/file/{fileId}`.
 
         Args:
-            file_id: the file's id.
-            path: a folder, for `{file_id}-{the platform's name, made safe}`; or the file itself.
-            limit: bytes that are taken; None takes all.
+            file_id: the file's id; see `Answer.file_id`.
+            path: an existing folder, for a file `{file_id}-{the platform's name, sanitised}`; or
+                the path of the file.
+            limit: size limit in bytes; None for no limit.
+
+        Returns:
+            The path of the file.
 
         Raises:
-            FileTooLarge: it is larger than the limit.
-            NotFound: there is no such file.
-            OSError: it cannot be written.
+            FileTooLarge: the file is larger than the limit.
+            NotFound: the file does not exist.
+            OSError: the file cannot be written.
         """
-        asked = f"/v{self.VERSION}/file/{_number('file_id', file_id)}"
-        return await download(self._session, asked, file_id, Path(path), limit)
+        url_path = f"/v{self.VERSION}/file/{_whole_number('file_id', file_id)}"
+        return await download(self._requests, url_path, file_id, Path(path), limit)
 
-    def _id(self, given: DialogId) -> str:
+    def _path_id(self, dialog_id: DialogId) -> str:
         raise NotImplementedError
 
 
 class V1(Dialogs):
-    """Version 1 of the API: dialogs are known by a number."""
+    """Version 1 of the API, where a dialog's id is a number."""
 
     VERSION = 1
 
-    def _id(self, given: DialogId) -> str:
-        if isinstance(given, int) and not isinstance(given, bool) and given >= 0:
-            return str(given)
-        if isinstance(given, str) and given.isascii() and given.isdigit():
-            return given
+    def _path_id(self, dialog_id: DialogId) -> str:
+        if isinstance(dialog_id, int) and not isinstance(dialog_id, bool) and dialog_id >= 0:
+            return str(dialog_id)
+        if isinstance(dialog_id, str) and dialog_id.isascii() and dialog_id.isdigit():
+            return dialog_id
+        hint = "; for a UUID use bot.v2" if _to_uuid(dialog_id) else ""
         raise ValueError(
-            f"V1 knows a dialog by its number, as in bot.v1.conversation(332); {given!r} is none"
-            + (" but a UUID: ask bot.v2" if _uuid(given) else "")
+            f"{dialog_id!r} is not a valid dialog number. V1 expects a number, as in "
+            f"bot.v1.conversation(332){hint}"
         )
 
 
 class V2(Dialogs):
-    """Version 2 of the API: dialogs are known by a UUID, and can be managed."""
+    """Version 2 of the API, where a dialog's id is a UUID and dialogs can be managed."""
 
     VERSION = 2
 
     async def create_and_start(
         self, bot_id: int, *, variables: Mapping[str, Any] | None = None, response: bool = True
     ) -> Started | None:
-        """Create a dialog and let the bot begin (`POST /v2/dialog/{BotID}/create`).
+        """Create a dialog and start its bot (`POST /v2/dialog/{BotID}/create`).
 
         Args:
-            bot_id: the bot.
-            variables: what the bot shall know.
-            response: wait for the ids of the new dialog; else it gives None.
+            bot_id: the bot's id.
+            variables: initial values of the bot's variables.
+            response: whether the platform returns the ids of the new dialog.
+
+        Returns:
+            The ids of the new dialog; None if `response` is false.
 
         Raises:
-            TypeError: variables that cannot be put into JSON.
-            SendOutcomeUnknown: no answer came: the dialog may have been started.
+            TypeError: the variables cannot be encoded as JSON.
+            SendOutcomeUnknown: no response arrived; the dialog may have been started.
         """
-        path = f"/v2/dialog/{_bot(bot_id)}/create"
+        path = f"/v2/dialog/{_bot_id(bot_id)}/create"
         body: dict[str, Any] = {"response": response}
         if variables is not None:
-            body["variables"] = _encoded(variables)
-        answer = await self._session.ask("POST", path, body=body, safe=False)
+            body["variables"] = _encode_variables(variables)
+        received = await self._requests.send("POST", path, body=body, idempotent=False)
         if not response:
             return None
-        started: Started = understood("POST", path, answer, Started.model_validate)
+        started: Started = parse_body("POST", path, received, Started.model_validate)
         return started
 
     async def stop(self, uuid: DialogId, /) -> None:
-        """Stop the bot and hand the dialog to an operator (`POST .../{uuid}/stop`).
+        """Stop the bot and hand the dialog over to an operator.
+
+        Platform method `POST /v2/conversation/{uuid}/stop`.
+
+        Args:
+            uuid: the dialog's id.
 
         Raises:
-            Forbidden: the dialog is over, or cannot be reached now.
+            Forbidden: the dialog is finished or deleted, or cannot be reached now.
         """
-        # Stopped twice is stopped: this one is repeated like a GET.
-        await self._session.ask("POST", self._of(uuid, "stop"), safe=True)
+        # Stopping a stopped dialog changes nothing, so the request is retried like a GET.
+        await self._requests.send("POST", self._command_path(uuid, "stop"), idempotent=True)
 
     async def start(self, uuid: DialogId, /) -> None:
-        """Let the bot go on (`POST .../{uuid}/start`).
+        """Resume the bot of a dialog (`POST /v2/conversation/{uuid}/start`).
+
+        Args:
+            uuid: the dialog's id.
 
         Raises:
-            Forbidden: the dialog is over, or cannot be reached now.
-            SendOutcomeUnknown: no answer came.
+            Forbidden: the dialog is finished or deleted, or cannot be reached now.
+            SendOutcomeUnknown: no response arrived; the bot may have been resumed.
         """
-        await self._session.ask("POST", self._of(uuid, "start"), safe=False)
+        await self._requests.send("POST", self._command_path(uuid, "start"), idempotent=False)
 
     async def send(self, uuid: DialogId, text: str, /) -> None:
-        """Say something as the operator (`POST .../{uuid}/send`).
+        """Send a message as the operator (`POST /v2/conversation/{uuid}/send`).
+
+        Args:
+            uuid: the dialog's id.
+            text: the message, at least 1 character.
 
         Raises:
-            ValueError: an empty text.
-            BadRequest: the platform does not take it.
-            SendOutcomeUnknown: no answer came: it may have been said.
+            ValueError: the text is empty.
+            BadRequest: the platform rejected the message.
+            SendOutcomeUnknown: no response arrived; the message may have been sent.
         """
         if not text:
-            raise ValueError("an operator's message is a text of 1 character or more")
-        await self._session.ask("POST", self._of(uuid, "send"), body={"body": text}, safe=False)
+            raise ValueError("the operator's message must have at least 1 character, got ''")
+        path = self._command_path(uuid, "send")
+        await self._requests.send("POST", path, body={"body": text}, idempotent=False)
 
     async def goto(self, uuid: DialogId, bot_id: int, /) -> None:
-        """Move the dialog to another bot (`POST .../{uuid}/command` with `goto`).
+        """Move the dialog to another bot (`POST /v2/conversation/{uuid}/command`).
+
+        Args:
+            uuid: the dialog's id.
+            bot_id: the other bot's id.
 
         Raises:
-            NotFound: there is no such dialog or bot.
-            SendOutcomeUnknown: no answer came: it may have been moved.
+            NotFound: the dialog or the bot does not exist.
+            SendOutcomeUnknown: no response arrived; the dialog may have been moved.
         """
-        path = self._of(uuid, "command")
-        body = {"body": f"goto {_bot(bot_id)}"}
-        answer = await self._session.ask("POST", path, body=body, safe=False)
-        if answer.body:
-            understood("POST", path, answer, Moved.model_validate)
+        path = self._command_path(uuid, "command")
+        body = {"body": f"goto {_bot_id(bot_id)}"}
+        response = await self._requests.send("POST", path, body=body, idempotent=False)
+        if response.body:
+            parse_body("POST", path, response, CommandResult.model_validate)
 
-    def _of(self, uuid: DialogId, deed: str) -> str:
-        return f"/v2/conversation/{self._id(uuid)}/{deed}"
+    def _command_path(self, uuid: DialogId, command: str) -> str:
+        return f"/v2/conversation/{self._path_id(uuid)}/{command}"
 
-    def _id(self, given: DialogId) -> str:
-        found = _uuid(given)
-        if found is None:
+    def _path_id(self, dialog_id: DialogId) -> str:
+        uuid = _to_uuid(dialog_id)
+        if uuid is None:
+            hint = "; for a number use bot.v1" if isinstance(dialog_id, int) else ""
             raise ValueError(
-                f"V2 knows a dialog by its UUID, as bot.v2.conversations() gives it; {given!r} is "
-                "none" + (" but a number: ask bot.v1" if isinstance(given, int) else "")
+                f"{dialog_id!r} is not a valid UUID. V2 expects a dialog's UUID, as "
+                f"bot.v2.conversations() returns it{hint}"
             )
-        return str(found)
+        return str(uuid)
 
 
-def _uuid(given: DialogId) -> UUID | None:
-    if isinstance(given, str):
+def _to_uuid(dialog_id: DialogId) -> UUID | None:
+    if isinstance(dialog_id, str):
         try:
-            return UUID(given)
+            return UUID(dialog_id)
         except ValueError:
             return None
-    return given if isinstance(given, UUID) else None
+    return dialog_id if isinstance(dialog_id, UUID) else None
 
 
-def _bot(bot_id: int | None) -> int | None:
-    return None if bot_id is None else _number("bot_id", bot_id)
+def _bot_id(bot_id: int | None) -> int | None:
+    return None if bot_id is None else _whole_number("bot_id", bot_id)
 
 
-def _number(name: str, value: int) -> int:
+def _whole_number(name: str, value: int) -> int:
     if type(value) is int and value >= 0:
         return value
-    raise ValueError(f"{name} is a whole number, not {value!r}")
+    raise ValueError(f"{name} must be a whole number of at least 0, got {value!r}")
 
 
-def _encoded(variables: Mapping[str, Any] | None) -> str | None:
-    """An object of JSON as a text: so the platform wants it."""
+def _encode_variables(variables: Mapping[str, Any] | None) -> str | None:
+    """Encode the variables as the platform expects them: a JSON object as a text."""
     if variables is None:
         return None
     try:
         return json.dumps(dict(variables), ensure_ascii=False, allow_nan=False)
     except (TypeError, ValueError) as error:
-        raise TypeError(f"variables are a mapping that JSON can hold: {error}") from None
+        raise TypeError(f"variables must be a mapping of JSON values: {error}") from None

@@ -1,103 +1,151 @@
-"""From the platform's answers to errors, in one place; and how long to wait after one."""
+"""The one place where a response or a client library's exception becomes an error of vertexkit.
 
-import math
-import random
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+Each function returns the error; the caller raises it. When a request is retried is in `retries`.
+"""
 
+import aiohttp
+from pydantic import ValidationError
 from pydantic_core import to_json
 
-from vertexkit.botone.wire import Answer
+from vertexkit.botone.http_client import NOT_SENT_ERRORS, HttpError
+from vertexkit.botone.response import Response
+from vertexkit.botone.retries import parse_retry_after
 from vertexkit.errors import (
     BadRequest,
     DialogGone,
     Forbidden,
     NotFound,
     PlatformError,
+    PlatformUnreachable,
     RateLimited,
+    SendOutcomeUnknown,
     ServerError,
     Unauthorized,
     UnexpectedAnswer,
 )
 
-LONGEST_PAUSE = 60.0
-"""Seconds: whatever `Retry-After` asks for, and however often something failed."""
-FIRST_PAUSE = 0.2
-VERTEX = "/vertex/"
+VERTEX_PATH = "/vertex/"
+MAX_ERROR_BODY_BYTES = 64 * 1024
+"""Bytes of a response's body that are decoded for an error."""
 
-STATUSES: dict[int, type[PlatformError]] = {
+ERRORS: dict[int, type[PlatformError]] = {
     401: Unauthorized,
     403: Forbidden,
     404: NotFound,
     408: RateLimited,
     429: RateLimited,
 }
+"""The error of a status, where it is not the error of the whole class of statuses."""
 
 
-def translate(method: str, path: str, answer: Answer, *secrets: str) -> PlatformError:
-    """The error that an answer which is no success means.
+def from_response(method: str, path: str, response: Response, *secrets: str) -> PlatformError:
+    """Return the error for a response whose status is not 2xx.
 
     Args:
-        method: of the request.
-        path: of the request, without host and query.
-        answer: what the platform said.
-        *secrets: texts that must not appear in the error even if the platform repeats them.
+        method: the request's HTTP method.
+        path: the request's path, without host and query.
+        response: what the platform responded.
+        *secrets: texts that are masked in the error if the platform repeats them.
     """
-    status = answer.status
-    if status in STATUSES:
-        kind = STATUSES[status]
-    elif 400 <= status < 500:
-        kind = BadRequest
-    elif 500 <= status < 600:
-        kind = ServerError
-    else:
-        kind = UnexpectedAnswer
-    if kind is Forbidden and VERTEX in path:
+    kind = _error_class(response.status)
+    if kind is Forbidden and VERTEX_PATH in path:
         kind = DialogGone
-    body = answer.body.decode(errors="replace")
+    body = response.body.decode(errors="replace")
     for secret in secrets:
         body = _masked(body, secret)
     return kind(
-        method, path, status=status, body=body, retry_after=parse_retry_after(answer.retry_after)
+        method,
+        path,
+        status=response.status,
+        body=body,
+        retry_after=parse_retry_after(response.retry_after),
     )
 
 
+def from_wire_exception(path: str, error: Exception) -> PlatformError:
+    """Return the error for an exception of aiohttp during a POST.
+
+    The exception must not become the error's cause: it holds the request, and so the token.
+
+    Args:
+        path: the request's path, without host and query.
+        error: what aiohttp raised.
+    """
+    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
+        return PlatformUnreachable("POST", path, reason="no connection")
+    if isinstance(error, TimeoutError):
+        return SendOutcomeUnknown("POST", path, reason="no response in time")
+    return SendOutcomeUnknown("POST", path, reason="the connection was lost")
+
+
+def from_http_error(method: str, path: str, error: HttpError) -> PlatformError:
+    """Return the error for an exception of httpx before a response arrived.
+
+    Args:
+        method: the request's HTTP method.
+        path: the request's path, without host and query.
+        error: what httpx raised while it sent the request.
+    """
+    if isinstance(error, NOT_SENT_ERRORS):
+        return PlatformUnreachable(method, path, reason=f"no connection: {_describe(error)}")
+    return SendOutcomeUnknown(method, path, reason=f"no response: {_describe(error)}")
+
+
+def from_incomplete_response(method: str, path: str, error: HttpError) -> SendOutcomeUnknown:
+    """Return the error for an exception of httpx while a response's body was read.
+
+    Args:
+        method: the request's HTTP method.
+        path: the request's path, without host and query.
+        error: what httpx raised. Whatever its class, the request was sent.
+    """
+    return SendOutcomeUnknown(
+        method, path, reason=f"the response is incomplete: {_describe(error)}"
+    )
+
+
+def from_invalid_body(
+    method: str, path: str, response: Response, error: Exception
+) -> UnexpectedAnswer:
+    """Return the error for a successful response whose body is not what the platform documents.
+
+    Args:
+        method: the request's HTTP method.
+        path: the request's path, without host and query.
+        response: what the platform responded.
+        error: what the parser raised.
+    """
+    reason = str(error)
+    if isinstance(error, ValidationError):
+        first = error.errors(include_input=False, include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        reason = f"{field}: {first['msg']}" if field else first["msg"]
+    return UnexpectedAnswer(
+        method,
+        path,
+        status=response.status,
+        body=response.body[:MAX_ERROR_BODY_BYTES].decode(errors="replace"),
+        reason=f"unexpected body in the response with status {response.status}: {reason}",
+    )
+
+
+def _error_class(status: int) -> type[PlatformError]:
+    if status in ERRORS:
+        return ERRORS[status]
+    if 400 <= status < 500:
+        return BadRequest
+    if 500 <= status < 600:
+        return ServerError
+    return UnexpectedAnswer
+
+
+def _describe(error: Exception) -> str:
+    return str(error) or type(error).__name__
+
+
 def _masked(text: str, secret: str) -> str:
-    """The text without the secret, as it is and as JSON may spell it."""
-    spelled = to_json(secret).decode()[1:-1]
-    for each in (secret, spelled, spelled.replace("/", r"\/")):
-        text = text.replace(each, "[masked]")
+    """Mask the secret in the text, as plain text and as JSON may escape it."""
+    escaped = to_json(secret).decode()[1:-1]
+    for form in (secret, escaped, escaped.replace("/", r"\/")):
+        text = text.replace(form, "[masked]")
     return text
-
-
-def parse_retry_after(value: str | None, now: datetime | None = None) -> float | None:
-    """Seconds that a `Retry-After` asks for, between 0 and `LONGEST_PAUSE`.
-
-    It is a number of seconds or an HTTP date; anything else counts as not given: None.
-    """
-    if value is None:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            when = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
-            return None
-        if when.tzinfo is None:
-            when = when.replace(tzinfo=UTC)
-        seconds = (when - (now or datetime.now(UTC))).total_seconds()
-    if math.isnan(seconds):
-        return None
-    return min(max(seconds, 0.0), LONGEST_PAUSE)
-
-
-def pause(failures: int, asked: float | None = None) -> float:
-    """Seconds to wait after so many failures in a row, 1 or more.
-
-    What the platform asked for is a floor; else doubled each time. Spread by chance, so that many
-    waiting executions do not come back all at once.
-    """
-    grown = min(FIRST_PAUSE * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE)
-    chance = random.random()  # noqa: S311 - it keeps no secret
-    return max(grown * (0.5 + chance / 2), (asked or 0.0) * (1.0 + chance / 10))

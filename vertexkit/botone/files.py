@@ -1,4 +1,4 @@
-"""Files that were uploaded in dialogs, brought to disk."""
+"""Downloads of files that users uploaded in dialogs (methods 4 and 13)."""
 
 import os
 import warnings
@@ -16,87 +16,97 @@ from aiohttp import (
 )
 from pathvalidate import sanitize_filename
 
-from vertexkit.botone.http import HttpError, Reply
-from vertexkit.botone.session import TRIES, Session, may_repeat
-from vertexkit.errors import FileTooLarge, PlatformError, SendOutcomeUnknown
+from vertexkit.botone.dialog_requests import DialogRequests
+from vertexkit.botone.failures import from_incomplete_response
+from vertexkit.botone.http_client import HttpError, HttpResponse
+from vertexkit.errors import FileTooLarge, PlatformError
 from vertexkit.text import plain
 
-BLOCK = 1024 * 1024
+CHUNK_BYTES = 1024 * 1024
 """Bytes that are written at once."""
-LIMIT = 1024 * 1024 * 1024
-LONGEST_NAME = 200
-"""Bytes in UTF-8: with its number before it, a name fits into every file system."""
-LONGEST_SUFFIX = 16
-MANY = 1000
-"""Characters of a name that are looked at."""
+DOWNLOAD_LIMIT_BYTES = 1024 * 1024 * 1024
+"""The default size limit of a file."""
+MAX_FILENAME_BYTES = 200
+"""Bytes of a name in UTF-8: with the file's id before it, it fits into common file systems."""
+MAX_EXTENSION_BYTES = 16
+"""A longer extension is not kept when a name is shortened."""
+MAX_HEADER_NAME_CHARACTERS = 1000
+"""Characters of the platform's name that are read."""
 
 
-async def download(session: Session, path: str, file_id: int, to: Path, limit: int | None) -> Path:
-    """Bring a file to disk; it is there under its name only when it is whole.
+async def download(
+    requests: DialogRequests, path: str, file_id: int, target: Path, limit: int | None
+) -> Path:
+    """Download a file. It appears under its name only when it is complete.
 
     Args:
-        session: asks.
-        path: of the file, under the platform's address.
-        file_id: its id.
-        to: a folder that exists, for `{file_id}-{the platform's name, made safe}`; or the file.
-        limit: bytes; None takes all.
+        requests: sends the requests.
+        path: the file's path below the platform's base URL.
+        file_id: the file's id.
+        target: an existing folder, for a file `{file_id}-{the platform's name, sanitised}`; or the
+            path of the file.
+        limit: bytes; None for no limit.
+
+    Returns:
+        The path of the file.
 
     Raises:
-        FileTooLarge: it is larger than the limit.
-        OSError: it cannot be written.
-        PlatformError: as `BotOne` says.
+        FileTooLarge: the file is larger than the limit.
+        OSError: the file cannot be written.
+        PlatformError: see `BotOne`.
     """
     failures = 0
     while True:
         try:
-            async with session.streamed(path) as reply:
-                return await _store(reply, path, _aim(reply, file_id, to), limit)
-        except HttpError as error:
-            said = str(error) or type(error).__name__
-            failure: PlatformError = SendOutcomeUnknown("GET", path, reason=f"it broke off: {said}")
+            async with requests.stream(path) as response:
+                file = _file_path(response, file_id, target)
+                return await _save(response, path, file, limit)
+        except HttpError as http_error:
+            error: PlatformError = from_incomplete_response("GET", path, http_error)
         except FileTooLarge:
             raise
-        except PlatformError as error:
-            failure = error
+        except PlatformError as platform_error:
+            error = platform_error
         failures += 1
-        if failures == TRIES or not may_repeat(failure, safe=True):
-            raise failure
-        await session.pause(failures, failure)
+        await requests.pause_before_retry(failures, error, idempotent=True)
 
 
-def _aim(reply: Reply, file_id: int, to: Path) -> Path:
-    return to / f"{file_id}-{safe_name(reply)}" if to.is_dir() else to
+def _file_path(response: HttpResponse, file_id: int, target: Path) -> Path:
+    return target / f"{file_id}-{filename_of(response)}" if target.is_dir() else target
 
 
-async def _store(reply: Reply, path: str, aim: Path, limit: int | None) -> Path:
-    announced = reply.headers.get("content-length", "")
-    if limit is not None and announced.isdecimal() and int(announced) > limit:
-        raise FileTooLarge("GET", path, status=200, reason=_too_large(limit))
+async def _save(response: HttpResponse, path: str, file: Path, limit: int | None) -> Path:
+    """Write the body to a temporary file, then rename it."""
+    length = response.headers.get("content-length", "")
+    if limit is not None and length.isdecimal() and int(length) > limit:
+        raise _too_large(path, limit)
     part = NamedTemporaryFile(  # noqa: SIM115 - it is closed, and renamed or removed, below
-        prefix=f".{aim.name[:40]}.", suffix=".part", dir=aim.parent, delete=False
+        prefix=f".{file.name[:40]}.", suffix=".part", dir=file.parent, delete=False
     )
     try:
         with part:
-            await _fill(part, reply, path, limit)
-            await anyio.to_thread.run_sync(_settle, part)
-        os.replace(part.name, aim)  # noqa: PTH105 - over whatever is there, at once
+            await _write_body(part, response, path, limit)
+            await anyio.to_thread.run_sync(_flush_to_disk, part)
+        os.replace(part.name, file)  # noqa: PTH105 - replaces an existing file atomically
     except BaseException:
         with suppress(OSError):
             os.unlink(part.name)  # noqa: PTH108
         raise
-    return aim
+    return file
 
 
-async def _fill(part: IO[bytes], reply: Reply, path: str, limit: int | None) -> None:
+async def _write_body(
+    part: IO[bytes], response: HttpResponse, path: str, limit: int | None
+) -> None:
     size = 0
-    async for chunk in reply.aiter_raw(BLOCK):
+    async for chunk in response.aiter_raw(CHUNK_BYTES):
         size += len(chunk)
         if limit is not None and size > limit:
-            raise FileTooLarge("GET", path, status=200, reason=_too_large(limit))
+            raise _too_large(path, limit)
         await anyio.to_thread.run_sync(part.write, chunk)
 
 
-def _settle(part: IO[bytes]) -> None:
+def _flush_to_disk(part: IO[bytes]) -> None:
     part.flush()
     os.fsync(part.fileno())
     umask = os.umask(0)
@@ -104,27 +114,37 @@ def _settle(part: IO[bytes]) -> None:
     os.fchmod(part.fileno(), 0o666 & ~umask)
 
 
-def _too_large(limit: int) -> str:
-    return f"the file has more than {limit:,} bytes; `limit=` says how many are taken"
+def _too_large(path: str, limit: int) -> FileTooLarge:
+    reason = f"the file is larger than the limit of {limit:,} bytes; to raise it, pass `limit=`"
+    return FileTooLarge("GET", path, status=200, reason=reason)
 
 
-def safe_name(reply: Reply) -> str:
-    """The name that the platform gave a file, without what could lead astray."""
-    raw = next((v for k, v in reply.headers.raw if k.lower() == b"content-disposition"), b"")
+def filename_of(response: HttpResponse) -> str:
+    """Return the file's name from `Content-Disposition`, sanitised; `file` if there is none."""
+    headers = response.headers.raw
+    raw = next((value for name, value in headers if name.lower() == b"content-disposition"), b"")
     with warnings.catch_warnings():
-        # A header that is no good names no file: nobody has to be warned of it.
+        # An invalid header counts as a missing name and needs no warning.
         warnings.simplefilter("ignore", BadContentDispositionHeader)
         warnings.simplefilter("ignore", BadContentDispositionParam)
         _, parameters = parse_content_disposition(raw.decode(errors="replace"))
-        return tidy(content_disposition_filename(parameters) or "")
+        return sanitized_filename(content_disposition_filename(parameters) or "")
 
 
-def tidy(name: str) -> str:
-    """A name that every system takes, of one that anybody may have made up."""
-    last = plain(name.replace("\\", "/").rpartition("/")[2], MANY).strip(" .")
-    if len(last.encode()) > LONGEST_NAME:
-        stem, dot, suffix = last.rpartition(".")
-        tail = dot + suffix if len(suffix.encode()) <= LONGEST_SUFFIX else ""
-        room = LONGEST_NAME - len(tail.encode())
-        last = (stem if tail else last).encode()[:room].decode(errors="ignore") + tail
-    return str(sanitize_filename(last)).strip(" .") or "file"
+def sanitized_filename(name: str) -> str:
+    """Return a safe file name that every operating system accepts.
+
+    The name has no folders, no control or reserved characters, no leading dot, and at most
+    `MAX_FILENAME_BYTES`.
+
+    Args:
+        name: any text; it comes from the user who uploaded the file.
+    """
+    base = name.replace("\\", "/").rpartition("/")[2]
+    base = plain(base, MAX_HEADER_NAME_CHARACTERS).strip(" .")
+    if len(base.encode()) > MAX_FILENAME_BYTES:
+        stem, dot, extension = base.rpartition(".")
+        end = dot + extension if len(extension.encode()) <= MAX_EXTENSION_BYTES else ""
+        room = MAX_FILENAME_BYTES - len(end.encode())
+        base = (stem if end else base).encode()[:room].decode(errors="ignore") + end
+    return str(sanitize_filename(base)).strip(" .") or "file"

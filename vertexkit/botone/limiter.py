@@ -1,78 +1,83 @@
-"""Whose turn it is: a bounded number at once, the others in the order in which they came."""
+"""A limit on requests to the platform that are in progress at the same time."""
 
 import asyncio
 from collections import deque
 from collections.abc import Callable
 
+TIMEOUT_CHECK_SECONDS = 0.5
+
 
 class Limiter:
-    """Gives out a fixed number of places.
+    """A first-in, first-out semaphore with a timeout.
 
-    Does what `asyncio.Semaphore` under `asyncio.timeout` does, at a third of its cost when a
-    thousand wait: there is one timer for all who wait, not one for each.
+    It does what `asyncio.Semaphore` inside `asyncio.timeout` does, at a third of the cost when a
+    thousand tasks wait: one timer serves all waiting tasks instead of one timer for each.
 
     Args:
-        places: how many there are.
+        slots: how many tasks may hold a slot at the same time.
     """
 
-    def __init__(self, places: int) -> None:
-        self._free = places
-        self._tell: Callable[[], object] | None = None
-        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
-        self._watching = False
+    def __init__(self, slots: int) -> None:
+        self._available = slots
+        self._callback: Callable[[], object] | None = None
+        self._waiters: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._timer_runs = False
 
     @property
-    def free(self) -> int:
-        """Places that nobody has to wait for."""
-        return self._free
+    def available(self) -> int:
+        """Slots that `acquire` would return without waiting."""
+        return self._available
 
-    def when_free(self, callback: Callable[[], object]) -> None:
-        """Call back once, as soon as a place is free that nobody waits for."""
-        self._tell = callback
+    def notify_available(self, callback: Callable[[], object]) -> None:
+        """Call `callback` once, as soon as a slot is released that no task waits for."""
+        self._callback = callback
 
-    async def take(self, patience: float) -> float:
-        """Take a place; gives the seconds that were waited for it.
+    async def acquire(self, timeout: float) -> float:
+        """Acquire a slot, after the tasks that were waiting before.
 
         Args:
-            patience: seconds.
+            timeout: seconds to wait at most, to within `TIMEOUT_CHECK_SECONDS`.
+
+        Returns:
+            The seconds that the task waited.
 
         Raises:
-            TimeoutError: there was none for so long, give or take half a second.
+            TimeoutError: no slot was released in time.
         """
-        if self._free > 0:
-            self._free -= 1
+        if self._available > 0:
+            self._available -= 1
             return 0.0
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        turn: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((turn, began + patience))
-        if not self._watching:
-            self._watch(loop)
+        started = loop.time()
+        waiter: asyncio.Future[None] = loop.create_future()
+        self._waiters.append((waiter, started + timeout))
+        if not self._timer_runs:
+            self._expire_waiters(loop)
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self.give_back()  # it got its place in the very moment it was cancelled
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.release()  # the slot was assigned at the moment of the cancellation
             raise
-        return loop.time() - began
+        return loop.time() - started
 
-    def give_back(self) -> None:
-        """Give a place back: to the first who still waits, if there is one."""
-        while self._waiting:
-            turn, _ = self._waiting.popleft()
-            if not turn.done():
-                turn.set_result(None)
+    def release(self) -> None:
+        """Release a slot: it is assigned to the task that has waited longest, if any waits."""
+        while self._waiters:
+            waiter, _ = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
                 return
-        self._free += 1
-        if self._tell is not None:
-            tell, self._tell = self._tell, None
-            tell()
+        self._available += 1
+        if self._callback is not None:
+            callback, self._callback = self._callback, None
+            callback()
 
-    def _watch(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Twice a second, send those away who have waited too long."""
-        for turn, until in self._waiting:
-            if not turn.done() and until <= loop.time():
-                turn.set_exception(TimeoutError())
-        self._watching = bool(self._waiting)
-        if self._watching:
-            loop.call_later(0.5, self._watch, loop)
+    def _expire_waiters(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Fail the waiters whose time is over, and check again while any are left."""
+        for waiter, deadline in self._waiters:
+            if not waiter.done() and deadline <= loop.time():
+                waiter.set_exception(TimeoutError())
+        self._timer_runs = bool(self._waiters)
+        if self._timer_runs:
+            loop.call_later(TIMEOUT_CHECK_SECONDS, self._expire_waiters, loop)

@@ -1,4 +1,8 @@
-"""What the platform answers."""
+"""The values that the platform's methods return.
+
+Unknown fields and unknown statuses are kept, never rejected: the platform's document leaves both
+open.
+"""
 
 import re
 from dataclasses import dataclass
@@ -10,24 +14,25 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import from_json
 
-NUMBER = re.compile(r"#(\d{1,18})(?:\s+(.*))?", re.DOTALL)
-"""A dialog's name: its number and, mostly, its city."""
-FILE = re.compile(r"/web/file/(\d{1,18})/?")
+DIALOG_NAME = re.compile(r"#(\d{1,18})(?:\s+(.*))?", re.DOTALL)
+"""A dialog's name: its number and, usually, its city."""
+FILE_PATH = re.compile(r"/web/file/(\d{1,18})/?")
+"""The end of the path of a link to an uploaded file."""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that the platform took (POST /vertex/v1/dialog/send_message)."""
+    """A message that the platform accepted (`POST /vertex/v1/dialog/send_message`)."""
 
     message_id: int | None
-    """The platform's id; None if the platform took the message but its answer was unreadable,
-    or if nobody can tell whether it did (`on_unknown="assume_sent"`)."""
+    """The platform's id; None if the platform accepted the message but its response was not
+    readable, or if it is unknown whether the message was sent (`on_unknown="assume_sent"`)."""
     created_at: int | None
-    """Unix seconds; None likewise."""
+    """Unix seconds; None in the same cases."""
 
 
-def _dated(value: Any) -> Any:
-    """A moment; the platform writes an empty text where there is none."""
+def _parse_time(value: Any) -> Any:
+    """Parse a date and time; an empty text, which the platform writes for none, is None."""
     if isinstance(value, str):
         value = value.strip()
         if not value:
@@ -38,159 +43,174 @@ def _dated(value: Any) -> Any:
     return value
 
 
-def _listed(value: Any) -> Any:
-    """A list; the platform writes the text "[]" for an empty one."""
+def _parse_list(value: Any) -> Any:
+    """Parse a list, which the platform may write as the text "[]" or as an object."""
     if isinstance(value, str):
         value = from_json(value) if value.strip() else None
     if isinstance(value, dict):
-        return [value[key] for key in _numeric(value)]
+        return [value[key] for key in _numeric_keys(value)]
     return () if value is None else value
 
 
-def _numeric(value: dict[str, Any]) -> list[str]:
-    """The keys "0", "1", ... of an object that stands for a list, in their order."""
+def _numeric_keys(value: dict[str, Any]) -> list[str]:
+    """Return the keys "0", "1", ... of an object that represents a list, in numeric order."""
     return sorted((key for key in value if key.isascii() and key.isdigit()), key=int)
 
 
-def _or(default: Any) -> BeforeValidator:
+def _default_for_none(default: Any) -> BeforeValidator:
     return BeforeValidator(lambda value: default if value is None else value)
 
 
-class _Answered(BaseModel):
-    """Members that nobody documented are kept: `it.model_extra`, or as attributes."""
+class _PlatformModel(BaseModel):
+    """The base of all models. Undocumented fields are kept in `model_extra` and as attributes."""
 
     model_config = ConfigDict(
         extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
     )
 
 
-class Answer(_Answered):
-    """One line of the data that a dialog has collected."""
+class Answer(_PlatformModel):
+    """One answer of the data that a dialog has collected: a question and what the user answered."""
 
     question: str | None = None
+    """The question's text."""
     type: str | None = None
-    """An open set: `Text` and others."""
+    """`Text` and others; the set is open."""
     answer: Any = None
+    """What the user answered: a text, a list of choices, or a link to an uploaded file."""
     variable: str | None = None
-    """What the bot keeps it under."""
-    deleted: Annotated[bool, _or(False)] = False
+    """The name of the bot's variable that holds the answer."""
+    deleted: Annotated[bool, _default_for_none(False)] = False
+    """Whether the uploaded file was deleted."""
 
     @property
     def file_id(self) -> int | None:
-        """The id for `download`, if the answer is an uploaded file (a link to `/web/file/{id}`)."""
+        """The id for `download` if the answer is an uploaded file, a link to `/web/file/{id}`."""
         if not isinstance(self.answer, str):
             return None
         try:
             path = urlsplit(self.answer.strip()).path
         except ValueError:
             return None
-        found = FILE.search(path)
-        return int(found[1]) if found is not None and found.end() == len(path) else None
+        match = FILE_PATH.search(path)
+        return int(match[1]) if match is not None and match.end() == len(path) else None
 
 
-class Conversation(_Answered):
-    """A dialog, as lists hold it (methods 1 and 5)."""
+class Conversation(_PlatformModel):
+    """A dialog, as lists contain it (methods 1 and 5)."""
 
     id: int | UUID
-    """A number from V1, a UUID from V2."""
+    """A number in V1, a UUID in V2."""
     name: str | None = None
     """`#319 Perm`: the dialog's number, which is not its id, and its city."""
-    status: Annotated[str, _or("")] = ""
-    """An open set: `completed`, `in-process`, `operator`, `interrupted` and others."""
+    status: Annotated[str, _default_for_none("")] = ""
+    """`completed`, `in-process`, `operator`, `interrupted` and others; the set is open."""
     ip: str | None = None
+    """The user's IP address."""
     location: str | None = None
-    updated: Annotated[datetime | None, BeforeValidator(_dated)] = None
-    """When its last message came; None if nothing was said. Aware; UTC where no zone was said."""
+    """The user's city."""
+    updated: Annotated[datetime | None, BeforeValidator(_parse_time)] = None
+    """The time of the last message, with a time zone (UTC if the platform names none); None if the
+    dialog has no messages."""
     duration: float | None = None
     """Seconds."""
     source: str | None = None
-    """V2 alone: `web` and others."""
+    """The channel: `web` and others. V2 only."""
 
     @property
     def number(self) -> int | None:
-        """The number in its name."""
-        found = NUMBER.match(self.name or "")
-        return int(found[1]) if found is not None else None
+        """The number in the dialog's name; None if the name has another form."""
+        match = DIALOG_NAME.match(self.name or "")
+        return int(match[1]) if match is not None else None
 
     @property
     def city(self) -> str | None:
-        """The city in its name."""
-        found = NUMBER.match(self.name or "")
-        return found[2] or None if found is not None else None
+        """The city in the dialog's name; None if there is none."""
+        match = DIALOG_NAME.match(self.name or "")
+        return match[2] or None if match is not None else None
 
 
 class ConversationDetails(Conversation):
-    """A dialog with what it has collected (methods 2 and 6)."""
+    """A dialog with the data that it has collected (methods 2 and 6)."""
 
-    data: Annotated[tuple[Answer, ...], BeforeValidator(_listed)] = ()
+    data: Annotated[tuple[Answer, ...], BeforeValidator(_parse_list)] = ()
+    """The questions and answers, in the order of the dialog."""
     unread: bool = Field(False, exclude=True)
-    """Its data could not be read: it was deleted since it was listed (`Conversations.detailed`)."""
+    """Whether the data could not be read because the dialog was deleted after it was listed; see
+    `Conversations.detailed`."""
 
     @property
     def files(self) -> tuple[int, ...]:
-        """The ids of its uploaded files, without those deleted since, each once."""
-        ids = (each.file_id for each in self.data if not each.deleted)
-        return tuple(dict.fromkeys(each for each in ids if each is not None))
+        """The ids of the uploaded files that are not deleted, without repetitions."""
+        ids = (answer.file_id for answer in self.data if not answer.deleted)
+        return tuple(dict.fromkeys(file_id for file_id in ids if file_id is not None))
 
 
-class Pagination(_Answered):
-    """Where a page stands in its list; None where the platform does not say."""
+class Pagination(_PlatformModel):
+    """The position of a page in its list; None where the platform does not say."""
 
     total: int | None = None
     """Dialogs in the whole list."""
     count: int | None = None
-    """On this page."""
+    """Dialogs on this page."""
     per_page: int | None = None
+    """Dialogs on a full page."""
     current_page: int | None = None
-    """From 1."""
+    """This page's number, from 1."""
     total_pages: int | None = None
+    """Pages in the whole list."""
     links: Any = None
+    """Always an empty object, as far as the platform documents it."""
 
 
-class ConversationPage(_Answered):
+class ConversationPage(_PlatformModel):
     """One page of a list (methods 1 and 5): an object with keys "0", "1", ... and `meta`."""
 
     items: tuple[Conversation, ...] = ()
     pagination: Pagination = Field(default_factory=Pagination)
 
     @classmethod
-    def read(cls, answer: Any) -> "ConversationPage":
-        """Read the platform's object, or a plain array of dialogs.
+    def read(cls, content: Any) -> "ConversationPage":
+        """Read a page from the platform's object, or from an array of dialogs.
+
+        Args:
+            content: the decoded JSON.
 
         Raises:
-            ValueError: it is neither.
+            TypeError: the content is neither an object nor an array.
+            ValueError: the object is not a page of a list.
         """
-        if isinstance(answer, list):
-            return cls(items=tuple(answer))
-        if not isinstance(answer, dict):
-            raise TypeError("neither an object nor an array")
-        keys = _numeric(answer)
-        meta = answer.get("meta")
-        found = meta.get("pagination") if isinstance(meta, dict) else None
-        rest = {key: value for key, value in answer.items() if key not in {*keys, "meta"}}
-        if rest and not keys and meta is None:
-            raise ValueError('it has neither "0", "1", ... nor `meta`')
+        if isinstance(content, list):
+            return cls(items=tuple(content))
+        if not isinstance(content, dict):
+            raise TypeError("expected an object or an array")
+        keys = _numeric_keys(content)
+        meta = content.get("meta")
+        pagination = meta.get("pagination") if isinstance(meta, dict) else None
+        if not keys and meta is None and content.keys() - {"meta"}:
+            raise ValueError('expected an object with the keys "0", "1", ... or `meta`')
         return cls.model_validate(
-            {"items": [answer[key] for key in keys], "pagination": found or {}}
+            {"items": [content[key] for key in keys], "pagination": pagination or {}}
         )
 
 
-class Started(_Answered):
+class Started(_PlatformModel):
     """A dialog that was created and started (method 8)."""
 
     dialog_id: int = Field(alias="dialogId")
-    """Its id in V1, and in the claims of tokens."""
+    """The dialog's id in V1 and in the claims of tokens."""
     dialog_uuid: UUID = Field(alias="dialogUUID")
-    """Its id in V2."""
+    """The dialog's id in V2."""
 
 
-class Created(_Answered):
+class Created(_PlatformModel):
     """A dialog that was created (methods 3 and 7)."""
 
     dialog_id: UUID = Field(alias="dialogId")
+    """The dialog's id in V2."""
 
 
-class Moved(_Answered):
-    """What a command was answered (method 12)."""
+class CommandResult(_PlatformModel):
+    """The platform's response to a command (method 12)."""
 
     message: str | None = None

@@ -1,4 +1,4 @@
-"""A list of dialogs, page by page."""
+"""Lists of dialogs, which the platform returns page by page (methods 1 and 5)."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -7,125 +7,135 @@ from contextlib import aclosing
 from typing import Any, TypeVar
 from uuid import UUID
 
+from vertexkit.botone.dialog_requests import DialogRequests, parse_body
 from vertexkit.botone.models import Conversation, ConversationDetails, ConversationPage
-from vertexkit.botone.session import Session, understood
 from vertexkit.errors import Forbidden, NotFound, UnexpectedAnswer
 
 T = TypeVar("T")
-AHEAD = 3
-"""Pages that are asked for before they are needed."""
-REMEMBERED = 20_000
-"""The last dialogs, by which one that comes a second time is known."""
+PREFETCHED_PAGES = 3
+"""Pages that are requested before they are needed."""
+REMEMBERED_IDS = 20_000
+"""Ids of the dialogs returned last; a dialog whose id is among them is a repetition."""
 PAGE_SIZE = 100
+"""Dialogs on a page, by default."""
 
 
 class Conversations:
-    """The dialogs of a list: `async for dialog in bot.v2.conversations(bot_id=1446): ...`.
+    """A list of dialogs: `async for dialog in bot.v2.conversations(bot_id=1446): ...`.
 
-    Dialogs that begin meanwhile push the others to later pages; each is given once all the same.
-    What is deleted meanwhile pulls them to earlier pages, and may hide some.
+    While the list is read, new dialogs shift the others to later pages; each dialog is returned
+    once nevertheless. Deleted dialogs shift the others to earlier pages, so that some may be
+    missing.
+
+    Attributes:
+        total: the number of dialogs in the whole list, according to the page read last; None if no
+            page was read or the platform does not say.
     """
 
-    def __init__(self, session: Session, path: str, query: Mapping[str, Any]) -> None:
-        self._session = session
+    def __init__(self, requests: DialogRequests, path: str, query: Mapping[str, Any]) -> None:
+        self._requests = requests
         self._path = path
         self._query = query
         self.total: int | None = None
-        """Dialogs in the whole list, as the page that came last says; None if none has or does."""
 
     async def page(self, number: int = 1) -> ConversationPage:
-        """One page, with its pagination.
+        """Read one page, with its pagination.
 
         Args:
-            number: from 1.
+            number: the page's number, from 1.
 
         Raises:
-            ValueError: a number below 1.
-            PlatformError: as `BotOne` says.
+            ValueError: the number is below 1.
+            PlatformError: see `BotOne`.
         """
         if number < 1:
-            raise ValueError(f"pages are counted from 1; {number} is none")
-        asked = {**self._query, "PageNumber": number}
-        answer = await self._session.ask("GET", self._path, query=asked, safe=True)
-        page: ConversationPage = understood("GET", self._path, answer, ConversationPage.read)
+            raise ValueError(f"page number must be at least 1, got {number}")
+        query = {**self._query, "PageNumber": number}
+        response = await self._requests.send("GET", self._path, query=query, idempotent=True)
+        page: ConversationPage = parse_body("GET", self._path, response, ConversationPage.read)
         self.total = page.pagination.total
         return page
 
     async def __aiter__(self) -> AsyncGenerator[Conversation, None]:
         seen: OrderedDict[int | UUID, None] = OrderedDict()
-        flights: deque[asyncio.Task[ConversationPage]] = deque()
-        number = following = 1
+        requested: deque[asyncio.Task[ConversationPage]] = deque()
+        number = last_requested = 1
         try:
-            flights.append(asyncio.ensure_future(self._turn(following)))
-            while flights:
-                page = await flights.popleft()
-                last = page.pagination.total_pages
-                if last is None:  # it does not say: the end is a page without dialogs
-                    last = number + bool(page.items)
+            requested.append(asyncio.ensure_future(self._checked_page(last_requested)))
+            while requested:
+                page = await requested.popleft()
+                total_pages = page.pagination.total_pages
+                if total_pages is None:  # unknown: the list ends with a page without dialogs
+                    total_pages = number + bool(page.items)
                 number += 1
-                while following < last and len(flights) < AHEAD:
-                    following += 1
-                    flights.append(asyncio.ensure_future(self._turn(following)))
+                while last_requested < total_pages and len(requested) < PREFETCHED_PAGES:
+                    last_requested += 1
+                    requested.append(asyncio.ensure_future(self._checked_page(last_requested)))
                 for dialog in page.items:
                     if dialog.id not in seen:
                         seen[dialog.id] = None
-                        if len(seen) > REMEMBERED:
+                        if len(seen) > REMEMBERED_IDS:
                             seen.popitem(last=False)
                         yield dialog
         finally:
-            await _let_go(flights)
+            await _cancel(requested)
 
     async def detailed(
         self, at_once: int = 8, *, known: Container[str] = ()
     ) -> AsyncGenerator[ConversationDetails, None]:
-        """The dialogs with what they have collected: one more request for each.
+        """Iterate over the dialogs with the data they collected: one more request for each.
 
-        One that was deleted meanwhile comes without its data, and `unread`.
+        A dialog that was deleted in the meantime is returned without data and with `unread` set.
 
         Args:
-            at_once: requests under way, those for pages apart.
-            known: ids, as texts, of dialogs to leave out.
+            at_once: requests for data that may be in progress at the same time.
+            known: ids, as texts, of dialogs to skip.
+
+        Yields:
+            The dialogs, in the order of the list.
 
         Raises:
-            PlatformError: as `BotOne` says.
+            PlatformError: see `BotOne`.
         """
-        flights: deque[asyncio.Task[ConversationDetails]] = deque()
+        requested: deque[asyncio.Task[ConversationDetails]] = deque()
         try:
             async with aclosing(aiter(self)) as dialogs:
                 async for dialog in dialogs:
                     if str(dialog.id) in known:
                         continue
-                    flights.append(asyncio.ensure_future(self._detail(dialog)))
-                    if len(flights) >= at_once:
-                        yield await flights.popleft()
-            while flights:
-                yield await flights.popleft()
+                    requested.append(asyncio.ensure_future(self._details(dialog)))
+                    if len(requested) >= at_once:
+                        yield await requested.popleft()
+            while requested:
+                yield await requested.popleft()
         finally:
-            await _let_go(flights)
+            await _cancel(requested)
 
-    async def _detail(self, dialog: Conversation) -> ConversationDetails:
+    async def _details(self, dialog: Conversation) -> ConversationDetails:
         path = f"{self._path.removesuffix('s')}/{dialog.id}"
         try:
-            answer = await self._session.ask("GET", path, safe=True)
+            response = await self._requests.send("GET", path, idempotent=True)
         except (NotFound, Forbidden):
             return ConversationDetails.model_validate(dialog.model_dump() | {"unread": True})
-        found: ConversationDetails = understood(
-            "GET", path, answer, ConversationDetails.model_validate
+        details: ConversationDetails = parse_body(
+            "GET", path, response, ConversationDetails.model_validate
         )
-        return found
+        return details
 
-    async def _turn(self, number: int) -> ConversationPage:
+    async def _checked_page(self, number: int) -> ConversationPage:
         page = await self.page(number)
-        shown = page.pagination.current_page
-        if page.items and shown is not None and shown != number:
+        current = page.pagination.current_page
+        if page.items and current is not None and current != number:
             raise UnexpectedAnswer(
-                "GET", self._path, status=200, reason=f"asked for page {number}, it gave {shown}"
+                "GET",
+                self._path,
+                status=200,
+                reason=f"requested page {number}, the platform returned page {current}",
             )
         return page
 
 
-async def _let_go(flights: deque[asyncio.Task[T]]) -> None:
-    """Nobody waits for them any more."""
-    for flight in flights:
-        flight.cancel()
-    await asyncio.gather(*flights, return_exceptions=True)
+async def _cancel(tasks: deque[asyncio.Task[T]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

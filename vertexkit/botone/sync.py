@@ -1,4 +1,4 @@
-"""The client for scripts that have no event loop: the same methods, blocking."""
+"""The client of the dialog API for scripts without an event loop: `BotOne.sync(...)`."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, suppress
@@ -16,90 +16,90 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class Thread:
-    """An event loop in a thread, while it is entered."""
+class EventLoopThread:
+    """A thread with an event loop, between `start` and `stop`."""
 
     def __init__(self) -> None:
         self._portal: BlockingPortal | None = None
-        self._running: AbstractContextManager[BlockingPortal] | None = None
+        self._context: AbstractContextManager[BlockingPortal] | None = None
 
     def start(self) -> None:
-        """Begin."""
-        self._running = start_blocking_portal("asyncio")
-        self._portal = self._running.__enter__()
+        """Start the thread."""
+        self._context = start_blocking_portal("asyncio")
+        self._portal = self._context.__enter__()
 
     def stop(self) -> None:
-        """End, when what is under way is done; harmless if it has ended."""
-        running, self._running, self._portal = self._running, None, None
-        if running is not None:
-            running.__exit__(None, None, None)
+        """Stop the thread after the coroutines in progress; no effect if it does not run."""
+        context, self._context, self._portal = self._context, None, None
+        if context is not None:
+            context.__exit__(None, None, None)
 
-    def wait(self, doing: Coroutine[Any, Any, T]) -> T:
-        """Wait until its loop has done it.
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the thread's event loop and wait for its result.
 
         Raises:
-            RuntimeError: it is not running.
+            RuntimeError: the thread does not run.
         """
         if self._portal is None:
-            doing.close()
-            raise RuntimeError("use it inside `with BotOne.sync(...) as bot:`")
-        done: T = self._portal.call(_done, doing)
-        return done
+            coroutine.close()
+            raise RuntimeError("call this method inside `with BotOne.sync(...) as bot:`")
+        result: T = self._portal.call(_await, coroutine)
+        return result
 
 
-async def _done(doing: Coroutine[Any, Any, T]) -> T:
-    return await doing
+async def _await(coroutine: Coroutine[Any, Any, T]) -> T:
+    return await coroutine
 
 
-def listing(
+def blocking_list(
     method: Callable[Concatenate[Any, P], Conversations],
 ) -> Callable[Concatenate[Blocking[Any], P], "SyncConversations"]:
-    """The method, as one that gives a list to be walked through with `for`."""
+    """Return the blocking form of a method that returns `Conversations`."""
 
     @wraps(method)
-    def walk(self: Blocking[Any], /, *args: P.args, **kwargs: P.kwargs) -> SyncConversations:
-        return SyncConversations(method(self.target, *args, **kwargs), self.wait)
+    def call(self: Blocking[Any], /, *args: P.args, **kwargs: P.kwargs) -> SyncConversations:
+        return SyncConversations(method(self.target, *args, **kwargs), self.run)
 
-    return walk
+    return call
 
 
 class SyncConversations(Blocking[Conversations]):
-    """The dialogs of a list: `for dialog in bot.v2.conversations(): ...`."""
+    """A list of dialogs for `for`; see `Conversations`."""
 
     page = blocking(Conversations.page)
 
     def __iter__(self) -> Iterator[Conversation]:
-        return self._walk(aiter(self.target))
+        return self._iterate(aiter(self.target))
 
     def detailed(self, at_once: int = 8) -> Iterator[ConversationDetails]:
-        """The dialogs with what they have collected; as `Conversations.detailed`."""
-        return self._walk(self.target.detailed(at_once))
+        """Iterate over the dialogs with their data; see `Conversations.detailed`."""
+        return self._iterate(self.target.detailed(at_once))
 
-    def _walk(self, walk: AsyncGenerator[T, None]) -> Iterator[T]:
-        async def following() -> T | None:
-            return await anext(walk, None)
+    def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
+        async def next_item() -> T | None:
+            return await anext(items, None)
 
         try:
-            while (dialog := self.wait(following())) is not None:
-                yield dialog
+            while (item := self.run(next_item())) is not None:
+                yield item
         finally:
-            with suppress(RuntimeError):  # its thread has ended, and the walk with it
-                self.wait(walk.aclose())
+            with suppress(RuntimeError):  # the thread has stopped, and the iteration with it
+                self.run(items.aclose())
 
 
 class SyncV1(Blocking[V1]):
-    """Version 1; see `V1`."""
+    """The blocking form of `V1`."""
 
-    conversations = listing(V1.conversations)
+    conversations = blocking_list(V1.conversations)
     conversation = blocking(V1.conversation)
     create = blocking(V1.create)
     download = blocking(V1.download)
 
 
 class SyncV2(Blocking[V2]):
-    """Version 2; see `V2`."""
+    """The blocking form of `V2`."""
 
-    conversations = listing(V2.conversations)
+    conversations = blocking_list(V2.conversations)
     conversation = blocking(V2.conversation)
     create = blocking(V2.create)
     create_and_start = blocking(V2.create_and_start)
@@ -111,13 +111,20 @@ class SyncV2(Blocking[V2]):
 
 
 class SyncBotOne:
-    """As `BotOne`, for `with` and `for`; made by `BotOne.sync`. An event loop runs in a thread."""
+    """The blocking form of `BotOne`, created by `BotOne.sync`.
+
+    Use it as a context manager: `with BotOne.sync(...) as bot:`. Its event loop runs in a thread.
+
+    Attributes:
+        v1: version 1 of the API.
+        v2: version 2 of the API.
+    """
 
     def __init__(self, v1: V1, v2: V2, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._thread = Thread()
+        self._thread = EventLoopThread()
         self._close = close
-        self.v1 = SyncV1(v1, self._thread.wait)
-        self.v2 = SyncV2(v2, self._thread.wait)
+        self.v1 = SyncV1(v1, self._thread.run)
+        self.v2 = SyncV2(v2, self._thread.run)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -125,6 +132,6 @@ class SyncBotOne:
 
     def __exit__(self, *_: object) -> None:
         try:
-            self._thread.wait(self._close())
+            self._thread.run(self._close())
         finally:
             self._thread.stop()

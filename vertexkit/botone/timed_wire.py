@@ -3,7 +3,8 @@
 import time
 from typing import Protocol
 
-from vertexkit.botone.wire import Answer, Wire
+from vertexkit.botone.wire import Wire
+from vertexkit.botone.response import Response
 from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
 
 
@@ -33,7 +34,7 @@ class TimedWire:
         self._wire = wire
         self._observer = observer
 
-    async def post(self, url: str, body: bytes, timeout: float) -> Answer:
+    async def post(self, url: str, body: bytes, timeout: float) -> Response:
         """As `Wire.post`."""
         started = time.perf_counter()
         status = "cancelled"

@@ -1,68 +1,43 @@
-"""The two methods of the platform that a running block has."""
+"""The two platform methods that a running block uses: `send_message` and `complete`."""
 
 from collections.abc import Callable
 from typing import Any
 
 from pydantic_core import from_json, to_json
 
-from vertexkit.botone.failures import pause, translate
+from vertexkit.botone.address import PlatformAddress
+from vertexkit.botone.failures import from_response
 from vertexkit.botone.limiter import Limiter
 from vertexkit.botone.models import Message
+from vertexkit.botone.retries import backoff, may_retry
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
-from vertexkit.errors import CallError, Fate, PlatformError, PlatformUnreachable
+from vertexkit.errors import PlatformError, PlatformUnreachable
 from vertexkit.settings import PlatformSettings
 from vertexkit.telemetry import tracing
 from vertexkit.token import Token
 
-SEND_MESSAGE = "/vertex/v1/dialog/send_message"
-COMPLETE = "/vertex/v1/complete"
-INSTANCE = "{instance}"
-
-
-class Address:
-    """Where the platform is: one URL, or one for each allowed instance.
-
-    Args:
-        template: `https://demo.bot.one/api`, or with `{instance}` for the host's first label.
-        instances: what may be filled in. A token's claims only choose among these.
-    """
-
-    def __init__(self, template: str, instances: tuple[str, ...] = ()) -> None:
-        self._only = None if INSTANCE in template else template.rstrip("/")
-        self._bases = {name: template.replace(INSTANCE, name).rstrip("/") for name in instances}
-
-    def base(self, token: Token) -> str:
-        """The base URL for this token's dialog.
-
-        Raises:
-            CallError: 422, its instance is none of those allowed.
-        """
-        if self._only is not None:
-            return self._only
-        claims = token.claims
-        base = self._bases.get(claims.instance or "") if claims is not None else None
-        if base is None:
-            raise CallError(
-                422,
-                "unknown_instance",
-                "The token's instance is not listed in VERTEXKIT_INSTANCES.",
-            )
-        return base
+SEND_MESSAGE_PATH = "/vertex/v1/dialog/send_message"
+COMPLETE_PATH = "/vertex/v1/complete"
 
 
 class Vertex:
-    """Sends messages into dialogs and completes blocks.
+    """Sends messages to dialogs and completes blocks (methods 14 and 15).
 
     Args:
-        wire: takes the bytes.
-        address: of the platform.
-        clock: for the pauses.
-        settings: of the platform: the number of concurrent requests, the timeout of each.
+        wire: posts the requests.
+        address: the platform's address.
+        clock: measures the pauses before retries.
+        settings: the number of requests in progress at the same time (`connections`), and the
+            timeout of each, the wait for a free connection included (`send_timeout`).
+
+    Attributes:
+        address: the platform's address.
+        limiter: the limit on requests in progress.
     """
 
     def __init__(
-        self, wire: Wire, address: Address, clock: Clock, settings: PlatformSettings
+        self, wire: Wire, address: PlatformAddress, clock: Clock, settings: PlatformSettings
     ) -> None:
         self.address = address
         self.limiter = Limiter(settings.connections)
@@ -75,84 +50,92 @@ class Vertex:
         token: Token,
         text: str,
         typing: bool,
-        until: float,
-        on_pause: Callable[[PlatformError, float], None] = lambda *_: None,
+        deadline: float,
+        on_retry: Callable[[PlatformError, float], None] | None = None,
     ) -> Message:
-        """POST /vertex/v1/dialog/send_message, again while that is safe.
+        """Send a message (`POST /vertex/v1/dialog/send_message`).
 
-        It is tried again only after a failure that cannot have sent it: nothing left this
-        machine, or the platform asked to come back.
+        The request is retried only if the platform has not processed it: nothing was sent, or the
+        platform asked to retry later.
 
         Args:
-            token: of the dialog.
-            text: 1 character or more.
-            typing: whether the bot is shown typing.
-            until: on the clock; no try begins after it.
-            on_pause: told of each failure that is tried again, and of the seconds of the pause.
+            token: the dialog's token.
+            text: the message, at least 1 character.
+            typing: whether the dialog shows the bot typing before the message.
+            deadline: a time of the clock; no attempt starts after it.
+            on_retry: called before each pause with the error and the pause's seconds.
+
+        Returns:
+            The platform's id and time of the message.
 
         Raises:
-            PlatformError: of the last try; its `fate` tells whether it may have been sent.
+            PlatformError: the last attempt failed; `fate` says whether the message may have been
+                sent.
         """
         body = to_json({"token": token.reveal(), "text": text, "typing": typing})
         failures = 0
         while True:
             try:
-                return _message(await self._post(token, SEND_MESSAGE, body))
+                return _parse_message(await self._post(token, SEND_MESSAGE_PATH, body))
             except PlatformError as error:
-                if error.fate not in (Fate.NOT_SENT, Fate.REFUSED):
+                if not may_retry(error, idempotent=False):
                     raise
                 failures += 1
-                wait = pause(failures, error.retry_after)
-                if self._clock.now() + wait >= until:
+                pause = backoff(failures, error.retry_after)
+                if self._clock.now() + pause >= deadline:
                     raise
-                on_pause(error, wait)
-            await self._clock.sleep(wait)
+                if on_retry is not None:
+                    on_retry(error, pause)
+            await self._clock.sleep(pause)
 
     async def complete(self, token: Token, data: bytes) -> None:
-        """POST /vertex/v1/complete, once.
+        """Complete a block (`POST /vertex/v1/complete`). The request is sent once, not retried.
 
         Args:
-            token: of the execution.
-            data: JSON; equal data make an equal body to the byte.
+            token: the execution's token.
+            data: the result as JSON; the request's body holds these very bytes.
 
         Raises:
-            PlatformError: it was not confirmed.
+            PlatformError: the platform did not confirm the completion.
         """
         body = b'{"token":%b,"data":%b}' % (to_json(token.reveal()), data)
-        await self._post(token, COMPLETE, body)
+        await self._post(token, COMPLETE_PATH, body)
 
     async def _post(self, token: Token, path: str, body: bytes) -> bytes:
-        url = self.address.base(token) + path
+        url = self.address.base_url(token) + path
         try:
-            left = self._timeout - await self.limiter.take(self._timeout)
+            remaining = self._timeout - await self.limiter.acquire(self._timeout)
         except TimeoutError:
-            raise _crowded(path) from None
+            raise _no_free_connection(path) from None
         try:
-            if left <= 0:
-                raise _crowded(path)
+            if remaining <= 0:
+                raise _no_free_connection(path)
             with tracing.span("POST", path, "client", path=path):
-                answer = await self._wire.post(url, body, left)
-                tracing.note(status=answer.status)
+                response = await self._wire.post(url, body, remaining)
+                tracing.note(status=response.status)
         finally:
-            self.limiter.give_back()
-        if 200 <= answer.status < 300:
-            return answer.body
-        raise translate("POST", path, answer, token.reveal())
+            self.limiter.release()
+        if 200 <= response.status < 300:
+            return response.body
+        raise from_response("POST", path, response, token.reveal())
 
 
-def _crowded(path: str) -> PlatformUnreachable:
+def _no_free_connection(path: str) -> PlatformUnreachable:
     return PlatformUnreachable("POST", path, reason="no connection was free in time")
 
 
-def _message(body: bytes) -> Message:
-    """A 2xx means that it was sent, even where its body cannot be read."""
+def _parse_message(body: bytes) -> Message:
+    """Parse the response to `send_message`.
+
+    Status 2xx means that the message was sent, even if the body cannot be read.
+    """
     try:
-        answer: Any = from_json(body)
+        content: Any = from_json(body)
     except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
+        content = None
+    if not isinstance(content, dict):
         return Message(None, None)
-    message_id, created_at = answer.get("message_id"), answer.get("created_at")
+    message_id, created_at = content.get("message_id"), content.get("created_at")
     return Message(
         message_id if type(message_id) is int else None,
         created_at if type(created_at) is int else None,

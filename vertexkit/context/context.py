@@ -48,7 +48,7 @@ class Context(Facts):
     def dialog(self) -> DialogOfBlock:
         """This dialog through the platform's dialog API; raises `SettingsError` without a login."""
         token = self._lease.execution.token
-        return DialogOfBlock(self._runtime.bots.of(token), token.claims, self.step)
+        return DialogOfBlock(self._runtime.clients.for_token(token), token.claims, self.step)
 
     async def send_message(self, text: str, typing: bool = True) -> Message:
         """Say something in the dialog.

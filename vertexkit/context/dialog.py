@@ -7,7 +7,7 @@ from uuid import UUID
 
 from vertexkit.botone.blocking import Blocking, blocking
 from vertexkit.botone.client import BotOne
-from vertexkit.botone.files import LIMIT
+from vertexkit.botone.files import DOWNLOAD_LIMIT_BYTES
 from vertexkit.botone.models import ConversationDetails
 from vertexkit.errors import DialogUnknown
 from vertexkit.token import Claims
@@ -53,7 +53,9 @@ class DialogOfBlock:
             )
         return await self._bot.v1.conversation(number)
 
-    async def download(self, file_id: int, path: str | Path, *, limit: int | None = LIMIT) -> Path:
+    async def download(
+        self, file_id: int, path: str | Path, *, limit: int | None = DOWNLOAD_LIMIT_BYTES
+    ) -> Path:
         """Bring an uploaded file to disk (`GET /v1/file/{fileId}`); as `BotOne.v1.download`.
 
         Its id is the `file_id` of an answer: `(await ctx.dialog.conversation()).files`.

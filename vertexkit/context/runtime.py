@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import structlog
 
-from vertexkit.botone.clients import Bots
+from vertexkit.botone.instance_clients import InstanceClients
 from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
 from vertexkit.errors import VertexkitError
@@ -34,7 +34,7 @@ class Runtime:
     vertex: Vertex
     events: Events
     clock: Clock
-    bots: Bots
+    clients: InstanceClients
     state: Any = None
     """What the app's lifespan yielded."""
 

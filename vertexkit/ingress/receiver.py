@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.blocks.registry import Block
-from vertexkit.botone.vertex import Address
+from vertexkit.botone.address import PlatformAddress
 from vertexkit.errors import CallError, JournalUnavailable, QueueFull
 from vertexkit.failure import Failure
 from vertexkit.ingress.gate import Gate
@@ -66,7 +66,7 @@ class Receiver:
         blocks: Mapping[str, Block],
         inbox: Inbox,
         rejections: Rejections,
-        address: Address,
+        address: PlatformAddress,
         gate: Gate,
         read_call: ReadCall,
         settings: Settings,
@@ -153,7 +153,7 @@ class Receiver:
             raise CallError(400, "malformed_token", f"The token is unusable: {error}.") from None
         if not self._keys.fit(token):
             raise CallError(403, "wrong_signature", "The token is not signed with a known key.")
-        self._address.base(token)
+        self._address.base_url(token)
         return call, token
 
     def _read_call_safely(self, raw: RawCall) -> Call:

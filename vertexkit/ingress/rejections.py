@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any
 
-from vertexkit.botone.failures import pause
+from vertexkit.botone.retries import backoff
 from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
 from vertexkit.errors import CallError, Fate, PlatformError
@@ -67,7 +67,7 @@ class Rejections:
                         "rejected_call_completion_failed", "", reason=str(error), **said
                     )
                     return
-                await self._clock.sleep(pause(tried, error.retry_after))
+                await self._clock.sleep(backoff(tried, error.retry_after))
             else:
                 break
         self._events.emit("rejected_call_completed", "", **said)

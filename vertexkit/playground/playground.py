@@ -10,7 +10,7 @@ from typing import Any
 
 from watchfiles import PythonFilter, awatch
 
-from vertexkit.botone.http import Client, HttpError, http_client
+from vertexkit.botone.http_client import HttpClient, HttpError, http_client
 from vertexkit.errors import SettingsError
 from vertexkit.playground.faults import Switch, order, switch
 from vertexkit.playground.runs import LiveRun, LiveRuns
@@ -62,7 +62,7 @@ class Playground:
         self._ready = asyncio.Event()
         self._deaths = 0
         self._tasks: set[asyncio.Task[None]] = set()
-        self._client: Client | None = None
+        self._client: HttpClient | None = None
         self._child = Child(
             target,
             {

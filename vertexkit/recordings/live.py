@@ -6,7 +6,8 @@ from typing import Any
 import structlog
 from pydantic_core import from_json
 
-from vertexkit.botone.wire import Answer, Wire
+from vertexkit.botone.response import Response
+from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.context import Context
 from vertexkit.errors import PlatformError
@@ -82,7 +83,7 @@ class Recording:
         """A wire whose requests are written down."""
         return _RecordedWire(wire, self)
 
-    def requested(self, began: float, url: str, body: bytes, answer: Answer | None) -> None:
+    def requested(self, began: float, url: str, body: bytes, answer: Response | None) -> None:
         """A request is over; without an answer nobody knows what came of it."""
         content = from_json(body)
         recorder = self._tokens.get(content.get("token", ""))
@@ -109,7 +110,7 @@ class _RecordedWire:
         self._wire = wire
         self._recording = recording
 
-    async def post(self, url: str, body: bytes, timeout: float) -> Answer:
+    async def post(self, url: str, body: bytes, timeout: float) -> Response:
         began = self._recording._clock.now()  # noqa: SLF001 - of one noun
         answer = None
         try:

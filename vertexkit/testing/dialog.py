@@ -12,13 +12,13 @@ from pydantic_core import from_json, to_json
 from starlette.types import ASGIApp
 
 from vertexkit.app import App
-from vertexkit.botone.http import client_of
-from vertexkit.botone.wire import AsgiWire
+from vertexkit.botone.http_client import asgi_client
 from vertexkit.clock import Clock
 from vertexkit.execution import Outcome
 from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.platform.app import LOGIN, FakePlatform
 
@@ -130,7 +130,7 @@ class FakeDialog:
                 self._settings,
                 clock=self.clock,
                 wire=AsgiWire(self.platform, self.clock),
-                client=client_of(self.platform),
+                client=asgi_client(self.platform),
             )
         )
         self._service.events.subscribe(self._note)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from vertexkit.botone.failures import pause
+from vertexkit.botone.retries import backoff
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fate, PlatformError
 from vertexkit.execution import Ending, Outcome, Result
@@ -84,7 +84,7 @@ class Completion:
     async def _after(self, error: PlatformError) -> Outcome | None:
         """What a failed try means: an outcome, or None after the pause before the next one."""
         self._failures += 1
-        wait = pause(self._failures, error.retry_after)
+        wait = backoff(self._failures, error.retry_after)
         if error.fate is Fate.GONE:
             if self._unknown:
                 return self._completed("403")

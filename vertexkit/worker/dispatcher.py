@@ -166,9 +166,9 @@ class Dispatcher:
         A handler that is started only to wait for a connection costs memory and its deadline.
         """
         limiter = self._runtime.vertex.limiter
-        if limiter.free <= 0:
-            limiter.when_free(self._wake.set)
-        return min(self._concurrency - self._handlers, limiter.free)
+        if limiter.available <= 0:
+            limiter.notify_available(self._wake.set)
+        return min(self._concurrency - self._handlers, limiter.available)
 
     def _room(self) -> dict[str, int]:
         """How many more runs each block may have."""

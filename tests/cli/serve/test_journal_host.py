@@ -12,7 +12,6 @@ import pytest
 
 from tests.journal.shared.served_journal import House
 from vertexkit import App, Context
-from vertexkit.botone.wire import AsgiWire
 from vertexkit.cli.serve import journal_host as module
 from vertexkit.cli.serve.journal_host import Keeper
 from vertexkit.clock import Clock
@@ -21,6 +20,7 @@ from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
 
 FAILING = """

@@ -1,0 +1,248 @@
+"""Requests to the dialog API (methods 1 to 13): authentication, retries and errors.
+
+The methods themselves are in `dialogs`. `send_message` and `complete` do not use this module; see
+`vertex` and `wire`.
+"""
+
+import asyncio
+from base64 import b64encode
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from pydantic import SecretStr
+from pydantic_core import from_json
+
+from vertexkit.botone.failures import (
+    MAX_ERROR_BODY_BYTES,
+    from_http_error,
+    from_incomplete_response,
+    from_invalid_body,
+    from_response,
+)
+from vertexkit.botone.headers import dialog_headers
+from vertexkit.botone.http_client import HttpClient, HttpError, HttpResponse, http_client
+from vertexkit.botone.response import Response
+from vertexkit.botone.retries import MAX_ATTEMPTS, backoff, may_retry
+from vertexkit.clock import Clock
+from vertexkit.errors import PlatformError, SendOutcomeUnknown, SettingsError, UnexpectedAnswer
+
+MAX_JSON_BYTES = 64 * 1024 * 1024
+"""Bytes of a response's JSON: a page of a thousand dialogs needs about one hundredth of it."""
+
+
+class DialogRequests:
+    """Sends requests to the dialog API as one user of the platform.
+
+    Args:
+        url: the base URL of the platform's API: `https://demo.bot.one/api`.
+        login: the user's email.
+        password: the user's password.
+        client: an HTTP client to use; it is not closed. By default one is created and closed.
+        timeout: seconds for a request, from connecting to the response's last byte; for a file,
+            seconds for each read.
+        clock: measures the pauses before retries; real time by default.
+
+    Raises:
+        SettingsError: the URL or the login is invalid.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        login: str,
+        password: str | SecretStr,
+        *,
+        client: HttpClient | None = None,
+        timeout: float = 60.0,
+        clock: Clock | None = None,
+    ) -> None:
+        _check_url(url)
+        if not login or ":" in login:
+            raise SettingsError("the login must be an email and must not contain a colon")
+        plain = password.get_secret_value() if isinstance(password, SecretStr) else password
+        self._url = url.rstrip("/")
+        self._credentials = b64encode(f"{login}:{plain}".encode()).decode()
+        self._secrets = tuple(secret for secret in (self._credentials, plain) if secret)
+        self._shared_client, self._client = client, client
+        self._timeout = timeout
+        self._clock = clock or Clock()
+
+    def __repr__(self) -> str:
+        return f"<DialogRequests {self._url}>"
+
+    async def close(self) -> None:
+        """Close the connections."""
+        client, self._client = self._client, self._shared_client
+        if client is not None and client is not self._shared_client:
+            await client.aclose()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        idempotent: bool,
+    ) -> Response:
+        """Send a request and read the whole response.
+
+        Args:
+            method: the HTTP method.
+            path: the path below the platform's base URL.
+            query: query parameters; one whose value is None is left out.
+            body: the JSON object to send.
+            idempotent: whether sending the request twice has the same effect as sending it once;
+                see `may_retry`.
+
+        Returns:
+            A response with status 2xx.
+
+        Raises:
+            PlatformError: one class for each cause; see `vertexkit.errors`.
+        """
+        failures = 0
+        while True:
+            try:
+                async with (
+                    asyncio.timeout(self._timeout),
+                    self._open(method, path, query=query, body=body) as reply,
+                ):
+                    content = await _read_json(method, path, reply)
+                    return Response(reply.status_code, content)
+            except TimeoutError:
+                error: PlatformError = SendOutcomeUnknown(
+                    method, path, reason=f"no response within {self._timeout:g} s"
+                )
+            except HttpError as http_error:
+                error = from_incomplete_response(method, path, http_error)
+            except PlatformError as platform_error:
+                error = platform_error
+            failures += 1
+            await self.pause_before_retry(failures, error, idempotent=idempotent)
+
+    async def pause_before_retry(
+        self, failures: int, error: PlatformError, *, idempotent: bool
+    ) -> None:
+        """Wait before the next attempt, or raise the error if there is none.
+
+        Args:
+            failures: failed attempts in a row, at least 1.
+            error: the last failure.
+            idempotent: as in `send`.
+
+        Raises:
+            PlatformError: the request must not be retried, or all attempts failed.
+        """
+        if failures == MAX_ATTEMPTS or not may_retry(error, idempotent=idempotent):
+            raise error
+        await self._clock.sleep(backoff(failures, error.retry_after))
+
+    @asynccontextmanager
+    async def stream(self, path: str) -> AsyncIterator[HttpResponse]:
+        """GET something large, without retries.
+
+        Args:
+            path: the path below the platform's base URL.
+
+        Yields:
+            The response, whose body is read by the caller.
+
+        Raises:
+            PlatformError: as `send`. A failure while the body is read is an `HttpError`.
+        """
+        async with self._open("GET", path, compressed=False) as reply:
+            yield reply
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | None = None,
+        compressed: bool = True,
+    ) -> AsyncIterator[HttpResponse]:
+        if self._client is None:
+            self._client = http_client(timeout=self._timeout)
+        request = self._client.build_request(
+            method,
+            self._url + path,
+            params={name: value for name, value in (query or {}).items() if value is not None},
+            json=body,
+            headers=dialog_headers(self._credentials, compressed=compressed),
+        )
+        try:
+            reply = await self._client.send(request, stream=True, follow_redirects=False)
+        except HttpError as error:
+            raise from_http_error(method, path, error) from error
+        try:
+            if not reply.is_success:
+                raise from_response(method, path, await _read_failure(reply), *self._secrets)
+            yield reply
+        finally:
+            await reply.aclose()
+
+
+def parse_body(method: str, path: str, response: Response, parse: Any) -> Any:
+    """Parse the JSON of a successful response.
+
+    Args:
+        method: the request's HTTP method.
+        path: the request's path.
+        response: what the platform responded.
+        parse: builds the value from the decoded JSON.
+
+    Returns:
+        What `parse` returned.
+
+    Raises:
+        UnexpectedAnswer: the body is not what the platform documents.
+    """
+    try:
+        return parse(from_json(response.body))
+    except (ValueError, TypeError, RecursionError, OverflowError) as error:
+        raise from_invalid_body(method, path, response, error) from None
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or "{" in parts.netloc:
+        raise SettingsError(
+            "the platform's URL must start with https:// or http:// and contain a host name, for "
+            "example https://demo.bot.one/api"
+        )
+    if "@" in parts.netloc or parts.query or parts.fragment:
+        raise SettingsError(
+            "the platform's URL must not contain a login, `?` or `#`; pass the login and the "
+            "password as separate arguments"
+        )
+
+
+async def _read_json(method: str, path: str, reply: HttpResponse) -> bytes:
+    body = bytearray()
+    async for chunk in reply.aiter_bytes():
+        body += chunk
+        if len(body) > MAX_JSON_BYTES:
+            raise UnexpectedAnswer(
+                method,
+                path,
+                status=reply.status_code,
+                reason=f"the response's body is larger than {MAX_JSON_BYTES:,} bytes",
+            )
+    return bytes(body)
+
+
+async def _read_failure(reply: HttpResponse) -> Response:
+    """Read the beginning of an error's body, even if the connection is lost in its middle."""
+    body = bytearray()
+    with suppress(HttpError):
+        async for chunk in reply.aiter_bytes():
+            body += chunk
+            if len(body) > MAX_ERROR_BODY_BYTES:
+                break
+    content = bytes(body[:MAX_ERROR_BODY_BYTES])
+    return Response(reply.status_code, content, reply.headers.get("retry-after"))

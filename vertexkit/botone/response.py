@@ -1,0 +1,18 @@
+"""An HTTP response of the platform, whichever client received it."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """What the platform responded.
+
+    Not to be confused with `models.Answer`, which is one answer of a user in a dialog.
+    """
+
+    status: int
+    """The HTTP status."""
+    body: bytes = field(default=b"", repr=False)
+    """The body, up to the limit of the client that read it."""
+    retry_after: str | None = None
+    """The value of the header `Retry-After`, unparsed; None if the header is missing."""
