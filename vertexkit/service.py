@@ -8,11 +8,11 @@ import anyio
 import structlog
 
 from vertexkit.blocks.registry import Blocks
-from vertexkit.botone.instance_clients import InstanceClients
+from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.http_client import HttpClient
+from vertexkit.botone.instance_clients import InstanceClients
 from vertexkit.botone.timed_wire import TimedWire
 from vertexkit.botone.vertex import Vertex
-from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.runtime import Runtime

@@ -3,16 +3,16 @@
 import time
 from typing import Protocol
 
-from vertexkit.botone.wire import Wire
 from vertexkit.botone.response import Response
+from vertexkit.botone.wire import Wire
 from vertexkit.errors import PlatformUnreachable, SendOutcomeUnknown
 
 
 class RequestObserver(Protocol):
-    """Learns about each request to the platform."""
+    """What a `TimedWire` reports to."""
 
     def platform_request_ended(self, method: str, status: str, seconds: float) -> None:
-        """A request ended.
+        """Record a request that has ended.
 
         Args:
             method: last segment of the URL's path, such as `send_message`.
@@ -35,11 +35,11 @@ class TimedWire:
         self._observer = observer
 
     async def post(self, url: str, body: bytes, timeout: float) -> Response:
-        """As `Wire.post`."""
+        """Post a body and report the duration; see `Wire.post`."""
         started = time.perf_counter()
         status = "cancelled"
         try:
-            answer = await self._wire.post(url, body, timeout)
+            response = await self._wire.post(url, body, timeout)
         except PlatformUnreachable:
             status = "unreachable"
             raise
@@ -47,12 +47,12 @@ class TimedWire:
             status = "unknown"
             raise
         else:
-            status = str(answer.status)
-            return answer
+            status = str(response.status)
+            return response
         finally:
             method = url.rpartition("/")[2]
             self._observer.platform_request_ended(method, status, time.perf_counter() - started)
 
     async def close(self) -> None:
-        """As `Wire.close`."""
+        """Close the connections."""
         await self._wire.close()
