@@ -91,7 +91,7 @@ class Callers:
 
 @dataclass(frozen=True)
 class Attacked:
-    """What came of one attack."""
+    """The result of one attack."""
 
     name: str
     quiet: Round
@@ -105,7 +105,7 @@ class Attacked:
         answers = sorted(done["answers"].items(), key=lambda each: -each[1])[:3]
         cells = (
             (attack.__doc__ or "").strip().rstrip("."),
-            f"{at_once:,} at once, {done['connections']:,} in all",
+            f"{at_once:,} at once, {done['connections']:,} in total",
             f"{done['requests']:,}",
             f"{done['sent'] / 1e6:,.1f}",
             ", ".join(f"{status} × {number:,}" for status, number in answers) or "nothing",
@@ -210,16 +210,16 @@ async def measure(names: list[str], seconds: float) -> None:
             found.append(await attacked(name, callers, process.pid, port, seconds))
         quiet = statistics.median(each.quiet.p99 for each in found)
         print(
-            "| Attack | Connections | Requests | MB sent | The attacker's answers | "
-            "Proper calls answered | Their p99, to the quiet one | Memory, MiB |"
+            "| Attack | Connections | Requests | MB sent | Replies to the attacker | "
+            "Valid calls answered | Their p99, ratio to no load | Memory, MiB |"
         )
         print(f"|{'---|' * 8}")
         print("\n".join(each.row(quiet) for each in found))
         process.send_signal(signal.SIGTERM)
         await process.wait()
     server.close()
-    print(f"\nIn quiet: p99 {quiet * 1000:.1f} ms.")
-    print(f"Proper calls: {callers.calls:,}, completed: {Platform.completions:,}.")
+    print(f"\nWithout load: p99 {quiet * 1000:.1f} ms.")
+    print(f"Valid calls: {callers.calls:,}, completed: {Platform.completions:,}.")
 
 
 def main() -> None:

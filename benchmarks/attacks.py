@@ -72,7 +72,7 @@ JSON = "Content-Type: application/json"
 
 
 async def silent(a: Attacker) -> None:
-    """Connect and say nothing."""
+    """Connect and send nothing."""
     reader, writer = await a.connect()
     await reader.read()
     a.done.answers["closed"] += 1
@@ -80,7 +80,7 @@ async def silent(a: Attacker) -> None:
 
 
 async def slow_heads(a: Attacker) -> None:
-    """A byte of a header now and then."""
+    """Send a header slowly, byte by byte."""
     reader, writer = await a.connect()
     answer = asyncio.create_task(a.answer(reader))
     await a.send(writer, b"POST /blocks/hello HTTP/1.1\r\nX-Slow: ")
@@ -91,7 +91,7 @@ async def slow_heads(a: Attacker) -> None:
 
 
 async def slow_bodies(a: Attacker) -> None:
-    """A byte of a body now and then, by somebody who knows the URL's secret."""
+    """Send a body slowly, byte by byte, with the URL secret."""
     reader, writer = await a.connect()
     answer = asyncio.create_task(a.answer(reader))
     await a.send(writer, a.head(JSON, "Content-Length: 200000"))
@@ -117,24 +117,24 @@ async def pour(a: Attacker, head: bytes, piece: bytes, pieces: int) -> None:
 
 
 async def large_bodies(a: Attacker) -> None:
-    """200 MB in one body, by somebody who knows the URL's secret."""
+    """Send 200 MB in one body, with the URL secret."""
     await pour(a, a.head(JSON, "Content-Length: 200000000"), MEGABYTE, 200)
 
 
 async def endless_chunks(a: Attacker) -> None:
-    """A body of chunks without end, by somebody who knows the URL's secret."""
+    """Send an endless chunked body, with the URL secret."""
     head = a.head(JSON, "Transfer-Encoding: chunked")
     await pour(a, head, b"f4240\r\n" + MEGABYTE + b"\r\n", 1000)
 
 
 async def tiny_chunks(a: Attacker) -> None:
-    """The same in chunks of a byte."""
+    """Send an endless body in chunks of one byte, with the URL secret."""
     head = a.head(JSON, "Transfer-Encoding: chunked")
     await pour(a, head, b"1\r\n \r\n" * 10_000, 1000)
 
 
 async def large_heads(a: Attacker) -> None:
-    """100 MB in one header."""
+    """Send 100 MB in one header."""
     await pour(a, b"POST /blocks/hello HTTP/1.1\r\nX: ", MEGABYTE, 100)
 
 
@@ -156,41 +156,41 @@ def with_body(a: Attacker, body: bytes, kind: str = JSON) -> bytes:
 
 
 async def wrong_secrets(a: Attacker) -> None:
-    """Guess the URL's secret."""
+    """Guess the URL secret."""
     body = b'{"token": "t"}'
     head = a.head(JSON, f"Content-Length: {len(body)}", key="guess-guess-guess-guess-guess")
     await flood(a, head + body)
 
 
 async def pipelined(a: Attacker) -> None:
-    """Two hundred requests in one piece, for addresses where nothing is."""
+    """Pipeline 200 requests to unknown addresses."""
     await flood(a, a.head("Content-Length: 0", path="/nothing"), 200)
 
 
 async def deep_json(a: Attacker) -> None:
-    """250 kB of brackets, by somebody who knows the URL's secret."""
+    """Send 250 kB of brackets, with the URL secret."""
     await flood(a, with_body(a, b'{"token":"t","x":' + b"[" * 250_000))
 
 
 async def wide_json(a: Attacker) -> None:
-    """80,000 empty lists in 250 kB, by somebody who knows the URL's secret."""
+    """Send 80,000 empty lists in 250 kB, with the URL secret."""
     await flood(a, with_body(a, b'{"token":"t","x":[' + b"[]," * 80_000 + b"[]]}"))
 
 
 async def wide_forms(a: Attacker) -> None:
-    """A hundred thousand fields of a form, by somebody who knows the URL's secret."""
+    """Send 100,000 form fields, with the URL secret."""
     kind = "Content-Type: application/x-www-form-urlencoded"
     await flood(a, with_body(a, b"token=t" + b"&a" * 100_000, kind))
 
 
 async def come_and_go(a: Attacker) -> None:
-    """Connect, and leave at once."""
+    """Connect and disconnect at once."""
     _, writer = await a.connect()
     writer.close()
 
 
 async def garbage(a: Attacker) -> None:
-    """Bytes of another protocol."""
+    """Send bytes of another protocol."""
     reader, writer = await a.connect()
     await a.send(writer, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 10)
     await a.answer(reader)
@@ -198,7 +198,7 @@ async def garbage(a: Attacker) -> None:
 
 
 async def unread(a: Attacker) -> None:
-    """Ask for the catalogue a thousand times, and read nothing."""
+    """Request the catalogue 1,000 times and read nothing."""
     reader, writer = await a.connect()
     page = f"GET /openapi.json?key={a.secret} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
     writer.transport.pause_reading()  # type: ignore[attr-defined]

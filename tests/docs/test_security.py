@@ -1,4 +1,4 @@
-"""The page of security: its numbers are those of the code, and its attacks those that are run."""
+"""docs/security: its limits are those of the code, its attacks are those of the benchmark."""
 
 import importlib.util
 import re
@@ -23,7 +23,7 @@ def read(page: str) -> str:
 
 
 def benchmark(name: str) -> Any:
-    """A script of the folder of benchmarks, as a module."""
+    """Import a script of the folder of benchmarks."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -35,7 +35,7 @@ def benchmark(name: str) -> Any:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_its_limits_are_those_of_the_code(page: str) -> None:
-    """Each number of the table is what the setting, or the constant, has by default."""
+    """Each number of the table is the default of a setting or a constant of the code."""
     settings, own = Settings.of(), Limits()
     assert (own.head, own.body) == (settings.server.head_limit, settings.server.body_limit)
     assert (own.head_timeout, own.body_timeout) == (
@@ -44,8 +44,8 @@ def test_its_limits_are_those_of_the_code(page: str) -> None:
     )
     assert own.clients == settings.server.clients
     rows = LIMIT.findall(read(page))
-    numbers = [[int(number) for number in re.findall(r"\d+", limit)] for _, limit, _ in rows]
-    assert [each for each in numbers if each] == [
+    values = [[int(number) for number in re.findall(r"\d+", limit)] for _, limit, _ in rows]
+    assert [value for value in values if value] == [
         [settings.server.head_limit],
         [limits.HEADERS],
         [int(settings.server.head_timeout)],
@@ -68,19 +68,25 @@ def test_its_limits_are_those_of_the_code(page: str) -> None:
 
 
 def attacks(page: str) -> list[list[str]]:
-    """The rows of the table of attacks."""
+    """Return the rows of the table of attacks."""
     rows = [line.strip("| ").split(" | ") for line in read(page).splitlines() if " × " in line]
     return [row for row in rows if len(row) == COLUMNS]
 
 
+def numbers(text: str) -> list[str]:
+    """Return the numbers in a text, in order."""
+    return re.findall(r"\d+(?:\.\d+)?", text)
+
+
 def test_its_attacks_are_those_that_are_run() -> None:
-    """Each attack of the benchmark has its line, in order; every proper call was answered."""
-    run = [attack for attack, _ in benchmark("attacks").ATTACKS.values()]
+    """The table has a row for each attack of the benchmark; every valid call was answered."""
+    attack_types = [attack for attack, _ in benchmark("attacks").ATTACKS.values()]
     english, russian = map(attacks, PAGES)
-    assert [row[0] for row in english] == [(each.__doc__ or "").strip(" .\n") for each in run]
-    for here, there in zip(english, russian, strict=True):
-        assert re.findall(r"[\d.,]+\d", " ".join(here[1:])) == re.findall(
-            r"[\d.,]+\d", " ".join(there[1:])
-        )
-        answered, _, asked = here[5].partition(" of ")
+    assert [row[0] for row in english] == [
+        (each.__doc__ or "").strip(" .\n") for each in attack_types
+    ]
+    for row, translated in zip(english, russian, strict=True):
+        translated_cells = " ".join(translated[1:]).replace("\xa0", "").replace(",", ".")
+        assert numbers(" ".join(row[1:]).replace(",", "")) == numbers(translated_cells)
+        answered, _, asked = row[5].partition(" of ")
         assert answered == asked
