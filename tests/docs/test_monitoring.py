@@ -1,4 +1,4 @@
-"""The page of monitoring, the dashboard and the alerts: they speak of figures that are there."""
+"""docs/monitoring, the dashboard and the alerts use only metrics that exist."""
 
 import json
 import re
@@ -22,7 +22,7 @@ SUFFIXES = ("_bucket", "_count", "_sum")
 
 
 def exported() -> dict[str, set[str]]:
-    """Each figure, as Prometheus names it, with its labels."""
+    """Return each metric, under the name that Prometheus uses, with its labels."""
     metrics = Metrics(lambda: ProcessState(running={"b": 1}))
     known = [metrics.commits, metrics]
     labelled = {
@@ -41,7 +41,7 @@ def exported() -> dict[str, set[str]]:
 
 
 def expressions() -> Iterator[tuple[str, str]]:
-    """What the dashboard and the alerts ask Prometheus for, each with its place."""
+    """Return the queries of the dashboard, the alerts and the pages, each with its place."""
     dashboard = json.loads((ROOT / "ops/grafana.json").read_text(encoding="utf-8"))
     for panel in dashboard["panels"]:
         for target in panel.get("targets", ()):
@@ -55,41 +55,41 @@ def expressions() -> Iterator[tuple[str, str]]:
 
 
 def alerts() -> list[dict[str, Any]]:
-    """The rules."""
+    """Return the alert rules."""
     [group] = yaml.safe_load((ROOT / "ops/alerts.yml").read_text(encoding="utf-8"))["groups"]
     rules: list[dict[str, Any]] = group["rules"]
     return rules
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_figure_is_listed_with_its_labels(page: str) -> None:
-    """The table has each figure that `GET /metrics` shows, and none that is not there."""
+def test_every_metric_is_listed_with_its_labels(page: str) -> None:
+    """The table has every metric that `GET /metrics` exports, and no others."""
     rows = ROW.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
     listed = {name: set(filter(None, labels.strip().split(", "))) for name, labels in rows}
     assert listed == exported()
     assert str(MAX_FAILURE_CODES) in (ROOT / "docs" / page).read_text(encoding="utf-8")
 
 
-def test_what_is_asked_for_is_there() -> None:
-    """Dashboard, alerts and page ask for figures, labels and values that can come."""
+def test_every_query_uses_existing_metrics() -> None:
+    """Dashboard, alerts and pages query existing metrics and labels, and all of them."""
     known = exported()
-    asked = set()
+    queried = set()
     for place, expression in expressions():
         for found in NAME.findall(re.sub(r"\{[^}]*\}", "", expression)):
             name = found
             for suffix in SUFFIXES:
                 if found.removesuffix(suffix) in known:
                     name = found.removesuffix(suffix)
-            asked.add(name)
+            queried.add(name)
             assert name in known or name.startswith("process_"), (place, found)
-        labels = {label for each in asked for label in known.get(each, ())}
+        labels = {label for metric in queried for label in known.get(metric, ())}
         for label, _ in MATCHER.findall(expression):
             assert label in labels | {"job", "instance"}, (place, label)
-    assert asked >= known.keys() - {"vertexkit_info"}
+    assert queried >= known.keys() - {"vertexkit_info"}
 
 
 def test_every_alert_says_what_to_do() -> None:
-    """Each has a severity, a summary and a description; the page names those that wake somebody."""
+    """Each alert has a severity, a summary and a description; the page lists the critical ones."""
     urgent = set()
     for rule in alerts():
         assert rule["labels"]["severity"] in {"critical", "warning", "info"}
@@ -101,8 +101,8 @@ def test_every_alert_says_what_to_do() -> None:
         assert set(re.findall(r"^\| `(Vertexkit\w+)`", text, re.MULTILINE)) == urgent
 
 
-def test_an_alert_sees_the_first_of_its_kind() -> None:
-    """What alerts count is shown with a 0 from the start on, so that the first one is a rise."""
+def test_counters_of_alerts_start_at_zero() -> None:
+    """Counters that alerts watch are exported with 0 from the start, so that 1 is an increase."""
     metrics = Metrics()
     metrics.declare_blocks(["talk"])
     text = render(metrics.snapshot()).decode()
@@ -118,8 +118,8 @@ def test_an_alert_sees_the_first_of_its_kind() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_its_block_can_be_counted(reader: Reader, page: str) -> None:
-    """The block that keeps a figure of its own does its work."""
+def test_its_block_runs(reader: Reader, page: str) -> None:
+    """The block that registers a metric of its own runs."""
     reader.follow(ROOT / "docs" / page)
-    said = reader.run_in(reader.folder, "vertexkit trigger counted:app -i amount=5 --fast --json")
-    assert "true" in said
+    output = reader.run_in(reader.folder, "vertexkit trigger counted:app -i amount=5 --fast --json")
+    assert "true" in output
