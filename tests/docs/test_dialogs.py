@@ -10,7 +10,7 @@ from typer.main import get_command
 from tests.docs.conftest import ROOT, Reader
 from vertexkit import BotOne, Context
 from vertexkit.cli.main import cli
-from vertexkit.testing.platform.openapi import describe
+from vertexkit.testing.platform.openapi import openapi_document
 
 PAGES = ["dialogs.md", "dialogs.ru.md"]
 ROW = re.compile(
@@ -37,7 +37,7 @@ def test_the_table_lists_the_fifteen_methods() -> None:
     assert [int(row[0]) for row in found] == list(range(1, 16))
     served = {
         (verb.upper(), re.sub(r"{\w+}", "{}", path))
-        for path, item in describe("")["paths"].items()
+        for path, item in openapi_document("")["paths"].items()
         for verb in item
     }
     assert {(row[1], re.sub(r"{\w+}", "{}", row[2])) for row in found} == served

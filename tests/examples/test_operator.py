@@ -19,7 +19,7 @@ async def test_the_operator_gets_the_dialog_and_what_was_said(fake_dialog: "Fake
     run = await fake_dialog.call("operator", {"uuid": str(there.uuid)}, token)
     assert run.messages == ["Зову оператора, одну минуту…"]
     assert run.data == {"handed": True}
-    assert there.marked == "operator"
+    assert there.own_status == "operator"
     assert [each.text for each in there.operator_messages] == [
         "Клиент просит оператора\nНомер заказа: A-17"
     ]

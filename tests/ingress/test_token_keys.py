@@ -11,7 +11,7 @@ import pytest
 from vertexkit import App, Context
 from vertexkit.ingress.token_keys import TokenKeys
 from vertexkit.testing import FakeDialog, FakePlatform
-from vertexkit.testing.platform.tokens import KEY as FAKE_KEY
+from vertexkit.testing.platform.tokens import SIGNING_KEY as FAKE_KEY
 from vertexkit.token import Token
 
 OLD, NEW = "the-old-key", "the-new-key"

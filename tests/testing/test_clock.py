@@ -1,4 +1,4 @@
-"""The virtual clock: waits without waiting, in the right order."""
+"""The virtual clock: sleeps take no time, and end in the right order."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from vertexkit.testing.clock import VirtualClock
 
 
 async def test_a_long_sleep_takes_no_real_time() -> None:
-    """An hour's sleep ends within a real second, and the clock is an hour on, in both scales."""
+    """An hour's sleep ends within a real second, and both scales have advanced by an hour."""
     clock = VirtualClock()
     began, now, unix = time.monotonic(), clock.now(), clock.unix()
     await clock.sleep(3600)
@@ -18,8 +18,8 @@ async def test_a_long_sleep_takes_no_real_time() -> None:
     assert 3600 <= clock.unix() - unix < 3601
 
 
-async def test_the_clock_never_stands_still() -> None:
-    """With nobody asleep the clock goes at the pace of real time."""
+async def test_the_clock_always_advances() -> None:
+    """Without sleepers the clock runs at the speed of real time."""
     clock = VirtualClock()
     real, began = time.monotonic(), clock.now()
     await asyncio.sleep(0.01)
@@ -27,8 +27,8 @@ async def test_the_clock_never_stands_still() -> None:
     assert 0.009 < gone <= time.monotonic() - real + 0.001
 
 
-async def test_sleepers_wake_in_the_order_in_which_they_are_due() -> None:
-    """Whoever went to sleep first, the earliest hour wakes first, and never before its time."""
+async def test_sleepers_wake_in_the_order_of_their_times() -> None:
+    """The earliest time wakes first, independent of the start of the sleep, and never too early."""
     clock = VirtualClock()
     woken: list[int] = []
 
@@ -42,8 +42,8 @@ async def test_sleepers_wake_in_the_order_in_which_they_are_due() -> None:
     assert woken == [10, 20, 30, 40, 50]
 
 
-async def test_equal_sleeps_wake_in_the_order_of_their_beginning() -> None:
-    """Of fifty sleepers of the same length the first to lie down is the first to wake."""
+async def test_equal_sleeps_wake_in_the_order_of_their_start() -> None:
+    """Of fifty equal sleeps the first one to start is the first one to end."""
     clock = VirtualClock()
     woken: list[int] = []
 
@@ -55,31 +55,31 @@ async def test_equal_sleeps_wake_in_the_order_of_their_beginning() -> None:
     assert woken == list(range(50))
 
 
-async def test_what_a_sleeper_sets_off_runs_before_the_next_jump() -> None:
-    """A woken task's further steps and short sleeps come before a later sleeper's hour."""
+async def test_the_work_of_a_woken_task_is_done_before_the_next_jump() -> None:
+    """A woken task's further steps and short sleeps come before a later sleeper's time."""
     clock = VirtualClock()
     began = clock.now()
-    story: list[str] = []
+    log: list[str] = []
 
     async def early() -> None:
         await clock.sleep(1)
         for _ in range(30):
             await asyncio.sleep(0)
-        story.append("early's work")
+        log.append("early's work")
         await clock.sleep(1)
-        story.append("early again")
+        log.append("early again")
 
     async def late() -> None:
         await clock.sleep(10)
-        story.append("late")
+        log.append("late")
 
     await asyncio.gather(late(), early())
-    assert story == ["early's work", "early again", "late"]
+    assert log == ["early's work", "early again", "late"]
     assert clock.now() - began < 11
 
 
-async def test_a_cancelled_sleeper_does_not_push_time_on() -> None:
-    """Once its sleeper is cancelled, an hour that nobody waits for is not jumped to."""
+async def test_a_cancelled_sleeper_causes_no_jump() -> None:
+    """The clock does not jump to the time of a cancelled sleeper."""
     clock = VirtualClock()
     began = clock.now()
     hour = asyncio.create_task(clock.sleep(3600))
@@ -92,7 +92,7 @@ async def test_a_cancelled_sleeper_does_not_push_time_on() -> None:
 
 
 async def test_a_sleep_within_a_timeout_of_real_time_is_cancelled() -> None:
-    """asyncio's own time-outs cut a wait short, and the clock works on after that."""
+    """A timeout of asyncio ends a sleep early, and the clock works afterwards."""
     clock = VirtualClock()
     never = asyncio.Event()
     with pytest.raises(TimeoutError):
@@ -101,8 +101,8 @@ async def test_a_sleep_within_a_timeout_of_real_time_is_cancelled() -> None:
     await clock.sleep(1)
 
 
-async def test_no_sleep_at_all_just_yields() -> None:
-    """sleep(0) lets the others run once and moves no time."""
+async def test_a_sleep_of_zero_yields() -> None:
+    """sleep(0) lets other tasks run once and does not advance time."""
     clock = VirtualClock()
     began = clock.now()
     ran: list[bool] = []
@@ -112,8 +112,8 @@ async def test_no_sleep_at_all_just_yields() -> None:
     assert clock.now() - began < 1
 
 
-async def test_a_timer_never_pushes_time_on() -> None:
-    """An hour's timer does not fire, however idle the loop is, nor after somebody slept."""
+async def test_a_timer_causes_no_jump() -> None:
+    """A timer of an hour does not fire in an idle event loop, nor after a shorter sleep."""
     clock = VirtualClock()
     fired: list[float] = []
     timer = clock.timer(3600, lambda: fired.append(clock.now()))
@@ -125,7 +125,7 @@ async def test_a_timer_never_pushes_time_on() -> None:
 
 
 async def test_a_timer_fires_by_real_time() -> None:
-    """A timer's callback comes when so many real seconds have gone by, and not before."""
+    """A timer's callback is called after its real seconds, and not before."""
     clock = VirtualClock()
     fired = asyncio.Event()
     due = clock.now() + 0.02
@@ -134,20 +134,20 @@ async def test_a_timer_fires_by_real_time() -> None:
     assert clock.now() >= due
 
 
-async def test_a_timer_fires_at_its_hour_when_sleepers_jump_past_it() -> None:
-    """Timers that a jump would pass fire on the way, in order, each with the clock at its hour."""
+async def test_a_timer_fires_at_its_time_when_sleepers_jump_past_it() -> None:
+    """Timers before a sleeper's time fire first, in order, each with the clock at its time."""
     clock = VirtualClock()
     began = clock.now()
     fired: list[tuple[str, int]] = []
 
-    def note(name: str) -> None:
+    def record(name: str) -> None:
         fired.append((name, int(clock.now() - began)))
 
-    clock.timer(20, lambda: note("second"))
-    clock.timer(10, lambda: note("first"))
-    later = clock.timer(90, lambda: note("too late"))
+    clock.timer(20, lambda: record("second"))
+    clock.timer(10, lambda: record("first"))
+    later = clock.timer(90, lambda: record("too late"))
     await clock.sleep(60)
-    note("sleeper")
+    record("sleeper")
     later.cancel()
     assert fired == [("first", 10), ("second", 20), ("sleeper", 60)]
 
@@ -163,8 +163,8 @@ async def test_a_timer_may_wake_a_sleeper_early() -> None:
     assert 30 <= clock.now() - began < 35
 
 
-async def test_a_jump_brings_later_timers_nearer() -> None:
-    """After a jump to just before its hour, a timer needs only the rest in real time."""
+async def test_a_jump_shortens_later_timers() -> None:
+    """After a jump to just before its time, a timer waits only the rest in real time."""
     clock = VirtualClock()
     fired = asyncio.Event()
     clock.timer(60, fired.set)
@@ -173,7 +173,7 @@ async def test_a_jump_brings_later_timers_nearer() -> None:
 
 
 async def test_a_cancelled_timer_never_fires() -> None:
-    """Neither real time nor a jump past its hour runs a cancelled timer; cancelling twice is fine."""
+    """A cancelled timer does not fire, in real time or in a jump; cancelling twice is allowed."""
     clock = VirtualClock()
     fired: list[str] = []
     near, far = (clock.timer(due, lambda: fired.append("fired")) for due in (0.001, 10))
@@ -186,13 +186,13 @@ async def test_a_cancelled_timer_never_fires() -> None:
 async def test_a_failing_timer_does_not_stop_the_clock() -> None:
     """A callback that raises goes to the loop's exception handler, and sleepers still wake."""
     clock = VirtualClock()
-    told: list[object] = []
+    errors: list[object] = []
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(lambda _, context: told.append(context.get("exception")))
+    loop.set_exception_handler(lambda _, context: errors.append(context.get("exception")))
     clock.timer(1, lambda: 1 // 0)
     await clock.sleep(5)
     loop.set_exception_handler(None)
-    assert [type(problem) for problem in told] == [ZeroDivisionError]
+    assert [type(error) for error in errors] == [ZeroDivisionError]
 
 
 def test_one_clock_serves_one_loop_after_another() -> None:

@@ -1,4 +1,4 @@
-"""FakeDialog: a block's dialog in one process, without network and without waiting."""
+"""FakeDialog: a dialog with a block in one process, without network and waiting."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,14 +12,14 @@ from vertexkit.clock import Clock
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
-log: list[str] = []
+lifespans: list[str] = []
 
 
 @asynccontextmanager
 async def lifespan(_: App) -> AsyncIterator[None]:
-    log.append("start")
+    lifespans.append("start")
     yield
-    log.append("stop")
+    lifespans.append("stop")
 
 
 app = App(lifespan=lifespan)
@@ -49,15 +49,15 @@ async def hangs(ctx: Context) -> None:
     await asyncio.Event().wait()
 
 
-async def test_a_run_tells_all_that_came_of_a_call() -> None:
-    """Messages with what the platform noted, data, outcome, timeline: the whole story."""
+async def test_a_run_is_the_record_of_a_call() -> None:
+    """A run has the messages with their details, the data, the outcome and the timeline."""
     run = await FakeDialog(app).run("talk", name="Аня", times=2)
     assert run.ok
     assert run.status == 200
     assert run.messages == ["Аня 0", "Аня 1"]
-    assert [said.typing for said in run.messages] == [True, False]
-    assert [said.message_id for said in run.messages] == [1, 2]
-    assert all(isinstance(said.created_at, int) for said in run.messages)
+    assert [message.typing for message in run.messages] == [True, False]
+    assert [message.message_id for message in run.messages] == [1, 2]
+    assert all(isinstance(message.created_at, int) for message in run.messages)
     assert 0 <= run.messages[0].at <= run.messages[1].at < 60
     assert run.data == {"name": "Аня"}
     assert run.outcome is not None
@@ -78,7 +78,7 @@ async def test_a_run_tells_all_that_came_of_a_call() -> None:
 
 
 async def test_days_of_back_off_take_no_time() -> None:
-    """`Retry` and the platform's Retry-After go by a virtual clock."""
+    """`Retry` and the platform's Retry-After wait on the virtual clock."""
     dialog = FakeDialog(app)
     dialog.platform.fail("complete", status=503, retry_after=60, times=2)
     run = await dialog.run("later")
@@ -86,8 +86,8 @@ async def test_days_of_back_off_take_no_time() -> None:
     assert (run.attempts, run.retries) == (3, 4)
 
 
-async def test_a_message_that_was_refused_for_now_counts_as_retried() -> None:
-    """The dialog saw it once, and the run tells how often it was tried again."""
+async def test_a_rate_limited_message_counts_as_retried() -> None:
+    """The dialog has it once, and the run has the number of retries."""
     dialog = FakeDialog(app)
     dialog.platform.fail("send_message", status=429, retry_after=30, times=2)
     before = dialog.clock.unix()
@@ -99,14 +99,14 @@ async def test_a_message_that_was_refused_for_now_counts_as_retried() -> None:
 
 
 async def test_a_failed_block_is_not_ok() -> None:
-    """`ok` is what a test asserts who wants no failure."""
+    """`ok` is false after a failure of the block."""
     run = await FakeDialog(app).run("fails")
     assert not run.ok
     assert run.data == {"ok": False, "error": {"code": "no", "message": "No."}}
 
 
-async def test_a_refused_call_tells_why_and_what_the_dialog_got() -> None:
-    """422: the answer's problem, no outcome; the block was completed as failed all the same."""
+async def test_a_rejected_call_has_its_problem_and_its_completion() -> None:
+    """422: the run has the problem and no outcome, and the block was completed as failed."""
     dialog = FakeDialog(app)
     assert (await dialog.run("talk", name="x")).ok
     run = await dialog.run("talk", times="many")
@@ -118,21 +118,21 @@ async def test_a_refused_call_tells_why_and_what_the_dialog_got() -> None:
 
 
 async def test_each_run_starts_and_ends_the_app() -> None:
-    """The lifespan goes round each run, or round all runs within `async with`."""
-    log.clear()
+    """The lifespan spans each run, or all runs within `async with`."""
+    lifespans.clear()
     dialog = FakeDialog(app)
     await dialog.run("talk", name="a")
     await dialog.run("talk", name="b")
-    assert log == ["start", "stop"] * 2
-    log.clear()
+    assert lifespans == ["start", "stop"] * 2
+    lifespans.clear()
     async with dialog:
         runs = await asyncio.gather(*(dialog.run("talk", name=str(n)) for n in range(20)))
-    assert log == ["start", "stop"]
+    assert lifespans == ["start", "stop"]
     assert [run.messages for run in runs] == [[f"{n} 0"] for n in range(20)]
 
 
-async def test_a_bot_that_loops_brings_its_token_again() -> None:
-    """The same token after the completion is a new execution, and a run sees its own activation only."""
+async def test_a_bot_that_loops_uses_its_token_again() -> None:
+    """The same token after the completion is a new execution; a run shows its own activation."""
     async with FakeDialog(app) as dialog:
         token = dialog.platform.issue("talk")
         first = await dialog.call("talk", {"name": "one"}, token)
@@ -144,31 +144,31 @@ async def test_a_bot_that_loops_brings_its_token_again() -> None:
     dialog.platform.check()
 
 
-async def test_runs_side_by_side_each_have_an_app_of_their_own() -> None:
-    """Without `async with`, the run that ends first does not end the others'."""
-    log.clear()
+async def test_concurrent_runs_have_an_app_of_their_own() -> None:
+    """Without `async with`, the run that ends first does not stop the app of the others."""
+    lifespans.clear()
     dialog = FakeDialog(app)
     runs = await asyncio.gather(*(dialog.run("talk", name=str(n), times=n) for n in range(5)))
     assert [len(run.messages) for run in runs] == [0, 1, 2, 3, 4]
     assert all(run.ok for run in runs)
-    assert (log.count("start"), log.count("stop")) == (5, 5)
+    assert (lifespans.count("start"), lifespans.count("stop")) == (5, 5)
 
 
 @pytest.mark.parametrize("status", [200, 204])
-async def test_a_duplicate_call_tells_of_the_execution_it_is_part_of(status: int) -> None:
-    """The platform calls again while the handler runs: one execution, one story, told twice."""
-    met = asyncio.Event()
+async def test_a_duplicate_call_shows_its_execution(status: int) -> None:
+    """A second call while the handler runs: both runs show the same execution."""
+    called_twice = asyncio.Event()
 
     def twice(event: Event) -> None:
         if event.name == "deduplicated":
-            met.set()
+            called_twice.set()
 
     waiting = App()
 
     @waiting.block("wait")
     async def wait(ctx: Context) -> None:
-        await met.wait()
-        await ctx.send_message("met")
+        await called_twice.wait()
+        await ctx.send_message("called twice")
 
     async with FakeDialog(waiting, ack_status=status) as dialog:
         dialog.subscribe(twice)
@@ -177,26 +177,26 @@ async def test_a_duplicate_call_tells_of_the_execution_it_is_part_of(status: int
     assert first.execution == again.execution
     assert first.timeline == again.timeline
     assert "deduplicated" in first.events
-    assert (first.messages, again.messages) == (["met"], ["met"])
+    assert (first.messages, again.messages) == (["called twice"], ["called twice"])
     assert again.ok
 
 
 def test_plain_tests_can_run_it_too() -> None:
-    """`run_sync` needs no loop, and one dialog serves it again and again."""
-    log.clear()
+    """`run_sync` needs no event loop, and one dialog can be used several times."""
+    lifespans.clear()
     dialog = FakeDialog(app)
     assert [dialog.run_sync("talk", name=name).messages for name in "ab"] == [["a 0"], ["b 0"]]
-    assert log == ["start", "stop"] * 2
+    assert lifespans == ["start", "stop"] * 2
 
 
-async def test_run_sync_in_a_coroutine_says_what_to_write() -> None:
-    """Not asyncio's riddle, and no coroutine is left behind that was never awaited."""
+async def test_run_sync_in_an_async_test_is_an_error() -> None:
+    """The error says what to write, and no coroutine remains unawaited."""
     with pytest.raises(RuntimeError, match=r"await dialog\.run"):
         FakeDialog(app).run_sync("talk", name="x")
 
 
-async def test_settings_are_those_given_and_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands in the environment of whoever runs the tests changes nothing."""
+async def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Environment variables of the machine do not change the settings."""
     monkeypatch.setenv("VERTEXKIT_TIMEOUT", "nonsense")
     monkeypatch.setenv("VERTEXKIT_BODY_LIMIT", "1")
     assert (await FakeDialog(app).run("talk", name="x")).ok
@@ -204,15 +204,17 @@ async def test_settings_are_those_given_and_no_others(monkeypatch: pytest.Monkey
     assert run.data["error"]["code"] == "timeout"
 
 
-async def test_a_run_that_hangs_is_told() -> None:
-    """After the patience, in real seconds, it is a TimeoutError that says how far it came."""
-    with pytest.raises(TimeoutError, match=r"'hangs' hangs after 0.05 s: accepted, claimed"):
+async def test_a_run_that_hangs_is_an_error() -> None:
+    """After the patience, in real seconds, there is a TimeoutError that lists the events so far."""
+    with pytest.raises(
+        TimeoutError, match=r"'hangs' did not end within 0.05 s; events so far: accepted, claimed"
+    ):
         await FakeDialog(app, patience=0.05, grace=0, cleanup=0.05).run("hangs")
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 205])
 async def test_any_success_may_answer_a_call(status: int) -> None:
-    """Also one that has no body, and so does not name the execution."""
+    """A status without a body, which does not name the execution, is accepted too."""
     run = await FakeDialog(app, ack_status=status).run("talk", name="x")
     assert run.status == status
     assert run.messages == ["x 0"]
@@ -220,12 +222,12 @@ async def test_any_success_may_answer_a_call(status: int) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204])
-async def test_a_call_that_is_answered_and_not_kept_is_no_execution(status: int) -> None:
-    """With all full and `on_full=fail`: the answer of 2xx is not taken for a neighbour's."""
+async def test_a_call_that_is_dropped_has_no_execution(status: int) -> None:
+    """With a full queue and `on_full=fail`, a 2xx is not mistaken for another execution."""
     busy, leave = App(), asyncio.Event()
     steps = {"claimed": asyncio.Event(), "accepted": asyncio.Event()}
 
-    def note(event: Event) -> None:
+    def on_event(event: Event) -> None:
         if event.name in steps:
             steps[event.name].set()
 
@@ -235,7 +237,7 @@ async def test_a_call_that_is_answered_and_not_kept_is_no_execution(status: int)
 
     limits: dict[str, Any] = {"on_full": "fail", "queue": 1, "concurrency": 1}
     async with FakeDialog(busy, ack_status=status, **limits) as dialog:
-        dialog.subscribe(note)
+        dialog.subscribe(on_event)
         first = asyncio.create_task(dialog.run("busy"))
         await steps["claimed"].wait()
         steps["accepted"].clear()
@@ -249,17 +251,17 @@ async def test_a_call_that_is_answered_and_not_kept_is_no_execution(status: int)
     assert late.data["error"]["code"] == "overloaded"
 
 
-async def test_who_subscribes_hears_while_it_happens() -> None:
-    """Each event as it comes, for tests that do something in the middle."""
-    heard: list[Event] = []
+async def test_subscribers_get_events_as_they_happen() -> None:
+    """A test can act in the middle of an execution."""
+    events: list[Event] = []
     async with FakeDialog(app) as dialog:
-        dialog.subscribe(heard.append)
+        dialog.subscribe(events.append)
         run = await dialog.run("talk", name="x")
-    assert heard == run.timeline
+    assert events == run.timeline
 
 
-async def test_a_platform_of_ones_own() -> None:
-    """Its clock is the dialog's; faults that were ordered before happen."""
+async def test_a_given_platform_is_used() -> None:
+    """Its clock is the dialog's, and its ordered faults happen."""
     platform = FakePlatform(clock=VirtualClock())
     platform.fail("send_message", kind="gone")
     dialog = FakeDialog(app, platform)
@@ -271,19 +273,19 @@ async def test_a_platform_of_ones_own() -> None:
 
 
 async def test_an_unknown_block_is_a_404(fake_platform: Any) -> None:
-    """A misspelt name in a test is told by the answer."""
+    """A misspelt name of a block is visible in the response."""
     run = await FakeDialog(app, fake_platform).run("tlak")
     assert (run.status, run.answer["code"]) == (404, "unknown_block")
 
 
-async def test_outside_async_with_there_is_nothing_to_hear() -> None:
-    """The mend is told."""
+async def test_subscribing_outside_async_with_is_an_error() -> None:
+    """The error says what to write."""
     with pytest.raises(AssertionError, match="async with dialog"):
         FakeDialog(app).subscribe(print)
 
 
-async def test_whoever_wants_to_watch_may_have_real_time() -> None:
-    """A clock of one's own is the platform's and the app's."""
+async def test_real_time_is_possible() -> None:
+    """A given clock is the platform's and the app's."""
     clock = Clock()
     dialog = FakeDialog(app, clock=clock)
     assert dialog.platform.clock is clock

@@ -1,4 +1,4 @@
-"""The pytest plugin, as an author has it: in a pytest of its own."""
+"""The pytest plugin, in a pytest process of its own."""
 
 import subprocess
 import sys
@@ -30,7 +30,7 @@ OWN = "from hello import app\n"
 
 
 def run(folder: Path, test: str, *options: str, ini: str = "") -> tuple[int, str]:
-    """Run a test file in a folder with `hello.py`; gives exit code and output."""
+    """Run a test file in a folder with `hello.py`; return exit code and output."""
     (folder / "hello.py").write_text(HELLO)
     (folder / "test_it.py").write_text(test)
     (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = .\n{ini}")
@@ -61,12 +61,12 @@ def run(folder: Path, test: str, *options: str, ini: str = "") -> tuple[int, str
         pytest.param(SYNC, ["-p", "no:asyncio"], id="plain"),
     ],
 )
-def test_a_test_just_runs(tmp_path: Path, test: str, options: list[str]) -> None:
-    """`async def` or not, marked or not, beside whichever plugin: once, and it passes."""
+def test_a_test_runs_once(tmp_path: Path, test: str, options: list[str]) -> None:
+    """A test passes once, `async def` or not, marked or not, with each combination of plugins."""
     ini = "asyncio_default_fixture_loop_scope = function\n" if "no:asyncio" not in options else ""
-    code, said = run(tmp_path, OWN + test, *options, ini=ini)
-    assert code == 0, said
-    assert "1 passed" in said
+    code, output = run(tmp_path, OWN + test, *options, ini=ini)
+    assert code == 0, output
+    assert "1 passed" in output
 
 
 MARKED = """
@@ -89,40 +89,40 @@ SETTINGS_ONLY = MARKED.replace(
         pytest.param(SETTINGS_ONLY, "", id="marker with nothing but settings"),
         pytest.param(SYNC, "vertexkit_app = hello:app\n", id="ini option"),
         pytest.param(
-            OWN + SYNC, "vertexkit_app = nowhere:app\n", id="the module's own comes first"
+            OWN + SYNC, "vertexkit_app = nowhere:app\n", id="the module's own has precedence"
         ),
     ],
 )
 def test_the_app_is_found(tmp_path: Path, test: str, ini: str) -> None:
-    """By the marker, which may bring settings, by the module's `app`, or by the ini option."""
-    code, said = run(tmp_path, test, "-p", "no:asyncio", "--strict-markers", ini=ini)
-    assert code == 0, said
+    """The app comes from the marker, from the module's `app`, or from the ini option."""
+    code, output = run(tmp_path, test, "-p", "no:asyncio", "--strict-markers", ini=ini)
+    assert code == 0, output
 
 
-def test_where_there_is_no_app_the_mend_is_told(tmp_path: Path) -> None:
-    """Each of the three ways to name it."""
-    code, said = run(tmp_path, SYNC, "-p", "no:asyncio")
+def test_without_an_app_the_error_says_how_to_name_it(tmp_path: Path) -> None:
+    """The error shows each of the three ways."""
+    code, output = run(tmp_path, SYNC, "-p", "no:asyncio")
     assert code == 1
-    assert "from hello import app" in said
-    assert "pytest.mark.vertexkit(app)" in said
-    assert 'vertexkit_app = "hello:app"' in said
+    assert "from hello import app" in output
+    assert "pytest.mark.vertexkit(app)" in output
+    assert 'vertexkit_app = "hello:app"' in output
 
 
 @pytest.mark.parametrize(
-    "wrong, told",
+    "statements, problem",
     [
         ('fake_platform.fail("complete", status=500, times=9, after=1)', "was not used"),
         ("fake_dialog.run_sync('hello'); fake_platform.violations", ""),
     ],
 )
-def test_what_the_platform_did_not_like_fails_the_test(
-    tmp_path: Path, wrong: str, told: str
+def test_problems_of_the_platform_fail_the_test(
+    tmp_path: Path, statements: str, problem: str
 ) -> None:
-    """At its end, with a sentence for each: also a fault that was ordered and never happened."""
-    test = f"{OWN}def test_it(fake_dialog, fake_platform):\n    {wrong}\n"
-    code, said = run(tmp_path, test, "-p", "no:asyncio")
-    assert (code == 0) == (not told), said
-    assert told in said
+    """The test fails at teardown, also for a fault that was ordered and never happened."""
+    test = f"{OWN}def test_it(fake_dialog, fake_platform):\n    {statements}\n"
+    code, output = run(tmp_path, test, "-p", "no:asyncio")
+    assert (code == 0) == (not problem), output
+    assert problem in output
 
 
 LEFT_ALONE = """
@@ -148,14 +148,14 @@ async def test_hello(fake_dialog, loop, request):
     ],
     ids=["marked", "auto mode"],
 )
-def test_what_pytest_asyncio_runs_is_left_to_it(tmp_path: Path, mode: str, test: str) -> None:
-    """The test stands in the loop of pytest-asyncio's own fixtures, and anyio is not asked."""
+def test_pytest_asyncio_keeps_its_tests(tmp_path: Path, mode: str, test: str) -> None:
+    """The test runs in the event loop of pytest-asyncio's fixtures, without anyio."""
     ini = f"asyncio_mode = {mode}\nasyncio_default_fixture_loop_scope = function\n"
     if mode == "auto":
         ini += "asyncio_default_test_loop_scope = module\n"
-    code, said = run(tmp_path, OWN + test, ini=ini)
-    assert code == 0, said
-    assert "1 passed" in said
+    code, output = run(tmp_path, OWN + test, ini=ini)
+    assert code == 0, output
+    assert "1 passed" in output
 
 
 IN_CLASSES = """
@@ -180,44 +180,44 @@ async def test_hello(fake_dialog, met, name):
 
 
 @pytest.mark.parametrize("test", [IN_CLASSES, PARAMETRIZED], ids=["classes", "parameters"])
-def test_it_goes_with_what_else_pytest_offers(tmp_path: Path, test: str) -> None:
-    """Classes, their heirs, parameters, async fixtures: each case runs once."""
-    code, said = run(tmp_path, OWN + test, "-p", "no:asyncio")
-    assert code == 0, said
-    assert "2 passed" in said
+def test_the_plugin_works_with_other_features_of_pytest(tmp_path: Path, test: str) -> None:
+    """Classes, subclasses, parameters and async fixtures: each case runs once."""
+    code, output = run(tmp_path, OWN + test, "-p", "no:asyncio")
+    assert code == 0, output
+    assert "2 passed" in output
 
 
-def test_a_breach_of_the_rules_fails_the_test(tmp_path: Path) -> None:
-    """A block that speaks to the platform by itself, and wrongly, is told at the test's end."""
+def test_a_violation_fails_the_test(tmp_path: Path) -> None:
+    """An invalid request to the platform fails the test at teardown."""
     test = """
 import anyio, httpx
 def test_it(fake_platform):
-    async def speak():
+    async def send_request():
         async with httpx.AsyncClient(
             transport=httpx.ASGITransport(fake_platform), base_url="http://p"
         ) as client:
             await client.post("/api/vertex/v1/complete", json={"token": "x"})
-    anyio.run(speak)
+    anyio.run(send_request)
 """
-    code, said = run(tmp_path, test, "-p", "no:asyncio")
+    code, output = run(tmp_path, test, "-p", "no:asyncio")
     assert code == 1
-    assert "the platform was not content" in said
+    assert "FakePlatform found 1 violation" in output
 
 
-def test_who_does_not_ask_for_it_does_not_pay_for_it(tmp_path: Path) -> None:
-    """The plugin is loaded by every pytest run in the environment: it imports nothing heavy."""
+def test_the_plugin_imports_nothing_heavy(tmp_path: Path) -> None:
+    """Every pytest run in the environment loads the plugin: it must start fast."""
     test = """
 import sys
 def test_light():
     heavy = {"aiohttp", "starlette", "pydantic", "structlog", "httpx", "vertexkit.app"}
     assert not heavy & {*sys.modules}
 """
-    code, said = run(tmp_path, test, "-p", "no:asyncio", "-p", "no:hypothesispytest")
-    assert code == 0, said
+    code, output = run(tmp_path, test, "-p", "no:asyncio", "-p", "no:hypothesispytest")
+    assert code == 0, output
 
 
 def test_other_async_tests_are_left_alone(tmp_path: Path) -> None:
-    """An `async def` test without our fixtures is nobody's business of ours."""
-    code, said = run(tmp_path, "async def test_other():\n    pass\n", "-p", "no:asyncio")
+    """The plugin does not touch an `async def` test without our fixtures."""
+    code, output = run(tmp_path, "async def test_other():\n    pass\n", "-p", "no:asyncio")
     assert code == 1
-    assert "async def functions are not natively supported" in said
+    assert "async def functions are not natively supported" in output

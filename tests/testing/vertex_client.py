@@ -1,4 +1,4 @@
-"""A block's side of the wire, for tests of the platform's."""
+"""Clients of methods 14 and 15, for tests of the fake platform."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ COMPLETE = "/api/vertex/v1/complete"
 
 
 class VertexClient:
-    """A block's side of the wire: plain httpx, into the app itself."""
+    """Sends the requests of a block with plain httpx, in process or over a socket."""
 
     def __init__(self, platform: FakePlatform, base_url: str | None = None) -> None:
         transport = None if base_url else httpx.ASGITransport(platform)
@@ -28,7 +28,7 @@ class VertexClient:
 
 
 class AsgiRequest:
-    """One request as ASGI messages, for what an HTTP client would hide."""
+    """One request as ASGI messages, for details that an HTTP client hides."""
 
     def __init__(self, platform: FakePlatform, path: str, body: dict[str, Any]) -> None:
         self.platform = platform

@@ -23,7 +23,7 @@ from vertexkit.playground.faults import SWITCHES
 from vertexkit.playground.playground import Playground, Wanted
 from vertexkit.recordings import RecordedRun
 from vertexkit.testing.platform.app import BASE_PATH, ConnectionCut
-from vertexkit.testing.platform.openapi import describe
+from vertexkit.testing.platform.openapi import openapi_document
 from vertexkit.testing.recorded import as_test, name_of
 
 TYPES = {
@@ -66,7 +66,7 @@ class Pages:
             Route("/blocks/{name}", self._forward, methods=["POST"]),
             Route("/static/{name}", self._file),
             Route("/token", self._token),
-            Route("/openapi.json", lambda _: JSONResponse(describe(BASE_PATH))),
+            Route("/openapi.json", lambda _: JSONResponse(openapi_document(BASE_PATH))),
             Route("/playground/state", lambda _: JSONResponse(self._state())),
             Route("/playground/events", self._events),
             Route("/playground/runs", self._runs),

@@ -1,4 +1,4 @@
-"""For an author's tests: a dialog and a platform on this machine, and faults to order."""
+"""The testing kit: a fake dialog, a fake platform with faults on request, and a virtual clock."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 __all__ = ["FakeDialog", "FakePlatform", "Run", "SentMessage", "VirtualClock"]
 
-_HOME = {
+_MODULES = {
     "FakeDialog": "dialog",
     "FakePlatform": "platform.app",
     "Run": "dialog",
@@ -20,8 +20,9 @@ _HOME = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used: the plugin is part of every pytest run."""
-    if name not in _HOME:
+    """Import a public name when it is first used: every pytest run loads the plugin."""
+    if name not in _MODULES:
         raise AttributeError(f"module 'vertexkit.testing' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"vertexkit.testing.{_HOME[name]}"), name)
+    module = import_module(f"vertexkit.testing.{_MODULES[name]}")
+    value = globals()[name] = getattr(module, name)
     return value

@@ -1,67 +1,71 @@
-"""Time whose waits take no time: what a test gives to vertexkit in place of `Clock`."""
+"""A clock whose waits take no time, for tests: it replaces `Clock`."""
 
 import asyncio
 from collections.abc import Callable
 
 from vertexkit.clock import Clock, Timer
 
-ROUNDS = 50
-"""Limiter the loop gets before and after `GRACE`, for work that hops from task to task."""
-GRACE = 0.001
-"""Real seconds given to this machine's sockets and threads before time jumps."""
+SETTLE_ROUNDS = 50
+"""Rounds of the event loop before and after `SETTLE_SECONDS`, for work that moves between tasks."""
+SETTLE_SECONDS = 0.001
+"""Real seconds that sockets and threads get before time jumps."""
 
 
 class VirtualClock(Clock):
-    """A clock that jumps to the next sleeper's hour as soon as nothing else is left to do.
+    """A clock that jumps to the next sleeper's time as soon as there is nothing else to do.
 
-    `now()` and `unix()` are real time plus what was skipped, so they never stand still and never
-    go back. Sleepers wake one at a time, in the order in which they are due, and what each one
-    sets off has run before the next jump.
+    `now()` and `unix()` are real time plus the skipped time, so they always advance and never go
+    back. Sleepers wake one at a time, in the order of their times, and the work that one of them
+    starts is done before the next jump.
 
-    Waits outside the clock (a thread, a socket, `asyncio.sleep`) are not seen: time may jump
-    meanwhile. What ought not to push time on, such as a deadline, waits with `timer`.
+    The clock does not see waits outside of it (a thread, a socket, `asyncio.sleep`): time may jump
+    during them. A wait that must not advance time, such as a deadline, uses `timer`.
     """
 
     def __init__(self) -> None:
         self._skipped = 0.0
-        self._rooms: dict[asyncio.AbstractEventLoop, _Room] = {}
+        self._schedules: dict[asyncio.AbstractEventLoop, _Schedule] = {}
 
     def now(self) -> float:
-        """Monotonic seconds: the real ones and the skipped ones."""
+        """Return monotonic seconds: real time plus skipped time."""
         return super().now() + self._skipped
 
     def unix(self) -> float:
-        """Seconds since 1970: the real ones and the skipped ones."""
+        """Return seconds since 1970: real time plus skipped time."""
         return super().unix() + self._skipped
 
     async def sleep(self, seconds: float) -> None:
-        """Come back when the clock is so many seconds on: after a few milliseconds at most."""
-        await (self._room().sleep(self.now() + seconds) if seconds > 0 else asyncio.sleep(0))
+        """Return when the clock has advanced by these seconds: after some milliseconds at most."""
+        if seconds > 0:
+            await self._schedule().sleep(self.now() + seconds)
+        else:
+            await asyncio.sleep(0)
 
     def timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call back once the clock has passed so many seconds; time never jumps for its sake."""
-        return _Wait(self._room(), self.now() + seconds, callback)
+        """Call back once the clock has advanced by these seconds; a timer causes no jump."""
+        return _Wait(self._schedule(), self.now() + seconds, callback)
 
     def skip_to(self, due: float) -> None:
-        """Let `now()` be at least `due`, at once and without a look at who waits."""
+        """Advance `now()` to `due` at once, without waking the sleepers in between."""
         self._skipped += max(0.0, due - self.now())
 
-    def _room(self) -> "_Room":
+    def _schedule(self) -> "_Schedule":
         loop = asyncio.get_running_loop()
-        return self._rooms.setdefault(loop, _Room(self, loop))
+        return self._schedules.setdefault(loop, _Schedule(self, loop))
 
 
-class _Room:
-    """All who wait in one event loop."""
+class _Schedule:
+    """All sleepers and timers of one event loop."""
 
     def __init__(self, clock: VirtualClock, loop: asyncio.AbstractEventLoop) -> None:
-        self.clock, self.loop = clock, loop
+        self.clock = clock
+        self.loop = loop
         self.waits: list[_Wait] = []
         self._watching = False
 
     async def sleep(self, due: float) -> None:
         woken = asyncio.Event()
-        wait = _Wait(self, due, woken.set, pushes=True)
+        wait = _Wait(self, due, woken.set, is_sleeper=True)
         if not self._watching:
             self._watch(0)
         try:
@@ -69,13 +73,13 @@ class _Room:
         finally:
             wait.cancel()
 
-    def _watch(self, turn: int) -> None:
-        self._watching = any(wait.pushes for wait in self.waits)
-        if self._watching and turn == ROUNDS:
-            self.loop.call_later(GRACE, self._watch, turn + 1)
+    def _watch(self, step: int) -> None:
+        self._watching = any(wait.is_sleeper for wait in self.waits)
+        if self._watching and step == SETTLE_ROUNDS:
+            self.loop.call_later(SETTLE_SECONDS, self._watch, step + 1)
         elif self._watching:
-            self.loop.call_soon(self._watch, (turn + 1) % (2 * ROUNDS))
-            if turn == 2 * ROUNDS - 1:
+            self.loop.call_soon(self._watch, (step + 1) % (2 * SETTLE_ROUNDS))
+            if step == 2 * SETTLE_ROUNDS - 1:
                 self._jump()
 
     def _jump(self) -> None:
@@ -83,37 +87,44 @@ class _Room:
         self.clock.skip_to(first.due)
         for wait in self.waits:
             wait.arm()
-        first.ring()
+        first.fire()
 
 
 class _Wait:
-    """A sleeper, who pushes time on, or a timer, which goes by an alarm of the loop."""
+    """A sleeper, which makes time jump, or a timer, which uses a timer of the event loop."""
 
     def __init__(
-        self, room: _Room, due: float, callback: Callable[[], object], *, pushes: bool = False
+        self,
+        schedule: _Schedule,
+        due: float,
+        callback: Callable[[], object],
+        *,
+        is_sleeper: bool = False,
     ) -> None:
-        self.due, self.pushes = due, pushes
-        self._room, self._callback = room, callback
-        self._alarm: asyncio.TimerHandle | None = None
-        room.waits.append(self)
+        self.due = due
+        self.is_sleeper = is_sleeper
+        self._schedule = schedule
+        self._callback = callback
+        self._handle: asyncio.TimerHandle | None = None
+        schedule.waits.append(self)
         self.arm()
 
     def arm(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        if not self.pushes:
-            left = self.due - self._room.clock.now()
-            self._alarm = self._room.loop.call_later(max(0.0, left), self.ring)
+        if self._handle is not None:
+            self._handle.cancel()
+        if not self.is_sleeper:
+            remaining = self.due - self._schedule.clock.now()
+            self._handle = self._schedule.loop.call_later(max(0.0, remaining), self.fire)
 
-    def ring(self) -> None:
-        if self._room.clock.now() < self.due:
+    def fire(self) -> None:
+        if self._schedule.clock.now() < self.due:
             self.arm()
         else:
             self.cancel()
             self._callback()
 
     def cancel(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
-        if self in self._room.waits:
-            self._room.waits.remove(self)
+        if self._handle is not None:
+            self._handle.cancel()
+        if self in self._schedule.waits:
+            self._schedule.waits.remove(self)

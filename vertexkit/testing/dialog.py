@@ -1,11 +1,11 @@
-"""A dialog that reaches a block, in one process: no network, and no waiting."""
+"""A fake dialog that runs blocks in the test's process: no network, no waiting."""
 
 import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from pydantic_core import from_json, to_json
@@ -20,86 +20,98 @@ from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.platform.app import LOGIN, FakePlatform
+from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
 
-PLATFORM = "http://platform.test/api"
-DEFAULTS = {"platform_url": PLATFORM, "lease": 1e9, "grace": 5.0, "journal": "memory:"} | {
-    "login": LOGIN,
-    "password": LOGIN,
+DEFAULT_SETTINGS = {
+    "platform_url": "http://platform.test/api",
+    "login": DEFAULT_LOGIN,
+    "password": DEFAULT_PASSWORD,
+    "journal": "memory:",
+    "lease": 1e9,
+    "grace": 5.0,
 }
-RETRIES = frozenset({"send_retried", "completion_retried", "retried"})
-PATIENCE = 60.0
-TAKEN: ContextVar[str | None] = ContextVar("TAKEN", default=None)
-"""The execution that this task's call became: an answer without a body cannot name it."""
+RETRY_EVENTS = frozenset({"send_retried", "completion_retried", "retried"})
+DEFAULT_PATIENCE_SECONDS = 60.0
+ACCEPTED_EXECUTION: ContextVar[str | None] = ContextVar("ACCEPTED_EXECUTION", default=None)
+"""The execution of this task's call; a response without a body does not name it."""
 
 
 class SentMessage(str):
-    """A message that reached the dialog: its text, and what the platform noted with it."""
+    """A message that reached the dialog. It is a `str`, so it compares equal to its text.
+
+    Attributes:
+        typing: the platform showed the bot typing before it.
+        message_id: the platform's id.
+        created_at: the platform's time, in Unix seconds.
+        at: seconds since the start of the run, on the run's clock.
+    """
 
     typing: bool
-    """The bot was shown typing before it."""
     message_id: int
     created_at: int
     at: float
-    """Seconds since the run began, on the run's clock."""
 
     __slots__ = ("at", "created_at", "message_id", "typing")
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one call of a block came to."""
+    """The record of one call of a block.
+
+    Attributes:
+        status: status of the response to the platform's call; 200 if the call was accepted.
+        answer: JSON of that response.
+        messages: the messages that reached the dialog, in order; each compares equal to its text.
+        data: the data that the block was completed with.
+        outcome: how the execution ended; None if the call was rejected.
+        timeline: the events of the execution, in order: accepted, claimed, sent, step_completed,
+            result_recorded, completed, settled and others.
+    """
 
     status: int
-    """Of the answer to the platform's call; 200 if it was accepted."""
     answer: dict[str, Any]
-    """That answer's JSON."""
     messages: list[SentMessage] = field(default_factory=list)
-    """What the dialog saw, in order; each compares as its text."""
     data: Any = None
-    """What the block was completed with."""
     outcome: Outcome | None = None
-    """How the execution ended; None if the call was refused."""
     timeline: list[Event] = field(default_factory=list)
-    """What happened, in order: accepted, claimed, sent, stepped, completed, settled, ..."""
 
     @property
     def execution(self) -> str | None:
-        """The execution's id."""
+        """The id of the execution; None if the call was rejected."""
         return self.timeline[0].execution if self.timeline else self.answer.get("execution")
 
     @property
     def retries(self) -> int:
-        """How often something was tried again: a message, a completion, the handler."""
-        return sum(event.name in RETRIES for event in self.timeline)
+        """How often a message, the completion or the handler was retried."""
+        return sum(event.name in RETRY_EVENTS for event in self.timeline)
 
     @property
     def attempts(self) -> int:
-        """Runs of the handler."""
+        """How often the handler was started."""
         return sum(event.name == "claimed" for event in self.timeline)
 
     @property
     def events(self) -> list[str]:
-        """The names of the timeline."""
+        """The names of the events of the timeline."""
         return [event.name for event in self.timeline]
 
     @property
     def ok(self) -> bool:
-        """Accepted, completed, and not as failed."""
+        """Whether the call was accepted and the block did not fail."""
         return self.outcome is not None and self.outcome.code == "ok"
 
 
 class FakeDialog:
-    """Runs the blocks of an app against a fake platform: the real app, the real wire format.
+    """Runs the blocks of an app against a fake platform, with the real app and wire format.
 
-    Back-off, `Retry` and typing take no time: the clock is virtual. Each run starts the app and
-    ends it, its lifespan included; `async with dialog:` keeps it running for several.
+    Backoff, `Retry` and typing take no time: the clock is virtual. Each run starts and stops the
+    app, including its lifespan; `async with dialog:` keeps the app running for several runs.
 
     Args:
-        app: whose blocks are run.
-        platform: by default a new one, strict.
-        clock: by default the platform's; real time for whoever wants to watch.
-        patience: real seconds that a run may take before it counts as hanging.
+        app: the app whose blocks are run.
+        platform: by default a new one.
+        clock: by default the platform's; `Clock()` for real time.
+        patience: real seconds after which a run counts as hanging.
         settings: of the app, for example `timeout=2`; the environment is not read.
     """
 
@@ -109,13 +121,13 @@ class FakeDialog:
         platform: FakePlatform | None = None,
         *,
         clock: Clock | None = None,
-        patience: float = PATIENCE,
+        patience: float = DEFAULT_PATIENCE_SECONDS,
         **settings: Any,
     ) -> None:
         self.app = app
         self.clock = clock or (platform.clock if platform is not None else VirtualClock())
         self.platform = platform if platform is not None else FakePlatform(clock=self.clock)
-        self._settings = Settings.of(**(DEFAULTS | settings))
+        self._settings = Settings.of(**(DEFAULT_SETTINGS | settings))
         self._patience = patience
         self._service: Service | None = None
         self._asgi: ASGIApp | None = None
@@ -133,7 +145,7 @@ class FakeDialog:
                 client=asgi_client(self.platform),
             )
         )
-        self._service.events.subscribe(self._note)
+        self._service.events.subscribe(self._on_event)
         self._asgi = self.app.face(self._service)
         return self
 
@@ -142,73 +154,108 @@ class FakeDialog:
         await self._stack.aclose()
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
-        """Call back with each event of the executions, inside `async with dialog:`."""
-        assert self._service is not None, "use it inside `async with dialog:`"
+        """Call back with each event of the executions, until `async with dialog:` ends.
+
+        Raises:
+            AssertionError: the dialog is used outside of `async with dialog:`.
+        """
+        assert self._service is not None, "call this inside `async with dialog:`"
         self._service.events.subscribe(callback)
 
     async def run(self, block: str, /, **inputs: Any) -> Run:
-        """Let a new dialog reach this block, and wait until its execution has ended.
+        """Call the block from a new dialog, and wait until its execution has ended.
 
         Args:
-            block: its name.
-            inputs: for the block.
+            block: the block's name.
+            inputs: the block's inputs.
+
+        Returns:
+            The record of the call.
 
         Raises:
-            TimeoutError: it did not end within the patience.
+            TimeoutError: the execution did not end within the patience.
         """
         return await self.call(block, inputs, self.platform.issue(block))
 
     def run_sync(self, block: str, /, **inputs: Any) -> Run:
-        """As `run`, for tests that are no coroutines.
+        """Do the same as `run` in a test without `async`.
 
         Raises:
-            RuntimeError: the test is one.
-            TimeoutError: as `run`.
+            RuntimeError: an event loop is running.
+            TimeoutError: the execution did not end within the patience.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             pass
         else:
-            raise RuntimeError("run_sync is for plain tests; in an async one: `await dialog.run()`")
+            raise RuntimeError(
+                "run_sync cannot be used in an async test; use `await dialog.run(...)` there"
+            )
         return asyncio.run(self.run(block, **inputs))
 
     async def call(self, block: str, inputs: dict[str, Any], token: str) -> Run:
-        """As `run`, with a token of the platform's `issue`."""
+        """Do the same as `run` with a token that the platform's `issue` returned.
+
+        Args:
+            block: the block's name.
+            inputs: the block's inputs.
+            token: the token of the call.
+
+        Returns:
+            The record of the call.
+
+        Raises:
+            TimeoutError: the execution did not end within the patience.
+        """
         if self._service is None:
-            # An app of its own, so that runs side by side do not end each other's.
-            async with copy(self) as alone:
-                return await alone.call(block, inputs, token)
-        service, began = self._service, self.clock.now()
-        TAKEN.set(None)
+            # Each run has its own instance of the app, so that concurrent runs do not stop it.
+            async with copy(self) as dialog:
+                return await dialog.call(block, inputs, token)
+        service, started = self._service, self.clock.now()
+        ACCEPTED_EXECUTION.set(None)
         status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
-        execution = TAKEN.get()
+        execution = ACCEPTED_EXECUTION.get()
         if execution is None:
             await service.rejections.drain(self._patience)
-            return self._seen(Run(status, answer), token, began)
+            return self._with_activation(Run(status, answer), token, started)
         try:
             async with asyncio.timeout(self._patience):
                 await self._settled.setdefault(execution, asyncio.Event()).wait()
                 record = await service.journal.find(execution)
         except TimeoutError:
-            so_far = ", ".join(event.name for event in self._timelines[execution])
-            raise TimeoutError(f"{block!r} hangs after {self._patience} s: {so_far}") from None
+            events = ", ".join(event.name for event in self._timelines[execution])
+            raise TimeoutError(
+                f"block {block!r} did not end within {self._patience} s; events so far: {events}"
+            ) from None
         timeline = list(self._timelines[execution])
         outcome = record.outcome if record is not None else None
-        return self._seen(Run(status, answer, [], None, outcome, timeline), token, began)
+        run = Run(status, answer, outcome=outcome, timeline=timeline)
+        return self._with_activation(run, token, started)
 
     async def post(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
-        """Call the app as the platform does; gives status and JSON of the answer."""
-        assert self._asgi is not None, "use it inside `async with dialog:`"
-        answer: dict[str, Any] = {"body": b""}
-        asked = [{"type": "http.request", "body": to_json(body), "more_body": False}]
+        """Send a POST request to the app as the platform does.
+
+        Args:
+            path: of the request.
+            body: sent as JSON.
+
+        Returns:
+            Status and JSON of the response.
+
+        Raises:
+            AssertionError: the dialog is used outside of `async with dialog:`.
+        """
+        assert self._asgi is not None, "call this inside `async with dialog:`"
+        response: dict[str, Any] = {"body": b""}
+        messages = [{"type": "http.request", "body": to_json(body), "more_body": False}]
 
         async def receive() -> dict[str, Any]:
-            return asked.pop() if asked else {"type": "http.disconnect"}
+            return messages.pop() if messages else {"type": "http.disconnect"}
 
         async def send(message: Any) -> None:
-            answer["status"] = message.get("status", answer.get("status"))
-            answer["body"] += message.get("body", b"")
+            response["status"] = message.get("status", response.get("status"))
+            response["body"] += message.get("body", b"")
 
         scope = {
             "type": "http",
@@ -222,22 +269,25 @@ class FakeDialog:
             "headers": [(b"content-type", b"application/json"), (b"host", b"block.test")],
         }
         await self._asgi(scope, receive, send)
-        return answer["status"], from_json(answer["body"] or b"{}")
+        return response["status"], from_json(response["body"] or b"{}")
 
-    def _note(self, event: Event) -> None:
+    def _on_event(self, event: Event) -> None:
         if event.name in {"accepted", "deduplicated"}:
-            TAKEN.set(event.execution)
+            ACCEPTED_EXECUTION.set(event.execution)
         self._timelines.setdefault(event.execution, []).append(event)
         if event.name == "settled":
             self._settled.setdefault(event.execution, asyncio.Event()).set()
 
-    def _seen(self, run: Run, token: str, began: float) -> Run:
-        """Add what the platform saw of this activation."""
+    def _with_activation(self, run: Run, token: str, started: float) -> Run:
+        """Return the run with the messages and data that the platform received for it."""
         activation = self.platform.activation(token)
-        for message in activation.messages:
-            said = SentMessage(message.text)
-            said.typing, said.message_id = message.typing, message.message_id
-            said.created_at, said.at = message.created_at, message.at - began
-            run.messages.append(said)
+        messages = []
+        for received in activation.messages:
+            message = SentMessage(received.text)
+            message.typing = received.typing
+            message.message_id = received.message_id
+            message.created_at = received.created_at
+            message.at = received.at - started
+            messages.append(message)
         data = activation.completions[-1].data if activation.completions else None
-        return Run(run.status, run.answer, run.messages, data, run.outcome, run.timeline)
+        return replace(run, messages=messages, data=data)

@@ -1,10 +1,10 @@
 """The pytest plugin: `fake_dialog` and `fake_platform`.
 
-An `async def` test that takes one of them just runs, by anyio's plugin on asyncio; one that
-pytest-asyncio is in charge of is left to it.
+An `async def` test that uses one of them needs no marker: anyio's plugin runs it on asyncio. Tests
+that pytest-asyncio runs are left to pytest-asyncio.
 
-Which app is tested: the one named by the marker `@pytest.mark.vertexkit(app)`, else the one called
-`app` in the test's module, else the ini option `vertexkit_app = "module:app"`.
+The app under test is the one of the marker `@pytest.mark.vertexkit(app)`, otherwise the variable
+`app` of the test's module, otherwise that of the ini option `vertexkit_app = "module:app"`.
 """
 
 import inspect
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
     from vertexkit.testing.platform.app import FakePlatform
 
 FIXTURES = {"fake_dialog", "fake_platform"}
-MEND = (
-    "fake_dialog does not know which app to run. Import it in the test's module "
+NO_APP = (
+    "fake_dialog found no app to run. Import it in the test's module "
     "(`from hello import app`), mark the test (`@pytest.mark.vertexkit(app)`), or set "
     '`vertexkit_app = "hello:app"` in [tool.pytest.ini_options]'
 )
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Take in the ini option."""
-    parser.addini("vertexkit_app", "the app that fake_dialog runs: MODULE:APP", default="")
+    """Add the ini option."""
+    parser.addini("vertexkit_app", "the app that fake_dialog runs, as MODULE:APP", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
-        "vertexkit(app, **settings): the app that fake_dialog runs, and settings for it",
+        "vertexkit(app, **settings): the app that fake_dialog runs, and its settings",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_pycollect_makeitem(collector: pytest.Collector, obj: Any) -> None:
-    """Have anyio's plugin, which comes with vertexkit, run the tests that take our fixtures."""
+    """Let anyio's plugin, a dependency of vertexkit, run the tests that use our fixtures."""
     if not inspect.iscoroutinefunction(obj) or not FIXTURES & {*inspect.signature(obj).parameters}:
         return
     marks = [*getattr(obj, "pytestmark", ()), *collector.iter_markers()]
@@ -55,7 +55,7 @@ def pytest_pycollect_makeitem(collector: pytest.Collector, obj: Any) -> None:
 
 @pytest.fixture
 def fake_platform() -> "Iterator[FakePlatform]":
-    """A strict platform on a virtual clock. What it did not like fails the test at its end."""
+    """A strict fake platform on a virtual clock; its violations fail the test at teardown."""
     from vertexkit.testing.clock import VirtualClock
     from vertexkit.testing.platform.app import FakePlatform
 
@@ -66,24 +66,24 @@ def fake_platform() -> "Iterator[FakePlatform]":
 
 @pytest.fixture
 def fake_dialog(request: pytest.FixtureRequest, fake_platform: "FakePlatform") -> "FakeDialog":
-    """Runs the app's blocks on `fake_platform`: `run = await fake_dialog.run("loan", amount=1)`.
+    """A dialog that runs the app's blocks: `run = await fake_dialog.run("loan", amount=1)`.
 
-    In a test that is no coroutine: `fake_dialog.run_sync(...)`.
+    In a test without `async`: `fake_dialog.run_sync(...)`.
     """
     from vertexkit.testing.dialog import FakeDialog
 
-    app, settings = _app(request)
+    app, settings = _find_app(request)
     return FakeDialog(app, fake_platform, **settings)
 
 
 def _asyncio_mode(config: pytest.Config) -> str:
-    """Of pytest-asyncio, if it is there."""
+    """Return the mode of pytest-asyncio, or an empty text if it is not installed."""
     if not config.pluginmanager.hasplugin("asyncio"):
         return ""
     return str(config.getoption("asyncio_mode", None) or config.getini("asyncio_mode"))
 
 
-def _app(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
+def _find_app(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
     from vertexkit.app import App
 
     marker = request.node.get_closest_marker("vertexkit")
@@ -92,10 +92,10 @@ def _app(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
         app = marker.args[0]
     else:
         app = getattr(request.node.getparent(pytest.Module).obj, "app", None)
-        named = request.config.getini("vertexkit_app")
-        if not isinstance(app, App) and named:
-            module, _, attribute = named.partition(":")
+        target = request.config.getini("vertexkit_app")
+        if not isinstance(app, App) and target:
+            module, _, attribute = target.partition(":")
             app = getattr(import_module(module), attribute or "app", None)
     if not isinstance(app, App):
-        raise pytest.UsageError(MEND)
+        raise pytest.UsageError(NO_APP)
     return app, settings

@@ -1,4 +1,4 @@
-"""The fake platform goes wrong when it is ordered to."""
+"""The faults of the fake platform."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,7 @@ from vertexkit.testing.platform.app import ConnectionCut, FakePlatform
 async def test_a_lost_answer_excuses_the_second_complete(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """A complete whose answer was lost is processed; repeating it is 403 and no violation."""
+    """A complete whose response was lost is processed; repeating it is 403, not a violation."""
     token = platform.issue()
     platform.fail("complete", kind="lost")
     with pytest.raises(ConnectionCut) as caught:
@@ -28,7 +28,7 @@ async def test_a_lost_answer_excuses_the_second_complete(
 async def test_a_message_after_a_lost_complete_is_still_a_violation(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """The excuse is for complete alone: nothing is said after it was tried."""
+    """A lost response excuses a second complete only, not a message after it."""
     token = platform.issue()
     platform.fail("complete", kind="lost")
     with pytest.raises(ConnectionCut):
@@ -37,19 +37,19 @@ async def test_a_message_after_a_lost_complete_is_still_a_violation(
     assert platform.violations
 
 
-async def test_a_caller_that_gave_up_may_go_on(
+async def test_a_client_that_disconnected_may_continue(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """A request given up by its caller is over: it is processed, and no later one collides."""
+    """A request that its client gave up is processed, and does not collide with later ones."""
     token = platform.issue()
-    reached, released, went_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    reached, released, continued = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def go_on(token: str, data: Any) -> None:
+    async def wait(token: str, data: Any) -> None:
         reached.set()
         await released.wait()
-        went_on.set()
+        continued.set()
 
-    platform.call_during_complete = go_on
+    platform.call_during_complete = wait
     completing = asyncio.create_task(client.complete(token))
     await reached.wait()
     completing.cancel()
@@ -59,12 +59,12 @@ async def test_a_caller_that_gave_up_may_go_on(
     assert (platform.ledger[0].status, platform.ledger[0].delivered) == (None, False)
     assert (await client.complete(token)).status_code == 403
     released.set()
-    await went_on.wait()
+    await continued.wait()
     platform.check()
 
 
-async def test_a_caller_that_just_hung_up_is_noticed_in_time() -> None:
-    """The next request does not collide with one whose caller hung up a moment earlier."""
+async def test_a_recent_disconnect_is_noticed_in_time() -> None:
+    """A request does not collide with one whose client disconnected a moment earlier."""
     platform = FakePlatform()
     token = platform.issue()
     platform.fail("send_message", kind="slow", seconds=600)
@@ -85,7 +85,7 @@ async def test_a_caller_that_just_hung_up_is_noticed_in_time() -> None:
 async def test_a_cut_connection_processes_nothing(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """Cut before it was read, a message is not in the dialog; sent again it is, once."""
+    """A message that was cut off is not in the dialog; sent again, it is there once."""
     token = platform.issue()
     platform.fail("send_message", kind="cut")
     with pytest.raises(ConnectionCut) as caught:
@@ -98,8 +98,8 @@ async def test_a_cut_connection_processes_nothing(
 
 
 @pytest.mark.parametrize("method, path", [("send_message", SEND), ("complete", COMPLETE)])
-async def test_half_an_answer(platform: FakePlatform, method: str, path: str) -> None:
-    """A success that begins, announces its length, and breaks off in the middle of the body."""
+async def test_half_a_response(platform: FakePlatform, method: str, path: str) -> None:
+    """The response starts, announces its length, and ends in the middle of its body."""
     token = platform.issue()
     platform.fail(method, kind="half")
     form = {"text": "a", "typing": True} if method == "send_message" else {"data": None}
@@ -114,7 +114,7 @@ async def test_half_an_answer(platform: FakePlatform, method: str, path: str) ->
     platform.check()
 
 
-async def test_garbage_is_a_success_that_nobody_can_read(
+async def test_garbage_is_an_unreadable_success(
     platform: FakePlatform, client: VertexClient
 ) -> None:
     """Processed, and answered 200 with HTML."""
@@ -127,10 +127,10 @@ async def test_garbage_is_a_success_that_nobody_can_read(
     platform.check()
 
 
-async def test_garbage_does_not_hide_a_refusal(
+async def test_garbage_does_not_hide_a_rejection(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """A dialog that is gone is gone, whatever page comes with the 403."""
+    """In a deleted dialog the HTML page has status 403."""
     token = platform.issue()
     platform.dialog(token).deleted = True
     platform.fail("send_message", kind="garbage")
@@ -140,7 +140,7 @@ async def test_garbage_does_not_hide_a_refusal(
 
 
 async def test_slow_answers_by_the_clock(platform: FakePlatform, client: VertexClient) -> None:
-    """A slow answer is processed at once and given after its seconds of the clock."""
+    """A slow request is processed at once and answered after its seconds of the clock."""
     token = platform.issue()
     platform.fail("send_message", kind="slow", seconds=40)
     before = platform.clock.now()
@@ -150,10 +150,10 @@ async def test_slow_answers_by_the_clock(platform: FakePlatform, client: VertexC
     platform.check()
 
 
-async def test_a_dialog_that_is_gone_refuses_everything(
+async def test_a_dialog_that_is_gone_rejects_everything(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """From the ordered request on all is 403, without a violation: the caller could not know."""
+    """From the ordered request on every request is 403, which is not a violation."""
     token = platform.issue()
     platform.fail("send_message", kind="gone", after=1)
     assert (await client.send(token)).status_code == 200
@@ -167,7 +167,7 @@ async def test_a_dialog_that_is_gone_refuses_everything(
 async def test_ordered_statuses_with_their_headers_and_bodies(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """A status is answered as ordered and nothing is processed; then all goes on as before."""
+    """The response has the ordered status and nothing is processed; the next ones are normal."""
     token = platform.issue()
     platform.fail("send_message", status=429, retry_after=2)
     platform.fail("send_message", status=503, retry_after="Wed, 21 Oct 2026 07:28:00 GMT", times=2)
@@ -185,10 +185,10 @@ async def test_ordered_statuses_with_their_headers_and_bodies(
     platform.check()
 
 
-async def test_a_gateways_error_after_the_deed(
+async def test_an_error_of_a_gateway_after_processing(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """Lost with a status: the platform did it, and something before it answered 504."""
+    """Lost with a status: the platform processed the request, and a gateway answered 504."""
     token = platform.issue()
     platform.fail("complete", kind="lost", status=504)
     assert (await client.complete(token)).status_code == 504
@@ -200,7 +200,7 @@ async def test_a_gateways_error_after_the_deed(
 async def test_faults_are_used_up_in_order_and_per_method(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """`after` lets requests pass, `times` repeats, and one method's faults spare the other."""
+    """`after` lets requests pass, `times` repeats, and a fault hits its own method only."""
     token = platform.issue()
     platform.fail("send_message", status=500, after=2, times=2)
     platform.fail("send_message", status=502, after=1)
@@ -211,17 +211,17 @@ async def test_faults_are_used_up_in_order_and_per_method(
     platform.check()
 
 
-async def test_a_wrong_request_uses_no_fault_up(
+async def test_an_invalid_request_uses_up_no_fault(
     platform: FakePlatform, client: VertexClient
 ) -> None:
-    """Faults wait for requests that would have been answered."""
+    """A fault hits the next valid request."""
     platform.fail("complete", status=503)
     await client.http.post(COMPLETE, json={})
     assert (await client.complete(platform.issue())).status_code == 503
 
 
 async def test_an_unused_fault_fails_the_check(platform: FakePlatform) -> None:
-    """A test that orders a fault which never happens proves nothing, unless it says so."""
+    """A fault that never happens fails the check, unless the test allows it."""
     platform.fail("send_message", kind="lost", times=2)
     with pytest.raises(AssertionError, match="lost on send_message, 2 more"):
         platform.check()
@@ -229,30 +229,30 @@ async def test_an_unused_fault_fails_the_check(platform: FakePlatform) -> None:
 
 
 @pytest.mark.parametrize(
-    "order, says",
+    "arguments, problem",
     [
         ({"method": "send", "status": 500}, "complete, send_message"),
         ({"method": "complete", "kind": "explode"}, "cut, garbage, gone, half, lost, slow"),
-        ({"method": "complete"}, "say what goes wrong"),
-        ({"method": "complete", "status": 99}, "within 200 and 599"),
-        ({"method": "complete", "status": 500, "kind": "cut"}, "has no status"),
+        ({"method": "complete"}, "needs a status, or a kind"),
+        ({"method": "complete", "status": 99}, "between 200 and 599"),
+        ({"method": "complete", "status": 500, "kind": "cut"}, "takes no status"),
         ({"method": "complete", "kind": "cut", "retry_after": 1}, "needs a status"),
         ({"method": "complete", "kind": "cut", "body": "x"}, "needs a status"),
-        ({"method": "complete", "kind": "cut", "seconds": 1}, "seconds are for"),
-        ({"method": "complete", "status": 500, "times": 0}, "1 or more"),
-        ({"method": "complete", "status": 500, "after": -1}, "0 or more"),
+        ({"method": "complete", "kind": "cut", "seconds": 1}, "seconds needs"),
+        ({"method": "complete", "status": 500, "times": 0}, "times must be at least 1"),
+        ({"method": "complete", "status": 500, "after": -1}, "after must be at least 0"),
     ],
 )
-def test_an_order_that_cannot_be_is_refused(order: dict[str, Any], says: str) -> None:
-    """A wrong name or combination is a ValueError that names the choices."""
-    with pytest.raises(ValueError, match=says):
-        FakePlatform().fail(**order)
+def test_invalid_arguments_are_rejected(arguments: dict[str, Any], problem: str) -> None:
+    """A wrong name or combination is a ValueError that lists the valid values."""
+    with pytest.raises(ValueError, match=problem):
+        FakePlatform().fail(**arguments)
 
 
 async def test_chaos_is_repeatable() -> None:
-    """Random faults follow the seed: the same story each time, another with another seed."""
+    """Random faults depend on the seed: the same responses each time, others with another seed."""
 
-    async def story(seed: int) -> list[int | None]:
+    async def statuses(seed: int) -> list[int | None]:
         platform = FakePlatform(seed=seed)
         platform.chaos(0.5, ("cut", 503, 429))
         token = platform.issue()
@@ -266,8 +266,8 @@ async def test_chaos_is_repeatable() -> None:
         platform.check()
         return [entry.status for entry in platform.ledger]
 
-    first = await story(1)
-    assert first == await story(1) != await story(2)
+    first = await statuses(1)
+    assert first == await statuses(1) != await statuses(2)
     assert {None, 200, 429, 503} == set(first)
 
 

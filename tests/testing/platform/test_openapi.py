@@ -1,4 +1,4 @@
-"""The fake platform against its own description of the fifteen methods."""
+"""The fake platform against its own OpenAPI document."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,13 +9,13 @@ from openapi_spec_validator import validate
 from schemathesis.generation import GenerationMode
 
 from tests.openapi_fuzzing import check_operation, operations
-from tests.testing.platform.test_methods import ROWS
+from tests.testing.platform.test_methods import METHOD_CASES
 from tests.testing.platform_server import served_in_thread
 from vertexkit.testing import FakePlatform
-from vertexkit.testing.platform.openapi import describe
+from vertexkit.testing.platform.openapi import openapi_document
 
-OPERATIONS = operations(describe("/api"))
-SOME = settings(
+OPERATIONS = operations(openapi_document("/api"))
+FEW_EXAMPLES = settings(
     max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck)
 )
 
@@ -26,36 +26,34 @@ def url() -> Iterator[str]:
         yield url
 
 
-def test_it_is_openapi_and_holds_the_fifteen() -> None:
-    """A valid document; verbs, paths and statuses are those of the table of methods."""
-    document = describe("/api")
+def test_it_is_valid_openapi_with_fifteen_methods() -> None:
+    """The document is valid; verbs, paths and statuses are those of the table of methods."""
+    document = openapi_document("/api")
     validate(document)
     described = {
         (verb.upper(), path.replace("{key}", "{}")): set(operation["responses"])
         for path, item in document["paths"].items()
         for verb, operation in item.items()
     }
-    wanted = {}
-    for row in ROWS:
+    expected = {}
+    for row in METHOD_CASES:
         path = "/api" + row.path
         for name in ("{id}", "{uuid}", "{bot}", "{file}"):
             path = path.replace(name, "{}")
-        wanted[row.verb, path] = {str(row.status), *map(str, row.errors)}
-    assert described.keys() == wanted.keys()
-    for key, statuses in wanted.items():
+        expected[row.verb, path] = {str(row.status), *map(str, row.errors)}
+    assert described.keys() == expected.keys()
+    for key, statuses in expected.items():
         assert statuses <= described[key], key
 
 
 @pytest.mark.parametrize("mode", list(GenerationMode))
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: str(operation.label))
-def test_whatever_is_asked_is_answered_as_described(
-    operation: Any, mode: GenerationMode, url: str
-) -> None:
-    """Requests of the description, right ones and spoilt ones: a described status, body and type."""
+def test_each_response_is_as_described(operation: Any, mode: GenerationMode, url: str) -> None:
+    """Valid and invalid requests get a described status, body and content type."""
 
     def call(case: Any) -> Any:
         case.headers.pop("Authorization", None)
         basic = None if "vertex" in operation.path else ("demo", "demo")
         return case.call(base_url=url, auth=basic, timeout=10)
 
-    check_operation(operation, mode, call, SOME)
+    check_operation(operation, mode, call, FEW_EXAMPLES)

@@ -13,10 +13,16 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.cli.serve.run import ServiceFailed, address, bind, for_this_machine
-from vertexkit.testing.platform.app import BASE_PATH, LOGIN, SEEDED, FakePlatform
+from vertexkit.testing.platform.app import (
+    BASE_PATH,
+    DEFAULT_DIALOGS,
+    DEFAULT_LOGIN,
+    DEFAULT_PASSWORD,
+    FakePlatform,
+)
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.testing.platform.methods import DIALOG_METHODS
-from vertexkit.testing.platform.openapi import describe
+from vertexkit.testing.platform.openapi import openapi_document
 from vertexkit.testing.platform.tokens import fingerprint
 
 TOKEN_PATH = "/token"  # noqa: S105 - a path, not a password
@@ -44,7 +50,7 @@ class PlatformServer:
             response = PlainTextResponse(self._platform.issue(block))
             await response(scope, receive, send)
         elif scope["type"] == "http" and scope["path"] == DESCRIPTION_PATH:
-            await JSONResponse(describe(BASE_PATH))(scope, receive, send)
+            await JSONResponse(openapi_document(BASE_PATH))(scope, receive, send)
         else:
             await self._platform(scope, receive, send)
 
@@ -55,7 +61,7 @@ def serve_platform(
     typing: float,
     *,
     seed: int = 0,
-    dialogs: int = SEEDED,
+    dialogs: int = DEFAULT_DIALOGS,
     quiet: bool = False,
     as_json: bool,
 ) -> None:
@@ -94,11 +100,12 @@ def _print_instructions(base: str, dialogs: int, *, as_json: bool) -> None:
         "Fake Bot.one platform. Nothing is sent outside this machine. Press Ctrl+C to stop.",
         "",
         f"  export VERTEXKIT_PLATFORM_URL={base}{BASE_PATH}",
-        f"  export VERTEXKIT_LOGIN={LOGIN} VERTEXKIT_PASSWORD={LOGIN}",
+        f"  export VERTEXKIT_LOGIN={DEFAULT_LOGIN} VERTEXKIT_PASSWORD={DEFAULT_PASSWORD}",
         "",
-        f"It has {dialogs} dialogs; login and password are {LOGIN}. To list five of them:",
+        f"It has {dialogs} dialogs. Login: {DEFAULT_LOGIN}, password: {DEFAULT_PASSWORD}. "
+        "To list five of them:",
         "",
-        f"  curl -s -u {LOGIN}:{LOGIN} '{base}{BASE_PATH}/v2/conversations?BotID=698&PageCount=5'",
+        f"  curl -s -u {DEFAULT_LOGIN}:{DEFAULT_PASSWORD} '{base}{BASE_PATH}/v2/conversations?BotID=698&PageCount=5'",
         "",
         f"OpenAPI description of all fifteen methods: {base}{DESCRIPTION_PATH}",
         "",

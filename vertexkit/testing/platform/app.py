@@ -1,4 +1,4 @@
-"""The platform on this machine, for tests and for the terminal: strict, and faulty on request."""
+"""The fake platform: an ASGI app for tests and for the terminal, strict, with faults on request."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -12,35 +12,36 @@ from starlette.routing import BaseRoute, Mount, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.clock import Clock
-from vertexkit.testing.platform.auth import Door
-from vertexkit.testing.platform.conversations import Archive
-from vertexkit.testing.platform.dialog_api import DialogPart
-from vertexkit.testing.platform.dialogs import Activation, Dialog, Dialogs
-from vertexkit.testing.platform.faults import SLOW_SECONDS, Fault, Faults, body_of
+from vertexkit.testing.platform.auth import BasicAuth
+from vertexkit.testing.platform.conversations import FakeConversations
+from vertexkit.testing.platform.dialog_api import DialogApi
+from vertexkit.testing.platform.dialogs import Activation, Dialog, DialogRegistry
+from vertexkit.testing.platform.faults import DEFAULT_SLOW_SECONDS, Fault, Faults, encode_body
 from vertexkit.testing.platform.ledger import Entry, Exchange, Ledger
 from vertexkit.testing.platform.methods import DIALOG_METHODS
-from vertexkit.testing.platform.responses import read_body, refusal, written_down
-from vertexkit.testing.platform.seeds import FIRST_ID
-from vertexkit.testing.platform.vertex import METHODS, CallAgain, VertexPart
+from vertexkit.testing.platform.responses import error_response, receive_body, recording_send
+from vertexkit.testing.platform.seeds import FIRST_DIALOG_ID
+from vertexkit.testing.platform.vertex import VERTEX_METHODS, CallDuringComplete, VertexApi
 
 BASE_PATH = "/api"
-"""What all paths begin with."""
+"""The start of all paths."""
 DIALOG_PATHS = (f"{BASE_PATH}/v1/", f"{BASE_PATH}/v2/")
-SEEDED = 200
-LOGIN = "demo"
-"""The password too."""
-ASTRAY = {404: "path", 405: "method for this path"}
+DEFAULT_DIALOGS = 200
+"""Number of seeded dialogs."""
+DEFAULT_LOGIN = "demo"
+DEFAULT_PASSWORD = "demo"  # noqa: S105 - a fake's
+ROUTING_ERRORS = {404: "path", 405: "method for this path"}
 
 
 class ConnectionCut(ConnectionError):
-    """How an ordered fault leaves the ASGI app: for the caller the connection broke.
+    """An ordered fault that breaks the client's connection; it leaves the ASGI app as this error.
 
-    It comes before anything was sent ("cut", "lost") or after half of the answer ("half"). Over a
-    socket, uvicorn logs it, and answers 500 in the first case and closes the connection in the
-    second.
+    It is raised before anything was sent ("cut", "lost") or after half of the response ("half").
+    Over a socket, uvicorn logs it, and answers 500 in the first case and closes the connection in
+    the second.
 
     Attributes:
-        processed: the platform had done what the request asks for.
+        processed: the platform had done what the request asked for.
     """
 
     def __init__(self, processed: bool) -> None:
@@ -49,25 +50,25 @@ class ConnectionCut(ConnectionError):
 
 
 class FakePlatform:
-    """An ASGI app that plays the platform, writes down all it is asked, and forgives nothing.
+    """An ASGI app that fakes the platform, records all requests, and tolerates no mistakes.
 
-    A wrong request is answered as the document says, and is a violation besides, by which
-    `check()` fails. What the document grants is none: a `complete` repeated because its answer
-    was lost, a message into a dialog that was ordered gone, an id that does not exist, a wrong
-    password.
+    An invalid request is answered as the document says, and is also a violation, for which
+    `check()` fails. What the document allows is not a violation: a `complete` that is repeated
+    because its response was lost, a message into a dialog that was ordered gone, an id that does
+    not exist, a wrong password.
 
-    Not for use from several event loops or threads at a time.
+    Use one instance in one event loop and one thread at a time.
 
     Args:
-        seed: of the dialogs and numbers that are made up, and of `chaos`.
+        seed: of the generated dialogs and numbers, and of `chaos`.
         clock: dates everything and does all the waiting; real time by default.
-        tokens: "issued" knows those that `issue` gave; with "any", a token that was never seen
+        tokens: "issued" accepts only tokens that `issue` returned; with "any", an unknown token
             opens a dialog.
-        typing_seconds: how long a message with typing=true takes to be answered.
-        dialogs: how many there are from the start, of the first half of 2023. They are made when
-            one of methods 1 to 13 is used, so that they cost nothing before.
-        login: what methods 1 to 13 ask for by HTTP Basic.
-        password: with it.
+        typing_seconds: delay of the response to a message with typing=true.
+        dialogs: number of seeded dialogs, all of the first half of 2023. They are generated when
+            one of methods 1 to 13 is used first.
+        login: the login for methods 1 to 13, by HTTP Basic.
+        password: the password for them.
     """
 
     def __init__(
@@ -77,30 +78,32 @@ class FakePlatform:
         clock: Clock | None = None,
         tokens: Literal["issued", "any"] = "issued",
         typing_seconds: float = 0.0,
-        dialogs: int = SEEDED,
-        login: str = LOGIN,
-        password: str = LOGIN,
+        dialogs: int = DEFAULT_DIALOGS,
+        login: str = DEFAULT_LOGIN,
+        password: str = DEFAULT_PASSWORD,
     ) -> None:
         self.clock = clock if clock is not None else Clock()
         self._ledger = Ledger()
-        self._dialogs = Dialogs(seed, tokens == "any", self.clock, FIRST_ID + dialogs)
-        self._faults = Faults((*METHODS, *DIALOG_METHODS), seed)
-        self._vertex = VertexPart(self._dialogs, self._faults, self.clock, typing_seconds)
-        self._archive = Archive(seed, dialogs, self.clock, self._dialogs)
-        self._methods = DialogPart(self._archive, self._faults, self.clock, Door(login, password))
+        self._dialogs = DialogRegistry(seed, tokens == "any", self.clock, FIRST_DIALOG_ID + dialogs)
+        self._faults = Faults((*VERTEX_METHODS, *DIALOG_METHODS), seed)
+        self._vertex_api = VertexApi(self._dialogs, self._faults, self.clock, typing_seconds)
+        self._conversations = FakeConversations(seed, dialogs, self.clock, self._dialogs)
+        self._dialog_api = DialogApi(
+            self._conversations, self._faults, self.clock, BasicAuth(login, password)
+        )
 
     @cached_property
     def _vertex_app(self) -> Starlette:
-        return self._app(self._vertex.routes())
+        return self._app(self._vertex_api.routes())
 
     @cached_property
     def _dialog_app(self) -> Starlette:
-        return self._app(self._methods.routes())
+        return self._app(self._dialog_api.routes())
 
     def _app(self, routes: Sequence[BaseRoute]) -> Starlette:
         return Starlette(
             routes=[Mount(BASE_PATH, Router(routes, redirect_slashes=False))],
-            exception_handlers=dict.fromkeys(ASTRAY, self._astray),
+            exception_handlers=dict.fromkeys(ROUTING_ERRORS, self._reject_route),
         )
 
     def issue(
@@ -110,24 +113,31 @@ class FakePlatform:
         instance: str = "demo",
         reuse: str | None = None,
     ) -> str:
-        """Let a dialog reach a block; gives the token for the platform's call.
+        """Activate a block in a dialog.
 
         Args:
-            block: the block's name. Its tokens share one `vertex_id`.
+            block: the block's name. All its tokens have the same `vertex_id`.
             dialog_id: the dialog's number; a new dialog by default.
             instance: for the token's claims.
             reuse: a token whose block was completed: the dialog reaches the same block again with
-                the very same token. The other arguments say nothing then.
+                the same token. The other arguments are ignored then.
+
+        Returns:
+            The token for the platform's call.
 
         Raises:
-            ValueError: the dialog is deleted, or the activation of the token to reuse is not over.
+            ValueError: the dialog is deleted, or the block of the token to reuse is not completed.
+            LookupError: the token to reuse was never issued nor seen.
         """
         if reuse is not None:
             return self.reactivate(reuse).token
         return self._dialogs.issue(block, dialog_id, instance)
 
     def reactivate(self, token: str) -> Activation:
-        """Let the dialog reach the same block again with the same token: a new activation.
+        """Activate the same block again with the same token.
+
+        Returns:
+            The new activation.
 
         Raises:
             ValueError: its last activation is not completed.
@@ -136,17 +146,18 @@ class FakePlatform:
         return self._dialogs.reactivate(token)
 
     @property
-    def call_during_complete(self) -> CallAgain | None:
-        """Awaited with the token and the data while `complete` is still being answered.
+    def call_during_complete(self) -> CallDuringComplete | None:
+        """Awaited with the token and the data before the response to `complete` is sent.
 
-        The activation is completed by then, so it may `reactivate` and call the block: this plays a
-        platform that goes on with the flow within that request. What it raises is a violation.
+        The block is completed by then, so the function may `reactivate` it and call it again, as a
+        platform does that continues the bot's flow within that request. An exception in it is a
+        violation.
         """
-        return self._vertex.call_during_complete
+        return self._vertex_api.call_during_complete
 
     @call_during_complete.setter
-    def call_during_complete(self, call: CallAgain | None) -> None:
-        self._vertex.call_during_complete = call
+    def call_during_complete(self, call: CallDuringComplete | None) -> None:
+        self._vertex_api.call_during_complete = call
 
     def fail(
         self,
@@ -160,71 +171,72 @@ class FakePlatform:
         times: int = 1,
         after: int = 0,
     ) -> None:
-        """Order a fault. A method's faults happen in the order in which they were ordered.
+        """Order a fault. The faults of a method happen in the order in which they were ordered.
 
-        Only requests in the right form, let in, and about what exists are hit.
+        Only valid, authenticated requests for something that exists are hit.
 
         Args:
             method: "send_message" or "complete"; of methods 1 to 13 the client's name, such as
                 "v1.conversations" or "v2.create_and_start".
-            status: answer this; unless it is a 2xx, nothing is processed.
-            retry_after: its `Retry-After`.
-            body: its body.
-            kind: "cut", "garbage", "gone", "half", "lost" or "slow": see `faults.KINDS`. "lost"
-                and "slow" go with a status too.
-            seconds: how slow "slow" is; a minute by default.
-            times: how many requests it hits.
-            after: how many requests it lets pass first, once all earlier faults are used up.
+            status: the response's status; unless it is a 2xx, nothing is processed.
+            retry_after: the response's `Retry-After`, in seconds or as an HTTP date.
+            body: the response's body.
+            kind: "cut", "garbage", "gone", "half", "lost" or "slow": see `faults.FAULT_KINDS`.
+                "lost" and "slow" may be combined with a status.
+            seconds: the delay of "slow"; 60 by default.
+            times: how many requests the fault hits.
+            after: how many requests pass first, once all earlier faults are used up.
 
         Raises:
-            ValueError: an unknown method or kind, or arguments that do not go together.
+            ValueError: the method or kind is unknown, or the arguments do not fit together.
         """
         if seconds is None:
-            seconds = SLOW_SECONDS if kind == "slow" else 0.0
-        wait, answer = None if retry_after is None else str(retry_after), body_of(body)
-        self._faults.order(Fault(method, kind, status, wait, answer, seconds, times, after))
+            seconds = DEFAULT_SLOW_SECONDS if kind == "slow" else 0.0
+        header = None if retry_after is None else str(retry_after)
+        content = encode_body(body)
+        self._faults.order(Fault(method, kind, status, header, content, seconds, times, after))
 
     def clear_faults(self) -> None:
-        """Nothing that was ordered and has not happened will."""
-        self._faults.forget()
+        """Remove the ordered faults that have not happened yet."""
+        self._faults.clear()
 
     def chaos(self, rate: float, kinds: Sequence[str | int] = ("cut", "lost", 503)) -> None:
-        """Hit each request that no ordered fault hits with this probability, by the seed.
+        """Hit each request that no ordered fault hits with this probability, based on the seed.
 
         Args:
-            rate: 0 to 1; 0 ends it.
-            kinds: kinds and statuses, one of which is drawn.
+            rate: from 0 to 1; 0 ends it.
+            kinds: kinds and statuses; one of them is drawn for each hit.
 
         Raises:
-            ValueError: a rate or a kind that cannot be.
+            ValueError: the rate is out of range, or a kind is unknown.
         """
-        self._faults.chaos(rate, kinds)
+        self._faults.set_chaos(rate, kinds)
 
     @property
     def ledger(self) -> list[Entry]:
-        """All requests so far, as they came."""
+        """All requests so far, in the order of arrival."""
         return list(self._ledger.entries)
 
     @property
     def violations(self) -> list[str]:
-        """A sentence for each breach of the rules."""
+        """A sentence for each violation of the platform's rules."""
         return list(self._ledger.violations)
 
     @property
-    def conversations(self) -> Archive:
-        """The dialogs as methods 1 to 13 know them: to look at, to change and to add to.
+    def conversations(self) -> FakeConversations:
+        """The dialogs as methods 1 to 13 show them, to read, change and add.
 
         `add(698, city="Perm", answers=[...])`, `add_file(name, content)`, `[id]`, `[uuid]`, `len`.
         """
-        return self._archive
+        return self._conversations
 
     @property
     def dialogs(self) -> list[Dialog]:
-        """All dialogs that reached a block, in the order in which they began."""
+        """All dialogs that reached a block, in the order in which they started."""
         return list(self._dialogs.all)
 
     def dialog(self, token: str) -> Dialog:
-        """The dialog that a token speaks in.
+        """Return the dialog that a token belongs to.
 
         Raises:
             LookupError: the token was never issued nor seen.
@@ -232,7 +244,7 @@ class FakePlatform:
         return self._dialogs.activation(token).dialog
 
     def activation(self, token: str) -> Activation:
-        """The last activation with this token.
+        """Return the last activation with this token.
 
         Raises:
             LookupError: the token was never issued nor seen.
@@ -240,28 +252,37 @@ class FakePlatform:
         return self._dialogs.activation(token)
 
     def subscribe(self, callback: Callable[[Entry], object], *, arrivals: bool = False) -> None:
-        """Call back with each ledger entry as it is over.
+        """Call back with each ledger entry when its exchange ends.
 
-        With `arrivals`, also as it comes: then `answered_at` is still None.
+        Args:
+            callback: called with the entry, in the platform's event loop.
+            arrivals: call it also when a request arrives; `answered_at` is None then.
         """
         self._ledger.subscribe(callback, arrivals)
 
     def check(self, *, allow_unused: bool = False) -> None:
-        """Fail if anything was wrong.
+        """Fail if there are violations or unused faults.
+
+        Args:
+            allow_unused: ordered faults may be left over.
 
         Raises:
-            AssertionError: lists the violations, and the ordered faults that were not used up
-                unless `allow_unused`.
+            AssertionError: lists the violations and the faults that were not used up.
         """
-        wrongs = self.violations + ([] if allow_unused else self._faults.unused())
-        if wrongs:
-            raise AssertionError("\n".join(["the platform was not content:", *wrongs]))
+        lines = []
+        if violations := self.violations:
+            count = "1 violation" if len(violations) == 1 else f"{len(violations)} violations"
+            lines = [f"FakePlatform found {count}:", *violations]
+        if not allow_unused:
+            lines += self._faults.unused()
+        if lines:
+            raise AssertionError("\n".join(lines))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request. Ordered faults come out as `ConnectionCut`."""
-        # Two apps, for that of blocks is needed at once and by thousands of tests.
-        about_dialogs = scope["type"] == "http" and scope["path"].startswith(DIALOG_PATHS)
-        app: ASGIApp = self._dialog_app if about_dialogs else self._vertex_app
+        """Serve one request. Faults that break the connection are raised as `ConnectionCut`."""
+        # Two apps: thousands of tests need that of blocks, and building the other one takes time.
+        is_dialog_path = scope["type"] == "http" and scope["path"].startswith(DIALOG_PATHS)
+        app: ASGIApp = self._dialog_app if is_dialog_path else self._vertex_app
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
@@ -269,32 +290,33 @@ class FakePlatform:
         exchange = Exchange(self._ledger, scope["method"], scope["path"], now, query)
         finished = False
         try:
-            body = await read_body(receive)
+            body = await receive_body(receive)
             if body is not None:
-                exchange.note(body=body)
+                exchange.update(body=body)
                 scope["exchange"] = exchange
-                await app(scope, receive, written_down(exchange, send))
-                finished = not exchange.left
+                await app(scope, receive, recording_send(exchange, send))
+                finished = not exchange.client_left
         finally:
-            exchange.left = not finished
-            entry = exchange.entry
-            whole = finished and exchange.withheld is None and entry.status is not None
-            exchange.note(delivered=whole and exchange.promised, answered_at=self.clock.now())
-            exchange.announce()
+            exchange.client_left = not finished
+            sent_whole = exchange.withheld is None and exchange.entry.status is not None
+            delivered = finished and sent_whole and exchange.as_documented
+            exchange.update(delivered=delivered, answered_at=self.clock.now())
+            exchange.notify()
         if finished and exchange.withheld is not None:
             raise ConnectionCut(exchange.entry.processed)
 
-    async def _astray(self, request: Request, problem: Exception) -> Response:
+    async def _reject_route(self, request: Request, error: Exception) -> Response:
         exchange: Exchange = request.scope["exchange"]
-        if not isinstance(problem, HTTPException):
-            raise problem
-        what = ASTRAY[problem.status_code]
+        if not isinstance(error, HTTPException):
+            raise error
+        entry = exchange.entry
         known = ", ".join(
             f"{route.name} is {'/'.join(route.methods or ())} {BASE_PATH}{route.path}"
-            for route in (*self._vertex.routes(), *self._methods.routes())
+            for route in (*self._vertex_api.routes(), *self._dialog_api.routes())
         )
-        sentence = f"{exchange.entry.verb} {exchange.entry.path}: no such {what}; {known}"
-        exchange.violate(sentence)
-        answer = refusal(problem.status_code, sentence)
-        answer.headers.update(problem.headers or {})
-        return answer
+        problem = f"unknown {ROUTING_ERRORS[error.status_code]}"
+        sentence = f"{entry.verb} {entry.path}: {problem}; {known}"
+        exchange.add_violation(sentence)
+        response = error_response(error.status_code, sentence)
+        response.headers.update(error.headers or {})
+        return response

@@ -1,4 +1,4 @@
-"""The bots of the fake platform's own dialogs: what they ask, and what people answer."""
+"""The bots of the seeded dialogs: their questions, and the answers that users give."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,19 +23,19 @@ REQUESTS = (
 )
 BRANCHES = ("ул. Ленина, 12", "пр. Мира, 5", "ТЦ «Радуга»")
 UPLOAD = "upload"
-"""The kind of a question that is answered with a file."""
+"""The kind of a question whose answer is an uploaded file."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class BotQuestion:
     """One question of a bot.
 
     Attributes:
-        text: what it asks.
-        type: what the platform calls the answer's type.
-        variable: what the answer is kept under.
-        kind: how people answer: a name in `MAKERS`, "choice", "choices" or `UPLOAD`.
-        choices: what there is to choose from, the most frequent first.
+        text: the question.
+        type: the platform's name of the answer's type.
+        variable: the name under which the bot keeps the answer.
+        kind: how the answer is generated: a name in `ANSWER_GENERATORS`, "choice", "choices" or `UPLOAD`.
+        choices: the possible answers, the most frequent first.
     """
 
     text: str
@@ -45,25 +45,31 @@ class Question:
     choices: tuple[Any, ...] = ()
 
     def answer(self, random: Random) -> Any:
-        """What somebody answers; None to an upload."""
+        """Generate an answer; None for an upload."""
         if self.kind == "choice":
             return random.choices(self.choices, range(len(self.choices) * 2, 0, -2))[0]
         if self.kind == "choices":
             chosen = random.sample(self.choices, random.randint(1, len(self.choices)))
             return sorted(chosen, key=self.choices.index)
-        return None if self.kind == UPLOAD else MAKERS[self.kind](random)
+        return None if self.kind == UPLOAD else ANSWER_GENERATORS[self.kind](random)
 
 
 @dataclass(frozen=True, slots=True)
 class Bot:
-    """A bot: its id, how many of a hundred dialogs are its own, and what it asks in order."""
+    """A bot.
+
+    Attributes:
+        id: its id.
+        share: how many of a hundred dialogs it leads.
+        questions: in the order in which it asks them.
+    """
 
     id: int
     share: int
-    questions: tuple[Question, ...]
+    questions: tuple[BotQuestion, ...]
 
 
-MAKERS: dict[str, Callable[[Random], Any]] = {
+ANSWER_GENERATORS: dict[str, Callable[[Random], Any]] = {
     "name": lambda random: random.choice(NAMES),
     "phone": lambda random: f"+7 999 000-{random.randrange(100):02}-{random.randrange(100):02}",
     "email": lambda random: f"user{random.randrange(1000)}@example.com",
@@ -79,65 +85,69 @@ BOTS = (
         1446,
         44,
         (
-            Question("Как вас зовут?", "Text", "name", "name"),
-            Question("Оцените нашу работу от 1 до 5", "Number", "score", choices=(5, 4, 3, 1, 2)),
-            Question("Порекомендуете нас друзьям?", "Buttons", "nps", choices=("Да", "Нет")),
-            Question(
+            BotQuestion("Как вас зовут?", "Text", "name", "name"),
+            BotQuestion(
+                "Оцените нашу работу от 1 до 5", "Number", "score", choices=(5, 4, 3, 1, 2)
+            ),
+            BotQuestion("Порекомендуете нас друзьям?", "Buttons", "nps", choices=("Да", "Нет")),
+            BotQuestion(
                 "Что можно улучшить?",
                 "Checkbox",
                 "improve",
                 "choices",
                 ("Скорость ответа", "Цены", "Приложение", "Вежливость"),
             ),
-            Question("Оставьте отзыв", "Text", None, "review"),
-            Question("Ваша почта", "Email", "email", "email"),
+            BotQuestion("Оставьте отзыв", "Text", None, "review"),
+            BotQuestion("Ваша почта", "Email", "email", "email"),
         ),
     ),
     Bot(
         698,
         26,
         (
-            Question(
+            BotQuestion(
                 " Что выберете?",
                 "Buttons",
                 None,
                 choices=("Статус заказа", "Возврат", "Оплата", "Другое"),
             ),
-            Question("Номер заказа", "Text", "order", "order"),
-            Question("Опишите вопрос", "Text", "question", "request"),
-            Question("Приложите снимок экрана", "File", "screenshot", UPLOAD),
+            BotQuestion("Номер заказа", "Text", "order", "order"),
+            BotQuestion("Опишите вопрос", "Text", "question", "request"),
+            BotQuestion("Приложите снимок экрана", "File", "screenshot", UPLOAD),
         ),
     ),
     Bot(
         1502,
         16,
         (
-            Question("Имя и фамилия", "Text", "name", "name"),
-            Question("Телефон", "Phone", "phone", "phone"),
-            Question("Сумма кредита, ₽", "Number", "amount", "amount"),
-            Question("Срок", "Buttons", "months", choices=("12", "24", "36", "60")),
-            Question("Загрузите паспорт", "File", "passport", UPLOAD),
-            Question("Загрузите справку о доходах", "File", "income", UPLOAD),
+            BotQuestion("Имя и фамилия", "Text", "name", "name"),
+            BotQuestion("Телефон", "Phone", "phone", "phone"),
+            BotQuestion("Сумма кредита, ₽", "Number", "amount", "amount"),
+            BotQuestion("Срок", "Buttons", "months", choices=("12", "24", "36", "60")),
+            BotQuestion("Загрузите паспорт", "File", "passport", UPLOAD),
+            BotQuestion("Загрузите справку о доходах", "File", "income", UPLOAD),
         ),
     ),
     Bot(
         1173,
         10,
         (
-            Question("Куда вас записать?", "Buttons", "branch", choices=BRANCHES),
-            Question("На какой день?", "Date", "day", "date"),
-            Question("Телефон", "Phone", "phone", "phone"),
+            BotQuestion("Куда вас записать?", "Buttons", "branch", choices=BRANCHES),
+            BotQuestion("На какой день?", "Date", "day", "date"),
+            BotQuestion("Телефон", "Phone", "phone", "phone"),
         ),
     ),
     Bot(
         1619,
         4,
         (
-            Question("Ask Chat GPT", "Text", "prompt", "request"),
-            Question("ChatGPT", "Text", None, UPLOAD),
+            BotQuestion("Ask Chat GPT", "Text", "prompt", "request"),
+            BotQuestion("ChatGPT", "Text", None, UPLOAD),
         ),
     ),
 )
-"""Some of everything: the survey, the helpdesk, the loan, the appointment, the chat."""
-UPLOADS = max(sum(question.kind == UPLOAD for question in bot.questions) for bot in BOTS)
-"""The most files that one dialog can have."""
+"""A survey, a helpdesk, a loan application, an appointment, a chat with a model."""
+MAX_UPLOADS_PER_DIALOG = max(
+    sum(question.kind == UPLOAD for question in bot.questions) for bot in BOTS
+)
+"""The largest number of files that one dialog can have."""

@@ -1,4 +1,4 @@
-"""A dialog as methods 1 to 13 show it: its record, the answers in it, and how it is written out."""
+"""A dialog as methods 1 to 13 show it: its record, its answers, and their JSON."""
 
 import json
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ IN_PROCESS = "in-process"
 OPERATOR = "operator"
 COMPLETED = "completed"
 INTERRUPTED = "interrupted"
-NOWHERE = "Unknown"
+UNKNOWN_CITY = "Unknown"
 """The city in the name of a dialog that has none."""
 
 
@@ -21,12 +21,12 @@ class FakeAnswer:
     """One line of a dialog's collected data.
 
     Attributes:
-        question: what the bot asked.
-        type: for example "Text": an open set.
-        answer: any JSON; None where `file` says it.
-        variable: what the bot keeps it under.
-        deleted: None leaves the member out, as the platform often does.
-        file: the id of an uploaded file: the answer is then a link to it.
+        question: the bot's question.
+        type: the platform's name of the answer's type, for example "Text"; the set is open.
+        answer: any JSON; ignored if there is a `file`.
+        variable: the name under which the bot keeps the answer.
+        deleted: None leaves the field out, as the platform often does.
+        file: the id of an uploaded file; the answer is then a link to it.
     """
 
     question: str
@@ -36,49 +36,55 @@ class FakeAnswer:
     deleted: bool | None = None
     file: int | None = None
 
-    def shown(self, home: str) -> dict[str, Any]:
-        """The answer as JSON; links to files begin with `home`, which ends in a slash."""
-        answer = self.answer if self.file is None else f"{home}web/file/{self.file}"
-        shown = {"question": self.question, "type": self.type, "answer": answer}
-        shown["variable"] = self.variable
-        return shown if self.deleted is None else shown | {"deleted": self.deleted}
+    def to_json(self, base_url: str) -> dict[str, Any]:
+        """Return the answer as JSON; links to files start with `base_url`, which ends in a slash."""
+        answer = self.answer if self.file is None else f"{base_url}web/file/{self.file}"
+        content = {
+            "question": self.question,
+            "type": self.type,
+            "answer": answer,
+            "variable": self.variable,
+        }
+        if self.deleted is not None:
+            content["deleted"] = self.deleted
+        return content
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorMessage:
-    """What an operator said in a dialog, and when in whole Unix seconds."""
+    """A message of an operator, and its time in whole Unix seconds."""
 
     text: str
     created_at: int
 
 
 @dataclass(slots=True)
-class Conversation:
-    """A dialog as methods 1 to 13 know it. A test may change it as it likes.
+class FakeConversation:
+    """A dialog as methods 1 to 13 show it. A test may change every attribute.
 
     Times are whole Unix seconds.
 
     Attributes:
-        id: of V1.
-        uuid: of V2.
-        number: the one in its name.
+        id: the id of V1.
+        uuid: the id of V2.
+        number: the number in its name.
         bot_id: the bot that leads it now.
-        city: where the user is; None if nobody knows.
-        ip: the user's address; None if nobody knows.
-        source: for example "web".
+        city: the user's city; None if unknown.
+        ip: the user's address; None if unknown.
+        source: the channel, for example "web".
         created: when it was created.
-        spoken: when its last message came, those of blocks apart; None before the first.
-        lasted: its duration in seconds; None counts from `created` to the last message, or to now
-            while there is none.
-        marked: its status as it was last set; see `status`.
-        started: a bot has begun to speak.
-        variables: what it was created with.
-        answers: what was collected, what blocks returned apart.
-        operator_messages: what operators said.
-        extra: members that its JSON has beyond the documented ones, or in their place.
+        last_message_at: time of the last message, without those of blocks; None before the first.
+        duration: in seconds; None counts from `created` to the last message, or to now if there
+            is none.
+        own_status: the status that was set last; see `status`.
+        started: a bot has started to talk in it.
+        variables: those that it was created with.
+        answers: the collected data, without the results of blocks.
+        operator_messages: the messages of operators.
+        extra: fields that are added to its JSON, or replace the documented ones.
         removed: it was deleted; see `deleted`.
         dialog: the same dialog as blocks see it, once it has reached one.
-        ended: how many blocks had ended when it was last set going.
+        earlier_completions: how many blocks were completed when its bot was last started.
     """
 
     id: int
@@ -89,9 +95,9 @@ class Conversation:
     ip: str | None = None
     source: str | None = "web"
     created: int = 0
-    spoken: int | None = None
-    lasted: int | None = None
-    marked: str = IN_PROCESS
+    last_message_at: int | None = None
+    duration: int | None = None
+    own_status: str = IN_PROCESS
     started: bool = True
     variables: dict[str, Any] = field(default_factory=dict)
     answers: list[FakeAnswer] = field(default_factory=list)
@@ -99,11 +105,11 @@ class Conversation:
     extra: dict[str, Any] = field(default_factory=dict)
     removed: bool = False
     dialog: Dialog | None = None
-    ended: int = 0
+    earlier_completions: int = 0
 
     @property
     def deleted(self) -> bool:
-        """The platform answers 403 to everything about it, and lists it no more."""
+        """The platform answers 403 to every request about it, and does not list it."""
         return self.removed or (self.dialog is not None and self.dialog.deleted)
 
     @deleted.setter
@@ -114,70 +120,75 @@ class Conversation:
 
     @property
     def status(self) -> str:
-        """As it was set last; but a dialog in process is completed when its last block has ended.
+        """The status that was set last; "completed" instead of "in-process" after its last block.
 
-        The fake platform knows nothing of a bot's flow after a block: there is none.
+        The fake platform has no flow of a bot after a block: the block is the end of it.
         """
         dialog = self.dialog
-        if self.marked != IN_PROCESS or dialog is None or not dialog.activations:
-            return self.marked
-        over = dialog.activations[-1].completions and len(dialog.completions) > self.ended
-        return COMPLETED if over else IN_PROCESS
+        if self.own_status != IN_PROCESS or dialog is None or not dialog.activations:
+            return self.own_status
+        last = dialog.activations[-1]
+        is_over = last.completions and len(dialog.completions) > self.earlier_completions
+        return COMPLETED if is_over else IN_PROCESS
 
     @property
     def updated(self) -> int | None:
-        """When its last message came, whoever sent it; None before the first."""
-        said = [] if self.dialog is None else [m.created_at for m in self.dialog.messages]
-        return max([*said, *([] if self.spoken is None else [self.spoken])], default=None)
+        """Time of its last message, of a bot, a block or an operator; None before the first."""
+        times = [] if self.dialog is None else [m.created_at for m in self.dialog.messages]
+        if self.last_message_at is not None:
+            times.append(self.last_message_at)
+        return max(times, default=None)
 
     @property
     def name(self) -> str:
         """The dialog's number, which is not its id, and the city."""
-        return f"#{self.number} {self.city or NOWHERE}"
+        return f"#{self.number} {self.city or UNKNOWN_CITY}"
 
-    def go_on(self) -> None:
-        """A bot leads it from now on."""
-        self.marked, self.started = IN_PROCESS, True
-        self.ended = 0 if self.dialog is None else len(self.dialog.completions)
+    def start_bot(self) -> None:
+        """Let the bot lead the dialog from now on."""
+        self.own_status = IN_PROCESS
+        self.started = True
+        self.earlier_completions = 0 if self.dialog is None else len(self.dialog.completions)
 
-    def meet(self, dialog: Dialog) -> None:
-        """It has reached a block: this is what blocks see of it."""
-        self.dialog, self.started = dialog, True
-        self.marked = IN_PROCESS
+    def attach(self, dialog: Dialog) -> None:
+        """Connect it with the same dialog as blocks see it, because it has reached a block."""
+        self.dialog = dialog
+        self.started = True
+        self.own_status = IN_PROCESS
         if self.removed:
             dialog.deleted = True
 
-    def data(self, home: str) -> list[dict[str, Any]]:
-        """All that was collected, and at the end what blocks returned, each as a text of JSON."""
+    def data(self, base_url: str) -> list[dict[str, Any]]:
+        """Return the collected data and, at the end, the result of each block as a JSON text."""
         activations = [] if self.dialog is None else self.dialog.activations
-        returned = [
+        results = [
             FakeAnswer(activation.block, answer=json.dumps(completion.data, ensure_ascii=False))
             for activation in activations
             for completion in activation.completions
             if completion.data is not None
         ]
-        return [answer.shown(home) for answer in (*self.answers, *returned)]
+        return [answer.to_json(base_url) for answer in (*self.answers, *results)]
 
-    def shown(self, version: int, now: int) -> dict[str, Any]:
-        """Its members in a list of this version."""
+    def to_list_json(self, version: int, now: int) -> dict[str, Any]:
+        """Return its fields in a list of this version of the API."""
         updated = self.updated
-        lasted = self.lasted
-        if lasted is None:
-            lasted = max(0, (now if updated is None else updated) - self.created)
-        shown = {
+        duration = self.duration
+        if duration is None:
+            duration = max(0, (now if updated is None else updated) - self.created)
+        content = {
             "id": self.id if version == 1 else str(self.uuid),
             "name": self.name,
             "status": self.status,
             "ip": self.ip,
             "location": self.city,
             "updated": "" if updated is None else datetime.fromtimestamp(updated, UTC).isoformat(),
-            "duration": lasted,
+            "duration": duration,
         }
         if version > 1:
-            shown["source"] = self.source
-        return shown | self.extra
+            content["source"] = self.source
+        return content | self.extra
 
-    def detailed(self, version: int, now: int, home: str) -> dict[str, Any]:
-        """Its members on its own: those of a list and its data, which is "[]" if there is none."""
-        data = {"data": self.data(home) or "[]"}
-        return self.shown(version, now) | data | self.extra
+    def to_detail_json(self, version: int, now: int, base_url: str) -> dict[str, Any]:
+        """Return its fields in a response of its own: those of a list, and `data`."""
+        data = {"data": self.data(base_url) or "[]"}  # the platform writes no data as the text "[]"
+        return self.to_list_json(version, now) | data | self.extra

@@ -1,4 +1,4 @@
-"""The fake platform's dialog part: methods 1 to 13, played strictly."""
+"""Methods 1 to 13: the dialogs, their files, and what an operator does with them."""
 
 import re
 from functools import partial
@@ -10,46 +10,53 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from vertexkit.clock import Clock
-from vertexkit.testing.platform.auth import CHALLENGE, Door
-from vertexkit.testing.platform.body import read_object
+from vertexkit.testing.platform.auth import CHALLENGE, BasicAuth
 from vertexkit.testing.platform.conversation import (
     COMPLETED,
     OPERATOR,
-    Conversation,
+    FakeConversation,
     OperatorMessage,
 )
-from vertexkit.testing.platform.conversations import Archive
+from vertexkit.testing.platform.conversations import FakeConversations
 from vertexkit.testing.platform.faults import Fault, Faults
 from vertexkit.testing.platform.files import FakeFile
 from vertexkit.testing.platform.ledger import Exchange
-from vertexkit.testing.platform.methods import ROWS, Asked, Row, read
-from vertexkit.testing.platform.query import LARGEST_PAGE, PAGE_SIZE, filter_of
-from vertexkit.testing.platform.responses import refusal, spoil, while_caller_stays
+from vertexkit.testing.platform.methods import METHODS, Method, MethodCall, read_call
+from vertexkit.testing.platform.query import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, filter_from
+from vertexkit.testing.platform.request_body import parse_object
+from vertexkit.testing.platform.responses import (
+    apply_fault,
+    error_response,
+    run_until_disconnect,
+)
 
-HOST = re.compile(r"[\w.:\[\]-]+", re.ASCII)
-CHANGES = {"stop", "start", "send", "goto"}
-"""What a completed dialog refuses."""
+HOST_HEADER = re.compile(r"[\w.:\[\]-]+", re.ASCII)
+CHANGING_OPERATIONS = {"stop", "start", "send", "goto"}
+"""The operations that a completed dialog rejects."""
 
 
-Thing = Conversation | FakeFile | int | None
+Target = FakeConversation | FakeFile | int | None
+"""What a call works on: a dialog, a file, the id of a bot, or the whole list."""
 
 
-class DialogPart:
-    """Answers methods 1 to 13, and notes what is wrong with how they came.
+class DialogApi:
+    """Serves methods 1 to 13, and records violations of their rules.
 
     Args:
-        archive: the dialogs and files.
-        faults: what goes wrong on purpose.
+        conversations: the dialogs and files.
+        faults: the ordered faults.
         clock: waits.
-        door: who may ask.
+        auth: checks the login and password.
     """
 
-    def __init__(self, archive: Archive, faults: Faults, clock: Clock, door: Door) -> None:
-        self._archive = archive
+    def __init__(
+        self, conversations: FakeConversations, faults: Faults, clock: Clock, auth: BasicAuth
+    ) -> None:
+        self._conversations = conversations
         self._faults = faults
         self._clock = clock
-        self._door = door
-        self._deeds = {
+        self._auth = auth
+        self._operations = {
             "conversations": self._list,
             "conversation": self._show,
             "create": self._create,
@@ -62,98 +69,102 @@ class DialogPart:
         }
 
     def routes(self) -> list[Route]:
-        """The routes, under the platform's base path."""
+        """Return the routes, under the platform's base path."""
         routes = [
-            Route(row.path, partial(self._answer, row), methods=[row.verb], name=row.name)
-            for row in ROWS
+            Route(
+                method.path, partial(self._respond, method), methods=[method.verb], name=method.name
+            )
+            for method in METHODS
         ]
-        for route, row in zip(routes, ROWS, strict=True):
-            route.methods = {row.verb}  # the document has no HEAD, which Starlette adds to GET
+        for route, method in zip(routes, METHODS, strict=True):
+            route.methods = {method.verb}  # no HEAD, which Starlette adds to GET
         return routes
 
-    async def _answer(self, row: Row, request: Request) -> Response:
+    async def _respond(self, method: Method, request: Request) -> Response:
         exchange: Exchange = request.scope["exchange"]
-        exchange.note(method=row.name)
-        denied = self._door.refused(request.headers.get("authorization"))
-        if denied is not None:
-            sentence, blamed = denied
-            if blamed:
-                exchange.violate(f"{row.name}: {sentence}")
-            exchange.announce()
-            answer = refusal(401, sentence)
-            answer.headers.update(CHALLENGE)
-            return answer
-        asked, wrongs = read(row, request, exchange.entry.body)
-        for wrong in wrongs:
-            exchange.violate(wrong)
-        exchange.announce()
-        if wrongs:
-            return refusal(row.wrong, "; ".join(wrongs))
-        thing, missing = self._find(asked)
+        exchange.update(method=method.name)
+        failure = self._auth.check(request.headers.get("authorization"))
+        if failure is not None:
+            if failure.is_violation:
+                exchange.add_violation(f"{method.name}: {failure.message}")
+            exchange.notify()
+            response = error_response(401, failure.message)
+            response.headers.update(CHALLENGE)
+            return response
+        call, problems = read_call(method, request, exchange.entry.body)
+        for problem in problems:
+            exchange.add_violation(problem)
+        exchange.notify()
+        if problems:
+            return error_response(method.invalid_status, "; ".join(problems))
+        target, missing = self._find(call)
         if missing is not None:
-            return refusal(404, f"{row.name}: {missing}")
-        return await self._serve(exchange, asked, thing)
+            return error_response(404, f"{method.name}: {missing}")
+        return await self._serve(exchange, call, target)
 
-    def _find(self, asked: Asked) -> tuple[Thing, str | None]:
-        """What the request is about, or what there is not."""
-        key, about = asked.key, asked.row.about
+    def _find(self, call: MethodCall) -> tuple[Target, str | None]:
+        """Return what the call works on, and a sentence if it does not exist."""
+        key, resource = call.key, call.method.resource
         if key is None:
             return None, None
-        thing: Thing
-        if about == "dialog":
-            thing = self._archive.find(key, keep=asked.row.verb == "POST")
+        target: Target
+        if resource == "dialog":
+            target = self._conversations.find(key, keep=call.method.verb == "POST")
         elif isinstance(key, UUID):
-            thing = None
-        elif about == "file":
-            thing = self._archive.file(key)
+            target = None
+        elif resource == "file":
+            target = self._conversations.file(key)
         else:
-            thing = key if key in self._archive.bots else None
-        missing = f"there is no {about} {key}" if thing is None else None
-        if asked.row.deed == "goto" and missing is None and asked.aim not in self._archive.bots:
-            missing = f"there is no bot {asked.aim}"
-        return thing, missing
+            target = key if key in self._conversations.bots else None
+        missing = f"{resource} {key} does not exist" if target is None else None
+        if call.method.operation == "goto" and missing is None:
+            bot = call.goto_bot
+            if bot not in self._conversations.bots:
+                missing = f"bot {bot} does not exist"
+        return target, missing
 
-    async def _serve(self, exchange: Exchange, asked: Asked, thing: Thing) -> Response:
-        fault = self._faults.take(asked.row.name)
+    async def _serve(self, exchange: Exchange, call: MethodCall, target: Target) -> Response:
+        fault = self._faults.take(call.method.name)
         if fault is not None:
-            exchange.promised = False
-            exchange.note(fault=str(fault))
-        refused = self._refused(asked, thing, fault)
-        if refused is not None:
-            answer: Response = refusal(403, f"{asked.row.name}: {refused}")
+            exchange.as_documented = False
+            exchange.update(fault=str(fault))
+        rejection = self._rejection(call, target, fault)
+        if rejection is not None:
+            response: Response = error_response(403, f"{call.method.name}: {rejection}")
         elif fault is None or fault.processed:
-            exchange.note(processed=True)
-            answer = self._deeds[asked.row.deed](asked, thing)
+            exchange.update(processed=True)
+            response = self._operations[call.method.operation](call, target)
         else:
-            answer = Response()
+            response = Response()
         if fault is None:
-            return answer
+            return response
         if fault.seconds > 0:
-            wait = self._clock.sleep(fault.seconds)
-            exchange.left = not await while_caller_stays(asked.request, wait)
-        return spoil(exchange, answer, fault)
+            delay = self._clock.sleep(fault.seconds)
+            exchange.client_left = not await run_until_disconnect(call.request, delay)
+        return apply_fault(exchange, response, fault)
 
-    def _refused(self, asked: Asked, thing: Thing, fault: Fault | None) -> str | None:
+    def _rejection(self, call: MethodCall, target: Target, fault: Fault | None) -> str | None:
         gone = fault is not None and fault.kind == "gone"
-        if not isinstance(thing, Conversation):
+        if not isinstance(target, FakeConversation):
             return "the instance cannot be reached" if gone else None
         if gone:
-            self._archive[thing.id].deleted = True
-        if gone or thing.deleted:
+            self._conversations[target.id].deleted = True
+        if gone or target.deleted:
             return "the dialog is deleted"
-        if asked.row.deed in CHANGES and thing.status == COMPLETED:
+        if call.method.operation in CHANGING_OPERATIONS and target.status == COMPLETED:
             return "the dialog is completed"
         return None
 
-    def _list(self, asked: Asked, _: Thing) -> Response:
-        number = asked.query.get("PageNumber", 1)
-        size = min(LARGEST_PAGE, asked.query.get("PageCount", PAGE_SIZE))
-        found, total = self._archive.page(filter_of(asked.query), number, size)
-        now = self._archive.now()
-        shown: dict[str, Any] = {
-            str(place): each.shown(asked.row.version, now) for place, each in enumerate(found)
+    def _list(self, call: MethodCall, _: Target) -> Response:
+        number = call.query.get("PageNumber", 1)
+        size = min(MAX_PAGE_SIZE, call.query.get("PageCount", DEFAULT_PAGE_SIZE))
+        found, total = self._conversations.page(filter_from(call.query), number, size)
+        now = self._conversations.now()
+        content: dict[str, Any] = {
+            str(position): dialog.to_list_json(call.method.version, now)
+            for position, dialog in enumerate(found)
         }
-        shown["meta"] = {
+        content["meta"] = {
             "pagination": {
                 "total": total,
                 "count": len(found),
@@ -163,65 +174,66 @@ class DialogPart:
                 "links": {},
             }
         }
-        return JSONResponse(shown)
+        return JSONResponse(content)
 
-    def _show(self, asked: Asked, thing: Thing) -> Response:
-        assert isinstance(thing, Conversation)
-        host = asked.request.headers.get("host", "")
-        home = (
-            f"{asked.request.scope.get('scheme', 'http')}://{host}/"
-            if HOST.fullmatch(host)
-            else "/"
-        )
-        return JSONResponse(thing.detailed(asked.row.version, self._archive.now(), home))
+    def _show(self, call: MethodCall, target: Target) -> Response:
+        assert isinstance(target, FakeConversation)
+        host = call.request.headers.get("host", "")
+        scheme = call.request.scope.get("scheme", "http")
+        base_url = f"{scheme}://{host}/" if HOST_HEADER.fullmatch(host) else "/"
+        now = self._conversations.now()
+        return JSONResponse(target.to_detail_json(call.method.version, now, base_url))
 
-    def _create(self, asked: Asked, thing: Thing) -> Response:
-        created = self._new(asked, thing, started=False)
+    def _create(self, call: MethodCall, target: Target) -> Response:
+        created = self._new(call, target, started=False)
         return JSONResponse({"dialogId": str(created.uuid)})
 
-    def _create_and_start(self, asked: Asked, thing: Thing) -> Response:
-        created = self._new(asked, thing, started=True)
-        # The document's example says it in both places; the body has the last word.
-        if not asked.content.get("response", asked.query.get("response", False)):
+    def _create_and_start(self, call: MethodCall, target: Target) -> Response:
+        created = self._new(call, target, started=True)
+        # The document's example has `response` in both places; here the body takes precedence.
+        if not call.content.get("response", call.query.get("response", False)):
             return Response()
         return JSONResponse({"dialogId": created.id, "dialogUUID": str(created.uuid)})
 
-    def _new(self, asked: Asked, thing: Thing, *, started: bool) -> Conversation:
-        assert isinstance(thing, int)
-        variables = dict(asked.query.get("variables", {}))
-        if "variables" in asked.content:
-            variables |= read_object(asked.content["variables"].encode())[0] or {}
-        spoken = self._archive.now() if started else None
-        return self._archive.add(
-            thing, variables=variables, started=started, spoken=spoken, source="api"
+    def _new(self, call: MethodCall, target: Target, *, started: bool) -> FakeConversation:
+        assert isinstance(target, int)
+        variables = dict(call.query.get("variables", {}))
+        if "variables" in call.content:
+            variables |= parse_object(call.content["variables"].encode())[0] or {}
+        return self._conversations.add(
+            target,
+            variables=variables,
+            started=started,
+            last_message_at=self._conversations.now() if started else None,
+            source="api",
         )
 
-    def _download(self, _: Asked, thing: Thing) -> Response:
-        assert isinstance(thing, FakeFile)
-        headers = {"Content-Disposition": thing.disposition, "Content-Type": thing.media_type}
-        return Response(thing.content, headers=headers)
+    def _download(self, _: MethodCall, target: Target) -> Response:
+        assert isinstance(target, FakeFile)
+        headers = {"Content-Disposition": target.disposition, "Content-Type": target.media_type}
+        return Response(target.content, headers=headers)
 
-    def _stop(self, _: Asked, thing: Thing) -> Response:
-        assert isinstance(thing, Conversation)
-        thing.marked = OPERATOR
+    def _stop(self, _: MethodCall, target: Target) -> Response:
+        assert isinstance(target, FakeConversation)
+        target.own_status = OPERATOR
         return Response(status_code=204)
 
-    def _start(self, _: Asked, thing: Thing) -> Response:
-        assert isinstance(thing, Conversation)
-        thing.go_on()
-        thing.spoken = self._archive.now()
+    def _start(self, _: MethodCall, target: Target) -> Response:
+        assert isinstance(target, FakeConversation)
+        target.start_bot()
+        target.last_message_at = self._conversations.now()
         return Response(status_code=204)
 
-    def _send(self, asked: Asked, thing: Thing) -> Response:
-        assert isinstance(thing, Conversation)
-        now = self._archive.now()
-        thing.operator_messages.append(OperatorMessage(asked.content["body"], now))
-        thing.spoken = now
+    def _send(self, call: MethodCall, target: Target) -> Response:
+        assert isinstance(target, FakeConversation)
+        now = self._conversations.now()
+        target.operator_messages.append(OperatorMessage(call.content["body"], now))
+        target.last_message_at = now
         return Response(status_code=204)
 
-    def _goto(self, asked: Asked, thing: Thing) -> Response:
-        assert isinstance(thing, Conversation)
-        thing.bot_id = asked.aim
-        thing.go_on()
-        thing.spoken = self._archive.now()
+    def _goto(self, call: MethodCall, target: Target) -> Response:
+        assert isinstance(target, FakeConversation)
+        target.bot_id = call.goto_bot
+        target.start_bot()
+        target.last_message_at = self._conversations.now()
         return JSONResponse({"message": "Goto command complete"})

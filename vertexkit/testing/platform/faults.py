@@ -1,4 +1,4 @@
-"""What goes wrong on the platform's side, in the order in which a test has ordered it."""
+"""The faults that a test orders from the fake platform, in the order in which they happen."""
 
 import json
 from collections import deque
@@ -7,22 +7,22 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
-KINDS = {
+FAULT_KINDS = {
     "cut": "the connection is lost before the platform has read the request",
-    "garbage": "processed, and answered 200 (or, if refused, 403) with a page of HTML",
-    "gone": "the dialog is deleted from this request on: 403 (once, where it asks for none)",
-    "half": "processed, and the answer breaks off in its middle",
-    "lost": "processed, and the answer is lost (or, with a status, replaced by that answer)",
-    "slow": "processed, and answered only after so many seconds of the clock",
+    "garbage": "processed, and answered 200 (or, if rejected, 403) with an HTML page",
+    "gone": "the dialog is deleted from this request on: 403 (once, for methods without a dialog)",
+    "half": "processed, and the response ends in the middle of its body",
+    "lost": "processed, and the response is lost (or, with a status, replaced by that status)",
+    "slow": "processed, and answered only after this many seconds of the clock",
 }
-"""Every kind of fault and what it means."""
-SLOW_SECONDS = 60.0
-"""How slow "slow" is when a test does not say."""
-STATUSES = range(200, 600)
-SUCCESSES = range(200, 300)
-REDIRECTS = range(300, 400)
-ELSEWHERE = "https://elsewhere.invalid/"
-"""Where an ordered redirect points to: nobody should ever go there."""
+"""Every kind of fault and what it does."""
+DEFAULT_SLOW_SECONDS = 60.0
+"""The delay of a "slow" fault for which the test gives none."""
+ORDERABLE_STATUSES = range(200, 600)
+SUCCESS_STATUSES = range(200, 300)
+REDIRECT_STATUSES = range(300, 400)
+REDIRECT_TARGET = "https://elsewhere.invalid/"
+"""Where an ordered redirect points to; a client must not follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +30,15 @@ class Fault:
     """One ordered fault.
 
     Attributes:
-        kind: one of `KINDS`, or None for a status alone.
-        status: what is answered. Not processed, unless it is a 2xx or the kind is "lost".
+        method: the name of the method whose requests it hits.
+        kind: one of `FAULT_KINDS`, or None for a status alone.
+        status: the response's status. The request is not processed, unless the status is a 2xx or
+            the kind is "lost".
         retry_after: the header `Retry-After`.
-        body: the answer's body in place of a short JSON object.
-        seconds: how slow "slow" is.
-        times: how many requests it still hits.
-        after: how many requests it still lets pass first.
+        body: the response's body instead of a short JSON object.
+        seconds: the delay of the kind "slow".
+        times: how many more requests it hits.
+        after: how many more requests pass before the first hit.
     """
 
     method: str
@@ -50,17 +52,17 @@ class Fault:
 
     @property
     def processed(self) -> bool:
-        """Whether the platform does what the request asks for, whatever it answers."""
+        """Whether the platform does what the request asks for, independent of its response."""
         if self.kind == "cut":
             return False
-        return self.status is None or self.status in SUCCESSES or self.kind == "lost"
+        return self.status is None or self.status in SUCCESS_STATUSES or self.kind == "lost"
 
     @property
     def headers(self) -> dict[str, str]:
-        """The headers of an answer with `status`."""
+        """The headers of a response with `status`."""
         headers = {} if self.retry_after is None else {"Retry-After": self.retry_after}
-        if self.status in REDIRECTS:
-            headers["Location"] = ELSEWHERE
+        if self.status in REDIRECT_STATUSES:
+            headers["Location"] = REDIRECT_TARGET
         return headers
 
     def __str__(self) -> str:
@@ -68,10 +70,10 @@ class Fault:
 
 
 class Faults:
-    """A queue of faults for each method; the head of a queue is used up before the next.
+    """A queue of faults for each method; the first of a queue is used up before the next.
 
     Args:
-        methods: the names that may be given.
+        methods: the names of the methods.
         seed: of the random faults.
     """
 
@@ -82,37 +84,39 @@ class Faults:
         self._kinds: Sequence[str | int] = ()
 
     def order(self, fault: Fault) -> None:
-        """Put a fault at the end of its method's queue.
+        """Add a fault to the end of its method's queue.
 
         Raises:
-            ValueError: an unknown method or kind, or parts that do not go together.
+            ValueError: the method or kind is unknown, or the arguments do not fit together.
         """
         if fault.method not in self._queues:
             raise ValueError(
-                f"no method {fault.method!r}: it is one of {', '.join(sorted(self._queues))}"
+                f"unknown method {fault.method!r}; use one of {', '.join(sorted(self._queues))}"
             )
-        _check(fault)
+        _validate(fault)
         self._queues[fault.method].append(fault)
 
-    def forget(self) -> None:
-        """Nothing that was ordered and has not happened will."""
+    def clear(self) -> None:
+        """Remove the ordered faults that have not happened yet."""
         for queue in self._queues.values():
             queue.clear()
 
-    def chaos(self, rate: float, kinds: Sequence[str | int]) -> None:
+    def set_chaos(self, rate: float, kinds: Sequence[str | int]) -> None:
         """Hit each request that no ordered fault hits with this probability.
 
         Raises:
-            ValueError: the rate is not within 0 and 1, or a kind is neither a status nor known.
+            ValueError: the rate is not between 0 and 1, or a kind is neither a status nor known.
         """
-        if not 0 <= rate <= 1 or (rate and not kinds):
-            raise ValueError("a rate is within 0 and 1, and takes at least one kind")
+        if not 0 <= rate <= 1:
+            raise ValueError(f"rate must be between 0 and 1, got {rate}")
+        if rate and not kinds:
+            raise ValueError("chaos needs at least one kind or status")
         for kind in kinds:
-            _check(_random_fault("", kind))
+            _validate(_random_fault("", kind))
         self._rate, self._kinds = rate, tuple(kinds)
 
     def take(self, method: str) -> Fault | None:
-        """The fault that hits this request of the method, if any."""
+        """Return the fault that hits this request of the method, if any."""
         queue = self._queues[method]
         if queue:
             fault = queue.popleft()
@@ -127,7 +131,7 @@ class Faults:
         return None
 
     def unused(self) -> list[str]:
-        """A sentence for each ordered fault that has not hit all it was ordered for."""
+        """Return a sentence for each ordered fault that has hits left."""
         return [
             f"an ordered fault was not used: {fault} on {method}, {fault.times} more time(s)"
             for method, queue in self._queues.items()
@@ -135,8 +139,8 @@ class Faults:
         ]
 
 
-def body_of(body: str | bytes | Mapping[str, Any] | None) -> bytes | None:
-    """The bytes of an ordered body: text as UTF-8, an object as JSON."""
+def encode_body(body: str | bytes | Mapping[str, Any] | None) -> bytes | None:
+    """Return the bytes of an ordered body: a text as UTF-8, an object as JSON."""
     if isinstance(body, str):
         return body.encode()
     if body is None or isinstance(body, bytes):
@@ -147,23 +151,26 @@ def body_of(body: str | bytes | Mapping[str, Any] | None) -> bytes | None:
 def _random_fault(method: str, kind: str | int) -> Fault:
     if isinstance(kind, int):
         return Fault(method, status=kind)
-    return Fault(method, kind=kind, seconds=SLOW_SECONDS if kind == "slow" else 0.0)
+    return Fault(method, kind=kind, seconds=DEFAULT_SLOW_SECONDS if kind == "slow" else 0.0)
 
 
-def _check(fault: Fault) -> None:
+def _validate(fault: Fault) -> None:
+    kinds = ", ".join(FAULT_KINDS)
     if fault.kind is None and fault.status is None:
-        raise ValueError(f"say what goes wrong: a status, or a kind of {', '.join(KINDS)}")
-    if fault.kind is not None and fault.kind not in KINDS:
-        raise ValueError(f"no kind {fault.kind!r}: it is one of {', '.join(KINDS)}")
-    if fault.status is not None and fault.status not in STATUSES:
-        raise ValueError(f"a status is within 200 and 599, not {fault.status}")
+        raise ValueError(f"a fault needs a status, or a kind: one of {kinds}")
+    if fault.kind is not None and fault.kind not in FAULT_KINDS:
+        raise ValueError(f"unknown kind {fault.kind!r}; use one of {kinds}")
+    if fault.status is not None and fault.status not in ORDERABLE_STATUSES:
+        raise ValueError(f"status must be between 200 and 599, got {fault.status}")
     if fault.status is not None and fault.kind not in (None, "lost", "slow"):
-        raise ValueError(f"a fault of kind {fault.kind!r} has no status")
+        raise ValueError(f"a fault of kind {fault.kind!r} takes no status")
     if fault.status is None and fault.retry_after is not None:
-        raise ValueError("retry_after needs a status to go with")
+        raise ValueError("retry_after needs a status")
     if fault.status is None and fault.body is not None and fault.kind != "garbage":
-        raise ValueError('body needs a status to go with, or the kind "garbage"')
+        raise ValueError('body needs a status, or the kind "garbage"')
     if fault.seconds and fault.kind != "slow":
-        raise ValueError('seconds are for the kind "slow"')
-    if fault.times < 1 or fault.after < 0:
-        raise ValueError("times is 1 or more, and after is 0 or more")
+        raise ValueError('seconds needs the kind "slow"')
+    if fault.times < 1:
+        raise ValueError(f"times must be at least 1, got {fault.times}")
+    if fault.after < 0:
+        raise ValueError(f"after must be at least 0, got {fault.after}")

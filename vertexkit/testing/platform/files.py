@@ -1,4 +1,4 @@
-"""Files that users uploaded: real formats, made of nothing, under names as people give them."""
+"""Generated files that users uploaded: valid PNG, PDF, CSV and text, with realistic names."""
 
 import re
 import struct
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from random import Random
 from urllib.parse import quote
 
-PLAIN = re.compile(r"[^ !#-\[\]-~]")
-"""What a quoted name in the old form cannot hold."""
-NAMES = (
+UNQUOTABLE = re.compile(r"[^ !#-\[\]-~]")
+"""Characters that the quoted `filename` of a `Content-Disposition` cannot hold."""
+FILE_NAMES = (
     ("паспорт, разворот.png", "image/png"),
     ("Справка 2-НДФЛ.pdf", "application/pdf"),
     ("Screenshot_2023-05-11_08-25-26.png", "image/png"),
@@ -17,7 +17,7 @@ NAMES = (
     ("выписка за май.csv", "text/csv"),
     ("document (1).pdf", "application/pdf"),
 )
-PDF = (
+PDF_OBJECTS = (
     "<</Type/Catalog/Pages 2 0 R>>",
     "<</Type/Pages/Kids[3 0 R]/Count 1>>",
     "<</Type/Page/Parent 2 0 R/MediaBox[0 0 200 100]/Contents 4 0 R/Resources 6 0 R>>",
@@ -34,7 +34,7 @@ class FakeFile:
 
     Attributes:
         id: the `fileId` of methods 4 and 13.
-        name: as its user called it; it is served as it is, whatever it holds.
+        name: the user's name for it, served without any change.
         content: its bytes.
         media_type: its `Content-Type`.
     """
@@ -46,15 +46,17 @@ class FakeFile:
 
     @property
     def disposition(self) -> str:
-        """The `Content-Disposition`: the name twice, for old readers and for all letters."""
-        plain = PLAIN.sub("_", self.name)
-        return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(self.name, safe='')}"
+        """The `Content-Disposition`: the name in ASCII for old clients, and in full."""
+        ascii_name = UNQUOTABLE.sub("_", self.name)
+        return (
+            f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(self.name, safe='')}"
+        )
 
 
-def made(seed: int, number: int) -> FakeFile:
-    """The file of this number: always the same for the same seed."""
+def generate_file(seed: int, number: int) -> FakeFile:
+    """Generate the file with this id; it is always the same for the same seed."""
     random = Random(f"{seed} file {number}")
-    name, media_type = random.choice(NAMES)
+    name, media_type = random.choice(FILE_NAMES)
     if media_type == "image/png":
         content = _png(random)
     elif media_type == "application/pdf":
@@ -85,13 +87,13 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
 
 def _pdf(line: str) -> bytes:
     content = f"BT /F 12 Tf 20 50 Td ({line}) Tj ET"
-    document, places = b"%PDF-1.4\n", []
-    for number, body in enumerate(PDF, 1):
-        places.append(len(document))
+    document, offsets = b"%PDF-1.4\n", []
+    for number, body in enumerate(PDF_OBJECTS, 1):
+        offsets.append(len(document))
         filled = body.replace("{length}", str(len(content))).replace("{content}", content)
         document += f"{number} 0 obj{filled}endobj\n".encode()
-    table = "".join(f"{place:010} 00000 n \n" for place in places)
-    size = len(places) + 1
+    table = "".join(f"{offset:010} 00000 n \n" for offset in offsets)
+    size = len(offsets) + 1
     return (
         document
         + (

@@ -1,4 +1,4 @@
-"""All that the fake platform was asked and what it answered, in order."""
+"""The record of all requests that the fake platform received and of its responses, in order."""
 
 import json
 from collections.abc import Callable
@@ -7,31 +7,32 @@ from typing import Any, Literal
 
 from vertexkit.testing.platform.tokens import fingerprint
 
-UNKNOWN = "unknown"
+UNKNOWN_METHOD = "unknown"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Entry:
-    """One request. It shows itself without the token.
+    """One request and its response. Its `repr` shows the token's fingerprint only.
 
     Attributes:
         number: 1 for the first request, and so on.
         verb: the HTTP method.
         path: without the query.
-        query: as it came, without the question mark.
-        at: when it came, by the platform's clock.
-        method: the platform's name of it, such as "send_message", or "unknown".
-        token: None if there was none that could be read.
-        activation: which of the token's activations it was for: 1 for the first; None if for none.
-        body: the bytes that came.
-        answer: the body that was answered, up to 4 KB, also where the caller did not get all.
-        retry_after: the header of this name.
-        fault: the ordered fault that hit it, in words.
-        processed: the platform did what the request asks for.
-        status: what was answered; None if nothing was, or not yet.
-        delivered: the answer that the document promises left whole.
-        answered_at: when it was over, by the platform's clock; None until then.
-        violations: what was wrong with the request.
+        query: the raw query, without the question mark.
+        at: time of arrival, in seconds of the platform's clock.
+        method: the platform's name of the method, such as "send_message", or "unknown".
+        token: None if the request held no readable token.
+        activation: the number of the token's activation that the request was for, from 1; None if
+            it was for none.
+        body: the raw request body.
+        answer: the response body, up to 4 KiB, also where the client did not receive all of it.
+        retry_after: the response's `Retry-After` header.
+        fault: a description of the fault that hit the request.
+        processed: the platform did what the request asked for.
+        status: the response's status; None if there was no response, or not yet.
+        delivered: the documented response was sent in full.
+        answered_at: when the exchange ended, in seconds of the platform's clock; None until then.
+        violations: what was wrong with the request, one sentence for each problem.
     """
 
     number: int
@@ -39,7 +40,7 @@ class Entry:
     path: str
     at: float
     query: str = ""
-    method: str = UNKNOWN
+    method: str = UNKNOWN_METHOD
     token: str | None = None
     activation: int | None = None
     body: bytes = b""
@@ -54,7 +55,7 @@ class Entry:
 
     @property
     def json(self) -> Any:
-        """The body read as JSON, or None if it is none."""
+        """The body parsed as JSON; None if it is not valid JSON."""
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
@@ -65,67 +66,70 @@ class Entry:
         content = self.json
         if isinstance(content, dict):
             content.pop("token", None)
-            shown = json.dumps(content, ensure_ascii=False)
+            payload = json.dumps(content, ensure_ascii=False)
         else:
-            shown = f"{len(self.body)} bytes"
-        name = f"{self.verb} {self.path}" if self.method == UNKNOWN else self.method
-        fate = "processed" if self.processed else "not processed"
+            payload = f"{len(self.body)} bytes"
+        name = f"{self.verb} {self.path}" if self.method == UNKNOWN_METHOD else self.method
+        processed = "processed" if self.processed else "not processed"
         fault = f", fault: {self.fault}" if self.fault else ""
-        answered = self.status or "no answer"
-        return f"<{self.number} {name} {shown}{token}: {answered}, {fate}{fault}>"
+        status = self.status or "no response"
+        return f"<{self.number} {name} {payload}{token}: {status}, {processed}{fault}>"
 
 
 class Ledger:
-    """The entries, and who wants to hear of them.
+    """The entries and violations so far, and the subscribers to them.
 
-    An entry is there from the request's first moment, and is replaced as its story goes on.
+    An entry is added when its request arrives, and is replaced as the exchange proceeds.
     """
 
     def __init__(self) -> None:
         self.entries: list[Entry] = []
         self.violations: list[str] = []
-        self._listeners: list[tuple[Callable[[Entry], object], bool]] = []
+        self._subscribers: list[tuple[Callable[[Entry], object], bool]] = []
 
     def subscribe(self, callback: Callable[[Entry], object], arrivals: bool) -> None:
-        """Call back with each entry that is over, and with those that arrive if asked for."""
-        self._listeners.append((callback, arrivals))
+        """Call back with each finished entry and, with `arrivals`, with each new one as well."""
+        self._subscribers.append((callback, arrivals))
 
-    def tell(self, entry: Entry) -> None:
-        """Call those who want to hear of this entry, as it is now."""
-        for callback, arrivals in self._listeners:
+    def notify(self, entry: Entry) -> None:
+        """Call the subscribers with an entry in its present state."""
+        for callback, arrivals in self._subscribers:
             if arrivals or entry.answered_at is not None:
                 callback(entry)
 
 
 class Exchange:
-    """One request while it is being answered: it writes its own line of the ledger."""
+    """One request while it is being served: it keeps its own entry of the ledger up to date.
+
+    Attributes:
+        withheld: how much of the response is kept from the client.
+        client_left: the client disconnected before it had the response.
+        as_documented: the response is what the document describes, not an ordered fault.
+    """
 
     def __init__(self, ledger: Ledger, verb: str, path: str, at: float, query: bytes) -> None:
         self._ledger = ledger
         self._index = len(ledger.entries)
-        asked = query.decode("utf-8", "replace")
-        ledger.entries.append(Entry(self._index + 1, verb, path, at, asked))
+        text = query.decode("utf-8", "replace")
+        ledger.entries.append(Entry(self._index + 1, verb, path, at, text))
         self.withheld: Literal["all", "half"] | None = None
-        """How much of the answer the caller will not get to see."""
-        self.left = False
-        """The caller went away before it was answered."""
-        self.promised = True
-        """What is answered is what the document promises, and no ordered fault."""
+        self.client_left = False
+        self.as_documented = True
 
     @property
     def entry(self) -> Entry:
-        """The line as it is now."""
+        """The entry in its present state."""
         return self._ledger.entries[self._index]
 
-    def note(self, **facts: Any) -> None:
-        """Write these fields of the entry."""
-        self._ledger.entries[self._index] = replace(self.entry, **facts)
+    def update(self, **fields: Any) -> None:
+        """Set fields of the entry."""
+        self._ledger.entries[self._index] = replace(self.entry, **fields)
 
-    def violate(self, sentence: str) -> None:
-        """Note that the request breaks the platform's rules."""
-        self.note(violations=(*self.entry.violations, sentence))
+    def add_violation(self, sentence: str) -> None:
+        """Record that the request breaks the platform's rules."""
+        self.update(violations=(*self.entry.violations, sentence))
         self._ledger.violations.append(f"request {self._index + 1}: {sentence}")
 
-    def announce(self) -> None:
-        """Tell those who listen of the entry as it is now."""
-        self._ledger.tell(self.entry)
+    def notify(self) -> None:
+        """Call the ledger's subscribers with the entry in its present state."""
+        self._ledger.notify(self.entry)

@@ -1,57 +1,59 @@
-"""The fifteen methods described for programs: OpenAPI 3.1, as the fake platform plays them."""
+"""An OpenAPI 3.1 document of the fifteen methods, as the fake platform implements them."""
 
 from typing import Any
 
-from vertexkit.testing.platform.methods import ROWS, Row
-from vertexkit.testing.platform.query import LARGEST_PAGE
+from vertexkit.testing.platform.methods import METHODS, Method
+from vertexkit.testing.platform.query import MAX_PAGE_SIZE
 
 Json = dict[str, Any]
 
-TEXT: Json = {"type": "string"}
-MAYBE: Json = {"type": ["string", "null"]}
-WHOLE: Json = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
-COUNT: Json = {"type": "integer", "minimum": 1, "maximum": 10**9 - 1}
+STRING: Json = {"type": "string"}
+NULLABLE_STRING: Json = {"type": ["string", "null"]}
+WHOLE_NUMBER: Json = {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}
+POSITIVE_NUMBER: Json = {"type": "integer", "minimum": 1, "maximum": 10**9 - 1}
 UUID: Json = {"type": "string", "format": "uuid"}
-FLAG: Json = {"type": "boolean"}
-MOMENT: Json = {
+BOOLEAN: Json = {"type": "boolean"}
+DATE_OR_TIME: Json = {
     "anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]
 }
-OBJECT: Json = {
+ENCODED_OBJECT: Json = {
     "type": "string",
     "contentMediaType": "application/json",
     "contentSchema": {"type": "object"},
 }
-NAMES = {
+SUMMARIES = {
     "v1.conversations": "List dialogs",
     "v1.conversation": "Show a dialog with its data",
-    "v1.create": "Create a dialog, not started",
-    "v1.download": "Fetch a file",
+    "v1.create": "Create a dialog without starting it",
+    "v1.download": "Download a file",
     "v2.conversations": "List dialogs",
     "v2.conversation": "Show a dialog with its data",
-    "v2.create": "Create a dialog, not started",
+    "v2.create": "Create a dialog without starting it",
     "v2.create_and_start": "Create a dialog and start it",
-    "v2.stop": "Stop the bot and hand over to an operator",
-    "v2.start": "Let the bot go on",
-    "v2.send": "Say something as the operator",
+    "v2.stop": "Stop the bot and hand the dialog over to an operator",
+    "v2.start": "Start the bot again",
+    "v2.send": "Send a message as the operator",
     "v2.goto": "Move the dialog to another bot",
-    "v2.download": "Fetch a file",
+    "v2.download": "Download a file",
 }
-REFUSALS = {400: "A parameter has a wrong form.", 401: "Wrong login or password."} | {
+ERROR_DESCRIPTIONS = {
+    400: "A parameter is invalid.",
+    401: "Wrong login or password.",
     403: "The dialog or the instance cannot be reached.",
-    404: "There is no such object.",
+    404: "The object does not exist.",
 }
 
 
-def describe(base: str) -> Json:
-    """The description, with `base` (for example `/api`) before each path."""
+def openapi_document(base: str) -> Json:
+    """Return the document, with `base` (for example `/api`) before each path."""
     paths: dict[str, Json] = {}
-    for row in ROWS:
-        paths.setdefault(base + row.path, {})[row.verb.lower()] = _operation(row)
-    for name, operation in VERTEX.items():
+    for method in METHODS:
+        paths.setdefault(base + method.path, {})[method.verb.lower()] = _operation(method)
+    for name, operation in VERTEX_OPERATIONS.items():
         paths[base + name] = {"post": operation}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "The Bot.one API, as vertexkit plays it", "version": "2023"},
+        "info": {"title": "The Bot.one API, as the fake platform implements it", "version": "2023"},
         "paths": paths,
         "components": {
             "securitySchemes": {"user": {"type": "http", "scheme": "basic"}},
@@ -60,46 +62,51 @@ def describe(base: str) -> Json:
     }
 
 
-def _operation(row: Row) -> Json:
+def _operation(method: Method) -> Json:
     operation: Json = {
-        "operationId": row.name,
-        "summary": NAMES[row.name],
-        "tags": [f"V{row.version}"],
+        "operationId": method.name,
+        "summary": SUMMARIES[method.name],
+        "tags": [f"V{method.version}"],
         "security": [{"user": []}],
-        "parameters": _parameters(row),
-        "responses": _answers(row),
+        "parameters": _parameters(method),
+        "responses": _responses(method),
     }
-    if row.name in BODIES:
-        operation["requestBody"] = _body(BODIES[row.name], row.name != "v2.create_and_start")
+    if method.name in REQUEST_BODIES:
+        operation["requestBody"] = _body(
+            REQUEST_BODIES[method.name], method.name != "v2.create_and_start"
+        )
     return operation
 
 
-def _parameters(row: Row) -> list[Json]:
+def _parameters(method: Method) -> list[Json]:
     found = []
-    if row.about != "list":
-        by_uuid = row.about == "dialog" and row.version > 1
-        schema = UUID if by_uuid else WHOLE
+    if method.resource != "list":
+        schema = UUID if method.takes_uuid else WHOLE_NUMBER
         found.append({"name": "key", "in": "path", "required": True, "schema": schema})
-    for name, schema in QUERIES.get(row.deed, {}).items():
+    for name, schema in QUERY_PARAMETERS.get(method.operation, {}).items():
         found.append({"name": name, "in": "query", "required": False, "schema": schema})
     return found
 
 
-def _answers(row: Row) -> Json:
-    answers: Json = {}
-    if row.deed in {"stop", "start", "send"}:
-        answers["204"] = {"description": "Done."}
-    elif row.deed == "download":
-        answers["200"] = {"description": "The file's bytes.", "content": {"*/*": {}}}
-    elif row.deed == "create_and_start":
-        # Nothing is said unless `response` asks for it.
-        answers["200"] = {"description": "The ids, if `response` is true; else nothing."}
+def _responses(method: Method) -> Json:
+    responses: Json = {}
+    if method.operation in {"stop", "start", "send"}:
+        responses["204"] = {"description": "Success."}
+    elif method.operation == "download":
+        responses["200"] = {"description": "The file's bytes.", "content": {"*/*": {}}}
+    elif method.operation == "create_and_start":
+        # The body is empty unless `response` is true.
+        responses["200"] = {
+            "description": "The ids if `response` is true, otherwise an empty body."
+        }
     else:
-        answers["200"] = _json("Done.", ANSWERS[row.deed].format(version=row.version))
-    documented = {401, 403, 404} if row.about != "list" else {401, 403}
-    for status in sorted(documented | {row.wrong}):
-        answers[str(status)] = _json(REFUSALS[status], "Refusal")
-    return answers
+        responses["200"] = _json(
+            "Success.", RESPONSE_SCHEMAS[method.operation].format(version=method.version)
+        )
+    documented = {401, 403, 404} if method.resource != "list" else {401, 403}
+    for status in sorted(documented | {method.invalid_status}):
+        responses[str(status)] = _json(ERROR_DESCRIPTIONS[status], "Error")
+    return responses
 
 
 def _json(description: str, schema: str) -> Json:
@@ -107,32 +114,32 @@ def _json(description: str, schema: str) -> Json:
     return {"description": description, "content": {"application/json": held}}
 
 
-def _body(members: Json, required: bool) -> Json:
-    schema = {"type": "object", "properties": members, "additionalProperties": False}
+def _body(fields: Json, required: bool) -> Json:
+    schema = {"type": "object", "properties": fields, "additionalProperties": False}
     if required:
-        schema["required"] = list(members)
+        schema["required"] = list(fields)
     return {"required": required, "content": {"application/json": {"schema": schema}}}
 
 
-QUERIES: dict[str, Json] = {
+QUERY_PARAMETERS: dict[str, Json] = {
     "conversations": {
-        "BotID": WHOLE,
-        "PageNumber": COUNT,
-        "PageCount": COUNT | {"description": f"{LARGEST_PAGE} at most are given."},
-        "CreatedFrom": MOMENT,
-        "CreatedTo": MOMENT,
-        "UpdatedFrom": MOMENT,
-        "UpdatedTo": MOMENT,
+        "BotID": WHOLE_NUMBER,
+        "PageNumber": POSITIVE_NUMBER,
+        "PageCount": POSITIVE_NUMBER | {"description": f"At most {MAX_PAGE_SIZE}."},
+        "CreatedFrom": DATE_OR_TIME,
+        "CreatedTo": DATE_OR_TIME,
+        "UpdatedFrom": DATE_OR_TIME,
+        "UpdatedTo": DATE_OR_TIME,
     },
-    "create": {"variables": OBJECT},
-    "create_and_start": {"response": FLAG, "variables": OBJECT},
+    "create": {"variables": ENCODED_OBJECT},
+    "create_and_start": {"response": BOOLEAN, "variables": ENCODED_OBJECT},
 }
-BODIES: dict[str, Json] = {
-    "v2.create_and_start": {"response": FLAG, "variables": OBJECT},
-    "v2.send": {"body": TEXT | {"minLength": 1}},
+REQUEST_BODIES: dict[str, Json] = {
+    "v2.create_and_start": {"response": BOOLEAN, "variables": ENCODED_OBJECT},
+    "v2.send": {"body": STRING | {"minLength": 1}},
     "v2.goto": {"body": {"type": "string", "pattern": "^goto [0-9]{1,18}$"}},
 }
-ANSWERS = {
+RESPONSE_SCHEMAS = {
     "conversations": "ListV{version}",
     "conversation": "DialogV{version}",
     "create": "Created",
@@ -140,68 +147,80 @@ ANSWERS = {
 }
 
 
-def _listed(version: int) -> Json:
-    members: Json = {
-        "id": WHOLE if version == 1 else UUID,
-        "name": MAYBE,
-        "status": TEXT,
-        "ip": MAYBE,
-        "location": MAYBE,
-        "updated": TEXT | {"description": "ISO 8601 with zone, or an empty text."},
+def _list_item(version: int) -> Json:
+    fields: Json = {
+        "id": WHOLE_NUMBER if version == 1 else UUID,
+        "name": NULLABLE_STRING,
+        "status": STRING,
+        "ip": NULLABLE_STRING,
+        "location": NULLABLE_STRING,
+        "updated": STRING | {"description": "ISO 8601 with a time zone, or an empty string."},
         "duration": {"type": ["number", "null"]},
     }
     if version > 1:
-        members["source"] = MAYBE
-    return members
+        fields["source"] = NULLABLE_STRING
+    return fields
 
 
-def _object(members: Json, **more: Any) -> Json:
-    return {"type": "object", "properties": members, "required": list(members), **more}
+def _object(fields: Json, **more: Any) -> Json:
+    return {"type": "object", "properties": fields, "required": list(fields), **more}
 
 
-PAGINATION = {
-    name: {"type": "integer"}
-    for name in ("total", "count", "per_page", "current_page", "total_pages")
-} | {"links": {}}
-ANSWER = _object({"question": MAYBE, "type": MAYBE, "answer": {}, "variable": MAYBE})
+INTEGER: Json = {"type": "integer"}
+PAGINATION_FIELDS: Json = {
+    "total": INTEGER,
+    "count": INTEGER,
+    "per_page": INTEGER,
+    "current_page": INTEGER,
+    "total_pages": INTEGER,
+    "links": {},
+}
+ANSWER_SCHEMA = _object(
+    {
+        "question": NULLABLE_STRING,
+        "type": NULLABLE_STRING,
+        "answer": {},
+        "variable": NULLABLE_STRING,
+    }
+)
 SCHEMAS: dict[str, Json] = {
-    "Refusal": _object({"message": TEXT}),
+    "Error": _object({"message": STRING}),
     "Created": _object({"dialogId": UUID}),
-    "Moved": _object({"message": TEXT}),
+    "Moved": _object({"message": STRING}),
+    "Message": _object({"message_id": INTEGER, "created_at": INTEGER}),
 }
 for _version in (1, 2):
     SCHEMAS[f"ListV{_version}"] = {
         "type": "object",
-        "properties": {"meta": _object({"pagination": _object(PAGINATION)})},
+        "properties": {"meta": _object({"pagination": _object(PAGINATION_FIELDS)})},
         "required": ["meta"],
-        "patternProperties": {"^[0-9]+$": _object(_listed(_version))},
+        "patternProperties": {"^[0-9]+$": _object(_list_item(_version))},
         "additionalProperties": False,
     }
-    _data = {"anyOf": [{"const": "[]"}, {"type": "array", "items": ANSWER}]}
-    SCHEMAS[f"DialogV{_version}"] = _object(_listed(_version) | {"data": _data})
+    _data = {"anyOf": [{"const": "[]"}, {"type": "array", "items": ANSWER_SCHEMA}]}
+    SCHEMAS[f"DialogV{_version}"] = _object(_list_item(_version) | {"data": _data})
 
 
-def _vertex(name: str, members: Json, answers: Json) -> Json:
+def _vertex(name: str, fields: Json, responses: Json) -> Json:
     return {
         "operationId": name,
         "tags": ["Vertex"],
-        "requestBody": _body({"token": TEXT | {"minLength": 1}} | members, required=True),
-        "responses": answers
-        | {"400": _json(REFUSALS[400], "Refusal")}
-        | {"403": _json(REFUSALS[403], "Refusal")},
+        "requestBody": _body({"token": STRING | {"minLength": 1}} | fields, required=True),
+        "responses": {
+            **responses,
+            "400": _json(ERROR_DESCRIPTIONS[400], "Error"),
+            "403": _json(ERROR_DESCRIPTIONS[403], "Error"),
+        },
     }
 
 
-VERTEX = {
+VERTEX_OPERATIONS = {
     "/vertex/v1/complete": _vertex(
-        "complete", {"data": {"type": ["object", "null"]}}, {"204": {"description": "Done."}}
+        "complete", {"data": {"type": ["object", "null"]}}, {"204": {"description": "Success."}}
     ),
     "/vertex/v1/dialog/send_message": _vertex(
         "send_message",
-        {"text": TEXT | {"minLength": 1}, "typing": FLAG},
-        {"200": _json("SentMessage.", "SentMessage")},
+        {"text": STRING | {"minLength": 1}, "typing": BOOLEAN},
+        {"200": _json("Success.", "Message")},
     ),
 }
-SCHEMAS["SentMessage"] = _object(
-    {"message_id": {"type": "integer"}, "created_at": {"type": "integer"}}
-)

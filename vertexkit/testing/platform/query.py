@@ -1,4 +1,4 @@
-"""The query of a request for dialogs, read as strictly as the document can be read."""
+"""Validation of query parameters, as strict as the document allows."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,74 +6,80 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl
 
-from vertexkit.testing.platform.body import read_object, wrong_variables
-from vertexkit.testing.platform.conversations import Filter
+from vertexkit.testing.platform.conversations import ConversationFilter
+from vertexkit.testing.platform.request_body import parse_object, variables_problem
 
-NUMBER = re.compile("[0-9]{1,18}")
-COUNT = re.compile("0{0,8}[1-9][0-9]{0,8}")
-DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-MOMENT = re.compile(
+WHOLE_NUMBER = re.compile("[0-9]{1,18}")
+POSITIVE_NUMBER = re.compile("0{0,8}[1-9][0-9]{0,8}")
+DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+DATE_TIME = re.compile(
     r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}(\.\d{1,6})?)?(Z|[+-]\d{2}:?\d{2})?", re.ASCII
 )
-DAY_SECONDS = 86_400
-PAGE_SIZE = 40
-"""Dialogs on a page when the request does not say: as in the document's example."""
-LARGEST_PAGE = 1000
-"""A larger page is not given; the answer's `per_page` then says this. The document is silent."""
+SECONDS_PER_DAY = 86_400
+DEFAULT_PAGE_SIZE = 40
+"""Dialogs on a page without `PageCount`: as in the document's example."""
+MAX_PAGE_SIZE = 1000
+"""Larger pages are cut to this size, and `per_page` then says so. The document is silent on it."""
 
 
 def read_query(method: str, query: bytes) -> tuple[Mapping[str, Any], list[str]]:
-    """The parameters by name, each as its value, and a sentence for each breach."""
+    """Parse and validate the query of a request.
+
+    Returns:
+        The value of each parameter by name, and a sentence for each problem.
+    """
     known = PARAMETERS.get(method, {})
     try:
         pairs = parse_qsl(query.decode(), keep_blank_values=True, errors="strict")
     except ValueError:
         return {}, [f"{method}: the query is not UTF-8"]
     values: dict[str, Any] = {}
-    wrongs = []
+    problems = []
     for name, text in pairs:
         if name not in known:
-            listed = ", ".join(f"`{each}`" for each in known) or "none"
-            wrongs.append(f"{method}: there is no parameter {name!r}; it takes {listed}")
+            listed = ", ".join(f"`{parameter}`" for parameter in known) or "none"
+            problems.append(f"{method}: unknown parameter {name!r}; the method takes {listed}")
         elif name in values:
-            wrongs.append(f"{method}: `{name}` is there twice")
+            problems.append(f"{method}: the parameter `{name}` is given twice")
         else:
             try:
                 values[name] = known[name](text)
-            except ValueError as problem:
+            except ValueError as error:
                 values[name] = None
-                wrongs.append(f"{method}: `{name}` is {problem}")
-    return values, wrongs
+                problems.append(f"{method}: `{name}` is {error}")
+    return values, problems
 
 
-def filter_of(values: Mapping[str, Any]) -> Filter:
-    """The filter that the parameters of a list ask for."""
-    return Filter(**{FILTERS[name]: value for name, value in values.items() if name in FILTERS})
+def filter_from(values: Mapping[str, Any]) -> ConversationFilter:
+    """Return the filter that the parameters of a list describe."""
+    return ConversationFilter(
+        **{FILTER_FIELDS[name]: value for name, value in values.items() if name in FILTER_FIELDS}
+    )
 
 
-def _number(text: str) -> int:
-    if not NUMBER.fullmatch(text):
-        raise ValueError(f"{text!r}, no whole number")
+def _whole_number(text: str) -> int:
+    if not WHOLE_NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r}, not a whole number")
     return int(text)
 
 
-def _count(text: str) -> int:
-    if not COUNT.fullmatch(text):
-        raise ValueError(f"{text!r}, no whole number from 1")
+def _positive_number(text: str) -> int:
+    if not POSITIVE_NUMBER.fullmatch(text):
+        raise ValueError(f"{text!r}, not a whole number of at least 1")
     return int(text)
 
 
-def _from(text: str) -> int:
-    return _seconds(text)
+def _period_start(text: str) -> int:
+    return _unix_seconds(text)
 
 
-def _to(text: str) -> int:
-    # A day that is an end is in the period up to its last second.
-    return _seconds(text) + (DAY_SECONDS - 1 if DAY.fullmatch(text) else 0)
+def _period_end(text: str) -> int:
+    # A date without a time includes the whole day.
+    return _unix_seconds(text) + (SECONDS_PER_DAY - 1 if DATE.fullmatch(text) else 0)
 
 
-def _seconds(text: str) -> int:
-    if not DAY.fullmatch(text) and not MOMENT.fullmatch(text):
+def _unix_seconds(text: str) -> int:
+    if not DATE.fullmatch(text) and not DATE_TIME.fullmatch(text):
         hint = "; a `+` in a query is written %2B" if " " in text else ""
         raise ValueError(
             f"{text!r}, neither a date nor a date with a time (ISO 8601, as in 2023-05-01 or "
@@ -82,45 +88,45 @@ def _seconds(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError(f"{text!r}, which no calendar or clock shows") from None
-    # Whoever names no zone means UTC here: the document does not say what the platform takes.
+        raise ValueError(f"{text!r}, which does not exist in the calendar") from None
+    # A time without a zone is UTC here: the document does not say what the platform takes it for.
     aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
     return int((aware - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() // 1)
 
 
-def _flag(text: str) -> bool:
+def _boolean(text: str) -> bool:
     if text not in ("true", "false"):
         raise ValueError(f"{text!r}, neither true nor false")
     return text == "true"
 
 
 def _variables(text: str) -> dict[str, Any]:
-    wrong = wrong_variables(text)
-    content, _ = read_object(text.encode("utf-8", "surrogatepass"))
-    if wrong is not None or content is None:
-        raise ValueError((wrong or "").removeprefix("is "))
+    problem = variables_problem(text)
+    content, _ = parse_object(text.encode("utf-8", "surrogatepass"))
+    if problem is not None or content is None:
+        raise ValueError((problem or "").removeprefix("is "))
     return content
 
 
-Reader = Callable[[str], Any]
-LIST: dict[str, Reader] = {
-    "BotID": _number,
-    "PageNumber": _count,
-    "PageCount": _count,
-    "CreatedFrom": _from,
-    "CreatedTo": _to,
-    "UpdatedFrom": _from,
-    "UpdatedTo": _to,
+Parser = Callable[[str], Any]
+LIST_PARAMETERS: dict[str, Parser] = {
+    "BotID": _whole_number,
+    "PageNumber": _positive_number,
+    "PageCount": _positive_number,
+    "CreatedFrom": _period_start,
+    "CreatedTo": _period_end,
+    "UpdatedFrom": _period_start,
+    "UpdatedTo": _period_end,
 }
-PARAMETERS: dict[str, dict[str, Reader]] = {
-    "v1.conversations": LIST,
-    "v2.conversations": LIST,
+PARAMETERS: dict[str, dict[str, Parser]] = {
+    "v1.conversations": LIST_PARAMETERS,
+    "v2.conversations": LIST_PARAMETERS,
     "v1.create": {"variables": _variables},
     "v2.create": {"variables": _variables},
-    "v2.create_and_start": {"response": _flag, "variables": _variables},
+    "v2.create_and_start": {"response": _boolean, "variables": _variables},
 }
-"""What the query of each method may hold; that of any other holds nothing."""
-FILTERS = {
+"""The query parameters of each method; the other methods take none."""
+FILTER_FIELDS = {
     "BotID": "bot_id",
     "CreatedFrom": "created_from",
     "CreatedTo": "created_to",

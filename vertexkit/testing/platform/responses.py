@@ -1,4 +1,4 @@
-"""Answers of the fake platform: refusals, and what an ordered fault leaves of an answer."""
+"""Responses of the fake platform: errors, and how an ordered fault changes a response."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -12,52 +12,54 @@ from starlette.types import Message, Receive, Send
 from vertexkit.testing.platform.faults import Fault
 from vertexkit.testing.platform.ledger import Exchange
 
-REFUSED = 403
-GARBAGE = b"<!DOCTYPE html>\n<html><body><h1>It works!</h1></body></html>\n"
-NOTED = 4096
-"""Bytes of an answer that the ledger keeps; of a larger one it keeps nothing."""
-EMPTY = (204, 304)
-"""Statuses whose answer has no body."""
+HTML_PAGE = b"<!DOCTYPE html>\n<html><body><h1>It works!</h1></body></html>\n"
+MAX_RECORDED_BYTES = 4096
+"""Size of the largest response body that the ledger records; of a larger one it records nothing."""
+STATUSES_WITHOUT_BODY = (204, 304)
 
 
-def refusal(status: int, sentence: str) -> JSONResponse:
-    """An answer that says what is wrong: the document does not say how the platform does."""
+def error_response(status: int, sentence: str) -> JSONResponse:
+    """Return a response with an error message; the document does not show the platform's own."""
     return JSONResponse({"message": sentence}, status)
 
 
-def spoil(exchange: Exchange, answer: Response, fault: Fault) -> Response:
-    """What a fault leaves of an answer; the exchange is told what of it to withhold."""
+def apply_fault(exchange: Exchange, response: Response, fault: Fault) -> Response:
+    """Return the response that a fault leaves, and set how much of it the exchange withholds."""
     if fault.kind == "cut" or (fault.kind == "lost" and fault.status is None):
         exchange.withheld = "all"
     elif fault.kind == "half":
         exchange.withheld = "half"
-        # An empty answer has no half: this one announces a body.
-        return answer if answer.body else JSONResponse({"status": "completed"})
+        # An empty body cannot be cut in half: this response announces one.
+        return response if response.body else JSONResponse({"status": "completed"})
     elif fault.kind == "garbage":
-        status = answer.status_code if answer.status_code == REFUSED else 200
-        return Response(fault.body or GARBAGE, status, media_type="text/html")
+        status = response.status_code if response.status_code == 403 else 200
+        return Response(fault.body or HTML_PAGE, status, media_type="text/html")
     elif fault.status is not None:
-        if fault.body is None and fault.status not in EMPTY:
+        if fault.body is None and fault.status not in STATUSES_WITHOUT_BODY:
             return JSONResponse({"message": "ordered"}, fault.status, fault.headers)
         return Response(fault.body, fault.status, fault.headers, _media_type(fault.body))
-    return answer
+    return response
 
 
-async def while_caller_stays(request: Request, work: Coroutine[Any, Any, None]) -> bool:
-    """Do the work, but give it up when the caller goes away; tell whether the caller stayed."""
+async def run_until_disconnect(request: Request, work: Coroutine[Any, Any, None]) -> bool:
+    """Do the work, but cancel it when the client disconnects.
+
+    Returns:
+        Whether the client was still connected at the end.
+    """
     working = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_leave(request))
+    disconnecting = asyncio.ensure_future(_wait_for_disconnect(request))
     try:
-        await asyncio.wait((working, leaving), return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait((working, disconnecting), return_when=asyncio.FIRST_COMPLETED)
         if working.done():
             working.result()
-        return not leaving.done()
+        return not disconnecting.done()
     finally:
         working.cancel()
-        leaving.cancel()
+        disconnecting.cancel()
 
 
-async def _leave(request: Request) -> None:
+async def _wait_for_disconnect(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
 
@@ -69,8 +71,8 @@ def _media_type(body: bytes | None) -> str:
     return "text/html" if start == b"<" else "text/plain"
 
 
-async def read_body(receive: Receive) -> bytes | None:
-    """The whole body, or None if the caller left before its end."""
+async def receive_body(receive: Receive) -> bytes | None:
+    """Return the whole body, or None if the client disconnected before its end."""
     body = bytearray()
     more = True
     while more:
@@ -82,20 +84,20 @@ async def read_body(receive: Receive) -> bytes | None:
     return bytes(body)
 
 
-def written_down(exchange: Exchange, send: Send) -> Send:
-    """Write down what is answered, and let out only what the caller may see of it."""
+def recording_send(exchange: Exchange, send: Send) -> Send:
+    """Return a `send` that records the response and withholds what a fault takes from it."""
 
-    async def answer(message: Message) -> None:
-        if exchange.left or exchange.withheld == "all":
+    async def record_and_send(message: Message) -> None:
+        if exchange.client_left or exchange.withheld == "all":
             return
         if message["type"] == "http.response.start":
-            asked = Headers(raw=message.get("headers", [])).get("retry-after")
-            exchange.note(status=message["status"], retry_after=asked)
-        elif len(message.get("body", b"")) <= NOTED:
-            exchange.note(answer=message.get("body", b""))
+            retry_after = Headers(raw=message.get("headers", [])).get("retry-after")
+            exchange.update(status=message["status"], retry_after=retry_after)
+        elif len(message.get("body", b"")) <= MAX_RECORDED_BYTES:
+            exchange.update(answer=message.get("body", b""))
         if message["type"] == "http.response.body" and exchange.withheld == "half":
             body = message.get("body", b"")
             message = {**message, "body": body[: len(body) // 2], "more_body": True}
         await send(message)
 
-    return answer
+    return record_and_send

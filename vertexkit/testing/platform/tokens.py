@@ -1,4 +1,4 @@
-"""Integration tokens as the platform makes them: JWTs, signed with a key that opens nothing."""
+"""Integration tokens as the platform issues them: JWTs, signed with a key of the fake's own."""
 
 import base64
 import binascii
@@ -8,37 +8,44 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-KEY = b"the key of the fake platform: it opens nothing anywhere"
+SIGNING_KEY = b"the key of the fake platform: it opens nothing anywhere"
 
 
 @dataclass(frozen=True, slots=True)
 class FakeClaims:
-    """What a token says: these four, as in the example of the vendor's document."""
+    """The claims of a token: these four, as in the example of the vendor's document.
+
+    Attributes:
+        instance: the platform's instance, the first label of its host name.
+        dialog_id: the dialog's number.
+        vertex_id: the block's vertex in the bot's flow.
+        session_id: the session within the dialog.
+    """
 
     instance: str
-    """The platform's instance, the first label of its host name."""
     dialog_id: int
-    """The dialog's number."""
     vertex_id: str
-    """The block's place in the bot's flow."""
     session_id: int
-    """The session within the dialog."""
 
 
 def sign(claims: FakeClaims) -> str:
-    """A JWT (`HS256`) of these claims. Equal claims give equal bytes, as on the platform."""
+    """Return a JWT (`HS256`) of these claims. Equal claims give equal bytes, as on the platform."""
     content = {
         "instance": claims.instance,
         "dialog_id": claims.dialog_id,
         "vertex_id": claims.vertex_id,
         "session_id": claims.session_id,
     }
-    signed = f"{_part({'alg': 'HS256', 'typ': 'JWT'})}.{_part(content)}"
-    return f"{signed}.{_encode(hmac.digest(KEY, signed.encode(), 'sha256'))}"
+    signed = f"{_encode_json({'alg': 'HS256', 'typ': 'JWT'})}.{_encode_json(content)}"
+    return f"{signed}.{_encode(hmac.digest(SIGNING_KEY, signed.encode(), 'sha256'))}"
 
 
-def read(token: str) -> FakeClaims | None:
-    """The claims of a JWT, whoever signed it; None if it is not one or says something else."""
+def read_claims(token: str) -> FakeClaims | None:
+    """Return the claims of a JWT without checking its signature.
+
+    Returns:
+        The claims, or None if the token is not a JWT or does not hold exactly these four types.
+    """
     try:
         _, part, _ = token.split(".")
         content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -56,11 +63,11 @@ def read(token: str) -> FakeClaims | None:
 
 
 def fingerprint(token: str) -> str:
-    """The first eight hex digits of its SHA-256: what logs and sentences show instead of it."""
+    """Return the first eight hex digits of its SHA-256, which logs and messages show instead."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
-def _part(content: Mapping[str, object]) -> str:
+def _encode_json(content: Mapping[str, object]) -> str:
     return _encode(json.dumps(content, separators=(",", ":")).encode())
 
 

@@ -1,4 +1,4 @@
-"""The fake platform behind a real server."""
+"""The ASGI app of the fake platform: its routes, and behind a real server."""
 
 import asyncio
 
@@ -6,12 +6,35 @@ import httpx
 import pytest
 
 from tests.testing.platform_server import served
-from tests.testing.vertex_client import VertexClient
+from tests.testing.vertex_client import COMPLETE, SEND, VertexClient
 from vertexkit.testing.platform.app import FakePlatform
 
 
-async def test_a_whole_visit_over_a_socket(platform: FakePlatform) -> None:
-    """Served by uvicorn it plays the same part, and its faults are failures of the connection."""
+@pytest.mark.parametrize(
+    "verb, path, status",
+    [
+        ("POST", "/api/vertex/v1/send_message", 404),
+        ("POST", "/vertex/v1/complete", 404),
+        ("POST", COMPLETE + "/", 404),
+        ("GET", COMPLETE, 405),
+        ("PUT", SEND, 405),
+        ("POST", "/api/v2/nothing", 404),
+    ],
+)
+async def test_another_path_or_method_is_a_violation(
+    platform: FakePlatform, client: VertexClient, verb: str, path: str, status: int
+) -> None:
+    """A path or verb outside of the document is 404 or 405; the violation lists the valid ones."""
+    answer = await client.http.request(verb, path, json={"token": "x"})
+    assert answer.status_code == status
+    (violation,) = platform.violations
+    assert f"{verb} {path}" in violation
+    assert f"send_message is POST {SEND}" in violation
+    assert (platform.ledger[0].method, platform.ledger[0].status) == ("unknown", status)
+
+
+async def test_a_whole_block_over_a_socket(platform: FakePlatform) -> None:
+    """Behind uvicorn it behaves the same, and its faults are failures of the connection."""
     token = platform.issue()
     platform.fail("send_message", kind="half", after=1)
     platform.fail("complete", kind="lost")
@@ -32,8 +55,8 @@ async def test_a_whole_visit_over_a_socket(platform: FakePlatform) -> None:
     platform.check()
 
 
-async def test_a_caller_that_hangs_up_may_go_on() -> None:
-    """Over a socket, too, a request whose caller has hung up is over and excuses the next ones."""
+async def test_a_client_that_disconnects_may_continue() -> None:
+    """Also over a socket, a request ends when its client disconnects; the next one is in order."""
     platform = FakePlatform()
     token = platform.issue()
     platform.fail("send_message", kind="slow", seconds=600)
