@@ -96,16 +96,16 @@ def serve_platform(
 
 
 def _print_instructions(base: str, dialogs: int, *, as_json: bool) -> None:
+    credentials = f"{DEFAULT_LOGIN}:{DEFAULT_PASSWORD}"
     lines = [
         "Fake Bot.one platform. Nothing is sent outside this machine. Press Ctrl+C to stop.",
         "",
         f"  export VERTEXKIT_PLATFORM_URL={base}{BASE_PATH}",
         f"  export VERTEXKIT_LOGIN={DEFAULT_LOGIN} VERTEXKIT_PASSWORD={DEFAULT_PASSWORD}",
         "",
-        f"It has {dialogs} dialogs. Login: {DEFAULT_LOGIN}, password: {DEFAULT_PASSWORD}. "
-        "To list five of them:",
+        f"It has {dialogs} dialogs. To list five of them:",
         "",
-        f"  curl -s -u {DEFAULT_LOGIN}:{DEFAULT_PASSWORD} '{base}{BASE_PATH}/v2/conversations?BotID=698&PageCount=5'",
+        f"  curl -s -u {credentials} '{base}{BASE_PATH}/v2/conversations?BotID=698&PageCount=5'",
         "",
         f"OpenAPI description of all fifteen methods: {base}{DESCRIPTION_PATH}",
         "",
