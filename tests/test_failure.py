@@ -54,6 +54,6 @@ def test_a_failure_is_shown_without_its_exception() -> None:
 )
 def test_a_failure_is_sent_as_far_as_it_can_be(failure: Failure, sent: dict[str, Any]) -> None:
     """What does not fit is left out, the least important first: the bot always hears of it."""
-    result = failure.within(200)
+    result = failure.result_within(200)
     assert json.loads(result.data) == {"ok": False, "error": sent}
     assert result.code == sent["code"]

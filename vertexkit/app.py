@@ -14,7 +14,8 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from vertexkit.blocks.registry import BlockOptions, Blocks
+from vertexkit.blocks.policies import BlockOptions
+from vertexkit.blocks.registry import Blocks
 from vertexkit.blocks.signature import Handler
 from vertexkit.botone.http_client import HttpClient
 from vertexkit.botone.wire import AiohttpWire, Wire
@@ -33,7 +34,7 @@ from vertexkit.server.problems import HANDLERS
 from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs, redaction, tracing
-from vertexkit.worker.attempt import Middleware, OnFailure
+from vertexkit.worker.policy import Middleware, OnFailure
 
 H = TypeVar("H", bound=Handler)
 Lifespan = Callable[["App"], AbstractAsyncContextManager[Any]]
@@ -85,10 +86,10 @@ class App:
         *,
         title: str = "",
         description: str = "",
-        **terms: Unpack[BlockOptions],
+        **options: Unpack[BlockOptions],
     ) -> Callable[[H], H]:
         """Make a handler a block; as `Blocks.block`, and it raises the same."""
-        return self.blocks.block(name, title=title, description=description, **terms)
+        return self.blocks.block(name, title=title, description=description, **options)
 
     def include(self, blocks: Blocks) -> None:
         """Serve the blocks of a collection too.
@@ -152,7 +153,7 @@ class App:
                 stack.push_async_callback(to_thread.run_sync, send_rest)
             tracing.start()
             service = Service(self, settings, clock, wire, journal, state, client)
-            await service.dispatcher.start(service.break_off)
+            await service.dispatcher.start(service)
             stack.push_async_callback(service.drain)
             self.service = service
             try:

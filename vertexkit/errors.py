@@ -7,7 +7,9 @@ VertexkitError
 ├── SettingsError             a setting does not fit
 ├── CallError                 a call to a block's URL that is refused
 ├── ExecutionEnded            the handler asks for something after its end
-│   └── AlreadyCompleted      the block is complete
+│   ├── AlreadyCompleted      the block is complete
+│   ├── DeadlineExceeded      its time is over
+│   └── ShuttingDown          the service is being stopped
 ├── NonDeterministic          a second run took another way than the first
 ├── DialogUnknown             the token does not say which dialog it is
 ├── QueueFull                 no room for another execution
@@ -131,6 +133,14 @@ class ExecutionEnded(VertexkitError):
 
 class AlreadyCompleted(ExecutionEnded):
     """The block has been completed: a dialog that went on takes no more messages from it."""
+
+
+class DeadlineExceeded(ExecutionEnded):
+    """The handler's deadline has passed: nothing more is sent."""
+
+
+class ShuttingDown(ExecutionEnded):
+    """The service is shutting down: nothing more is sent by this run of the handler."""
 
 
 class NonDeterministic(VertexkitError):

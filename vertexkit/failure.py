@@ -49,7 +49,7 @@ class Failure:
             error["data"] = self.data
         return Result(to_json({"ok": False, "error": error}, inf_nan_mode="null"), self.code)
 
-    def within(self, limit: int) -> Result:
+    def result_within(self, limit: int) -> Result:
         """As `result`, without what cannot be put into JSON, or into so many bytes of it."""
         for each in (self, Failure(self.code, self.message), Failure(self.code)):
             try:

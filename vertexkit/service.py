@@ -29,8 +29,8 @@ from vertexkit.settings import Settings
 from vertexkit.telemetry import prometheus
 from vertexkit.telemetry.events import Events
 from vertexkit.telemetry.metrics import Metrics, ProcessState
-from vertexkit.worker.attempt import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.dispatcher import Dispatcher
+from vertexkit.worker.policy import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.watchdog import Watchdog
 
 log = structlog.get_logger("vertexkit")
@@ -68,21 +68,24 @@ class Service:
         self.metrics = Metrics(self.state)
         self.events = Events(clock, self.metrics)
         wire = self._measured(author.blocks, journal, wire)
-        wire, middleware = self._recorded(author.middleware, clock, wire)
+        recording = self._record(clock)
+        if recording is not None:
+            wire = recording.wire(wire)
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
         self.clients = InstanceClients(address, settings.platform, clock, client)
         runtime = Runtime(journal, vertex, self.events, clock, self.clients, state)
         policy = HandlerPolicy(
             settings.handlers,
             anyio.CapacityLimiter(settings.handlers.threads),
-            middleware,
+            author.middleware,
             author.on_failure,
+            recording,
         )
         self.dispatcher = Dispatcher(
             author.blocks,
             runtime,
             policy,
-            patience=settings.platform.complete_patience,
+            completion_timeout=settings.platform.complete_patience,
             lease=settings.journal.lease,
         )
         self.rejections = Rejections(vertex, clock, self.events)
@@ -93,9 +96,7 @@ class Service:
             author.blocks, inbox, self.rejections, address, self.gate, author.read_call, settings
         )
         self.receiver.on_refused = self.metrics.call_rejected
-        self.watchdog = Watchdog(
-            settings.handlers.stall, self.metrics.loop_lagged, self.metrics.loop_blocked
-        )
+        self.watchdog = Watchdog(settings.handlers.stall, self.metrics)
 
     def _measured(self, blocks: Blocks, journal: Journal, wire: Wire) -> Wire:
         """Let the metrics see what happens; gives the wire that they see."""
@@ -105,15 +106,13 @@ class Service:
             journal.count = self.metrics.snapshot
         return TimedWire(wire, self.metrics)
 
-    def _recorded(
-        self, middleware: tuple[Middleware, ...], clock: Clock, wire: Wire
-    ) -> tuple[Wire, tuple[Middleware, ...]]:
-        """Write down each execution, if the settings ask for it."""
+    def _record(self, clock: Clock) -> Recording | None:
+        """Record every execution if VERTEXKIT_RECORD is set."""
         if self.settings.logging.record is None:
-            return wire, middleware
+            return None
         recording = Recording(self.settings.logging.record, clock, self.settings.server.app)
         self.events.subscribe(recording.event)
-        return recording.wire(wire), (recording.middleware, *middleware)
+        return recording
 
     def turn_away(self) -> None:
         """Readiness off: take no more calls. What was accepted goes on."""
@@ -121,10 +120,10 @@ class Service:
 
     def hurry(self) -> None:
         """Cut the grace period short: handlers are ended now, and their blocks completed."""
-        self.dispatcher.hurry()
+        self.dispatcher.skip_drain_phase()
 
-    def break_off(self, reason: str) -> None:
-        """The journal is lost to this process: nothing that it does can be kept any more."""
+    def journal_lost(self, reason: str) -> None:
+        """Stop: nothing that this process does can be kept any more (`DispatcherObserver`)."""
         log.critical("journal_lost", reason=reason)
         self.lost = reason
         self.turn_away()
@@ -134,7 +133,7 @@ class Service:
     async def drain(self) -> None:
         """End well, within the grace period and a few seconds."""
         self.turn_away()
-        log.info("drain_started", executions=self.dispatcher.active)
+        log.info("drain_started", executions=self.dispatcher.held)
         await self.dispatcher.drain(self.settings.handlers.grace)
         await self.rejections.drain(self.settings.handlers.cleanup)
         await self.clients.close()
@@ -144,7 +143,7 @@ class Service:
         limiter = self._vertex.limiter
         return ProcessState(
             running=self.dispatcher.running,
-            held=self.dispatcher.active,
+            held=self.dispatcher.held,
             waiting=self.journal.backlog(),
             connections=self.settings.platform.connections - limiter.available,
             trouble=bool(self.lost or self.journal.unavailable_reason()),
@@ -167,6 +166,6 @@ class Service:
             reasons.append("journal cannot be written")
         if self.journal.backlog() >= self.settings.journal.queue:
             reasons.append("queue full")
-        if self.watchdog.held_up:
+        if self.watchdog.is_loop_blocked:
             reasons.append("event loop held up")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})

@@ -23,32 +23,32 @@ app = App()
 WRONG = {
     "no ctx": (
         '@app.block("loan")\nasync def loan(): ...',
-        "takes no ctx",
+        "does not take ctx",
         "async def loan(ctx: Context, request: Loan) -> Offer",
     ),
     "another first parameter": (
         '@app.block("loan")\nasync def loan(amount: int): ...',
-        "first parameter has to be ctx: Context",
+        "first parameter must be ctx: Context",
     ),
     "an unnamed first parameter": (
         '@app.block("loan")\nasync def loan(request): ...',
-        "takes no ctx",
+        "does not take ctx",
     ),
     "ctx by keyword only": (
         '@app.block("loan")\nasync def loan(*, ctx: Context): ...',
-        "takes no ctx",
+        "does not take ctx",
     ),
     "a method's self": (
         'class Bank:\n    @app.block("loan")\n    async def loan(self, ctx: Context): ...',
-        "takes no ctx",
+        "does not take ctx",
     ),
     "the context of the other kind, async": (
         '@app.block("loan")\nasync def loan(ctx: SyncContext): ...',
-        "an `async def` handler takes a Context",
+        "ctx of an `async def` handler must be a Context",
     ),
     "the context of the other kind, def": (
         '@app.block("loan")\ndef loan(ctx: Context): ...',
-        "a `def` handler takes a SyncContext",
+        "ctx of a `def` handler must be a SyncContext",
     ),
     "an input without a type": (
         '@app.block("loan")\nasync def loan(ctx: Context, amount): ...',
@@ -64,7 +64,7 @@ WRONG = {
     ),
     "a result that JSON has not": (
         'class Offer: ...\n@app.block("loan")\nasync def loan(ctx: Context) -> Offer: ...',
-        "result cannot be put into JSON",
+        "result cannot be serialised to JSON",
     ),
     "a name that does not exist": (
         '@app.block("loan")\nasync def loan(ctx: Context, request: "Lone") -> None: ...',
@@ -80,7 +80,7 @@ WRONG = {
     ),
     "a private input": (
         '@app.block("loan")\nasync def loan(ctx: Context, _amount: int): ...',
-        "'_amount' must not begin with `_`",
+        "'_amount' must not start with `_`",
     ),
     "a generator": (
         '@app.block("loan")\nasync def loan(ctx: Context):\n    yield "text"',
@@ -89,29 +89,29 @@ WRONG = {
     ),
     "no name": ("@app.block\nasync def loan(ctx: Context): ...", "a block needs a name"),
     "an empty name": ('@app.block("")\nasync def loan(ctx: Context): ...', "a-z, 0-9, - and _"),
-    "capitals": ('@app.block("Loan")\nasync def loan(ctx: Context): ...', "not 'Loan'"),
-    "a path": ('@app.block("a/b")\nasync def loan(ctx: Context): ...', "not 'a/b'"),
-    "Cyrillic": ('@app.block("заём")\nasync def loan(ctx: Context): ...', "not 'заём'"),
+    "capitals": ('@app.block("Loan")\nasync def loan(ctx: Context): ...', "got 'Loan'"),
+    "a path": ('@app.block("a/b")\nasync def loan(ctx: Context): ...', "got 'a/b'"),
+    "Cyrillic": ('@app.block("заём")\nasync def loan(ctx: Context): ...', "got 'заём'"),
     "a long name": ('@app.block("x" * 65)\nasync def loan(ctx: Context): ...', "at most 64"),
     "no time": (
         '@app.block("loan", timeout=0)\nasync def loan(ctx: Context): ...',
-        "timeout has to be above 0",
+        "timeout must be greater than 0, got",
     ),
     "endless time": (
         '@app.block("loan", timeout=float("nan"))\nasync def loan(ctx: Context): ...',
-        "timeout has to be above 0",
+        "timeout must be greater than 0, got",
     ),
     "no room": (
         '@app.block("loan", concurrency=0)\nasync def loan(ctx: Context): ...',
-        "concurrency has to be above 0",
+        "concurrency must be greater than 0, got 0",
     ),
     "no attempt": (
         '@app.block("loan", attempts=-1)\nasync def loan(ctx: Context): ...',
-        "attempts has to be above 0",
+        "attempts must be greater than 0, got -1",
     ),
     "a policy of its own": (
         '@app.block("loan", on_unknown="hope")\nasync def loan(ctx: Context): ...',
-        "on_unknown has to be one of assume_sent, resend, raise, park",
+        "on_unknown must be one of assume_sent, resend, raise, park, got 'hope'",
     ),
 }
 
@@ -162,7 +162,7 @@ def test_a_name_used_twice_says_where_both_are(load: Load, tmp_path: Path) -> No
         load("bank", text)
     path = tmp_path / "bank.py"
     assert str(caught.value) == (
-        f"{path}:7: the name 'loan' is taken by the block at {path}:4; give one of them another name"
+        f"{path}:7: the name 'loan' is taken by the block at {path}:4; rename one of them"
     )
 
 
@@ -235,12 +235,18 @@ def test_a_block_keeps_its_terms() -> None:
 
     block = app.blocks["loan"]
     assert (block.name, block.title, block.description) == ("loan", "Кредит", "Считает платёж.")
-    assert (block.timeout, block.concurrency, block.attempts) == (30, 50, 2)
-    assert block.on_unknown == "park"
+    assert block.options == {
+        "timeout": 30,
+        "concurrency": 50,
+        "attempts": 2,
+        "on_unknown": "park",
+        "on_crash": "run",
+        "on_park": "complete",
+    }
     other = app.blocks["plain"]
     assert (other.title, other.description) == ("plain", "Сама по себе")
-    assert other.timeout is other.concurrency is other.attempts is None
-    assert other.on_unknown == "assume_sent"
+    assert [other.options[name] for name in ("timeout", "concurrency", "attempts")] == [None] * 3
+    assert other.options["on_unknown"] == "assume_sent"
 
 
 @pytest.mark.parametrize("name", ["a", "7", "loan-2024_v2", "x" * 64])

@@ -100,14 +100,14 @@ def test_the_result_schema_says_what_goes_out() -> None:
 
 
 BAD = [
-    (Any, object(), "cannot be put into JSON"),
-    (Any, {"rate": float("nan")}, "cannot be put into JSON"),
-    (Any, [None, (Offer(monthly=float("-inf")),)], "cannot be put into JSON"),
-    (float, float("inf"), "cannot be put into JSON"),
-    (Any, "\ud800", "cannot be put into JSON"),
-    (Offer, None, "does not fit the return annotation"),
+    (Any, object(), "cannot be serialised to JSON"),
+    (Any, {"rate": float("nan")}, "cannot be serialised to JSON"),
+    (Any, [None, (Offer(monthly=float("-inf")),)], "cannot be serialised to JSON"),
+    (float, float("inf"), "cannot be serialised to JSON"),
+    (Any, "\ud800", "cannot be serialised to JSON"),
+    (Offer, None, "does not match the return annotation"),
     (Offer, {"monthly": "much"}, "(monthly: "),
-    (Any, "x" * LIMIT, f"{LIMIT} are allowed"),
+    (Any, "x" * LIMIT, f"the limit is {LIMIT}"),
 ]
 
 
@@ -123,7 +123,7 @@ def test_a_result_that_holds_itself_is_refused() -> None:
     """A list inside itself has no JSON; it neither hangs nor ends the process."""
     loop: list[Any] = []
     loop.append(loop)
-    with pytest.raises(BadResult, match="cannot be put into JSON"):
+    with pytest.raises(BadResult, match="cannot be serialised to JSON"):
         dump(anything, loop, LIMIT)
 
 
@@ -137,5 +137,5 @@ def test_the_limit_counts_bytes_and_includes_the_last() -> None:
     """A result of exactly so many bytes goes out, one more does not; Cyrillic counts double."""
     data = dump(anything, {"t": "я" * 10}, 28)
     assert len(data) == 28
-    with pytest.raises(BadResult, match="28 bytes, 27 are allowed"):
+    with pytest.raises(BadResult, match="28 bytes; the limit is 27"):
         dump(anything, {"t": "я" * 10}, 27)

@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 from vertexkit import App, Context, SendOutcomeUnknown
-from vertexkit.blocks.registry import BlockOptions
+from vertexkit.blocks.policies import BlockOptions
 
 app = App()
 TERMS: dict[str, BlockOptions] = {

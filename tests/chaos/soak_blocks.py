@@ -6,7 +6,7 @@ from random import Random
 from typing import Any
 
 from vertexkit import App, BlockFailed, Context, Retry, SyncContext
-from vertexkit.blocks.registry import BlockOptions
+from vertexkit.blocks.policies import BlockOptions
 
 app = App()
 TERMS: dict[str, BlockOptions] = {

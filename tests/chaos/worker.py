@@ -8,12 +8,12 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from tests.chaos.stage import Stage
-from vertexkit.context.context import SEND, STEP
+from vertexkit.context.effects import SEND, STEP
 from vertexkit.errors import Fate, Fenced
 from vertexkit.execution import Effect, EffectState, Ending, Outcome, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Journal, Lease
-from vertexkit.worker.completion import GONE_PAUSES
+from vertexkit.worker.completion import FORBIDDEN_RETRY_SECONDS
 
 ATTEMPTS = 3
 """Runs of a handler that may end with the death of a worker."""
@@ -281,7 +281,7 @@ class Completing:
             return self.over(result, "403")
         if fate is Fate.GONE:
             self._forbidden += 1
-            if self._forbidden > len(GONE_PAUSES):
+            if self._forbidden > len(FORBIDDEN_RETRY_SECONDS):
                 return Outcome(Ending.GONE, result.code, reason="403")
         self.unknown |= fate is Fate.UNKNOWN
         if fate is Fate.REJECTED:

@@ -235,7 +235,7 @@ async def test_an_early_result_fits_the_annotation_too(app: App, dialog: FakeDia
 
     @app.block("typed")
     async def typed(ctx: Context) -> dict[str, int]:
-        with pytest.raises(TypeError, match="does not fit the return annotation"):
+        with pytest.raises(TypeError, match="does not match the return annotation"):
             await ctx.complete({"n": "many"})
         await ctx.complete({"n": "7"})
         return {}

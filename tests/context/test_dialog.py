@@ -105,7 +105,7 @@ async def test_a_token_that_says_nothing_is_told(app: App, fake_platform: FakePl
 
     @app.block("read")
     async def read(ctx: Context) -> str:
-        with pytest.raises(DialogUnknown, match="inputs"):
+        with pytest.raises(DialogUnknown, match="as an input"):
             await ctx.dialog.conversation()
         return "told"
 

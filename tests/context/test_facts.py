@@ -164,7 +164,8 @@ async def test_its_repr_holds_no_secret(
     shown: list[str] = []
 
     def show(ctx: Context | SyncContext) -> None:
-        shown.extend([repr(ctx), str(ctx), f"{ctx}", repr(ctx._lease), repr(ctx._options)])
+        inner = ctx._context if isinstance(ctx, SyncContext) else ctx
+        shown.extend([repr(ctx), str(ctx), f"{ctx}", repr(inner._lease), repr(inner._options)])
 
     @app.block("look")
     async def look(ctx: Context) -> None:

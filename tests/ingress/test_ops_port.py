@@ -104,10 +104,10 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
 
 async def test_a_loop_that_stood_still_is_not_ready(edge: "Edge") -> None:
     """Right after a handler has held the loop up the service asks for no more calls."""
-    edge.service.watchdog.held_up = True
+    edge.service.watchdog.is_loop_blocked = True
     answer = await edge.ask("/readyz", method="GET")
     assert (answer.status, answer.json["reasons"]) == (503, ["event loop held up"])
-    edge.service.watchdog.held_up = False
+    edge.service.watchdog.is_loop_blocked = False
     assert (await edge.ask("/readyz", method="GET")).status == 200
 
 

@@ -202,7 +202,7 @@ async def test_a_worker_that_died_is_replaced() -> None:
     async with serving(app, journal, platform, lease=0.03) as service:
         over = settled(service, 1)
         await journal.asked.wait()  # the first claim of a start finds nothing
-        assert service.dispatcher.active == 0
+        assert service.dispatcher.held == 0
         hand.time = 31.0
         await over.wait()
     assert platform.activation(token).completions[0].data == {"result": 2}

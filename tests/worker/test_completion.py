@@ -21,7 +21,7 @@ from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.token import Token
-from vertexkit.worker.completion import GONE_PAUSES, UNREACHABLE, Completion
+from vertexkit.worker.completion import FORBIDDEN_RETRY_SECONDS, UNREACHABLE, Completion
 
 URL, LEASE, HOUR = "http://platform.test/api", 7200.0, 3600.0
 RESULT = Result(b'{"monthly":8884.88}', "ok")
@@ -158,9 +158,9 @@ async def test_three_403_over_a_minute_mean_gone(bench: Bench) -> None:
     assert (outcome.ending, outcome.code) == (Ending.GONE, "ok")
     assert "complete: answered 403" in outcome.reason
     first, second, third = bench.tries
-    assert second.at - first.at >= GONE_PAUSES[0]
-    assert third.at - second.at >= GONE_PAUSES[1]
-    assert sum(GONE_PAUSES) == 60
+    assert second.at - first.at >= FORBIDDEN_RETRY_SECONDS[0]
+    assert third.at - second.at >= FORBIDDEN_RETRY_SECONDS[1]
+    assert sum(FORBIDDEN_RETRY_SECONDS) == 60
 
 
 async def test_a_dialog_that_can_be_reached_again_is_completed(bench: Bench) -> None:
@@ -233,7 +233,7 @@ async def test_the_next_call_confirms_it(bench: Bench) -> None:
     assert 50 <= await bench.pauses.get() <= 55
     assert (await bench.call(2)).new
     began = bench.clock.now()
-    completion.hurry()
+    completion.retry_now()
     assert await running == Outcome(Ending.COMPLETED, "ok", confirmed_by="call")
     assert len(bench.tries) == 1
     assert bench.clock.now() - began < 49
@@ -246,8 +246,8 @@ async def test_the_end_of_the_process_is_its_end_too(bench: Bench) -> None:
     running = asyncio.create_task(completion.run())
     await bench.pauses.get()
     began = bench.clock.now()
-    completion.hurry(began + 120)
-    completion.hurry(began + HOUR)  # whoever asks for less haste later is not heard
+    completion.retry_now(began + 120)
+    completion.retry_now(began + HOUR)  # a later deadline does not count
     outcome = await running
     assert (outcome.ending, outcome.code) == (Ending.PARKED, UNREACHABLE)
     assert bench.clock.now() < began + 120

@@ -213,12 +213,12 @@ def test_the_words_of_the_policies_are_checked() -> None:
     """A policy that there is not, or a keyword, is refused at import with those that there are."""
     app = App()
 
-    with pytest.raises(DefinitionError, match="on_crash has to be one of run, fail"):
+    with pytest.raises(DefinitionError, match="on_crash must be one of run, fail"):
 
         @app.block("a", on_crash="retry")  # type: ignore[arg-type]
         async def a(ctx: Context) -> None: ...
 
-    with pytest.raises(DefinitionError, match=r"there is no retries=.*on_crash"):
+    with pytest.raises(DefinitionError, match=r"unknown option 'retries'.*on_crash"):
 
         @app.block("b", retries=3)  # type: ignore[call-arg]
         async def b(ctx: Context) -> None: ...

@@ -207,4 +207,4 @@ async def test_a_completion_that_does_not_get_through_is_given_up_with_a_reason(
     [event] = settled
     assert event.fields["outcome"] == "parked"
     assert event.fields["code"] == "unreachable"
-    assert "did not get through" in event.fields["reason"]
+    assert "the block could not be completed" in event.fields["reason"]

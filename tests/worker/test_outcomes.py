@@ -190,7 +190,7 @@ async def test_an_operator_is_told_all_that_went_wrong() -> None:
     assert (run.outcome.ending, run.outcome.code) == ("parked", "unknown")
     assert run.outcome.reason.count("; ") == 1
     assert run.outcome.reason.index("send_message") < run.outcome.reason.index(
-        "did not get through"
+        "could not be completed"
     )
 
 

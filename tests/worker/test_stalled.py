@@ -36,7 +36,7 @@ async def test_a_process_that_stood_still_runs_each_execution_once_more_and_no_o
         await accept(journal, platform, "block", "two")  # wakes it, before it renews
         await began[1].wait()
         await fenced.wait()
-        assert service.dispatcher.active == 2
+        assert service.dispatcher.held == 2
         go_on.set()
         await over.wait()
     assert stopped == [asyncio.CancelledError]

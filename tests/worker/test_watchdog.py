@@ -1,4 +1,4 @@
-"""A loop that stands still is noticed, and who holds it up is named."""
+"""A blocked event loop is noticed, and the handler that blocks it is reported."""
 
 import asyncio
 import threading
@@ -11,60 +11,60 @@ from vertexkit import App, Context
 from vertexkit.testing import FakeDialog
 from vertexkit.worker.watchdog import Watchdog
 
-PATIENCE = 20.0
-"""Seconds after which what does not come counts as never coming."""
+TIMEOUT_SECONDS = 20.0
+"""After this time the test fails."""
 
 
-class Heard:
-    """What a watchdog told, and from which moment on."""
+class Recorder:
+    """Records what a watchdog reports (`WatchdogObserver`)."""
 
     def __init__(self) -> None:
-        self.late: list[float] = []
-        self.held_up: list[bool] = []
+        self.lags: list[float] = []
+        self.was_blocked: list[bool] = []
         self.watchdog: Watchdog | None = None
         self.beat = asyncio.Event()
         self.blocks: list[str] = []
         self.named = threading.Event()
 
-    def came_late(self, seconds: float) -> None:
-        self.late.append(seconds)
-        self.held_up.append(self.watchdog is not None and self.watchdog.held_up)
+    def loop_lagged(self, seconds: float) -> None:
+        self.lags.append(seconds)
+        self.was_blocked.append(self.watchdog is not None and self.watchdog.is_loop_blocked)
         self.beat.set()
 
-    def was_blocked(self, block: str) -> None:
+    def loop_blocked(self, block: str) -> None:
         self.blocks.append(block)
         self.named.set()
 
     async def next_beat(self) -> None:
         self.beat.clear()
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(TIMEOUT_SECONDS):
             await self.beat.wait()
 
 
-def wait_without_await(heard: Heard) -> None:
-    assert heard.named.wait(PATIENCE)
+def wait_without_await(recorder: Recorder) -> None:
+    assert recorder.named.wait(TIMEOUT_SECONDS)
 
 
-async def test_the_handler_that_holds_the_loop_up_is_named() -> None:
+async def test_the_handler_that_blocks_the_loop_is_reported() -> None:
     """While a handler blocks, a warning has its block, its execution and its line; then it ends."""
-    app, heard = App(), Heard()
+    app, recorder = App(), Recorder()
 
     @app.block("slow")
     async def slow(ctx: Context) -> bool:
-        wait_without_await(heard)
+        wait_without_await(recorder)
         return True
 
     with structlog.testing.capture_logs() as lines:
-        watchdog = heard.watchdog = Watchdog(0.2, heard.came_late, heard.was_blocked)
+        watchdog = recorder.watchdog = Watchdog(0.2, recorder)
         async with FakeDialog(app) as dialog, watchdog:
             run = await dialog.run("slow")
-            await heard.next_beat()
-            while heard.held_up[-1]:
-                await heard.next_beat()
+            await recorder.next_beat()
+            while recorder.was_blocked[-1]:
+                await recorder.next_beat()
     assert run.ok
-    assert True in heard.held_up
-    assert heard.blocks[0] == "slow"
-    assert max(heard.late) > 0.1
+    assert True in recorder.was_blocked
+    assert recorder.blocks[0] == "slow"
+    assert max(recorder.lags) > 0.1
     blocked = next(line for line in lines if line["event"] == "loop_blocked")
     assert blocked["log_level"] == "warning"
     assert (blocked["block"], blocked["execution"]) == ("slow", run.execution)
@@ -76,36 +76,36 @@ async def test_the_handler_that_holds_the_loop_up_is_named() -> None:
     assert "loop_unblocked" in [line["event"] for line in lines]
 
 
-async def test_who_is_no_handler_is_shown_by_its_line() -> None:
-    """A task of nobody's has no block, but the line where it stands."""
-    heard = Heard()
+async def test_code_outside_a_handler_is_reported_by_its_line() -> None:
+    """A task that belongs to no handler has no block, but the line that blocks the loop."""
+    recorder = Recorder()
     with structlog.testing.capture_logs() as lines:
-        async with Watchdog(0.2, heard.came_late, heard.was_blocked):
-            wait_without_await(heard)
-            await heard.next_beat()
-    assert heard.blocks[0] == ""
+        async with Watchdog(0.2, recorder):
+            wait_without_await(recorder)
+            await recorder.next_beat()
+    assert recorder.blocks[0] == ""
     blocked = next(line for line in lines if line["event"] == "loop_blocked")
     assert blocked["at"].endswith("in wait_without_await")
 
 
-async def test_a_loop_that_moves_is_only_measured() -> None:
-    """Each beat tells how late it was; nobody is named, and no thread is left."""
-    heard = Heard()
+async def test_a_loop_that_is_not_blocked_is_only_measured() -> None:
+    """Each heartbeat reports its lag; no handler is reported, and no thread is left."""
+    recorder = Recorder()
     with structlog.testing.capture_logs() as lines:
-        async with Watchdog(PATIENCE, heard.came_late, heard.was_blocked) as watchdog:
-            await heard.next_beat()
-            await heard.next_beat()
-            assert not watchdog.held_up
-    assert len(heard.late) == 2
-    assert not heard.blocks
+        async with Watchdog(TIMEOUT_SECONDS, recorder) as watchdog:
+            await recorder.next_beat()
+            await recorder.next_beat()
+            assert not watchdog.is_loop_blocked
+    assert len(recorder.lags) == 2
+    assert not recorder.blocks
     assert not lines
     assert not [each for each in threading.enumerate() if each.name == "vertexkit-watchdog"]
 
 
-@pytest.mark.parametrize("patience", [0.0, 0.3])
-async def test_nobody_watches_where_nobody_wants_it(patience: float) -> None:
-    """With a patience of 0 there is no thread; otherwise there is one."""
-    heard: Any = Heard()
-    async with Watchdog(patience, heard.came_late, heard.was_blocked):
+@pytest.mark.parametrize("threshold", [0.0, 0.3])
+async def test_a_threshold_of_0_starts_no_thread(threshold: float) -> None:
+    """With a threshold of 0 there is no thread; otherwise there is one."""
+    recorder: Any = Recorder()
+    async with Watchdog(threshold, recorder):
         names = [each.name for each in threading.enumerate()]
-    assert ("vertexkit-watchdog" in names) == (patience > 0)
+    assert ("vertexkit-watchdog" in names) == (threshold > 0)

@@ -1,69 +1,36 @@
-"""Blocks: handlers with a name, terms and a contract."""
+"""The registry of blocks: handlers with a name, a contract and options."""
 
 import inspect
-import math
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypedDict, TypeVar, Unpack, get_args
+from types import FrameType
+from typing import Any, TypeVar, Unpack
 
+from vertexkit.blocks.policies import BlockOptions, complete_options
 from vertexkit.blocks.signature import Handler, Signature, read_signature, where
-from vertexkit.context.runtime import OnCrash, OnPark, OnUnknown
 from vertexkit.errors import DefinitionError
 
 H = TypeVar("H", bound=Handler)
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+"""What a block's name may be: it is part of the block's URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One block: what a bot's author sees of it, and how it is run."""
+    """A block: a handler, its description for people, its contract and its options."""
 
     name: str
     title: str
     description: str
     signature: Signature
-    timeout: float | None = None
-    """Seconds for one run; None: the app's."""
-    concurrency: int | None = None
-    """Runs at once; None: as many as the app allows."""
-    attempts: int | None = None
-    """Runs of one execution; None: the app's."""
-    on_unknown: OnUnknown = "assume_sent"
-    """What to do with a message of which nobody can tell whether it was sent."""
-    on_crash: OnCrash = "run"
-    """Whether the handler runs again after the death of its process."""
-    on_park: OnPark = "complete"
-    """Whether the block is completed as failed before its execution is parked."""
-
-
-class BlockOptions(TypedDict, total=False):
-    """How a block is run: keywords of `@app.block`."""
-
-    timeout: float | None
-    """Seconds for one run; the app's `VERTEXKIT_TIMEOUT` if None."""
-    concurrency: int | None
-    """Runs at once; the app's `VERTEXKIT_CONCURRENCY` if None."""
-    attempts: int | None
-    """Runs of one execution, those after `Retry` and after a crash included; the app's if None."""
-    on_unknown: OnUnknown
-    """What to do with a message of which nobody can tell whether it was sent: `assume_sent`,
-    `resend`, `raise` (`SendOutcomeUnknown`) or `park`."""
-    on_crash: OnCrash
-    """After the death of the process in the middle of a run: `run` it again from the top, where
-    what was sent and stepped is not repeated; or `fail`: complete the block as `crashed`."""
-    on_park: OnPark
-    """Before an execution is parked: `complete` the block as failed, so that the dialog goes on;
-    or `leave` it, for an operator's `vertexkit executions retry`."""
-
-
-POLICIES = {"on_unknown": OnUnknown, "on_crash": OnCrash, "on_park": OnPark}
-"""The words that each policy of a block may be."""
+    options: BlockOptions
+    """All options; those that the author did not set have their defaults."""
 
 
 class Blocks(Mapping[str, Block]):
-    """A collection of blocks by name, for a module of its own; `app.include` takes it in."""
+    """Blocks by name, for a module of their own; `app.include(blocks)` adds them to an app."""
 
     def __init__(self) -> None:
         self._blocks: dict[str, Block] = {}
@@ -86,21 +53,25 @@ class Blocks(Mapping[str, Block]):
         *,
         title: str = "",
         description: str = "",
-        **terms: Unpack[BlockOptions],
+        **options: Unpack[BlockOptions],
     ) -> Callable[[H], H]:
-        """Make a handler a block, served at `POST /blocks/{name}`.
+        """Register a handler as a block, served at `POST /blocks/{name}`.
 
-        The handler's signature is the block's contract: `ctx` first, then either one pydantic
-        model or plain typed parameters; its return annotation is the type of the result.
+        The handler's signature is the block's contract: first `ctx`, then either one pydantic
+        model or plain typed parameters. The return annotation is the type of the result.
 
         Args:
-            name: lower-case letters, digits, `-` and `_`; at most 64.
-            title: for people; the name if empty.
-            description: for people; the handler's docstring if empty.
-            **terms: how it is run: the keywords of `BlockOptions`.
+            name: Name of the block: lower-case letters, digits, `-` and `_`, at most 64.
+            title: Title for people; the name if empty.
+            description: Description for people; the handler's docstring if empty.
+            **options: How the handler is run; see `BlockOptions`.
+
+        Returns:
+            A decorator that returns the handler unchanged.
 
         Raises:
-            DefinitionError: with file, line and mend.
+            DefinitionError: The declaration is invalid; the message has the file, the line and
+                how to fix it.
         """
         if callable(name):
             raise DefinitionError(f'{where(name)}: a block needs a name: @app.block("loan")')
@@ -109,12 +80,14 @@ class Blocks(Mapping[str, Block]):
             at = where(handler)
             if not NAME.fullmatch(name):
                 raise DefinitionError(
-                    f"{at}: a block's name is of a-z, 0-9, - and _, at most 64, not {name!r}"
+                    f"{at}: a block's name must consist of a-z, 0-9, - and _, at most 64 "
+                    f"characters, and start with a letter or digit; got {name!r}"
                 )
-            _check_terms(f"{at}: block {name!r}", terms)
-            signature = read_signature(name, handler, _names_around())
+            at = f"{at}: block {name!r}"
+            completed = complete_options(at, options)
+            signature = read_signature(name, handler, _local_names(handler))
             text = description or inspect.getdoc(handler) or ""
-            block = Block(name, title or name, text, signature, **terms)
+            block = Block(name, title or name, text, signature, completed)
             self._check_free(block)
             self._blocks[name] = block
             return handler
@@ -122,10 +95,10 @@ class Blocks(Mapping[str, Block]):
         return decorate
 
     def include(self, blocks: "Blocks") -> None:
-        """Take in the blocks of another collection.
+        """Add the blocks of another collection.
 
         Raises:
-            DefinitionError: a name is here already; says where both are.
+            DefinitionError: A name is already taken; the message has both places.
         """
         for block in blocks.values():
             self._check_free(block)
@@ -136,28 +109,21 @@ class Blocks(Mapping[str, Block]):
         if earlier is not None:
             raise DefinitionError(
                 f"{where(block.signature.handler)}: the name {block.name!r} is taken by the block "
-                f"at {where(earlier.signature.handler)}; give one of them another name"
+                f"at {where(earlier.signature.handler)}; rename one of them"
             )
 
 
-def _check_terms(at: str, terms: BlockOptions) -> None:
-    """Refuse terms that nothing can be run by.
+def _local_names(handler: Handler) -> dict[str, Any]:
+    """Return the local names of the function that defines a handler; empty at module level.
 
-    Raises:
-        DefinitionError: names the term and what it may be.
+    The handler's annotations may be strings that use them. The defining function is found among
+    the callers: it is the one whose code contains the handler's code as a constant. How many
+    other functions (decorators, for example) are in between does not matter.
     """
-    for term, value in terms.items():
-        if term not in BlockOptions.__annotations__:
-            known = ", ".join(("title", "description", *BlockOptions.__annotations__))
-            raise DefinitionError(f"{at}: there is no {term}=; there is {known}")
-        if term in POLICIES:
-            if value not in (words := get_args(POLICIES[term])):
-                raise DefinitionError(f"{at}: {term} has to be one of {', '.join(words)}")
-        elif value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
-            raise DefinitionError(f"{at}: {term} has to be above 0")
-
-
-def _names_around() -> dict[str, Any]:
-    """The local names where a handler is decorated: its annotations may be text that uses them."""
-    frame = sys._getframe(2)  # noqa: SLF001 - the decorated function's own frame is not kept
-    return dict(frame.f_locals) if frame.f_code.co_name != "<module>" else {}
+    code = getattr(inspect.unwrap(handler), "__code__", None)
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - a function does not keep its frame
+    while code is not None and frame is not None:
+        if any(constant is code for constant in frame.f_code.co_consts):
+            return {} if frame.f_code.co_name == "<module>" else dict(frame.f_locals)
+        frame = frame.f_back
+    return {}

@@ -4,65 +4,78 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any, get_type_hints
+from typing import Any, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic_core import from_json, to_json
 
 from vertexkit.context.context import Context
+from vertexkit.context.steps import ANYTHING
 from vertexkit.context.sync import SyncContext
 from vertexkit.errors import DefinitionError
 
 Handler = Callable[..., Any]
-SHAPE = "Its first parameter is the context, then one pydantic model or plain typed parameters: "
-EXAMPLE = "async def loan(ctx: Context, request: Loan) -> Offer"
-FIELD = "input_"
-"""Before a plain parameter's name, in its model: the model has methods called `copy` and `json`."""
-
-
-ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+SIGNATURE_RULE = (
+    "The first parameter is the context, followed by one pydantic model or plain typed "
+    "parameters: async def loan(ctx: Context, request: Loan) -> Offer"
+)
+FIELD_PREFIX = "input_"
+"""Prefix of a plain parameter's name in the generated model: pydantic models have methods called
+`copy` and `json`, and an input may have the same name."""
+ERROR_CHARACTERS = 200
+"""Length at which a serializer's error is cut in a message."""
 
 
 class BadResult(Exception):
-    """A result that cannot be sent; says why."""
+    """A result that cannot be sent; the message has the reason."""
 
 
 def where(fn: Handler) -> str:
-    """`file:line` of a function, for messages."""
+    """Return the place of a function in the source, as `file:line`."""
     code = getattr(inspect.unwrap(fn), "__code__", None)
     return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(fn)
 
 
 def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
-    """A result as JSON, of at most `limit` bytes.
+    """Serialise a result to JSON for the platform.
 
-    The platform takes an object or null; anything else becomes `{"result": ...}`.
+    The platform takes an object or null; any other value becomes `{"result": ...}`.
+
+    Args:
+        shape: Type of the result.
+        value: The result.
+        limit: Maximum size of the JSON in bytes.
 
     Raises:
-        BadResult: it does not fit its annotation, cannot be put into JSON, or is too large.
+        BadResult: The result does not match its annotation, cannot be serialised to JSON, or is
+            too large.
     """
     try:
         valid = shape.validate_python(value)
         data = shape.dump_json(valid)
-        _refuse_nan(shape, valid, data)
+        _reject_nan(shape, valid, data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "result"
-        reason = f"it does not fit the return annotation ({place}: {first['msg']})"
-    except Exception as error:  # noqa: BLE001 - the author's validators and serializers too
-        reason = f"it cannot be put into JSON: {str(error)[:200]}"
+        reason = f"it does not match the return annotation ({place}: {first['msg']})"
+    except Exception as error:  # noqa: BLE001 - an author's validators and serializers too
+        reason = f"it cannot be serialised to JSON: {str(error)[:ERROR_CHARACTERS]}"
     else:
         if not data.startswith(b"{") and data != b"null":
             data = b'{"result":%b}' % data
         if len(data) <= limit:
             return data
-        reason = f"its JSON has {len(data)} bytes, {limit} are allowed"
+        reason = f"its JSON has {len(data)} bytes; the limit is {limit}"
     raise BadResult(reason)
 
 
-def _refuse_nan(shape: TypeAdapter[Any], value: Any, data: bytes) -> None:
-    """JSON has no NaN and no infinity; pydantic would quietly send null in their place."""
+def _reject_nan(shape: TypeAdapter[Any], value: Any, data: bytes) -> None:
+    """Reject NaN and infinity, which JSON does not have.
+
+    A model of an author's has a configuration of its own, and by pydantic's default it writes
+    null in their place: a null is looked up in the value.
+    """
     if b"null" in data:
         plain = shape.dump_python(value)
         data = to_json(
@@ -77,62 +90,68 @@ def _refuse_nan(shape: TypeAdapter[Any], value: Any, data: bytes) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a handler takes and gives."""
+    """What a handler takes and returns."""
 
     handler: Handler
     is_async: bool
     model: type[BaseModel]
-    """Validates the inputs: the author's model, or one made of the plain parameters."""
+    """Validates the inputs: the author's model, or one generated from the plain parameters."""
     takes_model: bool
-    """Whether the handler takes the model as it is, or its fields as keyword arguments."""
+    """Whether the handler takes the model itself, or its fields as keyword arguments."""
     result: TypeAdapter[Any]
+    """Type of what the handler returns."""
     early: TypeAdapter[Any]
-    """What `ctx.complete` takes: the result, or anything if the handler returns nothing."""
+    """Type of what `ctx.complete` takes: the result, or any value if the handler is annotated to
+    return None."""
 
     def read(self, inputs: Mapping[str, Any]) -> BaseModel:
         """Validate the inputs.
 
         Raises:
-            ValidationError: pydantic's; its errors hold the inputs.
+            ValidationError: The inputs do not fit. Its errors contain the inputs: never log it.
         """
         return self.model.model_validate(inputs)
 
     def call(self, context: Context | SyncContext, request: BaseModel) -> Any:
-        """Call the handler; the coroutine of an `async def` one still has to be awaited."""
+        """Call the handler. If it is `async def`, the caller awaits what is returned."""
         if self.takes_model:
             return self.handler(context, request)
         inputs = request.__dict__.items()
-        return self.handler(context, **{name.removeprefix(FIELD): each for name, each in inputs})
+        arguments = {name.removeprefix(FIELD_PREFIX): value for name, value in inputs}
+        return self.handler(context, **arguments)
 
     def input_schema(self) -> dict[str, Any]:
-        """JSON Schema of the inputs."""
+        """Return the JSON Schema of the inputs."""
         return self.model.model_json_schema()
 
     def result_schema(self) -> dict[str, Any]:
-        """JSON Schema of the result."""
+        """Return the JSON Schema of the result."""
         return self.result.json_schema(mode="serialization")
 
 
 def read_signature(name: str, fn: Handler, namespace: Mapping[str, Any]) -> Signature:
-    """Read what a handler takes and gives.
+    """Read a handler's parameters and return annotation.
 
     Args:
-        name: of the block.
-        fn: the handler.
-        namespace: the names visible where it is defined, for annotations that are text.
+        name: Name of the block.
+        fn: The handler.
+        namespace: Local names where the handler is defined, for annotations that are strings.
 
     Raises:
-        DefinitionError: with file, line and mend.
+        DefinitionError: The signature is invalid; the message has the file, the line and how to
+            fix it.
     """
     at = f"{where(fn)}: block {name!r}"
     if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
-        raise DefinitionError(f"{at}: a handler cannot `yield`; send with ctx.send_message(...)")
+        raise DefinitionError(
+            f"{at}: a handler cannot `yield`; send messages with ctx.send_message(...)"
+        )
     hints = _hints(at, fn, namespace)
     parameters = list(inspect.signature(fn).parameters.values())
     is_async = inspect.iscoroutinefunction(fn)
     _check_context(at, parameters[:1], hints, is_async)
     model, takes_model = _read_inputs(at, name, parameters[1:], hints)
-    result = _adapter(at, hints)
+    result = _result_type(at, hints)
     early = ANYTHING if hints.get("return") is NoneType else result
     signature = Signature(fn, is_async, model, takes_model, result, early)
     _check_schemas(at, signature)
@@ -143,25 +162,26 @@ def _hints(at: str, fn: Handler, namespace: Mapping[str, Any]) -> dict[str, Any]
     try:
         return get_type_hints(fn, localns=dict(namespace), include_extras=True)
     except (NameError, TypeError, SyntaxError) as error:
-        raise DefinitionError(f"{at}: an annotation cannot be read: {error}") from None
+        raise DefinitionError(f"{at}: an annotation cannot be evaluated: {error}") from None
 
 
 def _check_context(
     at: str, first: list[inspect.Parameter], hints: Mapping[str, Any], is_async: bool
 ) -> None:
     kind = Context if is_async else SyncContext
-    given = hints.get(first[0].name) if first else None
+    annotation = hints.get(first[0].name) if first else None
+    given = get_origin(annotation) or annotation  # Context of Context[State]
     positional = first and first[0].kind in (
         inspect.Parameter.POSITIONAL_ONLY,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,
     )
     if not positional or (given is None and first[0].name != "ctx"):
-        raise DefinitionError(f"{at}: the handler takes no ctx. {SHAPE}{EXAMPLE}")
+        raise DefinitionError(f"{at}: the handler does not take ctx. {SIGNATURE_RULE}")
     if given in (Context, SyncContext) and given is not kind:
         form = "an `async def`" if is_async else "a `def`"
-        raise DefinitionError(f"{at}: {form} handler takes a {kind.__name__} as ctx")
+        raise DefinitionError(f"{at}: ctx of {form} handler must be a {kind.__name__}")
     if given not in (None, kind, Any):
-        raise DefinitionError(f"{at}: its first parameter has to be ctx: {kind.__name__}")
+        raise DefinitionError(f"{at}: the first parameter must be ctx: {kind.__name__}")
 
 
 def _read_inputs(
@@ -169,50 +189,57 @@ def _read_inputs(
 ) -> tuple[type[BaseModel], bool]:
     for parameter in parameters:
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
-            raise DefinitionError(f"{at}: *{parameter.name} cannot be an input. {SHAPE}{EXAMPLE}")
+            raise DefinitionError(f"{at}: *{parameter.name} cannot be an input. {SIGNATURE_RULE}")
         if parameter.kind is parameter.POSITIONAL_ONLY:
             raise DefinitionError(f"{at}: input {parameter.name!r} must not be positional-only")
         if parameter.name not in hints:
             raise DefinitionError(f"{at}: parameter {parameter.name!r} needs a type annotation")
         if parameter.name.startswith("_"):
-            raise DefinitionError(f"{at}: input {parameter.name!r} must not begin with `_`")
-    types = [hints[each.name] for each in parameters]
+            raise DefinitionError(f"{at}: input {parameter.name!r} must not start with `_`")
+    types = [hints[parameter.name] for parameter in parameters]
     if len(types) == 1 and isinstance(types[0], type) and issubclass(types[0], BaseModel):
         return types[0], True
     fields: Any = {
-        FIELD + each.name: (hints[each.name], ... if each.default is each.empty else each.default)
-        for each in parameters
+        FIELD_PREFIX + parameter.name: (hints[parameter.name], _default(parameter))
+        for parameter in parameters
     }
     config = ConfigDict(
-        extra="ignore", alias_generator=lambda field_name: field_name.removeprefix(FIELD)
+        extra="ignore", alias_generator=lambda field_name: field_name.removeprefix(FIELD_PREFIX)
     )
     try:
         return create_model(name, __config__=config, **fields), False
     except (PydanticUserError, NameError, TypeError) as error:
         raise DefinitionError(
-            f"{at}: its inputs cannot be read from JSON: {_first(error)}"
+            f"{at}: its inputs cannot be read from JSON: {_first_line(error)}"
         ) from None
 
 
-def _adapter(at: str, hints: Mapping[str, Any]) -> TypeAdapter[Any]:
+def _result_type(at: str, hints: Mapping[str, Any]) -> TypeAdapter[Any]:
     try:
-        return TypeAdapter(hints.get("return", Any))
+        return TypeAdapter(hints["return"]) if "return" in hints else ANYTHING
     except PydanticUserError as error:
         raise DefinitionError(
-            f"{at}: its result cannot be put into JSON: {_first(error)}"
+            f"{at}: its result cannot be serialised to JSON: {_first_line(error)}"
         ) from None
 
 
 def _check_schemas(at: str, signature: Signature) -> None:
-    for what, schema in (
+    for part, schema in (
         ("inputs have", signature.input_schema),
         ("result has", signature.result_schema),
     ):
         try:
             schema()
         except PydanticUserError as error:
-            raise DefinitionError(f"{at}: its {what} no JSON Schema: {_first(error)}") from None
+            raise DefinitionError(
+                f"{at}: its {part} no JSON Schema: {_first_line(error)}"
+            ) from None
 
 
-def _first(error: Exception) -> str:
+def _default(parameter: inspect.Parameter) -> Any:
+    """Return a parameter's default as pydantic takes it: `...` for none."""
+    return ... if parameter.default is parameter.empty else parameter.default
+
+
+def _first_line(error: Exception) -> str:
     return str(error).partition("\n")[0]

@@ -16,20 +16,20 @@ Step = Callable[..., Awaitable[Any]]
 
 
 class DialogOfBlock:
-    """`ctx.dialog`: what a handler can read of its dialog, and do with it beside sending messages.
+    """`ctx.dialog`: reads this dialog, and changes it by other means than messages.
 
-    It needs VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD. Whatever fails is a `PlatformError`, as for
-    `BotOne`.
+    It needs VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD. Every method raises `PlatformError` as the
+    same method of `BotOne` does.
 
-    Which dialog it is, the token's claims say, and nobody can verify them: read from it what its
-    own user may see, and no more.
+    The dialog is identified by the token's claims, which are not verified: use it to read only
+    what the dialog's own user may see.
 
-    Changes are steps: a second run of the handler does not repeat them. What is read is not: to
-    branch on it, read it in a step, `await ctx.step("data", ctx.dialog.conversation)`.
+    Changes are steps: a later run of the handler does not repeat them. Reads are not steps: to
+    branch on what was read, read it in a step, `await ctx.step("data", ctx.dialog.conversation)`.
 
     Args:
-        bot: asks.
-        claims: of the token.
+        bot: Client of the dialog API.
+        claims: Claims of the token; None if it is not a JWT.
         step: `Context.step`.
     """
 
@@ -39,54 +39,91 @@ class DialogOfBlock:
         self._step = step
 
     async def conversation(self) -> ConversationDetails:
-        """This dialog with what it has collected so far (`GET /v1/conversation/{id}`).
+        """Return this dialog with the data collected so far (`GET /v1/conversation/{id}`).
 
         Raises:
-            DialogUnknown: the token does not say which dialog it is.
-            Forbidden: it is deleted, or cannot be reached now.
+            DialogUnknown: The token does not contain the dialog's id.
+            Forbidden: The dialog is deleted or cannot be reached now.
+            PlatformError: The request failed otherwise.
         """
         number = None if self._claims is None else self._claims.dialog_id
         if number is None:
             raise DialogUnknown(
-                "the token does not say which dialog it is (it is no JWT with a dialog_id): bring "
-                "the id in with the block's inputs, and ask a BotOne of your own"
+                "the token does not contain the dialog's id (it is not a JWT with a dialog_id "
+                "claim); pass the id to the block as an input and use your own BotOne client"
             )
         return await self._bot.v1.conversation(number)
 
     async def download(
         self, file_id: int, path: str | Path, *, limit: int | None = DOWNLOAD_LIMIT_BYTES
     ) -> Path:
-        """Bring an uploaded file to disk (`GET /v1/file/{fileId}`); as `BotOne.v1.download`.
+        """Download an uploaded file (`GET /v1/file/{fileId}`); see `BotOne.v1.download`.
 
-        Its id is the `file_id` of an answer: `(await ctx.dialog.conversation()).files`.
+        Args:
+            file_id: The `file_id` of an answer: `(await ctx.dialog.conversation()).files`.
+            path: Where to save it.
+            limit: Maximum size in bytes; None for no limit.
+
+        Returns:
+            Path of the file.
+
+        Raises:
+            FileTooLarge: The file is larger than `limit`.
+            PlatformError: The request failed.
         """
         return await self._bot.v1.download(file_id, path, limit=limit)
 
     async def stop(self, uuid: UUID | str) -> None:
-        """Hand a dialog over to an operator (`POST /v2/conversation/{uuid}/stop`), once.
+        """Hand the dialog over to an operator (`POST /v2/conversation/{uuid}/stop`), as a step.
 
-        The block has to be completed all the same: only that ends it.
+        The block still has to be completed: stopping the dialog does not complete it.
 
         Args:
-            uuid: the dialog's, which no token tells: give it to the block as an input.
+            uuid: UUID of the dialog. The token does not contain it: pass it as an input.
+
+        Raises:
+            PlatformError: The request failed.
         """
         await self._step("dialog.stop", self._bot.v2.stop, uuid)
 
     async def start(self, uuid: UUID | str) -> None:
-        """Let the bot go on (`POST /v2/conversation/{uuid}/start`), once."""
+        """Return the dialog to the bot (`POST /v2/conversation/{uuid}/start`), as a step.
+
+        Args:
+            uuid: UUID of the dialog.
+
+        Raises:
+            PlatformError: The request failed.
+        """
         await self._step("dialog.start", self._bot.v2.start, uuid)
 
     async def send(self, uuid: UUID | str, text: str) -> None:
-        """Say something as the operator (`POST /v2/conversation/{uuid}/send`), once."""
+        """Send a message as the operator (`POST /v2/conversation/{uuid}/send`), as a step.
+
+        Args:
+            uuid: UUID of the dialog.
+            text: Text of the message.
+
+        Raises:
+            PlatformError: The request failed.
+        """
         await self._step("dialog.send", self._bot.v2.send, uuid, text)
 
     async def goto(self, uuid: UUID | str, bot_id: int) -> None:
-        """Move the dialog to another bot (`POST /v2/conversation/{uuid}/command`), once."""
+        """Move the dialog to another bot (`POST /v2/conversation/{uuid}/command`), as a step.
+
+        Args:
+            uuid: UUID of the dialog.
+            bot_id: Id of the bot.
+
+        Raises:
+            PlatformError: The request failed.
+        """
         await self._step("dialog.goto", self._bot.v2.goto, uuid, bot_id)
 
 
 class SyncDialogOfBlock(Blocking[DialogOfBlock]):
-    """The same for `def` handlers; see `DialogOfBlock`."""
+    """`ctx.dialog` of a `def` handler: the methods of `DialogOfBlock`, blocking."""
 
     conversation = blocking(DialogOfBlock.conversation)
     download = blocking(DialogOfBlock.download)

@@ -1,4 +1,4 @@
-"""A step: a function that is called once for an execution, and the shape of what it gives."""
+"""Steps: how a step's function is called, and how its result is stored as JSON."""
 
 import inspect
 from collections.abc import Callable
@@ -9,47 +9,60 @@ import anyio.to_thread
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter
 from pydantic_core import PydanticSerializationError
 
-NAN_KEPT = ConfigDict(ser_json_inf_nan="constants")
-"""The journal can give back a NaN, which JSON proper has not."""
-ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=NAN_KEPT)
+KEEP_NAN = ConfigDict(ser_json_inf_nan="constants")
+"""Writes NaN and infinity as they are instead of null. The journal can read them back; what is
+sent to the platform is checked for them by `blocks.signature.dump`."""
+ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=KEEP_NAN)
+"""Takes any value that can be serialised to JSON."""
 
 
 async def call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call it: on the loop if it is a coroutine function, else in a thread."""
+    """Call a step's function: on the event loop if it is a coroutine function, else in a thread."""
     if inspect.iscoroutinefunction(fn):
         return await fn(*args, **kwargs)
     value = await anyio.to_thread.run_sync(lambda: fn(*args, **kwargs))
     return await value if inspect.isawaitable(value) else value
 
 
-def shape_of(fn: Callable[..., Any]) -> TypeAdapter[Any]:
-    """What its return annotation promises; anything, if that is nothing pydantic can use."""
+def result_type(fn: Callable[..., Any]) -> TypeAdapter[Any]:
+    """Return the type of a step's result: the function's return annotation.
+
+    Without an annotation, or with one that pydantic cannot use, it is `ANYTHING`.
+    """
     try:
-        promised = get_type_hints(fn).get("return", Any)
-        return ANYTHING if promised is Any else _shape(promised)
-    except Exception:  # noqa: BLE001 - an annotation that pydantic cannot use promises nothing
+        annotation = get_type_hints(fn).get("return", Any)
+        return ANYTHING if annotation is Any else _adapter(annotation)
+    except Exception:  # noqa: BLE001 - an annotation may raise anything when it is evaluated
         return ANYTHING
 
 
 @lru_cache(maxsize=512)
-def _shape(promised: Any) -> TypeAdapter[Any]:
-    """Kept by the type, not by the function: a lambda would keep its execution alive."""
+def _adapter(annotation: Any) -> TypeAdapter[Any]:
+    # Cached by the type, not by the function: a cached lambda would keep its execution alive.
     try:
-        return TypeAdapter(promised, config=NAN_KEPT)
+        return TypeAdapter(annotation, config=KEEP_NAN)
     except PydanticUserError:  # a model, for example, has a configuration of its own
-        return TypeAdapter(promised)
+        return TypeAdapter(annotation)
 
 
 def store(name: str, shape: TypeAdapter[Any], value: Any) -> tuple[bytes, Any]:
-    """What a step gave, as JSON, and read back from it: as the next run will have it.
+    """Write a step's result as JSON.
+
+    Args:
+        name: Name of the step, for the error.
+        shape: Type of the result.
+        value: The result.
+
+    Returns:
+        The JSON, and the value read back from it: what every run of the handler gets.
 
     Raises:
-        TypeError: it cannot.
+        TypeError: The result cannot be serialised to JSON, or not be read back as annotated.
     """
     try:
         stored = shape.dump_json(value, warnings="none")
         return stored, shape.validate_json(stored)
     except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
         raise TypeError(
-            f"step {name!r}: its result cannot be put into JSON and had back"
+            f"step {name!r}: its result cannot be serialised to JSON and read back"
         ) from error

@@ -1,42 +1,129 @@
-"""What a `def` handler holds: the same as a `Context`, in blocking form."""
+"""What a `def` handler holds: the same as a `Context`, with blocking methods."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, Literal, ParamSpec, TypeVar
+from datetime import datetime
+from typing import Any, Generic, Literal, ParamSpec, TypeVar
+
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.botone.models import Message
-from vertexkit.context.context import Context
+from vertexkit.context.context import Context, State
 from vertexkit.context.dialog import SyncDialogOfBlock
-from vertexkit.context.runtime import Facts
+from vertexkit.context.lifetime import Lifetime
 from vertexkit.context.stream.splitter import Splitter
+from vertexkit.token import Claims
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class SyncContext(Facts):
-    """The dialog, as a `def` handler sees it from its thread.
+class SyncContext(Generic[State]):
+    """The dialog, as a `def` handler sees it from its thread. vertexkit makes one for each run.
 
-    Each method waits until the event loop has done it. Once the deadline has passed, the thread
-    itself cannot be stopped, but whatever it asks of its context raises `ExecutionEnded`.
+    Each method blocks until the event loop has done the work. A thread cannot be stopped when the
+    deadline has passed, but every method then raises `ExecutionEnded`.
+
+    `SyncContext[Pool]` types `ctx.state` as what the app's lifespan yields, here a `Pool`.
     """
 
-    def __init__(self, context: Context) -> None:
-        super().__init__(context._runtime, context._lease, context._options)  # noqa: SLF001
+    def __init__(self, context: Context[State], lifetime: Lifetime) -> None:
         self._context = context
+        self._lifetime = lifetime
         self._loop = asyncio.get_running_loop()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.block} {self.execution_id}>"
+
+    @property
+    def block(self) -> str:
+        """Name of the block."""
+        return self._context.block
+
+    @property
+    def execution_id(self) -> str:
+        """Id of the execution: the response to the platform's call and every log line have it."""
+        return self._context.execution_id
+
+    @property
+    def attempt(self) -> int:
+        """Number of this run of the handler: 1 for the first."""
+        return self._context.attempt
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The block's inputs as the platform sent them, before validation."""
+        return self._context.inputs
+
+    @property
+    def raw(self) -> bytes:
+        """Body of the platform's call as it was received. It contains the token: never log it."""
+        return self._context.raw
+
+    @property
+    def claims(self) -> Claims | None:
+        """Claims of the token, **unverified**; None if the token is not a JWT."""
+        return self._context.claims
+
+    @property
+    def state(self) -> State:
+        """What the app's lifespan yielded."""
+        return self._context.state
+
+    @property
+    def log(self) -> FilteringBoundLogger:
+        """A structlog logger whose lines contain the execution's id, block and dialog."""
+        return self._context.log
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until the deadline; 0 after it has passed."""
+        return self._context.remaining
+
+    @property
+    def deadline(self) -> datetime:
+        """Time (UTC) at which this run of the handler is ended."""
+        return self._context.deadline
 
     @property
     def dialog(self) -> SyncDialogOfBlock:
-        """This dialog through the platform's dialog API; as `Context.dialog`."""
+        """This dialog through the platform's dialog API (V1 and V2); see `Context.dialog`."""
         return SyncDialogOfBlock(self._context.dialog, self._wait)
 
     def send_message(self, text: str, typing: bool = True) -> Message:
-        """Say something in the dialog; as `Context.send_message`, and it raises the same."""
+        """Send a message to the dialog (`POST /vertex/v1/dialog/send_message`).
+
+        Order, repetition and errors are as for `Context.send_message`.
+
+        Args:
+            text: Text of the message, at least 1 character.
+            typing: Whether the bot is shown typing before the message.
+
+        Returns:
+            The platform's id and creation time of the message.
+
+        Raises:
+            Exception: As for `Context.send_message`.
+        """
         return self._wait(self._context.send_message(text, typing))
 
     def step(self, name: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do something once for this execution; as `Context.step`, and it raises the same."""
+        """Call a function once for this execution, however often its handler runs.
+
+        See `Context.step`.
+
+        Args:
+            name: A short, stable name; a later run must use the same one at this place.
+            fn: A function whose result can be serialised to JSON.
+            *args: Positional arguments of `fn`.
+            **kwargs: Keyword arguments of `fn`.
+
+        Returns:
+            What `fn` returned.
+
+        Raises:
+            Exception: As for `Context.step`.
+        """
         return self._wait(self._context.step(name, fn, *args, **kwargs))
 
     def stream(
@@ -47,7 +134,21 @@ class SyncContext(Facts):
         limit: int = 1000,
         typing: bool = True,
     ) -> list[Message]:
-        """Say a growing text in several messages; as `Context.stream`, and it raises the same."""
+        """Send a text that arrives in chunks as several messages; see `Context.stream`.
+
+        Args:
+            chunks: Pieces of the text, of any size.
+            by: Where to split.
+            limit: Maximum length of a message in characters, at least 12.
+            typing: As for `send_message`.
+
+        Returns:
+            The messages that were sent, in order.
+
+        Raises:
+            ValueError: `limit` is less than 12.
+            Exception: As for `send_message`, and what `chunks` raises.
+        """
         splitter = Splitter(limit=limit, by=by)
         sent: list[Message] = []
         for chunk in chunks:
@@ -56,15 +157,25 @@ class SyncContext(Facts):
         return sent
 
     def complete(self, data: Any = None) -> None:
-        """End the block now with this result; as `Context.complete`, and it raises the same."""
+        """Complete the block now with this result (`POST /vertex/v1/complete`).
+
+        See `Context.complete`.
+
+        Args:
+            data: The result, as the handler may return it; any value if the handler is annotated
+                to return None.
+
+        Raises:
+            Exception: As for `Context.complete`.
+        """
         self._wait(self._context.complete(data))
 
-    def _wait(self, doing: Coroutine[Any, Any, T]) -> T:
+    def _wait(self, work: Coroutine[Any, Any, T]) -> T:
         try:
-            # Asked here and not on the loop: a thread that was given up may outlive it.
-            self._context._check_open()  # noqa: SLF001
-            done = asyncio.run_coroutine_threadsafe(doing, self._loop)
+            # Checked here and not on the loop: an abandoned thread may outlive the loop.
+            self._lifetime.check_open()
+            done = asyncio.run_coroutine_threadsafe(work, self._loop)
         except BaseException:
-            doing.close()
+            work.close()
             raise
         return done.result()

@@ -9,11 +9,10 @@ from pydantic_core import from_json
 from vertexkit.botone.response import Response
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
-from vertexkit.context.context import Context
 from vertexkit.errors import PlatformError
+from vertexkit.execution import Execution
 from vertexkit.recordings import Recorder, Shelf, readable
 from vertexkit.telemetry.events import Event
-from vertexkit.worker.attempt import Next
 
 log = structlog.get_logger("vertexkit")
 
@@ -36,17 +35,15 @@ class Recording:
         """By execution: with the token, under which requests are found."""
         self._tokens: dict[str, Recorder] = {}
 
-    async def middleware(self, ctx: Context, call_next: Next) -> Any:
-        """Begins to write when the handler is to run for the first time here."""
-        if ctx.execution_id not in self._live:
+    def handler_starting(self, execution: Execution) -> None:
+        """Start a recording when a handler runs for the first time in this process."""
+        if execution.id not in self._live:
             try:
-                self._begin(ctx)
-            except OSError as error:  # a full disk is no reason to fail a dialog
+                self._begin(execution)
+            except OSError as error:  # a full disk must not fail a dialog
                 log.warning("recording_failed", reason=str(error))
-        return await call_next(ctx)
 
-    def _begin(self, ctx: Context) -> None:
-        execution = ctx._lease.execution  # noqa: SLF001 - the block and the token are not authors'
+    def _begin(self, execution: Execution) -> None:
         early = self._early.pop(execution.id, [])
         claims, token = execution.token.claims, execution.token.reveal()
         recorder = self._shelf.begin(

@@ -1,4 +1,4 @@
-"""The completion of one execution: the same bytes, until it is known how it ended."""
+"""The completion of one execution: `POST /vertex/v1/complete` until its outcome is known."""
 
 import asyncio
 
@@ -9,24 +9,29 @@ from vertexkit.execution import Ending, Outcome, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
 
-GONE_PAUSES = (20.0, 40.0)
-"""Seconds between the tries that are refused with 403: three over a minute. The platform says 403
-for a dialog that is over as well as for one that cannot be reached for a moment."""
+FORBIDDEN_RETRY_SECONDS = (20.0, 40.0)
+"""Pauses between the tries that are answered 403: three tries over a minute. The platform answers
+403 for a dialog that is over, and for one that cannot be reached for a moment."""
 UNREACHABLE = "unreachable"
-"""The code of an outcome for which the platform was not reached in time."""
-LASTING = frozenset({400, 413, 415, 422})
-"""Statuses that say the data is at fault: the same bytes would be refused for ever."""
+"""Code of an outcome: the platform could not be reached in time."""
+REJECTED = "refused"
+"""Code of an outcome: the platform does not accept the result."""
+INVALID_DATA_STATUSES = frozenset({400, 413, 415, 422})
+"""Statuses that are about the data: the same bytes would always be rejected."""
 
 
 class Completion:
-    """Tries to complete a block until the platform has said yes, or there is no use.
+    """Sends a result to the platform until it is accepted, or until trying again is useless.
+
+    Every try sends the same bytes, so that it does not matter which of them arrives. Only when the
+    platform rejects the bytes themselves is a failure sent in their place.
 
     Args:
-        runtime: of the process.
-        lease: of the execution; its result has been fixed in the journal.
-        result: the one that was fixed.
-        patience: seconds until it is given up.
-        noted: the first try is in the journal already.
+        runtime: Objects of the process.
+        lease: Lease of the execution; its result is recorded in the journal.
+        result: The recorded result.
+        timeout: Seconds after which no further try is made.
+        journalled: Whether the journal already knows of the first try.
     """
 
     def __init__(
@@ -34,98 +39,106 @@ class Completion:
         runtime: Runtime,
         lease: Lease,
         result: Result,
-        patience: float,
+        timeout: float,
         *,
-        noted: bool = False,
+        journalled: bool = False,
     ) -> None:
         self._runtime = runtime
         self._lease = lease
         self._result = result
-        self._give_up = runtime.clock.now() + patience
-        self._unknown = lease.completion_tried
-        self._noted = noted
-        self._forbidden = 0
-        self._failures = 0
-        self._hurried = asyncio.Event()
+        self._deadline = runtime.clock.now() + timeout
+        self._may_have_arrived = lease.completion_tried
+        self._journalled = journalled
+        self._forbidden_count = 0
+        self._failure_count = 0
+        self._skip_pause = asyncio.Event()
 
-    def hurry(self, give_up: float | None = None) -> None:
-        """End the pause between two tries now; with a time on the clock, give up by then.
+    def retry_now(self, deadline: float | None = None) -> None:
+        """Skip the pause before the next try.
 
-        For when the platform has made the same call again, and for the end of the process.
+        Used when the platform has made the same call again, and when the process ends.
+
+        Args:
+            deadline: If given, make no further try after this time of the clock's `now()`.
         """
-        if give_up is not None:
-            self._give_up = min(self._give_up, give_up)
-        self._hurried.set()
+        if deadline is not None:
+            self._deadline = min(self._deadline, deadline)
+        self._skip_pause.set()
 
     async def run(self) -> Outcome:
-        """Try until it is known how it ended.
+        """Send the result until the outcome is known.
 
         Raises:
-            Fenced: another worker does it by now.
+            Fenced: Another worker has taken over the execution.
         """
         journal, vertex = self._runtime.journal, self._runtime.vertex
-        while self._noted or await journal.begin_completion(self._lease):
-            self._noted = False
+        while self._journalled or await journal.begin_completion(self._lease):
+            self._journalled = False
             try:
                 await vertex.complete(self._lease.execution.token, self._result.data)
             except PlatformError as error:
-                if error.fate is Fate.NOT_SENT and not self._unknown:
+                if error.fate is Fate.NOT_SENT and not self._may_have_arrived:
                     await journal.withdraw_completion(self._lease)
-                outcome = await self._after(error)
+                outcome = await self._handle_error(error)
                 if outcome is not None:
                     return outcome
             else:
                 return self._completed("204")
         return self._completed("call")
 
-    def _completed(self, by: str) -> Outcome:
-        return Outcome(Ending.COMPLETED, self._result.code, confirmed_by=by)
+    def _completed(self, confirmed_by: str) -> Outcome:
+        return Outcome(Ending.COMPLETED, self._result.code, confirmed_by=confirmed_by)
 
-    async def _after(self, error: PlatformError) -> Outcome | None:
-        """What a failed try means: an outcome, or None after the pause before the next one."""
-        self._failures += 1
-        wait = backoff(self._failures, error.retry_after)
+    async def _handle_error(self, error: PlatformError) -> Outcome | None:
+        """Return the outcome that a failed try leads to, or None after the pause before the next.
+
+        A 403 after a try that may have arrived means that the earlier try did arrive.
+        """
+        self._failure_count += 1
+        seconds = backoff(self._failure_count, error.retry_after)
         if error.fate is Fate.GONE:
-            if self._unknown:
+            if self._may_have_arrived:
                 return self._completed("403")
-            if self._forbidden == len(GONE_PAUSES):
+            if self._forbidden_count == len(FORBIDDEN_RETRY_SECONDS):
                 return Outcome(Ending.GONE, self._result.code, reason=str(error))
-            wait = GONE_PAUSES[self._forbidden]
-            self._forbidden += 1
+            seconds = FORBIDDEN_RETRY_SECONDS[self._forbidden_count]
+            self._forbidden_count += 1
         elif error.fate is Fate.UNKNOWN:
-            self._unknown = True
-        elif error.status in LASTING:
-            return await self._refused(error)
-        if self._runtime.clock.now() + wait > self._give_up:
+            self._may_have_arrived = True
+        elif error.status in INVALID_DATA_STATUSES:
+            return await self._replace_result(error)
+        if self._runtime.clock.now() + seconds > self._deadline:
             return Outcome(
-                Ending.PARKED, UNREACHABLE, reason=f"the completion did not get through: {error}"
+                Ending.PARKED, UNREACHABLE, reason=f"the block could not be completed: {error}"
             )
-        self._emit("completion_retried", reason=str(error), seconds=round(wait, 3))
-        await self._pause(wait)
+        self._runtime.emit(
+            "completion_retried", self._lease, reason=str(error), seconds=round(seconds, 3)
+        )
+        await self._pause(seconds)
         return None
 
-    async def _refused(self, error: PlatformError) -> Outcome:
-        """The platform does not take these bytes. A hanging dialog would be worse than others."""
-        reason = f"the result was refused: {error}"
-        if self._result.code == "refused":
-            return Outcome(Ending.PARKED, "refused", reason=reason)
-        self._result = Failure("refused").result()
+    async def _replace_result(self, error: PlatformError) -> Outcome:
+        """Complete the block as failed in place of a result that the platform rejected.
+
+        The execution is parked in any case, but its dialog does not wait for an operator.
+        """
+        reason = f"the platform rejected the result: {error}"
+        if self._result.code == REJECTED:
+            return Outcome(Ending.PARKED, REJECTED, reason=reason)
+        self._result = Failure(REJECTED).result()
         await self._runtime.journal.record_result(self._lease, self._result)
         outcome = await self.run()
         if outcome.ending is not Ending.COMPLETED:
             return outcome
-        return Outcome(Ending.PARKED, "refused", outcome.confirmed_by, reason)
+        return Outcome(Ending.PARKED, REJECTED, outcome.confirmed_by, reason)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, unless hurried."""
+        """Wait, unless `retry_now` is called."""
         sleeping = asyncio.ensure_future(self._runtime.clock.sleep(seconds))
-        hurried = asyncio.ensure_future(self._hurried.wait())
+        skipped = asyncio.ensure_future(self._skip_pause.wait())
         try:
-            await asyncio.wait({sleeping, hurried}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({sleeping, skipped}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             sleeping.cancel()
-            hurried.cancel()
-            self._hurried.clear()
-
-    def _emit(self, name: str, **fields: object) -> None:
-        self._runtime.emit(name, self._lease, **fields)
+            skipped.cancel()
+            self._skip_pause.clear()

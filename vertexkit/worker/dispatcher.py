@@ -1,11 +1,12 @@
-"""Takes executions out of the journal and sees each of them to its end."""
+"""The dispatcher claims executions from the journal and runs each one to its outcome."""
 
 import asyncio
 import os
 import secrets
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Protocol
 
 import structlog
 
@@ -13,31 +14,44 @@ from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalError
 from vertexkit.journal.protocol import Lease
-from vertexkit.worker.attempt import HandlerPolicy
 from vertexkit.worker.execution import ExecutionTask
+from vertexkit.worker.policy import HandlerPolicy
 
-RENEWALS = 3
-"""Renewals in the time of one lease: two may fail."""
-FIRST_STEPS = 5
-"""Limiter of the loop that a handler needs to get to its first request: only then the next ones
-can be told apart from those that would wait for a connection."""
-LOOK_AGAIN = 0.2
-"""Seconds after which a process that ends looks whether its journal is empty by now."""
-LAST_WORDS = 5.0
-"""Seconds after the grace period for the completions of what had to be cut off."""
+RENEWALS_PER_LEASE = 3
+"""How often a lease is renewed before it would expire: two renewals may fail."""
+RENEWAL_MAX_SECONDS = 3600.0
+"""Leases are renewed at least this often."""
+LOOP_TURNS_BETWEEN_CLAIMS = 5
+"""Turns of the event loop that new handlers get before more executions are claimed: after them a
+handler has sent its first request, and `Limiter.available` is right again."""
+CLAIM_RETRY_SECONDS = 1.0
+"""Pause after a failed claim."""
+DRAIN_POLL_SECONDS = 0.2
+"""How often a draining process looks whether its journal is empty."""
+COMPLETION_SECONDS_AFTER_GRACE = 5.0
+"""Time after the grace period for completing the blocks whose handlers were stopped."""
+UNLIMITED = 1 << 30
+"""More executions than a journal holds."""
 
 log = structlog.get_logger("vertexkit")
+
+
+class DispatcherObserver(Protocol):
+    """Is informed about a dispatcher."""
+
+    def journal_lost(self, reason: str) -> None:
+        """The journal cannot be used any more in this process. Called once."""
 
 
 class Dispatcher:
     """Runs executions within the limits, each to exactly one outcome.
 
     Args:
-        blocks: by name.
-        runtime: of the process.
-        policy: the rules for each run.
-        patience: seconds for which a completion is tried.
-        lease: seconds of a lease.
+        blocks: The app's blocks by name.
+        runtime: Objects of the process.
+        policy: The app's rules for handlers.
+        completion_timeout: Seconds for which a completion is tried.
+        lease: Duration of a lease in seconds.
     """
 
     def __init__(
@@ -46,7 +60,7 @@ class Dispatcher:
         runtime: Runtime,
         policy: HandlerPolicy,
         *,
-        patience: float,
+        completion_timeout: float,
         lease: float,
     ) -> None:
         self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
@@ -54,174 +68,187 @@ class Dispatcher:
         self._runtime = runtime
         self._policy = policy
         self._concurrency = policy.settings.concurrency
-        self._patience = patience
-        self._lease = lease
-        self._active: dict[str, ExecutionTask] = {}
+        self._completion_timeout = completion_timeout
+        self._lease_seconds = lease
+        self._executions: dict[str, ExecutionTask] = {}
         self._running: Counter[str] = Counter()
-        self._handlers = 0
-        self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._handler_count = 0
+        self._claim_wanted = asyncio.Event()
+        self._execution_ended = asyncio.Event()
         self._claiming = True
-        self._hurried = False
-        self._last_call: float | None = None
+        self._skip_phase = False
+        self._shutdown_deadline: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     @property
-    def active(self) -> int:
-        """Executions that this process holds."""
-        return len(self._active)
+    def held(self) -> int:
+        """Number of executions that this process holds."""
+        return len(self._executions)
 
     @property
     def running(self) -> Mapping[str, int]:
-        """Handlers that run in this process, by block."""
+        """Number of handlers that run in this process, by block."""
         return self._running
 
-    async def start(self, broke: Callable[[str], None] = lambda _: None) -> None:
-        """Open the journal and begin to take executions out of it.
-
-        Args:
-            broke: called once, with the reason, if the journal cannot be used any more.
-        """
-        await self._runtime.journal.open(self._wake.set, broke)
+    async def start(self, observer: DispatcherObserver) -> None:
+        """Open the journal and start to claim executions."""
+        await self._runtime.journal.open(self._claim_wanted.set, observer.journal_lost)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._dispatch()), loop.create_task(self._renew())]
-        self._wake.set()
+        self._claim_wanted.set()
 
     def supersede(self, execution: str) -> None:
-        """The platform has made the call of this execution again: it is as good as complete."""
-        active = self._active.get(execution)
-        if active is not None:
-            active.supersede()
+        """The platform has made the call of this execution again."""
+        task = self._executions.get(execution)
+        if task is not None:
+            task.supersede()
 
-    def hurry(self) -> None:
-        """Somebody is tired of waiting for `drain`: go on to its next step."""
-        self._hurried = True
-        self._idle.set()
+    def skip_drain_phase(self) -> None:
+        """Skip the rest of the current phase of `drain`."""
+        self._skip_phase = True
+        self._execution_ended.set()
 
     async def drain(self, grace: float) -> None:
-        """End well: no new claims, a grace period, then cut off and complete what is left.
+        """Stop claiming, let running handlers finish, then stop those that are left.
 
-        A journal that does not survive this process is emptied first as far as the grace goes.
+        If the journal does not survive this process, executions are claimed from it during the
+        grace period too, and what is left in it then is completed as failed.
+
+        Args:
+            grace: Seconds that running handlers get to finish.
         """
         self._claiming = not self._runtime.journal.durable
-        await self._until_idle(grace)
+        await self._wait_until_idle(grace)
         self._claiming = False
-        self._last_call = self._runtime.clock.now() + LAST_WORDS
-        for active in list(self._active.values()):
-            active.last_call(self._last_call)
+        self._shutdown_deadline = self._runtime.clock.now() + COMPLETION_SECONDS_AFTER_GRACE
+        for task in list(self._executions.values()):
+            task.shut_down(self._shutdown_deadline)
         if not self._runtime.journal.durable:
-            await self._claim_last()
-        await self._until_idle(self._policy.settings.cleanup + 2 * LAST_WORDS)
-        for task in [*self._tasks, *(a.task for a in self._active.values() if a.task)]:
-            task.cancel()
+            await self._claim_everything()
+        await self._wait_until_idle(
+            self._policy.settings.cleanup + 2 * COMPLETION_SECONDS_AFTER_GRACE
+        )
+        running = [task.task for task in self._executions.values() if task.task is not None]
+        for background in [*self._tasks, *running]:
+            background.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runtime.journal.close()
 
-    async def _until_idle(self, seconds: float) -> None:
-        """Wait until nothing is under way, at most so many seconds."""
+    async def _wait_until_idle(self, seconds: float) -> None:
+        """Wait until this process has nothing to do, for at most so many seconds."""
         try:
             async with asyncio.timeout(seconds):
-                while not self._hurried and self._busy():
-                    self._idle.clear()
-                    with suppress(TimeoutError):  # others may have emptied the journal
-                        async with asyncio.timeout(LOOK_AGAIN):
-                            await self._idle.wait()
-                self._hurried = False
+                while not self._skip_phase and self._is_busy():
+                    self._execution_ended.clear()
+                    with suppress(TimeoutError):  # other processes may have emptied the journal
+                        async with asyncio.timeout(DRAIN_POLL_SECONDS):
+                            await self._execution_ended.wait()
+                self._skip_phase = False
         except TimeoutError:
-            log.warning("drain_timeout", executions=len(self._active))
+            log.warning("drain_timeout", executions=len(self._executions))
 
-    def _busy(self) -> bool:
-        return bool(self._active or (self._claiming and self._runtime.journal.backlog()))
+    def _is_busy(self) -> bool:
+        return bool(self._executions or (self._claiming and self._runtime.journal.backlog()))
 
-    async def _claim_last(self) -> None:
-        """Take what still waits in a journal that ends with this process, to fail it politely."""
-        everything = dict.fromkeys(self._blocks, 1 << 30)
-        leases = await self._runtime.journal.claim(self.worker, everything, 1 << 30, early=True)
+    async def _claim_everything(self) -> None:
+        """Claim what is left in a journal that ends with this process, to complete it as failed."""
+        room = dict.fromkeys(self._blocks, UNLIMITED)
+        leases = await self._runtime.journal.claim(self.worker, room, UNLIMITED, early=True)
         for lease in leases:
-            self._begin(lease)
+            self._start_execution(lease)
 
     async def _dispatch(self) -> None:
-        """Claim whatever there is room for, whenever something waits or ends."""
+        """Claim as many executions as may run, whenever one is due or another one ends."""
         while True:
-            await self._wake.wait()
-            self._wake.clear()
-            while self._claiming and (limit := self._limit()) > 0:
+            await self._claim_wanted.wait()
+            self._claim_wanted.clear()
+            while self._claiming and (limit := self._handlers_to_start()) > 0:
                 try:
-                    leases = await self._runtime.journal.claim(self.worker, self._room(), limit)
+                    leases = await self._runtime.journal.claim(
+                        self.worker, self._room_by_block(), limit
+                    )
                 except JournalError as error:
                     log.warning("claim_failed", reason=str(error))
-                    await asyncio.sleep(1.0)
-                    self._wake.set()
+                    await asyncio.sleep(CLAIM_RETRY_SECONDS)
+                    self._claim_wanted.set()
                     break
                 for lease in leases:
-                    self._begin(lease)
+                    self._start_execution(lease)
                 if len(leases) < limit:
                     break
-                for _ in range(FIRST_STEPS):
+                for _ in range(LOOP_TURNS_BETWEEN_CLAIMS):
                     await asyncio.sleep(0)
 
-    def _limit(self) -> int:
-        """How many more handlers may start: no more than the platform has an ear for.
+    def _handlers_to_start(self) -> int:
+        """Return how many more handlers may start: at most one per free platform connection.
 
-        A handler that is started only to wait for a connection costs memory and its deadline.
+        A handler that waits for a connection would only use memory and its time.
         """
         limiter = self._runtime.vertex.limiter
         if limiter.available <= 0:
-            limiter.notify_available(self._wake.set)
-        return min(self._concurrency - self._handlers, limiter.available)
+            limiter.notify_available(self._claim_wanted.set)
+        return min(self._concurrency - self._handler_count, limiter.available)
 
-    def _room(self) -> dict[str, int]:
-        """How many more runs each block may have."""
+    def _room_by_block(self) -> dict[str, int]:
+        """Return how many more handlers of each block may start."""
         running = self._running
         room = {
-            name: (block.concurrency or self._concurrency) - running[name]
+            name: (block.options["concurrency"] or self._concurrency) - running[name]
             for name, block in self._blocks.items()
         }
         for name in self._runtime.journal.unserved_blocks(self._blocks):
-            room[name] = self._concurrency  # nobody has a handler for it: it is parked
+            room[name] = self._concurrency  # no process has a handler for it: it is parked
         return room
 
     async def _renew(self) -> None:
-        """Keep the leases; learn what other workers did."""
+        """Renew the leases, and learn from the journal what other processes did."""
         while True:
-            await asyncio.sleep(min(self._lease / RENEWALS, 3600.0))
-            if not self._active:
-                self._wake.set()  # another worker's leases may have run out
+            await asyncio.sleep(min(self._lease_seconds / RENEWALS_PER_LEASE, RENEWAL_MAX_SECONDS))
+            if not self._executions:
+                self._claim_wanted.set()  # another worker's leases may have expired
                 continue
             try:
-                news = await self._runtime.journal.renew(self.worker, list(self._active))
+                renewal = await self._runtime.journal.renew(self.worker, list(self._executions))
             except JournalError as error:
                 log.warning("renew_failed", reason=str(error))
                 continue
-            for execution in news.superseded:
+            for execution in renewal.superseded:
                 self.supersede(execution)
-            for execution in news.lost:
-                active = self._active.get(execution)
-                if active is not None:
-                    active.lose()
-            self._wake.set()
+            for execution in renewal.lost:
+                task = self._executions.get(execution)
+                if task is not None:
+                    task.fence()
+            self._claim_wanted.set()
 
-    def _begin(self, lease: Lease) -> None:
-        block = self._blocks.get(lease.execution.block)
-        active = ExecutionTask(lease, block, self._runtime, self._policy, self._patience)
-        stale = self._active.get(lease.execution.id)
-        if stale is not None:  # this process stood still, and its own lease ran out meanwhile
-            stale.lose()
-        self._active[lease.execution.id] = active
+    def _start_execution(self, lease: Lease) -> None:
+        execution = lease.execution
+        task = ExecutionTask(
+            lease,
+            self._blocks.get(execution.block),
+            self._runtime,
+            self._policy,
+            self._completion_timeout,
+        )
+        stale = self._executions.get(execution.id)
+        if stale is not None:  # this process was suspended until its own lease had expired
+            stale.fence()
+        self._executions[execution.id] = task
         if lease.result is None:
-            self._handlers += 1
-            self._running[lease.execution.block] += 1
-        if self._last_call is not None:
-            active.last_call(self._last_call)
-        active.start(self._free, self._forget)
+            self._handler_count += 1
+            self._running[execution.block] += 1
+        if self._shutdown_deadline is not None:
+            task.shut_down(self._shutdown_deadline)
+        task.start(self)
 
-    def _free(self, active: ExecutionTask) -> None:
-        """A handler has returned: its place is for others."""
-        self._handlers -= 1
-        self._running[active.lease.execution.block] -= 1
-        self._wake.set()
+    def handler_finished(self, task: ExecutionTask) -> None:
+        """See `ExecutionObserver`."""
+        self._handler_count -= 1
+        self._running[task.lease.execution.block] -= 1
+        self._claim_wanted.set()
 
-    def _forget(self, active: ExecutionTask) -> None:
-        if self._active.get(active.lease.execution.id) is active:
-            del self._active[active.lease.execution.id]
-        self._idle.set()
+    def execution_finished(self, task: ExecutionTask) -> None:
+        """See `ExecutionObserver`."""
+        execution = task.lease.execution.id
+        if self._executions.get(execution) is task:
+            del self._executions[execution]
+        self._execution_ended.set()

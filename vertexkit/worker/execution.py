@@ -1,36 +1,57 @@
-"""An execution in this process's hands, from claimed to settled."""
+"""One execution in this process, from its claim to its outcome."""
 
 import asyncio
 import time
-from collections.abc import Callable
 from dataclasses import replace
+from typing import Protocol
 
 import structlog
 
 from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
-from vertexkit.errors import Fenced, JournalUnavailable, Retry
+from vertexkit.errors import Fenced, JournalUnavailable, Retry, ShuttingDown
 from vertexkit.execution import Ending, Outcome, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
 from vertexkit.telemetry import logs, tracing
 from vertexkit.telemetry.redaction import redacted
-from vertexkit.worker.attempt import Attempt, HandlerPolicy, Park, Shutdown, Verdict
+from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest
 from vertexkit.worker.completion import UNREACHABLE, Completion
+from vertexkit.worker.policy import HandlerPolicy
 
 log = structlog.get_logger("vertexkit")
+
+
+class ExecutionObserver(Protocol):
+    """Is informed about an execution's task."""
+
+    def handler_finished(self, task: "ExecutionTask") -> None:
+        """The handler does not run any more: another one may start in its place."""
+
+    def execution_finished(self, task: "ExecutionTask") -> None:
+        """This process has nothing more to do with the execution."""
 
 
 class ExecutionTask:
     """Brings one execution to its outcome, or back into the journal.
 
+    The steps of a task:
+
+    1. Run the handler (`_run_handler`), unless an earlier run has recorded a result.
+    2. Apply the attempt's result (`_apply`): record a result and complete the block with it, park
+       the execution, or release it so that it runs again.
+    3. Settle: write the outcome to the journal (`_settle`).
+
+    A task ends early without an outcome when another worker has taken over the execution, or when
+    the journal cannot be written: then another process continues from what the journal has.
+
     Args:
-        lease: of the execution.
-        block: whose handler it needs; None where the app has it no more: a result that was fixed
-            before can still be sent.
-        runtime: of the process.
-        policy: the rules for a run of the handler.
-        patience: seconds for which the completion is tried.
+        lease: Lease of the execution.
+        block: The block whose handler runs; None if the app does not have it any more. A result
+            that was recorded before can still be sent.
+        runtime: Objects of the process.
+        policy: The app's rules for handlers.
+        completion_timeout: Seconds for which the completion is tried.
     """
 
     def __init__(
@@ -39,54 +60,51 @@ class ExecutionTask:
         block: Block | None,
         runtime: Runtime,
         policy: HandlerPolicy,
-        patience: float,
+        completion_timeout: float,
     ) -> None:
         self.lease = lease
-        self._block = block
         self.task: asyncio.Task[None] | None = None
+        self._block = block
         self._runtime = runtime
         self._policy = policy
-        self._patience = patience
-        self._began = runtime.clock.now()
+        self._completion_timeout = completion_timeout
+        self._started = runtime.clock.now()
         self._attempt: Attempt | None = None
-        self._began_handler = False
+        self._handler_started = False
         self._completion: Completion | None = None
-        self._outcome: asyncio.Future[Outcome] | None = None
-        """Of a completion that the handler itself asked for."""
-        self._last_call: float | None = None
+        self._early_outcome: asyncio.Future[Outcome] | None = None
+        """Outcome of a completion that the handler itself asked for."""
+        self._shutdown_deadline: float | None = None
+        """Set when the process ends."""
 
-    def start(
-        self, at_rest: Callable[["ExecutionTask"], None], at_end: Callable[["ExecutionTask"], None]
-    ) -> None:
-        """Set out.
-
-        Args:
-            at_rest: called when the handler's place is free again.
-            at_end: called when this process has nothing more to do with the execution.
-        """
-        self.task = asyncio.get_running_loop().create_task(self._run(at_rest, at_end))
+    def start(self, observer: ExecutionObserver) -> None:
+        """Start the task."""
+        self.task = asyncio.get_running_loop().create_task(self._run_traced(observer))
 
     def supersede(self) -> None:
-        """The platform has made the same call again: it is as good as complete."""
+        """The platform has made the same call again, so its dialog has left this execution."""
         if self._completion is not None:
-            self._completion.hurry()
+            self._completion.retry_now()
 
-    def lose(self) -> None:
-        """Another worker has it by now."""
+    def fence(self) -> None:
+        """Stop the handler: another worker has taken over the execution."""
         if self._attempt is not None:
-            self._attempt.stop(Fenced("the lease ran out"))
+            self._attempt.stop(Fenced("the lease has expired"))
 
-    def last_call(self, until: float) -> None:
-        """The process ends: stop the handler; give the completion up at this time of the clock."""
-        self._last_call = until
+    def shut_down(self, deadline: float) -> None:
+        """Stop the handler, and complete the block until a deadline: the process ends.
+
+        Args:
+            deadline: A time of the clock's `now()`.
+        """
+        self._shutdown_deadline = deadline
         if self._attempt is not None:
-            self._attempt.stop(Shutdown("the process ends"))
+            self._attempt.stop(ShuttingDown("the service is shutting down"))
         if self._completion is not None:
-            self._completion.hurry(until)
+            self._completion.retry_now(deadline)
 
-    async def _run(
-        self, at_rest: Callable[["ExecutionTask"], None], at_end: Callable[["ExecutionTask"], None]
-    ) -> None:
+    async def _run_traced(self, observer: ExecutionObserver) -> None:
+        """Run inside a span, with the execution on every log line."""
         execution, attempt = self.lease.execution, self.lease.attempt
         claims = execution.token.claims
         with tracing.span(
@@ -99,142 +117,155 @@ class ExecutionTask:
             dialog=claims and claims.dialog_id,
         ):
             logs.bind(execution, attempt)
-            self._emit("claimed", attempt=attempt, waited=self._waited())
-            await self._see_through(at_rest, at_end)
+            self._emit("claimed", attempt=attempt, waited=self._seconds_since_call())
+            await self._run_supervised(observer)
 
-    async def _see_through(
-        self, at_rest: Callable[["ExecutionTask"], None], at_end: Callable[["ExecutionTask"], None]
-    ) -> None:
-        lease = self.lease
+    async def _run_supervised(self, observer: ExecutionObserver) -> None:
+        """Run, and handle every way in which that can fail."""
         try:
-            outcome: Outcome | None
-            if lease.result is not None:
-                outcome = await self._complete(lease.result)
-            else:
-                try:
-                    verdict = await self._handle()
-                finally:
-                    at_rest(self)
-                outcome = await self._follow(verdict)
-            if outcome is not None:
-                await self._settle(outcome)
+            await self._run(observer)
         except Fenced:
             self._emit("fenced")
-        except JournalUnavailable as error:  # another process goes on from what is written
+        except JournalUnavailable as error:  # another process continues from what is written
             self._emit("journal_unavailable", reason=str(error))
         except Exception:
             log.exception("crashed")
             await self._park_crashed()
         finally:
-            self.task = None  # a circle would be left to the garbage collector
-            at_end(self)
+            self.task = None  # else a reference cycle would be left to the garbage collector
+            observer.execution_finished(self)
 
-    def _waited(self) -> float:
-        """Seconds since the call, by a clock that somebody may have set meanwhile."""
+    async def _run(self, observer: ExecutionObserver) -> None:
+        outcome: Outcome | None
+        if self.lease.result is not None:
+            outcome = await self._complete(self.lease.result)
+        else:
+            try:
+                result = await self._run_handler()
+            finally:
+                observer.handler_finished(self)
+            outcome = await self._apply(result)
+        if outcome is not None:
+            await self._settle(outcome)
+
+    def _seconds_since_call(self) -> float:
+        # Of the wall clock, which may have been set back since.
         return max(0.0, round(time.time() - self.lease.execution.accepted_at, 6))
 
-    async def _handle(self) -> Verdict:
-        """Run the handler."""
-        if self._last_call is not None:
-            return Shutdown("the process ends")
+    async def _run_handler(self) -> AttemptResult:
+        if self._shutdown_deadline is not None:
+            return ShuttingDown("the service is shutting down")
         if self._block is None:
-            return Park(Failure("unknown_block"), "the app has no such block")
-        limit = self._block.attempts or self._policy.settings.attempts
+            return ParkRequest(Failure("unknown_block"), "the app does not have this block")
+        limit = self._block.options["attempts"] or self._policy.settings.attempts
         if self.lease.attempt > limit:
-            return Park(Failure("attempts"), f"{limit} runs have ended with the death of a worker")
-
-        async def complete(result: Result) -> None:
-            self._outcome = asyncio.ensure_future(self._record_result(result))
-            await asyncio.shield(self._outcome)
-
-        self._attempt = Attempt(self._block, self.lease, self._runtime, self._policy, complete)
-        self._began_handler = True
-        crashed = self.lease.crashed and self._block.on_crash == "fail"
+            return ParkRequest(
+                Failure("attempts"), f"the process crashed during each of {limit} runs"
+            )
+        self._attempt = Attempt(
+            self._block, self.lease, self._runtime, self._policy, self._complete_early
+        )
+        self._handler_started = True
         try:
-            return await self._attempt.run(Failure("crashed") if crashed else None)
+            if self.lease.crashed and self._block.options["on_crash"] == "fail":
+                return await self._attempt.fail(Failure("crashed"))
+            return await self._attempt.run()
         finally:
             self._attempt = None
 
-    async def _follow(self, verdict: Verdict) -> Outcome | None:
-        """From what the run came to, to the outcome; None if it is not over for good."""
-        match verdict:
-            case None if self._outcome is not None:  # the handler completed by itself
-                return await self._outcome
+    async def _complete_early(self, result: Result) -> None:
+        """Complete the block while its handler runs; a cancelled handler does not cancel it."""
+        self._early_outcome = asyncio.ensure_future(self._record_and_complete(result))
+        await asyncio.shield(self._early_outcome)
+
+    async def _apply(self, result: AttemptResult) -> Outcome | None:
+        """Return the outcome that an attempt's result leads to; None if there is none yet."""
+        match result:
+            case None if self._early_outcome is not None:
+                return await self._early_outcome
             case Result():
-                return await self._record_result(verdict)
-            case Park():
-                return await self._park(verdict)
+                return await self._record_and_complete(result)
+            case ParkRequest():
+                return await self._park(result)
             case Fenced():
-                raise verdict
-            case Retry() if self._last_call is None:
-                why = redacted(verdict.reason)  # the journal keeps it longer than the token
-                self._emit("retried", seconds=verdict.after, reason=why)
-                await self._runtime.journal.release(self.lease, verdict.after, why)
+                raise result
+            case Retry() if self._shutdown_deadline is None:
+                why = redacted(result.reason)  # the journal keeps it longer than the token
+                self._emit("retried", seconds=result.after, reason=why)
+                await self._runtime.journal.release(self.lease, result.after, why)
                 return None
             case _ if self._runtime.journal.durable and self._may_run_again():
                 await self._release()
                 return None
             case _:
-                return await self._record_result(Failure("shutdown").result())
+                return await self._record_and_complete(Failure("shutdown").result())
 
     def _may_run_again(self) -> bool:
-        return self._block is None or self._block.on_crash == "run" or not self._began_handler
+        return (
+            self._block is None
+            or self._block.options["on_crash"] == "run"
+            or not self._handler_started
+        )
 
     async def _release(self) -> None:
-        """Leave it to the next process, or to another one."""
+        """Leave the execution to the next process, or to another one."""
         await self._runtime.journal.release(self.lease, 0.0)
         self._emit("released")
 
-    async def _record_result(self, result: Result) -> Outcome:
-        """Fix the result, then complete with it."""
+    async def _record_and_complete(self, result: Result) -> Outcome:
+        """Record the result in the journal, then complete the block with it."""
         await self._runtime.journal.record_result(self.lease, result, completing=True)
         self._emit("result_recorded", code=result.code)
-        return await self._complete(result, noted=True)
+        return await self._complete(result, journalled=True)
 
-    async def _complete(self, result: Result, *, noted: bool = False) -> Outcome:
+    async def _complete(self, result: Result, *, journalled: bool = False) -> Outcome:
         self._completion = Completion(
-            self._runtime, self.lease, result, self._patience, noted=noted
+            self._runtime, self.lease, result, self._completion_timeout, journalled=journalled
         )
-        if self._last_call is not None:
-            self._completion.hurry(self._last_call)
+        if self._shutdown_deadline is not None:
+            self._completion.retry_now(self._shutdown_deadline)
         outcome = await self._completion.run()
         if outcome.ending is Ending.COMPLETED:
             self._emit("completed", confirmed_by=outcome.confirmed_by)
         return outcome
 
-    async def _park(self, park: Park) -> Outcome:
-        """Give it up, but let the dialog go on if the platform can be reached."""
-        if self._block is not None and self._block.on_park == "leave":
-            return Outcome(Ending.PARKED, park.failure.code, reason=park.reason)
-        outcome = await self._record_result(park.failure.result())
-        said = "" if outcome.ending is Ending.COMPLETED else f"; {outcome.reason}"
-        return Outcome(Ending.PARKED, park.failure.code, outcome.confirmed_by, park.reason + said)
+    async def _park(self, request: ParkRequest) -> Outcome:
+        """Park the execution, and complete its block as failed unless `on_park` is `leave`."""
+        code, reason = request.failure.code, request.reason
+        if self._block is not None and self._block.options["on_park"] == "leave":
+            return Outcome(Ending.PARKED, code, reason=reason)
+        outcome = await self._record_and_complete(request.failure.result())
+        if outcome.ending is not Ending.COMPLETED:
+            reason = f"{reason}; {outcome.reason}"
+        return Outcome(Ending.PARKED, code, outcome.confirmed_by, reason)
 
     async def _park_crashed(self) -> None:
+        """Park the execution after an error of vertexkit itself."""
         try:
-            await self._settle(await self._park(Park(Failure("internal"), "vertexkit failed")))
+            request = ParkRequest(Failure("internal"), "vertexkit failed")
+            await self._settle(await self._park(request))
         except Exception:
             log.exception("crashed")
 
     async def _settle(self, outcome: Outcome) -> None:
-        """Write the outcome down; this is the end of it."""
+        """Write the outcome to the journal."""
         journal = self._runtime.journal
         if outcome.reason:
             outcome = replace(outcome, reason=redacted(outcome.reason))
-        if self._last_call is not None and outcome.code == UNREACHABLE and journal.durable:
+        if self._shutdown_deadline is not None and outcome.code == UNREACHABLE and journal.durable:
             await self._release()
             return
         await journal.settle(self.lease, outcome)
         tracing.note(outcome=outcome.ending.value, code=outcome.code)
-        said: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
         if outcome.ending is Ending.PARKED:
             self._emit("parked", code=outcome.code)
+        reason: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
         self._emit(
             "settled",
             outcome=outcome.ending.value,
             code=outcome.code,
-            seconds=round(self._runtime.clock.now() - self._began, 6),
-            **said,
+            seconds=round(self._runtime.clock.now() - self._started, 6),
+            **reason,
         )
 
     def _emit(self, name: str, **fields: object) -> None:

@@ -1,65 +1,78 @@
-"""Notices an event loop that stands still, and says whose handler holds it up."""
+"""The watchdog notices a blocked event loop, and reports the handler that blocks it."""
 
 import asyncio
 import sys
 import sysconfig
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Protocol, Self
 
 import structlog
 
-from vertexkit.context.runtime import Facts, subject
+from vertexkit.context.context import Context
+from vertexkit.context.sync import SyncContext
 
-BEAT = 0.25
-"""Seconds between two looks at how late the loop is."""
-AGAIN = 10.0
-"""A loop that still stands is spoken of again after so many times as long."""
-SHOWN = 8
-"""Innermost calls that a line names."""
+HEARTBEAT_SECONDS = 0.25
+"""How often the loop's lag is measured."""
+REPORT_AGAIN_FACTOR = 10.0
+"""A loop that is still blocked is reported again after so many times as long."""
+LOGGED_FRAMES = 8
+"""Number of innermost stack frames in a log line."""
 LIBRARIES = tuple(
     {sysconfig.get_path(name) for name in ("stdlib", "platstdlib", "purelib", "platlib")}
     | {str(Path(__file__).parents[1])}
 )
-"""Where no author writes."""
+"""Folders that contain no code of an app's author."""
 
 log = structlog.get_logger("vertexkit")
 
 
-class Watchdog:
-    """A context that watches the running event loop, from a thread of its own.
+class WatchdogObserver(Protocol):
+    """Is informed about the event loop."""
 
-    A loop that stands still answers no call and sends no message: somewhere a handler computes,
-    or waits for something without `await`. What holds Python's own lock stops this thread too.
+    def loop_lagged(self, seconds: float) -> None:
+        """The loop ran a timer so many seconds late. Called several times a second, on the loop."""
+
+    def loop_blocked(self, block: str) -> None:
+        """A handler blocks the loop. Called on the watchdog's thread.
+
+        Args:
+            block: The handler's block; empty if it is not known.
+        """
+
+
+class Watchdog:
+    """A context manager that watches the running event loop from a thread of its own.
+
+    A blocked loop answers no call and sends no message: a handler computes, or waits for something
+    without `await`. Code that holds Python's global interpreter lock stops this thread too.
 
     Args:
-        patience: seconds for which the loop may stand; 0: it is measured, but nobody is named.
-        late: told, some times a second, how late the loop came to what was due.
-        blocked: told whenever it stands for too long of the block, empty if it is not known.
+        threshold: Seconds for which the loop may be blocked before a warning names the handler;
+            0: only the lag is measured.
+        observer: Is informed about the loop.
     """
 
-    def __init__(
-        self, patience: float, late: Callable[[float], None], blocked: Callable[[str], None]
-    ) -> None:
-        self.held_up = False
-        """Has the loop just stood for too long?"""
-        self._patience = patience
-        self._late = late
-        self._blocked = blocked
-        self._beat_every = min(BEAT, patience / 2) if patience else BEAT
+    def __init__(self, threshold: float, observer: WatchdogObserver) -> None:
+        self.is_loop_blocked = False
+        """Whether the loop was blocked for longer than the threshold at the last heartbeat."""
+        self._threshold = threshold
+        self._observer = observer
+        self._interval = min(HEARTBEAT_SECONDS, threshold / 2) if threshold else HEARTBEAT_SECONDS
         self._due = 0.0
-        self._told: float | None = None
-        """When the beat was due that was spoken of."""
+        """When the next heartbeat is due, by `time.monotonic`."""
+        self._reported_due: float | None = None
+        """The missed heartbeat that was reported last; None since the loop runs again."""
         self._timer: asyncio.TimerHandle | None = None
-        self._over = threading.Event()
+        self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
 
     async def __aenter__(self) -> Self:
         self._set_timer(asyncio.get_running_loop())
-        if self._patience:
+        if self._threshold:
             self._thread = threading.Thread(
                 target=self._watch,
                 args=(threading.get_ident(),),
@@ -70,55 +83,58 @@ class Watchdog:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._over.set()
+        self._stopped.set()
         if self._timer is not None:
             self._timer.cancel()
         if self._thread is not None:
-            self._thread.join(self._patience)
+            self._thread.join(self._threshold)
 
     def _set_timer(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._due = time.monotonic() + self._beat_every
-        self._timer = loop.call_later(self._beat_every, self._beat, loop)
+        self._due = time.monotonic() + self._interval
+        self._timer = loop.call_later(self._interval, self._beat, loop)
 
     def _beat(self, loop: asyncio.AbstractEventLoop) -> None:
-        """On the loop: it moves."""
-        late = max(0.0, time.monotonic() - self._due)
-        self.held_up = 0 < self._patience < late
-        self._late(late)
-        if self._told is not None:
-            self._told = None
-            log.warning("loop_unblocked", seconds=round(late, 3))
+        """The heartbeat; it runs on the loop."""
+        lag = max(0.0, time.monotonic() - self._due)
+        self.is_loop_blocked = 0 < self._threshold < lag
+        self._observer.loop_lagged(lag)
+        if self._reported_due is not None:
+            self._reported_due = None
+            log.warning("loop_unblocked", seconds=round(lag, 3))
         self._set_timer(loop)
 
     def _watch(self, loop_thread: int) -> None:
-        """On the thread: does it?"""
-        pause, again = self._patience / 2, 0.0
-        began = time.monotonic()
-        while not self._over.wait(pause):
+        """Report missed heartbeats; it runs on the watchdog's thread."""
+        interval, report_after = self._threshold / 2, 0.0
+        last_look = time.monotonic()
+        while not self._stopped.wait(interval):
             now, due = time.monotonic(), self._due
-            stopped, began = now - began > pause + self._patience, now
-            if now - due < self._patience or stopped:  # the whole process was, as by SIGSTOP
+            # If this thread woke up late too, the whole process was stopped (by SIGSTOP).
+            was_stopped = now - last_look > interval + self._threshold
+            last_look = now
+            if now - due < self._threshold or was_stopped:
                 continue
-            anew, self._told = self._told != due, due
-            if anew or now - due >= again:
-                again = (now - due) * AGAIN
-                self._say(now - due, loop_thread, anew=anew)
+            is_new = self._reported_due != due
+            self._reported_due = due
+            if is_new or now - due >= report_after:
+                report_after = (now - due) * REPORT_AGAIN_FACTOR
+                self._report(now - due, loop_thread, is_new=is_new)
 
-    def _say(self, standing: float, loop_thread: int, *, anew: bool) -> None:
+    def _report(self, seconds: float, loop_thread: int, *, is_new: bool) -> None:
         innermost = sys._current_frames().get(loop_thread)  # noqa: SLF001 - the documented way
         frames = [] if innermost is None else list(_outwards(innermost))
-        held = next((found for frame in frames if (found := _handler(frame))), None)
-        block = "" if held is None else held[0]
+        context = next((found for frame in frames if (found := _context_in(frame))), None)
+        block = "" if context is None else context.block
         log.warning(
             "loop_blocked",
-            seconds=round(standing, 3),
+            seconds=round(seconds, 3),
             block=block,
-            execution="" if held is None else held[1],
-            at=_place(next(filter(_is_authors, frames), *frames[:1])) if frames else "",
-            stack=[_place(frame) for frame in frames[:SHOWN]],
+            execution="" if context is None else context.execution_id,
+            at=_place(next(filter(_is_authors, frames), frames[0])) if frames else "",
+            stack=[_place(frame) for frame in frames[:LOGGED_FRAMES]],
         )
-        if anew:
-            self._blocked(block)
+        if is_new:
+            self._observer.loop_blocked(block)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
@@ -127,11 +143,11 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-def _handler(frame: FrameType) -> tuple[str, str] | None:
-    """Block and execution, if this call was given the context of one."""
+def _context_in(frame: FrameType) -> Context | SyncContext | None:
+    """Return the handler's context if it is a local variable of this frame."""
     for value in frame.f_locals.values():
-        if isinstance(value, Facts):
-            return subject(value)
+        if isinstance(value, Context | SyncContext):
+            return value
     return None
 
 

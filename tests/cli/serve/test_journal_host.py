@@ -89,7 +89,7 @@ async def test_a_service_without_its_journal_takes_nothing(tmp_path: Path) -> No
         await house.close()
         await told.wait()
         assert service.readiness() == (503, {"ready": False, "reasons": ["journal lost"]})
-    assert service.dispatcher.active == 0
+    assert service.dispatcher.held == 0
 
 
 def test_a_keeper_says_that_its_journal_broke(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,7 +25,7 @@ from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog, Run
 from vertexkit.testing.facts import ended, facts_of
 from vertexkit.testing.platform.app import FakePlatform
-from vertexkit.worker.attempt import OnFailure
+from vertexkit.worker.policy import OnFailure
 
 TYPING_SECONDS = 0.7
 """Simulated typing before each message: long enough to be visible."""
@@ -115,7 +115,7 @@ async def _run(
     platform = FakePlatform(clock=clock, typing_seconds=TYPING_SECONDS)
     platform.subscribe(transcript.request, arrivals=True)
     settings = handler_settings()
-    timeout = app.blocks[block].timeout or settings["timeout"]
+    timeout = app.blocks[block].options["timeout"] or settings["timeout"]
     patience = timeout * settings["attempts"] + COMPLETION_SECONDS
     dialog = FakeDialog(app, platform, patience=patience, **settings)
     app.on_failure = _show_failure(app.on_failure, transcript)

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from vertexkit.app import App
 from vertexkit.blocks.registry import Block
-from vertexkit.blocks.signature import FIELD
+from vertexkit.blocks.signature import FIELD_PREFIX
 from vertexkit.botone.client import BotOne
 from vertexkit.cli.serve.probe import Reach, reach
 from vertexkit.errors import VertexkitError
@@ -120,7 +120,7 @@ def _examples(block: Block) -> Iterator[Finding]:
     """Examples that the block itself would refuse."""
     model: type[BaseModel] = block.signature.model
     for name, field in model.model_fields.items():
-        shown = name.removeprefix(FIELD)
+        shown = name.removeprefix(FIELD_PREFIX)
         for example in field.examples or ():
             try:
                 shape: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())

@@ -1,0 +1,69 @@
+"""Whether a run may still act on its dialog, and which of its requests are in flight."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from vertexkit.errors import VertexkitError
+
+T = TypeVar("T")
+
+
+class Lifetime:
+    """The time in which one run of a handler, or of an `on_failure` hook, may act.
+
+    An attempt and the context of its handler share a lifetime. It refers to neither of them, so
+    that the two do not keep each other alive.
+    """
+
+    def __init__(self) -> None:
+        self._closed_by: VertexkitError | None = None
+        self._in_flight: set[asyncio.Task[None]] = set()
+
+    def close(self, reason: VertexkitError) -> None:
+        """End the lifetime: from now on `check_open` raises `reason`. The first reason counts."""
+        if self._closed_by is None:
+            self._closed_by = reason
+
+    def check_open(self) -> None:
+        """Raise the reason if the lifetime has ended.
+
+        Raises:
+            VertexkitError: the reason that was given to `close`.
+        """
+        if self._closed_by is not None:
+            raise self._closed_by
+
+    async def wait_for_requests(self) -> None:
+        """Wait until no request is in flight. No request starts after `close`."""
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
+
+    async def uninterrupted(self, request: Awaitable[T]) -> T:
+        """Run a request in a task of its own, so that cancelling the caller does not cancel it.
+
+        Args:
+            request: The request; it is awaited to its end in any case.
+
+        Returns:
+            What the request returns.
+
+        Raises:
+            Exception: What the request raises.
+        """
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+
+        async def run() -> None:
+            try:
+                value = await request
+            except Exception as error:  # noqa: BLE001 - it is raised where the result is awaited
+                if not result.done():
+                    result.set_exception(error)
+            else:
+                if not result.done():
+                    result.set_result(value)
+
+        task = asyncio.get_running_loop().create_task(run())
+        self._in_flight.add(task)
+        task.add_done_callback(self._in_flight.discard)
+        return await result
