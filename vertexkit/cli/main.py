@@ -322,7 +322,8 @@ def main() -> NoReturn:
         cli()
     except VertexkitError as error:
         usage = isinstance(error, SettingsError | DefinitionError)
-        _fail(error, str(error), EXIT_USAGE if usage else EXIT_FAILED)
+        message = ". ".join([str(error), *getattr(error, "__notes__", ())])
+        _fail(error, message, EXIT_USAGE if usage else EXIT_FAILED)
     except BrokenPipeError:  # the reader of the output has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)

@@ -1,4 +1,4 @@
-"""A list in a terminal: columns as wide as what is in them."""
+"""A table in the terminal; each column is as wide as its widest cell."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,13 +8,13 @@ from rich.text import Text
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How a list looks.
+    """The layout of a table.
 
-    Args:
-        columns: their names.
-        coloured: the column whose cells have colours.
-        styles: the colour of each of its values.
-        right: columns that are aligned to the right.
+    Attributes:
+        columns: The names of the columns.
+        coloured: The column whose cells are coloured.
+        styles: The style of each value of that column.
+        right: The columns that are aligned to the right.
     """
 
     columns: tuple[str, ...]
@@ -23,7 +23,7 @@ class Table:
     right: Collection[str] = field(default=frozenset())
 
     def lines(self, rows: Sequence[tuple[str, ...]]) -> tuple[Text, list[Text]]:
-        """The head, and a line for each row."""
+        """Format rows: the header line, and a line for each row."""
         widths = [max(map(len, column)) for column in zip(self.columns, *rows, strict=True)]
         head = Text("  ".join(map(str.ljust, self.columns, widths)).rstrip(), "dim")
         return head, [self._line(row, widths) for row in rows]
@@ -32,7 +32,7 @@ class Table:
         line = Text()
         for column, cell, width in zip(self.columns, row, widths, strict=True):
             style = self.styles.get(cell, "default") if column == self.coloured else "default"
-            shown = cell.rjust(width) if column in self.right else cell.ljust(width)
-            line.append(f"{shown}  ", style)
+            padded = cell.rjust(width) if column in self.right else cell.ljust(width)
+            line.append(f"{padded}  ", style)
         line.rstrip()
         return line

@@ -54,7 +54,7 @@ def test_list_and_show(dialogs: Vertexkit) -> None:
     head, *rows, foot = listed.stdout.splitlines()
     assert head.split() == ["id", "number", "city", "status", "source", "updated", "duration"]
     assert len(rows) == 3
-    assert foot.endswith("--limit shows more")
+    assert foot.endswith("Use --limit to show more.")
     found = [
         json.loads(line) for line in dialogs("list", "--json", "--limit", "200").stdout.splitlines()
     ]
@@ -76,11 +76,11 @@ def test_a_dialog_is_created_and_managed(dialogs: Vertexkit) -> None:
     """Each command changes the dialog, says so, and gives ids that the next one takes."""
     made = json.loads(dialogs("create", "698", "-v", "name=Аня", "--start", "--json").stdout)
     uuid = made["dialog_uuid"]
-    assert dialogs("stop", uuid).stdout.startswith("the bot has stopped")
+    assert dialogs("stop", uuid).stdout.startswith("The bot has stopped")
     assert json.loads(dialogs("show", uuid, "--json").stdout)["status"] == "operator"
-    assert dialogs("send", uuid, "-", stdin="Здравствуйте!\n").stdout == "said\n"
-    assert dialogs("start", uuid).stdout == "the bot goes on\n"
-    assert dialogs("goto", uuid, "1446").stdout == "moved to bot 1446\n"
+    assert dialogs("send", uuid, "-", stdin="Здравствуйте!\n").stdout == "The message was sent.\n"
+    assert dialogs("start", uuid).stdout == "The bot continues the dialog.\n"
+    assert dialogs("goto", uuid, "1446").stdout == "The dialog was moved to bot 1446.\n"
     assert (
         json.loads(dialogs("show", str(made["dialog_id"]), "--json").stdout)["status"]
         == "in-process"
@@ -114,12 +114,12 @@ def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> No
 
 def test_a_strangers_answer_is_no_formula(dialogs: Vertexkit, shell: Shell) -> None:
     """What a spreadsheet would calculate is marked as text; telephones stay as they are."""
-    from vertexkit.cli.dialogs.writers import open_sheet
+    from vertexkit.cli.dialogs.writers import open_writer
 
-    sheet = open_sheet(shell.folder / "a.csv", ".csv", {"a": str}, ",")
+    writer = open_writer(shell.folder / "a.csv", ".csv", {"a": str}, ",")
     for said in ("=1+1", "@SUM(A1)", "+7 999 000-12-34", "-5", "-rm", "Привет"):
-        sheet.write({"a": said})
-    sheet.close()
+        writer.write({"a": said})
+    writer.close()
     assert [row["a"] for row in read_csv(shell.folder / "a.csv")] == [
         "'=1+1",
         "'@SUM(A1)",
@@ -144,21 +144,21 @@ def test_an_export_that_was_cut_off_goes_on(dialogs: Vertexkit, shell: Shell) ->
         platform_url="http://127.0.0.1:9/api",
     )
     assert refused.returncode == 1
-    assert "begin again to go on" in refused.stderr
+    assert "Rerun the command to resume." in refused.stderr
     part = shell.folder / "cut.jsonl.part"
     kept = [{"export": json.loads(part.read_text().splitlines()[0])["export"]}]
     kept += [{"dialog": json.loads(line), "bot": 1446} for line in want.splitlines()[:10]]
     text = "".join(json.dumps(each) + "\n" for each in kept)
     part.write_text(text + '{"dialog": {"id": "cut of', encoding="utf-8")
     done = dialogs("export", "cut.jsonl", "--bot", "1446", "--rows", "whole")
-    assert "going on after 10 dialogs" in done.stderr
+    assert "Resuming after the 10 dialogs" in done.stderr
     assert len((shell.folder / "cut.jsonl").read_text(encoding="utf-8").splitlines()) == len(
         want.splitlines()
     )
     part.write_text(text, encoding="utf-8")
     other = dialogs("export", "cut.jsonl", "--bot", "698", "--rows", "whole")
     assert other.returncode == 2
-    assert "another export" in other.stderr
+    assert "an export with other options" in other.stderr
     assert dialogs("export", "cut.jsonl", "--bot", "698", "--restart").returncode == 0
 
 
@@ -168,11 +168,11 @@ def test_files_come_once(dialogs: Vertexkit, shell: Shell) -> None:
     assert first.returncode == 0, first.stdout + first.stderr
     there = sorted(path for path in (shell.folder / "got").rglob("*") if path.is_file())
     assert there
-    assert first.stdout.startswith(f"{len(there)} files fetched")
+    assert first.stdout.startswith(f"Downloaded {len(there)} files")
     there[0].unlink()
     again = dialogs("files", "--bot", "1502", "-o", "got")
-    assert again.stdout.startswith("1 files fetched")
-    assert f"{len(there) - 1} were there" in again.stdout
+    assert again.stdout.startswith("Downloaded 1 file (")
+    assert f"Skipped {len(there) - 1} files" in again.stdout
 
 
 def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell: Shell) -> None:
@@ -186,7 +186,7 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
     shown = dialogs("report", "--bot", "698", "--bot", "1446", "--lang", "en").stdout
     assert f"Dialogs {figures['dialogs']}" in shown
     page = dialogs("report", "--answers", "--html", "r.html", "--lang", "ru")
-    assert page.stdout == "200 dialogs in r.html\n"
+    assert page.stdout == "Wrote a report about 200 dialogs to r.html.\n"
     assert "Как вас зовут?" in (shell.folder / "r.html").read_text(encoding="utf-8")
 
 
@@ -194,9 +194,9 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
     "arguments, code, said",
     [
         (["list", "--created", "May"], 2, "--created: 'May' is neither a date"),
-        (["show", "abc"], 2, "is no id of a dialog"),
+        (["show", "abc"], 2, "is not a valid dialog ID"),
         (["show", "99999999"], 1, "answered 404"),
-        (["stop", "30"], 2, "is no UUID"),
+        (["stop", "30"], 2, "is not a valid UUID"),
         (["create", "698", "-v", "name"], 2, "NAME=VALUE"),
         (["export", "a.doc"], 2, ".jsonl, .csv, .parquet, .xlsx"),
         (["export", "no/such/a.csv"], 2, "there is no folder"),

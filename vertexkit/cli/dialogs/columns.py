@@ -1,4 +1,4 @@
-"""Rows and columns that dialogs come to."""
+"""Columns and rows of an export."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 from vertexkit.botone.models import Conversation, ConversationDetails
 
-DIALOG: dict[str, type] = {
+DIALOG_COLUMNS: dict[str, type] = {
     "id": str,
     "number": int,
     "city": str,
@@ -16,13 +16,13 @@ DIALOG: dict[str, type] = {
     "updated": datetime,
     "duration": float,
 }
-ANSWER: dict[str, type] = {
+ANSWER_COLUMNS: dict[str, type] = {
     "dialog": str,
     "number": int,
     "city": str,
     "status": str,
     "updated": datetime,
-    "place": int,
+    "position": int,
     "question": str,
     "type": str,
     "variable": str,
@@ -32,19 +32,22 @@ ANSWER: dict[str, type] = {
 }
 
 
-def columns_of(rows: str, *, bots: bool) -> dict[str, type]:
-    """Names and types, in their order.
+def column_types(rows: str, *, with_bot: bool) -> dict[str, type]:
+    """The names and types of the columns, in their order.
 
     Args:
         rows: "dialogs", "whole" or "answers".
-        bots: it is known whose dialogs they are.
+        with_bot: Add a column for the bot's ID.
     """
-    columns = ANSWER if rows == "answers" else DIALOG | ({"data": str} if rows == "whole" else {})
-    return {"bot": int} | columns if bots else columns
+    if rows == "answers":
+        columns = ANSWER_COLUMNS
+    else:
+        columns = DIALOG_COLUMNS | ({"data": str} if rows == "whole" else {})
+    return {"bot": int} | columns if with_bot else columns
 
 
-def dialog_row(dialog: Conversation, *, whole: bool) -> dict[str, Any]:
-    """A dialog in one row; `whole`, with its data."""
+def dialog_row(dialog: Conversation, *, with_answers: bool) -> dict[str, Any]:
+    """A dialog as one row; with its answers as JSON if requested."""
     row: dict[str, Any] = {
         "id": str(dialog.id),
         "number": dialog.number,
@@ -55,21 +58,21 @@ def dialog_row(dialog: Conversation, *, whole: bool) -> dict[str, Any]:
         "updated": dialog.updated,
         "duration": dialog.duration,
     }
-    if whole and isinstance(dialog, ConversationDetails):
+    if with_answers and isinstance(dialog, ConversationDetails):
         row["data"] = [answer.model_dump(mode="json") for answer in dialog.data]
     return row
 
 
 def answer_rows(dialog: ConversationDetails) -> Iterator[dict[str, Any]]:
-    """A row for each answer of a dialog; `place` is 1 for the first."""
-    for place, answer in enumerate(dialog.data, 1):
+    """A row for each answer of a dialog; the first one has position 1."""
+    for position, answer in enumerate(dialog.data, 1):
         yield {
             "dialog": str(dialog.id),
             "number": dialog.number,
             "city": dialog.location or dialog.city,
             "status": dialog.status,
             "updated": dialog.updated,
-            "place": place,
+            "position": position,
             "question": answer.question,
             "type": answer.type,
             "variable": answer.variable,

@@ -1,4 +1,4 @@
-"""The commands about dialogs: `vertexkit dialogs ...`; what they do is next door."""
+"""The commands `vertexkit dialogs ...` and their options."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -9,201 +9,248 @@ import typer
 from vertexkit.cli.options import Json, LanguageOption
 
 if TYPE_CHECKING:
-    from vertexkit.cli.dialogs.filters import Wanted
+    from vertexkit.cli.dialogs.filters import DialogFilters
 
 dialogs = typer.Typer(
     name="dialogs",
-    help="The dialogs of the platform: list, show, manage, export, count.",
+    help="List, show, manage, export and analyse the platform's dialogs.",
     no_args_is_help=True,
 )
 
 
-class _Api(StrEnum):
+class _ApiVersion(StrEnum):
     V1 = "1"
     V2 = "2"
 
 
-class _Rows(StrEnum):
+class _RowKind(StrEnum):
     DIALOGS = "dialogs"
     WHOLE = "whole"
     ANSWERS = "answers"
 
 
+DAYS = "A day or a range: 2023-05-01, 2023-05-01..2023-05-31, 2023-05-01.. or ..2023-05-31."
+
 Bot = Annotated[
     list[int] | None,
-    typer.Option("--bot", metavar="ID", help="Of this bot; may be repeated.", show_default=False),
+    typer.Option(
+        "--bot", metavar="ID", help="Only dialogs of this bot; repeatable.", show_default=False
+    ),
 ]
-Period = Annotated[
+Created = Annotated[
+    str | None,
+    typer.Option(metavar="DAYS", help=f"Only dialogs created then. {DAYS}", show_default=False),
+]
+Updated = Annotated[
     str | None,
     typer.Option(
-        metavar="WHEN",
-        help="A day, or a period: 2023-05-01..2023-05-31, 2023-05-01.. and so on.",
+        metavar="DAYS",
+        help="Only dialogs whose last message was sent then; same format.",
         show_default=False,
     ),
 ]
-Api = Annotated[_Api, typer.Option(help="1: dialogs are numbers; 2: they are UUIDs.")]
-Uuid = Annotated[str, typer.Argument(metavar="UUID", help="As `vertexkit dialogs list` shows it.")]
+Api = Annotated[
+    _ApiVersion,
+    typer.Option(help="API version: 1 identifies dialogs by numbers, 2 by UUIDs."),
+]
+Uuid = Annotated[
+    str,
+    typer.Argument(metavar="UUID", help="The dialog, as shown by `vertexkit dialogs list`."),
+]
+BotId = Annotated[int, typer.Argument(metavar="BOT", help="ID of the bot.")]
 Variables = Annotated[
     list[str] | None,
     typer.Option(
         "-v",
         "--variable",
         metavar="NAME=VALUE",
-        help="For the bot; may be repeated.",
+        help="Variable of the bot; repeatable.",
         show_default=False,
     ),
 ]
-Restart = Annotated[bool, typer.Option("--restart", help="Do not go on with what was begun.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Start over instead of resuming an interrupted export.")
+]
 
 
 @dialogs.command("list")
 def list_(
     bot: Bot = None,
-    created: Period = None,
-    updated: Period = None,
-    limit: Annotated[int, typer.Option(min=1, help="The first so many.")] = 30,
-    api: Api = _Api.V2,
+    created: Created = None,
+    updated: Updated = None,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number of dialogs to show.")] = 30,
+    api: Api = _ApiVersion.V2,
     *,
     as_json: Json = False,
 ) -> None:
-    """List dialogs, as the platform orders them."""
-    from vertexkit.cli.dialogs.show import list_all
+    """List dialogs in the platform's order."""
+    from vertexkit.cli.dialogs.show import list_dialogs
 
-    list_all(_wanted(bot, created, updated, api), limit, as_json)
+    list_dialogs(_filters(bot, created, updated, api), limit, as_json)
 
 
 @dialogs.command()
 def show(
-    dialog: Annotated[str, typer.Argument(metavar="ID", help="A UUID, or the number of API 1.")],
+    dialog: Annotated[
+        str, typer.Argument(metavar="ID", help="UUID of the dialog, or its number in API 1.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Show a dialog and what it has collected."""
-    from vertexkit.cli.dialogs.show import show_one
+    """Show a dialog and its answers."""
+    from vertexkit.cli.dialogs.show import show_dialog
 
-    show_one(dialog, as_json)
+    show_dialog(dialog, as_json)
 
 
 @dialogs.command()
 def create(
-    bot: Annotated[int, typer.Argument(metavar="BOT", help="The bot's id.")],
+    bot: BotId,
     variable: Variables = None,
-    start: Annotated[bool, typer.Option("--start", help="Let the bot begin at once.")] = False,
-    api: Api = _Api.V2,
+    start: Annotated[bool, typer.Option("--start", help="Start the bot at once.")] = False,
+    api: Api = _ApiVersion.V2,
     as_json: Json = False,
 ) -> None:
     """Create a dialog."""
-    from vertexkit.cli.dialogs.manage import create as make
+    from vertexkit.cli.dialogs.manage import create_dialog
 
-    make(bot, variable or [], start=start, version=int(api), as_json=as_json)
+    create_dialog(bot, variable or [], start=start, api_version=int(api), as_json=as_json)
 
 
 @dialogs.command()
 def start(uuid: Uuid) -> None:
-    """Let the bot go on."""
-    from vertexkit.cli.dialogs.manage import manage
+    """Let the bot continue a dialog."""
+    from vertexkit.cli.dialogs.manage import manage_dialog
 
-    manage("start", uuid)
+    manage_dialog("start", uuid)
 
 
 @dialogs.command()
 def stop(uuid: Uuid) -> None:
-    """Stop the bot and hand the dialog to an operator."""
-    from vertexkit.cli.dialogs.manage import manage
+    """Stop the bot and hand the dialog over to an operator."""
+    from vertexkit.cli.dialogs.manage import manage_dialog
 
-    manage("stop", uuid)
-
-
-@dialogs.command()
-def send(uuid: Uuid, text: Annotated[str, typer.Argument(help="- reads it from stdin.")]) -> None:
-    """Say something as the operator."""
-    from vertexkit.cli.dialogs.manage import manage, spoken
-
-    manage("send", uuid, spoken(text))
+    manage_dialog("stop", uuid)
 
 
 @dialogs.command()
-def goto(
-    uuid: Uuid, bot: Annotated[int, typer.Argument(metavar="BOT", help="The bot's id.")]
+def send(
+    uuid: Uuid,
+    text: Annotated[
+        str, typer.Argument(help="Text of the message; - reads it from standard input.")
+    ],
 ) -> None:
-    """Move a dialog to another bot."""
-    from vertexkit.cli.dialogs.manage import manage
+    """Send a message as the operator."""
+    from vertexkit.cli.dialogs.manage import manage_dialog, read_message
 
-    manage("goto", uuid, bot)
+    manage_dialog("send", uuid, read_message(text))
+
+
+@dialogs.command()
+def goto(uuid: Uuid, bot: BotId) -> None:
+    """Move a dialog to another bot."""
+    from vertexkit.cli.dialogs.manage import manage_dialog
+
+    manage_dialog("goto", uuid, bot)
 
 
 @dialogs.command()
 def files(
     ids: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ID]...", help="Dialogs; or filters.", show_default=False),
+        typer.Argument(
+            metavar="[ID]...",
+            help="The dialogs. Without IDs, the options select them.",
+            show_default=False,
+        ),
     ] = None,
     bot: Bot = None,
-    created: Period = None,
-    updated: Period = None,
-    api: Api = _Api.V2,
-    output: Annotated[Path, typer.Option("-o", "--output", help="A folder.")] = Path("files"),
+    created: Created = None,
+    updated: Updated = None,
+    api: Api = _ApiVersion.V2,
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")] = Path(
+        "files"
+    ),
 ) -> None:
-    """Bring all uploaded files to disk; what is there already is not fetched again."""
-    from vertexkit.cli.dialogs.download import fetch
+    """Download uploaded files; skip those downloaded earlier."""
+    from vertexkit.cli.dialogs.download import download_files
 
-    wanted = _wanted(bot, created, updated, api)
-    raise typer.Exit(fetch(wanted, ids or [], output))
+    filters = _filters(bot, created, updated, api)
+    raise typer.Exit(download_files(filters, ids or [], output))
 
 
 @dialogs.command()
 def export(
     output: Annotated[
         Path,
-        typer.Argument(help="FILE.jsonl, .csv, .parquet or .xlsx; - prints JSON lines."),
+        typer.Argument(
+            help="A file ending in .jsonl, .csv, .parquet or .xlsx; - prints JSON lines."
+        ),
     ],
     bot: Bot = None,
-    created: Period = None,
-    updated: Period = None,
-    api: Api = _Api.V2,
+    created: Created = None,
+    updated: Updated = None,
+    api: Api = _ApiVersion.V2,
     rows: Annotated[
-        _Rows,
-        typer.Option(help="A row for each dialog (whole: with its data), or for each answer."),
-    ] = _Rows.DIALOGS,
+        _RowKind,
+        typer.Option(
+            help="A row for each dialog (whole: including its answers) or for each answer."
+        ),
+    ] = _RowKind.DIALOGS,
     delimiter: Annotated[
-        str | None, typer.Option(help="Of a CSV.", show_default="; in Russian, else a comma")
+        str | None,
+        typer.Option(
+            help="Delimiter of a .csv file.", show_default="; in a Russian locale, otherwise ,"
+        ),
     ] = None,
     *,
     restart: Restart = False,
 ) -> None:
-    """Write dialogs to a file; begun again, it goes on where it was."""
-    from vertexkit.cli.dialogs.export import Export, run
+    """Write dialogs to a file. Rerun to resume."""
+    from vertexkit.cli.dialogs.export import ExportOptions, export_dialogs
 
-    wanted = _wanted(bot, created, updated, api)
-    wish = Export(wanted, output, rows.value, delimiter, restart)
-    raise typer.Exit(run(wish))
+    filters = _filters(bot, created, updated, api)
+    options = ExportOptions(filters, output, rows.value, delimiter, restart)
+    raise typer.Exit(export_dialogs(options))
 
 
 @dialogs.command()
 def report(
     bot: Bot = None,
-    created: Period = None,
-    updated: Period = None,
-    zone: Annotated[str, typer.Option(help="Of weekdays and hours: Europe/Moscow, UTC+3.")] = "UTC",
+    created: Created = None,
+    updated: Updated = None,
+    zone: Annotated[
+        str,
+        typer.Option(help="Time zone for weekdays and hours, as in Europe/Moscow or UTC+3."),
+    ] = "UTC",
     *,
     answers: Annotated[
-        bool, typer.Option("--answers", help="Count answers too: a request for each dialog.")
+        bool,
+        typer.Option("--answers", help="Count answers too; takes a request for each dialog."),
     ] = False,
     html: Annotated[
-        Path | None, typer.Option(help="Write a page instead.", show_default=False)
+        Path | None,
+        typer.Option(help="Write an HTML page instead of printing.", show_default=False),
     ] = None,
     lang: Annotated[
-        LanguageOption | None, typer.Option(help="Of the report.", show_default="the terminal's")
+        LanguageOption | None,
+        typer.Option(help="Language of the report.", show_default="from the locale"),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Count dialogs: by bot, place, source, day, hour, duration, outcome and answer."""
-    from vertexkit.cli.dialogs.report import Wish, run
+    """Report statistics: bots, cities, sources, days, hours, durations, outcomes and answers."""
+    from vertexkit.cli.dialogs.report import ReportOptions, report_dialogs
 
-    wanted = _wanted(bot, created, updated, _Api.V2)
-    run(Wish(wanted, zone, answers, html, lang.value if lang is not None else None, as_json))
+    filters = _filters(bot, created, updated, _ApiVersion.V2)
+    report_dialogs(
+        ReportOptions(
+            filters, zone, answers, html, lang.value if lang is not None else None, as_json
+        )
+    )
 
 
-def _wanted(bot: list[int] | None, created: str | None, updated: str | None, api: _Api) -> "Wanted":
-    from vertexkit.cli.dialogs.filters import Wanted
+def _filters(
+    bot: list[int] | None, created: str | None, updated: str | None, api: _ApiVersion
+) -> "DialogFilters":
+    from vertexkit.cli.dialogs.filters import DialogFilters
 
-    return Wanted(tuple(dict.fromkeys(bot or ())), created, updated, int(api))
+    return DialogFilters(tuple(dict.fromkeys(bot or ())), created, updated, int(api))

@@ -1,4 +1,4 @@
-"""`vertexkit dialogs export`: dialogs to a file, in constant memory, to be gone on with."""
+"""`vertexkit dialogs export`: write dialogs to a file, in constant memory; can be resumed."""
 
 import json
 import sys
@@ -12,108 +12,124 @@ import typer
 
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.models import Conversation, ConversationDetails
-from vertexkit.cli.dialogs.columns import answer_rows, columns_of, dialog_row
-from vertexkit.cli.dialogs.filters import Wanted
-from vertexkit.cli.dialogs.login import with_bot
-from vertexkit.cli.dialogs.progress import counting
-from vertexkit.cli.dialogs.resume import Spool
-from vertexkit.cli.dialogs.writers import SHEETS, Row, open_sheet
+from vertexkit.cli.dialogs.columns import answer_rows, column_types, dialog_row
+from vertexkit.cli.dialogs.filters import DialogFilters
+from vertexkit.cli.dialogs.login import run_with_bot
+from vertexkit.cli.dialogs.progress import dialog_counter
+from vertexkit.cli.dialogs.resume import PartFile
+from vertexkit.cli.dialogs.writers import WRITERS, Row, open_writer
 from vertexkit.cli.options import terminal_language
 from vertexkit.errors import SettingsError
 
-Rows = Literal["dialogs", "whole", "answers"]
+RowKind = Literal["dialogs", "whole", "answers"]
 
 
 @dataclass(frozen=True, slots=True)
-class Export:
-    """What goes where."""
+class ExportOptions:
+    """The options of `vertexkit dialogs export`."""
 
-    wanted: Wanted
+    filters: DialogFilters
     output: Path
-    rows: Rows
+    """The file; its suffix selects the format. `-` prints JSON lines."""
+    rows: RowKind
     delimiter: str | None
+    """Of a CSV file; None means the one that Excel expects in the terminal's language."""
     restart: bool
 
 
-def run(wish: Export) -> int:
-    """Write the file; gives the exit code.
+def export_dialogs(options: ExportOptions) -> int:
+    """Write the file.
 
-    What has come is kept in `FILE.part` as it came; whoever is cut off and begins again goes on
-    from there. The file itself appears when it is whole.
+    Dialogs are first collected in `FILE.part`. An export that was interrupted resumes from there.
+    The file itself is created when it is complete.
+
+    Returns:
+        The exit code, 0.
 
     Raises:
-        SettingsError: no such kind of file, or a part of another export is in the way.
+        SettingsError: The file's suffix, folder or delimiter is invalid, or `FILE.part` belongs
+            to another export.
     """
-    if str(wish.output) == "-":
-        with_bot(lambda bot: _print(bot, wish))
+    if str(options.output) == "-":
+        run_with_bot(lambda bot: _print(bot, options))
         return 0
-    suffix = wish.output.suffix.lower()
-    if suffix not in SHEETS:
-        raise SettingsError(f"{wish.output}: end the file's name in {', '.join(SHEETS)}")
-    if not wish.output.absolute().parent.is_dir():
-        raise SettingsError(f"there is no folder {wish.output.absolute().parent}")
-    delimiter = wish.delimiter or (";" if terminal_language() == "ru" else ",")
+    suffix = options.output.suffix.lower()
+    if suffix not in WRITERS:
+        raise SettingsError(
+            f"cannot export to {options.output}. The file name must end in {', '.join(WRITERS)}"
+        )
+    if not options.output.absolute().parent.is_dir():
+        raise SettingsError(f"there is no folder {options.output.absolute().parent}")
+    delimiter = options.delimiter or (";" if terminal_language() == "ru" else ",")
     if len(delimiter) != 1:
-        raise SettingsError(f"--delimiter is one character, not {delimiter!r}")
-    part = wish.output.with_name(wish.output.name + ".part")
-    with Spool(part, wish.wanted.described() | {"rows": wish.rows}, wish.restart) as spool:
-        if spool.known:
-            typer.echo(f"going on after {len(spool.known):,} dialogs in {part}", err=True)
+        raise SettingsError(f"--delimiter must be a single character, got {delimiter!r}")
+    path = options.output.with_name(options.output.name + ".part")
+    with PartFile(
+        path, options.filters.to_dict() | {"rows": options.rows}, options.restart
+    ) as part:
+        if part.known:
+            typer.echo(f"Resuming after the {len(part.known):,} dialogs in {path}.", err=True)
         try:
-            with_bot(lambda bot: _collect(bot, wish, spool))
+            run_with_bot(lambda bot: _collect(bot, options, part))
         except BaseException:
-            typer.echo(f"what has come is in {part}: begin again to go on", err=True)
+            typer.echo(
+                f"The export is incomplete; the dialogs received so far are in {path}. Rerun the "
+                "command to resume.",
+                err=True,
+            )
             raise
-        _write(wish, suffix, delimiter, spool)
-        unread = spool.unread
-    part.unlink()
+        _write(options, suffix, delimiter, part)
+        unread = part.unread
+    path.unlink()
     if unread:
-        typer.echo(f"{unread} were deleted meanwhile and came without their data", err=True)
+        typer.echo(
+            f"{unread} dialogs were deleted during the export; their answers are missing.", err=True
+        )
     return 0
 
 
-async def _collect(bot: BotOne, wish: Export, spool: Spool) -> None:
-    with counting(len(spool.known)) as advance:
-        for number, listed in wish.wanted.lists(bot):
-            if wish.rows == "dialogs":
-                async for dialog in listed:
-                    advance(spool.add(dialog, number))
+async def _collect(bot: BotOne, options: ExportOptions, part: PartFile) -> None:
+    with dialog_counter(len(part.known)) as advance:
+        for bot_id, conversations in options.filters.lists(bot):
+            if options.rows == "dialogs":
+                async for dialog in conversations:
+                    advance(part.add(dialog, bot_id))
             else:
-                async for whole in listed.detailed(known=spool.known):
-                    advance(spool.add(whole, number))
+                async for details in conversations.detailed(known=part.known):
+                    advance(part.add(details, bot_id))
 
 
-def _write(wish: Export, suffix: str, delimiter: str, spool: Spool) -> None:
-    """From what has come to the file, which takes its name when it is whole."""
-    columns = columns_of(wish.rows, bots=bool(wish.wanted.bots))
-    fresh = wish.output.with_name(f".{wish.output.name}.new")
+def _write(options: ExportOptions, suffix: str, delimiter: str, part: PartFile) -> None:
+    """Write the rows to a temporary file, and rename it when it is complete."""
+    columns = column_types(options.rows, with_bot=bool(options.filters.bots))
+    temporary = options.output.with_name(f".{options.output.name}.new")
     count = 0
     try:
-        sheet = open_sheet(fresh, suffix, columns, delimiter)
-        for dialog, bot in spool:
-            for row in rows_of(dialog, wish.rows):
-                sheet.write({"bot": bot, **row} if "bot" in columns else row)
+        writer = open_writer(temporary, suffix, columns, delimiter)
+        for dialog, bot_id in part:
+            for row in rows_of(dialog, options.rows):
+                writer.write({"bot": bot_id, **row} if "bot" in columns else row)
                 count += 1
-        sheet.close()
-        fresh.replace(wish.output)
+        writer.close()
+        temporary.replace(options.output)
     finally:
         with suppress(FileNotFoundError):
-            fresh.unlink()
-    typer.echo(f"{count:,} rows in {wish.output}")
+            temporary.unlink()
+    typer.echo(f"Wrote {count:,} rows to {options.output}.")
 
 
-def rows_of(dialog: Conversation, rows: Rows) -> Iterator[Row]:
-    """What a dialog comes to in the file."""
+def rows_of(dialog: Conversation, rows: RowKind) -> Iterator[Row]:
+    """The rows of one dialog in the file."""
     if rows == "answers" and isinstance(dialog, ConversationDetails):
         yield from answer_rows(dialog)
     else:
-        yield dialog_row(dialog, whole=rows == "whole")
+        yield dialog_row(dialog, with_answers=rows == "whole")
 
 
-async def _print(bot: BotOne, wish: Export) -> None:
-    for number, listed in wish.wanted.lists(bot):
-        dialogs = listed if wish.rows == "dialogs" else listed.detailed()
+async def _print(bot: BotOne, options: ExportOptions) -> None:
+    for bot_id, conversations in options.filters.lists(bot):
+        dialogs = conversations if options.rows == "dialogs" else conversations.detailed()
         async for dialog in dialogs:
-            for row in rows_of(dialog, wish.rows):
-                said = {"bot": number, **row} if number is not None else row
-                sys.stdout.write(json.dumps(said, ensure_ascii=False, default=str) + "\n")
+            for row in rows_of(dialog, options.rows):
+                line = {"bot": bot_id, **row} if bot_id is not None else row
+                sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")

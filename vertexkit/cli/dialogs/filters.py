@@ -1,4 +1,4 @@
-"""Which dialogs are asked for, in the words of the command line."""
+"""The filters `--bot`, `--created`, `--updated` and `--api`, applied to the platform's lists."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -8,53 +8,68 @@ from vertexkit.botone.dialogs import Dialogs
 from vertexkit.botone.pages import Conversations
 from vertexkit.errors import SettingsError
 
-PAGE = 200
-"""Dialogs that one request asks for."""
+PAGE_SIZE = 200
+"""Dialogs per request."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """Filters; periods as they were typed."""
+class DialogFilters:
+    """Filters as they were given on the command line."""
 
     bots: tuple[int, ...] = ()
+    """IDs of bots; empty means all."""
     created: str | None = None
+    """A day or a range of days."""
     updated: str | None = None
-    version: int = 2
-    """Of the API."""
+    """A day or a range of days."""
+    api_version: int = 2
 
     def lists(self, bot: BotOne) -> list[tuple[int | None, Conversations]]:
-        """One list for each bot, or one of all.
+        """The platform's lists of matching dialogs: one for each bot, or one for all bots.
+
+        Args:
+            bot: The client.
+
+        Returns:
+            For each list, the bot's ID (None if the list is not limited to a bot) and the list.
 
         Raises:
-            SettingsError: a text is no period.
+            SettingsError: `created` or `updated` is not a range of days.
         """
-        periods: dict[str, str] = {}
+        bounds: dict[str, str] = {}
         for name, text in (("created", self.created), ("updated", self.updated)):
             if text is not None:
-                periods |= {f"{name}_{end}": moment for end, moment in ends(text).items()}
-        part = part_of(bot, self.version)
+                bounds |= {f"{name}_{end}": day for end, day in range_bounds(text).items()}
+        api = api_of(bot, self.api_version)
         try:
             return [
-                (each, part.conversations(bot_id=each, page_size=PAGE, **periods))
-                for each in self.bots or (None,)
+                (bot_id, api.conversations(bot_id=bot_id, page_size=PAGE_SIZE, **bounds))
+                for bot_id in self.bots or (None,)
             ]
         except ValueError as error:
-            name, _, said = str(error).partition(":")
-            raise SettingsError(f"--{name.partition('_')[0]}:{said}") from None
+            name, _, reason = str(error).partition(":")
+            raise SettingsError(f"--{name.partition('_')[0]}:{reason}") from None
 
-    def described(self) -> dict[str, Any]:
-        """The same as a JSON object, without what is not asked for."""
+    def to_dict(self) -> dict[str, Any]:
+        """The filters as a JSON object, without those that are not set."""
         found = {name: value for name, value in asdict(self).items() if value is not None}
         return found | {"bots": list(self.bots)}
 
 
-def ends(text: str) -> dict[str, str]:
-    """The ends of `A..B`, `A..`, `..B`, or of the one day `A`."""
+def range_bounds(text: str) -> dict[str, str]:
+    """The bounds of a range of days.
+
+    Args:
+        text: `A..B`, `A..`, `..B`, or the single day `A`.
+
+    Returns:
+        `from` and `to`; a bound that is open is left out.
+    """
     first, dots, last = text.partition("..")
-    found = {"from": first, "to": last if dots else first}
-    return {end: moment for end, moment in found.items() if moment}
+    bounds = {"from": first, "to": last if dots else first}
+    return {end: day for end, day in bounds.items() if day}
 
 
-def part_of(bot: BotOne, version: int) -> Dialogs:
-    """The version of the API that is asked."""
+def api_of(bot: BotOne, version: int) -> Dialogs:
+    """The client's methods of API version 1 or 2."""
     return bot.v1 if version == 1 else bot.v2

@@ -1,4 +1,4 @@
-"""Who asks the platform from the command line."""
+"""The platform's address and the user's login, from the settings or from prompts."""
 
 import asyncio
 import sys
@@ -8,48 +8,79 @@ from typing import TypeVar
 import typer
 
 from vertexkit.botone.client import BotOne
-from vertexkit.errors import SettingsError
+from vertexkit.errors import (
+    NotFound,
+    PlatformError,
+    PlatformUnreachable,
+    SettingsError,
+    Unauthorized,
+)
 from vertexkit.settings import INSTANCE, Settings
+
+HINTS: dict[type[PlatformError], str] = {
+    Unauthorized: "Check VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD.",
+    NotFound: "Check the ID of the dialog or bot.",
+    PlatformUnreachable: (
+        "Check VERTEXKIT_PLATFORM_URL and this machine's outbound network (proxy, firewall, DNS)."
+    ),
+}
+"""What to check after a failed request, by the type of the error."""
 
 T = TypeVar("T")
 
 
-def with_bot(work: Callable[[BotOne], Awaitable[T]]) -> T:
-    """Do something at the platform, as the user of the settings or of a prompt.
+def run_with_bot(work: Callable[[BotOne], Awaitable[T]]) -> T:
+    """Run a coroutine with a client that is logged in to the platform.
 
-    A password is no argument of any command: whoever lists processes would read it.
+    The password is never an option of a command, because other users of the machine can read
+    the arguments of a process.
 
     Args:
-        work: what to do.
+        work: Called with the client.
+
+    Returns:
+        The result of `work`.
 
     Raises:
-        SettingsError: address or login are missing; names the mend.
+        SettingsError: The address or the login is missing.
+        PlatformError: A request failed. A note says what to check.
     """
     settings = Settings.load()
-    url, login, password = _known(settings)
+    url, login, password = _credentials(settings)
 
     async def run() -> T:
         async with BotOne(url, login, password) as bot:
             return await work(bot)
 
-    return asyncio.run(run())
+    try:
+        return asyncio.run(run())
+    except PlatformError as error:
+        for kind, hint in HINTS.items():
+            if isinstance(error, kind):
+                error.add_note(hint)
+        raise
 
 
-def _known(settings: Settings) -> tuple[str, str, str]:
-    if not settings.platform.url or INSTANCE in settings.platform.url:
+def _credentials(settings: Settings) -> tuple[str, str, str]:
+    """The address, the login and the password."""
+    url = settings.platform.url
+    example = "the address of your platform's API, for example https://demo.bot.one/api"
+    if not url:
         raise SettingsError(
-            "VERTEXKIT_PLATFORM_URL says where the dialogs are, for example "
-            "https://demo.bot.one/api; to try without a platform: vertexkit platform"
+            f"VERTEXKIT_PLATFORM_URL is not set. Set it to {example}. To try the commands without "
+            "a platform, run vertexkit platform"
+        )
+    if INSTANCE in url:
+        raise SettingsError(
+            f"VERTEXKIT_PLATFORM_URL contains {INSTANCE}, but this command needs a single platform. "
+            f"Set it to {example}"
         )
     login, password = settings.platform.login, settings.platform.password.get_secret_value()
     if (not login or not password) and not sys.stdin.isatty():
         raise SettingsError(
-            "the platform asks for a login: set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD (in the "
-            "environment, in .env or in /run/secrets), or run this in a terminal and be asked"
+            "the platform requires a login. Set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD in the "
+            "environment, in .env or in /run/secrets, or run the command in a terminal, which "
+            "prompts for them"
         )
-    login = login or typer.prompt(f"Login at {settings.platform.url}", err=True)
-    return (
-        settings.platform.url,
-        login,
-        password or typer.prompt("Password", hide_input=True, err=True),
-    )
+    login = login or typer.prompt(f"Login for {url}", err=True)
+    return url, login, password or typer.prompt("Password", hide_input=True, err=True)

@@ -8,81 +8,102 @@ from uuid import UUID
 import typer
 
 from vertexkit.botone.client import BotOne
-from vertexkit.cli.dialogs.filters import part_of
-from vertexkit.cli.dialogs.login import with_bot
+from vertexkit.cli.dialogs.filters import api_of
+from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.errors import SettingsError
 
-DONE = {
-    "start": "the bot goes on",
-    "stop": "the bot has stopped; an operator has the dialog",
-    "send": "said",
-    "goto": "moved to bot {}",
+CONFIRMATIONS = {
+    "start": "The bot continues the dialog.",
+    "stop": "The bot has stopped; the dialog is handed over to an operator.",
+    "send": "The message was sent.",
+    "goto": "The dialog was moved to bot {}.",
 }
+"""What is printed when a method of the client has succeeded."""
 
 
-def create(bot_id: int, variables: list[str], *, start: bool, version: int, as_json: bool) -> None:
-    """Create a dialog, and print its ids.
+def create_dialog(
+    bot_id: int, variables: list[str], *, start: bool, api_version: int, as_json: bool
+) -> None:
+    """Create a dialog and print its IDs.
+
+    Args:
+        bot_id: The bot.
+        variables: `NAME=VALUE` each.
+        start: Let the bot start at once.
+        api_version: 1 or 2.
+        as_json: Print JSON instead of text.
 
     Raises:
-        SettingsError: a variable without a name or value, or `--start` with API 1.
+        SettingsError: A variable has no name or no value, or `start` is used with API 1.
     """
-    if start and version == 1:
-        raise SettingsError("--start is for API 2: API 1 creates dialogs that wait")
-    given = dict(map(variable, variables)) or None
+    if start and api_version == 1:
+        raise SettingsError("--start requires API 2: API 1 creates dialogs without starting them")
+    values = dict(map(parse_variable, variables)) or None
 
-    async def make(bot: BotOne) -> dict[str, Any]:
+    async def create(bot: BotOne) -> dict[str, Any]:
         if not start:
-            made = await part_of(bot, version).create(bot_id, variables=given)
-            return {"dialog_uuid": str(made)}
-        started = await bot.v2.create_and_start(bot_id, variables=given)
+            created = await api_of(bot, api_version).create(bot_id, variables=values)
+            return {"dialog_uuid": str(created)}
+        started = await bot.v2.create_and_start(bot_id, variables=values)
         return {} if started is None else started.model_dump(mode="json")
 
-    ids = with_bot(make)
+    ids = run_with_bot(create)
     if as_json:
         print(json.dumps(ids))
         return
-    typer.echo(ids["dialog_uuid"])
+    uuid = ids["dialog_uuid"]
+    typer.echo(uuid)
     if "dialog_id" in ids:
-        typer.echo(f"number {ids['dialog_id']} of API 1; the bot has begun", err=True)
+        typer.echo(f"Created and started. Number in API 1: {ids['dialog_id']}.", err=True)
     else:
-        typer.echo(f"created, not started: vertexkit dialogs start {ids['dialog_uuid']}", err=True)
+        typer.echo(f"Created, but not started. To start: vertexkit dialogs start {uuid}", err=True)
 
 
-def variable(text: str) -> tuple[str, str]:
-    """Name and value of `NAME=VALUE`.
+def parse_variable(text: str) -> tuple[str, str]:
+    """Split `NAME=VALUE` into name and value.
 
     Raises:
-        SettingsError: it is none.
+        SettingsError: The text has no name or no `=`.
     """
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise SettingsError(f"-v {text}: write NAME=VALUE, as in -v name=Аня")
+        raise SettingsError(
+            f"-v must have the form NAME=VALUE, got {text!r}. For example: -v name=Anna"
+        )
     return name, value
 
 
-def manage(deed: str, uuid: str, *arguments: Any) -> None:
-    """Do something with a dialog, and say so.
+def manage_dialog(method: str, uuid: str, *arguments: Any) -> None:
+    """Call a method of the client for a dialog and print a confirmation.
+
+    Args:
+        method: `start`, `stop`, `send` or `goto`.
+        uuid: The dialog.
+        *arguments: The method's further arguments.
 
     Raises:
-        SettingsError: no UUID.
+        SettingsError: `uuid` is not a UUID.
     """
     try:
-        known = UUID(uuid)
+        dialog = UUID(uuid)
     except ValueError:
         raise SettingsError(
-            f"{uuid!r} is no UUID: `vertexkit dialogs list` shows them in its first column"
+            f"{uuid!r} is not a valid UUID. The first column of `vertexkit dialogs list` shows the "
+            "UUIDs of dialogs"
         ) from None
-    with_bot(lambda bot: getattr(bot.v2, deed)(known, *arguments))
-    typer.echo(DONE[deed].format(*arguments))
+    run_with_bot(lambda bot: getattr(bot.v2, method)(dialog, *arguments))
+    typer.echo(CONFIRMATIONS[method].format(*arguments))
 
 
-def spoken(text: str) -> str:
-    """The text, or what stdin holds if it is a dash.
+def read_message(text: str) -> str:
+    """The text of an operator's message; `-` reads it from standard input.
 
     Raises:
-        SettingsError: there is nothing to say.
+        SettingsError: The text is empty.
     """
-    said = sys.stdin.read().rstrip("\n") if text == "-" else text
-    if not said:
-        raise SettingsError("there is nothing to say: an operator's message is not empty")
-    return said
+    message = sys.stdin.read().rstrip("\n") if text == "-" else text
+    if not message:
+        raise SettingsError(
+            "the message is empty. Pass a text, or - and the text on standard input"
+        )
+    return message

@@ -1,4 +1,4 @@
-"""How many dialogs have come until now, for whoever watches a terminal."""
+"""The number of dialogs received so far, shown in a terminal."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -8,11 +8,14 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 
 @contextmanager
-def counting(done: int = 0) -> Iterator[Callable[[int], None]]:
-    """A number on standard error that goes away at the end; gives what adds to it.
+def dialog_counter(done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show a counter on standard error while the context is open.
 
     Args:
-        done: what it begins with.
+        done: The initial count.
+
+    Yields:
+        A function that adds to the count.
     """
     console = Console(stderr=True)
     progress = Progress(

@@ -1,4 +1,4 @@
-"""`vertexkit dialogs report`: dialogs counted, in the terminal or as a page."""
+"""`vertexkit dialogs report`: statistics of dialogs, in the terminal or as an HTML page."""
 
 import json
 from dataclasses import dataclass
@@ -10,57 +10,59 @@ from rich.console import Console
 from vertexkit.analytics import Report, Tally, render_html
 from vertexkit.analytics.terminal import show
 from vertexkit.botone.client import BotOne
-from vertexkit.cli.dialogs.filters import Wanted
-from vertexkit.cli.dialogs.login import with_bot
-from vertexkit.cli.dialogs.progress import counting
+from vertexkit.cli.dialogs.filters import DialogFilters
+from vertexkit.cli.dialogs.login import run_with_bot
+from vertexkit.cli.dialogs.progress import dialog_counter
 from vertexkit.cli.options import Language, terminal_language
 from vertexkit.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is counted, and how it is shown."""
+class ReportOptions:
+    """The options of `vertexkit dialogs report`."""
 
-    wanted: Wanted
+    filters: DialogFilters
     zone: str
+    """Time zone for weekdays and hours."""
     answers: bool
     html: Path | None
     language: Language | None
+    """None means the terminal's language."""
     as_json: bool
 
 
-def run(wish: Wish) -> None:
-    """Count, and show it.
+def report_dialogs(options: ReportOptions) -> None:
+    """Count the dialogs and print the report or write it to a file.
 
     Raises:
-        SettingsError: no such time zone, or a page that cannot be written.
+        SettingsError: The time zone is unknown, or the page's folder does not exist.
     """
     try:
-        tally = Tally(wish.zone)
+        tally = Tally(options.zone)
     except ValueError as error:
         raise SettingsError(f"--zone: {error}") from None
-    if wish.html is not None and not wish.html.absolute().parent.is_dir():
-        raise SettingsError(f"--html: there is no folder {wish.html.absolute().parent}")
-    report = with_bot(lambda bot: _count(bot, wish, tally))
-    language = wish.language or terminal_language()
-    if wish.html is not None:
-        wish.html.write_text(render_html(report, language), encoding="utf-8")
-        typer.echo(f"{report.dialogs:,} dialogs in {wish.html}")
-    elif wish.as_json:
+    if options.html is not None and not options.html.absolute().parent.is_dir():
+        raise SettingsError(f"--html: there is no folder {options.html.absolute().parent}")
+    report = run_with_bot(lambda bot: _count(bot, options, tally))
+    language = options.language or terminal_language()
+    if options.html is not None:
+        options.html.write_text(render_html(report, language), encoding="utf-8")
+        typer.echo(f"Wrote a report about {report.dialogs:,} dialogs to {options.html}.")
+    elif options.as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
         show(report, Console(highlight=False, markup=False, emoji=False), language)
 
 
-async def _count(bot: BotOne, wish: Wish, tally: Tally) -> Report:
-    with counting() as advance:
-        for number, listed in wish.wanted.lists(bot):
-            if wish.answers:
-                async for whole in listed.detailed():
-                    tally.add(whole, number)
+async def _count(bot: BotOne, options: ReportOptions, tally: Tally) -> Report:
+    with dialog_counter() as advance:
+        for bot_id, conversations in options.filters.lists(bot):
+            if options.answers:
+                async for details in conversations.detailed():
+                    tally.add(details, bot_id)
                     advance(1)
             else:
-                async for dialog in listed:
-                    tally.add(dialog, number)
+                async for dialog in conversations:
+                    tally.add(dialog, bot_id)
                     advance(1)
     return tally.report()

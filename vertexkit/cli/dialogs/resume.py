@@ -1,4 +1,4 @@
-"""What has come of an export so far, on disk."""
+"""The dialogs that an unfinished export has received, kept on disk so that it can be resumed."""
 
 import json
 from collections.abc import Iterator
@@ -9,51 +9,54 @@ from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.errors import SettingsError
 
 
-class Spool:
-    """A file of JSON lines: what is exported, then each dialog as it came.
+class PartFile:
+    """A file of JSON lines: the export's filters, then each dialog as the platform sent it.
 
-    A line that was cut off in its middle is dropped: that dialog comes again.
+    If the last line is incomplete, it is discarded and that dialog is requested again.
 
     Args:
-        path: of the file.
-        what: is exported; a spool of something else is refused.
-        restart: begin anew whatever is there.
+        path: The file.
+        export: The export's filters and kind of rows. A file of another export is not resumed.
+        restart: Start over and discard the file's content.
 
     Raises:
-        SettingsError: another export left it here.
+        SettingsError: The file belongs to another export, or is not an unfinished export.
     """
 
-    def __init__(self, path: Path, what: dict[str, Any], restart: bool) -> None:
+    def __init__(self, path: Path, export: dict[str, Any], restart: bool) -> None:
         self.known: set[str] = set()
-        """The ids of dialogs that have come."""
+        """The IDs of the dialogs in the file."""
         self.unread = 0
-        """Of these, how many without the data that was asked for."""
+        """Number of dialogs whose answers were requested and could not be read."""
         self._path = path
-        self._whole = what["rows"] != "dialogs"
+        self._with_answers = export["rows"] != "dialogs"
         if restart or not path.exists():
             self._file = path.open("w+b")
-            self._put({"export": what})
+            self._write({"export": export})
             return
         self._file = path.open("r+b")
         try:
-            self._resume(what)
+            self._resume(export)
         except ValueError:
             self._file.close()
-            raise SettingsError(f"{path} is no part of an export: --restart begins anew") from None
+            raise SettingsError(
+                f"{path} is not an unfinished export. Use --restart to overwrite it"
+            ) from None
         except SettingsError:
             self._file.close()
             raise
 
-    def _resume(self, what: dict[str, Any]) -> None:
+    def _resume(self, export: dict[str, Any]) -> None:
         head = self._file.readline()
         if not head.endswith(b"\n"):
             self._file.seek(0)
             self._file.truncate()
-            self._put({"export": what})
+            self._write({"export": export})
             return
-        if json.loads(head) != {"export": what}:
+        if json.loads(head) != {"export": export}:
             raise SettingsError(
-                f"{self._path} is part of another export: finish that one, or --restart"
+                f"{self._path} belongs to an export with other options. Finish that export, or use "
+                "--restart to start over"
             )
         end = self._file.tell()
         for line in iter(self._file.readline, b""):
@@ -70,32 +73,40 @@ class Spool:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def add(self, dialog: Conversation, bot: int | None) -> int:
-        """Keep a dialog; gives how many are new: 1, or 0 if it is there."""
+    def add(self, dialog: Conversation, bot_id: int | None) -> int:
+        """Add a dialog.
+
+        Args:
+            dialog: The dialog.
+            bot_id: Its bot, if known.
+
+        Returns:
+            The number of dialogs added: 1, or 0 if the dialog is already in the file.
+        """
         if str(dialog.id) in self.known:
             return 0
         line: dict[str, Any] = {"dialog": dialog.model_dump(mode="json")}
-        if bot is not None:
-            line["bot"] = bot
+        if bot_id is not None:
+            line["bot"] = bot_id
         if isinstance(dialog, ConversationDetails) and dialog.unread:
             line["unread"] = True
-        self._put(line)
+        self._write(line)
         self._count(line)
         return 1
 
     def __iter__(self) -> Iterator[tuple[Conversation, int | None]]:
-        """All that has come, in its order, each with its bot if that is known."""
+        """All dialogs in the file, in the order in which they were added, each with its bot."""
         self._file.flush()
-        kind = ConversationDetails if self._whole else Conversation
+        kind = ConversationDetails if self._with_answers else Conversation
         with self._path.open("rb") as file:
             next(file)
             for line in file:
-                kept = json.loads(line)
-                yield kind.model_validate(kept["dialog"]), kept.get("bot")
+                entry = json.loads(line)
+                yield kind.model_validate(entry["dialog"]), entry.get("bot")
 
     def _count(self, line: dict[str, Any]) -> None:
         self.known.add(str(line["dialog"]["id"]))
         self.unread += "unread" in line
 
-    def _put(self, line: dict[str, Any]) -> None:
+    def _write(self, line: dict[str, Any]) -> None:
         self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")

@@ -9,13 +9,15 @@ from rich.text import Text
 
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.models import Conversation, ConversationDetails
-from vertexkit.cli.dialogs.filters import Wanted
-from vertexkit.cli.dialogs.login import with_bot
+from vertexkit.cli.dialogs.filters import DialogFilters
+from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.table import Table
 from vertexkit.errors import SettingsError
 from vertexkit.text import plain
 
 STYLES = {"completed": "green", "interrupted": "red", "operator": "magenta", "in-process": "cyan"}
+ANSWER_CHARACTERS = 2000
+"""Characters of an answer that are printed."""
 TABLE = Table(
     ("id", "number", "city", "status", "source", "updated", "duration"),
     "status",
@@ -24,34 +26,45 @@ TABLE = Table(
 )
 
 
-def list_all(wanted: Wanted, limit: int, as_json: bool) -> None:
-    """Print the first so many dialogs."""
-    found, total = with_bot(lambda bot: _first(bot, wanted, limit))
+def list_dialogs(filters: DialogFilters, limit: int, as_json: bool) -> None:
+    """Print dialogs in the platform's order.
+
+    Args:
+        filters: Select the dialogs.
+        limit: Maximum number of dialogs to print.
+        as_json: Print a JSON object for each dialog instead of a table.
+    """
+    dialogs, total = run_with_bot(lambda bot: _first(bot, filters, limit))
     if as_json:
-        for dialog in found:
+        for dialog in dialogs:
             print(dialog.model_dump_json(exclude_none=True))
         return
     console = Console(highlight=False, markup=False, emoji=False)
-    if not found:
-        console.print("  no dialog fits; look at the bot's id and the dates")
+    if not dialogs:
+        console.print("No dialogs match the filters.")
         return
-    head, lines = TABLE.lines([_cells(dialog) for dialog in found])
+    head, lines = TABLE.lines([_cells(dialog) for dialog in dialogs])
     for line in (head, *lines):
         console.print(line, soft_wrap=True)
-    if total is not None and total > len(found):
-        console.print(Text(f"{len(found)} of {total:,}; --limit shows more", "dim"))
+    if total is not None and total > len(dialogs):
+        note = f"Showing {len(dialogs)} of {total:,} dialogs. Use --limit to show more."
+        console.print(Text(note, "dim"), soft_wrap=True)
 
 
-async def _first(bot: BotOne, wanted: Wanted, limit: int) -> tuple[list[Conversation], int | None]:
+async def _first(
+    bot: BotOne, filters: DialogFilters, limit: int
+) -> tuple[list[Conversation], int | None]:
+    """The first dialogs that match, and the number of all that match if the platform reports it."""
     found: list[Conversation] = []
     total: int | None = 0
-    for _, listed in wanted.lists(bot):
-        async with aclosing(aiter(listed)) as dialogs:
+    for _, conversations in filters.lists(bot):
+        async with aclosing(aiter(conversations)) as dialogs:
             async for dialog in dialogs:
                 if len(found) == limit:
                     break
                 found.append(dialog)
-        total = None if total is None or listed.total is None else total + listed.total
+        if total is not None:
+            total = None if conversations.total is None else total + conversations.total
     return found, total
 
 
@@ -63,12 +76,12 @@ def _cells(dialog: Conversation) -> tuple[str, ...]:
         plain(dialog.status),
         plain(dialog.source or ""),
         "" if dialog.updated is None else f"{dialog.updated.astimezone():%Y-%m-%d %H:%M}",
-        duration(dialog.duration),
+        format_duration(dialog.duration),
     )
 
 
-def duration(seconds: float | None) -> str:
-    """As `1:02:03`; empty if unknown."""
+def format_duration(seconds: float | None) -> str:
+    """A duration as `1:02:03` or `2:03`; empty if it is unknown."""
     if seconds is None or not 0 <= seconds < 1e12:
         return ""
     minutes, rest = divmod(int(seconds), 60)
@@ -76,46 +89,54 @@ def duration(seconds: float | None) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def show_one(dialog_id: str, as_json: bool) -> None:
-    """Print a dialog and its data.
+def show_dialog(dialog_id: str, as_json: bool) -> None:
+    """Print a dialog and its answers.
+
+    Args:
+        dialog_id: A UUID, or the number of the dialog in API 1.
+        as_json: Print a JSON object instead of text.
 
     Raises:
-        SettingsError: no id of a dialog.
+        SettingsError: The ID is not valid.
     """
-    dialog = with_bot(lambda bot: find(bot, dialog_id))
+    dialog = run_with_bot(lambda bot: find_dialog(bot, dialog_id))
     if as_json:
         print(dialog.model_dump_json())
         return
     console = Console(highlight=False, markup=False, emoji=False)
-    facts = [duration(dialog.duration), dialog.location, dialog.source, dialog.ip]
+    details = [format_duration(dialog.duration), dialog.location, dialog.source, dialog.ip]
     head = Text(plain(dialog.name or str(dialog.id)), "bold")
     head.append(f"  {plain(dialog.status)}", STYLES.get(dialog.status, "default"))
-    head.append("  " + "  ".join(plain(each) for each in facts if each), "dim not bold")
+    head.append("  " + "  ".join(plain(detail) for detail in details if detail), "dim not bold")
     console.print(head)
     console.print(Text(f"{dialog.id}", "dim"))
     if dialog.updated is not None:
-        console.print(Text(f"last message {dialog.updated.astimezone():%Y-%m-%d %H:%M:%S}", "dim"))
+        console.print(Text(f"last message: {dialog.updated.astimezone():%Y-%m-%d %H:%M:%S}", "dim"))
     console.print()
     if not dialog.data:
-        console.print(Text("nothing was collected", "dim"))
+        console.print(Text("No answers collected.", "dim"))
     for answer in dialog.data:
         question = Text(plain(answer.question or "…"), "cyan")
         if answer.variable:
             question.append(f"  {plain(answer.variable)}", "dim")
         console.print(question)
-        said = Text(f"  {plain(_text(answer.answer), 2000)}")
+        line = Text(f"  {plain(_text(answer.answer), ANSWER_CHARACTERS)}")
         if answer.file_id is not None:
-            said.append(f"  file {answer.file_id}", "dim")
+            line.append(f"  file {answer.file_id}", "dim")
         if answer.deleted:
-            said.append("  deleted", "red")
-        console.print(said, soft_wrap=True)
+            line.append("  deleted", "red")
+        console.print(line, soft_wrap=True)
 
 
-async def find(bot: BotOne, dialog_id: str) -> ConversationDetails:
-    """The dialog of this id, whichever version knows it.
+async def find_dialog(bot: BotOne, dialog_id: str) -> ConversationDetails:
+    """Request a dialog from the API version that the form of its ID implies.
+
+    Args:
+        bot: The client.
+        dialog_id: A number for API 1, a UUID for API 2.
 
     Raises:
-        SettingsError: it is no id of a dialog.
+        SettingsError: The ID is neither a number nor a UUID.
     """
     try:
         if dialog_id.isascii() and dialog_id.isdigit():
@@ -123,8 +144,8 @@ async def find(bot: BotOne, dialog_id: str) -> ConversationDetails:
         return await bot.v2.conversation(dialog_id)
     except ValueError:
         raise SettingsError(
-            f"{dialog_id!r} is no id of a dialog: give a UUID or the number of API 1, as "
-            "`vertexkit dialogs list` shows them (the number in a dialog's name is another)"
+            f"{dialog_id!r} is not a valid dialog ID. Pass a UUID or a number of API 1, as shown "
+            "by `vertexkit dialogs list` (not the number in the dialog's name)"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""Files that rows are written to: JSON lines, CSV, Parquet and XLSX."""
+"""Writers of rows to files: JSON lines, CSV, Parquet and XLSX."""
 
 import csv
 import json
@@ -13,30 +13,35 @@ from vertexkit.errors import SettingsError
 Row = Mapping[str, Any]
 Columns = Mapping[str, type]
 FORMULA = re.compile(r"[=+\-@\t\r]")
-PLAIN = re.compile(r"[+\-]?[\d\s().,\-]+")
-"""A number or a telephone: no formula, though it may begin like one."""
-GROUP = 10_000
-"""Rows that are written to a Parquet file at once."""
-LAST_ROW = 1_048_576
-"""Of a sheet, the head included."""
-CELL = 32_767
-"""Characters."""
+"""The start of a text that a spreadsheet evaluates as a formula."""
+NUMBER = re.compile(r"[+\-]?[\d\s().,\-]+")
+"""A number or a phone number, which is not a formula although it may start like one."""
+PARQUET_GROUP_ROWS = 10_000
+"""Rows that are written to a Parquet file at a time."""
+XLSX_MAX_ROWS = 1_048_576
+"""Rows of a worksheet, including the header."""
+XLSX_CELL_CHARACTERS = 32_767
+"""Characters of a cell; a longer text is truncated."""
+MISSING_PACKAGE = (
+    "{} needs additional packages. Run pip install 'vertexkit[analytics]', or export to .csv or "
+    ".jsonl"
+)
 
 
-class Sheet(Protocol):
-    """Takes rows one by one, in bounded memory."""
+class RowWriter(Protocol):
+    """Writes rows one by one, in bounded memory."""
 
     def write(self, row: Row) -> None:
-        """One more row: a value for each column, or None."""
+        """Write a row: a value for each column, or None."""
 
     def close(self) -> None:
-        """That was the last: the file is whole."""
+        """Complete the file."""
 
 
 class JsonLines:
-    """An object of JSON on each line."""
+    """Writes a JSON object per line."""
 
-    def __init__(self, path: Path, columns: Columns) -> None:  # noqa: ARG002 - as all sheets
+    def __init__(self, path: Path, columns: Columns) -> None:  # noqa: ARG002 - same for all writers
         self._file = path.open("w", encoding="utf-8")
 
     def write(self, row: Row) -> None:
@@ -47,7 +52,7 @@ class JsonLines:
 
 
 class Csv:
-    """CSV that Excel opens with Cyrillic intact, and in which no stranger's text is a formula."""
+    """Writes CSV that Excel opens with correct Cyrillic and without evaluating users' texts."""
 
     def __init__(self, path: Path, columns: Columns, delimiter: str = ",") -> None:
         self._file = path.open("w", encoding="utf-8-sig", newline="")
@@ -62,14 +67,14 @@ class Csv:
 
 
 class Parquet:
-    """Columns with types."""
+    """Writes a Parquet file with typed columns."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         try:
             import pyarrow as pa
             from pyarrow import parquet
         except ImportError:
-            raise SettingsError(MEND.format("Parquet")) from None
+            raise SettingsError(MISSING_PACKAGE.format("Parquet")) from None
         kinds = {
             str: pa.string(),
             int: pa.int64(),
@@ -90,7 +95,7 @@ class Parquet:
                 for name, value in row.items()
             }
         )
-        if len(self._rows) == GROUP:
+        if len(self._rows) == PARQUET_GROUP_ROWS:
             self._flush()
 
     def _flush(self) -> None:
@@ -103,13 +108,13 @@ class Parquet:
 
 
 class Xlsx:
-    """A workbook with one sheet."""
+    """Writes a workbook with one worksheet."""
 
     def __init__(self, path: Path, columns: Columns) -> None:
         try:
             import xlsxwriter
         except ImportError:
-            raise SettingsError(MEND.format("XLSX")) from None
+            raise SettingsError(MISSING_PACKAGE.format("XLSX")) from None
         options = {
             "constant_memory": True,
             "strings_to_formulas": False,
@@ -117,56 +122,60 @@ class Xlsx:
             "remove_timezone": True,
             "default_date_format": "yyyy-mm-dd hh:mm:ss",
         }
-        self._book = xlsxwriter.Workbook(str(path), options)
-        self._sheet = self._book.add_worksheet()
+        self._workbook = xlsxwriter.Workbook(str(path), options)
+        self._worksheet = self._workbook.add_worksheet()
         self._columns = list(columns)
-        self._sheet.freeze_panes(1, 0)
-        self._sheet.write_row(0, 0, self._columns, self._book.add_format({"bold": True}))
+        self._worksheet.freeze_panes(1, 0)
+        self._worksheet.write_row(0, 0, self._columns, self._workbook.add_format({"bold": True}))
         self._next = 1
 
     def write(self, row: Row) -> None:
-        if self._next == LAST_ROW:
+        if self._next == XLSX_MAX_ROWS:
             raise SettingsError(
-                f"a sheet ends after {LAST_ROW:,} rows: narrow the filters, or write CSV or Parquet"
+                f"an .xlsx worksheet holds at most {XLSX_MAX_ROWS:,} rows. Narrow the filters, or "
+                "export to .csv or .parquet"
             )
         for column, name in enumerate(self._columns):
             value = row.get(name)
             if isinstance(value, datetime):
-                self._sheet.write_datetime(self._next, column, value)
+                self._worksheet.write_datetime(self._next, column, value)
             elif isinstance(value, bool):
-                self._sheet.write_boolean(self._next, column, value)
+                self._worksheet.write_boolean(self._next, column, value)
             elif isinstance(value, int | float):
-                self._sheet.write_number(self._next, column, value)
+                self._worksheet.write_number(self._next, column, value)
             elif value is not None:
-                self._sheet.write_string(self._next, column, _text(value)[:CELL])
+                self._worksheet.write_string(
+                    self._next, column, _text(value)[:XLSX_CELL_CHARACTERS]
+                )
         self._next += 1
 
     def close(self) -> None:
-        self._book.close()
+        self._workbook.close()
 
 
-MEND = "{} needs more packages: pip install 'vertexkit[analytics]'; CSV and JSON lines do not"
-SHEETS = {".jsonl": JsonLines, ".csv": Csv, ".parquet": Parquet, ".xlsx": Xlsx}
+WRITERS = {".jsonl": JsonLines, ".csv": Csv, ".parquet": Parquet, ".xlsx": Xlsx}
 
 
-def open_sheet(path: Path, suffix: str, columns: Columns, delimiter: str) -> Sheet:
-    """A file for rows of these columns.
+def open_writer(path: Path, suffix: str, columns: Columns, delimiter: str) -> RowWriter:
+    """Create a file and a writer for its rows.
 
     Args:
-        path: where it is written.
-        suffix: says which kind.
-        columns: names and types.
-        delimiter: of a CSV.
+        path: The file.
+        suffix: Selects the format, for example ".csv".
+        columns: The names and types of the columns.
+        delimiter: The delimiter of a CSV file.
 
     Raises:
-        SettingsError: there is no such kind, or it needs packages that are not here.
+        SettingsError: The format is unknown, or its packages are not installed.
     """
     if suffix == ".csv":
         return Csv(path, columns, delimiter)
-    if suffix not in SHEETS:
-        raise SettingsError(f"{suffix or 'no ending'}: end the file's name in {', '.join(SHEETS)}")
-    sheet: Sheet = SHEETS[suffix](path, columns)
-    return sheet
+    if suffix not in WRITERS:
+        raise SettingsError(
+            f"unknown file type {suffix!r}. The file name must end in {', '.join(WRITERS)}"
+        )
+    writer: RowWriter = WRITERS[suffix](path, columns)
+    return writer
 
 
 def _text(value: Any) -> str:
@@ -178,8 +187,8 @@ def _text(value: Any) -> str:
 
 
 def _cell(value: Any) -> Any:
-    """A stranger's text that a spreadsheet would calculate is marked as text."""
+    """The value of a CSV cell; a text that a spreadsheet would evaluate is prefixed with `'`."""
     if isinstance(value, bool) or value is None or isinstance(value, int | float):
         return value
     text = _text(value)
-    return f"'{text}" if FORMULA.match(text) and not PLAIN.fullmatch(text) else text
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
