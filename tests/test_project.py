@@ -101,7 +101,6 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
         "analytics",
         "dev",
         "otel",
-        "redis",
     ]
 
 

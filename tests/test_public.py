@@ -54,7 +54,6 @@ def test_importing_vertexkit_is_light() -> None:
         "vertexkit.testing",
         "vertexkit.playground",
         "vertexkit.cli",
-        "redis",
         "pytest",
         "typer",
     ]
