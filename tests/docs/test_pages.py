@@ -12,7 +12,13 @@ ENGLISH = [
     *sorted(page for page in DOCS.glob("*.md") if not page.name.endswith(".ru.md")),
 ]
 RUSSIAN = [page.with_suffix(".ru.md") for page in ENGLISH]
-UNTRANSLATED = [ROOT / "CHANGELOG.md", ROOT / "SECURITY.md", ROOT / "benchmarks/README.md"]
+UNTRANSLATED = [
+    ROOT / "CHANGELOG.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "SECURITY.md",
+    ROOT / "benchmarks/README.md",
+    ROOT / "tests/README.md",
+]
 LINK = re.compile(r"\]\(([^)]+)\)")
 CODE_TEXT = re.compile(r"#.*|f?\"[^\"]*\"")
 IDENTIFIER = re.compile(r"`(VERTEXKIT_\w+|ctx\.\w+|@?app\.\w+)")
