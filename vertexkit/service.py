@@ -24,7 +24,7 @@ from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import ReadCall
 from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared.client import RemoteJournal
-from vertexkit.recordings.live import Recording
+from vertexkit.recordings.live import ServiceRecorder
 from vertexkit.settings import Settings
 from vertexkit.telemetry import prometheus
 from vertexkit.telemetry.events import Events
@@ -106,11 +106,11 @@ class Service:
             journal.count = self.metrics.snapshot
         return TimedWire(wire, self.metrics)
 
-    def _record(self, clock: Clock) -> Recording | None:
+    def _record(self, clock: Clock) -> ServiceRecorder | None:
         """Record every execution if VERTEXKIT_RECORD is set."""
         if self.settings.logging.record is None:
             return None
-        recording = Recording(self.settings.logging.record, clock, self.settings.server.app)
+        recording = ServiceRecorder(self.settings.logging.record, clock, self.settings.server.app)
         self.events.subscribe(recording.event)
         return recording
 

@@ -10,7 +10,7 @@ from tests.fuzz.conftest import MANY
 from vertexkit import App, Context
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.facts import ended
+from vertexkit.testing.recorded import outcome_and_code
 
 SAID = [
     b"", b"{}", b"[]", b"null", b"{", b'{"message_id":"x"}', b'{"message_id":-1}', b"<html>502</html>",
@@ -59,7 +59,7 @@ async def test_every_execution_ends(faults: list[dict[str, Any]]) -> None:
     async with FakeDialog(app, platform, complete_patience=60) as dialog:
         run = await dialog.run("talk")
     assert run.outcome is not None, json.dumps(faults, default=repr)
-    assert ended(run)[0] in {"completed", "gone", "parked"}
+    assert outcome_and_code(run)[0] in {"completed", "gone", "parked"}
     assert not platform.violations
     told = [str(message) for message in run.messages]
     assert told == sorted(set(told), key=told.index), "a message came twice"

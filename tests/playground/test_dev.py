@@ -49,10 +49,10 @@ def test_a_run_is_told_and_kept(dev: Dev) -> None:
 
 
 def test_a_call_that_does_not_fit_is_told_by_its_fields(dev: Dev) -> None:
-    """The run ends as refused, with what the block wants."""
+    """The run ends as rejected, with the inputs that the block expects."""
     record = dev.run("hello", inputs={"name": 5})
     end = record["lines"][-1]
-    assert (end["outcome"], end["status"]) == ("refused", 422)
+    assert (end["outcome"], end["status"]) == ("rejected", 422)
     assert end["answer"]["errors"][0]["loc"] == ["name"]
 
 

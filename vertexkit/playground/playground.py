@@ -15,7 +15,7 @@ from vertexkit.errors import SettingsError
 from vertexkit.playground.faults import Switch, order, switch
 from vertexkit.playground.runs import LiveRun, LiveRuns
 from vertexkit.playground.supervisor import Child
-from vertexkit.recordings import Shelf
+from vertexkit.recordings import RecordingsFolder
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.platform.ledger import Entry
@@ -53,11 +53,11 @@ class Playground:
     ) -> None:
         self.platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing)
         self.platform.subscribe(self._asked, arrivals=True)
-        self.shelf = Shelf()
+        self.recordings = RecordingsFolder()
         self.state: dict[str, Any] = {"phase": "starting", "target": target, "blocks": []}
         self.seed = seed
         self._folder = folder
-        self._live = LiveRuns(self.shelf, self.platform.clock, self._line)
+        self._live = LiveRuns(self.recordings, self.platform.clock, self._line)
         self._listeners: set[Callable[[dict[str, Any]], object]] = set()
         self._ready = asyncio.Event()
         self._deaths = 0
@@ -112,7 +112,7 @@ class Playground:
         live = self._begin(token, wanted, chosen)
         order(self.platform, chosen)
         self._do(self._call(live, token, wanted, chosen.calls))
-        return live.recorder.head.id
+        return live.recorder.header.id
 
     async def forward(
         self, path: str, query: str, body: bytes, media_type: str
@@ -136,7 +136,7 @@ class Playground:
         return status, said
 
     def _begin(self, token: str, wanted: Wanted, chosen: Switch) -> LiveRun:
-        head = {
+        header = {
             "block": wanted.block,
             "target": self.state["target"],
             "inputs": wanted.inputs,
@@ -144,8 +144,8 @@ class Playground:
             "fault": wanted.fault,
         }
         with suppress(LookupError):
-            head["dialog_id"] = self.platform.dialog(token).dialog_id
-        return self._live.begin(token, chosen, head)
+            header["dialog_id"] = self.platform.dialog(token).dialog_id
+        return self._live.begin(token, chosen, header)
 
     async def _call(self, live: LiveRun, token: str, wanted: Wanted, calls: int) -> None:
         body = json.dumps({"token": token, **wanted.inputs}, ensure_ascii=False).encode()
@@ -160,7 +160,7 @@ class Playground:
         if status == 200 and answer.get("execution"):
             self._live.accepted(live, answer["execution"])
         elif not live.execution:
-            self._live.refused(live, status, answer)
+            self._live.rejected(live, status, answer)
 
     async def _post(self, path: str, body: bytes, media_type: str) -> tuple[int, bytes]:
         """Call the app; while it starts again, wait for it."""
@@ -185,7 +185,7 @@ class Playground:
         live = self._live.of_token(entry.token)
         if live is None:
             return
-        run = live.recorder.head.id
+        run = live.recorder.header.id
         content = entry.json if isinstance(entry.json, dict) else {}
         if entry.answered_at is None:
             if entry.method == "send_message" and content.get("typing"):

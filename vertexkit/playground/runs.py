@@ -5,10 +5,10 @@ from typing import Any
 
 from vertexkit.clock import Clock
 from vertexkit.playground.faults import Switch
-from vertexkit.recordings import REFUSED, Recorder, Shelf
+from vertexkit.recordings import REJECTED, Recorder, RecordingsFolder
 from vertexkit.telemetry.events import Event
-from vertexkit.testing.facts import facts_of
 from vertexkit.testing.platform.ledger import Entry
+from vertexkit.testing.recorded import request_fields
 
 
 class LiveRun:
@@ -28,7 +28,7 @@ class LiveRun:
 
     def request(self, entry: Entry) -> None:
         """A request to the platform is over."""
-        self.recorder.request(entry.at, **facts_of(entry))
+        self.recorder.request(entry.at, **request_fields(entry))
         if entry.method == "send_message" and entry.processed:
             self.sent += 1
 
@@ -43,28 +43,33 @@ class LiveRuns:
     """Finds the run that something belongs to.
 
     Args:
-        shelf: where runs are kept.
-        clock: of the platform.
-        told: called with the id of a run and each of its lines.
+        recordings: the folder that recordings are written to.
+        clock: the platform's clock.
+        on_line: called with a recording's id and each of its lines.
     """
 
     def __init__(
-        self, shelf: Shelf, clock: Clock, told: Callable[[str, dict[str, Any]], object]
+        self,
+        recordings: RecordingsFolder,
+        clock: Clock,
+        on_line: Callable[[str, dict[str, Any]], object],
     ) -> None:
-        self._shelf, self._clock, self._told = shelf, clock, told
+        self._recordings, self._clock, self._on_line = recordings, clock, on_line
         self._tokens: dict[str, LiveRun] = {}
         self._executions: dict[str, LiveRun] = {}
         self._early: dict[str, list[Callable[[LiveRun], object]]] = {}
 
-    def begin(self, token: str, switch: Switch, head: dict[str, Any]) -> LiveRun:
+    def begin(self, token: str, switch: Switch, header: dict[str, Any]) -> LiveRun:
         """A run with this token begins.
 
         Args:
             token: of the platform's call.
             switch: what goes wrong on purpose.
-            head: facts of its `Head`, but for its id and moment.
+            header: fields of the `RecordingHeader`, except `id` and `started`.
         """
-        recorder = self._shelf.begin(began=self._clock.now(), told=self._told, by="dev", **head)
+        recorder = self._recordings.start(
+            started_at=self._clock.now(), on_line=self._on_line, by="dev", **header
+        )
         live = self._tokens[token] = LiveRun(recorder, switch)
         return live
 
@@ -79,10 +84,10 @@ class LiveRuns:
         for tell in self._early.pop(execution, []):
             tell(live)
 
-    def refused(self, live: LiveRun, status: int, answer: dict[str, Any]) -> None:
-        """The block did not take the call."""
+    def rejected(self, live: LiveRun, status: int, answer: dict[str, Any]) -> None:
+        """The service did not accept the call."""
         code = str(answer.get("code", ""))
-        live.recorder.end(self._clock.now(), REFUSED, code, status=status, answer=answer)
+        live.recorder.end(self._clock.now(), REJECTED, code, status=status, answer=answer)
 
     def event(self, event: Event) -> None:
         """Something happened to an execution."""

@@ -21,10 +21,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from vertexkit.errors import SettingsError
 from vertexkit.playground.faults import SWITCHES
 from vertexkit.playground.playground import Playground, Wanted
-from vertexkit.recordings import RecordedRun
+from vertexkit.recordings import Recording
 from vertexkit.testing.platform.app import BASE_PATH, ConnectionCut
 from vertexkit.testing.platform.openapi import openapi_document
-from vertexkit.testing.recorded import as_test, name_of
+from vertexkit.testing.recorded import generate_test, generated_test_name
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -130,7 +130,7 @@ class Pages:
 
     async def _runs(self, _: Request) -> Response:
         found = []
-        for run in self._playground.shelf:
+        for run in self._playground.recordings:
             found.append(_summary(run))
             if len(found) == SHOWN:
                 break
@@ -150,25 +150,25 @@ class Pages:
         return JSONResponse({"run": await self._playground.run(wanted)}, 201)
 
     async def _one(self, request: Request) -> Response:
-        run = self._playground.shelf.find(request.path_params["run"])
-        return JSONResponse({"run": run.head.line(), "lines": run.lines})
+        run = self._playground.recordings.find(request.path_params["run"])
+        return JSONResponse({"run": run.header.line(), "lines": run.lines})
 
     async def _delete(self, request: Request) -> Response:
-        self._playground.shelf.delete(request.path_params["run"])
+        self._playground.recordings.delete(request.path_params["run"])
         return Response(status_code=204)
 
     async def _test(self, request: Request) -> Response:
-        run = self._playground.shelf.find(request.path_params["run"])
+        run = self._playground.recordings.find(request.path_params["run"])
         if run.end is None:
             raise SettingsError("this run has not ended: nobody can tell what a test should expect")
-        path = TESTS / f"test_{name_of(run)}.py"
+        path = TESTS / f"test_{generated_test_name(run)}.py"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(as_test(run), encoding="utf-8")
-        return JSONResponse({"path": str(path), "code": as_test(run)}, 201)
+        path.write_text(generate_test(run), encoding="utf-8")
+        return JSONResponse({"path": str(path), "code": generate_test(run)}, 201)
 
 
-def _summary(run: RecordedRun) -> dict[str, Any]:
-    return run.head.line() | {
+def _summary(run: Recording) -> dict[str, Any]:
+    return run.header.line() | {
         "outcome": run.outcome,
         "code": run.code,
         "messages": len(run.messages),

@@ -1,9 +1,20 @@
-"""Recorded runs: what went into a block, what came of it, moment by moment, as JSON lines."""
+"""Recordings of block calls: the file format, its readers and its writers.
 
-from vertexkit.recordings.folder import Shelf as Shelf
-from vertexkit.recordings.format import REFUSED as REFUSED
-from vertexkit.recordings.format import VERSION as VERSION
-from vertexkit.recordings.format import Head as Head
-from vertexkit.recordings.format import RecordedRun as RecordedRun
+| module | what it is |
+|---|---|
+| `format` | the values: `Recording` and its `RecordingHeader`; reading of lines |
+| `recorder` | `Recorder` writes the lines of one recording as they happen |
+| `folder` | `RecordingsFolder` creates, finds, lists and deletes recordings |
+| `live` | `ServiceRecorder` records the executions of a running service |
+
+`testing/recorded` records runs against the fake platform and generates tests, `testing/replay`
+runs the current code with a recording. docs/runs.md describes the format.
+"""
+
+from vertexkit.recordings.folder import RecordingsFolder as RecordingsFolder
+from vertexkit.recordings.format import FORMAT_VERSION as FORMAT_VERSION
+from vertexkit.recordings.format import REJECTED as REJECTED
+from vertexkit.recordings.format import Recording as Recording
+from vertexkit.recordings.format import RecordingHeader as RecordingHeader
 from vertexkit.recordings.recorder import Recorder as Recorder
-from vertexkit.recordings.recorder import readable as readable
+from vertexkit.recordings.recorder import decode_body as decode_body

@@ -1,4 +1,4 @@
-"""Where recorded runs are kept."""
+"""The folder that recordings are kept in."""
 
 import re
 import secrets
@@ -8,103 +8,123 @@ from pathlib import Path
 from typing import Any
 
 from vertexkit.errors import SettingsError
-from vertexkit.recordings.format import Head, RecordedRun
+from vertexkit.recordings.format import Recording, RecordingHeader
 from vertexkit.recordings.recorder import Recorder
 
-FOLDER = Path(".vertexkit/runs")
-KEPT = 500
-"""The newest so many stay."""
-NAME = re.compile(r"[\w.-]{1,150}")
-LAST = "last"
-Told = Callable[[str, dict[str, Any]], object]
+DEFAULT_FOLDER = Path(".vertexkit/runs")
+MAX_RECORDINGS = 500
+"""Recordings that are kept; the oldest ones are deleted."""
+ID_PATTERN = re.compile(r"[\w.-]{1,150}")
+LATEST = "last"
+"""What a user writes instead of an id for the newest recording."""
 
 
-def _ignored(_: str, __: dict[str, Any]) -> None:
-    """For whoever has nobody to tell."""
-
-
-class Shelf:
-    """A folder of recorded runs, one file for each.
+class RecordingsFolder:
+    """A folder of recordings, one file for each.
 
     Args:
-        folder: need not be there.
+        path: the folder; it is created when the first recording is written.
+
+    Attributes:
+        path: the folder.
     """
 
-    def __init__(self, folder: Path = FOLDER) -> None:
-        self.folder = folder
+    def __init__(self, path: Path = DEFAULT_FOLDER) -> None:
+        self.path = path
 
-    def new(self, block: str) -> str:
-        """An id for a run of this block that begins now."""
-        for path in self._paths()[KEPT - 1 :]:
-            path.unlink(missing_ok=True)
+    def start(
+        self,
+        block: str,
+        started_at: float,
+        on_line: Callable[[str, dict[str, Any]], object] | None = None,
+        **fields: Any,
+    ) -> Recorder:
+        """Start a recording of a call of this block.
+
+        Args:
+            block: the block's name.
+            started_at: the start, on the clock of all events that are recorded.
+            on_line: called with the recording's id and each line that is written.
+            **fields: fields of the `RecordingHeader`, except `id` and `started`.
+
+        Returns:
+            What writes the recording.
+
+        Raises:
+            OSError: the file cannot be created.
+        """
+        run_id = self.new_id(block)
+        started = datetime.now(UTC).isoformat(timespec="milliseconds")
+        header = RecordingHeader(run_id, block, started=started, **fields)
+        if on_line is None:
+            return Recorder(self.file(run_id), header, started_at)
+        return Recorder(self.file(run_id), header, started_at, lambda line: on_line(run_id, line))
+
+    def new_id(self, block: str) -> str:
+        """Return an id for a recording that starts now, and delete the oldest recordings."""
+        for file in self._files()[MAX_RECORDINGS - 1 :]:
+            file.unlink(missing_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
         return f"{stamp}-{block}-{secrets.token_hex(2)}"
 
-    def begin(self, block: str, began: float, told: Told = _ignored, **facts: Any) -> Recorder:
-        """Write down a run of this block that begins now.
+    def file(self, run_id: str) -> Path:
+        """Return the path of the recording with this id.
+
+        Raises:
+            SettingsError: the id is invalid.
+        """
+        if not ID_PATTERN.fullmatch(run_id) or run_id.startswith("."):
+            raise SettingsError(f"{run_id!r} is not a valid id of a recording")
+        return self.path / f"{run_id}.jsonl"
+
+    def find(self, selector: str) -> Recording:
+        """Read a recording.
 
         Args:
-            block: its name.
-            began: as `Recorder` takes it.
-            told: called with the run's id and each of its lines.
-            **facts: of its `Head`, but for its id and moment.
+            selector: an id or its beginning, the path of a file, or `last`.
 
         Raises:
-            OSError: the folder cannot be written to.
+            SettingsError: no recording matches, several match, or the file is not a recording.
         """
-        run = self.new(block)
-        started = datetime.now(UTC).isoformat(timespec="milliseconds")
-        head = Head(run, block, started=started, **facts)
-        return Recorder(self.path(run), head, began, lambda line: told(run, line))
+        file = Path(selector)
+        if file.suffix != ".jsonl" or not file.is_file():
+            file = self._matching_file(selector)
+        return _read(file)
 
-    def path(self, run: str) -> Path:
-        """Of the file of this id.
+    def delete(self, run_id: str) -> None:
+        """Delete a recording; no effect if it does not exist.
 
         Raises:
-            SettingsError: it is no id.
+            SettingsError: the id is invalid.
         """
-        if not NAME.fullmatch(run) or run.startswith("."):
-            raise SettingsError(f"{run!r} is no id of a run")
-        return self.folder / f"{run}.jsonl"
+        self.file(run_id).unlink(missing_ok=True)
 
-    def find(self, run: str) -> RecordedRun:
-        """A run by its id, the beginning of that, its file, or the word `last`.
-
-        Raises:
-            SettingsError: there is none, or several begin so.
-        """
-        path = Path(run)
-        if path.suffix != ".jsonl" or not path.is_file():
-            path = self._named(run)
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            return RecordedRun.parse(lines)
-
-    def delete(self, run: str) -> None:
-        """Take a run away; harmless if it is not there."""
-        self.path(run).unlink(missing_ok=True)
-
-    def __iter__(self) -> Iterator[RecordedRun]:
-        """All runs, the newest first; what is no run is passed over."""
-        for path in self._paths():
+    def __iter__(self) -> Iterator[Recording]:
+        """Read all recordings, newest first; files that are not recordings are skipped."""
+        for file in self._files():
             try:
-                with path.open(encoding="utf-8", errors="replace") as lines:
-                    yield RecordedRun.parse(lines)
+                yield _read(file)
             except (SettingsError, OSError):
                 continue
 
-    def _named(self, run: str) -> Path:
-        paths = self._paths()
-        if run == LAST and paths:
-            return paths[0]
-        found = [path for path in paths if path.stem == run] or [
-            path for path in paths if path.stem.startswith(run)
+    def _matching_file(self, selector: str) -> Path:
+        files = self._files()
+        if selector == LATEST and files:
+            return files[0]
+        matches = [file for file in files if file.stem == selector] or [
+            file for file in files if file.stem.startswith(selector)
         ]
-        if len(found) != 1:
+        if len(matches) != 1:
             raise SettingsError(
-                f"{len(found) or 'no'} runs in {self.folder} begin with {run!r}; `last` is the "
-                "newest, and a run's whole id or file is one"
+                f"{len(matches) or 'no'} recordings in {self.path} match {selector!r}. Use `last` "
+                "for the newest recording, a whole id, or the path of a file"
             )
-        return found[0]
+        return matches[0]
 
-    def _paths(self) -> list[Path]:
-        return sorted(self.folder.glob("*.jsonl"), reverse=True)
+    def _files(self) -> list[Path]:
+        return sorted(self.path.glob("*.jsonl"), reverse=True)
+
+
+def _read(file: Path) -> Recording:
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        return Recording.parse(lines)

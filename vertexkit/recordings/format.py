@@ -1,4 +1,4 @@
-"""One recorded run; docs/runs.md describes the format."""
+"""The format of a recording and its reader; docs/runs.md describes the format."""
 
 import json
 from collections.abc import Iterable
@@ -7,141 +7,156 @@ from typing import Any
 
 from vertexkit.errors import SettingsError
 
-VERSION = 1
-"""Of the format. Readers ignore what they do not know; a change that they could not bear is 2."""
-REFUSED = "refused"
-"""The outcome of a call that the block did not take."""
-DONE = {"send_message": 200, "complete": 204}
+FORMAT_VERSION = 1
+"""Readers ignore unknown kinds and fields; an incompatible change increases the version."""
+REJECTED = "rejected"
+"""The outcome of a call that the block's service did not accept."""
+SUCCESS_STATUSES = {"send_message": 200, "complete": 204}
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """What a run begins with: its file's first line."""
+class RecordingHeader:
+    """The first line of a recording."""
 
     id: str
-    """Sorts by time: `20261123-221530-loan-3f2a`."""
+    """Ids sort by time: `20261123-221530-loan-3f2a`."""
     block: str
+    """The block's name."""
     target: str = ""
-    """Where the app is: `module:app`; empty if nobody knows."""
+    """The app, `module:app`; empty if unknown."""
     inputs: dict[str, Any] = field(default_factory=dict)
+    """The inputs of the call."""
     started: str = ""
-    """ISO 8601, UTC."""
+    """The time of the start: ISO 8601, UTC."""
     by: str = ""
-    """`dev`, `trigger` or `run`."""
+    """The command that recorded it: `dev`, `trigger` or `run`."""
     dialog_id: int | None = None
+    """The dialog's id, from the claims of the token."""
     seed: int = 0
-    """Of what the fake platform made up."""
+    """The seed of the fake platform."""
     fault: str = ""
-    """What went wrong on purpose."""
+    """The simulated failure; empty if there was none."""
 
     def line(self) -> dict[str, Any]:
-        """As it is written."""
-        return {"kind": "run", "version": VERSION, **asdict(self)}
+        """Return the line as it is written to the file."""
+        return {"kind": "run", "version": FORMAT_VERSION, **asdict(self)}
 
 
 @dataclass(frozen=True, slots=True)
-class RecordedRun:
-    """A run, read back. Its lines are dicts with `kind` and, but for the first, `at` (seconds)."""
+class Recording:
+    """The record of one block call, read from a file.
 
-    head: Head
+    Each line is an object with `kind` and with `at`, the seconds since the start.
+    """
+
+    header: RecordingHeader
     lines: tuple[dict[str, Any], ...] = ()
+    """All lines after the header."""
 
     @classmethod
-    def parse(cls, lines: Iterable[str]) -> "RecordedRun":
-        """Read a run; one that was cut off in its middle is read as far as it goes.
+    def parse(cls, lines: Iterable[str]) -> "Recording":
+        """Read a recording. An incomplete one is read up to its last complete line.
+
+        Args:
+            lines: the lines of the file.
 
         Raises:
-            SettingsError: it is no recorded run, or of a later version.
+            SettingsError: the file is not a recording, or has another format version.
         """
-        read: list[dict[str, Any]] = []
+        objects: list[dict[str, Any]] = []
         for line in lines:
             try:
-                found = json.loads(line)
+                content = json.loads(line)
             except ValueError:
-                break  # whoever wrote it was killed while it did
-            if isinstance(found, dict):
-                read.append(found)
-        if not read or read[0].get("kind") != "run":
-            raise SettingsError("this is no recorded run: its first line has no kind `run`")
-        if read[0].get("version") != VERSION:
+                break  # the process was killed while it wrote this line
+            if isinstance(content, dict):
+                objects.append(content)
+        if not objects or objects[0].get("kind") != "run":
+            raise SettingsError("the file is not a recording: its first line must have kind `run`")
+        if objects[0].get("version") != FORMAT_VERSION:
             raise SettingsError(
-                f"this run is recorded in version {read[0].get('version')} of the format, and "
-                f"this vertexkit reads version {VERSION}: use the vertexkit that recorded it"
+                f"the recording has format version {objects[0].get('version')}, but this version "
+                f"of vertexkit reads version {FORMAT_VERSION}. Use the vertexkit that recorded it"
             )
-        known = Head.__dataclass_fields__
-        head = Head(**{name: value for name, value in read[0].items() if name in known})
-        return cls(head, tuple(read[1:]))
+        known = RecordingHeader.__dataclass_fields__
+        fields = {name: value for name, value in objects[0].items() if name in known}
+        return cls(RecordingHeader(**fields), tuple(objects[1:]))
 
-    def of(self, kind: str) -> list[dict[str, Any]]:
-        """Its lines of a kind: `event`, `request`, `log` or `end`."""
+    def lines_of(self, kind: str) -> list[dict[str, Any]]:
+        """Return the lines of one kind: `event`, `request`, `log` or `end`."""
         return [line for line in self.lines if line.get("kind") == kind]
 
     @property
     def end(self) -> dict[str, Any] | None:
-        """Its last line; None while it runs, or if it was cut off."""
-        return next(iter(self.of("end")), None)
+        """The last line; None if the run has not ended or the recording is incomplete."""
+        return next(iter(self.lines_of("end")), None)
 
     @property
     def messages(self) -> list[str]:
-        """What the dialog saw."""
+        """The texts of the messages that the platform accepted, in order."""
         return [
             str(line["request"]["text"])
-            for line in self.of("request")
+            for line in self.lines_of("request")
             if line.get("method") == "send_message" and line.get("processed")
         ]
 
     @property
     def data(self) -> Any:
-        """What the block was completed with."""
-        done = [
+        """The result that the platform accepted; None if there was none."""
+        results = [
             line["request"].get("data")
-            for line in self.of("request")
+            for line in self.lines_of("request")
             if line.get("method") == "complete" and line.get("processed")
         ]
-        return done[-1] if done else None
+        return results[-1] if results else None
 
     @property
     def outcome(self) -> str:
-        """`completed`, `gone`, `parked`, `refused`; empty while it runs."""
+        """`completed`, `gone`, `parked` or `rejected`; empty if the run has not ended."""
         return "" if self.end is None else str(self.end.get("outcome", ""))
 
     @property
     def code(self) -> str:
-        """`ok`, or the code of the failure."""
+        """`ok` or the failure's code; empty if the run has not ended."""
         return "" if self.end is None else str(self.end.get("code", ""))
 
     def faults(self) -> list[dict[str, Any]]:
-        """What the platform did not do at once, as `FakePlatform.fail` is told to do it again."""
-        found: list[dict[str, Any]] = []
-        passed: dict[str, int] = {}
-        for line in self.of("request"):
+        """Return the platform's failures, as keyword arguments of `FakePlatform.fail`."""
+        faults: list[dict[str, Any]] = []
+        successes: dict[str, int] = {}
+        for line in self.lines_of("request"):
             method, status = line.get("method", ""), line.get("status")
-            if method not in DONE:
+            if method not in SUCCESS_STATUSES:
                 continue
-            if status == DONE[method] and not line.get("fault"):
-                passed[method] = passed.get(method, 0) + 1
+            if status == SUCCESS_STATUSES[method] and not line.get("fault"):
+                successes[method] = successes.get(method, 0) + 1
                 continue
-            fault: dict[str, Any] = {"method": method, "after": passed.pop(method, 0)}
-            if status is None or status == DONE[method]:
-                fault["kind"] = "lost" if line.get("processed") else "cut"
-            else:
-                fault["status"] = status
-                if line.get("retry_after") is not None:
-                    fault["retry_after"] = line["retry_after"]
-            if status == DONE[method] and str(line.get("fault", "")).startswith("slow"):
-                fault |= {"kind": "slow", "seconds": line.get("seconds", 1)}
-            found.append({name: value for name, value in fault.items() if value != 0})
-        return _together(found)
+            fault = {"method": method, "after": successes.pop(method, 0), **_fault(line)}
+            faults.append({name: value for name, value in fault.items() if value != 0})
+        return _merge_repetitions(faults)
 
 
-def _together(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Equal ones in a row as one that happens several times."""
+def _fault(line: dict[str, Any]) -> dict[str, Any]:
+    """Return what went wrong with a request."""
+    status = line.get("status")
+    succeeded = status == SUCCESS_STATUSES[line["method"]]
+    if succeeded and str(line.get("fault", "")).startswith("slow"):
+        return {"kind": "slow", "seconds": line.get("seconds", 1)}
+    if succeeded or status is None:
+        return {"kind": "lost" if line.get("processed") else "cut"}
+    if line.get("retry_after") is None:
+        return {"status": status}
+    return {"status": status, "retry_after": line["retry_after"]}
+
+
+def _merge_repetitions(faults: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Merge equal faults in a row into one with `times`."""
     merged: list[dict[str, Any]] = []
     for fault in faults:
-        last = merged[-1] if merged else {}
-        same = {k: v for k, v in last.items() if k not in {"times", "after"}}
+        previous = merged[-1] if merged else {}
+        same = {name: value for name, value in previous.items() if name not in {"times", "after"}}
         if same == fault:
-            last["times"] = last.get("times", 1) + 1
+            previous["times"] = previous.get("times", 1) + 1
         else:
             merged.append(dict(fault))
     return merged

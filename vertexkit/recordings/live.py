@@ -1,4 +1,7 @@
-"""Recorded runs of a service at work: off by default, for it writes down what people say."""
+"""Recordings of the executions of a running service.
+
+Off by default, because a recording contains everything that users wrote; see `VERTEXKIT_RECORD`.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -11,112 +14,134 @@ from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.errors import PlatformError
 from vertexkit.execution import Execution
-from vertexkit.recordings import Recorder, Shelf, readable
+from vertexkit.recordings.folder import RecordingsFolder
+from vertexkit.recordings.recorder import Recorder, decode_body
 from vertexkit.telemetry.events import Event
 
 log = structlog.get_logger("vertexkit")
 
 
-class Recording:
-    """Writes a file for each execution whose handler this process runs.
+class ServiceRecorder:
+    """Records each execution whose handler runs in this process.
+
+    It learns about events from `event`, which is subscribed to them, and about requests from the
+    wire that `wire` returns.
 
     Args:
-        folder: gets the files.
-        clock: of the service.
-        target: where the app is, if that is known.
+        folder: the folder of the recordings.
+        clock: the service's clock.
+        target: the app, `module:app`; empty if unknown.
     """
 
     def __init__(self, folder: Path, clock: Clock, target: str) -> None:
-        self._shelf = Shelf(folder)
+        self._folder = RecordingsFolder(folder)
         self._clock = clock
         self._target = target
-        self._early: dict[str, list[Event]] = {}
-        self._live: dict[str, tuple[Recorder, str]] = {}
-        """By execution: with the token, under which requests are found."""
-        self._tokens: dict[str, Recorder] = {}
+        self._pending_events: dict[str, list[Event]] = {}
+        """Events of executions whose recording has not started, by execution id."""
+        self._recorders: dict[str, tuple[Recorder, str]] = {}
+        """The recorder and the token of each execution, by execution id."""
+        self._recorders_by_token: dict[str, Recorder] = {}
 
     def handler_starting(self, execution: Execution) -> None:
-        """Start a recording when a handler runs for the first time in this process."""
-        if execution.id not in self._live:
-            try:
-                self._begin(execution)
-            except OSError as error:  # a full disk must not fail a dialog
-                log.warning("recording_failed", reason=str(error))
+        """Start the recording of an execution, before its handler runs for the first time.
 
-    def _begin(self, execution: Execution) -> None:
-        early = self._early.pop(execution.id, [])
+        If the file cannot be written, a warning is logged and the execution is not recorded.
+        """
+        if execution.id in self._recorders:
+            return
+        events = self._pending_events.pop(execution.id, [])
         claims, token = execution.token.claims, execution.token.reveal()
-        recorder = self._shelf.begin(
-            execution.block,
-            early[0].at if early else self._clock.now(),
-            target=self._target,
-            inputs=execution.inputs,
-            by="run",
-            dialog_id=claims.dialog_id if claims else None,
-        )
-        self._live[execution.id] = recorder, token
-        self._tokens[token] = recorder
-        for event in early:
+        try:
+            recorder = self._folder.start(
+                execution.block,
+                events[0].at if events else self._clock.now(),
+                target=self._target,
+                inputs=execution.inputs,
+                by="run",
+                dialog_id=claims.dialog_id if claims else None,
+            )
+        except OSError as error:
+            log.warning("recording_failed", reason=str(error))
+            return
+        self._recorders[execution.id] = recorder, token
+        self._recorders_by_token[token] = recorder
+        for event in events:
             recorder.event(event)
 
     def event(self, event: Event) -> None:
-        """For `Events.subscribe`."""
-        live = self._live.get(event.execution)
-        if live is None:
-            if event.name != "settled":
-                self._early.setdefault(event.execution, []).append(event)
+        """Record an event of an execution; for `Events.subscribe`."""
+        entry = self._recorders.get(event.execution)
+        if entry is None:
+            if event.name == "settled":
+                self._pending_events.pop(event.execution, None)
             else:
-                self._early.pop(event.execution, None)
+                self._pending_events.setdefault(event.execution, []).append(event)
             return
-        recorder, token = live
+        recorder, token = entry
         recorder.event(event)
         if event.name == "settled":
             recorder.end(event.at, event.fields["outcome"], event.fields["code"])
-            del self._live[event.execution]
-            if self._tokens.get(token) is recorder:  # and not one that follows with this token
-                del self._tokens[token]
+            del self._recorders[event.execution]
+            # The next execution with this token may have started its own recording already.
+            if self._recorders_by_token.get(token) is recorder:
+                del self._recorders_by_token[token]
 
     def wire(self, wire: Wire) -> Wire:
-        """A wire whose requests are written down."""
-        return _RecordedWire(wire, self)
+        """Return a wire that records the requests of another one."""
+        return _RecordedWire(wire, self, self._clock)
 
-    def requested(self, began: float, url: str, body: bytes, answer: Response | None) -> None:
-        """A request is over; without an answer nobody knows what came of it."""
+    def request_ended(
+        self, url: str, body: bytes, started_at: float, response: Response | None
+    ) -> None:
+        """Record a request to the platform.
+
+        Args:
+            url: the request's URL.
+            body: the request's JSON.
+            started_at: the start of the request, on the clock.
+            response: the response; None if the request failed without one.
+        """
         content = from_json(body)
-        recorder = self._tokens.get(content.get("token", ""))
+        recorder = self._recorders_by_token.get(content.get("token", ""))
         if recorder is None:
             return
-        done = answer is not None and 200 <= answer.status < 300
-        facts: dict[str, Any] = {"retry_after": answer.retry_after} if answer is not None else {}
+        fields: dict[str, Any] = {"status": None, "answer": None, "processed": False}
+        if response is not None:
+            fields = {
+                "status": response.status,
+                "answer": decode_body(response.body),
+                "processed": 200 <= response.status < 300,
+                "retry_after": response.retry_after,
+            }
         recorder.request(
-            began,
-            seconds=round(self._clock.now() - began, 6),
+            started_at,
+            seconds=round(self._clock.now() - started_at, 6),
             method=url.rpartition("/")[2],
             path="/" + url.partition("://")[2].partition("/")[2],
             request=content,
-            status=None if answer is None else answer.status,
-            answer=None if answer is None else readable(answer.body),
             fault=None,
-            processed=done,
-            **facts,
+            **fields,
         )
 
 
 class _RecordedWire:
-    def __init__(self, wire: Wire, recording: Recording) -> None:
+    """A wire whose requests are recorded; see `Wire`."""
+
+    def __init__(self, wire: Wire, recorder: ServiceRecorder, clock: Clock) -> None:
         self._wire = wire
-        self._recording = recording
+        self._recorder = recorder
+        self._clock = clock
 
     async def post(self, url: str, body: bytes, timeout: float) -> Response:
-        began = self._recording._clock.now()  # noqa: SLF001 - of one noun
-        answer = None
+        started_at = self._clock.now()
         try:
-            answer = await self._wire.post(url, body, timeout)
+            response = await self._wire.post(url, body, timeout)
         except PlatformError:
-            self._recording.requested(began, url, body, None)
+            self._recorder.request_ended(url, body, started_at, None)
             raise
-        self._recording.requested(began, url, body, answer)
-        return answer
+        self._recorder.request_ended(url, body, started_at, response)
+        return response
 
     async def close(self) -> None:
         await self._wire.close()

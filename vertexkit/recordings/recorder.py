@@ -1,79 +1,102 @@
-"""Writes a run down as it happens."""
+"""Writes one recording, line by line as things happen."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from vertexkit.recordings.format import Head
+from vertexkit.recordings.format import RecordingHeader
 from vertexkit.telemetry.events import Event
 from vertexkit.telemetry.redaction import redact
 
-Told = Callable[[dict[str, Any]], object]
-SECRET = "token"  # noqa: S105 - a member's name
+TOKEN_FIELD = "token"  # noqa: S105 - a field's name
 
 
 class Recorder:
-    """Each line is in the file as soon as it has happened: a process that is killed leaves all.
+    """Writes the lines of one recording.
+
+    Each line is written and flushed at once, so that the file is complete up to the moment when
+    the process is killed. Secrets are masked.
 
     Args:
-        path: of the file; its folder is made.
-        head: what the run begins with.
-        began: the moment that seconds are counted from, on the clock of all that is recorded.
-        told: called with each line, the first included.
+        path: the file; its folder is created.
+        header: the first line.
+        started_at: the start, on the clock of all events that are recorded.
+        on_line: called with each line that is written, the first one included.
+
+    Attributes:
+        header: the first line.
+        ended: whether the last line is written.
+
+    Raises:
+        OSError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, head: Head, began: float, told: Told = lambda _: None) -> None:
-        self.head = head
+    def __init__(
+        self,
+        path: Path,
+        header: RecordingHeader,
+        started_at: float,
+        on_line: Callable[[dict[str, Any]], object] | None = None,
+    ) -> None:
+        self.header = header
         self.ended = False
-        self._began = began
-        self._told = told
+        self._started_at = started_at
+        self._on_line = on_line
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file: TextIO = path.open("w", encoding="utf-8")
-        self._write(head.line())
+        self._write(header.line())
 
     def event(self, event: Event) -> None:
-        """Something happened to the execution."""
+        """Write an event of the execution."""
         self._line("event", event.at, name=event.name, fields=event.fields)
 
-    def request(self, at: float, **facts: Any) -> None:
-        """A request to the platform is over.
+    def request(self, at: float, **fields: Any) -> None:
+        """Write a finished request to the platform.
 
         Args:
-            at: when it began.
-            **facts: `seconds`, `method`, `path`, `request` (its body, of which the token is left
-                out), `status`, `answer`, `retry_after`, `fault`, `processed`.
+            at: the time at which the request started.
+            **fields: `seconds`, `method`, `path`, `request` (the body; its token is left out),
+                `status`, `answer`, `retry_after`, `fault`, `processed`.
         """
-        body = facts.get("request")
+        body = fields.get("request")
         if isinstance(body, dict):
-            facts["request"] = {name: each for name, each in body.items() if name != SECRET}
-        self._line("request", at, **facts)
+            fields["request"] = {name: v for name, v in body.items() if name != TOKEN_FIELD}
+        self._line("request", at, **fields)
 
     def log(self, at: float, level: str, event: str, fields: dict[str, Any]) -> None:
-        """A line of the log."""
+        """Write a log line."""
         self._line("log", at, level=level, event=event, fields=fields)
 
-    def end(self, at: float, outcome: str, code: str, **facts: Any) -> None:
-        """The run is over; nothing more is written."""
+    def end(self, at: float, outcome: str, code: str, **fields: Any) -> None:
+        """Write the last line and close the file; further lines are ignored.
+
+        Args:
+            at: the time of the end.
+            outcome: `completed`, `gone`, `parked` or `rejected`.
+            code: `ok` or the failure's code.
+            **fields: further fields of the line.
+        """
         if not self.ended:
-            self._line("end", at, outcome=outcome, code=code, **facts)
+            self._line("end", at, outcome=outcome, code=code, **fields)
             self.ended = True
             self._file.close()
 
-    def _line(self, kind: str, at: float, **facts: Any) -> None:
+    def _line(self, kind: str, at: float, **fields: Any) -> None:
         if not self.ended:
-            self._write({"kind": kind, "at": round(at - self._began, 6), **facts})
+            self._write({"kind": kind, "at": round(at - self._started_at, 6), **fields})
 
     def _write(self, line: dict[str, Any]) -> None:
         text = redact(json.dumps(line, ensure_ascii=False, default=str).encode()).decode()
         self._file.write(text + "\n")
         self._file.flush()
-        self._told(json.loads(text))
+        if self._on_line is not None:
+            self._on_line(json.loads(text))
 
 
-def readable(answer: bytes) -> Any:
-    """An answer's body as a run has it: its JSON, or its text; None if there is none."""
+def decode_body(body: bytes) -> Any:
+    """Return a response's body for a recording: its JSON, else its text; None if it is empty."""
     try:
-        return json.loads(answer) if answer else None
+        return json.loads(body) if body else None
     except ValueError:
-        return answer.decode(errors="replace")
+        return body.decode(errors="replace")

@@ -1,14 +1,17 @@
-"""A recorded run as a test: pytest code that expects what was recorded."""
+"""From runs against the fake platform to recordings, and from recordings to tests."""
 
 import json
 import keyword
 import re
 from typing import Any
 
-from vertexkit.recordings import REFUSED, RecordedRun
+from vertexkit.recordings import REJECTED, Recording, decode_body
+from vertexkit.testing.dialog import Run
+from vertexkit.testing.platform.ledger import Entry
 
-LINE = 70
-HEAD = '''"""Recorded by `vertexkit {by}` on {day}."""
+MAX_LINE_CHARACTERS = 70
+"""A longer value of the generated test is written on several lines."""
+TEMPLATE = '''"""Recorded by `vertexkit {by}` on {day}."""
 
 from {module} import {app} as app  # the app that fake_dialog runs
 
@@ -18,42 +21,73 @@ async def test_{name}({fixtures}):
 '''
 
 
-def as_test(recorded: RecordedRun) -> str:
-    """The code of a test of its own file; it passes as long as the block does what it did.
+def request_fields(entry: Entry) -> dict[str, Any]:
+    """Return the fields of `Recorder.request` for a finished request to the fake platform."""
+    fields: dict[str, Any] = {
+        "seconds": round((entry.answered_at or entry.at) - entry.at, 6),
+        "method": entry.method,
+        "path": entry.path,
+        "request": entry.json if isinstance(entry.json, dict) else {},
+        "status": entry.status,
+        "answer": decode_body(entry.answer),
+        "fault": entry.fault,
+        "processed": entry.processed,
+    }
+    if entry.retry_after is not None:
+        fields["retry_after"] = entry.retry_after
+    return fields
+
+
+def outcome_and_code(run: Run) -> tuple[str, str]:
+    """Return the arguments of `Recorder.end` for a run.
+
+    Returns:
+        The outcome (`completed`, `gone`, `parked` or `rejected`), and `ok` or the failure's code.
+    """
+    if run.outcome is None:
+        return REJECTED, str(run.answer.get("code", ""))
+    return run.outcome.ending.value, run.outcome.code
+
+
+def generate_test(recording: Recording) -> str:
+    """Generate a pytest module that expects what was recorded.
 
     Args:
-        recorded: a run that has ended.
+        recording: the recording of a run that has ended.
+
+    Returns:
+        The module's code, with one test. The test passes as long as the block behaves as recorded.
     """
-    head = recorded.head
-    module, _, app = head.target.partition(":")
-    faults = recorded.faults()
-    lines = [f"fake_platform.fail({_arguments(fault)})" for fault in faults]
-    given = ", ".join(filter(None, [_code(head.block), _inputs(head.inputs)]))
-    lines.append(f"run = await fake_dialog.run({given})")
-    if recorded.outcome == REFUSED:
-        lines.append(f'assert run.answer["code"] == {recorded.code!r}')
-    lines.append(f"assert run.messages == {_pretty(recorded.messages)}")
-    lines.append(f"assert run.data == {_pretty(recorded.data)}")
-    return HEAD.format(
-        by=head.by or "dev",
-        day=head.started[:10],
+    header = recording.header
+    module, _, app = header.target.partition(":")
+    faults = recording.faults()
+    lines = [f"fake_platform.fail({_fault_arguments(fault)})" for fault in faults]
+    arguments = ", ".join(filter(None, [_code(header.block), _inputs(header.inputs)]))
+    lines.append(f"run = await fake_dialog.run({arguments})")
+    if recording.outcome == REJECTED:
+        lines.append(f'assert run.answer["code"] == {recording.code!r}')
+    lines.append(f"assert run.messages == {_wrapped(recording.messages)}")
+    lines.append(f"assert run.data == {_wrapped(recording.data)}")
+    return TEMPLATE.format(
+        by=header.by or "dev",
+        day=header.started[:10],
         module=module or "block",
         app=app or "app",
-        name=name_of(recorded),
+        name=generated_test_name(recording),
         fixtures="fake_dialog, fake_platform" if faults else "fake_dialog",
         body="\n".join(f"    {line}".replace("\n", "\n    ") for line in lines),
     )
 
 
-def name_of(recorded: RecordedRun) -> str:
-    """Of the test, and of its file: block and moment."""
-    block = re.sub(r"\W", "_", recorded.head.block)
-    return f"{block}_{re.sub(r'[^0-9]', '', recorded.head.id[:15])}"
+def generated_test_name(recording: Recording) -> str:
+    """Return the name of the generated test and its module, without `test_`: block and time."""
+    block = re.sub(r"\W", "_", recording.header.block)
+    return f"{block}_{re.sub(r'[^0-9]', '', recording.header.id[:15])}"
 
 
-def _arguments(fault: dict[str, Any]) -> str:
-    rest = [f"{name}={_code(value)}" for name, value in fault.items() if name != "method"]
-    return ", ".join([_code(fault["method"]), *rest])
+def _fault_arguments(fault: dict[str, Any]) -> str:
+    options = [f"{name}={_code(value)}" for name, value in fault.items() if name != "method"]
+    return ", ".join([_code(fault["method"]), *options])
 
 
 def _inputs(inputs: dict[str, Any]) -> str:
@@ -63,20 +97,20 @@ def _inputs(inputs: dict[str, Any]) -> str:
 
 
 def _code(value: Any) -> str:
-    """A value of JSON as Python code, on one line."""
+    """Return a JSON value as Python code on one line."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     if isinstance(value, list):
         return f"[{', '.join(map(_code, value))}]"
     if isinstance(value, dict):
-        return f"{{{', '.join(f'{_code(name)}: {_code(each)}' for name, each in value.items())}}}"
+        return f"{{{', '.join(f'{_code(name)}: {_code(item)}' for name, item in value.items())}}}"
     return repr(value)
 
 
-def _pretty(value: Any) -> str:
-    """One line, or a line for each item where that is too long."""
+def _wrapped(value: Any) -> str:
+    """Return a JSON value as Python code, on several lines if one would be too long."""
     text = _code(value)
-    if len(text) < LINE or not isinstance(value, list | dict):
+    if len(text) < MAX_LINE_CHARACTERS or not isinstance(value, list | dict):
         return text
     if isinstance(value, list):
         return "[\n" + "".join(f"    {_code(item)},\n" for item in value) + "]"

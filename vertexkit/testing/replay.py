@@ -1,4 +1,4 @@
-"""The current code on what was recorded: does it still say and give the same?"""
+"""Runs the current code with a recording and compares the results."""
 
 import difflib
 import json
@@ -6,63 +6,67 @@ from dataclasses import dataclass
 from typing import Any
 
 from vertexkit.app import App
-from vertexkit.recordings import RecordedRun
+from vertexkit.recordings import Recording
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog, Run
-from vertexkit.testing.facts import ended
 from vertexkit.testing.platform.app import FakePlatform
+from vertexkit.testing.recorded import outcome_and_code
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
-    """A recorded run, and what its inputs come to now."""
+class Replay:
+    """A recording and the run of the current code with it."""
 
-    recorded: RecordedRun
+    recording: Recording
     run: Run
 
     @property
-    def same(self) -> bool:
-        """Messages, result and outcome are those that were recorded."""
-        return _before(self.recorded) == _now(self.run)
+    def matches(self) -> bool:
+        """Whether messages, result, outcome and code equal the recorded ones."""
+        return self._recorded() == self._current()
 
     def difference(self) -> list[str]:
-        """Line by line what changed, as `diff -u` writes it; empty if nothing did."""
-        before, now = (
-            json.dumps(each, ensure_ascii=False, indent=2).splitlines()
-            for each in (_before(self.recorded), _now(self.run))
+        """Return the differences as lines of a unified diff; empty if there are none."""
+        before, after = (
+            json.dumps(content, ensure_ascii=False, indent=2).splitlines()
+            for content in (self._recorded(), self._current())
         )
-        return list(difflib.unified_diff(before, now, "recorded", "now", lineterm="", n=3))
+        return list(difflib.unified_diff(before, after, "recorded", "now", lineterm="", n=3))
+
+    def _recorded(self) -> dict[str, Any]:
+        return {
+            "messages": self.recording.messages,
+            "data": self.recording.data,
+            "outcome": self.recording.outcome,
+            "code": self.recording.code,
+        }
+
+    def _current(self) -> dict[str, Any]:
+        outcome, code = outcome_and_code(self.run)
+        messages = [str(message) for message in self.run.messages]
+        return {"messages": messages, "data": self.run.data, "outcome": outcome, "code": code}
 
 
-async def replay(app: App, recorded: RecordedRun, **settings: Any) -> Replayed:
-    """Run the block on the recorded inputs, with the platform answering as it did then.
+async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
+    """Run the block with the recorded inputs; the platform responds as recorded.
 
-    Back-off and typing take no time. What the block asks of others, and its steps, happen anew.
+    Back-off and typing take no time. Steps and requests to other services are really executed.
 
     Args:
-        app: that has the block.
-        recorded: the run.
-        **settings: of the app.
+        app: the app that has the block.
+        recording: the recording.
+        **settings: settings of the app.
+
+    Returns:
+        The recording and the new run.
+
+    Raises:
+        TimeoutError: the run did not end; see `FakeDialog`.
     """
-    platform = FakePlatform(clock=VirtualClock(), seed=recorded.head.seed)
-    for fault in recorded.faults():
+    platform = FakePlatform(clock=VirtualClock(), seed=recording.header.seed)
+    for fault in recording.faults():
         platform.fail(**fault)
     dialog = FakeDialog(app, platform, **settings)
-    head = recorded.head
-    token = platform.issue(head.block, head.dialog_id)
-    return Replayed(recorded, await dialog.call(head.block, head.inputs, token))
-
-
-def _before(recorded: RecordedRun) -> dict[str, Any]:
-    return {
-        "messages": recorded.messages,
-        "data": recorded.data,
-        "outcome": recorded.outcome,
-        "code": recorded.code,
-    }
-
-
-def _now(run: Run) -> dict[str, Any]:
-    outcome, code = ended(run)
-    messages = [str(said) for said in run.messages]
-    return {"messages": messages, "data": run.data, "outcome": outcome, "code": code}
+    header = recording.header
+    token = platform.issue(header.block, header.dialog_id)
+    return Replay(recording, await dialog.call(header.block, header.inputs, token))

@@ -18,12 +18,12 @@ from vertexkit.clock import Clock
 from vertexkit.context.context import Context
 from vertexkit.failure import Failure
 from vertexkit.loading import find_app, find_block
-from vertexkit.recordings import Recorder, Shelf
+from vertexkit.recordings import Recorder, RecordingsFolder
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog, Run
-from vertexkit.testing.facts import ended, facts_of
+from vertexkit.testing.recorded import outcome_and_code, request_fields
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.worker.policy import OnFailure
 
@@ -125,13 +125,13 @@ async def _run(
         dialog.subscribe(transcript.event)
         if recorder is not None:
             dialog.subscribe(recorder.event)
-            platform.subscribe(lambda entry: recorder.request(entry.at, **facts_of(entry)))
+            platform.subscribe(lambda entry: recorder.request(entry.at, **request_fields(entry)))
         started_at = clock.now()
         run = await dialog.run(block, **inputs)
         transcript.end(run, clock.now() - started_at)
         if recorder is not None:
-            recorder.end(clock.now(), *ended(run))
-            transcript.recorded(recorder.head.id)
+            recorder.end(clock.now(), *outcome_and_code(run))
+            transcript.recorded(recorder.header.id)
     for sentence in platform.violations:
         transcript.violation(sentence)
     return run, platform.violations
@@ -140,7 +140,7 @@ async def _run(
 def _recorder(block: str, inputs: dict[str, Any], target: str, clock: Clock) -> Recorder | None:
     """A recorder of the run; None if its file cannot be written."""
     try:
-        return Shelf().begin(block, clock.now(), target=target, inputs=inputs, by="trigger")
+        return RecordingsFolder().start(block, clock.now(), target=target, inputs=inputs, by="trigger")
     except OSError:
         return None
 

@@ -97,8 +97,8 @@ export class RunView {
     this.dots?.remove();
     const completions = this.lines.filter((each) => each.method === "complete" && each.processed);
     const data = completions.at(-1)?.request?.data;
-    clear(this.result).append(json(line.outcome === "refused" ? line.answer : data));
-    if (line.outcome === "refused") this.note(say("refused") + refusal(line), "bad");
+    clear(this.result).append(json(line.outcome === "rejected" ? line.answer : data));
+    if (line.outcome === "rejected") this.note(say("refused") + refusal(line), "bad");
     else if (line.outcome !== "completed") this.note(`${say(line.outcome)} ${line.code}`, "bad");
     else if (line.code === "ok") this.note(say("completed"), "ok");
     else this.note(`${say("failed")}${line.code}${data?.error?.message ? `: ${data.error.message}` : ""}`, "bad");

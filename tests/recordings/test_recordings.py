@@ -1,4 +1,4 @@
-"""Recorded runs: read back whole or in part, replayed with the platform's faults, kept on a shelf."""
+"""Recordings: they are written, read, replayed with the platform's faults, and kept in a folder."""
 
 import json
 from pathlib import Path
@@ -8,11 +8,11 @@ import pytest
 
 from vertexkit import App, Context, Settings
 from vertexkit.errors import SettingsError
-from vertexkit.recordings import Head, RecordedRun, Recorder, Shelf
+from vertexkit.recordings import Recorder, Recording, RecordingHeader, RecordingsFolder
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.facts import ended, facts_of
+from vertexkit.testing.recorded import outcome_and_code, request_fields
 from vertexkit.testing.replay import replay
 
 app = App()
@@ -25,30 +25,30 @@ async def talk(ctx: Context, name: str) -> dict[str, str]:
     return {"name": name}
 
 
-async def record(folder: Path, *faults: dict[str, Any]) -> RecordedRun:
-    """A run with these faults, written down and read back."""
-    shelf = Shelf(folder)
-    run = shelf.new("talk")
+async def record(path: Path, *faults: dict[str, Any]) -> Recording:
+    """Record a run with these faults and read the recording."""
+    folder = RecordingsFolder(path)
+    run_id = folder.new_id("talk")
     platform = FakePlatform(clock=VirtualClock())
     for fault in faults:
         platform.fail(**fault)
     dialog = FakeDialog(app, platform)
     recorder = Recorder(
-        shelf.path(run),
-        Head(run, "talk", "tests.recordings.test_recorded:app", {"name": "Аня"}),
+        folder.file(run_id),
+        RecordingHeader(run_id, "talk", "tests.recordings.test_recordings:app", {"name": "Аня"}),
         0.0,
     )
-    platform.subscribe(lambda entry: recorder.request(entry.at, **facts_of(entry)))
+    platform.subscribe(lambda entry: recorder.request(entry.at, **request_fields(entry)))
     async with dialog:
         dialog.subscribe(recorder.event)
-        found = await dialog.run("talk", name="Аня")
-        recorder.end(1.0, *ended(found))
-    return shelf.find("last")
+        run = await dialog.run("talk", name="Аня")
+        recorder.end(1.0, *outcome_and_code(run))
+    return folder.find("last")
 
 
-def written(folder: Path) -> Path:
-    [path] = folder.glob("*.jsonl")
-    return path
+def only_file(folder: Path) -> Path:
+    [file] = folder.glob("*.jsonl")
+    return file
 
 
 FAULTS: list[tuple[dict[str, Any], ...]] = [
@@ -63,16 +63,16 @@ FAULTS: list[tuple[dict[str, Any], ...]] = [
 
 
 @pytest.mark.parametrize("faults", FAULTS, ids=str)
-async def test_a_replay_meets_the_same_platform(
+async def test_a_replay_repeats_the_faults(
     faults: tuple[dict[str, Any], ...], tmp_path: Path
 ) -> None:
-    """Whatever went wrong goes wrong again, and unchanged code comes to the same."""
+    """The recorded faults happen again, and unchanged code has the same result."""
     recorded = await record(tmp_path, *faults)
     again = await replay(app, recorded)
     assert again.difference() == []
-    assert again.same
+    assert again.matches
     assert (
-        [line["status"] for line in recorded.of("request")].count(429)
+        [line["status"] for line in recorded.lines_of("request")].count(429)
         == again.run.events.count("send_retried")
         if any(fault.get("status") == 429 for fault in faults)
         else True
@@ -80,7 +80,7 @@ async def test_a_replay_meets_the_same_platform(
 
 
 async def test_what_changed_is_shown_line_by_line(tmp_path: Path) -> None:
-    """Another message is a difference that names both."""
+    """A changed message is shown with its recorded and its new text."""
     recorded = await record(tmp_path)
     changed = App()
 
@@ -90,56 +90,56 @@ async def test_what_changed_is_shown_line_by_line(tmp_path: Path) -> None:
         return {"name": name}
 
     again = await replay(changed, recorded)
-    assert not again.same
+    assert not again.matches
     assert '-    "Привет, Аня! 👋",' in again.difference()
     assert '+    "Здравствуйте, Аня!"' in again.difference()
 
 
 async def test_no_token_is_written(tmp_path: Path) -> None:
-    """Neither in requests nor anywhere else."""
+    """The file contains no token, neither in requests nor elsewhere."""
     await record(tmp_path)
-    path = written(tmp_path)
+    path = only_file(tmp_path)
     text = path.read_text(encoding="utf-8")
     assert "eyJ" not in text
     assert '"token"' not in text
 
 
-async def test_a_run_that_was_cut_off_still_reads(tmp_path: Path) -> None:
-    """A killed process leaves half a line: what is whole before it counts."""
+async def test_an_incomplete_recording_is_read(tmp_path: Path) -> None:
+    """After a killed process, the lines before the incomplete one are read."""
     await record(tmp_path)
-    path = written(tmp_path)
-    whole = path.read_bytes()
-    path.write_bytes(whole[: len(whole) * 2 // 3])
-    found = Shelf(tmp_path).find("last")
-    assert found.messages[:1] == ["Привет, Аня! 👋"]
-    assert (found.end, found.outcome) == (None, "")
+    path = only_file(tmp_path)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) * 2 // 3])
+    recording = RecordingsFolder(tmp_path).find("last")
+    assert recording.messages[:1] == ["Привет, Аня! 👋"]
+    assert (recording.end, recording.outcome) == (None, "")
 
 
-def test_what_is_no_run_is_told(tmp_path: Path) -> None:
-    """Another file, another version, an id that is nobody's or several's."""
-    shelf = Shelf(tmp_path)
-    with pytest.raises(SettingsError, match="no runs"):
-        shelf.find("last")
+def test_a_file_that_is_not_a_recording_is_an_error(tmp_path: Path) -> None:
+    """Other content, another version, an invalid, an unknown and an ambiguous id are errors."""
+    folder = RecordingsFolder(tmp_path)
+    with pytest.raises(SettingsError, match="no recordings"):
+        folder.find("last")
     (tmp_path / "a.jsonl").write_text('{"kind": "event"}\n')
-    with pytest.raises(SettingsError, match="no recorded run"):
-        shelf.find("a")
+    with pytest.raises(SettingsError, match="not a recording"):
+        folder.find("a")
     (tmp_path / "b.jsonl").write_text('{"kind": "run", "version": 2}\n')
     with pytest.raises(SettingsError, match="version 2"):
-        shelf.find(str(tmp_path / "b.jsonl"))
-    for run in ("../a", "", ".hidden", "a/b"):
+        folder.find(str(tmp_path / "b.jsonl"))
+    for run_id in ("../a", "", ".hidden", "a/b"):
         with pytest.raises(SettingsError):
-            shelf.path(run)
+            folder.file(run_id)
     head = json.dumps({"kind": "run", "version": 1, "id": "c", "block": "x", "new": True})
     for name in ("c1", "c2"):
         (tmp_path / f"{name}.jsonl").write_text(f'{head}\n{{"kind": "news", "at": 0}}\n')
-    with pytest.raises(SettingsError, match="2 runs"):
-        shelf.find("c")
-    assert len(list(shelf)) == 2  # what is no run, or of another version, is passed over
+    with pytest.raises(SettingsError, match="2 recordings"):
+        folder.find("c")
+    assert len(list(folder)) == 2  # other files and versions are skipped
 
 
-def test_a_line_is_in_the_file_as_soon_as_it_happened(tmp_path: Path) -> None:
-    """Nothing waits for the end: whoever reads meanwhile sees all that was."""
-    recorder = Recorder(tmp_path / "deep" / "r.jsonl", Head("r", "x"), 10.0)
+def test_a_line_is_written_at_once(tmp_path: Path) -> None:
+    """A reader sees all lines before the recording has ended; nothing follows the end."""
+    recorder = Recorder(tmp_path / "deep" / "r.jsonl", RecordingHeader("r", "x"), 10.0)
     recorder.event(Event("claimed", "e", 10.5, {"attempt": 1}))
     recorder.request(11.0, method="complete", request={"token": "secret", "data": None})
     lines = [json.loads(line) for line in (tmp_path / "deep" / "r.jsonl").read_text().splitlines()]
@@ -151,22 +151,22 @@ def test_a_line_is_in_the_file_as_soon_as_it_happened(tmp_path: Path) -> None:
 
 
 async def test_a_service_records_when_asked(tmp_path: Path) -> None:
-    """With VERTEXKIT_RECORD each execution leaves a run that can be replayed, and none without."""
+    """With VERTEXKIT_RECORD each execution is recorded and can be replayed; by default it is not."""
     platform = FakePlatform()
     platform.fail("send_message", status=429, retry_after=1)
     await FakeDialog(app, platform, record=tmp_path / "runs").run("talk", name="Аня")
-    recorded = Shelf(tmp_path / "runs").find("last")
-    assert recorded.head.by == "run"
-    assert recorded.head.inputs == {"name": "Аня"}
+    recorded = RecordingsFolder(tmp_path / "runs").find("last")
+    assert recorded.header.by == "run"
+    assert recorded.header.inputs == {"name": "Аня"}
     assert recorded.messages == ["Привет, Аня! 👋", "Как дела?"]
     assert (recorded.outcome, recorded.code, recorded.data) == ("completed", "ok", {"name": "Аня"})
-    assert [line["name"] for line in recorded.of("event")][:2] == ["accepted", "claimed"]
-    assert (await replay(app, recorded)).same
+    assert [line["name"] for line in recorded.lines_of("event")][:2] == ["accepted", "claimed"]
+    assert (await replay(app, recorded)).matches
     assert Settings.of().logging.record is None
 
 
-async def test_where_nothing_can_be_written_the_dialog_goes_on(tmp_path: Path) -> None:
-    """A file in the way of the folder costs the recording, not the answer."""
+async def test_a_recording_that_cannot_be_written_does_not_fail_the_block(tmp_path: Path) -> None:
+    """If the folder cannot be created, the execution is completed without a recording."""
     (tmp_path / "runs").write_text("")
     run = await FakeDialog(app, record=tmp_path / "runs").run("talk", name="Аня")
     assert run.ok
