@@ -68,9 +68,9 @@ class Service:
         self.metrics = Metrics(self.state)
         self.events = Events(clock, self.metrics)
         wire = self._measured(author.blocks, journal, wire)
-        recording = self._record(clock)
-        if recording is not None:
-            wire = recording.wire(wire)
+        recorder = self._record(clock)
+        if recorder is not None:
+            wire = recorder.wire(wire)
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
         self.clients = InstanceClients(address, settings.platform, clock, client)
         runtime = Runtime(journal, vertex, self.events, clock, self.clients, state)
@@ -79,7 +79,7 @@ class Service:
             anyio.CapacityLimiter(settings.handlers.threads),
             author.middleware,
             author.on_failure,
-            recording,
+            recorder,
         )
         self.dispatcher = Dispatcher(
             author.blocks,
@@ -110,9 +110,9 @@ class Service:
         """Record every execution if VERTEXKIT_RECORD is set."""
         if self.settings.logging.record is None:
             return None
-        recording = ServiceRecorder(self.settings.logging.record, clock, self.settings.server.app)
-        self.events.subscribe(recording.event)
-        return recording
+        recorder = ServiceRecorder(self.settings.logging.record, clock, self.settings.server.app)
+        self.events.subscribe(recorder.event)
+        return recorder
 
     def turn_away(self) -> None:
         """Readiness off: take no more calls. What was accepted goes on."""

@@ -23,8 +23,8 @@ from vertexkit.settings import Settings
 from vertexkit.telemetry import logs
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog, Run
-from vertexkit.testing.recorded import outcome_and_code, request_fields
 from vertexkit.testing.platform.app import FakePlatform
+from vertexkit.testing.recorded import outcome_and_code, request_fields
 from vertexkit.worker.policy import OnFailure
 
 TYPING_SECONDS = 0.7
@@ -140,7 +140,9 @@ async def _run(
 def _recorder(block: str, inputs: dict[str, Any], target: str, clock: Clock) -> Recorder | None:
     """A recorder of the run; None if its file cannot be written."""
     try:
-        return RecordingsFolder().start(block, clock.now(), target=target, inputs=inputs, by="trigger")
+        return RecordingsFolder().start(
+            block, clock.now(), target=target, inputs=inputs, by="trigger"
+        )
     except OSError:
         return None
 
