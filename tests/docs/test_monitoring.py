@@ -24,12 +24,12 @@ SUFFIXES = ("_bucket", "_count", "_sum")
 def exported() -> dict[str, set[str]]:
     """Return each metric, under the name that Prometheus uses, with its labels."""
     metrics = Metrics(lambda: ProcessState(running={"b": 1}))
-    known = [metrics.commits, metrics]
+    holders = [metrics.commits, metrics]
     labelled = {
-        each.name: set(each.labels)
-        for holder in known
-        for each in vars(holder).values()
-        if isinstance(each, Counter | Histogram)
+        metric.name: set(metric.labels)
+        for holder in holders
+        for metric in vars(holder).values()
+        if isinstance(metric, Counter | Histogram)
     }
     found = {}
     for family in text_string_to_metric_families(render(metrics.snapshot()).decode()):

@@ -83,7 +83,7 @@ def test_its_attacks_are_those_that_are_run() -> None:
     attack_types = [attack for attack, _ in benchmark("attacks").ATTACKS.values()]
     english, russian = map(attacks, PAGES)
     assert [row[0] for row in english] == [
-        (each.__doc__ or "").strip(" .\n") for each in attack_types
+        (attack.__doc__ or "").strip(" .\n") for attack in attack_types
     ]
     for row, translated in zip(english, russian, strict=True):
         translated_cells = " ".join(translated[1:]).replace("\xa0", "").replace(",", ".")
