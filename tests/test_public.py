@@ -1,4 +1,4 @@
-"""What authors see: the public names, their words, and what importing them costs."""
+"""The public surface: the names of the root package, their docstrings, the cost of an import."""
 
 import inspect
 import subprocess
@@ -14,42 +14,69 @@ import vertexkit.errors
 import vertexkit.testing
 
 PUBLIC = [
+    "AlreadyCompleted",
     "Answer",
     "App",
+    "BadRequest",
     "BlockFailed",
     "Blocks",
     "BotOne",
     "Call",
     "CallError",
+    "Claims",
     "Context",
     "Conversation",
     "ConversationDetails",
+    "DeadlineExceeded",
+    "DefinitionError",
     "DialogGone",
+    "DialogUnknown",
+    "ExecutionEnded",
     "Failure",
+    "FileTooLarge",
     "Forbidden",
     "Message",
+    "Middleware",
+    "Next",
+    "NonDeterministic",
     "NotFound",
     "PlatformError",
+    "PlatformUnreachable",
+    "RateLimited",
     "RawCall",
     "Retry",
     "SendOutcomeUnknown",
+    "ServerError",
     "Settings",
+    "SettingsError",
+    "ShuttingDown",
     "Started",
     "SyncContext",
+    "Unauthorized",
+    "UnexpectedAnswer",
     "VertexkitError",
     "http_client",
     "read_call",
 ]
+INTERNAL_ERRORS = {
+    "CannotDo": "of operators' commands",
+    "Fenced": "ends a run that another worker has taken over",
+    "JournalError": "of the journal",
+    "JournalRefused": "of the journal",
+    "JournalUnavailable": "of the journal",
+    "QueueFull": "becomes a response with status 503",
+}
+"""Errors that authors neither raise nor catch, each with its use."""
 
 
 def test_the_root_package_is_the_public_surface() -> None:
-    """What authors import from `vertexkit` is this list, sorted; each change is on purpose."""
+    """Authors import these names from `vertexkit`: a change of the list is deliberate."""
     assert vertexkit.__all__ == PUBLIC == sorted(PUBLIC)
     assert all(hasattr(vertexkit, name) for name in PUBLIC)
 
 
 def test_importing_vertexkit_is_light() -> None:
-    """Who serves blocks does not load the testing kit, the playground or the command line."""
+    """A service loads neither the testing kit nor the playground nor the command line."""
     heavy = [
         "vertexkit.testing",
         "vertexkit.playground",
@@ -57,7 +84,7 @@ def test_importing_vertexkit_is_light() -> None:
         "pytest",
         "typer",
     ]
-    # structlog takes rich when it finds it; that vertexkit needs none shows where there is none.
+    # structlog imports rich if it is installed; vertexkit itself must not need it.
     code = (
         "import sys; sys.modules['rich'] = None; import vertexkit;"
         f"print(*[name for name in {heavy} if name in sys.modules])"
@@ -69,30 +96,42 @@ def test_importing_vertexkit_is_light() -> None:
 
 
 def surface() -> Iterator[tuple[str, Any]]:
-    """What authors hold in their hands: the root's names, the testing kit's, the errors."""
-    for home in (vertexkit, vertexkit.testing):
-        yield from ((name, getattr(home, name)) for name in home.__all__)
-    for name, value in vars(vertexkit.errors).items():
-        if inspect.isclass(value) and value.__module__ == vertexkit.errors.__name__:
-            yield name, value
+    """The names of the root package and of the testing kit, and every error."""
+    for package in (vertexkit, vertexkit.testing):
+        yield from ((name, getattr(package, name)) for name in package.__all__)
+    yield from errors().items()
+
+
+def errors() -> dict[str, type[Exception]]:
+    """The classes of the tree of errors."""
+    return {
+        name: value
+        for name, value in vars(vertexkit.errors).items()
+        if inspect.isclass(value) and issubclass(value, vertexkit.VertexkitError)
+    }
+
+
+def test_authors_can_import_every_error() -> None:
+    """Each error that reaches an author's code is a name of the root package."""
+    assert errors().keys() - set(vertexkit.__all__) == set(INTERNAL_ERRORS)
 
 
 @pytest.mark.parametrize("name, thing", dict(surface()).items())
 def test_every_name_that_authors_see_is_documented(name: str, thing: Any) -> None:
-    """Each public class and function, and each public method of one, has words of its own."""
+    """Each public class and function, and each public method, has a docstring."""
     assert inspect.getdoc(thing)
     if inspect.isclass(thing):
         methods = {n: m for n, m in vars(thing).items() if not n.startswith("_")}
-        silent = [
+        undocumented = [
             n
             for n, m in methods.items()
             if isinstance(m, property | classmethod | staticmethod) or inspect.isfunction(m)
             if not inspect.getdoc(getattr(thing, n))
         ]
-        assert not silent
+        assert not undocumented
 
 
 def test_no_module_hides_a_public_name() -> None:
-    """A module called as a public name would take its place as soon as anybody imports it."""
+    """A module with the name of a public object would replace it when it is imported."""
     modules = {path.stem for path in Path(vertexkit.__file__).parent.iterdir()}
     assert not modules & set(vertexkit.__all__)

@@ -12,72 +12,108 @@ if TYPE_CHECKING:
     from vertexkit.context.context import Context
     from vertexkit.context.sync import SyncContext
     from vertexkit.errors import (
+        AlreadyCompleted,
+        BadRequest,
         BlockFailed,
         CallError,
+        DeadlineExceeded,
+        DefinitionError,
         DialogGone,
+        DialogUnknown,
+        ExecutionEnded,
+        FileTooLarge,
         Forbidden,
+        NonDeterministic,
         NotFound,
         PlatformError,
+        PlatformUnreachable,
+        RateLimited,
         Retry,
         SendOutcomeUnknown,
+        ServerError,
+        SettingsError,
+        ShuttingDown,
+        Unauthorized,
+        UnexpectedAnswer,
         VertexkitError,
     )
     from vertexkit.failure import Failure
     from vertexkit.ingress.request import Call, RawCall, read_call
     from vertexkit.settings import Settings
+    from vertexkit.token import Claims
+    from vertexkit.worker.policy import Middleware, Next
 
 __all__ = [
+    "AlreadyCompleted",
     "Answer",
     "App",
+    "BadRequest",
     "BlockFailed",
     "Blocks",
     "BotOne",
     "Call",
     "CallError",
+    "Claims",
     "Context",
     "Conversation",
     "ConversationDetails",
+    "DeadlineExceeded",
+    "DefinitionError",
     "DialogGone",
+    "DialogUnknown",
+    "ExecutionEnded",
     "Failure",
+    "FileTooLarge",
     "Forbidden",
     "Message",
+    "Middleware",
+    "Next",
+    "NonDeterministic",
     "NotFound",
     "PlatformError",
+    "PlatformUnreachable",
+    "RateLimited",
     "RawCall",
     "Retry",
     "SendOutcomeUnknown",
+    "ServerError",
     "Settings",
+    "SettingsError",
+    "ShuttingDown",
     "Started",
     "SyncContext",
+    "Unauthorized",
+    "UnexpectedAnswer",
     "VertexkitError",
     "http_client",
     "read_call",
 ]
 
 _HOMES = {
-    "app": "App",
-    "blocks.registry": "Blocks",
-    "botone.client": "BotOne",
-    "botone.http_client": "http_client",
-    "botone.models": "Answer Conversation ConversationDetails Message Started",
-    "context.context": "Context",
-    "context.sync": "SyncContext",
-    "errors": (
-        "BlockFailed CallError DialogGone Forbidden NotFound PlatformError Retry "
-        "SendOutcomeUnknown VertexkitError"
+    "App": "app",
+    "Blocks": "blocks.registry",
+    "BotOne": "botone.client",
+    "http_client": "botone.http_client",
+    **dict.fromkeys(
+        ("Answer", "Conversation", "ConversationDetails", "Message", "Started"), "botone.models"
     ),
-    "failure": "Failure",
-    "ingress.request": "Call RawCall read_call",
-    "settings": "Settings",
+    "Context": "context.context",
+    "SyncContext": "context.sync",
+    "Failure": "failure",
+    **dict.fromkeys(("Call", "RawCall", "read_call"), "ingress.request"),
+    "Settings": "settings",
+    "Claims": "token",
+    **dict.fromkeys(("Middleware", "Next"), "worker.policy"),
 }
-_HOME = {name: home for home, names in _HOMES.items() for name in names.split()}
+"""The module of each public name; a name that is not listed is an error's, in `errors`."""
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used: the command line and pytest start without them."""
-    if name not in _HOME:
+    """Import a public name on first use, so that the command line and pytest start fast."""
+    if name not in __all__:
         raise AttributeError(f"module 'vertexkit' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"vertexkit.{_HOME[name]}"), name)
+    module = import_module(f"vertexkit.{_HOMES.get(name, 'errors')}")
+    value = globals()[name] = getattr(module, name)
     return value
 
 

@@ -1,4 +1,4 @@
-"""`python -m vertexkit` is the command `vertexkit`."""
+"""`python -m vertexkit` runs the command `vertexkit`."""
 
 from vertexkit.cli.main import main
 

@@ -11,13 +11,16 @@ from vertexkit.execution import Execution
 from vertexkit.failure import Failure
 from vertexkit.settings import HandlerSettings
 
-Next: TypeAlias = Callable[[Context], Awaitable[Any]]
-"""The rest of a handler's call, as middleware gets it: `await call_next(ctx)` runs it and returns
-the handler's result."""
-
 OnFailure: TypeAlias = Callable[[Context, Failure], Awaitable[Any]]
 """Called when a block failed. The block is completed with what it returns; if it returns None,
 with `Failure.result`."""
+
+
+class Next(Protocol):
+    """What a middleware wraps: the next middleware, or the handler."""
+
+    def __call__(self, ctx: Context, /) -> Awaitable[Any]:
+        """Run it, and return the handler's result."""
 
 
 class Middleware(Protocol):
