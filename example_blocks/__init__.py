@@ -1,1 +1,1 @@
-"""Blocks to start from: each file is a whole service, for example example_blocks.loan:app."""
+"""Example blocks. Each file is a complete service, for example example_blocks.loan:app."""

@@ -1,4 +1,4 @@
-"""A document that the user has uploaded is read: how many lines it has, and what they sum up to."""
+"""A bank statement: reads a file that the user has uploaded, and sums up its rows."""
 
 import csv
 from decimal import Decimal, InvalidOperation
@@ -11,8 +11,7 @@ from vertexkit import App, BlockFailed, SyncContext
 
 app = App()
 
-LARGEST = 5_000_000
-"""Bytes: nobody types that many expenses."""
+MAX_FILE_BYTES = 5_000_000
 
 
 class Statement(BaseModel):
@@ -22,13 +21,13 @@ class Statement(BaseModel):
 
 @app.block("document", title="Прочитать выписку", timeout=60)
 def document(ctx: SyncContext) -> Statement:
-    """A plain function: reading a file blocks, and so it has a thread of its own."""
+    """Read a statement. A plain function runs in a thread, so it may block on a file."""
     files = ctx.dialog.conversation().files
     if not files:
         raise BlockFailed("no_file", "Пришлите выписку файлом CSV.")
     ctx.send_message("Читаю выписку…")
     with TemporaryDirectory() as folder:
-        statement = read(ctx.dialog.download(files[-1], folder, limit=LARGEST))
+        statement = read(ctx.dialog.download(files[-1], folder, limit=MAX_FILE_BYTES))
     ctx.send_message(f"Строк: {statement.lines}, сумма: {statement.total} ₽")
     return statement
 
@@ -36,10 +35,10 @@ def document(ctx: SyncContext) -> Statement:
 def read(path: Path) -> Statement:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            sums = [row["Сумма"] for row in csv.DictReader(file, delimiter=";")]
-        amounts = [Decimal(each.replace(",", ".")) for each in sums]
+            column = [row["Сумма"] for row in csv.DictReader(file, delimiter=";")]
+        amounts = [Decimal(amount.replace(",", ".")) for amount in column]
     except (UnicodeDecodeError, csv.Error, KeyError, InvalidOperation, AttributeError):
         raise BlockFailed(
-            "not_readable", "Это не выписка: нужен CSV со столбцом «Сумма»."
+            "not_readable", "Не удалось прочитать выписку: нужен файл CSV со столбцом «Сумма»."
         ) from None
     return Statement(lines=len(amounts), total=sum(amounts, Decimal()))

@@ -1,4 +1,4 @@
-"""The smallest block: it says hello."""
+"""A greeting: the smallest possible block."""
 
 from vertexkit import App, Context
 

@@ -1,4 +1,4 @@
-"""A loan calculator: typed inputs with bounds, a typed result, two messages."""
+"""A loan calculator: typed inputs with limits, a typed result, and two messages."""
 
 from pydantic import BaseModel, Field
 

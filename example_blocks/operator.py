@@ -1,4 +1,4 @@
-"""A person takes over: the bot stops, and an operator has the dialog."""
+"""Hand a dialog over: the bot stops, and an operator continues."""
 
 from typing import Annotated
 from uuid import UUID
@@ -9,7 +9,7 @@ from vertexkit import App, Context, Forbidden, NotFound
 
 app = App()
 
-BRIEFLY = 500
+MAX_MESSAGE_CHARACTERS = 500
 
 
 class Handed(BaseModel):
@@ -20,17 +20,17 @@ class Handed(BaseModel):
 async def operator(
     ctx: Context,
     uuid: Annotated[UUID, Field(title="UUID диалога: переменная бота")],
-    reason: Annotated[str, Field(title="Зачем нужен оператор")] = "Клиент просит оператора",
+    reason: Annotated[str, Field(title="Причина вызова")] = "Клиент просит оператора",
 ) -> Handed:
-    await ctx.send_message("Зову оператора, одну минуту…")
-    found = await ctx.step("data", ctx.dialog.conversation)
-    told = [f"{answer.question}: {answer.answer}" for answer in found.data if not answer.deleted]
+    await ctx.send_message("Приглашаю оператора, подождите минуту…")
+    dialog = await ctx.step("data", ctx.dialog.conversation)
+    answers = [f"{line.question}: {line.answer}" for line in dialog.data if not line.deleted]
     try:
-        # Each of the two is done once, even if this handler runs again after a crash.
-        await ctx.dialog.send(uuid, "\n".join([reason, *told])[:BRIEFLY])
+        # Both calls are journalled: they are not repeated if the handler runs again after a crash.
+        await ctx.dialog.send(uuid, "\n".join([reason, *answers])[:MAX_MESSAGE_CHARACTERS])
         await ctx.dialog.stop(uuid)
     except (Forbidden, NotFound):
         await ctx.send_message("Оператор сейчас недоступен. Продолжим здесь.")
         return Handed(handed=False)
-    # Stopping the bot does not end this block: only its own completion does.
+    # Stopping the bot does not end this block; the block ends when the handler returns.
     return Handed(handed=True)

@@ -1,4 +1,4 @@
-"""Heavy work in a plain `def`: it runs in a thread, and other dialogs go on meanwhile."""
+"""CPU-bound work in a plain `def`, which runs in a thread and does not block other dialogs."""
 
 from math import isqrt
 from typing import Annotated
@@ -15,7 +15,7 @@ class Primes(BaseModel):
     largest: int
 
 
-# Python's threads take turns at one processor: more at once would only be slower, each of them.
+# Python threads share one processor: with a higher limit, each calculation would be slower.
 @app.block("primes", title="Простые числа", timeout=60, concurrency=2)
 def primes(
     ctx: SyncContext, limit: Annotated[int, Field(ge=2, le=10_000_000, title="До какого числа")]
@@ -24,7 +24,7 @@ def primes(
     sieve = bytearray([0, 0]) + bytearray([1]) * (limit - 1)
     for number in range(2, isqrt(limit) + 1):
         if not ctx.remaining:
-            # Nobody can stop a thread from outside: it has to look at the time by itself.
+            # A thread cannot be cancelled, so a long loop has to check its deadline.
             raise TimeoutError
         if sieve[number]:
             sieve[number * number :: number] = bytes(len(sieve[number * number :: number]))

@@ -1,4 +1,4 @@
-"""The probe's folder: an observation a line in findings.jsonl, what follows in report.md."""
+"""The probe's folder: observations in findings.jsonl, conclusions in report.md."""
 
 import json
 import os
@@ -12,19 +12,19 @@ from example_blocks.findings import Findings, fingerprint
 
 NOT_YET = "Not observed yet:"
 TOKENS = {
-    "": f"{NOT_YET} lead one dialog through the block twice, without starting it anew.",
-    "unique": "Yes: a dialog that came to the block again had another token.",
-    "reused": "No: the same token came {} after the end of its execution. (If nobody led the "
-    "dialog there again, that was a call repeated late.)",
+    "": f"{NOT_YET} run one dialog through the block twice, without starting a new dialog.",
+    "unique": "Yes: the second call in the same dialog had a different token.",
+    "reused": "No: the same token came {} after the end of its execution. (If the dialog had not "
+    "reached the block again, this was a late repetition of the call.)",
 }
-WHY = {
-    "": "the default, which loses nothing, until it is known",
-    "unique": "each execution had a token of its own, so the same one is a repeated call",
-    "reused": "the same token may be a new execution",
+REASONS = {
+    "": "the default, which is safe in both cases",
+    "unique": "each execution has its own token, so a call with a known token is a repetition",
+    "reused": "a call with a known token may be a new execution",
 }
-REPORT = """# What this platform does
+REPORT = """# Behaviour of this platform
 
-## Is a token unique per execution?
+## Does each execution get its own token?
 
 {tokens}
 
@@ -32,20 +32,20 @@ REPORT = """# What this platform does
 
 {repeats}
 
-## What does a second `complete` answer?
+## How does the platform answer a second `complete`?
 
 {second}
 
-## Does `typing: true` delay the answer to a message?
+## Does `typing: true` delay the response to a message?
 
 {typing}
 
 ## Recommended settings
 
 ```
-# {why_tokens}
+# {tokens_reason}
 VERTEXKIT_TOKENS={value}
-# three times the slowest answer, {found.slowest:.1f} s, or the default of 15
+# three times the slowest response ({found.slowest:.1f} s), at least the default of 15
 VERTEXKIT_SEND_TIMEOUT={found.send_timeout}
 ```
 """
@@ -55,46 +55,46 @@ def folder() -> Path:
     return Path(os.environ.get("PROBE_FOLDER", ".vertexkit/probe"))
 
 
-def read() -> Findings:
+def read_findings() -> Findings:
     file = folder() / "findings.jsonl"
     return Findings(map(json.loads, file.read_text("utf-8").splitlines() if file.exists() else []))
 
 
-def note(what: str, token: str, **seen: Any) -> None:
-    """Keep one observation, without the token, and write the report anew."""
+def observe(what: str, token: str, **seen: Any) -> None:
+    """Record an observation, with a fingerprint instead of the token, and update the report."""
     line = {"at": round(time.time(), 3), "what": what, "token": fingerprint(token), **seen}
     try:
         folder().mkdir(parents=True, exist_ok=True)
         with (folder() / "findings.jsonl").open("a", encoding="utf-8") as file:
             file.write(f"{json.dumps(line)}\n")
-        (folder() / "report.md").write_text(report(read()), encoding="utf-8")
-    except OSError as error:  # a call is not refused for it
-        structlog.get_logger("probe").error("not_written", reason=str(error))
+        (folder() / "report.md").write_text(render(read_findings()), encoding="utf-8")
+    except OSError as error:  # not a reason to reject the call
+        structlog.get_logger("probe").error("write_failed", reason=str(error))
 
 
-def report(found: Findings) -> str:
-    """Each question with what was seen or how to see it; the settings, each with its reason."""
-    repeats = (
-        f"{NOT_YET} none came again in the {found.held:g} s of the longest hold; try `hold=120`."
-    )
+def render(found: Findings) -> str:
+    """The report: for each question, what was observed or how to observe it; then settings."""
+    repeats = f"{NOT_YET} no repetition in {found.held:g} s, the longest hold. Try `hold=120`."
     if found.repeats:
-        repeats = f"Yes: {listed(found.repeats)} after the call before."
-    second = f"{NOT_YET} call the block with `second_complete=true`, in a dialog of your own."
+        repeats = f"Yes: {seconds_list(found.repeats)} after the previous call."
+    second = f"{NOT_YET} call the block with `second_complete=true` in a test dialog."
     if found.answers:
-        second = f"{', '.join(found.answers)}. (After a lost answer vertexkit takes 403 as done.)"
-    typing, (plain, typed) = f"{NOT_YET} call the block.", map(listed, found.seconds.values())
+        second = (
+            f"{', '.join(found.answers)}. (vertexkit treats 403 after a lost response as success.)"
+        )
+    typing, (plain, typed) = f"{NOT_YET} call the block.", map(seconds_list, found.seconds.values())
     if typed:
-        typing = f"{'Yes' if found.delay else 'No'}: {typed} with it, {plain} without."
+        typing = f"{'Yes' if found.delay else 'No'}: {typed} with typing, {plain} without."
     return REPORT.format(
-        tokens=TOKENS[found.tokens].format(listed(found.returns)),
+        tokens=TOKENS[found.tokens].format(seconds_list(found.returns)),
         repeats=repeats,
         second=second,
         typing=typing,
-        why_tokens=WHY[found.tokens],
+        tokens_reason=REASONS[found.tokens],
         value=found.tokens or "reused",
         found=found,
     )
 
 
-def listed(seconds: list[float]) -> str:
-    return ", ".join(f"{each:.1f} s" for each in seconds[-5:])
+def seconds_list(seconds: list[float]) -> str:
+    return ", ".join(f"{duration:.1f} s" for duration in seconds[-5:])

@@ -1,11 +1,11 @@
-"""A story that grows word by word, as a language model's answer, and is told by paragraphs."""
+"""A story that is generated word by word, like an LLM's answer, and sent by paragraphs."""
 
 import asyncio
 from collections.abc import AsyncIterator
 
 from vertexkit import App, Context
 
-PAUSE = 0.05
+PAUSE_SECONDS = 0.05
 STORY = """\
 Жил-был {hero}. Больше всего на свете он любил смотреть на звёзды.
 
@@ -17,13 +17,13 @@ app = App()
 
 
 async def model(hero: str) -> AsyncIterator[str]:
-    # Put your model's stream here: chunks of any size will do.
+    # Replace this with the stream of your model; chunks may have any size.
     for word in STORY.format(hero=hero).split(" "):
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(PAUSE_SECONDS)
         yield f"{word} "
 
 
 @app.block("story", title="Сказка")
 async def story(ctx: Context, hero: str = "ёжик") -> dict[str, int]:
-    told = await ctx.stream(model(hero))
-    return {"messages": len(told)}
+    messages = await ctx.stream(model(hero))
+    return {"messages": len(messages)}

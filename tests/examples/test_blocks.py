@@ -1,4 +1,4 @@
-"""What every example block owes to those who copy it."""
+"""What holds for every example block, because users copy them."""
 
 from importlib import import_module
 from pathlib import Path
@@ -9,7 +9,7 @@ from vertexkit import App, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = {"probe": 100, "findings": 100, "report": 100}
-"""Its files, and how many lines each may have."""
+"""The files of the probe, each with its maximum number of lines."""
 NAMES = sorted(
     path.stem
     for path in (ROOT / "example_blocks").glob("*.py")
@@ -19,7 +19,7 @@ NAMES = sorted(
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_it_can_be_deployed_by_itself(name: str) -> None:
-    """Each file holds an app with one titled block, which starts with an address alone."""
+    """Each file defines an app with one titled block, which starts with only an address set."""
     app = import_module(f"example_blocks.{name}").app
     assert isinstance(app, App)
     assert [block.title for block in app.blocks.values()] != [""]
@@ -32,14 +32,14 @@ async def test_it_can_be_deployed_by_itself(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_it_has_a_test_to_copy(name: str) -> None:
-    """Next to a block to start from there is a test to start from, and both fit on a page."""
+    """For each example block there is an example test, and the block fits on a page."""
     assert (ROOT / "tests" / "examples" / f"test_{name}.py").is_file()
     assert lines(name) <= PROBE.get(name, 70)
 
 
 @pytest.mark.parametrize("name", PROBE)
 def test_the_probe_is_small(name: str) -> None:
-    """Each of its files can be read at a sitting, those that hold no app too."""
+    """Each file of the probe is short, including those without an app."""
     assert lines(name) <= PROBE[name]
 
 

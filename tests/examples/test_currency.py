@@ -1,4 +1,4 @@
-"""The currency's rate, asked of a service behind a real uvicorn."""
+"""The exchange rate, requested from a service behind a real uvicorn."""
 
 import asyncio
 import socket
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 RATES = """{"Date": "2026-02-28T11:30:00+03:00", "Valute": {
     "USD": {"CharCode": "USD", "Nominal": 1, "Name": "Доллар США", "Value": 81.256},
     "JPY": {"CharCode": "JPY", "Nominal": 100, "Name": "Иен", "Value": 52.0}}}"""
-APOLOGY = "Курсы сейчас не узнать. Попробуйте позже."
+APOLOGY = "Курсы валют сейчас недоступны. Попробуйте позже."
 
 
 @dataclass
 class RateService:
-    """The other service: what it answers, and over which connections it was asked."""
+    """The rate service: its response, and the client ports of the requests it received."""
 
     status: int = 200
     body: str = RATES
@@ -42,28 +42,28 @@ async def rates(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RateService]:
     service = RateService()
     web = Starlette(routes=[Route("/daily_json.js", service.answer)])
     server = uvicorn.Server(uvicorn.Config(web, log_level="critical"))
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        monkeypatch.setenv("RATES_URL", f"http://127.0.0.1:{door.getsockname()[1]}")
-        serving = asyncio.create_task(server.serve(sockets=[door]))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        monkeypatch.setenv("RATES_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
         yield service
         server.should_exit = True
         await serving
 
 
 @pytest.mark.parametrize(
-    "code, rubles, said", [("USD", 81.256, "1 USD = 81.26 ₽"), ("JPY", 0.52, "1 JPY = 0.52 ₽")]
+    "code, rubles, message", [("USD", 81.256, "1 USD = 81.26 ₽"), ("JPY", 0.52, "1 JPY = 0.52 ₽")]
 )
-async def test_it_says_the_rate(
-    fake_dialog: "FakeDialog", rates: RateService, code: str, rubles: float, said: str
+async def test_it_sends_the_rate(
+    fake_dialog: "FakeDialog", rates: RateService, code: str, rubles: float, message: str
 ) -> None:
-    """The rate is for one unit, also where the service quotes a hundred."""
+    """The rate is for one unit, even if the service quotes it for a hundred."""
     run = await fake_dialog.run("currency", code=code)
-    assert run.messages == [said]
+    assert run.messages == [message]
     assert run.data == {"rubles": rubles}
 
 
 async def test_executions_share_the_client(fake_dialog: "FakeDialog", rates: RateService) -> None:
-    """One connection serves one dialog after the other."""
+    """Consecutive dialogs use the same connection."""
     async with fake_dialog:
         for _ in range(3):
             assert (await fake_dialog.run("currency", code="USD")).ok
@@ -75,20 +75,20 @@ async def test_executions_share_the_client(fake_dialog: "FakeDialog", rates: Rat
     "status, body",
     [(500, RATES), (404, "no"), (200, "<html>"), (200, "{}"), (302, ""), (200, '{"Valute": []}')],
 )
-async def test_a_service_that_fails_is_spoken_of(
+async def test_an_error_of_the_service_is_explained(
     fake_dialog: "FakeDialog", rates: RateService, status: int, body: str
 ) -> None:
-    """The dialog reads an apology, and its bot gets a code to branch on."""
+    """The user gets an apology, and the bot gets a code to branch on."""
     rates.status, rates.body = status, body
     run = await fake_dialog.run("currency", code="USD")
     assert run.messages == [APOLOGY]
     assert run.data == {"ok": False, "error": {"code": "no_rates", "message": APOLOGY}}
 
 
-async def test_a_service_that_is_down_is_spoken_of(
+async def test_an_unreachable_service_is_explained(
     fake_dialog: "FakeDialog", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody listens the dialog hears of it too, instead of hanging."""
+    """If the service cannot be reached, the user gets an apology and the dialog continues."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         monkeypatch.setenv("RATES_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
     run = await fake_dialog.run("currency", code="USD")
@@ -97,14 +97,14 @@ async def test_a_service_that_is_down_is_spoken_of(
 
 
 async def test_an_unknown_currency_is_named(fake_dialog: "FakeDialog", rates: RateService) -> None:
-    """The failure's sentence is the author's, and its code is another than an outage's."""
+    """The message names the currency, and the code differs from the code of an outage."""
     run = await fake_dialog.run("currency", code="XXX")
-    assert run.messages == ["Не знаю валюты XXX."]
+    assert run.messages == ["Валюта XXX не найдена."]
     assert run.data["error"]["code"] == "no_such_currency"
 
 
-async def test_what_is_no_code_is_refused(fake_dialog: "FakeDialog", rates: RateService) -> None:
-    """The service is not asked for what cannot be a currency."""
+async def test_an_invalid_code_is_rejected(fake_dialog: "FakeDialog", rates: RateService) -> None:
+    """The service gets no request for a text that cannot be a currency code."""
     run = await fake_dialog.run("currency", code="usd/../secret")
     assert run.status == 422
     assert rates.ports == []

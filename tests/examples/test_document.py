@@ -14,7 +14,7 @@ STATEMENT = "Дата;Сумма\r\n01.05.2023;1250,50\r\n02.05.2023;-250,00\r\n
 
 
 async def upload(dialog: "FakeDialog", content: bytes | None) -> "Run":
-    """A dialog in which this was uploaded reaches the block."""
+    """Run the block in a dialog in which this file was uploaded."""
     platform = dialog.platform
     answers = []
     if content is not None:
@@ -25,7 +25,7 @@ async def upload(dialog: "FakeDialog", content: bytes | None) -> "Run":
 
 
 async def test_a_statement_is_summed_up(fake_dialog: "FakeDialog") -> None:
-    """The uploaded file is fetched, read and added up."""
+    """The uploaded file is downloaded, read and summed up."""
     run = await upload(fake_dialog, STATEMENT.encode("utf-8-sig"))
     assert run.messages == ["Читаю выписку…", "Строк: 2, сумма: 1000.50 ₽"]
     assert run.data == {"lines": 2, "total": "1000.50"}
@@ -40,9 +40,9 @@ async def test_a_statement_is_summed_up(fake_dialog: "FakeDialog") -> None:
         ("Сумма\nмного\n".encode(), "not_readable"),
     ],
 )
-async def test_what_is_no_statement_is_told(
+async def test_a_missing_or_unreadable_statement_has_a_code(
     content: bytes | None, code: str, fake_dialog: "FakeDialog"
 ) -> None:
-    """No file, another file, a file of something else: the bot can branch on the code."""
+    """The bot can branch on the code if there is no file or the file is not a statement."""
     run = await upload(fake_dialog, content)
     assert run.data["error"]["code"] == code

@@ -10,22 +10,22 @@ if TYPE_CHECKING:
     from vertexkit.testing import FakeDialog
 
 
-async def test_it_says_and_returns_the_payment(fake_dialog: "FakeDialog") -> None:
-    """Two messages, the first after a moment of typing; the bot gets the exact payment."""
+async def test_it_sends_and_returns_the_payment(fake_dialog: "FakeDialog") -> None:
+    """The block sends two messages, the first with typing, and returns the exact payment."""
     run = await fake_dialog.run("loan", amount=100_000, months=12)
     assert run.messages == ["Считаю…", "Платёж: 8885 ₽ в месяц"]
     assert run.messages[0].typing
     assert run.data == {"monthly": 8884.88}
 
 
-async def test_a_year_is_the_usual_term(fake_dialog: "FakeDialog") -> None:
+async def test_a_year_is_the_default_term(fake_dialog: "FakeDialog") -> None:
     """Without a term the loan runs for twelve months; numbers may come as text."""
     run = await fake_dialog.run("loan", amount="100000")
     assert run.data == {"monthly": 8884.88}
 
 
 @pytest.mark.parametrize(
-    "inputs, place",
+    "inputs, field",
     [
         ({}, "amount"),
         ({"amount": 0}, "amount"),
@@ -35,12 +35,12 @@ async def test_a_year_is_the_usual_term(fake_dialog: "FakeDialog") -> None:
         ({"amount": 1, "months": 361}, "months"),
     ],
 )
-async def test_a_loan_that_nobody_gives_is_refused(
-    fake_dialog: "FakeDialog", inputs: dict[str, Any], place: str
+async def test_inputs_outside_the_limits_are_rejected(
+    fake_dialog: "FakeDialog", inputs: dict[str, Any], field: str
 ) -> None:
-    """Inputs out of bounds never reach the handler, and the dialog goes on all the same."""
+    """Invalid inputs do not reach the handler; the block completes as failed."""
     run = await fake_dialog.run("loan", **inputs)
     assert run.status == 422
-    assert [error["loc"] for error in run.answer["errors"]] == [[place]]
+    assert [error["loc"] for error in run.answer["errors"]] == [[field]]
     assert run.messages == []
     assert run.data["error"]["code"] == "invalid_input"

@@ -9,28 +9,28 @@ if TYPE_CHECKING:
     from vertexkit.testing import FakeDialog
 
 
-async def test_the_operator_gets_the_dialog_and_what_was_said(fake_dialog: "FakeDialog") -> None:
+async def test_the_operator_gets_the_dialog_and_its_answers(fake_dialog: "FakeDialog") -> None:
     """The bot stops, the operator reads the answers so far, and the block ends."""
     platform = fake_dialog.platform
-    there = platform.conversations.add(
+    conversation = platform.conversations.add(
         1446, id=900, answers=[FakeAnswer("Номер заказа", answer="A-17")]
     )
     token = platform.issue("operator", dialog_id=900)
-    run = await fake_dialog.call("operator", {"uuid": str(there.uuid)}, token)
-    assert run.messages == ["Зову оператора, одну минуту…"]
+    run = await fake_dialog.call("operator", {"uuid": str(conversation.uuid)}, token)
+    assert run.messages == ["Приглашаю оператора, подождите минуту…"]
     assert run.data == {"handed": True}
-    assert there.own_status == "operator"
-    assert [each.text for each in there.operator_messages] == [
+    assert conversation.own_status == "operator"
+    assert [message.text for message in conversation.operator_messages] == [
         "Клиент просит оператора\nНомер заказа: A-17"
     ]
 
 
-async def test_where_nobody_can_take_over_the_bot_goes_on(fake_dialog: "FakeDialog") -> None:
-    """A refusal of the platform is said to the user, and the bot can branch on it."""
+async def test_without_an_operator_the_bot_continues(fake_dialog: "FakeDialog") -> None:
+    """If the platform rejects the handover, the user is informed and the bot can branch on it."""
     platform = fake_dialog.platform
-    there = platform.conversations.add(1446, id=900)
+    conversation = platform.conversations.add(1446, id=900)
     platform.fail("v2.stop", status=403)
     token = platform.issue("operator", dialog_id=900)
-    run = await fake_dialog.call("operator", {"uuid": str(there.uuid)}, token)
+    run = await fake_dialog.call("operator", {"uuid": str(conversation.uuid)}, token)
     assert run.messages[-1] == "Оператор сейчас недоступен. Продолжим здесь."
     assert run.data == {"handed": False}

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 async def test_it_counts_the_primes(
     fake_dialog: "FakeDialog", limit: int, count: int, largest: int
 ) -> None:
-    """The count and the largest prime are right, said and returned."""
+    """The count and the largest prime are correct in the message and in the result."""
     run = await fake_dialog.run("primes", limit=limit)
     last = f"Простых чисел до {limit}: {count}. Последнее из них: {largest}."
     assert run.messages == ["Считаю…", last]
@@ -27,14 +27,14 @@ async def test_it_counts_the_primes(
 
 
 async def test_several_dialogs_are_served_at_once(fake_dialog: "FakeDialog") -> None:
-    """Each gets its own answer, also when more of them ask than may count at a time."""
+    """Each dialog gets its own result, even if there are more than may run at a time."""
     async with fake_dialog:
         runs = await asyncio.gather(*(fake_dialog.run("primes", limit=10**n) for n in range(1, 6)))
     assert [run.data["count"] for run in runs] == [4, 25, 168, 1229, 9592]
 
 
-async def test_it_stops_when_its_time_is_over(fake_dialog: "FakeDialog") -> None:
-    """The thread looks at the time by itself: past the deadline it counts no further."""
+async def test_it_stops_at_its_deadline(fake_dialog: "FakeDialog") -> None:
+    """The handler checks its deadline and stops when it has passed."""
     clock = fake_dialog.clock
     assert isinstance(clock, VirtualClock)
 

@@ -1,4 +1,4 @@
-"""The probe, on platforms that settle each of its questions either way."""
+"""The probe, on platforms that answer each of its questions differently."""
 
 import asyncio
 import json
@@ -20,7 +20,7 @@ NOT_YET = "Not observed yet"
 
 @pytest.fixture(autouse=True)
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where the findings go; nothing waits."""
+    """The probe's folder; pauses take no time."""
 
     async def at_once(seconds: float) -> None:
         await asyncio.sleep(0)
@@ -31,26 +31,26 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def answers(folder: Path) -> list[str]:
-    """What the report says to each of the four questions, and the settings."""
+    """The report's answers to the four questions, and the settings."""
     sections = (folder / "report.md").read_text("utf-8").split("\n## ")[1:]
     return [section.partition("\n\n")[2].strip() for section in sections]
 
 
-async def call_probe(reached: FakeDialog, token: str, **inputs: Any) -> Run:
-    run = await reached.call("probe", inputs, token)
+async def call_probe(fake: FakeDialog, token: str, **inputs: Any) -> Run:
+    run = await fake.call("probe", inputs, token)
     assert run.ok
     return run
 
 
 def written(folder: Path) -> dict[str, str]:
-    return {each.name: each.read_text("utf-8") for each in folder.iterdir()}
+    return {path.name: path.read_text("utf-8") for path in folder.iterdir()}
 
 
-async def test_one_activation_leaves_the_rest_open(fake_dialog: FakeDialog, folder: Path) -> None:
-    """What was not seen is said so, with the way to see it; the settings are the safe ones."""
+async def test_one_activation_leaves_questions_open(fake_dialog: FakeDialog, folder: Path) -> None:
+    """For what was not observed the report says how to observe it; the settings are the defaults."""
     run = await fake_dialog.run("probe")
     tokens, repeats, second, typing, settings = answers(folder)
-    assert all(each.startswith(NOT_YET) for each in (tokens, repeats, second))
+    assert all(answer.startswith(NOT_YET) for answer in (tokens, repeats, second))
     assert "twice" in tokens
     assert "hold=120" in repeats
     assert "second_complete=true" in second
@@ -58,31 +58,35 @@ async def test_one_activation_leaves_the_rest_open(fake_dialog: FakeDialog, fold
     assert "VERTEXKIT_TOKENS=reused\n" in settings
     assert "VERTEXKIT_SEND_TIMEOUT=15\n" in settings
     assert run.messages[:2] == ["Проверяю платформу: раз", "Проверяю платформу: два"]
-    assert [each.typing for each in run.messages[:2]] == [False, True]
-    assert run.messages[2].startswith("Токен: пока не ясно. Повторов вызова: 0.")
+    assert [message.typing for message in run.messages[:2]] == [False, True]
+    assert run.messages[2].startswith("Токен: неизвестно. Повторных вызовов: 0.")
     assert run.data == {"tokens": None, "send_timeout": 15}
 
 
-async def test_a_token_of_its_own_for_each_visit(fake_dialog: FakeDialog, folder: Path) -> None:
-    """A dialog that comes again with another token settles for unique ones."""
+async def test_a_token_of_its_own_for_each_activation(
+    fake_dialog: FakeDialog, folder: Path
+) -> None:
+    """If a dialog reaches the block again with another token, tokens are unique."""
     first, second = [fake_dialog.platform.issue("probe", dialog_id=900) for _ in range(2)]
     await call_probe(fake_dialog, first)
     run = await call_probe(fake_dialog, second)
     tokens, *_, settings = answers(folder)
     assert tokens.startswith("Yes")
     assert "VERTEXKIT_TOKENS=unique\n" in settings
-    assert run.messages[2].startswith("Токен: свой у каждого захода.")
+    assert run.messages[2].startswith("Токен: свой у каждого выполнения.")
 
 
-async def test_other_dialogs_tokens_settle_nothing(fake_dialog: FakeDialog, folder: Path) -> None:
-    """That two dialogs differ says nothing of a dialog that comes again."""
+async def test_tokens_of_different_dialogs_prove_nothing(
+    fake_dialog: FakeDialog, folder: Path
+) -> None:
+    """Different tokens of two dialogs do not show whether tokens are unique."""
     await fake_dialog.run("probe")
     await fake_dialog.run("probe")
     assert answers(folder)[0].startswith(NOT_YET)
 
 
 async def test_a_token_that_cannot_be_read(folder: Path) -> None:
-    """Where the token says nothing of its dialog, an input of the bot's does."""
+    """If the token does not name its dialog, an input names it."""
     platform = FakePlatform(clock=VirtualClock(), tokens="any")
     for token in ("opaque-1", "opaque-2"):
         await call_probe(FakeDialog(app, platform), token, dialog="e3a1")
@@ -90,8 +94,8 @@ async def test_a_token_that_cannot_be_read(folder: Path) -> None:
     platform.check()
 
 
-async def test_the_same_token_for_every_visit(fake_dialog: FakeDialog, folder: Path) -> None:
-    """One token that comes after its execution's end outweighs any number of new ones."""
+async def test_the_same_token_for_every_activation(fake_dialog: FakeDialog, folder: Path) -> None:
+    """A single token that is used again after its execution's end shows that tokens are reused."""
     platform = fake_dialog.platform
     first, second = [platform.issue("probe", dialog_id=900) for _ in range(2)]
     await call_probe(fake_dialog, first)
@@ -101,16 +105,16 @@ async def test_the_same_token_for_every_visit(fake_dialog: FakeDialog, folder: P
     assert tokens.startswith("No: the same token came")
     assert repeats.startswith(NOT_YET)
     assert "VERTEXKIT_TOKENS=reused\n" in settings
-    assert run.messages[2].startswith("Токен: один на все заходы.")
+    assert run.messages[2].startswith("Токен: общий для всех выполнений.")
 
 
-async def test_a_dialog_that_is_back_within_the_completion(
+async def test_a_call_during_the_completion_is_a_new_activation(
     fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is a new activation, not a repeated call; and no second `complete` ends it before its time."""
+    """It is not counted as a repeated call, and no second `complete` ends it early."""
     platform = fake_dialog.platform
-    asked = Mock()
-    monkeypatch.setattr(probe, "http_client", asked)
+    client = Mock()
+    monkeypatch.setattr(probe, "http_client", client)
 
     async def again(token: str, data: Any) -> None:
         platform.call_during_complete = None
@@ -125,14 +129,14 @@ async def test_a_dialog_that_is_back_within_the_completion(
     assert tokens.startswith("No")
     assert repeats.startswith(NOT_YET)
     assert second.startswith(NOT_YET)
-    assert not asked.called
+    assert not client.called
     assert len(platform.dialog(token).completions) == 2
 
 
-async def test_a_call_that_is_repeated(
+async def test_a_repeated_call_is_counted(
     fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same call while the dialog is held is counted, in each activation with that token."""
+    """The same call during the hold is counted in each activation with that token."""
     token, held = fake_dialog.platform.issue("probe"), []
 
     async def hold(seconds: float) -> None:
@@ -144,30 +148,30 @@ async def test_a_call_that_is_repeated(
         run = await call_probe(fake_dialog, token, hold=120)
         assert held[0][1] == {"execution": run.execution}
         assert answers(folder)[1].startswith("Yes: ")
-        assert "Повторов вызова: 1." in run.messages[2]
+        assert "Повторных вызовов: 1." in run.messages[2]
         run = await call_probe(fake_dialog, fake_dialog.platform.issue(reuse=token), hold=120)
-    assert "Повторов вызова: 2." in run.messages[2]
+    assert "Повторных вызовов: 2." in run.messages[2]
     assert re.match(r"No: the same token came [\d.]+ s after", answers(folder)[0])
 
 
-async def test_a_call_that_is_not_repeated(fake_dialog: FakeDialog, folder: Path) -> None:
-    """How long was waited in vain is said: a platform may be slower still."""
+async def test_the_report_names_the_longest_hold(fake_dialog: FakeDialog, folder: Path) -> None:
+    """Without a repeated call the report says how long the probe waited for one."""
     await fake_dialog.run("probe", hold=120)
-    assert answers(folder)[1].startswith(f"{NOT_YET}: none came again in the 120 s")
+    assert answers(folder)[1].startswith(f"{NOT_YET}: no repetition in 120 s")
 
 
 @pytest.mark.parametrize("url", ["http://platform.test/api", "http://{instance}.test/api"])
 async def test_a_second_completion_is_answered(
     url: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The status is kept; whether it is asked for is the author's to say."""
+    """The status of a second `complete` is recorded, and it is sent only if requested."""
     platform = FakePlatform(clock=VirtualClock())
     monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", url)
     monkeypatch.setenv("VERTEXKIT_INSTANCES", "demo" if "{" in url else "")
-    asked: list[str] = []
+    urls: list[str] = []
 
     async def note(request: httpx.Request) -> None:
-        asked.append(str(request.url))
+        urls.append(str(request.url))
 
     client = asgi_client(platform)
     client.event_hooks = {"request": [note]}
@@ -176,17 +180,17 @@ async def test_a_second_completion_is_answered(
     platform.check()
     await FakeDialog(app, platform).run("probe", second_complete=True)
     assert answers(folder)[2].startswith("403.")
-    assert [each.status for each in platform.ledger[-2:]] == [204, 403]
+    assert [entry.status for entry in platform.ledger[-2:]] == [204, 403]
     assert platform.violations == [
         "request 9: complete: the block was already completed by request 8"
     ]
-    assert asked == [url.replace("{instance}", "demo") + "/vertex/v1/complete"]
+    assert urls == [url.replace("{instance}", "demo") + "/vertex/v1/complete"]
 
 
-async def test_a_second_completion_of_a_second_visit(
+async def test_a_second_completion_of_a_second_activation(
     fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That the token came back once is no reason to leave it out when it is asked for again."""
+    """A token that was used again earlier does not prevent the second `complete`."""
     monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", "http://127.0.0.1:9/api")
     token = fake_dialog.platform.issue("probe")
     await call_probe(fake_dialog, token)
@@ -195,7 +199,7 @@ async def test_a_second_completion_of_a_second_visit(
 
 
 async def test_a_platform_that_calls_with_a_form(fake_dialog: FakeDialog, folder: Path) -> None:
-    """The findings are the same, whichever way the platform calls."""
+    """The findings do not depend on the call's content type."""
     token = fake_dialog.platform.issue("probe")
     async with fake_dialog:
         assert app.service is not None
@@ -206,29 +210,30 @@ async def test_a_platform_that_calls_with_a_form(fake_dialog: FakeDialog, folder
 
 
 @pytest.mark.parametrize(
-    "url, said", [("http://127.0.0.1:9/api", "ConnectError."), ("", "not asked: no VERTEXKIT_")]
+    "url, answer",
+    [("http://127.0.0.1:9/api", "ConnectError."), ("", "not sent: VERTEXKIT_PLATFORM_URL")],
 )
 async def test_a_platform_that_does_not_answer_twice(
-    url: str, said: str, fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
+    url: str, answer: str, fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No answer is an observation too, and the dialog has long gone on."""
+    """A failed request is recorded too; the dialog has already continued."""
     monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", url)
     await fake_dialog.run("probe", second_complete=True)
-    assert answers(folder)[2].startswith(said)
+    assert answers(folder)[2].startswith(answer)
 
 
 @pytest.mark.parametrize(
-    "seconds, said, timeout",
+    "seconds, answer, timeout",
     [(0.2, "No: 0.", 15), (4, "Yes: 4.", 15), (9.1, "Yes: 9.", 28), (60, "Yes: 10.", 31)],
 )
 async def test_typing_that_takes_time(
-    seconds: float, said: str, timeout: int, folder: Path
+    seconds: float, answer: str, timeout: int, folder: Path
 ) -> None:
-    """A slow answer gets three times its time, also one given up after 10.1 s; else the default."""
+    """The timeout is three times the slowest response, cancelled after 10.1 s, or the default."""
     platform = FakePlatform(clock=VirtualClock(), typing_seconds=seconds)
     run = await FakeDialog(app, platform, send_timeout=10.1).run("probe")
     *_, typing, settings = answers(folder)
-    assert typing.startswith(said)
+    assert typing.startswith(answer)
     assert f"VERTEXKIT_SEND_TIMEOUT={timeout}\n" in settings
     assert run.data["send_timeout"] == timeout
     platform.check()
@@ -237,7 +242,7 @@ async def test_typing_that_takes_time(
 async def test_no_secret_is_written(
     fake_dialog: FakeDialog, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Both files name a token by its fingerprint, and hold nothing else that opens anything."""
+    """Both files contain a token's fingerprint and no other credentials."""
     monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", "http://127.0.0.1:9/api")
     monkeypatch.setenv("VERTEXKIT_PASSWORD", "the-password")
     token = fake_dialog.platform.issue("probe")
@@ -246,13 +251,13 @@ async def test_no_secret_is_written(
         await fake_dialog.post(path, {"token": token, "second_complete": True})
     files = written(folder)
     assert files.keys() == {"findings.jsonl", "report.md"}
-    assert not [each for each in [*token.split("."), "the-"] if each in "".join(files.values())]
+    assert not [part for part in [*token.split("."), "the-"] if part in "".join(files.values())]
     lines = [json.loads(line) for line in files["findings.jsonl"].splitlines()]
     assert [line["what"] for line in lines][-2:] == ["ended", "second"]
     assert {len(line["token"]) for line in lines} == {8}
 
 
 def test_a_folder_that_cannot_be_written(fake_dialog: FakeDialog, folder: Path) -> None:
-    """No call is refused for it, and no dialog hangs."""
+    """The call is accepted and the block completes."""
     folder.write_text("a file")
     assert fake_dialog.run_sync("probe").ok

@@ -14,30 +14,30 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The model does not pause to think."""
-    monkeypatch.setattr(story, "PAUSE", 0)
+    """The model generates words without pauses."""
+    monkeypatch.setattr(story, "PAUSE_SECONDS", 0)
 
 
-async def test_it_is_told_by_paragraphs(fake_dialog: "FakeDialog") -> None:
-    """What comes word by word is said in whole paragraphs, nothing lost and nothing split."""
+async def test_it_is_sent_by_paragraphs(fake_dialog: "FakeDialog") -> None:
+    """The words are sent as complete paragraphs; nothing is lost or split."""
     run = await fake_dialog.run("story", hero="кот Мурзик")
     assert run.messages == story.STORY.format(hero="кот Мурзик").split("\n\n")
     assert len(run.messages) == 3
     assert run.data == {"messages": 3}
 
 
-async def test_it_is_told_while_it_grows(
+async def test_paragraphs_are_sent_while_the_model_is_running(
     fake_dialog: "FakeDialog", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The dialog reads the first paragraph before the model has come up with the last word."""
-    said = []
+    """The first paragraph is sent before the model has generated the last word."""
+    requests_before_word = []
     words = story.model
 
     async def watched(hero: str) -> AsyncIterator[str]:
         async for word in words(hero):
-            said.append(len(fake_dialog.platform.ledger))
+            requests_before_word.append(len(fake_dialog.platform.ledger))
             yield word
 
     monkeypatch.setattr(story, "model", watched)
     await fake_dialog.run("story")
-    assert (said[0], said[-1]) == (0, 2)
+    assert (requests_before_word[0], requests_before_word[-1]) == (0, 2)
