@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from vertexkit.failure import CODES, Failure
+from vertexkit.failure import FAILURE_MESSAGES, Failure
 
 
-@pytest.mark.parametrize("code", CODES)
+@pytest.mark.parametrize("code", FAILURE_MESSAGES)
 def test_each_failure_of_vertexkits_own_has_a_sentence(code: str) -> None:
     """The bot gets `ok` false, the stable code and an English sentence."""
     data = json.loads(Failure(code).result().data)
-    assert data == {"ok": False, "error": {"code": code, "message": CODES[code]}}
+    assert data == {"ok": False, "error": {"code": code, "message": FAILURE_MESSAGES[code]}}
     assert data["error"]["message"].endswith(".")
 
 
@@ -47,8 +47,8 @@ def test_a_failure_is_shown_without_its_exception() -> None:
         (Failure("c", "M.", object()), {"code": "c", "message": "M."}),
         (Failure("c", "M.", "x" * 300), {"code": "c", "message": "M."}),
         (Failure("c", "x" * 300, {"a": 1}), {"code": "c", "message": ""}),
-        (Failure("timeout", "\ud83d"), {"code": "timeout", "message": CODES["timeout"]}),
-        (Failure("x" * 300), {"code": "internal", "message": CODES["internal"]}),
+        (Failure("timeout", "\ud83d"), {"code": "timeout", "message": FAILURE_MESSAGES["timeout"]}),
+        (Failure("x" * 300), {"code": "internal", "message": FAILURE_MESSAGES["internal"]}),
     ],
     ids=["all", "odd data", "large data", "large message", "cut message", "large code"],
 )

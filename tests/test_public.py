@@ -53,16 +53,16 @@ PUBLIC = [
     "Started",
     "SyncContext",
     "Unauthorized",
-    "UnexpectedAnswer",
+    "UnexpectedResponse",
     "VertexkitError",
     "http_client",
     "read_call",
 ]
 INTERNAL_ERRORS = {
-    "CannotDo": "of operators' commands",
+    "OperationNotAllowed": "of operators' commands",
     "Fenced": "ends a run that another worker has taken over",
     "JournalError": "of the journal",
-    "JournalRefused": "of the journal",
+    "JournalUnusable": "of the journal",
     "JournalUnavailable": "of the journal",
     "QueueFull": "becomes a response with status 503",
 }

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         SettingsError,
         ShuttingDown,
         Unauthorized,
-        UnexpectedAnswer,
+        UnexpectedResponse,
         VertexkitError,
     )
     from vertexkit.failure import Failure
@@ -83,7 +83,7 @@ __all__ = [
     "Started",
     "SyncContext",
     "Unauthorized",
-    "UnexpectedAnswer",
+    "UnexpectedResponse",
     "VertexkitError",
     "http_client",
     "read_call",

@@ -1,4 +1,4 @@
-"""The time that vertexkit itself waits by: one seam, so that tests need not wait."""
+"""The clock of vertexkit. It can be replaced, so that tests do not have to wait."""
 
 import asyncio
 import time
@@ -7,31 +7,39 @@ from typing import Protocol
 
 
 class Timer(Protocol):
-    """What `Clock.timer` gives back."""
+    """A callback that is due later; see `Clock.timer`."""
 
     def cancel(self) -> None:
-        """Forget the callback; harmless once it has run."""
+        """Cancel the callback. It has no effect after the callback has run."""
 
 
 class Clock:
-    """Real time. `vertexkit.testing` has one whose waits take no time.
+    """Real time. `vertexkit.testing.VirtualClock` is a clock whose waits take no time.
 
-    Everything that vertexkit waits for by itself (back-off, `Retry`, deadlines, leases) goes
-    through a clock; what an author's handler awaits does not.
+    All waits of vertexkit itself (back-off, `Retry`, deadlines) use a clock. What an author's
+    handler awaits does not.
     """
 
     def now(self) -> float:
-        """Seconds on a clock that never goes back; its zero means nothing."""
+        """Return the monotonic time in seconds. Its zero is arbitrary."""
         return time.monotonic()
 
     def unix(self) -> float:
-        """Seconds since 1970, for what people read. Leases and deadlines never use it."""
+        """Return the Unix time in seconds, for people. Leases and deadlines do not use it."""
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Wait for so many seconds."""
+        """Wait for a number of seconds."""
         await asyncio.sleep(seconds)
 
     def timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call back once after so many seconds, on the running loop."""
+        """Call the callback once, after a number of seconds, on the running loop.
+
+        Args:
+            seconds: Seconds until the call.
+            callback: What is called; its result is ignored.
+
+        Returns:
+            A timer that can be cancelled.
+        """
         return asyncio.get_running_loop().call_later(seconds, callback)

@@ -1,79 +1,79 @@
-"""Every error of vertexkit.
+"""The errors of vertexkit.
 
 VertexkitError
 ├── Retry                     for authors: run the handler again later
 ├── BlockFailed               for authors: end the block as failed
-├── DefinitionError           a block is declared wrongly (at import, with file and line)
-├── SettingsError             a setting does not fit
-├── CallError                 a call to a block's URL that is refused
-├── ExecutionEnded            the handler asks for something after its end
-│   ├── AlreadyCompleted      the block is complete
-│   ├── DeadlineExceeded      its time is over
-│   └── ShuttingDown          the service is being stopped
-├── NonDeterministic          a second run took another way than the first
-├── DialogUnknown             the token does not say which dialog it is
+├── DefinitionError           a block's declaration is invalid (at import)
+├── SettingsError             a setting is invalid
+├── CallError                 a call to a block's URL is rejected
+├── ExecutionEnded            the handler used its context after its end
+│   ├── AlreadyCompleted      the block has been completed
+│   ├── DeadlineExceeded      the handler's deadline has passed
+│   └── ShuttingDown          the service is shutting down
+├── NonDeterministic          a later run did something else than the first
+├── DialogUnknown             the token does not contain the dialog's id
 ├── QueueFull                 no room for another execution
 ├── JournalError              the journal
-│   ├── Fenced                another worker owns the execution by now
-│   ├── JournalUnavailable    it cannot be written; nothing was accepted
-│   ├── JournalRefused        it cannot be used at all (at start, with the mend)
-│   └── CannotDo              an operator asked for what this execution does not allow
+│   ├── Fenced                another worker has taken over the execution
+│   ├── JournalUnavailable    the journal cannot be written now
+│   ├── JournalUnusable       the journal cannot be used at all (at start)
+│   └── OperationNotAllowed   an execution's state does not allow the operation
 └── PlatformError             the platform (status, method, path, body)
-    ├── BadRequest            400 and other lasting 4xx
+    ├── BadRequest            400 and other 4xx that trying again would not change
     ├── Unauthorized          401
     ├── Forbidden             403
     │   └── DialogGone        403 on a Vertex method
     ├── NotFound              404
     ├── RateLimited           429, 408
     ├── ServerError           5xx
-    ├── UnexpectedAnswer      3xx and whatever else no method answers
-    ├── FileTooLarge          a download that is larger than was allowed
-    ├── PlatformUnreachable   not a byte of the request was sent
-    └── SendOutcomeUnknown    sent, perhaps; nobody can tell
+    ├── UnexpectedResponse    3xx, or a body of another shape than documented
+    ├── FileTooLarge          a download is larger than the limit
+    ├── PlatformUnreachable   no byte of the request was sent
+    └── SendOutcomeUnknown    the request may have been carried out
 """
 
 from enum import StrEnum
 from typing import Any
 
-BODY_SHOWN = 2048
-"""Characters of an answer's body that an error keeps."""
+ERROR_BODY_CHARACTERS = 2048
+"""Number of characters of a response's body that an error keeps."""
 
 
 class Fate(StrEnum):
-    """What became of a request that did not simply succeed."""
+    """What happened to a request that failed, and so whether it may be sent again."""
 
     NOT_SENT = "not_sent"
-    """Nothing left this machine: it may be sent again."""
-    REFUSED = "refused"
-    """The platform asked to come back later: it may be sent again, after the pause."""
+    """No byte left this machine: it may be sent again."""
+    RETRYABLE = "retryable"
+    """The platform did nothing and asked to try later: it may be sent again after a pause."""
     REJECTED = "rejected"
-    """The platform said no for good."""
-    GONE = "gone"
-    """403: no dialog, or none that can be reached now."""
+    """The platform will never accept this request."""
+    FORBIDDEN = "forbidden"
+    """403: the dialog does not exist, or cannot be reached now."""
     UNKNOWN = "unknown"
     """It may have been carried out: sending it again may do it twice."""
 
 
 class VertexkitError(Exception):
-    """The root of every error that vertexkit raises. It may be copied, and pickled."""
+    """The base class of all errors of vertexkit. Its instances can be copied and pickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Else the text, being all of `args`, would be taken for the constructor's arguments.
-        return _as_it_was, (type(self), self.args), self.__dict__
+        # By default the constructor would be called with `args`, which contains only the text.
+        return _restore, (type(self), self.args), self.__dict__
 
 
-def _as_it_was(kind: type[VertexkitError], args: tuple[Any, ...]) -> VertexkitError:
+def _restore(kind: type[VertexkitError], args: tuple[Any, ...]) -> VertexkitError:
     return kind.__new__(kind, *args)
 
 
 class Retry(VertexkitError):
-    """Raised by a handler: run me again later, from the top.
+    """Raised by a handler to be run again later, from the top.
 
-    What was sent or stepped before is not repeated: it gives back what it gave the first time.
+    Messages and steps of this run are not repeated: the next run gets their stored results.
 
     Args:
-        after: seconds until the next run, 0 or more.
-        reason: said in the log.
+        after: Seconds until the next run, at least 0.
+        reason: A sentence for the log and the journal.
     """
 
     def __init__(self, after: float = 1.0, reason: str = "") -> None:
@@ -83,15 +83,15 @@ class Retry(VertexkitError):
 
 
 class BlockFailed(VertexkitError):
-    """Raised by a handler: end this block as failed.
+    """Raised by a handler to end the block as failed.
 
     The block is completed with `{"ok": false, "error": {"code", "message"}}`, with `data` beside
-    them when given, so that the bot can branch on the code.
+    them if it is given, so that the bot can branch on the code (`POST /vertex/v1/complete`).
 
     Args:
-        code: a short stable word for the bot, for example `no_such_city`.
-        message: a sentence; it reaches the bot, so it must hold no secret.
-        data: any JSON value for the bot.
+        code: A short, stable code for the bot, for example `no_such_city`.
+        message: A sentence. It reaches the bot and must not contain a secret.
+        data: Any JSON value for the bot.
     """
 
     def __init__(self, code: str, message: str = "", data: Any = None) -> None:
@@ -102,22 +102,22 @@ class BlockFailed(VertexkitError):
 
 
 class DefinitionError(VertexkitError):
-    """A block is declared wrongly; the message begins with its file and line."""
+    """A block's declaration is invalid. The message starts with its file and line."""
 
 
 class SettingsError(VertexkitError):
-    """A setting does not fit; the message names it and the mend."""
+    """A setting is invalid. The message has its name and how to fix it."""
 
 
 class CallError(VertexkitError):
-    """A call to a block's URL that is refused.
+    """A call to a block's URL is rejected.
 
-    A `read_call` of an author raises it to answer with a status and a code of its own.
+    An author's `read_call` raises it to respond with a status and a code of its own.
 
     Args:
-        status: the HTTP status of the answer, 400 to 599.
-        code: a stable word, for example `malformed_json`.
-        detail: what was wrong and what would be right, without anything the caller sent.
+        status: HTTP status of the response, 400 to 599.
+        code: A stable code, for example `malformed_json`.
+        detail: What is wrong and how to fix it, without anything that the caller sent.
     """
 
     def __init__(self, status: int, code: str, detail: str) -> None:
@@ -128,62 +128,64 @@ class CallError(VertexkitError):
 
 
 class ExecutionEnded(VertexkitError):
-    """The execution is over (deadline, handler returned, shutdown): nothing more is sent."""
+    """The handler has returned, or its run has ended: nothing more can be sent."""
 
 
 class AlreadyCompleted(ExecutionEnded):
-    """The block has been completed: a dialog that went on takes no more messages from it."""
+    """The block has been completed: the dialog does not take messages from it any more."""
 
 
 class DeadlineExceeded(ExecutionEnded):
-    """The handler's deadline has passed: nothing more is sent."""
+    """The handler's deadline has passed: nothing more can be sent."""
 
 
 class ShuttingDown(ExecutionEnded):
-    """The service is shutting down: nothing more is sent by this run of the handler."""
+    """The service is shutting down: this run of the handler can send nothing more."""
 
 
 class NonDeterministic(VertexkitError):
-    """A second run of a handler did something else than the first at the same position."""
+    """A later run of a handler did something else than the first one at the same position."""
 
 
 class DialogUnknown(VertexkitError):
-    """The token does not say which dialog it speaks in."""
+    """The token does not contain the dialog's id."""
 
 
 class QueueFull(VertexkitError):
-    """As many executions wait as are allowed to; nothing was kept of this one."""
+    """The maximum number of executions is waiting. Nothing was kept of this one."""
 
 
 class JournalError(VertexkitError):
-    """The journal could not do what was asked."""
+    """An operation of the journal failed."""
 
 
 class Fenced(JournalError):
-    """The execution belongs to another worker by now; this one must not touch it any more."""
+    """Another worker has taken over the execution; this one must not change it any more."""
 
 
 class JournalUnavailable(JournalError):
-    """The journal cannot be written now. Whatever was asked did not happen."""
+    """The journal cannot be written now. The operation did not happen."""
 
 
-class JournalRefused(JournalError):
-    """The journal cannot be used at all; the message names the cause and the mend."""
+class JournalUnusable(JournalError):
+    """The journal cannot be used at all. The message has the cause and how to fix it."""
 
 
-class CannotDo(JournalError):
-    """An operator asked for something that the execution's state does not allow."""
+class OperationNotAllowed(JournalError):
+    """The state of the execution does not allow the operator's operation."""
 
 
 class PlatformError(VertexkitError):
-    """The platform did not do what was asked.
+    """A request to the platform failed.
 
     Attributes:
-        method, path: of the request; the path is without host and query.
-        status: the answer's HTTP status, or None if there was none.
-        body: the beginning of the answer's body, at most 2,048 characters.
-        fate: what became of the request.
-        retry_after: seconds that the platform asked to wait, or None.
+        method: HTTP method of the request.
+        path: Path of the request, without host and query.
+        status: HTTP status of the response; None if there was no response.
+        body: The first 2,048 characters of the response's body.
+        reason: Why the request failed; empty if the status says it.
+        retry_after: Seconds that the platform asked to wait; None if it did not.
+        fate: Whether the request may have been carried out.
     """
 
     fate = Fate.REJECTED
@@ -201,25 +203,25 @@ class PlatformError(VertexkitError):
         self.method = method
         self.path = path
         self.status = status
-        self.body = body[:BODY_SHOWN]
+        self.body = body[:ERROR_BODY_CHARACTERS]
         self.reason = reason
         self.retry_after = retry_after
-        said = reason or (f"answered {status}" if status is not None else "failed")
-        super().__init__(f"{method} {path}: {said}")
+        cause = reason or (f"answered {status}" if status is not None else "failed")
+        super().__init__(f"{method} {path}: {cause}")
 
 
 class BadRequest(PlatformError):
-    """400, or another 4xx that trying again would not change."""
+    """400, or another 4xx: sending the same request again would not change it."""
 
 
 class Unauthorized(PlatformError):
-    """401: login or password are wrong."""
+    """401: the login or the password is wrong."""
 
 
 class Forbidden(PlatformError):
     """403: the instance or the dialog cannot be reached."""
 
-    fate = Fate.GONE
+    fate = Fate.FORBIDDEN
 
 
 class DialogGone(Forbidden):
@@ -227,17 +229,17 @@ class DialogGone(Forbidden):
 
 
 class NotFound(PlatformError):
-    """404: no such object."""
+    """404: the object does not exist."""
 
 
 class RateLimited(PlatformError):
-    """429 (or 408): the platform refused for now and did nothing."""
+    """429 or 408: the platform did nothing; the request may be sent again later."""
 
-    fate = Fate.REFUSED
+    fate = Fate.RETRYABLE
 
 
 class ServerError(PlatformError):
-    """5xx. The request may have been carried out, unless the platform asked to come back."""
+    """5xx. The request may have been carried out, unless the platform asked to try later."""
 
     def __init__(
         self,
@@ -253,24 +255,24 @@ class ServerError(PlatformError):
             method, path, status=status, body=body, reason=reason, retry_after=retry_after
         )
         asked_to_wait = status == 503 and retry_after is not None
-        self.fate = Fate.REFUSED if asked_to_wait else Fate.UNKNOWN
+        self.fate = Fate.RETRYABLE if asked_to_wait else Fate.UNKNOWN
 
 
-class UnexpectedAnswer(PlatformError):
-    """An answer that no method of the platform gives: a redirect, or JSON of another shape."""
+class UnexpectedResponse(PlatformError):
+    """A response that the platform's document does not have: a redirect, or other JSON."""
 
 
 class FileTooLarge(PlatformError):
-    """A file is larger than the `limit` of its download; nothing of it is left on disk."""
+    """A file is larger than the `limit` of its download. No part of it is left on disk."""
 
 
 class PlatformUnreachable(PlatformError):
-    """No connection to the platform: not a byte of the request was sent."""
+    """No connection to the platform could be made: no byte of the request was sent."""
 
     fate = Fate.NOT_SENT
 
 
 class SendOutcomeUnknown(PlatformError):
-    """The request went out and no answer came back: it may have been carried out."""
+    """The request was sent and no response was received: it may have been carried out."""
 
     fate = Fate.UNKNOWN

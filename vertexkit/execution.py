@@ -1,4 +1,4 @@
-"""One call of a block, from its acceptance to its outcome."""
+"""An execution is one call of a block, from its acceptance to its outcome."""
 
 import hashlib
 import os
@@ -11,7 +11,7 @@ from vertexkit.token import Token
 
 
 def new_execution_id() -> str:
-    """A new execution's name: 22 hex digits that sort by the millisecond they were made in."""
+    """Return a new execution id: 22 hex digits that sort by the millisecond of their creation."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(5).hex()}"
 
 
@@ -23,31 +23,32 @@ class Execution:
     block: str
     token: Token
     inputs: dict[str, Any] = field(repr=False)
-    """What the call brought for the block, not yet validated."""
+    """The block's inputs, before validation."""
     raw: bytes = field(default=b"", repr=False)
-    """The call's body as it came. It holds the token."""
+    """The call's body as it was received. It contains the token."""
     accepted_at: float = 0.0
     """Unix seconds."""
     trace: str = field(default="", compare=False)
-    """The call's span as a `traceparent`. Not in a file: after a restart it is gone."""
+    """The call's span as a `traceparent`. It is not written to a file: after a restart it is
+    empty."""
 
     @property
     def key(self) -> bytes:
-        """What makes two calls the same call: the block and the token, hashed."""
+        """Hash of the block and the token. Calls with equal keys are the same call."""
         return hashlib.sha256(f"{self.block}\n{self.token.reveal()}".encode()).digest()
 
 
 class EffectState(StrEnum):
-    """How far an effect got."""
+    """State of an effect in the journal."""
 
     INTENDED = "intended"
-    """Committed before its first byte; after a crash its fate is unknown."""
+    """About to be performed. After a crash it is unknown whether it was performed."""
     CONFIRMED = "confirmed"
-    """It happened: the platform or the step said so."""
+    """Performed: the platform confirmed the message, or the step returned."""
     REJECTED = "rejected"
-    """It did not happen."""
+    """Not performed."""
     UNKNOWN = "unknown"
-    """It may have happened; nobody can tell."""
+    """It is unknown whether it was performed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,60 +57,63 @@ class Effect:
 
     position: int
     kind: str
-    """`send`, or `step:` and the step's name. Another kind at a position is another program."""
+    """`send`, or `step:` and the step's name. A run with another kind at the same position is not
+    a repetition of the first run."""
     digest: str = ""
-    """A short hash of what it was asked to do, to notice that a second run asked otherwise."""
+    """A short hash of a message's text, so that a later run with another text is noticed."""
     state: EffectState = EffectState.INTENDED
     value: bytes = field(default=b"", repr=False)
-    """What it gave back, as JSON."""
+    """Its result as JSON."""
     began: float = field(default=0.0, compare=False)
-    """Unix seconds of the intent. The journal fills this and the next one in."""
+    """Time of the intent, in Unix seconds. The journal sets this field and the next one."""
     ended: float = field(default=0.0, compare=False)
-    """Unix seconds at which its fate was written; that of the intent while it is open."""
+    """Time at which its outcome was written, in Unix seconds; before that, the time of the
+    intent."""
 
 
-class Ending(StrEnum):
+class OutcomeStatus(StrEnum):
     """The three ways in which an execution ends."""
 
     COMPLETED = "completed"
-    """The platform took the completion; its data may be a failure's."""
+    """The platform confirmed the completion. The result may be a failure."""
     GONE = "gone"
-    """The platform has no dialog left to complete."""
+    """The dialog does not exist any more."""
     PARKED = "parked"
-    """Given up with a reason, and kept for an operator."""
+    """Kept for an operator, with a reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an execution ended: exactly one for each."""
+    """How an execution ended. Every execution has exactly one outcome."""
 
-    ending: Ending
+    status: OutcomeStatus
     code: str = "ok"
     """`ok`, or the failure's code: `timeout`, `gone`, `internal`, an author's own, ..."""
     confirmed_by: str = ""
-    """What confirmed the completion: `204`, `403` (after a lost answer) or `call` (the next)."""
+    """What confirmed the completion: `204`, `403` (after a lost response), or `call` (the platform
+    made the same call again)."""
     reason: str = ""
-    """For an operator, one sentence."""
+    """One sentence for an operator."""
 
 
 class Phase(StrEnum):
-    """Where an execution stands in the journal."""
+    """Phase of an execution in the journal."""
 
     WAITING = "waiting"
-    """Accepted, or to be run again; a worker may claim it once it is due."""
+    """It has been accepted or has to run again. A worker may claim it when it is due."""
     RUNNING = "running"
-    """A worker holds it and runs its handler."""
+    """A worker has claimed it and runs its handler."""
     COMPLETING = "completing"
-    """Its result is fixed; the platform has not confirmed it yet."""
+    """Its result is recorded; the platform has not confirmed the completion yet."""
     SETTLED = "settled"
-    """It has its outcome."""
+    """It has an outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What an execution is completed with, fixed before the first try."""
+    """What a block is completed with. It is recorded before the first try and never changes."""
 
     data: bytes = field(repr=False)
-    """JSON, sent as it is in every try."""
+    """JSON. Every try sends the same bytes."""
     code: str = "ok"
     """`ok` or a failure's code."""

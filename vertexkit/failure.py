@@ -1,4 +1,4 @@
-"""A failed block, as its bot sees it."""
+"""A block's failure, as its bot gets it."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,25 +8,27 @@ from pydantic_core import to_json
 
 from vertexkit.execution import Result
 
-log = structlog.get_logger("vertexkit")
-
-CODES = {
+ERROR_CHARACTERS = 200
+"""Length at which a serializer's error is cut in a log line."""
+FAILURE_MESSAGES = {
     "internal": "The block failed.",
     "timeout": "The block did not finish in time.",
     "gone": "The dialog could not be reached.",
-    "attempts": "The block gave up after several tries.",
-    "bad_result": "The block's result cannot be sent.",
-    "invalid_input": "The block was called with inputs that it does not take.",
-    "unknown_block": "There is no such block.",
-    "overloaded": "There is too much to do just now.",
-    "shutdown": "The service stopped before the block ended.",
+    "attempts": "The block failed after several attempts.",
+    "bad_result": "The result of the block is invalid.",
+    "invalid_input": "The inputs are invalid.",
+    "unknown_block": "The block does not exist.",
+    "overloaded": "The service is overloaded.",
+    "shutdown": "The service stopped before the block finished.",
     "nondeterministic": "The block could not be resumed.",
     "unknown": "A message of the block may or may not have been sent.",
-    "crashed": "The service died while the block was running.",
-    "dropped": "The block was given up by an operator.",
-    "refused": "The platform does not take the block's result.",
+    "crashed": "The service crashed while the block was running.",
+    "dropped": "An operator cancelled the block.",
+    "refused": "The platform rejected the result of the block.",
 }
-"""The failures that vertexkit names, each with the sentence that reaches the bot."""
+"""The failure codes of vertexkit, each with the sentence that reaches the bot."""
+
+log = structlog.get_logger("vertexkit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,31 +36,38 @@ class Failure:
     """Why a block failed. An `on_failure` hook gets one."""
 
     code: str
-    """A stable word: one of vertexkit's own, or the author's of `BlockFailed`."""
+    """A stable code: one of vertexkit's own, or an author's from `BlockFailed`."""
     message: str = ""
     """One sentence; it reaches the bot."""
     data: Any = None
-    """What `BlockFailed` brought."""
+    """The `data` of `BlockFailed`."""
     error: BaseException | None = field(default=None, repr=False, compare=False)
     """The exception, if there was one. It does not reach the bot."""
 
     def result(self) -> Result:
-        """What the block is completed with if nobody says otherwise."""
-        error = {"code": self.code, "message": self.message or CODES.get(self.code, "")}
+        """Return the result that a failed block is completed with by default."""
+        error = {"code": self.code, "message": self.message or FAILURE_MESSAGES.get(self.code, "")}
         if self.data is not None:
             error["data"] = self.data
         return Result(to_json({"ok": False, "error": error}, inf_nan_mode="null"), self.code)
 
     def result_within(self, limit: int) -> Result:
-        """As `result`, without what cannot be put into JSON, or into so many bytes of it."""
-        for each in (self, Failure(self.code, self.message), Failure(self.code)):
+        """Return the default result, without the parts that cannot be sent.
+
+        The data, and then the message, are left out if they cannot be serialised to JSON or make
+        the result too large.
+
+        Args:
+            limit: Maximum size of the result in bytes of JSON.
+        """
+        for failure in (self, Failure(self.code, self.message), Failure(self.code)):
             try:
-                result = each.result()
+                result = failure.result()
             except ValueError as error:
-                reason = f"it cannot be put into JSON: {str(error)[:200]}"
+                reason = f"it cannot be serialised to JSON: {str(error)[:ERROR_CHARACTERS]}"
             else:
                 if len(result.data) <= limit:
                     return result
-                reason = f"its JSON has {len(result.data)} bytes, {limit} are allowed"
+                reason = f"its JSON has {len(result.data)} bytes; the limit is {limit}"
             log.warning("failure_not_serialisable", reason=reason)
         return Failure("internal").result()

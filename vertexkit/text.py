@@ -1,15 +1,17 @@
-"""A stranger's text, made plain: safe for a terminal, a page and a file."""
+"""Text from outside, made safe for a terminal, a page and a file."""
 
 import re
 
-UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
-"""Controls (a terminal obeys them), changes of direction (they show what is not written), and
-halves of characters (no file can hold them)."""
+UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]+")
+"""Control characters (a terminal obeys them), changes of text direction (they make a text look
+different from what it is) and lone surrogates (UTF-8 cannot encode them)."""
 SPACES = re.compile(r"\s+")
+READ_CHARACTERS_PER_KEPT = 8
+"""A text is cut to so many times its limit before it is searched: a long one costs no time."""
 
 
-def encodable(text: str) -> str:
-    """Return the text with each lone surrogate replaced by U+FFFD, so that UTF-8 can hold it."""
+def replace_surrogates(text: str) -> str:
+    """Return the text with each lone surrogate replaced by U+FFFD, so that UTF-8 can encode it."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -17,12 +19,13 @@ def encodable(text: str) -> str:
     return text
 
 
-def plain(text: str, limit: int = 200) -> str:
-    """One line without what cannot be seen, cut to a length.
+def sanitize(text: str, limit: int = 200) -> str:
+    """Return a text as one line without unsafe characters.
 
     Args:
-        text: what somebody wrote.
-        limit: characters; what is cut ends with `…`.
+        text: The text.
+        limit: Maximum length in characters. A longer text is cut and ends with `…`.
     """
-    line = SPACES.sub(" ", UNSEEN.sub(" ", text[: 8 * limit])).strip()
+    text = text[: READ_CHARACTERS_PER_KEPT * limit]
+    line = SPACES.sub(" ", UNSAFE.sub(" ", text)).strip()
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"

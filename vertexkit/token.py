@@ -1,4 +1,4 @@
-"""A call's token, and what it claims of itself."""
+"""The token of a call, and its claims."""
 
 import base64
 import binascii
@@ -9,7 +9,8 @@ from typing import Any
 
 from pydantic_core import CoreSchema, core_schema, from_json
 
-CLAIM_LENGTH = 64
+CLAIM_CHARACTERS = 64
+"""Length at which a text claim is cut."""
 JWT = re.compile(r"[\w-]{1,1024}\.([\w-]{1,3072})\.[\w-]{1,512}", re.ASCII)
 TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -17,61 +18,66 @@ UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """What a token says of itself. **Unverified**: only the platform has the key.
+    """The claims of a token. **Unverified**: only the platform has the key.
 
-    Good for correlating logs; never for deciding who may do what.
+    Use them to correlate logs, never to decide who may do what.
     """
 
     instance: str | None = None
-    """The platform's instance, the first label of its host name."""
+    """Instance of the platform: the first label of its host name."""
     dialog_id: int | None = None
-    """The dialog, as V1 numbers it."""
+    """Id of the dialog in the V1 API."""
     vertex_id: str | None = None
-    """The block's place in the bot's flow."""
+    """Id of the block in the bot's flow."""
     session_id: int | None = None
-    """The platform's session."""
+    """Id of the platform's session."""
 
 
 class Token:
-    """The integration token of one call: whoever holds it can speak in the dialog.
+    """The integration token of one call. Its holder can send messages to the dialog.
 
-    It shows itself as a short fingerprint wherever it is printed, formatted, logged, pickled or
-    put into JSON. `reveal()` gives the secret itself.
+    When it is printed, formatted, logged, pickled or serialised to JSON, only a short fingerprint
+    is shown. `reveal()` returns the secret itself.
+
+    Args:
+        secret: The token.
 
     Raises:
-        ValueError: it is empty, longer than 4,096 characters, or holds spaces, control or
-            non-ASCII characters.
+        ValueError: The token is empty, longer than 4,096 characters, or contains spaces, control
+            characters or non-ASCII characters.
     """
 
     def __init__(self, secret: str) -> None:
         if not TOKEN.fullmatch(secret):
-            raise ValueError("a token is 1 to 4096 printable ASCII characters without spaces")
+            raise ValueError(
+                "a token must consist of 1 to 4096 printable ASCII characters without spaces"
+            )
         self._secret = secret
         self._fingerprint = ""
         self._claims: Claims | None = None
         self._claims_read = False
 
     def reveal(self) -> str:
-        """The token itself. Never log it."""
+        """Return the token itself. Never log it."""
         return self._secret
 
     @property
     def fingerprint(self) -> str:
-        """The first eight hex digits of its SHA-256: enough to tell two tokens apart."""
+        """The first eight hex digits of its SHA-256: enough to distinguish two tokens."""
         if not self._fingerprint:
             self._fingerprint = hashlib.sha256(self._secret.encode()).hexdigest()[:8]
         return self._fingerprint
 
     @property
     def claims(self) -> Claims | None:
-        """What it says of itself if it has the shape of a JWT, else None. Unverified."""
+        """Its claims, **unverified**; None if it is not a JWT."""
         if not self._claims_read:
             self._claims, self._claims_read = read_claims(self._secret), True
         return self._claims
 
     @property
-    def whose(self) -> dict[str, Any]:
-        """Its dialog, as log lines name it by what the token claims; empty if it is no JWT."""
+    def log_fields(self) -> dict[str, Any]:
+        """Its claims as fields of a log line; empty if it is not a JWT."""
         claims = self.claims
         if claims is None:
             return {}
@@ -105,7 +111,11 @@ class Token:
 
 
 def read_claims(secret: str) -> Claims | None:
-    """Read the claims of a JWT without verifying it; None if it is not one."""
+    """Read the claims of a JWT without verifying it.
+
+    Returns:
+        The claims; None if the secret is not a JWT.
+    """
     shape = JWT.fullmatch(secret)
     if shape is None:
         return None
@@ -126,7 +136,7 @@ def read_claims(secret: str) -> Claims | None:
 
 def _text(value: object) -> str | None:
     if isinstance(value, str):
-        return UNPRINTABLE.sub("", value)[:CLAIM_LENGTH]
+        return UNPRINTABLE.sub("", value)[:CLAIM_CHARACTERS]
     return str(value) if type(value) is int and abs(value) < 1 << 63 else None
 
 

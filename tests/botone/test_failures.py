@@ -16,7 +16,7 @@ from vertexkit.botone.retries import (
     backoff,
     parse_retry_after,
 )
-from vertexkit.errors import BODY_SHOWN, Fate, PlatformError
+from vertexkit.errors import ERROR_BODY_CHARACTERS, Fate, PlatformError
 
 V1, VERTEX = "/v1/conversations", "/vertex/v1/complete"
 NAMED = {
@@ -29,9 +29,9 @@ NAMED = {
 FATES = {
     errors.BadRequest: Fate.REJECTED,
     errors.Unauthorized: Fate.REJECTED,
-    errors.Forbidden: Fate.GONE,
+    errors.Forbidden: Fate.FORBIDDEN,
     errors.NotFound: Fate.REJECTED,
-    errors.RateLimited: Fate.REFUSED,
+    errors.RateLimited: Fate.RETRYABLE,
     errors.ServerError: Fate.UNKNOWN,
 }
 NOW = datetime(2026, 10, 21, 7, 28, tzinfo=UTC)
@@ -58,7 +58,7 @@ def test_every_error_status_has_its_error(status: int) -> None:
 def test_what_no_method_answers_is_unexpected(status: int) -> None:
     """A redirect is not followed, and a status out of range is no success: both are said to be so."""
     error = of(status)
-    assert type(error) is errors.UnexpectedAnswer
+    assert type(error) is errors.UnexpectedResponse
     assert error.fate is Fate.REJECTED
 
 
@@ -74,24 +74,24 @@ def test_only_a_running_block_can_lose_its_dialog(path: str, kind: type[Platform
     """403 means a dialog that is gone on the Vertex methods, and a refusal elsewhere."""
     error = from_response("POST", path, Response(403))
     assert type(error) is kind
-    assert error.fate is Fate.GONE
+    assert error.fate is Fate.FORBIDDEN
 
 
 @pytest.mark.parametrize(
     "status, retry_after, fate",
     [
-        (503, "1", Fate.REFUSED),
-        (503, "0", Fate.REFUSED),
-        (503, "Wed, 21 Oct 2015 07:28:00 GMT", Fate.REFUSED),
+        (503, "1", Fate.RETRYABLE),
+        (503, "0", Fate.RETRYABLE),
+        (503, "Wed, 21 Oct 2015 07:28:00 GMT", Fate.RETRYABLE),
         (503, None, Fate.UNKNOWN),
         (503, "soon", Fate.UNKNOWN),
         (500, "1", Fate.UNKNOWN),
         (502, "1", Fate.UNKNOWN),
         (504, "1", Fate.UNKNOWN),
-        (429, None, Fate.REFUSED),
-        (408, None, Fate.REFUSED),
+        (429, None, Fate.RETRYABLE),
+        (408, None, Fate.RETRYABLE),
         (400, "1", Fate.REJECTED),
-        (403, "1", Fate.GONE),
+        (403, "1", Fate.FORBIDDEN),
     ],
 )
 def test_only_who_asks_to_come_back_has_refused(
@@ -189,7 +189,7 @@ def test_a_pause_is_at_least_what_was_asked() -> None:
     [TOKEN, r"a/b\"c\\d.very-secret-token", r"a\/b\"c\\d.very-secret-token"],
     ids=["plain", "json", "json with slashes escaped"],
 )
-@pytest.mark.parametrize("before", [0, BODY_SHOWN - 5, BODY_SHOWN + 1, 8192 - 9])
+@pytest.mark.parametrize("before", [0, ERROR_BODY_CHARACTERS - 5, ERROR_BODY_CHARACTERS + 1, 8192 - 9])
 def test_the_token_is_in_no_error(spelled: str, before: int) -> None:
     """A platform that repeats the token, wherever and however, does not bring it into an error."""
     echo = spelled.encode() * 400 + b"x" * before + spelled.encode() * 400
@@ -202,5 +202,5 @@ def test_the_token_is_in_no_error(spelled: str, before: int) -> None:
 def test_a_body_is_shown_in_part_and_as_text() -> None:
     """An error keeps the beginning of the body, and bytes that are no UTF-8 do not break it."""
     error = of(500, b"\xff" + "Ошибка".encode() + b"x" * 10_000)
-    assert len(error.body) == BODY_SHOWN
+    assert len(error.body) == ERROR_BODY_CHARACTERS
     assert error.body.startswith("\ufffdОшибка")

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from tests.botone.asked import asking, platform_of
 from vertexkit import BotOne
 from vertexkit.botone.http_client import asgi_client
-from vertexkit.errors import UnexpectedAnswer
+from vertexkit.errors import UnexpectedResponse
 
 Answer = Callable[[int], Any]
 
@@ -79,7 +79,7 @@ async def test_a_platform_that_goes_in_circles_is_noticed() -> None:
     """The first page again, instead of the one that was asked for, is an error and no endless walk."""
     async with answering(lambda n: page(1, range(5), 100)) as bot:
         with pytest.raises(
-            UnexpectedAnswer, match="requested page 2, the platform returned page 1"
+            UnexpectedResponse, match="requested page 2, the platform returned page 1"
         ):
             [dialog async for dialog in bot.v2.conversations()]
 
@@ -91,7 +91,7 @@ async def test_a_failure_comes_in_its_turn_and_leaves_nothing_running() -> None:
         before = asyncio.all_tasks()
         walk = aiter(bot.v2.conversations())
         assert (await anext(walk)).id == 1
-        with pytest.raises(UnexpectedAnswer, match=r"items\.0\.id"):
+        with pytest.raises(UnexpectedResponse, match=r"items\.0\.id"):
             await anext(walk)
         assert asyncio.all_tasks() == before
 

@@ -6,14 +6,14 @@ from typing import Any
 from pydantic_core import to_json
 
 from tests.chaos.observed import Call, Observed, digest
-from vertexkit.execution import Effect, EffectState, Ending, Outcome, Phase
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Record
 from vertexkit.testing.platform.ledger import Entry
 
 ONE, TWO = "1" * 22, "2" * 22
 TOKEN, BLOCK = "the-token-of-a-dialog", "loan"
-DONE = Outcome(Ending.COMPLETED, "ok", confirmed_by="204")
-PARKED = Outcome(Ending.PARKED, "attempts", reason="3 runs have ended with the death of a worker")
+DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
+PARKED = Outcome(OutcomeStatus.PARKED, "attempts", reason="3 runs have ended with the death of a worker")
 
 
 def request(number: int, method: str, status: int | None, **body: Any) -> Entry:

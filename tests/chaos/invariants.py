@@ -20,7 +20,7 @@ from tests.chaos.messages import at_most_once as at_most_once
 from tests.chaos.messages import confirmed_once as confirmed_once
 from tests.chaos.messages import in_order as in_order
 from tests.chaos.observed import COMPLETE, SEND, Observed
-from vertexkit.execution import Ending, Phase
+from vertexkit.execution import OutcomeStatus, Phase
 from vertexkit.journal.protocol import Record
 from vertexkit.testing.platform.ledger import Entry
 
@@ -90,14 +90,14 @@ def _revivals(seen: Observed, name: str) -> int:
 def _unconfirmed(seen: Observed, record: Record, own: Sequence[Entry]) -> str:
     """What the platform knows against this outcome."""
     assert record.outcome is not None
-    ending, by = record.outcome.ending, record.outcome.confirmed_by
+    ending, by = record.outcome.status, record.outcome.confirmed_by
     token = seen.tokens.get(record.execution)
     tried = [each for each in seen.requests.get(token or "", []) if each.method == COMPLETE]
     processed = any(each.processed for each in tried)
-    if ending is Ending.COMPLETED and by not in {"204", "403", "call"}:
+    if ending is OutcomeStatus.COMPLETED and by not in {"204", "403", "call"}:
         return f"is completed, and nothing has confirmed it ({by!r})"
     begun_anew = record.execution in seen.afresh
-    if ending is Ending.GONE and any(each.processed for each in own) and not begun_anew:
+    if ending is OutcomeStatus.GONE and any(each.processed for each in own) and not begun_anew:
         return "is gone, and the platform has completed it"
     if token is None or token in seen.unlike:
         return ""
@@ -109,7 +109,7 @@ def _unconfirmed(seen: Observed, record: Record, own: Sequence[Entry]) -> str:
     silent = any(call.token == token and not call.execution for call in seen.calls)
     if by == "call" and record.execution == generations[-1] and not silent:
         return "is completed by the next call, and there was none"
-    if ending is Ending.GONE and not any(each.status == 403 for each in tried):
+    if ending is OutcomeStatus.GONE and not any(each.status == 403 for each in tried):
         return "is gone, and the platform has not said so"
     return ""
 
@@ -180,7 +180,7 @@ def no_hang(seen: Observed) -> list[str]:
         f"I9: {record.execution} is parked ({record.outcome.code}), and its dialog hangs"
         for record in seen.records
         if record.outcome is not None
-        and record.outcome.ending is Ending.PARKED
+        and record.outcome.status is OutcomeStatus.PARKED
         and record.outcome.code != "dropped"
         and record.tries == 0
         and seen.policy(record.block).on_park != "leave"

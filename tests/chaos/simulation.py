@@ -14,8 +14,8 @@ from tests.chaos.machine import Disk, HandClock, Machine
 from tests.chaos.observed import COMPLETE, Call, Observed, Policy
 from tests.chaos.stage import Dialog, Stage
 from tests.chaos.worker import TURNS, Hand
-from vertexkit.errors import CannotDo, QueueFull
-from vertexkit.execution import Ending, Execution, Phase
+from vertexkit.errors import OperationNotAllowed, QueueFull
+from vertexkit.execution import Execution, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.settings import JournalSettings
 from vertexkit.token import Token
@@ -200,7 +200,7 @@ class Simulation:
         if not found:
             return
         name = found[at % len(found)].execution
-        with contextlib.suppress(CannotDo):
+        with contextlib.suppress(OperationNotAllowed):
             if order == "drop":
                 await journal.drop(name)
             else:
@@ -289,7 +289,7 @@ class Simulation:
                 continue
             records = [seen.by_id[call.execution] for call in calls]
             outcomes = [record.outcome for record in records if record.outcome]
-            if all(o.ending is Ending.COMPLETED and o.confirmed_by != "403" for o in outcomes):
+            if all(o.status is OutcomeStatus.COMPLETED and o.confirmed_by != "403" for o in outcomes):
                 found.append(f"the dialog of {records[-1].execution} hangs: {outcomes}")
         return found
 

@@ -207,7 +207,7 @@ class Round:
                 found[f"faults: {entry.fault}"] += 1
         for record in self.records:
             if record.outcome is not None:
-                found[f"outcomes: {record.outcome.ending.value}"] += 1
+                found[f"outcomes: {record.outcome.status.value}"] += 1
                 by = record.outcome.confirmed_by
                 if by:
                     found[f"confirmed by {by}"] += 1

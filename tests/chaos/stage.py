@@ -14,11 +14,11 @@ FATES = {
     "lost": Fate.UNKNOWN,
     "cut": Fate.UNKNOWN,
     "error": Fate.UNKNOWN,
-    "busy": Fate.REFUSED,
+    "busy": Fate.RETRYABLE,
     "send_failed": Fate.NOT_SENT,
     "bad": Fate.REJECTED,
-    "blocked": Fate.GONE,
-    "deleted": Fate.GONE,
+    "blocked": Fate.FORBIDDEN,
+    "deleted": Fate.FORBIDDEN,
 }
 """What may happen to a request, and what its sender learns of it.
 
@@ -91,7 +91,7 @@ class Stage:
         if happens in {"fine", "error"}:
             refused = 403 if not processed else 204 if method == COMPLETE else 200
             status = 500 if happens == "error" and processed else refused
-            fate = Fate.GONE if status == 403 else fate
+            fate = Fate.FORBIDDEN if status == 403 else fate
         now = self._clock.now()
         entry = Entry(
             len(self.ledger) + 1,

@@ -3,7 +3,7 @@
 from signal import SIGKILL
 
 from tests.chaos.scene import Scene
-from vertexkit.execution import Ending
+from vertexkit.execution import OutcomeStatus
 
 
 async def test_a_duplicate_is_one_across_a_death(scene: Scene) -> None:
@@ -88,7 +88,7 @@ async def test_a_call_during_the_completion_confirms_it_across_a_death(scene: Sc
     await scene.finish()
     outcome = scene.record(call).outcome
     assert outcome is not None
-    assert (outcome.ending, outcome.confirmed_by) == (Ending.COMPLETED, "call")
+    assert (outcome.status, outcome.confirmed_by) == (OutcomeStatus.COMPLETED, "call")
     assert [result["execution"] for result in scene.results(call)] == [call.execution, new]
     assert len(scene.tries(call)) == 2
     assert scene.messages(call) == [0, 1, 0, 1]

@@ -7,7 +7,7 @@ from signal import SIGABRT, SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 from tests.chaos.conftest import PlayAll
 from tests.chaos.observed import Call
 from tests.chaos.scene import Gate, Scene
-from vertexkit.execution import Ending
+from vertexkit.execution import OutcomeStatus
 from vertexkit.testing.platform.ledger import Entry
 
 LEASE = 0.3
@@ -56,7 +56,7 @@ async def test_a_handler_that_kills_its_process_is_parked(scene: Scene) -> None:
     await scene.finish()
     record = scene.record(poison)
     assert record.outcome is not None
-    assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "attempts")
+    assert (record.outcome.status, record.outcome.code) == (OutcomeStatus.PARKED, "attempts")
     assert "2 runs" in record.outcome.reason
     assert [result["error"]["code"] for result in scene.results(poison)] == ["attempts"]
     assert scene.messages(poison) == [0]
@@ -75,7 +75,7 @@ async def test_a_handler_that_is_not_to_run_twice_does_not(scene: Scene) -> None
     await scene.finish()
     outcome = scene.record(call).outcome
     assert outcome is not None
-    assert (outcome.ending, outcome.code) == (Ending.COMPLETED, "crashed")
+    assert (outcome.status, outcome.code) == (OutcomeStatus.COMPLETED, "crashed")
     assert [result["error"]["code"] for result in scene.results(call)] == ["crashed"]
     assert scene.messages(call) == [0]
     scene.platform.check()

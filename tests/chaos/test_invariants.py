@@ -39,7 +39,7 @@ from tests.chaos.invariants import (
     progress,
 )
 from tests.chaos.observed import Call, Observed, Policy, entry_from
-from vertexkit.execution import Ending, Outcome, Phase
+from vertexkit.execution import Outcome, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Moment
 from vertexkit.testing.platform.ledger import Entry
 
@@ -131,12 +131,12 @@ def test_what_goes_on_is_let_alone() -> None:
         seen(settled=(ONE, ONE)),
         seen(records=record(outcome=None)),
         seen(records=record(phase=Phase.RUNNING)),
-        seen(records=record(outcome=Outcome(Ending.COMPLETED))),
+        seen(records=record(outcome=Outcome(OutcomeStatus.COMPLETED))),
         seen(ledger=LEDGER[:2]),
         seen(records=record(outcome=replace(DONE, confirmed_by="403"))),
         seen(records=record(outcome=replace(DONE, confirmed_by="call"))),
-        seen(records=record(outcome=Outcome(Ending.GONE))),
-        seen(ledger=LEDGER[:2], records=record(outcome=Outcome(Ending.GONE))),
+        seen(records=record(outcome=Outcome(OutcomeStatus.GONE))),
+        seen(ledger=LEDGER[:2], records=record(outcome=Outcome(OutcomeStatus.GONE))),
     ],
     ids=[
         "two rows",

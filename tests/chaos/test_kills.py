@@ -5,7 +5,7 @@ from signal import SIGKILL
 
 from tests.chaos.conftest import PlayAll
 from tests.chaos.scene import Scene
-from vertexkit.execution import EffectState, Ending
+from vertexkit.execution import EffectState, OutcomeStatus
 
 CONFIRMED = EffectState.CONFIRMED
 
@@ -90,7 +90,7 @@ async def _ends_once(scene: Scene, *, point: str, attempts: int, by: str) -> Non
     await scene.finish()
     record = scene.record(call)
     assert record.outcome is not None
-    assert (record.outcome.ending, record.outcome.code) == (Ending.COMPLETED, "ok")
+    assert (record.outcome.status, record.outcome.code) == (OutcomeStatus.COMPLETED, "ok")
     assert (record.attempts, record.outcome.confirmed_by) == (attempts, by)
     unknown = point == "K4:2"
     assert scene.messages(call) == ([0] if unknown else [0, 1])
@@ -117,7 +117,7 @@ async def test_killed_while_the_platform_completes_it_sends_the_same_again(scene
     await scene.finish()
     outcome = scene.record(call).outcome
     assert outcome is not None
-    assert (outcome.ending, outcome.confirmed_by) == (Ending.COMPLETED, "403")
+    assert (outcome.status, outcome.confirmed_by) == (OutcomeStatus.COMPLETED, "403")
     first, second = scene.tries(call)
     assert first == second
     assert scene.results(call) == [{"execution": call.execution, "ids": [1, 2]}]
@@ -152,7 +152,7 @@ async def _decides(scene: Scene, *, point: str, had: list[int], policy: str) -> 
     await scene.finish()
     record = scene.record(call)
     assert record.outcome is not None
-    ending, code = record.outcome.ending, record.outcome.code
+    ending, code = record.outcome.status, record.outcome.code
     assert record.attempts == 2
     expected = {
         "assume_sent": ([*had, 1], {"execution": call.execution, "ids": [None, len(had) + 1]}),
@@ -164,11 +164,11 @@ async def _decides(scene: Scene, *, point: str, had: list[int], policy: str) -> 
     }
     if policy in expected:
         messages, result = expected[policy]
-        assert (ending, code) == (Ending.COMPLETED, "ok")
+        assert (ending, code) == (OutcomeStatus.COMPLETED, "ok")
         assert scene.results(call) == [result]
     else:
         messages = had
-        assert (ending, code) == (Ending.PARKED, "unknown")
+        assert (ending, code) == (OutcomeStatus.PARKED, "unknown")
         codes = [each["error"]["code"] for each in scene.results(call)]
         assert codes == ([] if policy == "leave" else ["unknown"])
     assert scene.messages(call) == messages

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.machine import Disk, HandClock, Machine
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Result
+from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease
 from vertexkit.settings import JournalSettings
 from vertexkit.token import Token
@@ -79,7 +79,7 @@ async def test_an_outcome_may_be_lost_and_is_found_again(machine: Outage) -> Non
     """The same bytes are sent once more."""
     lease = await machine.claim()
     await machine.journal.record_result(lease, FIXED, completing=True)
-    await machine.journal.settle(lease, Outcome(Ending.COMPLETED, "ok", confirmed_by="204"))
+    await machine.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204"))
     await machine.restart()
     lease = await machine.claim()
     assert (lease.result, lease.completion_tried) == (FIXED, True)

@@ -10,7 +10,7 @@ from pydantic_core import to_json
 from tests.chaos.stage import Stage
 from vertexkit.context.effects import SEND, STEP
 from vertexkit.errors import Fate, Fenced
-from vertexkit.execution import Effect, EffectState, Ending, Outcome, Result
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Journal, Lease
 from vertexkit.worker.completion import FORBIDDEN_RETRY_SECONDS
@@ -126,10 +126,10 @@ class Hand:
         if not verdict.park:
             return await self._record_result(verdict.result)
         if self.policy == "leave":
-            return Outcome(Ending.PARKED, verdict.result.code, reason=verdict.park)
+            return Outcome(OutcomeStatus.PARKED, verdict.result.code, reason=verdict.park)
         outcome = await self._record_result(verdict.result)
         by = outcome.confirmed_by
-        return Outcome(Ending.PARKED, verdict.result.code, by, verdict.park + outcome.reason)
+        return Outcome(OutcomeStatus.PARKED, verdict.result.code, by, verdict.park + outcome.reason)
 
     async def _handle(self) -> None:
         """Run the handler: what its inputs name, one after the other."""
@@ -202,9 +202,9 @@ class Hand:
                 case Fate.UNKNOWN:
                     if await self._unknown(effect):
                         return
-                case Fate.GONE | Fate.REJECTED:
+                case Fate.FORBIDDEN | Fate.REJECTED:
                     await self._note(effect, EffectState.REJECTED)
-                    code = "gone" if fate is Fate.GONE else "internal"
+                    code = "gone" if fate is Fate.FORBIDDEN else "internal"
                     raise Verdict(self._failed(code))
 
     async def _unknown(self, effect: Effect) -> bool:
@@ -258,7 +258,7 @@ class Hand:
                 result = self._failed("refused")
                 await self._journal.record_result(self.lease, result)
             if happens == "give up":
-                return Outcome(Ending.PARKED, "unreachable", reason="it did not get through")
+                return Outcome(OutcomeStatus.PARKED, "unreachable", reason="it did not get through")
 
 
 class Completing:
@@ -272,20 +272,20 @@ class Completing:
     def over(self, result: Result, by: str) -> Outcome:
         """The block is complete."""
         if self._refused:
-            return Outcome(Ending.PARKED, result.code, by, "the result was refused")
-        return Outcome(Ending.COMPLETED, result.code, by)
+            return Outcome(OutcomeStatus.PARKED, result.code, by, "the result was refused")
+        return Outcome(OutcomeStatus.COMPLETED, result.code, by)
 
     def after(self, fate: Fate, result: Result) -> Outcome | None:
         """What a failed try means; None if there is another one."""
-        if fate is Fate.GONE and self.unknown:
+        if fate is Fate.FORBIDDEN and self.unknown:
             return self.over(result, "403")
-        if fate is Fate.GONE:
+        if fate is Fate.FORBIDDEN:
             self._forbidden += 1
             if self._forbidden > len(FORBIDDEN_RETRY_SECONDS):
-                return Outcome(Ending.GONE, result.code, reason="403")
+                return Outcome(OutcomeStatus.GONE, result.code, reason="403")
         self.unknown |= fate is Fate.UNKNOWN
         if fate is Fate.REJECTED:
             if result.code == "refused":
-                return Outcome(Ending.PARKED, "refused", reason="400")
+                return Outcome(OutcomeStatus.PARKED, "refused", reason="400")
             self._refused = True
         return None

@@ -8,7 +8,7 @@ import pytest
 
 from vertexkit import App, Context
 from vertexkit.errors import AlreadyCompleted, ExecutionEnded
-from vertexkit.execution import Ending
+from vertexkit.execution import OutcomeStatus
 from vertexkit.failure import Failure
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
@@ -263,4 +263,4 @@ async def test_completing_a_dialog_that_is_gone(
 
     run = await dialog.run("end")
     assert run.outcome is not None
-    assert (run.outcome.ending, run.data, went_on) == (Ending.GONE, None, True)
+    assert (run.outcome.status, run.data, went_on) == (OutcomeStatus.GONE, None, True)

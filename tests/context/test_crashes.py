@@ -7,7 +7,7 @@ import pytest
 
 from vertexkit import App, Context
 from vertexkit.errors import SendOutcomeUnknown
-from vertexkit.execution import Effect, EffectState, Ending, Execution
+from vertexkit.execution import Effect, EffectState, Execution, OutcomeStatus
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease, Record
 from vertexkit.settings import JournalSettings, Settings
@@ -95,5 +95,5 @@ async def test_a_doubt_that_parks_parks_after_a_crash_too(
     )
     assert raised == [SendOutcomeUnknown]
     assert record.outcome is not None
-    assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "unknown")
+    assert (record.outcome.status, record.outcome.code) == (OutcomeStatus.PARKED, "unknown")
     assert [entry.method for entry in fake_platform.ledger] == ["complete"]

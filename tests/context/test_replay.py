@@ -8,7 +8,7 @@ import structlog
 
 from vertexkit import App, Context, Message, Retry
 from vertexkit.errors import BadRequest, NonDeterministic, SendOutcomeUnknown
-from vertexkit.execution import Effect, Ending, Execution, Outcome
+from vertexkit.execution import Effect, Execution, Outcome, OutcomeStatus
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
@@ -117,7 +117,7 @@ async def test_another_kind_of_effect_parks(
     run = await dialog.run("again")
     assert went_on == []
     assert run.outcome is not None
-    assert (run.outcome.ending, run.outcome.code) == (Ending.PARKED, "nondeterministic")
+    assert (run.outcome.status, run.outcome.code) == (OutcomeStatus.PARKED, "nondeterministic")
     assert "position 0" in run.outcome.reason
     assert first in run.outcome.reason
     assert second in run.outcome.reason

@@ -17,7 +17,7 @@ from vertexkit.errors import (
     SendOutcomeUnknown,
     VertexkitError,
 )
-from vertexkit.execution import Ending
+from vertexkit.execution import OutcomeStatus
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
 ASKS: dict[str, Callable[[Context], Awaitable[object]]] = {
@@ -118,7 +118,7 @@ async def test_nothing_after_a_403(
     assert run.messages == []
     assert run.data["error"]["code"] == "gone"
     assert run.outcome is not None
-    assert (run.outcome.ending, run.outcome.code) == (Ending.COMPLETED, "gone")
+    assert (run.outcome.status, run.outcome.code) == (OutcomeStatus.COMPLETED, "gone")
 
 
 async def test_a_403_cancels_a_handler_that_swallows_everything(

@@ -7,7 +7,7 @@ import pytest
 
 from vertexkit import App, Context, Message
 from vertexkit.errors import Fate, PlatformError, SendOutcomeUnknown
-from vertexkit.execution import EffectState, Ending
+from vertexkit.execution import EffectState, OutcomeStatus
 from vertexkit.testing import FakeDialog, FakePlatform
 
 LOSSES: dict[str, tuple[dict[str, Any], bool]] = {
@@ -147,7 +147,7 @@ async def test_park_leaves_it_to_an_operator(
     assert run.messages == (["Раз"] if processed else [])
     assert run.data["error"]["code"] == "unknown"
     assert run.outcome is not None
-    assert (run.outcome.ending, run.outcome.code) == (Ending.PARKED, "unknown")
+    assert (run.outcome.status, run.outcome.code) == (OutcomeStatus.PARKED, "unknown")
     assert "send_message" in run.outcome.reason
 
 

@@ -66,4 +66,4 @@ def test_texts_are_tokens_or_refused(text: str) -> None:
     assert token.reveal() == text
     assert repr(token) == f"Token({token.fingerprint})"
     assert token.claims is None or token.claims == Token(text).claims
-    assert isinstance(token.whose, dict)
+    assert isinstance(token.log_fields, dict)

@@ -7,7 +7,7 @@ import pytest
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, QueueFull
-from vertexkit.execution import Ending, Execution, Outcome, Result
+from vertexkit.execution import Execution, Outcome, OutcomeStatus, Result
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Acceptance, Lease
@@ -137,7 +137,7 @@ async def test_a_call_made_again_confirms_the_one_before() -> None:
     assert heard == [("one", first.execution), ("two", first.execution)]
     assert desk.names == ["accepted", "accepted"]
     assert not await desk.journal.claim("worker", {"loan": 1}, 1)
-    await desk.journal.settle(lease, Outcome(Ending.COMPLETED))
+    await desk.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
     assert (await desk.claim()).execution.id == second.execution
 
 

@@ -67,7 +67,7 @@ async def test_a_full_queue_may_fail_the_block_instead(serve: "Serve") -> None:
         token = edge.platform.issue("wait")
         answer = await edge.call("wait", token)
         assert (answer.status, answer.json) == (200, {"execution": None})
-        error = {"code": "overloaded", "message": "There is too much to do just now."}
+        error = {"code": "overloaded", "message": "The service is overloaded."}
         assert await edge.completed(token) == {"ok": False, "error": error}
         assert edge.accepted() == 2
         assert edge.hold.started == 1
@@ -79,10 +79,10 @@ async def test_the_log_has_the_dialog_that_was_turned_away(
     """A call that found no room is a line with its block and its dialog."""
     async with full(serve) as (edge, _):
         token = Token(edge.platform.issue("wait"))
-        assert token.whose["dialog"]
+        assert token.log_fields["dialog"]
         assert (await edge.call("wait", token.reveal())).status == 503
     line = [line for line in lines.entries if line["event"] == "call_rejected"][-1]
-    assert line.items() >= {"block": "wait", "code": "queue_full", **token.whose}.items()
+    assert line.items() >= {"block": "wait", "code": "queue_full", **token.log_fields}.items()
 
 
 async def test_wrong_input_needs_no_room(serve: "Serve") -> None:

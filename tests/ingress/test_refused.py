@@ -23,7 +23,7 @@ def failed(code: str, message: str) -> dict[str, Any]:
     return {"ok": False, "error": {"code": code, "message": message}}
 
 
-INVALID = failed("invalid_input", "The block was called with inputs that it does not take.")
+INVALID = failed("invalid_input", "The inputs are invalid.")
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ async def test_an_unknown_block_ends_as_failed(edge: "Edge", name: str) -> None:
     token = edge.platform.issue("nothing")
     answer = await edge.ask(f"/blocks/{name}", json.dumps({"token": token}).encode())
     assert answer.refusal == (404, "unknown_block")
-    assert await edge.completed(token) == failed("unknown_block", "There is no such block.")
+    assert await edge.completed(token) == failed("unknown_block", "The block does not exist.")
 
 
 async def test_a_call_that_cannot_be_read_reaches_nobody(edge: "Edge") -> None:

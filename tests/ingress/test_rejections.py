@@ -22,7 +22,7 @@ SAID = {
     "ok": False,
     "error": {
         "code": "invalid_input",
-        "message": "The block was called with inputs that it does not take.",
+        "message": "The inputs are invalid.",
     },
 }
 
@@ -58,7 +58,7 @@ class Desk:
 def said_of(desk: Desk) -> dict[str, Any]:
     """What an operator reads of the refused call: never the token, but the dialog."""
     token = Token(desk.token)
-    return {"token": token.fingerprint, "code": "invalid_input", **token.whose}
+    return {"token": token.fingerprint, "code": "invalid_input", **token.log_fields}
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from tests.journal.conftest import Desk
 from tests.journal.shared.served_journal import House
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalRefused
+from vertexkit.errors import JournalUnusable
 from vertexkit.execution import Phase
 from vertexkit.journal.admin import operators_journal
 from vertexkit.journal.protocol import Query
@@ -97,7 +97,7 @@ async def test_where_there_is_nothing_nothing_is_made(
 ) -> None:
     """Looking at a journal that is not there makes no file."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(JournalRefused, match=said):
+    with pytest.raises(JournalUnusable, match=said):
         async with operators_journal(JournalSettings(url=url), Clock()):
             pass
     assert not os.listdir()  # noqa: PTH208 - the working folder
@@ -106,7 +106,7 @@ async def test_where_there_is_nothing_nothing_is_made(
 async def test_what_a_killed_owner_left_is_no_obstacle(file: Path) -> None:
     """After kill -9 a socket and a note lie about: an operator and the next owner pass them by."""
     old = await asyncio.to_thread(kill_owner, file)
-    with pytest.raises(JournalRefused, match="there is no journal"):
+    with pytest.raises(JournalUnusable, match="there is no journal"):
         async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()):
             pass
     house = House(file, VirtualClock())

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import Fenced, QueueFull
-from vertexkit.execution import Effect, EffectState, Ending, Outcome, Phase, Result
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 
 if TYPE_CHECKING:
     from tests.journal.conftest import Desk
 
-DONE = Outcome(Ending.COMPLETED, "ok", confirmed_by="204")
+DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 RESULT = Result(b'{"monthly":8884.88}')
 SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')
 STEPPED = Effect(1, "step:rate", "", EffectState.CONFIRMED, b'"a result of the author"')
@@ -233,7 +233,7 @@ async def test_the_end_is_the_end(desk: "Desk") -> None:
     desk.pass_lease()
     assert await desk.claim(early=True) == []
     with pytest.raises(Fenced):
-        await desk.journal.settle(lease, Outcome(Ending.PARKED, "internal"))
+        await desk.journal.settle(lease, Outcome(OutcomeStatus.PARKED, "internal"))
     record = await desk.journal.find(lease.execution.id)
     assert record is not None
     assert record.outcome == DONE

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import QueueFull
-from vertexkit.execution import Ending, Outcome, Result
+from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease
 
 if TYPE_CHECKING:
     from tests.journal.conftest import Desk
 
-DONE = Outcome(Ending.COMPLETED)
+DONE = Outcome(OutcomeStatus.COMPLETED)
 
 
 async def tried(desk: "Desk", token: str) -> Lease:

@@ -3,9 +3,9 @@
 import pytest
 
 from tests.journal.conftest import Desk
-from vertexkit.execution import Ending, Outcome, Phase, Result
+from vertexkit.execution import Outcome, OutcomeStatus, Phase, Result
 
-DONE = Outcome(Ending.COMPLETED, "ok", confirmed_by="call")
+DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="call")
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import Fenced
-from vertexkit.execution import Effect, EffectState, Ending, Outcome, Phase, Result
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.protocol import Journal, Lease
 
 if TYPE_CHECKING:
     from tests.journal.conftest import Desk
 
-DONE = Outcome(Ending.COMPLETED)
+DONE = Outcome(OutcomeStatus.COMPLETED)
 EFFECT = Effect(0, "send", "abc", EffectState.CONFIRMED, b"{}")
 Write = Callable[[Journal, Lease], Awaitable[object]]
 WRITES: dict[str, Write] = {

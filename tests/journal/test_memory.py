@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from vertexkit.errors import SettingsError
-from vertexkit.execution import Ending, Outcome, Result
+from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.journal import open_journal
 from vertexkit.journal.memory import KEPT, MemoryJournal
 from vertexkit.journal.protocol import Acceptance
@@ -18,7 +18,7 @@ from vertexkit.testing import VirtualClock
 if TYPE_CHECKING:
     from tests.journal.conftest import Desk
 
-DONE = Outcome(Ending.COMPLETED)
+DONE = Outcome(OutcomeStatus.COMPLETED)
 
 
 @pytest.fixture

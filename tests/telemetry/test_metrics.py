@@ -9,7 +9,7 @@ import pytest
 
 from vertexkit import App, BlockFailed, Context, Retry
 from vertexkit.clock import Clock
-from vertexkit.execution import Ending
+from vertexkit.execution import OutcomeStatus
 from vertexkit.service import Service
 from vertexkit.telemetry.events import Events
 from vertexkit.telemetry.metrics import MAX_FAILURE_CODES, Metrics
@@ -173,7 +173,7 @@ def test_codes_made_from_inputs_do_not_fill_the_memory() -> None:
     metrics = Metrics()
     events = Events(Clock(), metrics)
     for number in range(MAX_FAILURE_CODES + 3):
-        how = {"outcome": Ending.COMPLETED.value, "code": f"no-{number}", "seconds": 0.1}
+        how = {"outcome": OutcomeStatus.COMPLETED.value, "code": f"no-{number}", "seconds": 0.1}
         events.emit("settled", "e", "talk", **how)
     seen = samples_of(metrics)
     settled = [name for name in seen if name.startswith("vertexkit_executions_settled_total")]

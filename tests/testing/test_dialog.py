@@ -61,7 +61,7 @@ async def test_a_run_is_the_record_of_a_call() -> None:
     assert 0 <= run.messages[0].at <= run.messages[1].at < 60
     assert run.data == {"name": "Аня"}
     assert run.outcome is not None
-    assert (run.outcome.ending, run.outcome.code) == ("completed", "ok")
+    assert (run.outcome.status, run.outcome.code) == ("completed", "ok")
     assert run.events == [
         "accepted",
         "claimed",
@@ -268,7 +268,7 @@ async def test_a_given_platform_is_used() -> None:
     assert dialog.clock is platform.clock
     run = await dialog.run("talk", name="x")
     assert run.outcome is not None
-    assert run.outcome.ending == "gone"
+    assert run.outcome.status == "gone"
     assert (run.messages, run.data) == ([], None)
 
 

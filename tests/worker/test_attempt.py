@@ -77,7 +77,7 @@ async def test_inputs_that_fit_no_more_fail_the_block() -> None:
     record = await journal.find("01e")
     assert record is not None
     assert record.outcome is not None
-    assert record.outcome.ending == "completed"
+    assert record.outcome.status == "completed"
 
 
 async def test_the_hook_is_asked_where_the_dialog_can_be_reached() -> None:

@@ -12,7 +12,7 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fenced, PlatformUnreachable
-from vertexkit.execution import Ending, Execution, Outcome, Result
+from vertexkit.execution import Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease
 from vertexkit.settings import JournalSettings, PlatformSettings
@@ -25,7 +25,7 @@ from vertexkit.worker.completion import FORBIDDEN_RETRY_SECONDS, UNREACHABLE, Co
 
 URL, LEASE, HOUR = "http://platform.test/api", 7200.0, 3600.0
 RESULT = Result(b'{"monthly":8884.88}', "ok")
-REFUSED = "The platform does not take the block's result."
+REJECTED_MESSAGE = "The platform rejected the result of the block."
 
 
 class Unplugged:
@@ -113,7 +113,7 @@ def bench() -> Bench:
 
 async def test_a_yes_is_the_end(bench: Bench) -> None:
     """Confirmed by the platform, an execution is completed after one try."""
-    assert await bench.run() == Outcome(Ending.COMPLETED, "ok", confirmed_by="204")
+    assert await bench.run() == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
     assert len(bench.tries) == 1
     assert bench.data == {"monthly": 8884.88}
     bench.platform.check()
@@ -135,7 +135,7 @@ async def test_every_try_carries_the_same_bytes(bench: Bench, fault: dict[str, A
 async def test_a_403_after_a_lost_answer_means_done(bench: Bench, fault: dict[str, Any]) -> None:
     """A try of unknown fate had got through: the 403 after it says so, and is no failure."""
     bench.platform.fail("complete", **fault)
-    assert await bench.run() == Outcome(Ending.COMPLETED, "ok", confirmed_by="403")
+    assert await bench.run() == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="403")
     assert len(bench.tries) == 2
     bench.platform.check()
 
@@ -148,14 +148,14 @@ async def test_a_403_after_a_dead_worker_s_try_means_done(bench: Bench) -> None:
     lease = await take_over(bench, "third")
     bench.platform.fail("complete", status=403)
     outcome = await Completion(bench.runtime, lease, RESULT, HOUR).run()
-    assert outcome == Outcome(Ending.COMPLETED, "ok", confirmed_by="403")
+    assert outcome == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="403")
 
 
 async def test_three_403_over_a_minute_mean_gone(bench: Bench) -> None:
     """A first no may pass; the third one, a minute later, is the end: there is no dialog left."""
     bench.platform.fail("complete", status=403, times=3)
     outcome = await bench.run()
-    assert (outcome.ending, outcome.code) == (Ending.GONE, "ok")
+    assert (outcome.status, outcome.code) == (OutcomeStatus.GONE, "ok")
     assert "complete: answered 403" in outcome.reason
     first, second, third = bench.tries
     assert second.at - first.at >= FORBIDDEN_RETRY_SECONDS[0]
@@ -183,7 +183,7 @@ async def test_patience_ends(bench: Bench) -> None:
     bench.platform.fail("complete", status=500, times=1000)
     began = bench.clock.now()
     outcome = await bench.run(patience=600)
-    assert (outcome.ending, outcome.code) == (Ending.PARKED, UNREACHABLE)
+    assert (outcome.status, outcome.code) == (OutcomeStatus.PARKED, UNREACHABLE)
     assert outcome.reason.endswith("complete: answered 500")
     assert 500 < bench.clock.now() - began < 610
 
@@ -193,11 +193,11 @@ async def test_refused_data_do_not_hang_the_dialog(bench: Bench, status: int) ->
     """A result that the platform does not take gives way to a failure; an operator gets to know."""
     bench.platform.fail("complete", status=status)
     outcome = await bench.run()
-    assert (outcome.ending, outcome.code) == (Ending.PARKED, "refused")
+    assert (outcome.status, outcome.code) == (OutcomeStatus.PARKED, "refused")
     assert outcome.confirmed_by == "204"  # its block is complete: nothing is kept of it
     assert f"answered {status}" in outcome.reason
     assert len(bench.tries) == 2
-    assert bench.data == {"ok": False, "error": {"code": "refused", "message": REFUSED}}
+    assert bench.data == {"ok": False, "error": {"code": "refused", "message": REJECTED_MESSAGE}}
 
 
 async def test_what_replaces_refused_data_is_fixed_first(bench: Bench) -> None:
@@ -213,7 +213,7 @@ async def test_data_that_are_always_refused_are_given_up(bench: Bench) -> None:
     """A platform that takes neither the result nor the failure is asked twice, not for ever."""
     bench.platform.fail("complete", status=400, times=2)
     outcome = await bench.run()
-    assert (outcome.ending, outcome.code) == (Ending.PARKED, "refused")
+    assert (outcome.status, outcome.code) == (OutcomeStatus.PARKED, "refused")
     assert len(bench.tries) == 2
 
 
@@ -234,7 +234,7 @@ async def test_the_next_call_confirms_it(bench: Bench) -> None:
     assert (await bench.call(2)).new
     began = bench.clock.now()
     completion.retry_now()
-    assert await running == Outcome(Ending.COMPLETED, "ok", confirmed_by="call")
+    assert await running == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="call")
     assert len(bench.tries) == 1
     assert bench.clock.now() - began < 49
 
@@ -249,7 +249,7 @@ async def test_the_end_of_the_process_is_its_end_too(bench: Bench) -> None:
     completion.retry_now(began + 120)
     completion.retry_now(began + HOUR)  # a later deadline does not count
     outcome = await running
-    assert (outcome.ending, outcome.code) == (Ending.PARKED, UNREACHABLE)
+    assert (outcome.status, outcome.code) == (OutcomeStatus.PARKED, UNREACHABLE)
     assert bench.clock.now() < began + 120
     assert len(bench.tries) == 4
 
@@ -259,14 +259,14 @@ async def test_a_refused_try_is_no_doubt(bench: Bench) -> None:
     bench.platform.fail("complete", status=429)
     bench.platform.fail("complete", kind="gone")
     outcome = await bench.run()
-    assert outcome.ending is Ending.GONE
+    assert outcome.status is OutcomeStatus.GONE
     assert bench.token not in outcome.reason
 
 
 async def test_without_patience_there_is_one_try(bench: Bench) -> None:
     """With no patience at all it is still tried once."""
     bench.platform.fail("complete", status=500)
-    assert (await bench.run(patience=0)).ending is Ending.PARKED
+    assert (await bench.run(patience=0)).status is OutcomeStatus.PARKED
     assert len(bench.tries) == 1
 
 

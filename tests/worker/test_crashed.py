@@ -8,7 +8,7 @@ import structlog
 
 from vertexkit import App, Context, Failure, Retry
 from vertexkit.errors import DefinitionError
-from vertexkit.execution import Ending, Execution
+from vertexkit.execution import Execution, OutcomeStatus
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Record
 from vertexkit.settings import JournalSettings, Settings
@@ -73,7 +73,7 @@ async def test_a_handler_runs_again_unless_told_otherwise() -> None:
     record = await left.take_up(app)
     assert left.data == {"result": 2}
     assert record.outcome is not None
-    assert record.outcome.ending is Ending.COMPLETED
+    assert record.outcome.status is OutcomeStatus.COMPLETED
 
 
 async def test_a_block_may_refuse_to_run_again() -> None:
@@ -88,7 +88,7 @@ async def test_a_block_may_refuse_to_run_again() -> None:
     record = await left.take_up(app)
     assert left.data["error"]["code"] == "crashed"
     assert record.outcome is not None
-    assert (record.outcome.ending, record.outcome.code) == (Ending.COMPLETED, "crashed")
+    assert (record.outcome.status, record.outcome.code) == (OutcomeStatus.COMPLETED, "crashed")
     assert runs == []
 
 
@@ -137,7 +137,7 @@ async def test_a_block_that_kills_its_workers_is_parked() -> None:
     assert runs == []
     assert left.data["error"]["code"] == "attempts"
     assert record.outcome is not None
-    assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "attempts")
+    assert (record.outcome.status, record.outcome.code) == (OutcomeStatus.PARKED, "attempts")
     assert "3 runs" in record.outcome.reason
     assert not record.kept
     assert "parked" in [line["event"] for line in lines if line["log_level"] == "warning"]
@@ -176,7 +176,7 @@ async def test_an_execution_of_a_block_that_is_no_more_is_parked() -> None:
     record = await left.take_up(app)
     assert left.data["error"]["code"] == "unknown_block"
     assert record.outcome is not None
-    assert (record.outcome.ending, record.outcome.code) == (Ending.PARKED, "unknown_block")
+    assert (record.outcome.status, record.outcome.code) == (OutcomeStatus.PARKED, "unknown_block")
 
 
 @pytest.mark.parametrize("on_crash, data", [("run", {"result": 2}), ("fail", "shutdown")])

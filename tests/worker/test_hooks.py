@@ -98,7 +98,7 @@ async def test_a_hook_may_complete_the_block_itself(then: str) -> None:
     assert run.data == {"by": "hook"}
     assert completions(dialog.platform) == 1
     assert run.outcome is not None
-    assert (run.outcome.ending, run.outcome.code) == ("completed", "internal")
+    assert (run.outcome.status, run.outcome.code) == ("completed", "internal")
     dialog.platform.check()
 
 
@@ -114,5 +114,5 @@ async def test_a_plain_function_is_no_hook() -> None:
         run = await FakeDialog(app).run("block")
     assert run.data["error"]["code"] == "first"
     assert run.outcome is not None
-    assert run.outcome.ending == "completed"
+    assert run.outcome.status == "completed"
     assert "on_failure_failed" in [line["event"] for line in lines]

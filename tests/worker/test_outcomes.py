@@ -168,7 +168,7 @@ async def test_a_fault_of_vertexkit_itself_parks_the_execution(
     with structlog.testing.capture_logs() as lines:
         run = await FakeDialog(app).run("block")
     assert run.outcome is not None
-    assert run.outcome.ending == "parked"
+    assert run.outcome.status == "parked"
     assert run.data["error"]["code"] == "internal"
     assert "parked" in run.events
     assert "crashed" in [line["event"] for line in lines]
@@ -187,7 +187,7 @@ async def test_an_operator_is_told_all_that_went_wrong() -> None:
     dialog.platform.fail("complete", status=500, times=10**6)
     run = await dialog.run("block")
     assert run.outcome is not None
-    assert (run.outcome.ending, run.outcome.code) == ("parked", "unknown")
+    assert (run.outcome.status, run.outcome.code) == ("parked", "unknown")
     assert run.outcome.reason.count("; ") == 1
     assert run.outcome.reason.index("send_message") < run.outcome.reason.index(
         "could not be completed"

@@ -80,7 +80,7 @@ async def test_what_cannot_be_sent_fails_the_block_and_not_the_dialog(value: Any
     run = await run_one(handler)
     assert run.data == {
         "ok": False,
-        "error": {"code": "bad_result", "message": "The block's result cannot be sent."},
+        "error": {"code": "bad_result", "message": "The result of the block is invalid."},
     }
 
 
@@ -102,7 +102,7 @@ async def test_a_result_that_breaks_its_validator_fails_the_block() -> None:
     run = await run_one(handler)
     assert run.data["error"]["code"] == "bad_result"
     assert run.outcome is not None
-    assert run.outcome.ending == "completed"
+    assert run.outcome.status == "completed"
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ async def test_an_exception_fails_the_block_without_its_text(error: Exception) -
         "error": {"code": "internal", "message": "The block failed."},
     }
     assert run.outcome is not None
-    assert run.outcome.ending == "completed"
+    assert run.outcome.status == "completed"
 
 
 class Odd(BaseException):
@@ -185,7 +185,7 @@ async def test_a_message_that_cannot_be_sent_is_left_out(message: str) -> None:
     run = await run_one(handler)
     assert run.data == {"ok": False, "error": {"code": "odd", "message": ""}}
     assert run.outcome is not None
-    assert run.outcome.ending == "completed"
+    assert run.outcome.status == "completed"
 
 
 async def test_retry_runs_the_handler_again_later() -> None:

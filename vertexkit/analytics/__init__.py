@@ -13,7 +13,7 @@ from vertexkit.analytics.report import Question as Question
 from vertexkit.analytics.report import Report as Report
 from vertexkit.analytics.report import Share as Share
 from vertexkit.analytics.tally import ENDINGS as ENDINGS
-from vertexkit.analytics.tally import Ending as Ending
+from vertexkit.analytics.tally import OutcomeStatus as OutcomeStatus
 from vertexkit.analytics.tally import Tally as Tally
 from vertexkit.analytics.tally import analyse as analyse
 from vertexkit.analytics.tally import analyse_async as analyse_async
@@ -24,7 +24,7 @@ __all__ = [
     "Breakdown",
     "Completion",
     "Durations",
-    "Ending",
+    "OutcomeStatus",
     "Question",
     "Report",
     "Share",

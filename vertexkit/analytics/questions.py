@@ -6,7 +6,7 @@ from typing import Any
 from vertexkit.analytics.report import Question
 from vertexkit.analytics.shares import Shares
 from vertexkit.botone.models import Answer
-from vertexkit.text import plain
+from vertexkit.text import sanitize
 
 KEPT = 300
 """Questions that are counted each; the first ones met. A set of bots has rarely so many."""
@@ -25,7 +25,7 @@ class _Asked:
 
     def __init__(self, text: str, variable: str | None) -> None:
         self.text = text
-        self.variable = plain(variable or "") or None
+        self.variable = sanitize(variable or "") or None
         self.reached = self.answered = self.files = self.stopped = self.handed = 0
         self.positions = 0
         self.answers = Shares(ANSWERS)
@@ -92,7 +92,7 @@ class Questions:
             last.handed += handed
 
     def _find(self, answer: Answer) -> _Asked | None:
-        text = plain(answer.question or "") or NAMELESS
+        text = sanitize(answer.question or "") or NAMELESS
         asked = self._asked.get(text)
         if asked is None and len(self._asked) < KEPT:
             asked = self._asked[text] = _Asked(text, answer.variable)
@@ -110,7 +110,7 @@ def _texts(value: Any) -> list[str]:
         case None | "" | [] | {}:
             return []
         case str():
-            return [value] if plain(value) else []
+            return [value] if sanitize(value) else []
         case list() | tuple():
             return [text for each in value for text in _texts(each)]
         case _:

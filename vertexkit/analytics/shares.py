@@ -4,7 +4,7 @@ from collections import Counter
 from heapq import nlargest
 
 from vertexkit.analytics.report import Breakdown, Share
-from vertexkit.text import plain
+from vertexkit.text import sanitize
 
 KEPT = 2000
 """Different names that are counted each; twice as many while counting."""
@@ -24,7 +24,7 @@ class Shares:
 
     def add(self, name: str | None) -> None:
         """Count a name; None or an empty one is missing."""
-        name = plain(name) if name else ""
+        name = sanitize(name) if name else ""
         if not name:
             self._missing += 1
             return

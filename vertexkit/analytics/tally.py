@@ -14,8 +14,8 @@ from vertexkit.analytics.shares import Shares
 from vertexkit.analytics.spans import Spans
 from vertexkit.botone.models import Conversation, ConversationDetails
 
-Ending = Literal["completed", "interrupted", "in_process", "operator", "other", "not_started"]
-ENDINGS: dict[str, Ending] = {
+OutcomeStatus = Literal["completed", "interrupted", "in_process", "operator", "other", "not_started"]
+ENDINGS: dict[str, OutcomeStatus] = {
     "completed": "completed",
     "interrupted": "interrupted",
     "in-process": "in_process",
@@ -42,7 +42,7 @@ class Tally:
     """
 
     def __init__(
-        self, zone: str | tzinfo = "UTC", *, endings: Mapping[str, Ending] | None = None
+        self, zone: str | tzinfo = "UTC", *, endings: Mapping[str, OutcomeStatus] | None = None
     ) -> None:
         self._zone = time_zone(zone) if isinstance(zone, str) else zone
         self._zone_name = str(zone)
@@ -50,7 +50,7 @@ class Tally:
         self._dialogs = self._detailed = self._undated = self._silent = 0
         self._first: datetime | None = None
         self._last: datetime | None = None
-        self._ended: Counter[Ending] = Counter()
+        self._ended: Counter[OutcomeStatus] = Counter()
         self._bots, self._cities, self._sources, self._statuses = (Shares() for _ in range(4))
         self._hours = [[0] * 24 for _ in range(7)]
         self._month_days = [0] * 31
@@ -142,7 +142,7 @@ def analyse(
     dialogs: Iterable[Conversation],
     zone: str | tzinfo = "UTC",
     *,
-    endings: Mapping[str, Ending] | None = None,
+    endings: Mapping[str, OutcomeStatus] | None = None,
 ) -> Report:
     """Count dialogs in one pass; the arguments are those of `Tally`.
 
@@ -161,7 +161,7 @@ async def analyse_async(
     dialogs: AsyncIterable[Conversation],
     zone: str | tzinfo = "UTC",
     *,
-    endings: Mapping[str, Ending] | None = None,
+    endings: Mapping[str, OutcomeStatus] | None = None,
 ) -> Report:
     """As `analyse`, of what comes bit by bit: of `bot.v2.conversations()`, for example.
 

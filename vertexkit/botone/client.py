@@ -40,7 +40,7 @@ class BotOne:
         PlatformError: raised by every method, with `method`, `path`, `status` and `body`, and
             without the login and the password: `BadRequest` (400), `Unauthorized` (401),
             `Forbidden` (403), `NotFound` (404), `RateLimited` (429), `ServerError` (5xx),
-            `UnexpectedAnswer` (a response that the platform does not document),
+            `UnexpectedResponse` (a response that the platform does not document),
             `PlatformUnreachable` (no connection), `SendOutcomeUnknown` (no response).
     """
 

@@ -26,7 +26,7 @@ from vertexkit.botone.http_client import HttpClient, HttpError, HttpResponse, ht
 from vertexkit.botone.response import Response
 from vertexkit.botone.retries import MAX_ATTEMPTS, backoff, may_retry
 from vertexkit.clock import Clock
-from vertexkit.errors import PlatformError, SendOutcomeUnknown, SettingsError, UnexpectedAnswer
+from vertexkit.errors import PlatformError, SendOutcomeUnknown, SettingsError, UnexpectedResponse
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Bytes of a response's JSON: a page of a thousand dialogs needs about one hundredth of it."""
@@ -200,7 +200,7 @@ def parse_body(method: str, path: str, response: Response, parse: Any) -> Any:
         What `parse` returned.
 
     Raises:
-        UnexpectedAnswer: the body is not what the platform documents.
+        UnexpectedResponse: the body is not what the platform documents.
     """
     try:
         return parse(from_json(response.body))
@@ -227,7 +227,7 @@ async def _read_json(method: str, path: str, reply: HttpResponse) -> bytes:
     async for chunk in reply.aiter_bytes():
         body += chunk
         if len(body) > MAX_JSON_BYTES:
-            raise UnexpectedAnswer(
+            raise UnexpectedResponse(
                 method,
                 path,
                 status=reply.status_code,

@@ -21,7 +21,7 @@ from vertexkit.errors import (
     SendOutcomeUnknown,
     ServerError,
     Unauthorized,
-    UnexpectedAnswer,
+    UnexpectedResponse,
 )
 
 VERTEX_PATH = "/vertex/"
@@ -106,7 +106,7 @@ def from_incomplete_response(method: str, path: str, error: HttpError) -> SendOu
 
 def from_invalid_body(
     method: str, path: str, response: Response, error: Exception
-) -> UnexpectedAnswer:
+) -> UnexpectedResponse:
     """Return the error for a successful response whose body is not what the platform documents.
 
     Args:
@@ -120,7 +120,7 @@ def from_invalid_body(
         first = error.errors(include_input=False, include_url=False)[0]
         field = ".".join(map(str, first["loc"]))
         reason = f"{field}: {first['msg']}" if field else first["msg"]
-    return UnexpectedAnswer(
+    return UnexpectedResponse(
         method,
         path,
         status=response.status,
@@ -136,7 +136,7 @@ def _error_class(status: int) -> type[PlatformError]:
         return BadRequest
     if 500 <= status < 600:
         return ServerError
-    return UnexpectedAnswer
+    return UnexpectedResponse
 
 
 def _describe(error: Exception) -> str:

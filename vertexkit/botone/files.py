@@ -20,7 +20,7 @@ from vertexkit.botone.dialog_requests import DialogRequests
 from vertexkit.botone.failures import from_incomplete_response
 from vertexkit.botone.http_client import HttpError, HttpResponse
 from vertexkit.errors import FileTooLarge, PlatformError
-from vertexkit.text import plain
+from vertexkit.text import sanitize
 
 CHUNK_BYTES = 1024 * 1024
 """Bytes that are written at once."""
@@ -141,7 +141,7 @@ def sanitized_filename(name: str) -> str:
         name: any text; it comes from the user who uploaded the file.
     """
     base = name.replace("\\", "/").rpartition("/")[2]
-    base = plain(base, MAX_HEADER_NAME_CHARACTERS).strip(" .")
+    base = sanitize(base, MAX_HEADER_NAME_CHARACTERS).strip(" .")
     if len(base.encode()) > MAX_FILENAME_BYTES:
         stem, dot, extension = base.rpartition(".")
         end = dot + extension if len(extension.encode()) <= MAX_EXTENSION_BYTES else ""

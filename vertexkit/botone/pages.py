@@ -9,7 +9,7 @@ from uuid import UUID
 
 from vertexkit.botone.dialog_requests import DialogRequests, parse_body
 from vertexkit.botone.models import Conversation, ConversationDetails, ConversationPage
-from vertexkit.errors import Forbidden, NotFound, UnexpectedAnswer
+from vertexkit.errors import Forbidden, NotFound, UnexpectedResponse
 
 T = TypeVar("T")
 PREFETCHED_PAGES = 3
@@ -126,7 +126,7 @@ class Conversations:
         page = await self.page(number)
         current = page.pagination.current_page
         if page.items and current is not None and current != number:
-            raise UnexpectedAnswer(
+            raise UnexpectedResponse(
                 "GET",
                 self._path,
                 status=200,

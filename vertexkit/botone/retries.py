@@ -27,7 +27,7 @@ def may_retry(error: PlatformError, *, idempotent: bool) -> bool:
     """
     if error.fate is Fate.UNKNOWN:
         return idempotent
-    return error.fate in (Fate.NOT_SENT, Fate.REFUSED)
+    return error.fate in (Fate.NOT_SENT, Fate.RETRYABLE)
 
 
 def backoff(failures: int, retry_after: float | None = None) -> float:

@@ -193,11 +193,11 @@ class Receiver:
         try:
             acceptance = await self._inbox.accept(name, token, call.inputs, body)
         except QueueFull:
-            log.info("call_rejected", block=name, code="queue_full", **token.whose)
+            log.info("call_rejected", block=name, code="queue_full", **token.log_fields)
             return self._full(token)
         except JournalUnavailable as error:
             said = {"code": "journal_unavailable", "reason": str(error)}
-            log.info("call_rejected", block=name, **said, **token.whose)
+            log.info("call_rejected", block=name, **said, **token.log_fields)
             return problem(
                 503,
                 "journal_unavailable",

@@ -59,10 +59,10 @@ class Rejections:
             except CallError:
                 return
             except PlatformError as error:
-                if error.fate is Fate.GONE and unknown:
+                if error.fate is Fate.FORBIDDEN and unknown:
                     break  # an earlier try got through
                 unknown = unknown or error.fate is Fate.UNKNOWN
-                if error.fate in (Fate.REJECTED, Fate.GONE) or tried == TRIES:
+                if error.fate in (Fate.REJECTED, Fate.FORBIDDEN) or tried == TRIES:
                     self._events.emit(
                         "rejected_call_completion_failed", "", reason=str(error), **said
                     )
@@ -74,4 +74,4 @@ class Rejections:
 
 
 def _said(token: Token, failure: Failure) -> dict[str, Any]:
-    return {"token": token.fingerprint, "code": failure.code, **token.whose}
+    return {"token": token.fingerprint, "code": failure.code, **token.log_fields}

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalRefused
+from vertexkit.errors import JournalUnusable
 from vertexkit.journal import open_journal
 from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared.client import OwnerAbsent, RemoteJournal
@@ -26,7 +26,7 @@ async def operators_journal(settings: JournalSettings, clock: Clock) -> AsyncIte
         clock: of the process.
 
     Raises:
-        JournalRefused: it cannot be used; names the cause and the mend.
+        JournalUnusable: it cannot be used; names the cause and the mend.
         SettingsError: there is no such kind of journal.
     """
     journal = await _open(settings, clock)
@@ -40,19 +40,19 @@ async def _open(settings: JournalSettings, clock: Clock) -> Journal:
     journal = open_journal(settings, clock)
     file = file_of(settings.url)
     if file is None:
-        raise JournalRefused(
+        raise JournalUnusable(
             f"the journal {settings.url} is in its service's memory: nobody else can look into it"
         )
     if (remote := await _connect(file)) is not None:
         return remote
     if not file.exists():
-        raise JournalRefused(
+        raise JournalUnusable(
             f"there is no journal {file}: no service has run with it yet, or VERTEXKIT_JOURNAL "
             "names another path"
         )
     try:
         await journal.open(lambda: None)
-    except JournalRefused:
+    except JournalUnusable:
         if (remote := await _connect(file)) is not None:  # a service has started meanwhile
             return remote
         raise

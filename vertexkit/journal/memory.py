@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
-from vertexkit.errors import CannotDo
+from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
@@ -118,7 +118,7 @@ class MemoryJournal:
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record, row = self._settled.get(execution, (None, None))
         if row is None or record is None or not record.kept:
-            raise CannotDo(why_not_retried(execution, record))
+            raise OperationNotAllowed(why_not_retried(execution, record))
         self._state.revive(row, fresh=fresh)
         del self._settled[execution]
         return row.record()
@@ -129,7 +129,7 @@ class MemoryJournal:
             return self._remember(row, DROPPED) if ended else row.record()
         record, _ = self._settled.get(execution, (None, None))
         if record is None or not record.kept:
-            raise CannotDo(why_not_dropped(execution, record))
+            raise OperationNotAllowed(why_not_dropped(execution, record))
         del self._settled[execution]
         return record
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from vertexkit.execution import Effect, Ending, Execution, Outcome, Phase, Result
+from vertexkit.execution import Effect, Execution, Outcome, OutcomeStatus, Phase, Result
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ class Query:
     """Which executions an operator asks for; what is None is not asked for."""
 
     phase: Phase | None = None
-    ending: Ending | None = None
+    status: OutcomeStatus | None = None
     block: str | None = None
     dialog: int | None = None
     code: str | None = None
@@ -139,7 +139,7 @@ class Journal(Protocol):
                 be in this process.
 
         Raises:
-            JournalRefused: it cannot be used; names the cause and the mend.
+            JournalUnusable: it cannot be used; names the cause and the mend.
         """
 
     async def close(self) -> None:
@@ -239,7 +239,7 @@ class Journal(Protocol):
                 be sent a second time.
 
         Raises:
-            CannotDo: it is not parked, or nothing is left to run it from; says so.
+            OperationNotAllowed: it is not parked, or nothing is left to run it from; says so.
         """
 
     async def drop(self, execution: str) -> Record:
@@ -253,5 +253,5 @@ class Journal(Protocol):
             It, as it is now, or as it was when it was forgotten.
 
         Raises:
-            CannotDo: its handler is running, or it has ended; says so.
+            OperationNotAllowed: its handler is running, or it has ended; says so.
         """

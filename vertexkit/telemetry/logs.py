@@ -42,7 +42,7 @@ _bound: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
 
 def bind(execution: Execution, attempt: int = 0) -> None:
     """Put this execution on every line that this task, and what it starts, will log."""
-    fields = {"execution": execution.id, "block": execution.block, **execution.token.whose}
+    fields = {"execution": execution.id, "block": execution.block, **execution.token.log_fields}
     if attempt:
         fields["attempt"] = attempt
     _bound.set(fields)

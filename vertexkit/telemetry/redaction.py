@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 from urllib.parse import quote
 
-from vertexkit.text import encodable
+from vertexkit.text import replace_surrogates
 from vertexkit.token import Token
 
 JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
@@ -76,7 +76,7 @@ def redact(line: bytes) -> bytes:
 
 def redacted(text: str) -> str:
     """As `redact`, for a text that is kept or answered: lone surrogates become U+FFFD."""
-    return redact(encodable(text).encode()).decode()
+    return redact(replace_surrogates(text).encode()).decode()
 
 
 def _pattern(secret: str) -> re.Pattern[bytes]:

@@ -46,7 +46,7 @@ def outcome_and_code(run: Run) -> tuple[str, str]:
     """
     if run.outcome is None:
         return REJECTED, str(run.answer.get("code", ""))
-    return run.outcome.ending.value, run.outcome.code
+    return run.outcome.status.value, run.outcome.code
 
 
 def generate_test(recording: Recording) -> str:

@@ -5,7 +5,7 @@ import asyncio
 from vertexkit.botone.retries import backoff
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fate, PlatformError
-from vertexkit.execution import Ending, Outcome, Result
+from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
 
@@ -87,7 +87,7 @@ class Completion:
         return self._completed("call")
 
     def _completed(self, confirmed_by: str) -> Outcome:
-        return Outcome(Ending.COMPLETED, self._result.code, confirmed_by=confirmed_by)
+        return Outcome(OutcomeStatus.COMPLETED, self._result.code, confirmed_by=confirmed_by)
 
     async def _handle_error(self, error: PlatformError) -> Outcome | None:
         """Return the outcome that a failed try leads to, or None after the pause before the next.
@@ -96,11 +96,11 @@ class Completion:
         """
         self._failure_count += 1
         seconds = backoff(self._failure_count, error.retry_after)
-        if error.fate is Fate.GONE:
+        if error.fate is Fate.FORBIDDEN:
             if self._may_have_arrived:
                 return self._completed("403")
             if self._forbidden_count == len(FORBIDDEN_RETRY_SECONDS):
-                return Outcome(Ending.GONE, self._result.code, reason=str(error))
+                return Outcome(OutcomeStatus.GONE, self._result.code, reason=str(error))
             seconds = FORBIDDEN_RETRY_SECONDS[self._forbidden_count]
             self._forbidden_count += 1
         elif error.fate is Fate.UNKNOWN:
@@ -109,7 +109,7 @@ class Completion:
             return await self._replace_result(error)
         if self._runtime.clock.now() + seconds > self._deadline:
             return Outcome(
-                Ending.PARKED, UNREACHABLE, reason=f"the block could not be completed: {error}"
+                OutcomeStatus.PARKED, UNREACHABLE, reason=f"the block could not be completed: {error}"
             )
         self._runtime.emit(
             "completion_retried", self._lease, reason=str(error), seconds=round(seconds, 3)
@@ -124,13 +124,13 @@ class Completion:
         """
         reason = f"the platform rejected the result: {error}"
         if self._result.code == REJECTED:
-            return Outcome(Ending.PARKED, REJECTED, reason=reason)
+            return Outcome(OutcomeStatus.PARKED, REJECTED, reason=reason)
         self._result = Failure(REJECTED).result()
         await self._runtime.journal.record_result(self._lease, self._result)
         outcome = await self.run()
-        if outcome.ending is not Ending.COMPLETED:
+        if outcome.status is not OutcomeStatus.COMPLETED:
             return outcome
-        return Outcome(Ending.PARKED, REJECTED, outcome.confirmed_by, reason)
+        return Outcome(OutcomeStatus.PARKED, REJECTED, outcome.confirmed_by, reason)
 
     async def _pause(self, seconds: float) -> None:
         """Wait, unless `retry_now` is called."""

@@ -10,7 +10,7 @@ import structlog
 from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fenced, JournalUnavailable, Retry, ShuttingDown
-from vertexkit.execution import Ending, Outcome, Result
+from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
 from vertexkit.telemetry import logs, tracing
@@ -225,7 +225,7 @@ class ExecutionTask:
         if self._shutdown_deadline is not None:
             self._completion.retry_now(self._shutdown_deadline)
         outcome = await self._completion.run()
-        if outcome.ending is Ending.COMPLETED:
+        if outcome.status is OutcomeStatus.COMPLETED:
             self._emit("completed", confirmed_by=outcome.confirmed_by)
         return outcome
 
@@ -233,11 +233,11 @@ class ExecutionTask:
         """Park the execution, and complete its block as failed unless `on_park` is `leave`."""
         code, reason = request.failure.code, request.reason
         if self._block is not None and self._block.options["on_park"] == "leave":
-            return Outcome(Ending.PARKED, code, reason=reason)
+            return Outcome(OutcomeStatus.PARKED, code, reason=reason)
         outcome = await self._record_and_complete(request.failure.result())
-        if outcome.ending is not Ending.COMPLETED:
+        if outcome.status is not OutcomeStatus.COMPLETED:
             reason = f"{reason}; {outcome.reason}"
-        return Outcome(Ending.PARKED, code, outcome.confirmed_by, reason)
+        return Outcome(OutcomeStatus.PARKED, code, outcome.confirmed_by, reason)
 
     async def _park_crashed(self) -> None:
         """Park the execution after an error of vertexkit itself."""
@@ -256,13 +256,13 @@ class ExecutionTask:
             await self._release()
             return
         await journal.settle(self.lease, outcome)
-        tracing.note(outcome=outcome.ending.value, code=outcome.code)
-        if outcome.ending is Ending.PARKED:
+        tracing.note(outcome=outcome.status.value, code=outcome.code)
+        if outcome.status is OutcomeStatus.PARKED:
             self._emit("parked", code=outcome.code)
         reason: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}
         self._emit(
             "settled",
-            outcome=outcome.ending.value,
+            outcome=outcome.status.value,
             code=outcome.code,
             seconds=round(self._runtime.clock.now() - self._started, 6),
             **reason,

@@ -67,7 +67,7 @@ def test_json_is_for_programs(shell: Any) -> None:
     assert report["messages"][0]["text"] == "Привет, later!"
     assert report["messages"][0]["typing"] is True
     assert report["data"] == {"greeted": "later"}
-    assert report["outcome"]["ending"] == "completed"
+    assert report["outcome"]["status"] == "completed"
     assert (report["attempts"], report["retries"]) == (2, 1)
     assert report["timeline"][0]["event"] == "accepted"
     assert report["timeline"][0]["at"] == 0

@@ -10,17 +10,17 @@ from typing import Any
 import pytest
 
 from vertexkit.clock import Clock
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Result
+from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import FakePlatform
 from vertexkit.token import Token
 
-PARKED = Outcome(Ending.PARKED, "unreachable", reason="the completion did not get through: 503")
-LEFT = Outcome(Ending.PARKED, "unknown", reason="the answer to a message was lost")
-DONE = Outcome(Ending.COMPLETED, "ok", "204")
-DEAD = Outcome(Ending.PARKED, "attempts", "204", "3 runs have ended with the death of a worker")
+PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="the completion did not get through: 503")
+LEFT = Outcome(OutcomeStatus.PARKED, "unknown", reason="the answer to a message was lost")
+DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
+DEAD = Outcome(OutcomeStatus.PARKED, "attempts", "204", "3 runs have ended with the death of a worker")
 RESULT = Result(b'{"secret":"of the result"}')
 TEXT = "a text that nobody may see"
 

@@ -15,7 +15,7 @@ from vertexkit import App, Context
 from vertexkit.cli.serve import journal_host as module
 from vertexkit.cli.serve.journal_host import Keeper
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalRefused
+from vertexkit.errors import JournalUnusable
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.settings import Settings
@@ -108,7 +108,7 @@ def test_a_keeper_says_that_its_journal_broke(monkeypatch: pytest.MonkeyPatch) -
 def test_a_keeper_that_cannot_have_the_journal_says_why(tmp_path: Path) -> None:
     """A journal that cannot be used is refused before any worker starts."""
     with (
-        pytest.raises(JournalRefused, match="cannot be used"),
+        pytest.raises(JournalUnusable, match="cannot be used"),
         Keeper(Settings.of(journal=f"sqlite:{tmp_path}"), lambda: None),
     ):
         pass

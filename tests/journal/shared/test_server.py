@@ -10,8 +10,8 @@ import pytest
 
 from tests.journal.conftest import Desk
 from tests.journal.shared.served_journal import House
-from vertexkit.errors import CannotDo, JournalRefused, JournalUnavailable, QueueFull
-from vertexkit.execution import Ending, Execution, Outcome, Result
+from vertexkit.errors import JournalUnavailable, JournalUnusable, OperationNotAllowed, QueueFull
+from vertexkit.execution import Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease, Query
 from vertexkit.journal.shared import client, methods, server
 from vertexkit.journal.shared.client import OwnerAbsent, RemoteJournal
@@ -154,7 +154,7 @@ async def test_without_its_owner_a_journal_is_nothing(house: House) -> None:
     await until(lambda: bool(said))
     assert said == [desk.journal.unavailable_reason()] == ["the process that has it has ended"]
     with pytest.raises(JournalUnavailable, match="has ended"):
-        await desk.journal.settle(lease, Outcome(Ending.COMPLETED))
+        await desk.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
     with pytest.raises(JournalUnavailable):
         await desk.accept()
     await desk.journal.close()
@@ -202,7 +202,7 @@ async def test_what_the_journal_refuses_is_refused_over_the_socket(guest: Guest)
     kept = await desk.accept()
     with pytest.raises(QueueFull, match="1 executions wait already"):
         await desk.accept(room=1)
-    with pytest.raises(CannotDo, match=f"{kept.execution} is waiting"):
+    with pytest.raises(OperationNotAllowed, match=f"{kept.execution} is waiting"):
         await desk.journal.retry(kept.execution)
     with pytest.raises(JournalUnavailable, match="cannot be kept"):
         await desk.journal.accept(desk.execution(name="\ud800"), 10)
@@ -218,10 +218,10 @@ async def test_values_come_through_whole(guest: Guest) -> None:
     lease = await desk.claim_one()
     assert lease.execution == odd
     await desk.journal.record_result(lease, Result(b"\xff", "x"), completing=True)
-    await desk.journal.settle(lease, Outcome(Ending.PARKED, "x", "", "why"))
-    [record] = await desk.journal.search(Query(ending=Ending.PARKED, code="x"))
+    await desk.journal.settle(lease, Outcome(OutcomeStatus.PARKED, "x", "", "why"))
+    [record] = await desk.journal.search(Query(status=OutcomeStatus.PARKED, code="x"))
     assert record == await desk.journal.find(odd.id)
-    assert record.outcome == Outcome(Ending.PARKED, "x", "", "why")
+    assert record.outcome == Outcome(OutcomeStatus.PARKED, "x", "", "why")
     assert record.result == Result(b"\xff", "x")
     assert (record.tries, record.kept, record.accepted_at) == (1, True, 7.5)
     assert await desk.journal.drop(odd.id) == record
@@ -232,7 +232,7 @@ async def test_another_version_is_refused(house: House, monkeypatch: pytest.Monk
     """A command of another vertexkit than the service's says so, and does nothing."""
     monkeypatch.setattr(client, "VERSION", methods.VERSION + 1)
     journal = RemoteJournal(house.socket)
-    with pytest.raises(JournalRefused, match="another version"):
+    with pytest.raises(JournalUnusable, match="another version"):
         await journal.open(lambda: None)
     await journal.close()
 

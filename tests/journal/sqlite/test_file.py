@@ -11,8 +11,8 @@ import pytest
 
 from tests.journal.sqlite.restarts import Machine
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalRefused, JournalUnavailable, SettingsError
-from vertexkit.execution import Effect, Ending, Outcome, Result
+from vertexkit.errors import JournalUnavailable, JournalUnusable, SettingsError
+from vertexkit.execution import Effect, Outcome, OutcomeStatus, Result
 from vertexkit.journal import open_journal
 from vertexkit.journal.sqlite.file import open_file
 from vertexkit.journal.sqlite.schema import VERSION
@@ -29,7 +29,7 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
 def refusal(path: Path) -> str:
     """What is said when this file is opened, which has to leave it as it is."""
     before = path.read_bytes() if path.is_file() else b""
-    with pytest.raises(JournalRefused) as caught:
+    with pytest.raises(JournalUnusable) as caught:
         open_file(path)
     assert (path.read_bytes() if path.is_file() else b"") == before
     return str(caught.value)
@@ -83,7 +83,7 @@ async def test_damage_after_a_crash_is_looked_for(machine: Machine) -> None:
     content[8192:12288] = b"\xff" * 4096
     machine.path.write_bytes(content)
     machine.path.with_name("journal.db-wal").write_bytes(b"left behind")
-    with pytest.raises(JournalRefused, match="damaged"):
+    with pytest.raises(JournalUnusable, match="damaged"):
         open_file(machine.path)
 
 
@@ -116,7 +116,7 @@ def test_a_journal_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path = tmp_path / "journal.db"
     first = open_file(path)
     try:
-        with pytest.raises(JournalRefused, match=r"in use .*--workers"):
+        with pytest.raises(JournalUnusable, match=r"in use .*--workers"):
             open_file(path)
     finally:
         first.close()
@@ -202,5 +202,5 @@ async def test_a_failed_write_to_the_disk_is_the_end(
         with pytest.raises(JournalUnavailable):
             await desk.accept()
     with pytest.raises(JournalUnavailable):
-        await desk.journal.settle(lease, Outcome(Ending.COMPLETED))
+        await desk.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
     assert len(told) == 1

@@ -7,11 +7,19 @@ import pytest
 
 from tests.journal.sqlite.restarts import Machine
 from vertexkit.errors import Fenced
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Phase, Result
+from vertexkit.execution import (
+    Effect,
+    EffectState,
+    Execution,
+    Outcome,
+    OutcomeStatus,
+    Phase,
+    Result,
+)
 from vertexkit.journal.protocol import Query
 from vertexkit.token import Token
 
-DONE = Outcome(Ending.COMPLETED, "ok", confirmed_by="204")
+DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')
 OPEN = Effect(1, "send", "def")
 
@@ -187,10 +195,10 @@ async def test_a_parked_execution_can_be_taken_up_again(machine: Machine) -> Non
     lease = await desk.held()
     await desk.journal.record_effect(lease, SENT)
     await desk.journal.record_intent(lease, OPEN)
-    await desk.journal.settle(lease, Outcome(Ending.PARKED, "unknown", reason="who knows"))
+    await desk.journal.settle(lease, Outcome(OutcomeStatus.PARKED, "unknown", reason="who knows"))
     await machine.close()
     desk = await machine.start()
-    [parked] = await desk.journal.search(Query(ending=Ending.PARKED))
+    [parked] = await desk.journal.search(Query(status=OutcomeStatus.PARKED))
     assert parked.kept
     record = await desk.journal.retry(parked.execution)
     assert record.phase is Phase.WAITING

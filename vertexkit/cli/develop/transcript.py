@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vertexkit.errors import BlockFailed
-from vertexkit.failure import CODES, Failure
+from vertexkit.failure import FAILURE_MESSAGES, Failure
 from vertexkit.loading import error_location
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.dialog import Run
@@ -103,7 +103,7 @@ class Transcript:
         if run.ok:
             self._line("done", _json(run.data), tail=f"  {seconds:.1f} s")
         elif run.outcome.reason:
-            self._line("", f"{run.outcome.ending}: {run.outcome.reason}", "dim")
+            self._line("", f"{run.outcome.status}: {run.outcome.reason}", "dim")
         if not run.ok:
             self._line("done", _json(run.data), "dim", tail=f"  {seconds:.1f} s")
 
@@ -117,7 +117,7 @@ class Transcript:
         self.stop_typing()
         error = failure.error
         if error is None or isinstance(error, BlockFailed):
-            message = failure.message or CODES.get(failure.code, "")
+            message = failure.message or FAILURE_MESSAGES.get(failure.code, "")
             self._line("fail", f"{failure.code}: {message}" if message else failure.code)
             return
         self._line("fail", f"{failure.code}: {type(error).__name__}: {error}")

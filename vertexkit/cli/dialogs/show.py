@@ -13,7 +13,7 @@ from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.table import Table
 from vertexkit.errors import SettingsError
-from vertexkit.text import plain
+from vertexkit.text import sanitize
 
 STYLES = {"completed": "green", "interrupted": "red", "operator": "magenta", "in-process": "cyan"}
 ANSWER_CHARACTERS = 2000
@@ -72,9 +72,9 @@ def _cells(dialog: Conversation) -> tuple[str, ...]:
     return (
         str(dialog.id),
         "" if dialog.number is None else str(dialog.number),
-        plain(dialog.location or dialog.city or ""),
-        plain(dialog.status),
-        plain(dialog.source or ""),
+        sanitize(dialog.location or dialog.city or ""),
+        sanitize(dialog.status),
+        sanitize(dialog.source or ""),
         "" if dialog.updated is None else f"{dialog.updated.astimezone():%Y-%m-%d %H:%M}",
         format_duration(dialog.duration),
     )
@@ -105,9 +105,9 @@ def show_dialog(dialog_id: str, as_json: bool) -> None:
         return
     console = Console(highlight=False, markup=False, emoji=False)
     details = [format_duration(dialog.duration), dialog.location, dialog.source, dialog.ip]
-    head = Text(plain(dialog.name or str(dialog.id)), "bold")
-    head.append(f"  {plain(dialog.status)}", STYLES.get(dialog.status, "default"))
-    head.append("  " + "  ".join(plain(detail) for detail in details if detail), "dim not bold")
+    head = Text(sanitize(dialog.name or str(dialog.id)), "bold")
+    head.append(f"  {sanitize(dialog.status)}", STYLES.get(dialog.status, "default"))
+    head.append("  " + "  ".join(sanitize(detail) for detail in details if detail), "dim not bold")
     console.print(head)
     console.print(Text(f"{dialog.id}", "dim"))
     if dialog.updated is not None:
@@ -116,11 +116,11 @@ def show_dialog(dialog_id: str, as_json: bool) -> None:
     if not dialog.data:
         console.print(Text("No answers collected.", "dim"))
     for answer in dialog.data:
-        question = Text(plain(answer.question or "…"), "cyan")
+        question = Text(sanitize(answer.question or "…"), "cyan")
         if answer.variable:
-            question.append(f"  {plain(answer.variable)}", "dim")
+            question.append(f"  {sanitize(answer.variable)}", "dim")
         console.print(question)
-        line = Text(f"  {plain(_text(answer.answer), ANSWER_CHARACTERS)}")
+        line = Text(f"  {sanitize(_text(answer.answer), ANSWER_CHARACTERS)}")
         if answer.file_id is not None:
             line.append(f"  file {answer.file_id}", "dim")
         if answer.deleted:

@@ -17,8 +17,8 @@ from vertexkit.cli.executions.timeline import told
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.cli.table import Table
 from vertexkit.clock import Clock
-from vertexkit.errors import CannotDo, SettingsError
-from vertexkit.execution import EffectState, Ending, Phase
+from vertexkit.errors import OperationNotAllowed, SettingsError
+from vertexkit.execution import EffectState, OutcomeStatus, Phase
 from vertexkit.journal.admin import operators_journal
 from vertexkit.journal.protocol import Journal, Query, Record
 from vertexkit.settings import Settings
@@ -36,7 +36,7 @@ class Wish:
     """Which executions, in the words of the command line."""
 
     phase: Phase | None = None
-    outcome: Ending | None = None
+    outcome: OutcomeStatus | None = None
     block: str | None = None
     dialog: int | None = None
     code: str | None = None
@@ -78,7 +78,7 @@ def with_journal(work: Callable[[Journal], Awaitable[T]]) -> T:
         work: what to do.
 
     Raises:
-        JournalRefused: it cannot be used; names the cause and the mend.
+        JournalUnusable: it cannot be used; names the cause and the mend.
     """
     settings = Settings.load()
 
@@ -117,7 +117,7 @@ def _row(record: Record) -> tuple[str, ...]:
         f"{ago(time.time() - record.accepted_at)} ago",
         record.block,
         "" if record.dialog is None else str(record.dialog),
-        record.phase.value if outcome is None else outcome.ending.value,
+        record.phase.value if outcome is None else outcome.status.value,
         outcome.code if outcome is not None else "",
         str(record.attempts),
     )
@@ -133,7 +133,7 @@ def _reason(record: Record) -> str:
 
 
 def _summary(records: Sequence[Record], limit: int) -> str:
-    states = [r.phase.value if r.outcome is None else r.outcome.ending.value for r in records]
+    states = [r.phase.value if r.outcome is None else r.outcome.status.value for r in records]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     more = f"; the newest {limit}, --limit shows more" if len(records) == limit else ""
     plural = "" if len(records) == 1 else "s"
@@ -152,7 +152,7 @@ def show(execution: str, *, as_json: bool) -> None:
     """Print all that the journal knows of one execution.
 
     Raises:
-        CannotDo: there is none, or there are several that begin like this.
+        OperationNotAllowed: there is none, or there are several that begin like this.
     """
     record = with_journal(lambda journal: find(journal, execution))
     if as_json:
@@ -173,12 +173,12 @@ async def find(journal: Journal, execution: str) -> Record:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise CannotDo(
+        raise OperationNotAllowed(
             f"there is no execution {execution} in the journal. It keeps ended ones for "
             "VERTEXKIT_RETENTION; vertexkit executions list shows what there is"
         )
     names = ", ".join(r.execution for r in found[:3])
-    raise CannotDo(f"{len(found)} executions begin with {execution}: {names}, …")
+    raise OperationNotAllowed(f"{len(found)} executions begin with {execution}: {names}, …")
 
 
 def retry(executions: Sequence[str], *, fresh: bool, yes: bool) -> int:
@@ -211,7 +211,7 @@ def drop(executions: Sequence[str], *, yes: bool) -> int:
 
 def parked(wish: Wish) -> list[str]:
     """Ids of the parked executions that can be run again."""
-    query = replace(wish.query(), ending=Ending.PARKED, phase=None, limit=ALL)
+    query = replace(wish.query(), status=OutcomeStatus.PARKED, phase=None, limit=ALL)
     records = with_journal(lambda journal: journal.search(query))
     return [record.execution for record in records if record.kept]
 
@@ -235,7 +235,7 @@ def _each(
         for execution in executions:
             try:
                 typer.echo(f"  {await work(journal, execution)}")
-            except CannotDo as error:
+            except OperationNotAllowed as error:
                 typer.echo(f"vertexkit: {error}", err=True)
                 code = EXIT_FAILED
         return code
@@ -251,7 +251,7 @@ def as_object(record: Record) -> dict[str, Any]:
         "block": record.block,
         "dialog": record.dialog,
         "phase": record.phase.value,
-        "outcome": None if outcome is None else outcome.ending.value,
+        "outcome": None if outcome is None else outcome.status.value,
         "code": outcome.code if outcome is not None else record.result and record.result.code,
         "confirmed_by": outcome.confirmed_by if outcome is not None else "",
         "reason": outcome.reason if outcome is not None else "",

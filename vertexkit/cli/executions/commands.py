@@ -57,11 +57,11 @@ def list_(
 ) -> None:
     """List executions, the newest first."""
     from vertexkit.cli.executions.actions import Wish, list_all
-    from vertexkit.execution import Ending, Phase
+    from vertexkit.execution import OutcomeStatus, Phase
 
     wish = Wish(
         None if phase is None else Phase(phase.value),
-        None if outcome is None else Ending(outcome.value),
+        None if outcome is None else OutcomeStatus(outcome.value),
         block,
         dialog,
         code,

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from rich.text import Text
 
-from vertexkit.execution import Effect, EffectState, Ending, Phase
+from vertexkit.execution import Effect, EffectState, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Record
 
 STYLES = {
@@ -80,7 +80,7 @@ def _lines(record: Record) -> Iterator[Line]:
         outcome = record.outcome
         by = f", confirmed by {outcome.confirmed_by}" if outcome.confirmed_by else ""
         reason = f": {outcome.reason}" if outcome.reason else ""
-        yield Line(record.ended_at, outcome.ending.value, f"{outcome.code}{by}{reason}")
+        yield Line(record.ended_at, outcome.status.value, f"{outcome.code}{by}{reason}")
 
 
 def _effect(effect: Effect) -> Line:
@@ -116,7 +116,7 @@ def _advice(record: Record, now: float) -> Iterator[str]:
         else:
             yield "It waits for a free place."
         return
-    if record.outcome.ending is not Ending.PARKED:
+    if record.outcome.status is not OutcomeStatus.PARKED:
         return
     yield ""
     if not record.kept:

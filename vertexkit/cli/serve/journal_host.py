@@ -34,7 +34,7 @@ class Keeper:
         on_lost: called, on that thread, when the journal cannot be written any more.
 
     Raises:
-        JournalRefused: on entering: it cannot be used; names the cause and the mend.
+        JournalUnusable: on entering: it cannot be used; names the cause and the mend.
         SettingsError: on entering: this system has no sockets of this kind.
     """
 

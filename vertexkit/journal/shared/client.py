@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vertexkit.errors import JournalError, JournalRefused, JournalUnavailable
+from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
 from vertexkit.journal.shared import encoding
@@ -22,10 +22,10 @@ from vertexkit.journal.shared.methods import (
     VERSION,
 )
 from vertexkit.telemetry.prometheus import Snapshot
-from vertexkit.text import encodable
+from vertexkit.text import replace_surrogates
 
 
-class OwnerAbsent(JournalRefused):
+class OwnerAbsent(JournalUnusable):
     """Nobody listens at this socket."""
 
 
@@ -74,7 +74,7 @@ class RemoteJournal:
         except JournalUnavailable as error:
             raise OwnerAbsent("the process that has the journal is just ending") from error
         if version != VERSION:
-            raise JournalRefused(
+            raise JournalUnusable(
                 "the process that has the journal runs another version of vertexkit: use that "
                 "version here too, or start the service again"
             )
@@ -132,7 +132,7 @@ class RemoteJournal:
         await self._ask("withdraw_completion", encoding.proof(lease))
 
     async def release(self, lease: Lease, after: float, why: str = "") -> None:
-        await self._ask("release", encoding.proof(lease), after, encodable(why))
+        await self._ask("release", encoding.proof(lease), after, replace_surrogates(why))
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         await self._ask("settle", encoding.proof(lease), encoding.from_outcome(outcome))

@@ -7,7 +7,15 @@ they are.
 from dataclasses import fields
 from typing import Any
 
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Phase, Result
+from vertexkit.execution import (
+    Effect,
+    EffectState,
+    Execution,
+    Outcome,
+    OutcomeStatus,
+    Phase,
+    Result,
+)
 from vertexkit.journal.protocol import Lease, Moment, Query, Record
 from vertexkit.token import Token
 
@@ -113,13 +121,13 @@ def to_proof(said: list[Any]) -> Lease:
 
 def from_outcome(outcome: Outcome) -> list[Any]:
     """An outcome."""
-    return [outcome.ending, outcome.code, outcome.confirmed_by, outcome.reason]
+    return [outcome.status, outcome.code, outcome.confirmed_by, outcome.reason]
 
 
 def to_outcome(said: list[Any]) -> Outcome:
     """The reverse of `from_outcome`."""
-    ending, *rest = said
-    return Outcome(Ending(ending), *rest)
+    status, *rest = said
+    return Outcome(OutcomeStatus(status), *rest)
 
 
 def from_record(record: Record) -> dict[str, Any]:
@@ -152,11 +160,11 @@ def from_query(query: Query) -> dict[str, Any]:
 
 def to_query(said: dict[str, Any]) -> Query:
     """The reverse of `from_query`."""
-    phase, ending = said["phase"], said["ending"]
+    phase, status = said["phase"], said["status"]
     return Query(
         **said
         | {
             "phase": None if phase is None else Phase(phase),
-            "ending": None if ending is None else Ending(ending),
+            "status": None if status is None else OutcomeStatus(status),
         }
     )

@@ -3,7 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from vertexkit.errors import CannotDo, Fenced, JournalError, JournalUnavailable, QueueFull
+from vertexkit.errors import (
+    Fenced,
+    JournalError,
+    JournalUnavailable,
+    OperationNotAllowed,
+    QueueFull,
+)
 from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared import encoding
 
@@ -18,7 +24,7 @@ REPORT, FIGURES = "report", "figures"
 """News that asks a process for its figures, and is the answer to that; the question for all."""
 ERRORS = {
     error.__name__: error
-    for error in (CannotDo, Fenced, JournalError, JournalUnavailable, QueueFull)
+    for error in (OperationNotAllowed, Fenced, JournalError, JournalUnavailable, QueueFull)
 }
 """What the journal may raise at the other end."""
 

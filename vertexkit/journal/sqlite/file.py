@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from urllib.parse import quote
 
-from vertexkit.errors import JournalRefused, SettingsError
+from vertexkit.errors import JournalUnusable, SettingsError
 from vertexkit.journal.sqlite.schema import APPLICATION, TABLES, VERSION
 
 OLDEST_SQLITE = (3, 37, 0)
@@ -47,18 +47,18 @@ def open_file(path: Path) -> sqlite3.Connection:
     file in WAL mode that several connections write (https://sqlite.org/wal.html).
 
     Raises:
-        JournalRefused: with the path, the cause and the mend.
+        JournalUnusable: with the path, the cause and the mend.
     """
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         needed = ".".join(map(str, OLDEST_SQLITE))
-        raise JournalRefused(
+        raise JournalUnusable(
             f"this Python's SQLite is {sqlite3.sqlite_version}, and the journal needs {needed} or "
             "newer: take a newer Python, or VERTEXKIT_JOURNAL=memory: which survives no crash"
         )
     try:
         unclean = _prepare(path)
     except OSError as error:
-        raise JournalRefused(
+        raise JournalUnusable(
             f"the journal {path} cannot be used: {error.strerror}. Set VERTEXKIT_JOURNAL to "
             "sqlite: and a path where this user may write"
         ) from error
@@ -67,8 +67,8 @@ def open_file(path: Path) -> sqlite3.Connection:
         _check(connection, path, unclean=unclean)
     except sqlite3.Error as error:
         connection.close()
-        raise JournalRefused(_explain(path, error)) from error
-    except JournalRefused:
+        raise JournalUnusable(_explain(path, error)) from error
+    except JournalUnusable:
         connection.close()
         raise
     return connection
@@ -87,7 +87,7 @@ def _prepare(path: Path) -> bool:
         _keep_name(path)
     mode = path.stat().st_mode
     if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise JournalRefused(
+        raise JournalUnusable(
             f"the journal {path} holds tokens, and everybody on this machine may read it: "
             f"chmod o-rwx {path}"
         )
@@ -137,7 +137,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
     """Is the file empty, so that it has to be made a journal?
 
     Raises:
-        JournalRefused: it is something else, or a journal of another version.
+        JournalUnusable: it is something else, or a journal of another version.
     """
     execute = connection.execute
     [application] = execute("PRAGMA application_id").fetchone()
@@ -146,12 +146,12 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
     if not tables and not application:
         return True
     if application != APPLICATION:
-        raise JournalRefused(
+        raise JournalUnusable(
             f"{path} is an SQLite file, but no journal of vertexkit: set VERTEXKIT_JOURNAL to "
             "another path"
         )
     if version != VERSION:
-        raise JournalRefused(
+        raise JournalUnusable(
             f"the journal {path} has version {version} of its tables, and this vertexkit writes "
             f"version {VERSION}: use the vertexkit that wrote it until nothing is under way "
             "(vertexkit executions list), then move the file away"

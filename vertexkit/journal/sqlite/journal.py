@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vertexkit.clock import Clock
-from vertexkit.errors import CannotDo, JournalUnavailable
+from vertexkit.errors import JournalUnavailable, OperationNotAllowed
 from vertexkit.execution import Effect, Execution, Outcome, Phase, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
@@ -229,7 +229,7 @@ class SqliteJournal:
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = await self.find(execution)
         if record is None or not record.kept or record.outcome is None:
-            raise CannotDo(why_not_retried(execution, record))
+            raise OperationNotAllowed(why_not_retried(execution, record))
         [row] = await self._writer.ask(lambda c: read_rows(c, "id = ?", execution))
         self._state.revive(row, fresh=fresh)
         if fresh:
@@ -245,7 +245,7 @@ class SqliteJournal:
         if self._state.find(execution) is None:
             record = await self.find(execution)
             if record is None or not record.kept:
-                raise CannotDo(why_not_dropped(execution, record))
+                raise OperationNotAllowed(why_not_dropped(execution, record))
             [row] = await self._writer.ask(lambda c: read_rows(c, "id = ?", execution))
             self._writer.write(schema.FORGET_EFFECTS, (row.number,))
             await self._writer.write(schema.FORGET, (row.number,), power=True)

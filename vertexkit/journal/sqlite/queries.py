@@ -6,7 +6,15 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Phase, Result
+from vertexkit.execution import (
+    Effect,
+    EffectState,
+    Execution,
+    Outcome,
+    OutcomeStatus,
+    Phase,
+    Result,
+)
 from vertexkit.journal.protocol import Moment, Query, Record
 from vertexkit.journal.state.row import Row, keeps_secrets
 from vertexkit.token import Token
@@ -90,7 +98,7 @@ def read_call(connection: sqlite3.Connection, row: Row) -> Execution:
 def read_ended(connection: sqlite3.Connection, query: Query) -> list[Record]:
     """Executions that have ended, the newest first."""
     terms: dict[str, Any] = {
-        "ending = ?": query.ending,
+        "ending = ?": query.status,
         "block = ?": query.block,
         "dialog = ?": query.dialog,
         "code = ?": query.code,
@@ -113,7 +121,7 @@ def read_one(connection: sqlite3.Connection, execution: str) -> Record | None:
 def _record(connection: sqlite3.Connection, line: tuple[Any, ...]) -> Record:
     (number, name, block, attempts, accepted_at, dialog, claimed_at, concluded_at) = line[:8]
     (tried_at, tries, ended_at, said, ending, code, confirmed_by, reason, kept, result) = line[8:]
-    outcome = Outcome(Ending(ending), code, confirmed_by, reason)
+    outcome = Outcome(OutcomeStatus(ending), code, confirmed_by, reason)
     return Record(
         execution=name,
         block=block,

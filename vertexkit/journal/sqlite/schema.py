@@ -179,7 +179,7 @@ def trying(row: Row) -> tuple[Any, ...]:
 
 def settling(row: Row, outcome: Outcome) -> tuple[Any, ...]:
     """The values of SETTLE and of PARK."""
-    said = (outcome.ending, outcome.code, outcome.confirmed_by, outcome.reason)
+    said = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
     return (*said, row.ended_at, row.number)
 
 

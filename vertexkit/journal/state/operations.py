@@ -1,18 +1,18 @@
 """What operators ask of a journal: which executions, and why not."""
 
-from vertexkit.execution import Ending, Outcome
+from vertexkit.execution import Outcome, OutcomeStatus
 from vertexkit.journal.protocol import Query, Record
 
-DROPPED = Outcome(Ending.PARKED, "dropped", reason="dropped by an operator")
+DROPPED = Outcome(OutcomeStatus.PARKED, "dropped", reason="dropped by an operator")
 
 
 def matches(query: Query, record: Record) -> bool:
     """Is it what was asked for?"""
-    ending = record.outcome and record.outcome.ending
+    status = record.outcome and record.outcome.status
     code = record.outcome.code if record.outcome else record.result and record.result.code
     return (
         query.phase in (None, record.phase)
-        and query.ending in (None, ending)
+        and query.status in (None, status)
         and query.block in (None, record.block)
         and query.dialog in (None, record.dialog)
         and query.code in (None, code)
@@ -26,12 +26,12 @@ def why_not_retried(execution: str, record: Record | None) -> str:
         return f"there is no execution {execution} in the journal"
     if record.outcome is None:
         return f"{execution} is {record.phase.value}: it has not ended, and goes on by itself"
-    if record.outcome.ending is Ending.PARKED:
+    if record.outcome.status is OutcomeStatus.PARKED:
         return (
             f"{execution} was parked, but its block was completed as failed "
             f"({record.outcome.code}): its dialog has gone on, and its token is erased"
         )
-    return f"{execution} is {record.outcome.ending.value}: there is nothing to run again"
+    return f"{execution} is {record.outcome.status.value}: there is nothing to run again"
 
 
 def why_not_dropped(execution: str, record: Record | None) -> str:

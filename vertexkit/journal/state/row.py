@@ -2,7 +2,15 @@
 
 from dataclasses import dataclass, field, replace
 
-from vertexkit.execution import Effect, EffectState, Ending, Execution, Outcome, Phase, Result
+from vertexkit.execution import (
+    Effect,
+    EffectState,
+    Execution,
+    Outcome,
+    OutcomeStatus,
+    Phase,
+    Result,
+)
 from vertexkit.journal.protocol import Lease, Moment, Record
 
 SEND = "send"
@@ -105,7 +113,7 @@ FIXED = ""
 
 def keeps_secrets(outcome: Outcome) -> bool:
     """Can an operator still try it again: it was parked, and its block is not complete?"""
-    return outcome.ending is Ending.PARKED and not outcome.confirmed_by
+    return outcome.status is OutcomeStatus.PARKED and not outcome.confirmed_by
 
 
 def erased(effect: Effect) -> Effect:

@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
-from vertexkit.errors import CannotDo, Fenced, QueueFull
+from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
 from vertexkit.execution import Effect, Execution, Phase, Result
 from vertexkit.journal.protocol import Acceptance, Lease, Moment, Query, Renewal
 from vertexkit.journal.state.duplicates import Calls
@@ -12,7 +12,7 @@ from vertexkit.journal.state.operations import matches
 from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.row import Row, assumed
 from vertexkit.settings import JournalSettings
-from vertexkit.text import encodable
+from vertexkit.text import replace_surrogates
 
 
 class JournalState:
@@ -250,11 +250,11 @@ class JournalState:
             It, and whether it has ended.
 
         Raises:
-            CannotDo: a worker holds it.
+            OperationNotAllowed: a worker holds it.
         """
         row = self._rows[execution]
         if execution in self._held:
-            raise CannotDo(f"{execution} is being run just now: wait for its end, or stop the app")
+            raise OperationNotAllowed(f"{execution} is being run just now: wait for its end, or stop the app")
         self._queues.remove(row)
         if row.result is not None:
             self._end(row)
@@ -269,10 +269,10 @@ class JournalState:
         """Take up again one that was parked, as if a worker had just died on it.
 
         Raises:
-            CannotDo: the same call is under way.
+            OperationNotAllowed: the same call is under way.
         """
         if (other := self.calls.latest(row.key)) is not None:
-            raise CannotDo(f"the platform has made this call again: {other.execution.id} is at it")
+            raise OperationNotAllowed(f"the platform has made this call again: {other.execution.id} is at it")
         row.attempts = row.tries = 0
         row.phase, row.superseded, row.crashed = Phase.WAITING, False, False
         if fresh:
@@ -296,4 +296,4 @@ class JournalState:
             self._running -= 1
 
     def _note(self, row: Row, what: str, said: str) -> None:
-        row.trail.append(Moment(self._clock.unix(), what, encodable(said)))
+        row.trail.append(Moment(self._clock.unix(), what, replace_surrogates(said)))
