@@ -189,7 +189,9 @@ def test_a_pause_is_at_least_what_was_asked() -> None:
     [TOKEN, r"a/b\"c\\d.very-secret-token", r"a\/b\"c\\d.very-secret-token"],
     ids=["plain", "json", "json with slashes escaped"],
 )
-@pytest.mark.parametrize("before", [0, ERROR_BODY_CHARACTERS - 5, ERROR_BODY_CHARACTERS + 1, 8192 - 9])
+@pytest.mark.parametrize(
+    "before", [0, ERROR_BODY_CHARACTERS - 5, ERROR_BODY_CHARACTERS + 1, 8192 - 9]
+)
 def test_the_token_is_in_no_error(spelled: str, before: int) -> None:
     """A platform that repeats the token, wherever and however, does not bring it into an error."""
     echo = spelled.encode() * 400 + b"x" * before + spelled.encode() * 400
