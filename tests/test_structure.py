@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAZY = ("cli", "testing.plugin")
 """Where imports may wait inside functions: a fast start of the command line and of pytest."""
 STATEFUL = {
-    "context.stream.splitter._Fence",
+    "context.stream.splitter._CodeBlock",
     "journal.state.row.Row",
     "journal.sqlite.writer.Write",
     "testing.platform.conversation.Conversation",

@@ -85,7 +85,7 @@ class Retry(VertexkitError):
 class BlockFailed(VertexkitError):
     """Raised by a handler to end the block as failed.
 
-    The block is completed with `{"ok": false, "error": {"code", "message"}}`, with `data` beside
+    The block is completed with `{"ok": false, "error": {"code", "message"}}`, with `data` next to
     them if it is given, so that the bot can branch on the code (`POST /vertex/v1/complete`).
 
     Args:

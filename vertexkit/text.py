@@ -7,7 +7,7 @@ UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\
 different from what it is) and lone surrogates (UTF-8 cannot encode them)."""
 SPACES = re.compile(r"\s+")
 READ_CHARACTERS_PER_KEPT = 8
-"""A text is cut to so many times its limit before it is searched: a long one costs no time."""
+"""A text is cut to this multiple of its limit before it is searched, so that a long one is cheap."""
 
 
 def replace_surrogates(text: str) -> str:

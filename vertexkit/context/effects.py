@@ -93,7 +93,7 @@ class Effects:
 
     async def complete(self, data: Any) -> None:
         """Complete the block, after the messages that were asked for before."""
-        await asyncio.sleep(0)  # tasks that were created before this call get in line first
+        await asyncio.sleep(0)  # tasks that were created before this call are queued first
         async with self._order:
             self._lifetime.check_open()
             await self._options.control.complete(data)

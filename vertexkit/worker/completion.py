@@ -109,7 +109,9 @@ class Completion:
             return await self._replace_result(error)
         if self._runtime.clock.now() + seconds > self._deadline:
             return Outcome(
-                OutcomeStatus.PARKED, UNREACHABLE, reason=f"the block could not be completed: {error}"
+                OutcomeStatus.PARKED,
+                UNREACHABLE,
+                reason=f"the block could not be completed: {error}",
             )
         self._runtime.emit(
             "completion_retried", self._lease, reason=str(error), seconds=round(seconds, 3)

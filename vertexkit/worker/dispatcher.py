@@ -27,7 +27,7 @@ handler has sent its first request, and `Limiter.available` is right again."""
 CLAIM_RETRY_SECONDS = 1.0
 """Pause after a failed claim."""
 DRAIN_POLL_SECONDS = 0.2
-"""How often a draining process looks whether its journal is empty."""
+"""How often a draining process checks whether its journal is empty."""
 COMPLETION_SECONDS_AFTER_GRACE = 5.0
 """Time after the grace period for completing the blocks whose handlers were stopped."""
 UNLIMITED = 1 << 30
@@ -135,7 +135,7 @@ class Dispatcher:
         await self._runtime.journal.close()
 
     async def _wait_until_idle(self, seconds: float) -> None:
-        """Wait until this process has nothing to do, for at most so many seconds."""
+        """Wait until this process has nothing to do, or until the time is up."""
         try:
             async with asyncio.timeout(seconds):
                 while not self._skip_phase and self._is_busy():

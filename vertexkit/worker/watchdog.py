@@ -18,7 +18,7 @@ from vertexkit.context.sync import SyncContext
 HEARTBEAT_SECONDS = 0.25
 """How often the loop's lag is measured."""
 REPORT_AGAIN_FACTOR = 10.0
-"""A loop that is still blocked is reported again after so many times as long."""
+"""A loop that is still blocked is reported again when it was blocked this many times as long."""
 LOGGED_FRAMES = 8
 """Number of innermost stack frames in a log line."""
 LIBRARIES = tuple(
@@ -34,7 +34,7 @@ class WatchdogObserver(Protocol):
     """Is informed about the event loop."""
 
     def loop_lagged(self, seconds: float) -> None:
-        """The loop ran a timer so many seconds late. Called several times a second, on the loop."""
+        """The loop ran a timer late. Called several times a second, on the loop."""
 
     def loop_blocked(self, block: str) -> None:
         """A handler blocks the loop. Called on the watchdog's thread.

@@ -1,132 +1,177 @@
-"""What a cut text must keep whole: inline code, Markdown links and URLs."""
+"""The parts of Markdown that are never split: inline code, links and URLs."""
 
 import unicodedata
 from bisect import bisect_right
 from collections import deque
 from operator import itemgetter
 
-SPACE = " \t\n\r\f\v"  # a no-break space is no place to cut
-HUGE = 4  # a link may be so many times as long as the limit
-CLUSTER = 64  # characters seen as one are not more than this
+SPACES = " \t\n\r\f\v"
+"""Where a text may be split. A no-break space is not among them."""
+LONG_SPAN_FACTOR = 4
+"""A link or URL stays whole if it is not longer than this number of message limits."""
+GRAPHEME_LIMIT = 64
+"""Code points that are looked at to find where one visible character begins."""
 
 
-def joined(text: list[str], at: int) -> bool:
-    """Whether the characters on both sides of `at` are seen as one."""
-    left, right = text[at - 1], text[at]
+def is_inside_grapheme(text: list[str], index: int) -> bool:
+    """Return whether the code points before and at the index are one visible character."""
+    left, right = text[index - 1], text[index]
     if left == "\u200d" or "\U0001f3fb" <= right <= "\U0001f3ff":
         return True
-    if "\U0001f1e6" <= left <= "\U0001f1ff" and "\U0001f1e6" <= right <= "\U0001f1ff":
-        start = at
-        while start and at - start < CLUSTER and "\U0001f1e6" <= text[start - 1] <= "\U0001f1ff":
+    if _is_flag_letter(left) and _is_flag_letter(right):
+        start = index
+        while start and index - start < GRAPHEME_LIMIT and _is_flag_letter(text[start - 1]):
             start -= 1
-        return (at - start) % 2 == 1  # two of them make a flag
+        return (index - start) % 2 == 1  # two of them are one flag
     if "\ud800" <= left <= "\udbff" and "\udc00" <= right <= "\udfff":
         return True
     return unicodedata.category(right) in ("Mn", "Me", "Mc", "Cf")
 
 
-class Units:
-    """Inline code, links and URLs: where they are, and where one may have begun."""
+def _is_flag_letter(char: str) -> bool:
+    return "\U0001f1e6" <= char <= "\U0001f1ff"
+
+
+class MarkdownSpans:
+    """Finds inline code, links and URLs in a text that is read piece by piece.
+
+    All places are counted from the start of the text. The state consists of the finished spans,
+    and of the places where a span may have started:
+
+    - `_backticks`: runs of backticks that may open inline code, by their length;
+      `_backtick_run`: the run that is being read;
+    - `_brackets`: each `[` that may open a link's text;
+    - `_closed_label`: the `[` of a `[...]` that was just closed, so that `(` would begin an
+      address; `_link`: the `[` of a link within its `(...)`;
+    - `_url`: start of the URL that is being read.
+
+    Args:
+        limit: Maximum length of a message in characters.
+    """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._base = 0
-        self._spans: list[tuple[int, int]] = []  # apart, in order
-        self.close()
+        self._start = 0  # places before this one do not matter any more
+        self._spans: list[tuple[int, int]] = []  # finished, in order, without overlaps
+        self.end_paragraph()
 
-    def close(self) -> None:
-        """Nothing that is still open can be closed any more: the paragraph has ended."""
-        self._ticks: dict[int, int] = {}  # length of a run of backticks -> its place
-        self._run: int | None = None
-        self._escaped = False
+    def end_paragraph(self) -> None:
+        """Forget everything that is still open: it cannot be closed in another paragraph."""
+        self._backticks: dict[int, int] = {}
+        self._backtick_run: int | None = None
+        self._run_is_escaped = False
         self._brackets: deque[int] = deque()
-        self._label: int | None = None  # "[...]" has just been closed
-        self._link: int | None = None  # within the "(...)" of a link
-        self._depth, self._gap, self._title = 0, False, False
+        self._closed_label: int | None = None
+        self._link: int | None = None
+        self._parentheses, self._after_address, self._in_title = 0, False, False
         self._url: int | None = None
 
-    def read(self, piece: str, at: int, before: str) -> None:
-        """The next piece of a paragraph, its place and the few characters before it."""
+    def read(self, piece: str, place: int, before: str) -> None:
+        """Read the next piece of a paragraph.
+
+        Args:
+            piece: One character, or several of which none opens or closes a span.
+            place: Its place.
+            before: A few characters before it.
+        """
         char = piece[0]
         if char == "`":
-            if self._run is None:
-                self._run, self._escaped = at, before.endswith("\\")
-        elif self._run is not None:
-            self._end_run(self._run, at)
-        label, self._label = self._label, None
-        if self._url is not None and char in SPACE:
-            self.keep(self._url, at)
+            if self._backtick_run is None:
+                self._backtick_run, self._run_is_escaped = place, before.endswith("\\")
+        elif self._backtick_run is not None:
+            self._end_backtick_run(self._backtick_run, place)
+        label, self._closed_label = self._closed_label, None
+        if self._url is not None and char in SPACES:
+            self.protect(self._url, place)
             self._url = None
         elif self._url is None and char == "/" and before.lower().endswith(("http:/", "https:/")):
-            self._url = at - (7 if before[-7:-6] in ("h", "H") else 6)
+            self._url = place - (7 if before[-7:-6] in ("h", "H") else 6)
         if self._link is not None:
-            self._read_link(self._link, char, at)
+            self._read_link(self._link, char, place)
         elif char == "(" and label is not None:
-            self._link, self._depth, self._gap, self._title = label, 1, False, False
+            self._link = label
+            self._parentheses, self._after_address, self._in_title = 1, False, False
         if self._link is None and char == "[" and not before.endswith("\\"):
-            self._brackets.append(at - before.endswith("!"))
+            self._brackets.append(place - before.endswith("!"))
         elif self._link is None and char == "]" and self._brackets:
-            self._label = self._brackets.pop()
+            self._closed_label = self._brackets.pop()
 
-    def _end_run(self, run: int, at: int) -> None:
-        self._run = None
-        opened = self._ticks.pop(at - run, None)
+    def _end_backtick_run(self, run: int, place: int) -> None:
+        """A run of backticks closes one of the same length, or may open inline code."""
+        self._backtick_run = None
+        opened = self._backticks.pop(place - run, None)
         if opened is None:
-            if not self._escaped:
-                self._ticks[at - run] = run
+            if not self._run_is_escaped:
+                self._backticks[place - run] = run
             return
-        self.keep(opened, at)
-        self._ticks = {length: place for length, place in self._ticks.items() if place < opened}
+        self.protect(opened, place)
+        self._backticks = {length: at for length, at in self._backticks.items() if at < opened}
         while self._brackets and self._brackets[-1] > opened:
             self._brackets.pop()
 
-    def _read_link(self, start: int, char: str, at: int) -> None:
-        if char in SPACE:
-            self._gap = True
-        elif self._gap and not self._title and char not in "\"'()":
+    def _read_link(self, start: int, char: str, place: int) -> None:
+        """Read a character of a link's `(address "title")`."""
+        if char in SPACES:
+            self._after_address = True
+        elif self._after_address and not self._in_title and char not in "\"'()":
             self._link = None  # only a title may follow the address
             return
-        self._title = self._title or (self._gap and char in "\"'(")
-        self._depth += (char == "(") - (char == ")")
-        if self._depth == 0:
-            self.keep(start, at + 1)
+        self._in_title = self._in_title or (self._after_address and char in "\"'(")
+        self._parentheses += (char == "(") - (char == ")")
+        if self._parentheses == 0:
+            self.protect(start, place + 1)
             self._link = None
 
-    def keep(self, start: int, end: int) -> None:
-        """Never cut between the two places."""
-        start = max(start, self._base)
+    def protect(self, start: int, end: int) -> None:
+        """Never split between these two places."""
+        start = max(start, self._start)
         while self._spans and self._spans[-1][1] > start:
             earlier = self._spans.pop()
             start, end = min(start, earlier[0]), max(end, earlier[1])
         self._spans.append((start, end))
 
-    def around(self, place: int) -> tuple[int, int] | None:
-        """The unit that a cut at this place would tear."""
+    def span_around(self, place: int) -> tuple[int, int] | None:
+        """Return the span that contains this place, if there is one."""
         found = bisect_right(self._spans, place, key=itemgetter(1))
         inside = found < len(self._spans) and self._spans[found][0] < place
         return self._spans[found] if inside else None
 
-    def horizon(self, end: int) -> int:
-        """Up to which place it is known what is a unit and what is not."""
+    def known_until(self, end: int) -> int:
+        """Return the place up to which it is certain where spans are.
+
+        What was opened too long ago to be a span is given up.
+
+        Args:
+            end: End of the text that has been read.
+        """
         while self._brackets and end - self._brackets[0] > self._limit:
             self._brackets.popleft()
-        while self._ticks and end - (first := next(iter(self._ticks.values()))) > self._limit:
-            self._ticks = {length: at for length, at in self._ticks.items() if at > first}
-        huge = HUGE * self._limit
-        if self._link is not None and end - self._link > huge:
-            self.keep(self._link, self._link + huge)
+        while (
+            self._backticks and end - (oldest := next(iter(self._backticks.values()))) > self._limit
+        ):
+            self._backticks = {length: at for length, at in self._backticks.items() if at > oldest}
+        longest = LONG_SPAN_FACTOR * self._limit
+        if self._link is not None and end - self._link > longest:
+            self.protect(self._link, self._link + longest)
             self._link = None
-        if self._url is not None and end - self._url > huge:
-            self.keep(self._url, self._url + huge)
+        if self._url is not None and end - self._url > longest:
+            self.protect(self._url, self._url + longest)
             self._url = None
-        first_tick = next(iter(self._ticks.values()), None)
-        bracket = self._brackets[0] if self._brackets else None
-        places = (self._run, first_tick, bracket, self._label, self._link, self._url)
+        oldest_backtick = next(iter(self._backticks.values()), None)
+        oldest_bracket = self._brackets[0] if self._brackets else None
+        places = (
+            self._backtick_run,
+            oldest_backtick,
+            oldest_bracket,
+            self._closed_label,
+            self._link,
+            self._url,
+        )
         return min((place for place in places if place is not None), default=end)
 
-    def forget(self, base: int) -> None:
-        """What lies before this place has been sent."""
-        self._base = base
-        self._spans = [(max(start, base), end) for start, end in self._spans if end > base]
-        self._url = None if self._url is not None and self._url < base else self._url
-        self._link = None if self._link is not None and self._link < base else self._link
+    def discard_before(self, place: int) -> None:
+        """Forget the text before this place: it has been sent."""
+        self._start = place
+        self._spans = [(max(start, place), end) for start, end in self._spans if end > place]
+        self._url = None if self._url is not None and self._url < place else self._url
+        self._link = None if self._link is not None and self._link < place else self._link

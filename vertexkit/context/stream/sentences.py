@@ -2,6 +2,8 @@
 
 from typing import Literal
 
+SentenceEnd = Literal["yes", "no", "maybe"]
+
 _CLOSERS = "\"'»”’)]*_~"
 _OPENERS = "\"'«„“‘([*_~"
 _SHORT = (
@@ -15,8 +17,15 @@ _SHORT = (
 _ABBREVIATIONS = frozenset(_SHORT.split())
 
 
-def ends_sentence(word: str) -> Literal["yes", "no", "perhaps"]:
-    """Perhaps: a quotation or bracket ends here, and what follows must tell."""
+def ends_sentence(word: str) -> SentenceEnd:
+    """Return whether a word ends a sentence.
+
+    Args:
+        word: The word with the punctuation around it.
+
+    Returns:
+        `maybe` if a quotation or a bracket ends with the sentence: then the next word decides.
+    """
     core = word.rstrip(_CLOSERS)
     stem = core.rstrip(".!?…")
     if stem == core:
@@ -25,4 +34,4 @@ def ends_sentence(word: str) -> Literal["yes", "no", "perhaps"]:
     letters = bool(name) and all(len(part) == 1 and part.isalpha() for part in name.split("."))
     if core == stem + "." and (letters or name in _ABBREVIATIONS):
         return "no"
-    return "yes" if core == word else "perhaps"
+    return "yes" if core == word else "maybe"
