@@ -1,17 +1,17 @@
-# The image runs the example blocks, or yours. Yours, in a Dockerfile of your own:
+# The image serves an example block. To serve your own, write a Dockerfile that is based on it:
 #
 #   FROM vertexkit
 #   COPY hello.py /app/
 #   ENV VERTEXKIT_APP=hello:app
 #
-# More packages, if the block needs them (the environment belongs to root):
+# If the block needs more packages, install them as root, who owns the environment:
 #
 #   USER root
 #   RUN pip install --no-cache-dir numpy
 #   USER vertexkit
 #
-# It starts with VERTEXKIT_PLATFORM_URL set, and with VERTEXKIT_URL_SECRETS, or
-# VERTEXKIT_ALLOW_ANONYMOUS=1 if something in front of it checks who calls.
+# The container needs VERTEXKIT_PLATFORM_URL, and either VERTEXKIT_URL_SECRETS or, if a proxy in
+# front of it checks callers, VERTEXKIT_ALLOW_ANONYMOUS=1.
 
 ARG BASE_IMAGE=python:3.13-slim
 
@@ -21,14 +21,14 @@ WORKDIR /src
 COPY locks/run.txt locks/build.txt locks/
 RUN python -m venv /opt/vertexkit \
     && /opt/vertexkit/bin/pip install --require-hashes -r locks/run.txt
-# What builds the wheel stays in an environment that the second stage does not take.
+# The tools that build the wheel are in an environment that is not copied to the second stage.
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r locks/build.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY vertexkit vertexkit
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
     && /opt/vertexkit/bin/pip install --no-deps --no-index /opt/wheels/*.whl
-# What is in it, for whoever has to know: /opt/vertexkit/sbom.json, in CycloneDX.
+# The bill of materials of the image: /opt/vertexkit/sbom.json, CycloneDX.
 COPY locks/supply.txt locks/
 RUN python -m venv /opt/supply \
     && /opt/supply/bin/pip install --require-hashes -r locks/supply.txt \
@@ -36,7 +36,7 @@ RUN python -m venv /opt/supply \
         --output-file /opt/vertexkit/sbom.json /opt/vertexkit
 
 FROM ${BASE_IMAGE}
-# The journal's folder: mount a volume here to keep it across containers.
+# Folder of the journal: mount a volume at /app/.vertexkit to keep it when the container is replaced.
 RUN groupadd --gid 10001 vertexkit \
     && useradd --uid 10001 --gid 10001 --no-create-home --shell /usr/sbin/nologin vertexkit \
     && install --directory --owner=10001 --group=10001 /app/.vertexkit
@@ -50,7 +50,7 @@ ENV PATH=/opt/vertexkit/bin:$PATH \
     VERTEXKIT_PORT=8000 \
     VERTEXKIT_APP="example_blocks.loan:app"
 EXPOSE 8000
-# By number, so that an orchestrator can see that it is not root.
+# A numeric user lets an orchestrator verify that it is not root.
 USER 10001:10001
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --retries=3 CMD ["vertexkit", "health"]

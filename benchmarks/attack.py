@@ -1,11 +1,11 @@
-"""What attacks on a service do to those who call it properly: `make attack`.
+"""Measures how a service serves valid calls while it is attacked: `make attack`.
 
     python benchmarks/attack.py --seconds 12
 
-A service of `vertexkit run` has one core to itself; this process, which is the platform and its
-callers, shares the other with the attacker. Calls come 100 a second, half of them on connections of
-their own. Each attack is compared to the quiet rounds
-between them, whose median counts. The table is Markdown. Linux only.
+A service, started with `vertexkit run`, has one core to itself. This process is the platform and its
+callers; it shares the other core with the attacker. It makes 100 calls per second, half of them on
+new connections. Each attack is compared with the median of the rounds without load. Prints a Markdown
+table. Linux only.
 """
 
 import argparse
@@ -27,23 +27,23 @@ import uvloop
 from executions import HERE, Platform, free_port
 
 SECRET = secrets.token_urlsafe(32)
-PER_SECOND = 100
-KEPT = 64
-"""Connections that are kept; every second call makes one of its own."""
-PATIENCE = 30.0
-"""Seconds after which a call counts as not answered."""
+CALLS_PER_SECOND = 100
+KEPT_CONNECTIONS = 64
+"""Persistent connections; every second call opens a connection of its own."""
+CALL_TIMEOUT = 30.0
+"""Seconds after which a call counts as failed."""
 
 
 @dataclass
 class Round:
-    """What proper callers met."""
+    """Measurements of the valid calls of one round."""
 
     seconds: list[float] = field(default_factory=list)
-    """Of each call, from its time to its answer."""
+    """From the time a call was due to its response."""
     failed: int = 0
-    """Calls that were not answered 200."""
+    """Calls whose response was not 200."""
     megabytes: float = 0.0
-    """The service's memory at its peak."""
+    """Peak memory of the service, in MiB."""
 
     @property
     def p99(self) -> float:
@@ -51,7 +51,7 @@ class Round:
 
 
 class Callers:
-    """Those who call properly."""
+    """The clients that make valid calls."""
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -59,11 +59,11 @@ class Callers:
         self._kept: asyncio.Queue[Any] = asyncio.Queue()
 
     async def open(self) -> None:
-        for _ in range(KEPT):
+        for _ in range(KEPT_CONNECTIONS):
             self._kept.put_nowait(await asyncio.open_connection("127.0.0.1", self._port))
 
     async def call(self, due: float, round_: Round) -> None:
-        """One call; a kept connection that was closed meanwhile is made anew, as clients do."""
+        """Make one call; like other clients, open a persistent connection again if it was closed."""
         self.calls += 1
         body = json.dumps({"token": f"token-{self.calls}", "name": "Dasha"}).encode()
         request = (
@@ -71,7 +71,7 @@ class Callers:
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         ).encode() + body
         try:
-            async with asyncio.timeout(PATIENCE):
+            async with asyncio.timeout(CALL_TIMEOUT):
                 if self.calls % 2:
                     connection = await asyncio.open_connection("127.0.0.1", self._port)
                     status = await ask(connection, request)
@@ -90,34 +90,34 @@ class Callers:
 
 
 @dataclass(frozen=True)
-class Attacked:
+class AttackResult:
     """The result of one attack."""
 
     name: str
     quiet: Round
-    met: Round
+    attacked: Round
     done: dict[str, Any]
 
     def row(self, quiet: float) -> str:
-        """A line of the table; `quiet` is the p99 without an attack, in seconds."""
-        done, met = self.done, self.met
+        """Format a row of the table; `quiet` is the p99 without an attack, in seconds."""
+        done, attacked = self.done, self.attacked
         attack, at_once = attacks.ATTACKS[self.name]
-        answers = sorted(done["answers"].items(), key=lambda each: -each[1])[:3]
+        answers = sorted(done["answers"].items(), key=lambda item: -item[1])[:3]
         cells = (
             (attack.__doc__ or "").strip().rstrip("."),
             f"{at_once:,} at once, {done['connections']:,} in total",
             f"{done['requests']:,}",
             f"{done['sent'] / 1e6:,.1f}",
             ", ".join(f"{status} × {number:,}" for status, number in answers) or "nothing",
-            f"{len(met.seconds) - met.failed:,} of {len(met.seconds):,}",
-            f"{met.p99 * 1000:.1f} ms, × {met.p99 / quiet:.1f}",
-            f"{met.megabytes:.0f}",
+            f"{len(attacked.seconds) - attacked.failed:,} of {len(attacked.seconds):,}",
+            f"{attacked.p99 * 1000:.1f} ms, × {attacked.p99 / quiet:.1f}",
+            f"{attacked.megabytes:.0f}",
         )
         return f"| {' | '.join(cells)} |"
 
 
 async def ask(connection: Any, request: bytes) -> bytes:
-    """The status that a request is answered with; empty if the connection is closed."""
+    """Send a request; return the status of its response, empty if the connection is closed."""
     reader, writer = connection
     try:
         writer.write(request)
@@ -131,28 +131,30 @@ async def ask(connection: Any, request: bytes) -> bytes:
 
 
 async def one_round(callers: Callers, pid: int, seconds: float) -> Round:
-    """Call at a steady pace, whatever the answers take, and watch the service's memory."""
-    found = Round()
-    began = time.perf_counter()
+    """Call at a constant rate, however long responses take, and sample the service's memory."""
+    round_ = Round()
+    start = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for number in range(int(seconds * PER_SECOND)):
-            due = began + number / PER_SECOND
+        for number in range(int(seconds * CALLS_PER_SECOND)):
+            due = start + number / CALLS_PER_SECOND
             await asyncio.sleep(due - time.perf_counter())
-            group.create_task(callers.call(due, found))
+            group.create_task(callers.call(due, round_))
             if number % 10 == 0:
-                found.megabytes = max(found.megabytes, resident(pid))
-    return found
+                round_.megabytes = max(round_.megabytes, resident(pid))
+    return round_
 
 
 def resident(pid: int) -> float:
-    """Megabytes of memory that a process has now."""
+    """Return the resident memory of a process in MiB."""
     status = Path(f"/proc/{pid}/status").read_text()
     line = next(line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024
 
 
-async def attacked(name: str, callers: Callers, pid: int, port: int, seconds: float) -> Attacked:
-    """Two seconds of rest, a quiet round, and an attacked one."""
+async def measure_attack(
+    name: str, callers: Callers, pid: int, port: int, seconds: float
+) -> AttackResult:
+    """Measure a round without and one with the attack, after two seconds to recover."""
     await one_round(callers, pid, 2)
     quiet = await one_round(callers, pid, seconds / 2)
     program = [sys.executable, str(HERE / "attacks.py"), name, str(port), SECRET]
@@ -160,15 +162,15 @@ async def attacked(name: str, callers: Callers, pid: int, port: int, seconds: fl
         *program, str(seconds + 1), stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
-    await asyncio.sleep(1)  # the attacker's start is no attack
-    met = await one_round(callers, pid, seconds)
+    await asyncio.sleep(1)  # the attacker is starting
+    attacked = await one_round(callers, pid, seconds)
     done = json.loads(await process.stdout.read())
     await process.wait()
-    return Attacked(name, quiet, met, done)
+    return AttackResult(name, quiet, attacked, done)
 
 
 async def serve(platform: int, port: int, folder: str) -> asyncio.subprocess.Process:
-    """A service on a core of its own; it listens when this returns."""
+    """Start a service on the first core; return when it listens."""
     process = await asyncio.create_subprocess_exec(
         *[sys.executable, "-m", "vertexkit", "run", "hello:app", "--port", str(port)],
         cwd=HERE,
@@ -194,9 +196,9 @@ async def serve(platform: int, port: int, folder: str) -> asyncio.subprocess.Pro
 
 
 async def measure(names: list[str], seconds: float) -> None:
-    """Run these attacks, and print the table."""
+    """Run these attacks and print the table."""
     loop = asyncio.get_running_loop()
-    Platform.wanted = -1  # nobody waits for a number of completions
+    Platform.wanted = -1  # there is no number of completions to wait for
     server = await loop.create_server(Platform, "127.0.0.1", 0)
     port = free_port()
     with TemporaryDirectory() as folder:
@@ -204,17 +206,17 @@ async def measure(names: list[str], seconds: float) -> None:
         callers = Callers(port)
         await callers.open()
         await one_round(callers, process.pid, 2)
-        found = []
+        results = []
         for name in names:
             print(name, file=sys.stderr)
-            found.append(await attacked(name, callers, process.pid, port, seconds))
-        quiet = statistics.median(each.quiet.p99 for each in found)
+            results.append(await measure_attack(name, callers, process.pid, port, seconds))
+        quiet = statistics.median(result.quiet.p99 for result in results)
         print(
             "| Attack | Connections | Requests | MB sent | Replies to the attacker | "
             "Valid calls answered | Their p99, ratio to no load | Memory, MiB |"
         )
         print(f"|{'---|' * 8}")
-        print("\n".join(each.row(quiet) for each in found))
+        print("\n".join(result.row(quiet) for result in results))
         process.send_signal(signal.SIGTERM)
         await process.wait()
     server.close()
@@ -223,15 +225,15 @@ async def measure(names: list[str], seconds: float) -> None:
 
 
 def main() -> None:
-    """Measure as the command line says."""
+    """Run the attacks that the command line names."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", help=f"of {', '.join(attacks.ATTACKS)}; all by default")
     parser.add_argument("--seconds", type=float, default=12.0, help="for each attack")
-    asked = parser.parse_args()
-    if unknown := set(asked.names) - attacks.ATTACKS.keys():
+    options = parser.parse_args()
+    if unknown := set(options.names) - attacks.ATTACKS.keys():
         parser.error(f"no such attack: {', '.join(unknown)}")
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
-    uvloop.run(measure(asked.names or list(attacks.ATTACKS), asked.seconds))
+    uvloop.run(measure(options.names or list(attacks.ATTACKS), options.seconds))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""Ways to be a nuisance: each is run as a process of its own by `attack.py`.
+"""The attacks; `attack.py` runs each of them in a process of its own.
 
     python benchmarks/attacks.py NAME PORT SECRET SECONDS
 
-prints what it did as JSON. Aimed at this machine only: there is no option for another.
+runs one attack and prints what it did as JSON. An attack can only target this machine.
 """
 
 import asyncio
@@ -21,22 +21,22 @@ HOST = "127.0.0.1"
 
 
 @dataclass
-class Done:
-    """What an attack came to."""
+class AttackCounts:
+    """What an attack did, and the responses it got."""
 
     connections: int = 0
     requests: int = 0
     sent: int = 0
-    """Bytes that the service, or the system for it, has taken."""
+    """Bytes that the service, or the operating system for it, has accepted."""
     answers: Counter[str] = field(default_factory=Counter)
-    """By status; `closed` for a connection that was closed without one."""
+    """Responses by status; `closed` for a connection that was closed without a response."""
 
 
 class Attacker:
-    """What the attacks have in common: connections, and a count of all that is done."""
+    """What the attacks share: connections, and the counts."""
 
     def __init__(self, port: int, secret: str) -> None:
-        self.done = Done()
+        self.done = AttackCounts()
         self.secret = secret
         self._port = port
 
@@ -50,7 +50,7 @@ class Attacker:
         self.done.sent += len(data)
 
     async def answer(self, reader: asyncio.StreamReader) -> str:
-        """Read one answer whole; gives its status."""
+        """Read a whole response; return its status, empty if the connection is closed."""
         try:
             head = await reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -139,7 +139,7 @@ async def large_heads(a: Attacker) -> None:
 
 
 async def flood(a: Attacker, request: bytes, at_once: int = 1) -> None:
-    """The same requests again and again on one connection."""
+    """Repeat the same requests on one connection."""
     reader, writer = await a.connect()
     with suppress(ConnectionError):
         while True:
@@ -227,15 +227,15 @@ ATTACKS: dict[str, tuple[Attack, int]] = {
     "garbage": (garbage, 16),
     "unread": (unread, 100),
 }
-"""Each, and how many of it there are at once: one that has ended begins again."""
+"""Each attack, and how many run at once; one that has ended starts again."""
 
 
-async def run(name: str, port: int, secret: str, seconds: float) -> Done:
-    """Attack for so long."""
+async def run(name: str, port: int, secret: str, seconds: float) -> AttackCounts:
+    """Run an attack for a number of seconds."""
     attack, at_once = ATTACKS[name]
     attacker = Attacker(port, secret)
 
-    async def again_and_again() -> None:
+    async def repeat() -> None:
         while True:
             try:
                 await attack(attacker)
@@ -246,12 +246,12 @@ async def run(name: str, port: int, secret: str, seconds: float) -> Done:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds), asyncio.TaskGroup() as group:
             for _ in range(at_once):
-                group.create_task(again_and_again())
+                group.create_task(repeat())
     return attacker.done
 
 
 def main() -> None:
-    """Attack as the command line says."""
+    """Run the attack that the command line names."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, hard), hard))
     _, name, port, secret, seconds = sys.argv

@@ -1,9 +1,9 @@
-"""Dialogs by the hundred thousand: export and report, beside a hand-written loop over the pages.
+"""Measures the export and the report of many dialogs against a plain loop over the pages.
 
     python benchmarks/dialogs.py --dialogs 100000
 
-The fake platform runs on one core, each contestant in turn on the other, as a process of its own, so
-that its peak memory is its own. A Markdown table is printed.
+The fake platform runs on one core; each contestant runs on the other, in a process of its own, so
+that its peak memory can be measured. Prints a Markdown table.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-SAYS_URL = "export VERTEXKIT_PLATFORM_URL="
+URL_LINE = "export VERTEXKIT_PLATFORM_URL="
 FLOOR = """
 import base64, httpx
 seen = 0
@@ -33,7 +33,7 @@ print(seen)
 
 
 def contestants(folder: Path, url: str) -> dict[str, list[str]]:
-    """Name and command of each, the floor first."""
+    """Return the commands to compare by name, the plain loop first."""
     command = [sys.executable, "-m", "vertexkit", "dialogs"]
     files = {kind: folder / f"dialogs.{kind}" for kind in ("csv", "jsonl", "parquet", "xlsx")}
     return {
@@ -47,12 +47,12 @@ def contestants(folder: Path, url: str) -> dict[str, list[str]]:
 
 
 def run(command: list[str], environment: dict[str, str]) -> tuple[float, float, int]:
-    """Seconds, seconds of processor, and peak memory in MiB."""
-    began, before = time.perf_counter(), os.times()
+    """Run a command; return its seconds, its processor seconds and its peak memory in MiB."""
+    start, before = time.perf_counter(), os.times()
     with _on_core(1):
         process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
-    took, after = time.perf_counter() - began, os.times()
+    took, after = time.perf_counter() - start, os.times()
     if status:
         raise SystemExit(f"{' '.join(command)} failed")
     spent = after.children_user + after.children_system
@@ -61,7 +61,7 @@ def run(command: list[str], environment: dict[str, str]) -> tuple[float, float, 
 
 @contextmanager
 def _on_core(core: int) -> Iterator[None]:
-    """What is started in here stays on this core."""
+    """Pin the processes that are started in this context to a core."""
     every = os.sched_getaffinity(0)
     if core in every:
         os.sched_setaffinity(0, {core})
@@ -70,7 +70,7 @@ def _on_core(core: int) -> Iterator[None]:
 
 
 def main() -> None:
-    """Measure, and print the table."""
+    """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--dialogs", type=int, default=100_000)
     count = parser.parse_args().dialogs
@@ -85,10 +85,10 @@ def main() -> None:
         )
     assert platform.stdout is not None
     try:
-        url = next(line for line in platform.stdout if SAYS_URL in line).partition("=")[2].strip()
+        url = next(line for line in platform.stdout if URL_LINE in line).partition("=")[2].strip()
         known = {"PLATFORM_URL": url, "LOGIN": "demo", "PASSWORD": "demo"}
         environment = os.environ | {f"VERTEXKIT_{name}": value for name, value in known.items()}
-        # The dialogs are made when they are first asked for: that is nobody's time.
+        # The first request generates the dialogs; its time is not measured.
         run([sys.executable, "-m", "vertexkit", "dialogs", "list", "--limit", "1"], environment)
         print("| Contestant | Dialogs/s | Processor time of one | Ratio | Peak memory |")
         print("|---|---|---|---|---|")
@@ -97,9 +97,9 @@ def main() -> None:
             for name, command in contestants(Path(folder), url).items():
                 took, spent, memory = run(command, environment)
                 floor = floor or spent
-                each = f"{1e6 * spent / count:.0f} µs"
+                per_dialog = f"{1e6 * spent / count:.0f} µs"
                 print(
-                    f"| {name} | {count / took:.0f} | {each} | {spent / floor:.2f} | {memory} MiB |"
+                    f"| {name} | {count / took:.0f} | {per_dialog} | {spent / floor:.2f} | {memory} MiB |"
                 )
     finally:
         platform.kill()

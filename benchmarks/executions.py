@@ -1,12 +1,12 @@
-"""What an execution costs: processor time of a service, as a ratio to the floor's.
+"""Measures the processor time of an execution, as a ratio to that of a minimal service.
 
     python benchmarks/executions.py --connections 32
     python benchmarks/executions.py --connections 256
 
-An execution is a call of the block that is answered, one message, and the completion. This process
-is both the caller and the platform, on one core; the service has another one to itself. The services
-take turns, round after round, so that a drift of the machine hits them alike; what is printed is the
-median of the rounds. Linux only: processor time is read from /proc.
+An execution is a call with its response, one message and the completion. This process is the caller
+and the platform, on one core; the service has the other core to itself. Each round measures every
+service, so that changes of the machine's speed affect all of them; the table shows the median of the
+rounds. Linux only: processor time is read from /proc.
 """
 
 import argparse
@@ -30,8 +30,8 @@ import httptools
 import uvloop
 
 HERE = Path(__file__).parent
-WARM = 1000
-"""Executions before each measurement: connections are open, and caches filled."""
+WARM_UP = 1000
+"""Executions before each measurement, to open connections and fill caches."""
 TICKS = os.sysconf("SC_CLK_TCK")
 FLOOR = "-m uvicorn floor:app --port {port} --log-level warning --no-access-log"
 BLOCK = "-m vertexkit run hello:app --port {port}"
@@ -40,23 +40,23 @@ SERVICES = {
     "memory": (BLOCK, "memory:"),
     "sqlite": (BLOCK, "sqlite:{folder}/journal.db"),
 }
-"""The command of each, and its journal."""
+"""The command of each service, and its journal."""
 
 
 @dataclass(frozen=True)
 class Round:
-    """What one round of a service came to."""
+    """Measurements of one round of a service."""
 
     per_second: float
-    """Executions, from the first call to the last completion."""
+    """Executions per second, from the first call to the last completion."""
     microseconds: float
     """Processor time of the service for one execution, user and system."""
     megabytes: float
-    """The service's memory at its peak."""
+    """Peak memory of the service, in MiB."""
 
 
-class Peer(asyncio.Protocol):
-    """One end of a connection that speaks just enough HTTP; `on_message_complete` is the rest."""
+class HttpProtocol(asyncio.Protocol):
+    """A connection with a minimal HTTP parser; subclasses define `on_message_complete`."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport
@@ -64,7 +64,7 @@ class Peer(asyncio.Protocol):
         self.url = self.body = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.Transport, transport)  # uvloop's is none by name
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's does not subclass it
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)
@@ -79,8 +79,8 @@ class Peer(asyncio.Protocol):
         self.body = b""
 
 
-class Platform(Peer):
-    """Answers at once, and counts completions."""
+class Platform(HttpProtocol):
+    """Responds at once and counts completions."""
 
     completions = 0
     wanted = 0
@@ -102,8 +102,8 @@ class Platform(Peer):
         self.transport.write(head % len(body) + body)
 
 
-class Caller(Peer):
-    """Calls the block again as soon as the last call is answered."""
+class Caller(HttpProtocol):
+    """Calls the block again as soon as it has the response to the last call."""
 
     def __init__(self, numbers: Iterator[int]) -> None:
         super().__init__()
@@ -125,32 +125,32 @@ class Caller(Peer):
         assert isinstance(self._parser, httptools.HttpResponseParser)
         status = self._parser.get_status_code()
         if status != 200:
-            raise SystemExit(f"a call was answered {status}: {self.body!r}")
+            raise SystemExit(f"the response to a call was {status}: {self.body!r}")
         self.call()
 
 
 async def load(port: int, first: int, executions: int, connections: int) -> float:
-    """Make so many calls; gives the seconds until the last one is completed."""
+    """Make this number of calls; return the seconds until the last one is completed."""
     loop = asyncio.get_running_loop()
     Platform.completions, Platform.wanted = 0, executions
     Platform.done = loop.create_future()
     numbers = iter(range(first, first + executions))
-    made = [
+    callers = [
         await loop.create_connection(lambda: Caller(numbers), "127.0.0.1", port)
         for _ in range(connections)
     ]
-    began = time.perf_counter()
-    for _, caller in made:
+    start = time.perf_counter()
+    for _, caller in callers:
         caller.call()
     await Platform.done
-    took = time.perf_counter() - began
-    for transport, _ in made:
+    took = time.perf_counter() - start
+    for transport, _ in callers:
         transport.close()
     return took
 
 
 def spent(pid: int) -> tuple[float, float]:
-    """Processor seconds and peak megabytes of a process."""
+    """Return the processor seconds and the peak memory in MiB of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     status = Path(f"/proc/{pid}/status").read_text()
     peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
@@ -166,7 +166,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(name: str, port: int, platform: int) -> Iterator[int]:
-    """A service in a process of its own, on the first core; gives its pid."""
+    """Run a service in a process on the first core; yield its pid."""
     command, journal = SERVICES[name]
     folder = TemporaryDirectory()
     process = subprocess.Popen(
@@ -198,38 +198,40 @@ def running(name: str, port: int, platform: int) -> Iterator[int]:
 
 
 async def measure(name: str, executions: int, connections: int) -> Round:
-    """One round of one service."""
+    """Measure one round of one service."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(Platform, "127.0.0.1", 0)
     port = free_port()
     with running(name, port, server.sockets[0].getsockname()[1]) as pid:
-        await load(port, 0, WARM, connections)
+        await load(port, 0, WARM_UP, connections)
         before, _ = spent(pid)
-        took = await load(port, WARM, executions, connections)
+        took = await load(port, WARM_UP, executions, connections)
         after, peak = spent(pid)
     server.close()
     return Round(executions / took, (after - before) / executions * 1e6, peak)
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Measure and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--executions", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=5)
-    asked = parser.parse_args()
+    options = parser.parse_args()
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
     rounds: dict[str, list[Round]] = {name: [] for name in SERVICES}
-    for _ in range(asked.rounds):
+    for _ in range(options.rounds):
         for name, done in rounds.items():
-            done.append(uvloop.run(measure(name, asked.executions, asked.connections)))
-    print(f"{asked.connections} connections, {asked.executions} executions, {asked.rounds} rounds")
+            done.append(uvloop.run(measure(name, options.executions, options.connections)))
+    print(
+        f"{options.connections} connections, {options.executions} executions, {options.rounds} rounds"
+    )
     print("service     executions/s   µs/execution   ratio   peak MiB")
-    floor = statistics.median(each.microseconds for each in rounds["floor"])
+    floor = statistics.median(one.microseconds for one in rounds["floor"])
     for name, done in rounds.items():
-        speed = statistics.median(each.per_second for each in done)
-        cost = statistics.median(each.microseconds for each in done)
-        peak = max(each.megabytes for each in done)
+        speed = statistics.median(one.per_second for one in done)
+        cost = statistics.median(one.microseconds for one in done)
+        peak = max(one.megabytes for one in done)
         print(f"{name:<10}{speed:>14.0f}{cost:>15.0f}{cost / floor:>8.2f}{peak:>11.0f}")
 
 

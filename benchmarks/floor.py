@@ -1,4 +1,7 @@
-"""The floor: bare ASGI and a bare aiohttp client. No checks, limits, deadlines, logs or retries."""
+"""A minimal service to compare with: ASGI and an aiohttp client.
+
+It has no checks, limits, deadlines, logs or retries.
+"""
 
 import asyncio
 import json
@@ -9,7 +12,7 @@ import aiohttp
 
 
 class Floor:
-    """Answers a call, then sends one message and completes the block."""
+    """Accepts a call, then sends one message and completes the block."""
 
     def __init__(self) -> None:
         self._base = f"{os.environ['VERTEXKIT_PLATFORM_URL']}/vertex/v1"
@@ -33,8 +36,8 @@ class Floor:
         await send({"type": "http.response.body"})
 
     async def _execute(self, call: dict[str, str]) -> None:
-        said = {"token": call["token"], "text": f"Hello {call['name']}", "typing": True}
-        async with self._session.post(f"{self._base}/dialog/send_message", json=said) as answer:
+        message = {"token": call["token"], "text": f"Hello {call['name']}", "typing": True}
+        async with self._session.post(f"{self._base}/dialog/send_message", json=message) as answer:
             answer.raise_for_status()
             await answer.json()
         done = {"token": call["token"], "data": {"ok": True}}

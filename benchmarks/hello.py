@@ -1,4 +1,4 @@
-"""The same work as a block, with all that vertexkit does: checks, limits, deadlines, logs."""
+"""The same work as a block of vertexkit, with its checks, limits, deadlines and logs."""
 
 from pydantic import BaseModel
 

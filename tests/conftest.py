@@ -1,4 +1,4 @@
-"""What every test leaves as it was."""
+"""Restores what tests change for the whole process."""
 
 import logging
 import os
@@ -9,14 +9,15 @@ import structlog
 
 from vertexkit.telemetry import logs, redaction
 
-# For pytest as tests start it: what an author has not got takes a second to import each time.
-ABSENT = "-p no:schemathesis -p no:hypothesispytest"
-os.environ["PYTEST_ADDOPTS"] = ABSENT
+# For the pytest processes that tests start: plugins that authors do not have, and that take a second
+# to import.
+DISABLED_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
+os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
 
 
 @pytest.fixture(autouse=True)
-def logging_as_it_was() -> Iterator[None]:
-    """Whoever serves an app sets logging up for the whole process."""
+def restored_logging() -> Iterator[None]:
+    """Serving an app configures logging for the whole process."""
     root = logging.getLogger()
     handlers, level, bound = list(root.handlers), root.level, logs._bound.get()
     held = redaction._held.get()
@@ -26,7 +27,7 @@ def logging_as_it_was() -> Iterator[None]:
     root.setLevel(level)
     if configured is None:
         structlog.reset_defaults()
-    else:  # a fixture that lives longer than this test
+    else:  # by a fixture with a wider scope
         structlog.configure(**configured)
     logs._bound.set(bound)
     redaction._held.set(held)

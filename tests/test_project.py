@@ -1,4 +1,4 @@
-"""The project's own papers: what is built, what is pinned, and which version it says it is."""
+"""The project's metadata: the contents of the wheel, the locks and the version."""
 
 import re
 import subprocess
@@ -27,14 +27,14 @@ def pins(lock: str) -> dict[str, str]:
     return {canonicalize_name(name): version for name, version, _ in PIN.findall(lock_text(lock))}
 
 
-def asked(lock: str) -> list[Requirement]:
-    """What pyproject.toml asks of one lock, with the groups that its groups include."""
+def requirements(lock: str) -> list[Requirement]:
+    """The requirements in pyproject.toml that a lock pins, included groups among them."""
     groups = PROJECT["dependency-groups"]
 
     def group(name: str) -> list[str]:
         lines: list[str] = []
-        for each in groups[name]:
-            lines += [each] if isinstance(each, str) else group(each["include-group"])
+        for entry in groups[name]:
+            lines += [entry] if isinstance(entry, str) else group(entry["include-group"])
         return lines
 
     run = PROJECT["project"]["dependencies"]
@@ -67,8 +67,8 @@ def test_the_version_is_the_changelogs_newest() -> None:
     assert newest[1] == PROJECT["project"]["version"]
 
 
-def test_the_wheel_is_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> None:
-    """Tests, examples and tools stay out of the wheel; every source file and py.typed is in."""
+def test_the_wheel_contains_the_package_only(wheel: zipfile.ZipFile) -> None:
+    """The wheel contains every source file and py.typed, and neither tests nor examples."""
     names = {name for name in wheel.namelist() if ".dist-info/" not in name}
     sources = {
         path.relative_to(ROOT).as_posix()
@@ -80,7 +80,7 @@ def test_the_wheel_is_the_package_and_nothing_else(wheel: zipfile.ZipFile) -> No
 
 
 def test_the_wheel_offers_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFile) -> None:
-    """Installers find `vertexkit`, and pytest finds the plugin, each where its code is."""
+    """The entry points name existing modules: the command `vertexkit` and the pytest plugin."""
     (where,) = (name for name in wheel.namelist() if name.endswith("/entry_points.txt"))
     entries = ConfigParser()
     entries.read_string(wheel.read(where).decode())
@@ -90,14 +90,14 @@ def test_the_wheel_offers_the_command_and_the_pytest_plugin(wheel: zipfile.ZipFi
         assert f"{module.replace('.', '/')}.py" in wheel.namelist()
 
 
-def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
-    """Its metadata carry the licence, the Pythons and the extras that authors are told of."""
+def test_the_metadata_of_the_wheel(wheel: zipfile.ZipFile) -> None:
+    """They name the licence, the versions of Python and the documented extras."""
     (where,) = (name for name in wheel.namelist() if name.endswith("/METADATA"))
-    said = wheel.read(where).decode()
-    assert "License-Expression: MIT" in said
-    assert "Requires-Python: >=3.11" in said
-    assert "Classifier: Typing :: Typed" in said
-    assert re.findall(r"^Provides-Extra: (\w+)$", said, re.MULTILINE) == [
+    metadata = wheel.read(where).decode()
+    assert "License-Expression: MIT" in metadata
+    assert "Requires-Python: >=3.11" in metadata
+    assert "Classifier: Typing :: Typed" in metadata
+    assert re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE) == [
         "analytics",
         "dev",
         "otel",
@@ -105,12 +105,12 @@ def test_the_wheel_says_what_it_is(wheel: zipfile.ZipFile) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_each_lock_satisfies_what_pyproject_asks(lock: str) -> None:
-    """Whoever widens or adds a requirement without `make lock` is told here."""
+def test_each_lock_satisfies_the_requirements(lock: str) -> None:
+    """After a change of the requirements in pyproject.toml, run `make lock`."""
     pinned = pins(lock)
     unmet = [
         str(requirement)
-        for requirement in asked(lock)
+        for requirement in requirements(lock)
         if (version := pinned.get(canonicalize_name(requirement.name))) is None
         or not requirement.specifier.contains(version, prereleases=True)
     ]
@@ -118,27 +118,27 @@ def test_each_lock_satisfies_what_pyproject_asks(lock: str) -> None:
 
 
 @pytest.mark.parametrize("lock", LOCKS)
-def test_each_pin_has_a_hash_and_no_address(lock: str) -> None:
-    """A lock holds versions and hashes alone: no index, no folder of the machine that made it."""
+def test_each_pin_has_a_hash_and_no_url(lock: str) -> None:
+    """A lock contains versions and hashes, but no index and no path of a machine."""
     blocks = re.split(r"\n(?=\S)", lock_text(lock))
     bare = [block for block in blocks if "==" in block and "--hash=sha256:" not in block]
     assert not bare
-    said = re.sub(r"^\s*#.*$", "", lock_text(lock), flags=re.MULTILINE)
+    pins_only = re.sub(r"^\s*#.*$", "", lock_text(lock), flags=re.MULTILINE)
     assert "://" not in lock_text(lock)
-    assert not re.search(r"--(extra-)?index-url|--find-links|file:| /", said)
+    assert not re.search(r"--(extra-)?index-url|--find-links|file:| /", pins_only)
     assert "#    make lock" in lock_text(lock)
 
 
 def test_the_locks_agree_with_each_other() -> None:
-    """One environment takes several locks one after another, so no package has two versions."""
+    """A package has the same version in each lock, because one environment installs several."""
     run, build, dev = (pins(lock) for lock in LOCKS)
     assert run.items() <= dev.items()
     assert build.items() <= dev.items()
     assert all(build[name] == run[name] for name in run.keys() & build.keys())
 
 
-def test_this_environment_is_the_locked_one() -> None:
-    """The tests run against what the lock pins, not against what happened to be there."""
+def test_this_environment_has_the_locked_versions() -> None:
+    """The tests run with the versions that the lock pins."""
     listed = subprocess.run(
         [sys.executable, "-m", "pip", "freeze", "--exclude-editable"],
         check=True,
@@ -148,5 +148,5 @@ def test_this_environment_is_the_locked_one() -> None:
     ).stdout
     here = dict(line.split("==") for line in listed.splitlines() if "==" in line)
     dev = pins("dev")
-    strays = {n: v for n, v in here.items() if dev.get(canonicalize_name(n), v) != v}
-    assert not strays
+    differing = {n: v for n, v in here.items() if dev.get(canonicalize_name(n), v) != v}
+    assert not differing

@@ -1,4 +1,4 @@
-"""The benchmark measures what it says."""
+"""The benchmarks run to the end and print their tables."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
 def test_the_benchmark_runs_all_services_to_the_end() -> None:
-    """Each makes all its executions; the floor's ratio to itself is 1."""
+    """Each service makes all executions; the ratio of the minimal service is 1."""
     options = ["--executions", "300", "--rounds", "1", "--connections", "8"]
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "executions.py", *options],
@@ -26,9 +26,11 @@ def test_the_benchmark_runs_all_services_to_the_end() -> None:
     assert all(float(figure) > 0 for row in rows.values() for figure in row)
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="cores are shared out by Linux's own call")
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="processes are pinned to cores with a call of Linux"
+)
 def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
-    """Each gets through all pages, and every figure is there."""
+    """Each command reads all pages, and every cell has a number."""
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "dialogs.py", "--dialogs", "50"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What the Dockerfile says, instruction by instruction."""
+"""The instructions of the Dockerfile, stage by stage."""
 
 import json
 import re
@@ -13,35 +13,35 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One instruction: its word in capitals, and all that follows on one line."""
+    """One instruction: its keyword in capitals, and its arguments on one line."""
 
-    word: str
-    rest: str
+    keyword: str
+    arguments: str
 
     @property
     def exec_form(self) -> list[str]:
-        """The JSON list that ends the instruction; raises ValueError for a shell form."""
-        begins = self.rest.find("[")
-        form = json.loads(self.rest[begins:]) if begins >= 0 else None
+        """The JSON list at the end of the instruction; raises ValueError for a shell form."""
+        start = self.arguments.find("[")
+        form = json.loads(self.arguments[start:]) if start >= 0 else None
         if not isinstance(form, list) or not all(isinstance(part, str) for part in form):
-            raise ValueError(f"not the exec form: {self.word} {self.rest}")
+            raise ValueError(f"not the exec form: {self.keyword} {self.arguments}")
         return form
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """One FROM and the instructions up to the next."""
+    """A FROM and the instructions up to the next one."""
 
     base: str
     name: str
     steps: tuple[Step, ...]
 
-    def of(self, word: str) -> list[Step]:
-        return [step for step in self.steps if step.word == word]
+    def find(self, keyword: str) -> list[Step]:
+        return [step for step in self.steps if step.keyword == keyword]
 
     @property
     def environment(self) -> dict[str, str]:
-        pairs = (part for step in self.of("ENV") for part in shlex.split(step.rest))
+        pairs = (part for step in self.find("ENV") for part in shlex.split(step.arguments))
         return dict(pair.split("=", 1) for pair in pairs)
 
 
@@ -49,14 +49,15 @@ def read_steps(text: str) -> list[Step]:
     code = "\n".join(line for line in text.splitlines() if not line.lstrip().startswith("#"))
     joined = re.sub(r"\\\n\s*", "", code)
     lines = (line.strip() for line in joined.splitlines() if line.strip())
-    return [Step(word.upper(), rest.strip()) for word, _, rest in (x.partition(" ") for x in lines)]
+    parts = (line.partition(" ") for line in lines)
+    return [Step(keyword.upper(), arguments.strip()) for keyword, _, arguments in parts]
 
 
 def read_stages(steps: list[Step]) -> list[Stage]:
-    begins = [at for at, step in enumerate(steps) if step.word == "FROM"]
+    starts = [at for at, step in enumerate(steps) if step.keyword == "FROM"]
     stages = []
-    for at, end in zip(begins, [*begins[1:], len(steps)], strict=True):
-        base, _, name = steps[at].rest.partition(" AS ")
+    for at, end in zip(starts, [*starts[1:], len(steps)], strict=True):
+        base, _, name = steps[at].arguments.partition(" AS ")
         stages.append(Stage(base, name, tuple(steps[at + 1 : end])))
     return stages
 

@@ -1,4 +1,4 @@
-"""The image: what comes of doing what its Dockerfile says, in a scratch environment."""
+"""The image: the result of its Dockerfile's instructions, carried out in a scratch folder."""
 
 import json
 import os
@@ -28,7 +28,7 @@ STOP_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
-    """A folder that plays the root of the image's file system."""
+    """A folder that stands for the root of the image's file system."""
 
     root: Path
 
@@ -39,22 +39,22 @@ class Scratch:
     def bin(self) -> Path:
         return self.at("/opt/vertexkit/bin")
 
-    def follow(self, stage: "Stage") -> None:
-        """Do the stage's WORKDIR, COPY (from the project only) and RUN, in their order.
+    def carry_out(self, stage: "Stage") -> None:
+        """Carry out the stage's WORKDIR, COPY (from the project only) and RUN, in their order.
 
-        ENV is left out: the stage's only keeps pip's cache out of the image's layers.
+        ENV is not applied: in the builder it only configures pip.
         """
         folder = self.root
         for step in stage.steps:
-            if step.word == "WORKDIR":
-                folder = self.at(step.rest)
+            if step.keyword == "WORKDIR":
+                folder = self.at(step.arguments)
                 folder.mkdir(parents=True, exist_ok=True)
-            elif step.word == "COPY" and not step.rest.startswith("--from"):
-                *sources, target = step.rest.split()
+            elif step.keyword == "COPY" and not step.arguments.startswith("--from"):
+                *sources, target = step.arguments.split()
                 for source in sources:
                     self._copy(source, folder, target)
-            elif step.word == "RUN":
-                self._run(step.rest, folder)
+            elif step.keyword == "RUN":
+                self._run(step.arguments, folder)
 
     def _copy(self, source: str, folder: Path, target: str) -> None:
         place = folder / target
@@ -84,14 +84,14 @@ class Scratch:
 @pytest.fixture(scope="module")
 def image(tmp_path_factory: pytest.TempPathFactory, builder: "Stage", final: "Stage") -> Scratch:
     scratch = Scratch(tmp_path_factory.mktemp("image"))
-    scratch.follow(builder)
-    scratch.follow(replace(final, steps=tuple(s for s in final.steps if s.word != "RUN")))
+    scratch.carry_out(builder)
+    scratch.carry_out(replace(final, steps=tuple(s for s in final.steps if s.keyword != "RUN")))
     return scratch
 
 
 @pytest.fixture
 def settings(image: Scratch, final: "Stage") -> dict[str, str]:
-    """The container's environment, as its operator would set it, on a port that is free."""
+    """The container's environment, as an operator would set it, with a free port."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     kept = {name: os.environ[name] for name in ("LANG", "HOME", "TMPDIR") if name in os.environ}
@@ -109,7 +109,7 @@ def settings(image: Scratch, final: "Stage") -> dict[str, str]:
 def container(
     image: Scratch, final: "Stage", settings: dict[str, str], tmp_path: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    command = final.of("CMD")[-1].exec_form
+    command = final.find("CMD")[-1].exec_form
     with (
         (tmp_path / "output").open("wb") as output,
         subprocess.Popen(
@@ -130,7 +130,7 @@ def pinned(lock: str) -> set[str]:
 
 
 @pytest.mark.timeout(BUILD_SECONDS)
-def test_the_install_steps_give_what_is_locked_and_nothing_of_ours_for_development(
+def test_the_image_contains_the_run_lock_and_no_development_tool(
     image: Scratch,
 ) -> None:
     """The environment of the image holds vertexkit and the run lock, and no test tool."""
@@ -140,19 +140,21 @@ def test_the_install_steps_give_what_is_locked_and_nothing_of_ours_for_developme
         check=True,
         timeout=60,
     )
-    names = {re.sub(r"[-_.]+", "-", each["name"]).lower() for each in json.loads(listed.stdout)}
+    names = {
+        re.sub(r"[-_.]+", "-", package["name"]).lower() for package in json.loads(listed.stdout)
+    }
     own = {"vertexkit", "pip", "setuptools"}
     assert names - own <= pinned("run.txt")
     assert "vertexkit" in names
     assert not names & {"pytest", "mypy", "ruff", "coverage", "hatchling"}
     bill = json.loads(image.at("/opt/vertexkit/sbom.json").read_text(encoding="utf-8"))
     assert bill["bomFormat"] == "CycloneDX"
-    listed_there = {re.sub(r"[-_.]+", "-", each["name"]).lower() for each in bill["components"]}
-    assert listed_there == names
+    components = {re.sub(r"[-_.]+", "-", part["name"]).lower() for part in bill["components"]}
+    assert components == names
 
 
 @pytest.mark.timeout(BUILD_SECONDS)
-def test_the_container_comes_up_healthy_and_stops_on_sigterm(
+def test_the_container_becomes_healthy_and_stops_on_sigterm(
     container: subprocess.Popen[bytes],
     image: Scratch,
     final: "Stage",
@@ -160,7 +162,7 @@ def test_the_container_comes_up_healthy_and_stops_on_sigterm(
     tmp_path: Path,
 ) -> None:
     """The image's command serves the app it names, its health check agrees, SIGTERM ends it."""
-    health = final.of("HEALTHCHECK")[-1].exec_form
+    health = final.find("HEALTHCHECK")[-1].exec_form
 
     def healthy() -> bool:
         checked = subprocess.run(
@@ -175,9 +177,9 @@ def test_the_container_comes_up_healthy_and_stops_on_sigterm(
 
     deadline = time.monotonic() + START_SECONDS
     while not healthy():
-        said = (tmp_path / "output").read_text(encoding="utf-8")
-        assert container.poll() is None, f"it ended by itself:\n{said}"
-        assert time.monotonic() < deadline, f"it never became healthy:\n{said}"
+        output = (tmp_path / "output").read_text(encoding="utf-8")
+        assert container.poll() is None, f"the container stopped by itself:\n{output}"
+        assert time.monotonic() < deadline, f"the container did not become healthy:\n{output}"
     container.send_signal(signal.SIGTERM)
     assert container.wait(STOP_SECONDS) in {0, -signal.SIGTERM}
     assert not healthy()
