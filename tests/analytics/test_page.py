@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.analytics.test_report import asked, dialog
+from tests.analytics.test_report import dialog, question_data
 from vertexkit.analytics import Report, analyse, render_html
-from vertexkit.analytics.terminal import show
-from vertexkit.analytics.words import Language
+from vertexkit.analytics.localisation import Language
+from vertexkit.analytics.terminal import print_report
 
-NASTY = '<script>alert("x")</script>'
+MARKUP = '<script>alert("x")</script>'
 VOID = {"meta", "br", "link", "img", "input"}
 
 
 class Reader(HTMLParser):
-    """Reads a page strictly: what is opened is closed, in order."""
+    """A strict reader: each element is closed, in order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,10 +38,10 @@ def seeded() -> Report:
     dialogs = [
         dialog(
             n,
-            location=["Perm", "Москва", NASTY][n % 3],
+            location=["Perm", "Москва", MARKUP][n % 3],
             status=["completed", "interrupted", "operator", "odd"][n % 4],
             updated=f"2023-05-{n % 28 + 1:02}T{n % 24:02}:00:00+00:00",
-            data=asked(("Имя?", "Анна"), (NASTY, NASTY)),
+            data=question_data(("Имя?", "Анна"), (MARKUP, MARKUP)),
         )
         for n in range(90)
     ]
@@ -58,8 +58,8 @@ REPORTS = [
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 @pytest.mark.parametrize("report", REPORTS, ids=["many", "none", "one", "bare"])
-def test_the_page_is_whole_and_needs_nothing_else(report: Report, language: Language) -> None:
-    """Well-formed, without scripts, links or loads; none, one or many dialogs."""
+def test_the_page_is_complete(report: Report, language: Language) -> None:
+    """The page is well-formed and loads nothing, for none, one and many dialogs."""
     page = render_html(report, language)
     reader = Reader()
     reader.feed(page)
@@ -72,15 +72,15 @@ def test_the_page_is_whole_and_needs_nothing_else(report: Report, language: Lang
     assert {"html": True, "main": True}.keys() <= tags
 
 
-def test_what_people_wrote_is_text() -> None:
-    """Names of places, questions and answers never become markup."""
+def test_texts_are_escaped() -> None:
+    """Cities, questions and answers never become markup."""
     page = render_html(seeded())
-    assert NASTY not in page
+    assert MARKUP not in page
     assert "&lt;script&gt;" in page
 
 
-def test_the_page_tells_the_figures() -> None:
-    """The same numbers as the report, in the language that was asked for."""
+def test_the_page_shows_the_report() -> None:
+    """The page is in the requested language and has all sections."""
     page = render_html(seeded(), "ru", title="Отчёт за май")
     assert "<h1>Отчёт за май</h1>" in page
     assert "часовой пояс Europe/Moscow" in page
@@ -90,10 +90,10 @@ def test_the_page_tells_the_figures() -> None:
 
 @pytest.mark.parametrize("width", [40, 80, 120])
 @pytest.mark.parametrize("report", REPORTS, ids=["many", "none", "one", "bare"])
-def test_the_terminal_shows_it_within_its_width(report: Report, width: int) -> None:
-    """No line of bars or heat map is broken, and escape codes of strangers do nothing."""
+def test_the_terminal_report_fits_the_width(report: Report, width: int) -> None:
+    """No line is longer than the terminal is wide, and the heat map is complete."""
     out = io.StringIO()
-    show(report, Console(file=out, width=width, color_system=None), "ru")
+    print_report(report, Console(file=out, width=width, color_system=None), "ru")
     lines = out.getvalue().splitlines()
     assert lines
     assert all(len(line.rstrip()) <= width for line in lines)

@@ -1,34 +1,43 @@
-"""Dialogs analysed: what section 5 of the platform's document asks for, in one pass.
+"""Statistics of dialogs, as section 5 of the platform's document describes them.
 
-report = await analyse_async(bot.v2.conversations(bot_id=1446), zone="Europe/Moscow")
-Path("report.html").write_text(render_html(report, "ru"), encoding="utf-8")
+    report = await analyse_async(bot.v2.conversations(bot_id=1446), zone="Europe/Moscow")
+    Path("report.html").write_text(render_html(report, "ru"), encoding="utf-8")
+
+| module | what it is |
+|---|---|
+| `analysis` | counts dialogs in one pass, with bounded memory |
+| `breakdowns`, `durations`, `question_statistics` | the counters that it uses |
+| `report` | the result: frozen values |
+| `page`, `charts`, `style` | the result as an HTML page |
+| `terminal` | the result in a terminal |
+| `time_series`, `localisation` | what both of them need |
 """
 
+from vertexkit.analytics.analysis import STATUS_GROUPS as STATUS_GROUPS
+from vertexkit.analytics.analysis import Analysis as Analysis
+from vertexkit.analytics.analysis import StatusGroup as StatusGroup
+from vertexkit.analytics.analysis import analyse as analyse
+from vertexkit.analytics.analysis import analyse_async as analyse_async
 from vertexkit.analytics.page import render_html as render_html
-from vertexkit.analytics.report import Bin as Bin
 from vertexkit.analytics.report import Breakdown as Breakdown
-from vertexkit.analytics.report import Completion as Completion
-from vertexkit.analytics.report import Durations as Durations
-from vertexkit.analytics.report import Question as Question
+from vertexkit.analytics.report import CompletionStatistics as CompletionStatistics
+from vertexkit.analytics.report import DurationBin as DurationBin
+from vertexkit.analytics.report import DurationStatistics as DurationStatistics
+from vertexkit.analytics.report import QuestionStatistics as QuestionStatistics
 from vertexkit.analytics.report import Report as Report
 from vertexkit.analytics.report import Share as Share
-from vertexkit.analytics.tally import ENDINGS as ENDINGS
-from vertexkit.analytics.tally import OutcomeStatus as OutcomeStatus
-from vertexkit.analytics.tally import Tally as Tally
-from vertexkit.analytics.tally import analyse as analyse
-from vertexkit.analytics.tally import analyse_async as analyse_async
 
 __all__ = [
-    "ENDINGS",
-    "Bin",
+    "STATUS_GROUPS",
+    "Analysis",
     "Breakdown",
-    "Completion",
-    "Durations",
-    "OutcomeStatus",
-    "Question",
+    "CompletionStatistics",
+    "DurationBin",
+    "DurationStatistics",
+    "QuestionStatistics",
     "Report",
     "Share",
-    "Tally",
+    "StatusGroup",
     "analyse",
     "analyse_async",
     "render_html",

@@ -1,99 +1,101 @@
-"""The charts of the page, drawn with HTML and CSS alone: a screen reader can read each of them."""
+"""The charts of the HTML page, drawn with HTML and CSS only, so that screen readers can read them."""
 
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from vertexkit.analytics.periods import Column
-from vertexkit.analytics.report import Breakdown, Completion, Question, Report
-from vertexkit.analytics.words import Words
+from vertexkit.analytics.localisation import Locale
+from vertexkit.analytics.report import Breakdown, CompletionStatistics, QuestionStatistics, Report
+from vertexkit.analytics.time_series import ChartColumn
 
-ROWS, ANSWERS, QUESTIONS, STATIONS = 10, 8, 60, 40
-"""Shown of a breakdown, of a question's answers, of the questions, and of the way."""
-WARM, HOT = 0.65, 0.8
-"""From where on the text of a cell is turned: in the dark, and in the light too."""
-FEW = 14
-"""Columns that have room for their figure."""
-ENDINGS = ("completed", "in_process", "operator", "interrupted", "other", "not_started")
+MAX_ROWS, MAX_ANSWERS, MAX_QUESTIONS, MAX_FUNNEL_STEPS = 10, 8, 60, 40
+"""What is shown of a breakdown, of a question's answers, of the questions and of the funnel."""
+WARM_STRENGTH, HOT_STRENGTH = 0.65, 0.8
+"""Above these strengths the text of a cell is inverted in dark mode, and in light mode too."""
+MAX_LABELS = 14
+"""With more columns, not every column has a label and a number."""
+MAX_NARROW_LABELS = 5
+"""The same for a narrow window."""
+STATUS_GROUPS = ("completed", "in_process", "operator", "interrupted", "other", "not_started")
 
 
-def headed(heading: str, content: str, *, kind: str = "", note: str = "") -> str:
-    """A section; of the kind "long" it may go over pages of paper."""
+def section(heading: str, content: str, *, kind: str = "", note: str = "") -> str:
+    """Return a section with a heading; one of the kind `long` may be split when it is printed."""
     note = f'<p class="note">{escape(note)}</p>' if note else ""
     return f'<section class="{kind}"><h2>{escape(heading)}</h2>{note}{content}</section>'
 
 
-def endings(completion: Completion, words: Words) -> str:
-    """One bar of all endings, and what its colours mean."""
-    counts = [(name, getattr(completion, name)) for name in ENDINGS]
+def outcomes(completion: CompletionStatistics, locale: Locale) -> str:
+    """Return one stacked bar of all status groups, and its legend."""
+    counts = [(name, getattr(completion, name)) for name in STATUS_GROUPS]
     total = sum(count for _, count in counts)
     shown = [(name, count) for name, count in counts if count]
     stack = "".join(f'<i class="{name}" style="flex:{count} 0 0"></i>' for name, count in shown)
     legend = "".join(
-        f'<li><span class="dot {name}"></span>{words.say(name)} <b>{words.number(count)}</b> '
-        f'<span class="sub">{words.percent(count / total)}</span></li>'
+        f'<li><span class="dot {name}"></span>{locale.text(name)} <b>{locale.number(count)}</b> '
+        f'<span class="sub">{locale.percent(count / total)}</span></li>'
         for name, count in shown
     )
     return f'<div class="stack" aria-hidden="true">{stack}</div><ul class="legend">{legend}</ul>'
 
 
-def bars(shares: Breakdown, words: Words, rows: int = ROWS) -> str:
-    """A bar for each of the largest, and one for the rest."""
-    shown = shares.items[:rows]
-    if len(shares.items) == rows + 1:  # the last one takes no more room than "others"
-        shown = shares.items
-    rest = shares.total - sum(item.count for item in shown)
-    widest = max([item.count for item in shown] + [rest, 1])
-    lines = [_bar(item.name, item.count, shares.total, widest, words) for item in shown]
-    if rest:
-        hidden = len(shares.items) - len(shown)
-        name = words.say("others") + (f" ({words.number(hidden)})" if hidden else "")
-        lines.append(_bar(name, rest, shares.total, widest, words, rest=True))
+def bars(breakdown: Breakdown, locale: Locale, max_rows: int = MAX_ROWS) -> str:
+    """Return a bar for each of the most frequent names, and one for the others."""
+    shown = breakdown.items[:max_rows]
+    if len(breakdown.items) == max_rows + 1:  # the last name needs no more room than "others"
+        shown = breakdown.items
+    others = breakdown.total - sum(item.count for item in shown)
+    widest = max([item.count for item in shown] + [others, 1])
+    rows = [_bar(item.name, item.count, breakdown.total, widest, locale) for item in shown]
+    if others:
+        hidden = len(breakdown.items) - len(shown)
+        name = locale.text("others") + (f" ({locale.number(hidden)})" if hidden else "")
+        rows.append(_bar(name, others, breakdown.total, widest, locale, others=True))
     notes = []
-    if shares.missing:
-        notes.append(f"{words.say('missing')}: {words.number(shares.missing)}")
-    if not shares.exact:
-        notes.append(words.say("rough"))
+    if breakdown.missing:
+        notes.append(f"{locale.text('missing')}: {locale.number(breakdown.missing)}")
+    if not breakdown.exact:
+        notes.append(locale.text("approximate"))
     note = f'<p class="note" style="margin-top:10px">{"; ".join(notes)}</p>' if notes else ""
-    return f'<ul class="bars">{"".join(lines)}</ul>{note}'
+    return f'<ul class="bars">{"".join(rows)}</ul>{note}'
 
 
 def _bar(
-    name: str, count: int, total: int, widest: int, words: Words, *, rest: bool = False
+    name: str, count: int, total: int, widest: int, locale: Locale, *, others: bool = False
 ) -> str:
-    share = words.percent(count / total)
+    share = locale.percent(count / total)
     bar = f'<i style="width:{100 * count / widest:.2f}%"></i>' if count else ""
     return (
-        f'<li{" class=rest" if rest else ""}><span class="name">{escape(name)}</span>'
-        f'<span class="count"><b>{words.number(count)}</b> {share}</span>'
+        f'<li{" class=rest" if others else ""}><span class="name">{escape(name)}</span>'
+        f'<span class="count"><b>{locale.number(count)}</b> {share}</span>'
         f'<span class="track">{bar}</span></li>'
     )
 
 
-def columns(shown: Sequence[Column], words: Words) -> str:
-    """Columns side by side. Of many, every few have a label, and the highest its figure."""
-    most = max(*(column.count for column in shown), 1)
-    every = max(1, -(-len(shown) // FEW))
-    sparse = max(1, -(-len(shown) // 5))
-    lines = []
-    for at, column in enumerate(shown):
-        label = column.label if at % every == 0 else ""
-        top = len(shown) <= FEW or column.count == most
-        always = " class=always" if at % sparse == 0 else ""
-        figure = words.number(column.count)
-        lines.append(
-            f'<li title="{escape(column.name)}: {figure}">'
-            f'<span class="area"><span class="top">{figure if top and column.count else ""}</span>'
+def columns(shown: Sequence[ChartColumn], locale: Locale) -> str:
+    """Return a column chart. If there are many columns, only some have a label or a number."""
+    highest = max(*(column.count for column in shown), 1)
+    label_step = max(1, -(-len(shown) // MAX_LABELS))
+    narrow_label_step = max(1, -(-len(shown) // MAX_NARROW_LABELS))
+    items = []
+    for index, column in enumerate(shown):
+        label = column.label if index % label_step == 0 else ""
+        has_number = column.count and (len(shown) <= MAX_LABELS or column.count == highest)
+        always = " class=always" if index % narrow_label_step == 0 else ""
+        number = locale.number(column.count)
+        items.append(
+            f'<li title="{escape(column.name)}: {number}">'
+            f'<span class="area"><span class="top">{number if has_number else ""}</span>'
             f'<i class="{"" if column.count else "zero"}"'
-            f' style="height:{100 * column.count / most:.2f}%"></i></span>'
+            f' style="height:{100 * column.count / highest:.2f}%"></i></span>'
             f'<span class="label"><span{always}>{escape(label)}</span></span></li>'
         )
-    many = " many" if len(shown) > FEW // 2 else ""
-    return f'<ul class="columns{many}">{"".join(lines)}</ul>'
+    many = " many" if len(shown) > MAX_LABELS // 2 else ""
+    return f'<ul class="columns{many}">{"".join(items)}</ul>'
 
 
-def heat(hours: Sequence[Sequence[int]], words: Words) -> str:
-    """A table of weekdays and hours, the busier the stronger."""
-    most = max(*map(max, hours), 1)
+def heat_map(hours: Sequence[Sequence[int]], locale: Locale) -> str:
+    """Return a table of weekdays and hours; a higher count has a stronger colour."""
+    highest = max(*map(max, hours), 1)
     head = "".join(
         f'<th class="hour" scope="col"><span{" class=always" if hour % 6 == 0 else ""}>'
         f"{hour:02}</span></th>"
@@ -101,115 +103,120 @@ def heat(hours: Sequence[Sequence[int]], words: Words) -> str:
     )
     rows = []
     for day, counts in enumerate(hours):
-        name = words.weekday(day)
+        name = locale.weekday(day)
         cells = "".join(
-            _cell(f"{name} {hour:02}:00", count, most, words) for hour, count in enumerate(counts)
+            _cell(f"{name} {hour:02}:00", count, highest, locale)
+            for hour, count in enumerate(counts)
         )
-        total = words.number(sum(counts))
+        total = locale.number(sum(counts))
         rows.append(
             f'<tr><th class="day" scope="row">{name}</th>{cells}<td class="sum">{total}</td></tr>'
         )
-    last = f'<th class="sum" scope="col">{words.say("sum")}</th>'
+    total_heading = f'<th class="sum" scope="col">{locale.text("total")}</th>'
     return (
-        f'<table><thead><tr><th class="day"></th>{head}{last}</tr></thead>'
+        f'<table><thead><tr><th class="day"></th>{head}{total_heading}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
 
-def _cell(name: str, count: int, most: int, words: Words) -> str:
+def _cell(name: str, count: int, highest: int, locale: Locale) -> str:
     if not count:
         return f'<td title="{name}: 0"></td>'
-    strength = 0.12 + 0.88 * count / most
-    hot = ' class="warm hot"' if strength > HOT else " class=warm" if strength > WARM else ""
-    figure = words.number(count)
-    shown = figure if count < 1000 else f"{count / 1000:.0f}k"
+    strength = 0.12 + 0.88 * count / highest
+    css_class = ""
+    if strength > WARM_STRENGTH:
+        css_class = ' class="warm hot"' if strength > HOT_STRENGTH else " class=warm"
+    number = locale.number(count)
+    shown = number if count < 1000 else f"{count / 1000:.0f}k"
     style = f"background:rgba(var(--accent),{strength:.2f})"
-    return f'<td{hot} title="{name}: {figure}" style="{style}">{shown}</td>'
+    return f'<td{css_class} title="{name}: {number}" style="{style}">{shown}</td>'
 
 
-def durations(report: Report, words: Words) -> str:
-    """The distribution of durations."""
+def durations(report: Report, locale: Locale) -> str:
+    """Return the distribution of durations; empty if no duration is known."""
     bins = report.durations.bins
     if not bins:
         return ""
-    used = [at for at, each in enumerate(bins) if each.count]
-    shown = bins[used[0] : used[-1] + 1]
-    lines = [
-        Column(label, label, each.count)
-        for each in shown
-        if (label := words.bin(each.low, each.high))
-    ]
-    return bins_as_bars(lines, words)
+    used = [index for index, item in enumerate(bins) if item.count]
+    rows = []
+    for item in bins[used[0] : used[-1] + 1]:
+        label = locale.duration_bin(item.low, item.high)
+        rows.append(ChartColumn(label, label, item.count))
+    return bars_in_order(rows, locale)
 
 
-def bins_as_bars(lines: Iterable[Column], words: Words) -> str:
-    """Bars in the order given: their names are too long for below a column."""
-    lines = list(lines)
-    total, widest = sum(each.count for each in lines), max(each.count for each in lines)
-    shown = "".join(_bar(each.label, each.count, total, widest, words) for each in lines)
+def bars_in_order(rows: Iterable[ChartColumn], locale: Locale) -> str:
+    """Return a bar for each column, for columns whose labels are too long for a column chart."""
+    rows = list(rows)
+    total, widest = sum(row.count for row in rows), max(row.count for row in rows)
+    shown = "".join(_bar(row.label, row.count, total, widest, locale) for row in rows)
     return f'<ul class="bars">{shown}</ul>'
 
 
-def way(report: Report, words: Words) -> str:
-    """Each question by how many reach it, and how many of them stop there."""
-    widest = max(*(each.reached for each in report.questions), report.silent, 1)
-    lines = []
-    if report.silent:
-        lines.append(_station(words.say("silent"), 0, report.silent, widest, words))
-    lines += [
-        _station(each.text, each.reached, each.stopped, widest, words)
-        for each in report.questions[:STATIONS]
+def funnel(report: Report, locale: Locale) -> str:
+    """Return how many dialogs reach each question and how many stop there."""
+    stopped_before = report.stopped_before_questions
+    widest = max(*(question.reached for question in report.questions), stopped_before, 1)
+    rows = []
+    if stopped_before:
+        name = locale.text("stopped_before_questions")
+        rows.append(_funnel_step(name, 0, stopped_before, widest, locale))
+    rows += [
+        _funnel_step(question.text, question.reached, question.stopped, widest, locale)
+        for question in report.questions[:MAX_FUNNEL_STEPS]
     ]
-    more = len(report.questions) - STATIONS
-    note = f'<p class="note">{words.say("more", n=words.number(more))}</p>' if more > 0 else ""
-    return f'<ul class="bars way">{"".join(lines)}</ul>{note}'
+    more = len(report.questions) - MAX_FUNNEL_STEPS
+    return f'<ul class="bars funnel">{"".join(rows)}</ul>{_more(more, locale)}'
 
 
-def _station(name: str, reached: int, stopped: int, widest: int, words: Words) -> str:
-    facts = [f"<b>{words.number(reached)}</b>"] if reached else []
+def _funnel_step(name: str, reached: int, stopped: int, widest: int, locale: Locale) -> str:
+    numbers = [f"<b>{locale.number(reached)}</b>"] if reached else []
     if stopped:
-        share = f" ({words.percent(stopped / reached)})" if reached else ""
-        facts.append(words.say("stopped", n=words.number(stopped) + share))
+        share = f" ({locale.percent(stopped / reached)})" if reached else ""
+        numbers.append(locale.text("stopped", n=locale.number(stopped) + share))
     passed = max(reached - stopped, 0)
     parts = f'<i style="width:{100 * passed / widest:.2f}%"></i>' if passed else ""
     if stopped:
         parts += f'<i class="stop" style="width:{100 * stopped / widest:.2f}%"></i>'
     return (
-        f'<li><span class="name">{escape(name)}</span><span class="count">{" · ".join(facts)}'
+        f'<li><span class="name">{escape(name)}</span><span class="count">{" · ".join(numbers)}'
         f'</span><span class="track">{parts}</span></li>'
     )
 
 
-def answers(report: Report, words: Words) -> str:
-    """Each question with the shares of its answers."""
-    shown = "".join(_question(each, words) for each in report.questions[:QUESTIONS])
-    more = len(report.questions) - QUESTIONS
-    note = f'<p class="note">{words.say("more", n=words.number(more))}</p>' if more > 0 else ""
-    return shown + note
+def questions(report: Report, locale: Locale) -> str:
+    """Return each question with the shares of its answers."""
+    shown = "".join(_question(question, locale) for question in report.questions[:MAX_QUESTIONS])
+    return shown + _more(len(report.questions) - MAX_QUESTIONS, locale)
 
 
-def _question(question: Question, words: Words) -> str:
-    number = words.number
-    facts = [
-        words.say("reached", n=number(question.reached)),
-        words.say("answered", p=words.percent(question.answered / question.reached)),
+def _question(question: QuestionStatistics, locale: Locale) -> str:
+    numbers = [
+        locale.text("reached", n=locale.number(question.reached)),
+        locale.text("answered", p=locale.percent(question.answered / question.reached)),
     ]
     if question.files:
-        facts.append(words.say("files", n=number(question.files)))
-    if question.handed:
-        facts.append(words.say("handed", n=number(question.handed)))
+        numbers.append(locale.text("files", n=locale.number(question.files)))
+    if question.handed_over:
+        numbers.append(locale.text("handed_over", n=locale.number(question.handed_over)))
     if question.different > len(question.answers.items):
-        different = number(question.different)
+        different = locale.number(question.different)
         if not question.answers.exact:
-            different = words.say("at_least", n=different)
-        facts.append(words.say("different", n=different))
-    said = "".join(f"<span>{fact}</span>" for fact in facts)
+            different = locale.text("at_least", n=different)
+        numbers.append(locale.text("different", n=different))
+    content = "".join(f"<span>{number}</span>" for number in numbers)
     if question.stopped:
-        stopped = words.say("stopped", n=number(question.stopped))
-        said += f'<span class="stopped">{stopped}</span>'
+        stopped = locale.text("stopped", n=locale.number(question.stopped))
+        content += f'<span class="stopped">{stopped}</span>'
     variable = f" <code>{escape(question.variable)}</code>" if question.variable else ""
-    shares = bars(question.answers, words, ANSWERS) if question.answers.items else ""
+    answers = bars(question.answers, locale, MAX_ANSWERS) if question.answers.items else ""
     return (
         f'<div class="question"><h3>{escape(question.text)}{variable}</h3>'
-        f'<div class="facts">{said}</div>{shares}</div>'
+        f'<div class="facts">{content}</div>{answers}</div>'
     )
+
+
+def _more(hidden: int, locale: Locale) -> str:
+    if hidden <= 0:
+        return ""
+    return f'<p class="note">{locale.text("more", n=locale.number(hidden))}</p>'

@@ -1,13 +1,22 @@
-"""The report as one page: no script, no network, nothing beside it."""
+"""The report as one HTML page: no scripts, no network, no other files."""
 
 from datetime import UTC, datetime
 from html import escape
 
-from vertexkit.analytics.charts import answers, bars, columns, durations, endings, headed, heat, way
-from vertexkit.analytics.periods import Column, periods
+from vertexkit.analytics.charts import (
+    bars,
+    columns,
+    durations,
+    funnel,
+    heat_map,
+    outcomes,
+    questions,
+    section,
+)
+from vertexkit.analytics.localisation import Language, Locale
 from vertexkit.analytics.report import Breakdown, Report
 from vertexkit.analytics.style import STYLE
-from vertexkit.analytics.words import Language, Words
+from vertexkit.analytics.time_series import ChartColumn, dialogs_over_time
 
 PAGE = """<!doctype html>
 <html lang="{language}">
@@ -35,137 +44,160 @@ def render_html(
     language: Language = "en",
     *,
     title: str | None = None,
-    made: datetime | None = None,
+    created: datetime | None = None,
 ) -> str:
-    """The report as a page of HTML that holds all it needs.
+    """Render the report as an HTML page that contains everything it needs.
 
     Args:
-        report: of `analyse`.
-        language: "en" or "ru".
-        title: of the page; by default "Dialogs".
-        made: when, for the foot of the page; now by default.
+        report: the result of `analyse`.
+        language: `en` or `ru`.
+        title: the page's title; "Dialogs" by default.
+        created: the time in the page's footer; the current time by default.
+
+    Returns:
+        The page.
     """
-    words = Words(language)
-    made = made or datetime.now(report.last.tzinfo if report.last is not None else UTC)
+    locale = Locale(language)
+    created = created or datetime.now(report.last.tzinfo if report.last is not None else UTC)
     return PAGE.format(
         language=language,
-        title=escape(title or words.say("title")),
+        title=escape(title or locale.text("title")),
         style=STYLE,
-        subtitle=_subtitle(report, words),
-        content=_content(report, words) if report.dialogs else _nothing(words),
-        footer=_footer(report, words, made),
+        subtitle=_subtitle(report, locale),
+        content=_content(report, locale) if report.dialogs else _empty(locale),
+        footer=_footer(report, locale, created),
     )
 
 
-def _subtitle(report: Report, words: Words) -> str:
-    parts = []
-    if report.first is not None and report.last is not None:
-        first, last = (words.day(each.date().isoformat()) for each in (report.first, report.last))
-        parts.append(first if first == last else f"{first} — {last}")
-    parts.append(words.say("zone", zone=report.zone))
-    return escape(" · ".join(parts))
+def _subtitle(report: Report, locale: Locale) -> str:
+    return escape(" · ".join([*_period(report, locale), locale.text("zone", zone=report.zone)]))
 
 
-def _footer(report: Report, words: Words, made: datetime) -> str:
-    lines = [words.say("how")]
+def _period(report: Report, locale: Locale) -> list[str]:
+    """Return the days of the first and the last dialog; empty if no dialog has a date."""
+    if report.first is None or report.last is None:
+        return []
+    days = (locale.day(time.date().isoformat()) for time in (report.first, report.last))
+    return [" — ".join(dict.fromkeys(days))]
+
+
+def _footer(report: Report, locale: Locale, created: datetime) -> str:
+    lines = [locale.text("method")]
     if report.undated:
-        lines.append(words.say("undated", n=words.number(report.undated)))
+        lines.append(locale.text("undated", n=locale.number(report.undated)))
     if report.dialogs and not report.detailed:
-        lines.append(words.say("undetailed"))
-    lines.append(words.say("made", when=words.moment(made)) + ". vertexkit")
+        lines.append(locale.text("answers_not_read"))
+    lines.append(locale.text("created", when=locale.time(created)) + ". vertexkit")
     return "".join(f"<p>{escape(line)}</p>" for line in lines)
 
 
-def _nothing(words: Words) -> str:
-    said = f'<h2>{words.say("empty")}</h2><p class="note">{words.say("empty_note")}</p>'
-    return f'<div class="grid"><section>{said}</section></div>'
+def _empty(locale: Locale) -> str:
+    text, note = locale.text("empty"), locale.text("empty_note")
+    content = f'<h2>{text}</h2><p class="note">{note}</p>'
+    return f'<div class="grid"><section>{content}</section></div>'
 
 
-def _content(report: Report, words: Words) -> str:
+def _content(report: Report, locale: Locale) -> str:
     parts = [
-        _cards(report, words),
+        _cards(report, locale),
         '<div class="grid">',
-        headed(words.say("endings"), endings(report.completion, words)),
-        _time(report, words),
-        _week(report, words),
+        section(locale.text("outcomes"), outcomes(report.completion, locale)),
+        _over_time(report, locale),
+        _week(report, locale),
         '</div><div class="pair">',
-        *_shares(report, words),
+        *_breakdowns(report, locale),
         '</div><div class="grid">',
     ]
     if report.first is not None:
-        days = [Column(str(d), str(d), n) for d, n in enumerate(report.month_days, 1)]
-        parts.append(headed(words.say("month_days"), columns(days, words)))
+        days = [ChartColumn(str(d), str(d), n) for d, n in enumerate(report.month_days, 1)]
+        parts.append(section(locale.text("month_days"), columns(days, locale)))
     if report.questions:
-        parts.append(headed(words.say("way"), way(report, words), note=words.say("way_note")))
-        parts.append(headed(words.say("questions"), answers(report, words), kind="long"))
+        note = locale.text("funnel_note")
+        parts.append(section(locale.text("funnel"), funnel(report, locale), note=note))
+        parts.append(section(locale.text("questions"), questions(report, locale), kind="long"))
     return "\n".join([*parts, "</div>"])
 
 
-def _cards(report: Report, words: Words) -> str:
-    ends, spans = report.completion, report.durations
-    share = "—" if ends.of_started is None else words.percent(ends.of_started)
-    ratio = "—" if ends.to_interrupted is None else words.number(ends.to_interrupted, 1)
-    done, cut = words.number(ends.completed), words.number(ends.interrupted)
-    p90 = "" if spans.p90 is None else words.say("median_note", p90=words.duration(spans.p90))
+def _cards(report: Report, locale: Locale) -> str:
+    completion, times = report.completion, report.durations
+    rate = "—" if completion.rate is None else locale.percent(completion.rate)
+    ratio = completion.per_interrupted
+    p90 = "" if times.p90 is None else locale.text("median_note", p90=locale.duration(times.p90))
     cards = [
-        ("all", words.number(report.dialogs), _subtitle(report, words).partition(" · ")[0]),
-        ("completed_share", share, words.say("of_started", n=words.number(ends.started))),
-        ("ratio", ratio, words.say("ratio_note", a=done, b=cut)),
-        ("median", words.duration(spans.median), p90),
+        ("all_dialogs", locale.number(report.dialogs), escape("".join(_period(report, locale)))),
+        ("completion_rate", rate, locale.text("started", n=locale.number(completion.started))),
+        (
+            "per_interrupted",
+            "—" if ratio is None else locale.number(ratio, 1),
+            locale.text(
+                "per_interrupted_note",
+                a=locale.number(completion.completed),
+                b=locale.number(completion.interrupted),
+            ),
+        ),
+        ("median", locale.duration(times.median), p90),
     ]
-    if report.first is None:
-        cards[0] = (*cards[0][:2], "")
     shown = (
-        f'<section><p class="note">{words.say(name)}</p><p class="big">{big}</p>'
+        f'<section><p class="note">{locale.text(name)}</p><p class="big">{value}</p>'
         f'<p class="note">{note}</p></section>'
-        for name, big, note in cards
+        for name, value, note in cards
     )
     return f'<div class="cards">{"".join(shown)}</div>'
 
 
-def _time(report: Report, words: Words) -> str:
-    spread = periods(report, words)
-    if not spread.columns:
-        return headed(words.say("by_month"), "", note=words.say("no_dates"))
-    return headed(words.say(spread.heading), columns(spread.columns, words))
+def _over_time(report: Report, locale: Locale) -> str:
+    series = dialogs_over_time(report, locale)
+    if not series.columns:
+        return section(locale.text("by_month"), "", note=locale.text("no_dates"))
+    return section(locale.text(series.heading), columns(series.columns, locale))
 
 
-def _week(report: Report, words: Words) -> str:
+def _week(report: Report, locale: Locale) -> str:
     if report.first is None:
         return ""
-    most = max(max(day) for day in report.hours)
+    highest = max(max(counts) for counts in report.hours)
     day, hour = next(
-        (d, h) for d, day in enumerate(report.hours) for h, count in enumerate(day) if count == most
+        (day, hour)
+        for day, counts in enumerate(report.hours)
+        for hour, count in enumerate(counts)
+        if count == highest
     )
-    peak = words.say("peak", day=words.weekday(day), hour=f"{hour:02}:00–{(hour + 1) % 24:02}:00")
-    return headed(words.say("week"), heat(report.hours, words), note=peak)
+    interval = f"{hour:02}:00–{(hour + 1) % 24:02}:00"
+    peak = locale.text("peak", day=locale.weekday(day), hour=interval)
+    return section(locale.text("week"), heat_map(report.hours, locale), note=peak)
 
 
-def _shares(report: Report, words: Words) -> list[str]:
-    """What fits side by side. Raw statuses say more than the endings only if one is unknown."""
-    statuses = report.statuses if report.completion.other else Breakdown()
-    wanted = {
+def _breakdowns(report: Report, locale: Locale) -> list[str]:
+    """Return the sections that fit next to each other.
+
+    The platform's statuses are shown only if one of them is unknown: else the outcomes are enough.
+    """
+    breakdowns = {
         "cities": report.cities,
         "sources": report.sources,
         "bots": report.bots,
-        "statuses": statuses,
+        "statuses": report.statuses if report.completion.other else Breakdown(),
     }
-    shown = [headed(words.say(n), bars(each, words)) for n, each in wanted.items() if each.total]
-    spread = durations(report, words)
-    return [*shown, headed(words.say("durations"), spread, note=_durations_note(report, words))]
+    shown = [
+        section(locale.text(name), bars(breakdown, locale))
+        for name, breakdown in breakdowns.items()
+        if breakdown.total
+    ]
+    note = _durations_note(report, locale)
+    return [*shown, section(locale.text("durations"), durations(report, locale), note=note)]
 
 
-def _durations_note(report: Report, words: Words) -> str:
-    spans = report.durations
-    if not spans.count:
-        return words.say("no_durations")
-    note = words.say(
+def _durations_note(report: Report, locale: Locale) -> str:
+    times = report.durations
+    if not times.count:
+        return locale.text("no_durations")
+    note = locale.text(
         "durations_note",
-        mean=words.duration(spans.mean),
-        median=words.duration(spans.median),
-        longest=words.duration(spans.longest),
+        mean=locale.duration(times.mean),
+        median=locale.duration(times.median),
+        longest=locale.duration(times.longest),
     )
     if report.completed_durations.count:
-        median = words.duration(report.completed_durations.median)
-        note += "; " + words.say("of_completed", median=median)
+        median = locale.duration(report.completed_durations.median)
+        note += "; " + locale.text("completed_median", median=median)
     return note

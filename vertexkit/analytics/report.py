@@ -1,4 +1,4 @@
-"""What an analysis comes to: figures, frozen."""
+"""The result of an analysis: frozen values."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -7,139 +7,171 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """One of several."""
+    """The count of one name in a breakdown."""
 
     name: str
+    """The name."""
     count: int
+    """How often it occurred."""
     share: float
-    """Of all that were counted, 0 to 1."""
+    """The part of the breakdown's total, 0 to 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """How a total divides, the largest first."""
+    """A total, divided by name; the most frequent name is first."""
 
     items: tuple[Share, ...] = ()
+    """The names."""
     total: int = 0
-    """All that were counted, those without a value left out."""
+    """Everything counted, except missing values."""
     others: int = 0
-    """Of the total: what is none of the items."""
+    """The part of the total that belongs to none of the items."""
     missing: int = 0
-    """Without a value; not in the total."""
+    """Missing values; they are not in the total."""
     exact: bool = True
-    """False: there were more different values than are kept, and an item may be short of those
-    that came while it was rare. The total is exact all the same."""
+    """False if there were too many different names to count: an item may then lack occurrences
+    from before it became frequent. The total is always exact."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
-    """Durations from `low` up to `high`, in seconds."""
+class DurationBin:
+    """The number of dialogs whose duration is in an interval."""
 
     low: float
+    """Seconds; included."""
     high: float | None
-    """Not included; None: without end."""
+    """Seconds; not included. None: no upper bound."""
     count: int
+    """The number of dialogs."""
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
-    """How long dialogs take, in seconds; None where there is nothing to tell."""
+class DurationStatistics:
+    """How long dialogs take, in seconds; None where no duration is known."""
 
     count: int = 0
+    """Dialogs with a duration."""
     missing: int = 0
+    """Dialogs without a duration."""
     mean: float | None = None
+    """The arithmetic mean."""
     median: float | None = None
-    """This and `p90` are exact up to ten minutes, and to a hundredth above."""
+    """Half of the dialogs are not longer. Like `p90`, it is exact up to ten minutes and within
+    one percent above."""
     p90: float | None = None
-    """Nine of ten dialogs take no longer."""
+    """90 % of the dialogs are not longer."""
     longest: float | None = None
-    bins: tuple[Bin, ...] = ()
+    """The maximum."""
+    bins: tuple[DurationBin, ...] = ()
+    """The distribution."""
 
 
 @dataclass(frozen=True, slots=True)
-class Completion:
-    """How dialogs end (the member `status`)."""
+class CompletionStatistics:
+    """The number of dialogs by the group of their status."""
 
     started: int = 0
-    """All but those that were created and never started."""
+    """All dialogs, except those that were created and not started."""
     completed: int = 0
+    """Completed dialogs."""
     interrupted: int = 0
+    """Interrupted dialogs."""
     in_process: int = 0
+    """Dialogs that the bot is still conducting."""
     operator: int = 0
+    """Dialogs that an operator conducts."""
     other: int = 0
-    """A status that is none of the above."""
+    """Dialogs with another status."""
     not_started: int = 0
-    of_started: float | None = None
-    """Completed to started, 0 to 1; None if none was started."""
-    to_interrupted: float | None = None
-    """Completed to interrupted; None if none was interrupted."""
+    """Dialogs that were created and not started."""
+    rate: float | None = None
+    """Completed dialogs divided by started ones, 0 to 1; None if no dialog was started."""
+    per_interrupted: float | None = None
+    """Completed dialogs divided by interrupted ones; None if no dialog was interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
-    """A question of a bot, over all dialogs whose answers were read."""
+class QuestionStatistics:
+    """A question of a bot, in all dialogs whose answers were read."""
 
     text: str
+    """The question's text."""
     variable: str | None
+    """The name of the bot's variable that holds the answer."""
     reached: int
-    """Dialogs that hold it."""
+    """Dialogs that contain the question."""
     answered: int
-    """Dialogs with an answer to it: a text, a choice or a file."""
+    """Dialogs in which it was answered with a text, a choice or a file."""
     files: int
     """Answers that are files."""
     stopped: int
-    """Dialogs, interrupted or still in process, whose last question it is."""
-    handed: int
-    """Dialogs, with an operator now, whose last question it is."""
+    """Interrupted or unfinished dialogs whose last question it is."""
+    handed_over: int
+    """Dialogs with an operator whose last question it is."""
     position: float
-    """Its place in a dialog, on average; the first is 1."""
+    """The average position in a dialog, from 1."""
     answers: Breakdown
-    """Files left out. Answers that are rare, and thereby may tell who gave them, are in `others`:
-    those given once among five or more, or by fewer than one in two hundred."""
+    """The answers, except files. Rare answers could identify the person who gave them, so they are
+    counted in `others`: with five or more answers, those that occurred once or account for less than
+    one in two hundred."""
     different: int
-    """Different answers; at least so many if `answers` is not exact."""
+    """The number of different answers; a lower bound if `answers` is not exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures of a set of dialogs. All times are those of a dialog's last message."""
+    """The statistics of a set of dialogs. A dialog's time is that of its last message."""
 
     zone: str
+    """The time zone of all times."""
     dialogs: int = 0
+    """The number of dialogs."""
     detailed: int = 0
-    """Of these, with their answers."""
+    """The number of dialogs whose answers were read."""
     undated: int = 0
+    """The number of dialogs without a time."""
     first: datetime | None = None
+    """The earliest time of a dialog."""
     last: datetime | None = None
-    completion: Completion = Completion()
+    """The latest time of a dialog."""
+    completion: CompletionStatistics = CompletionStatistics()
+    """The dialogs by the group of their status."""
     bots: Breakdown = Breakdown()
+    """The dialogs by bot."""
     cities: Breakdown = Breakdown()
+    """The dialogs by city."""
     sources: Breakdown = Breakdown()
+    """The dialogs by source."""
     statuses: Breakdown = Breakdown()
+    """The dialogs by the platform's status."""
     hours: tuple[tuple[int, ...], ...] = ((0,) * 24,) * 7
-    """Monday to Sunday, each with 24 hours."""
+    """The dialogs by weekday, Monday to Sunday, and hour."""
     month_days: tuple[int, ...] = (0,) * 31
+    """The dialogs by day of the month."""
     days: tuple[tuple[str, int], ...] | None = ()
-    """`2023-05-11` and its dialogs, in order; days without any are left out. None: too many."""
+    """Days, as `2023-05-11`, and their dialogs, in order; days without dialogs are left out. None
+    if there are too many days."""
     months: tuple[tuple[str, int], ...] = ()
-    """`2023-05` and its dialogs, in order, likewise."""
-    durations: Durations = Durations()
-    completed_durations: Durations = Durations()
-    """Of completed dialogs alone."""
-    questions: tuple[Question, ...] = ()
-    """In the order in which dialogs reach them."""
-    silent: int = 0
-    """Dialogs, interrupted or still in process, without a single question."""
+    """Months, as `2023-05`, and their dialogs, in order; months without dialogs are left out."""
+    durations: DurationStatistics = DurationStatistics()
+    """The durations of all dialogs."""
+    completed_durations: DurationStatistics = DurationStatistics()
+    """The durations of completed dialogs."""
+    questions: tuple[QuestionStatistics, ...] = ()
+    """The questions, in the order in which dialogs reach them."""
+    stopped_before_questions: int = 0
+    """Interrupted or unfinished dialogs without a question."""
 
     @property
     def weekdays(self) -> tuple[int, ...]:
-        """Monday to Sunday."""
+        """The dialogs by weekday, Monday to Sunday."""
         return tuple(map(sum, self.hours))
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as a JSON object; times are ISO 8601."""
-        figures = asdict(self)
+        """Return the report as a JSON object; times are ISO 8601 texts."""
+        content = asdict(self)
         for name in ("first", "last"):
-            moment = getattr(self, name)
-            figures[name] = None if moment is None else moment.isoformat()
-        return figures | {"weekdays": self.weekdays}
+            time = getattr(self, name)
+            content[name] = None if time is None else time.isoformat()
+        return content | {"weekdays": self.weekdays}

@@ -1,4 +1,4 @@
-"""How the report looks: light and dark, wide and narrow, on screen and on paper."""
+"""The stylesheet of the report's page: light and dark mode, wide and narrow windows, printing."""
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#f4f6f8;--card:#fff;--ink:#17202a;--muted:#586574;
@@ -77,7 +77,7 @@ footer p+p{margin-top:6px}
 .big{font-size:23px}table{border-spacing:1px}td{height:22px;border-radius:2px}
 th.hour span:not(.always){display:none}th.day{width:24px}th.sum,td.sum{width:40px;font-size:12px}
 .columns{gap:1px}.area{height:130px}
-.way li{grid-template-columns:minmax(0,1fr)}.way .count{white-space:normal}
+.funnel li{grid-template-columns:minmax(0,1fr)}.funnel .count{white-space:normal}
 .pair{margin-top:10px}.pair section{margin-bottom:10px}}
 @media print{:root{--bg:#fff}body{font-size:12px;print-color-adjust:exact;
 -webkit-print-color-adjust:exact}main{padding:0;max-width:none}section{break-inside:avoid}

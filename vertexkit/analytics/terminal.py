@@ -5,13 +5,13 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from vertexkit.analytics.periods import periods
-from vertexkit.analytics.report import Breakdown, Question, Report
-from vertexkit.analytics.words import Language, Words
+from vertexkit.analytics.localisation import Language, Locale
+from vertexkit.analytics.report import Breakdown, QuestionStatistics, Report
+from vertexkit.analytics.time_series import dialogs_over_time
 
-ROWS, ANSWERS, QUESTIONS = 8, 5, 40
-"""Shown of a breakdown, of a question's answers, and of the questions."""
-ENDINGS = {
+MAX_ROWS, MAX_ANSWERS, MAX_QUESTIONS = 8, 5, 40
+"""What is shown of a breakdown, of a question's answers and of the questions."""
+STATUS_COLOURS = {
     "completed": "green",
     "in_process": "blue",
     "operator": "magenta",
@@ -19,195 +19,201 @@ ENDINGS = {
     "other": "bright_black",
     "not_started": "bright_black",
 }
-SHADES = " ░▒▓█"
-"""Of the heat map, where there are no colours."""
-COLOURS = ("#1e293b", "#1e3a8a", "#1d4ed8", "#3b82f6", "#93c5fd")
+HEAT_CHARACTERS = " ░▒▓█"
+"""The heat map's levels in a terminal without colours."""
+HEAT_COLOURS = ("#1e293b", "#1e3a8a", "#1d4ed8", "#3b82f6", "#93c5fd")
+"""The heat map's levels."""
 EIGHTHS = " ▏▎▍▌▋▊▉"
-HOURS = ((3, 92), (2, 68), (1, 0))
-"""Characters for an hour of the heat map, and the width of a terminal that has room for them."""
-BAR, NAME, WIDTH = 36, 28, 100
-"""Characters: of the longest bar, of the longest name, of the whole."""
+"""Parts of a character, for the end of a bar."""
+HOUR_WIDTHS = ((3, 92), (2, 68), (1, 0))
+"""Characters for an hour of the heat map, and the terminal's width that they need."""
+BAR_WIDTH, NAME_WIDTH, REPORT_WIDTH = 36, 28, 100
+"""Characters at most: of a bar, of a name, of the whole report."""
 
 
-def show(report: Report, console: Console, language: Language = "en") -> None:
+def print_report(report: Report, console: Console, language: Language = "en") -> None:
     """Print the report.
 
     Args:
-        report: of `analyse`.
-        console: its width and colours are made use of.
-        language: "en" or "ru".
+        report: the result of `analyse`.
+        console: the terminal; its width and its colours are used.
+        language: `en` or `ru`.
     """
-    console.print(View(report, Words(language), console).whole())
+    console.print(_TerminalReport(report, Locale(language), console).render())
 
 
-class View:
-    """The parts of a report, as a terminal shows them."""
+class _TerminalReport:
+    """The parts of a report, rendered for a terminal."""
 
-    def __init__(self, report: Report, words: Words, console: Console) -> None:
+    def __init__(self, report: Report, locale: Locale, console: Console) -> None:
         self._report = report
-        self._words = words
-        self._colours = console.color_system is not None
-        width = min(console.width, WIDTH)
-        self._name = max(8, min(NAME, width - 30))
-        self._bar = max(6, min(BAR, width - self._name - 22))
-        self._hour = next(wide for wide, least in HOURS if console.width >= least)
+        self._locale = locale
+        self._has_colours = console.color_system is not None
+        width = min(console.width, REPORT_WIDTH)
+        self._name_width = max(8, min(NAME_WIDTH, width - 30))
+        self._bar_width = max(6, min(BAR_WIDTH, width - self._name_width - 22))
+        self._hour_width = next(wide for wide, needed in HOUR_WIDTHS if console.width >= needed)
 
-    def whole(self) -> Group:
-        """All of it."""
-        report, words = self._report, self._words
+    def render(self) -> Group:
+        """Return the whole report."""
+        report, locale = self._report, self._locale
         if not report.dialogs:
-            return Group(Text(words.say("empty"), "bold"), Text(words.say("empty_note"), "dim"))
-        parts: list[RenderableType] = [self._head(), *self._endings()]
-        spread = periods(report, words)
-        if spread.columns:
-            named = [(column.name, column.count) for column in spread.columns]
-            parts += [*self._heading(spread.heading), *self._bars(named, report.dialogs)]
-            parts += [*self._heading("week"), *self._heat()]
-        for name in ("bots", "cities", "sources"):
-            parts += self._shares(name, getattr(report, name))
+            return Group(Text(locale.text("empty"), "bold"), Text(locale.text("empty_note"), "dim"))
+        parts: list[RenderableType] = [self._title(), *self._outcomes()]
+        series = dialogs_over_time(report, locale)
+        if series.columns:
+            counts = [(column.name, column.count) for column in series.columns]
+            parts += [*self._heading(series.heading), *self._bars(counts, report.dialogs)]
+            parts += [*self._heading("week"), *self._heat_map()]
+        parts += self._breakdown("bots", report.bots)
+        parts += self._breakdown("cities", report.cities)
+        parts += self._breakdown("sources", report.sources)
         parts += self._durations()
         if report.questions:
             parts += [*self._heading("questions"), *self._questions()]
         return Group(*parts, *self._notes())
 
-    def _head(self) -> Text:
-        report, words = self._report, self._words
-        head = Text(words.say("title"), "bold")
+    def _title(self) -> Text:
+        report, locale = self._report, self._locale
+        title = Text(locale.text("title"), "bold")
         if report.first is not None and report.last is not None:
-            days = (words.day(each.date().isoformat()) for each in (report.first, report.last))
-            head.append("  " + " — ".join(dict.fromkeys(days)), "default")
-        head.append(f"  {words.say('zone', zone=report.zone)}", "dim not bold")
-        return head
+            days = (locale.day(time.date().isoformat()) for time in (report.first, report.last))
+            title.append("  " + " — ".join(dict.fromkeys(days)), "default")
+        return title.append(f"  {locale.text('zone', zone=report.zone)}", "dim not bold")
 
-    def _heading(self, text: str) -> list[Text]:
-        return [Text(), Text(self._words.say(text), "bold")]
+    def _heading(self, key: str) -> list[Text]:
+        return [Text(), Text(self._locale.text(key), "bold")]
 
-    def _endings(self) -> Iterator[Text]:
-        words, ends = self._words, self._report.completion
+    def _outcomes(self) -> Iterator[Text]:
+        locale, completion = self._locale, self._report.completion
         yield Text()
-        share = "—" if ends.of_started is None else words.percent(ends.of_started)
-        ratio = "—" if ends.to_interrupted is None else words.number(ends.to_interrupted, 1)
+        rate = "—" if completion.rate is None else locale.percent(completion.rate)
+        ratio = completion.per_interrupted
         yield Text(
-            f"{words.say('all')} {words.number(self._report.dialogs)}   "
-            f"{words.say('completed_share')} {share} "
-            f"{words.say('of_started', n=words.number(ends.started))}   "
-            f"{words.say('ratio')} {ratio}"
+            f"{locale.text('all_dialogs')} {locale.number(self._report.dialogs)}   "
+            f"{locale.text('completion_rate')} {rate} "
+            f"{locale.text('started', n=locale.number(completion.started))}   "
+            f"{locale.text('per_interrupted')} {'—' if ratio is None else locale.number(ratio, 1)}"
         )
-        for name, colour in ENDINGS.items():
-            if count := getattr(ends, name):
-                yield self._line(words.say(name), count, self._report.dialogs, 1.0, colour)
+        for name, colour in STATUS_COLOURS.items():
+            if count := getattr(completion, name):
+                yield self._line(locale.text(name), count, self._report.dialogs, 1.0, colour)
 
-    def _bars(self, named: Sequence[tuple[str, int]], total: int) -> Iterator[Text]:
-        widest = max(*(count for _, count in named), 1)
-        for name, count in named:
+    def _bars(self, counts: Sequence[tuple[str, int]], total: int) -> Iterator[Text]:
+        widest = max(*(count for _, count in counts), 1)
+        for name, count in counts:
             yield self._line(name, count, total, total / widest)
 
     def _line(self, name: str, count: int, total: int, scale: float, colour: str = "blue") -> Text:
-        """A name, a bar, a figure and a share; the bar is full where share times scale is 1."""
-        words, share = self._words, count / total if total else 0.0
+        """Return a name, a bar, a count and a share; the bar is full if share times scale is 1."""
+        locale, share = self._locale, count / total if total else 0.0
         line = Text("  ")
         label = Text(name)
-        label.truncate(self._name, overflow="ellipsis", pad=True)
+        label.truncate(self._name_width, overflow="ellipsis", pad=True)
         line.append_text(label)
-        line.append(f"  {_bar(share * scale, self._bar)}", colour)
-        line.append(f" {words.number(count):>9}")
-        line.append(f" {words.percent(share):>7}", "dim")
+        line.append(f"  {_bar(share * scale, self._bar_width)}", colour)
+        line.append(f" {locale.number(count):>9}")
+        line.append(f" {locale.percent(share):>7}", "dim")
         return line
 
-    def _shares(self, name: str, shares: Breakdown) -> list[Text]:
-        if not shares.total:
+    def _breakdown(self, key: str, breakdown: Breakdown) -> list[Text]:
+        if not breakdown.total:
             return []
-        lines = [*self._heading(name), *self._breakdown(shares, ROWS)]
-        if shares.missing:
-            missing = self._words.number(shares.missing)
-            lines.append(Text(f"  {self._words.say('missing')}: {missing}", "dim"))
+        lines = [*self._heading(key), *self._items(breakdown, MAX_ROWS)]
+        if breakdown.missing:
+            missing = self._locale.number(breakdown.missing)
+            lines.append(Text(f"  {self._locale.text('missing')}: {missing}", "dim"))
         return lines
 
-    def _breakdown(self, shares: Breakdown, rows: int) -> Iterator[Text]:
-        shown = [(item.name, item.count) for item in shares.items[:rows]]
-        rest = shares.total - sum(count for _, count in shown)
-        if rest:
-            shown.append((self._words.say("others"), rest))
-        yield from self._bars(shown, shares.total)
+    def _items(self, breakdown: Breakdown, max_rows: int) -> Iterator[Text]:
+        shown = [(item.name, item.count) for item in breakdown.items[:max_rows]]
+        others = breakdown.total - sum(count for _, count in shown)
+        if others:
+            shown.append((self._locale.text("others"), others))
+        yield from self._bars(shown, breakdown.total)
 
-    def _heat(self) -> Iterator[Text]:
+    def _heat_map(self) -> Iterator[Text]:
         hours = self._report.hours
-        most = max(*map(max, hours), 1)
-        wide = self._hour
-        ruler = "".join(f"{hour:02}".ljust(wide * 3) if hour % 3 == 0 else "" for hour in range(24))
-        yield Text(f"      {ruler} {self._words.say('sum')}", "dim")
+        highest = max(*map(max, hours), 1)
+        width = self._hour_width
+        ruler = "".join(
+            f"{hour:02}".ljust(width * 3) if hour % 3 == 0 else "" for hour in range(24)
+        )
+        yield Text(f"      {ruler} {self._locale.text('total')}", "dim")
         for day, counts in enumerate(hours):
-            line = Text(f"  {self._words.weekday(day):<4}")
+            line = Text(f"  {self._locale.weekday(day):<4}")
             for count in counts:
-                level = -(-4 * count // most)
-                if self._colours:
-                    line.append(" " * wide, f"on {COLOURS[level]}")
+                level = -(-4 * count // highest)
+                if self._has_colours:
+                    line.append(" " * width, f"on {HEAT_COLOURS[level]}")
                 else:
-                    line.append(SHADES[level] * wide)
-            yield line.append(f" {self._words.number(sum(counts))}")
+                    line.append(HEAT_CHARACTERS[level] * width)
+            yield line.append(f" {self._locale.number(sum(counts))}")
 
     def _durations(self) -> list[Text]:
-        words, spans = self._words, self._report.durations
-        if not spans.count:
+        locale, times = self._locale, self._report.durations
+        if not times.count:
             return []
-        used = [at for at, each in enumerate(spans.bins) if each.count]
-        shown = spans.bins[used[0] : used[-1] + 1]
-        named = [(words.bin(each.low, each.high), each.count) for each in shown]
-        said = words.say(
+        used = [index for index, item in enumerate(times.bins) if item.count]
+        shown = times.bins[used[0] : used[-1] + 1]
+        counts = [(locale.duration_bin(item.low, item.high), item.count) for item in shown]
+        note = locale.text(
             "durations_note",
-            mean=words.duration(spans.mean),
-            median=words.duration(spans.median),
-            longest=words.duration(spans.longest),
+            mean=locale.duration(times.mean),
+            median=locale.duration(times.median),
+            longest=locale.duration(times.longest),
         )
         return [
             *self._heading("durations"),
-            Text(f"  {said}", "dim"),
-            *self._bars(named, spans.count),
+            Text(f"  {note}", "dim"),
+            *self._bars(counts, times.count),
         ]
 
     def _questions(self) -> Iterator[Text]:
-        words, report = self._words, self._report
-        if report.silent:
-            yield Text(f"  {words.say('silent')}: {words.number(report.silent)}", "red")
-        for number, question in enumerate(report.questions[:QUESTIONS], 1):
+        locale, report = self._locale, self._report
+        if report.stopped_before_questions:
+            count = locale.number(report.stopped_before_questions)
+            yield Text(f"  {locale.text('stopped_before_questions')}: {count}", "red")
+        for number, question in enumerate(report.questions[:MAX_QUESTIONS], 1):
             yield Text()
             yield self._question(number, question)
-            yield from self._breakdown(question.answers, ANSWERS) if question.answers.items else ()
-        if (more := len(report.questions) - QUESTIONS) > 0:
-            yield Text(f"  {words.say('more', n=words.number(more))}", "dim")
+            if question.answers.items:
+                yield from self._items(question.answers, MAX_ANSWERS)
+        if (more := len(report.questions) - MAX_QUESTIONS) > 0:
+            yield Text(f"  {locale.text('more', n=locale.number(more))}", "dim")
 
-    def _question(self, number: int, question: Question) -> Text:
-        words = self._words
+    def _question(self, number: int, question: QuestionStatistics) -> Text:
+        locale = self._locale
         line = Text(f"  {number}. {question.text}  ")
-        facts = [
-            words.say("reached", n=words.number(question.reached)),
-            words.say("answered", p=words.percent(question.answered / question.reached)),
+        numbers = [
+            locale.text("reached", n=locale.number(question.reached)),
+            locale.text("answered", p=locale.percent(question.answered / question.reached)),
         ]
         if question.files:
-            facts.append(words.say("files", n=words.number(question.files)))
-        if question.handed:
-            facts.append(words.say("handed", n=words.number(question.handed)))
-        line.append("  ".join(facts), "dim")
+            numbers.append(locale.text("files", n=locale.number(question.files)))
+        if question.handed_over:
+            numbers.append(locale.text("handed_over", n=locale.number(question.handed_over)))
+        line.append("  ".join(numbers), "dim")
         if question.stopped:
-            share = words.percent(question.stopped / question.reached)
-            stopped = words.say("stopped", n=f"{words.number(question.stopped)} ({share})")
+            share = locale.percent(question.stopped / question.reached)
+            stopped = locale.text("stopped", n=f"{locale.number(question.stopped)} ({share})")
             line.append(f"  {stopped}", "red")
         return line
 
     def _notes(self) -> Iterator[Text]:
-        report, words = self._report, self._words
+        report, locale = self._report, self._locale
         if report.undated or not report.detailed:
             yield Text()
         if report.undated:
-            yield Text(words.say("undated", n=words.number(report.undated)), "dim")
+            yield Text(locale.text("undated", n=locale.number(report.undated)), "dim")
         if not report.detailed:
-            yield Text(words.say("undetailed"), "dim")
+            yield Text(locale.text("answers_not_read"), "dim")
 
 
 def _bar(part: float, width: int) -> str:
-    """A bar of eighths of characters; whatever is more than nothing can be seen."""
+    """Return a bar in steps of one eighth of a character; a part above 0 is always visible."""
     eighths = round(min(part, 1.0) * width * 8)
     if part > 0:
         eighths = max(eighths, 1)
-    whole, rest = divmod(eighths, 8)
-    return ("█" * whole + (EIGHTHS[rest] if rest else "")).ljust(width)
+    full, rest = divmod(eighths, 8)
+    return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(width)

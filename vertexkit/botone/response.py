@@ -1,4 +1,4 @@
-"""An HTTP response of the platform, whichever client received it."""
+"""An HTTP response of the platform, as any of the clients receives it."""
 
 from dataclasses import dataclass, field
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 class Response:
     """What the platform responded.
 
-    Not to be confused with `models.Answer`, which is one answer of a user in a dialog.
+    `models.Answer` is something else: an answer of a user in a dialog.
     """
 
     status: int

@@ -7,8 +7,8 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from vertexkit.analytics import Report, Tally, render_html
-from vertexkit.analytics.terminal import show
+from vertexkit.analytics import Analysis, Report, render_html
+from vertexkit.analytics.terminal import print_report
 from vertexkit.botone.client import BotOne
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
@@ -38,12 +38,12 @@ def report_dialogs(options: ReportOptions) -> None:
         SettingsError: The time zone is unknown, or the page's folder does not exist.
     """
     try:
-        tally = Tally(options.zone)
+        analysis = Analysis(options.zone)
     except ValueError as error:
         raise SettingsError(f"--zone: {error}") from None
     if options.html is not None and not options.html.absolute().parent.is_dir():
         raise SettingsError(f"--html: there is no folder {options.html.absolute().parent}")
-    report = run_with_bot(lambda bot: _count(bot, options, tally))
+    report = run_with_bot(lambda bot: _count(bot, options, analysis))
     language = options.language or terminal_language()
     if options.html is not None:
         options.html.write_text(render_html(report, language), encoding="utf-8")
@@ -51,18 +51,18 @@ def report_dialogs(options: ReportOptions) -> None:
     elif options.as_json:
         print(json.dumps(report.to_dict(), ensure_ascii=False))
     else:
-        show(report, Console(highlight=False, markup=False, emoji=False), language)
+        print_report(report, Console(highlight=False, markup=False, emoji=False), language)
 
 
-async def _count(bot: BotOne, options: ReportOptions, tally: Tally) -> Report:
+async def _count(bot: BotOne, options: ReportOptions, analysis: Analysis) -> Report:
     with dialog_counter() as advance:
         for bot_id, conversations in options.filters.lists(bot):
             if options.answers:
                 async for details in conversations.detailed():
-                    tally.add(details, bot_id)
+                    analysis.add(details, bot_id)
                     advance(1)
             else:
                 async for dialog in conversations:
-                    tally.add(dialog, bot_id)
+                    analysis.add(dialog, bot_id)
                     advance(1)
-    return tally.report()
+    return analysis.report()

@@ -1,0 +1,119 @@
+"""Counts the questions of dialogs and their answers, with bounded memory."""
+
+import json
+from typing import Any
+
+from vertexkit.analytics.breakdowns import BreakdownCounter
+from vertexkit.analytics.report import QuestionStatistics
+from vertexkit.botone.models import Answer
+from vertexkit.text import sanitize
+
+MAX_QUESTIONS = 300
+"""Different questions that are counted; further ones are ignored. Bots rarely have more."""
+MAX_ANSWERS = 500
+"""Different answers to a question in the report."""
+SHOW_ALL_BELOW_ANSWERS = 5
+"""With fewer answers than this, all of them are in the report. With more, an answer that occurred
+once could identify the person who gave it."""
+RARE_ANSWER_ONE_IN = 200
+"""An answer that accounts for less than one in this many answers is not in the report either."""
+UNTITLED_QUESTION = "…"
+"""The text of a question without a text."""
+
+
+class _Question:
+    """The counters of one question."""
+
+    def __init__(self, text: str, variable: str | None) -> None:
+        self.text = text
+        self.variable = sanitize(variable or "") or None
+        self.reached = self.answered = self.files = self.stopped = self.handed_over = 0
+        self.position_sum = 0
+        self.answers = BreakdownCounter(MAX_ANSWERS)
+
+    def add_answer(self, answer: Answer) -> bool:
+        """Count an answer; return whether the question was answered."""
+        if answer.deleted:
+            return False
+        if answer.file_id is not None:
+            self.files += 1
+            return True
+        texts = _answer_texts(answer.answer)
+        for text in texts:
+            self.answers.add(text)
+        return bool(texts)
+
+    def statistics(self) -> QuestionStatistics:
+        """Return the result."""
+        total = self.answers.breakdown().total
+        frequent = max(2, total // RARE_ANSWER_ONE_IN)
+        min_count = 1 if total < SHOW_ALL_BELOW_ANSWERS else frequent
+        return QuestionStatistics(
+            self.text,
+            self.variable,
+            self.reached,
+            self.answered,
+            self.files,
+            self.stopped,
+            self.handed_over,
+            self.position_sum / self.reached,
+            self.answers.breakdown(min_count),
+            self.answers.different,
+        )
+
+
+class QuestionCounter:
+    """Counts the questions of all dialogs."""
+
+    def __init__(self) -> None:
+        self._questions: dict[str, _Question] = {}
+
+    def add(self, answers: tuple[Answer, ...], *, stopped: bool, handed_over: bool) -> None:
+        """Count the answers of one dialog.
+
+        Args:
+            answers: in the order of the dialog. A question may occur several times.
+            stopped: whether the dialog ended or waits at its last question, without an operator.
+            handed_over: whether an operator conducts the dialog.
+        """
+        in_dialog: dict[str, tuple[_Question, bool]] = {}
+        for answer in answers:
+            question = self._find(answer)
+            if question is None:
+                continue
+            if question.text not in in_dialog:
+                question.reached += 1
+                question.position_sum += len(in_dialog) + 1
+            answered_before = in_dialog.get(question.text, (question, False))[1]
+            in_dialog[question.text] = question, question.add_answer(answer) or answered_before
+        for question, answered in in_dialog.values():
+            question.answered += answered
+        last = self._find(answers[-1]) if answers else None
+        if last is not None:
+            last.stopped += stopped
+            last.handed_over += handed_over
+
+    def _find(self, answer: Answer) -> _Question | None:
+        text = sanitize(answer.question or "") or UNTITLED_QUESTION
+        question = self._questions.get(text)
+        if question is None and len(self._questions) < MAX_QUESTIONS:
+            question = self._questions[text] = _Question(text, answer.variable)
+        return question
+
+    def statistics(self) -> tuple[QuestionStatistics, ...]:
+        """Return the result, in the order in which dialogs reach the questions."""
+        questions = [question.statistics() for question in self._questions.values()]
+        return tuple(sorted(questions, key=lambda item: (item.position, -item.reached, item.text)))
+
+
+def _answer_texts(value: Any) -> list[str]:
+    """Return the texts of an answer; several if several choices were selected."""
+    match value:
+        case None | "" | [] | {}:
+            return []
+        case str():
+            return [value] if sanitize(value) else []
+        case list() | tuple():
+            return [text for item in value for text in _answer_texts(item)]
+        case _:
+            return [json.dumps(value, ensure_ascii=False, default=str)]
