@@ -47,8 +47,8 @@ class DialogFilters:
                 for bot_id in self.bots or (None,)
             ]
         except ValueError as error:
-            name, _, reason = str(error).partition(":")
-            raise SettingsError(f"--{name.partition('_')[0]}:{reason}") from None
+            name, _, reason = str(error).partition(" ")  # such as "created_from must be a date"
+            raise SettingsError(f"--{name.partition('_')[0]} {reason}") from None
 
     def to_dict(self) -> dict[str, Any]:
         """The filters as a JSON object, without those that are not set."""
