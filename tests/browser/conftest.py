@@ -1,4 +1,4 @@
-"""The page in Debian's Chromium; screenshots are left in `screenshots/`."""
+"""The page in the system's Chromium; screenshots are saved in `screenshots/`."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ from tests.playground.conftest import Dev
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
-SHOTS = Path(os.environ.get("SCREENSHOTS", Path(__file__).parents[2] / "screenshots"))
+SCREENSHOTS_FOLDER = Path(os.environ.get("SCREENSHOTS", Path(__file__).parents[2] / "screenshots"))
 LOAN = """
 from typing import Literal
 
@@ -74,10 +74,10 @@ async def boom(ctx: Context) -> None:
 
 @pytest.fixture
 def dev(tmp_path: Path) -> Iterator[Dev]:
-    """`vertexkit dev` with a loan, many messages, and an error."""
-    SHOTS.mkdir(exist_ok=True)
+    """`vertexkit dev` with three blocks: a loan, many messages, an error."""
+    SCREENSHOTS_FOLDER.mkdir(exist_ok=True)
     if CHROMIUM is None:
-        pytest.skip("there is no Chromium here: apt install chromium")
+        pytest.skip("Chromium is not installed (apt install chromium)")
     shell = Shell(tmp_path)
     (tmp_path / "blocks.py").write_text(LOAN, encoding="utf-8")
     yield Dev(shell, "blocks:app")
@@ -94,16 +94,16 @@ async def browser(dev: Dev) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-class Visitor:
-    """Somebody with the page open; what the browser complains of fails the test."""
+class OpenPage:
+    """The open page; errors in the browser's console are collected."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
-        self.complaints: list[str] = []
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.console_errors: list[str] = []
+        page.on("pageerror", lambda error: self.console_errors.append(str(error)))
         page.on(
             "console",
-            lambda said: self.complaints.append(said.text) if said.type == "error" else None,
+            lambda line: self.console_errors.append(line.text) if line.type == "error" else None,
         )
         page.set_default_timeout(20_000)
 
@@ -113,21 +113,21 @@ class Visitor:
             await self.page.select_option("#block", block)
         await self.page.click("#run")
 
-    async def sees(self, text: str, within: str = "#chat") -> None:
-        """Wait until this is there."""
+    async def wait_for_text(self, text: str, within: str = "#chat") -> None:
+        """Wait until the page shows this text."""
         await self.page.locator(within).get_by_text(text, exact=False).first.wait_for()
 
-    async def shot(self, name: str, *, whole: bool = False) -> None:
-        """Keep what it looks like."""
-        await self.page.screenshot(path=SHOTS / f"{name}.png", full_page=whole)
+    async def screenshot(self, name: str, *, whole: bool = False) -> None:
+        """Save a screenshot."""
+        await self.page.screenshot(path=SCREENSHOTS_FOLDER / f"{name}.png", full_page=whole)
 
 
-async def visit(browser: Browser, dev: Dev, **options: object) -> Visitor:
-    """Open the page, ready to run."""
+async def open_page(browser: Browser, dev: Dev, **options: object) -> OpenPage:
+    """Open the page and wait until the app is ready."""
     settings: dict[str, object] = {"locale": "ru-RU", "viewport": {"width": 1440, "height": 900}}
     context = await browser.new_context(**(settings | options))  # type: ignore[arg-type]
-    visitor = Visitor(await context.new_page())
-    await visitor.page.goto(dev.url)
-    await visitor.page.wait_for_selector(".phase.ready")
-    await visitor.page.wait_for_selector("#block option", state="attached")
-    return visitor
+    opened = OpenPage(await context.new_page())
+    await opened.page.goto(dev.url)
+    await opened.page.wait_for_selector(".phase.ready")
+    await opened.page.wait_for_selector("#block option", state="attached")
+    return opened

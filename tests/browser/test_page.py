@@ -1,20 +1,20 @@
-"""The playground's page, used as its visitor would."""
+"""The playground's page, in a browser."""
 
 import json
 
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import LOAN, visit
+from tests.browser.conftest import LOAN, open_page
 from tests.playground.conftest import Dev, messages
 
 pytestmark = pytest.mark.timeout(90)
 
 
 async def test_from_the_open_page_to_a_saved_test(browser: Browser, dev: Dev) -> None:
-    """A form made of the schema, a dialog as it happens, its story, its result, a test of it."""
-    visitor = await visit(browser, dev)
-    page = visitor.page
+    """A form from the schema, a live dialog, its timeline, its result, and a saved test."""
+    opened = await open_page(browser, dev)
+    page = opened.page
     assert await page.input_value("input[name=name]") == "Аня"
     await page.fill("input[name=name]", "Анастасия 👩‍🚀")
     await page.select_option("select[name=size]", label="L")
@@ -23,12 +23,12 @@ async def test_from_the_open_page_to_a_saved_test(browser: Browser, dev: Dev) ->
     await page.get_by_role("group", name="Метки").locator("input").fill("срочный")
     await page.get_by_role("combobox", name="Оплата").select_option(label="Cash")
     await page.get_by_label("Сдача с").fill("500")
-    await visitor.run()
-    await visitor.sees("Здравствуйте, Анастасия 👩‍🚀! Считаю… 👋")
-    await visitor.sees("Блок завершён")
-    await visitor.shot("light")
+    await opened.run()
+    await opened.wait_for_text("Здравствуйте, Анастасия 👩‍🚀! Считаю… 👋")
+    await opened.wait_for_text("Блок завершён")
+    await opened.screenshot("light")
     await page.click("#tab-result")
-    await visitor.sees("срочный", "#result")
+    await opened.wait_for_text("срочный", "#result")
     got = json.loads(await page.inner_text("#result pre"))["got"]
     assert got == {
         "name": "Анастасия 👩‍🚀",
@@ -39,92 +39,92 @@ async def test_from_the_open_page_to_a_saved_test(browser: Browser, dev: Dev) ->
         "pay": {"kind": "cash", "change": 500},
     }
     await page.click("#tab-logs")
-    await visitor.sees("counting", "#logs")
+    await opened.wait_for_text("counting", "#logs")
     await page.click("#tab-timeline")
     await page.locator("#timeline summary").first.click()
-    await visitor.sees('"token"', "#timeline")
+    await opened.wait_for_text('"token"', "#timeline")
     assert "eyJ" not in await page.content()
     await page.click("button[data-do=test]")
-    await visitor.sees("Сохранено: tests/test_loan_", "#said")
+    await opened.wait_for_text("Сохранено в tests/test_loan_", "#status")
     [saved] = (dev.folder / "tests").glob("test_loan_*.py")
     assert "Анастасия" in saved.read_text(encoding="utf-8")
-    assert visitor.complaints == []
+    assert opened.console_errors == []
 
 
-async def test_a_crash_is_seen_to_resume(browser: Browser, dev: Dev) -> None:
-    """The process dies after the first message; the page shows it, and the rest comes once."""
-    visitor = await visit(browser, dev, locale="en-US", color_scheme="dark")
-    page = visitor.page
+async def test_a_run_resumes_after_a_crash(browser: Browser, dev: Dev) -> None:
+    """The process is killed after the first message; the page shows it, and each message once."""
+    opened = await open_page(browser, dev, locale="en-US", color_scheme="dark")
+    page = opened.page
     await page.get_by_label("Номер карты").fill("4111")
     await page.click("#wrong summary")
     await page.select_option("#fault", "crash")
-    await visitor.run()
-    await visitor.sees("the process died; the run goes on in a new one")
-    await visitor.sees("The block is complete")
+    await opened.run()
+    await opened.wait_for_text("The process was killed; a new one resumed the run.")
+    await opened.wait_for_text("The block is completed")
     assert await page.locator("#chat .bubble").count() == 2
-    await visitor.shot("dark")
-    assert visitor.complaints == []
+    await opened.screenshot("dark")
+    assert opened.console_errors == []
 
 
-async def test_a_slip_is_shown_and_the_next_save_recovers(browser: Browser, dev: Dev) -> None:
-    """The open page tells where the error is, does not hold the reload up, and keeps the form."""
-    visitor = await visit(browser, dev)
-    await visitor.page.fill("input[name=name]", "Боря")
-    await visitor.page.get_by_label("Номер карты").fill("4111")
+async def test_an_error_is_shown_until_the_file_is_fixed(browser: Browser, dev: Dev) -> None:
+    """The page shows the place of the error, does not block the reload, and keeps the form."""
+    opened = await open_page(browser, dev)
+    await opened.page.fill("input[name=name]", "Боря")
+    await opened.page.get_by_label("Номер карты").fill("4111")
     (dev.folder / "blocks.py").write_text(LOAN.replace("app = App()", "app = = App()"))
-    await visitor.sees("SyntaxError", "#problem")
-    await visitor.sees("blocks.py:8", "#problem")
-    await visitor.shot("broken")
+    await opened.wait_for_text("SyntaxError", "#problem")
+    await opened.wait_for_text("blocks.py:8", "#problem")
+    await opened.screenshot("broken")
     (dev.folder / "blocks.py").write_text(LOAN.replace("Здравствуйте", "Приветствую"))
-    await visitor.page.wait_for_selector(".phase.ready")
-    await expect(visitor.page.locator("#problem")).to_be_hidden()
-    assert await visitor.page.input_value("input[name=name]") == "Боря"
-    await visitor.run()
-    await visitor.sees("Приветствую, Боря!")
-    assert visitor.complaints == []
+    await opened.page.wait_for_selector(".phase.ready")
+    await expect(opened.page.locator("#problem")).to_be_hidden()
+    assert await opened.page.input_value("input[name=name]") == "Боря"
+    await opened.run()
+    await opened.wait_for_text("Приветствую, Боря!")
+    assert opened.console_errors == []
 
 
 async def test_five_hundred_messages_are_text(browser: Browser, dev: Dev) -> None:
-    """None is lost, none is markup, and the newest is in view."""
-    visitor = await visit(browser, dev)
-    await visitor.run("many")
-    await visitor.sees("Блок завершён")
-    bubbles = visitor.page.locator("#chat .bubble")
+    """No message is lost, no message is markup, and the newest is in view."""
+    opened = await open_page(browser, dev)
+    await opened.run("many")
+    await opened.wait_for_text("Блок завершён")
+    bubbles = opened.page.locator("#chat .bubble")
     assert await bubbles.count() == 500
     assert "499: <script>alert(1)</script> & Привет 👋" in await bubbles.last.inner_text()
-    await expect(visitor.page.locator("#chat .note").last).to_be_in_viewport()
-    assert visitor.complaints == []
+    await expect(opened.page.locator("#chat .note").last).to_be_in_viewport()
+    assert opened.console_errors == []
 
 
-async def test_a_narrow_screen_shows_all_of_it(browser: Browser, dev: Dev) -> None:
+async def test_the_page_fits_a_narrow_screen(browser: Browser, dev: Dev) -> None:
     """On a phone nothing is wider than the screen."""
-    visitor = await visit(browser, dev, viewport={"width": 390, "height": 844})
-    await visitor.page.get_by_label("Номер карты").fill("4111 " * 30)
-    await visitor.run()
-    await visitor.sees("Блок завершён")
-    await visitor.shot("phone", whole=True)
-    width = await visitor.page.locator("html").bounding_box()
+    opened = await open_page(browser, dev, viewport={"width": 390, "height": 844})
+    await opened.page.get_by_label("Номер карты").fill("4111 " * 30)
+    await opened.run()
+    await opened.wait_for_text("Блок завершён")
+    await opened.screenshot("phone", whole=True)
+    width = await opened.page.locator("html").bounding_box()
     for part in ("main", "#chat", "#timeline", ".buttons"):
-        box = await visitor.page.locator(part).bounding_box()
+        box = await opened.page.locator(part).bounding_box()
         assert width is not None
         assert box is not None
         assert box["x"] + box["width"] <= width["width"] + 1
-    assert await visitor.page.locator("body").evaluate("e => e.scrollWidth") <= 390
+    assert await opened.page.locator("body").evaluate("e => e.scrollWidth") <= 390
 
 
-async def test_runs_are_kept_and_can_be_taken_up_again(browser: Browser, dev: Dev) -> None:
-    """After a reload the history is there; a run is opened, repeated, and edited from there."""
-    visitor = await visit(browser, dev)
-    page = visitor.page
+async def test_runs_are_kept_and_can_be_repeated(browser: Browser, dev: Dev) -> None:
+    """After a reload the list of runs is there; a run can be opened, repeated and edited."""
+    opened = await open_page(browser, dev)
+    page = opened.page
     await page.get_by_label("Номер карты").fill("4111")
-    await visitor.run()
-    await visitor.sees("Блок завершён")
+    await opened.run()
+    await opened.wait_for_text("Блок завершён")
     await page.reload()
     await page.locator("#history button").first.click()
-    await visitor.sees("Здравствуйте, Аня!")
+    await opened.wait_for_text("Здравствуйте, Аня!")
     await page.click("button[data-do=again]")
     await expect(page.locator("#history button")).to_have_count(2)
-    await visitor.sees("Блок завершён")
+    await opened.wait_for_text("Блок завершён")
     await page.click("button[data-do=edit]")
     assert await page.get_by_label("Номер карты").input_value() == "4111"
     await page.click("#tab-json")
@@ -132,34 +132,34 @@ async def test_runs_are_kept_and_can_be_taken_up_again(browser: Browser, dev: De
     assert raw["pay"] == {"kind": "card", "number": "4111"}
     await page.fill("#json", json.dumps(raw | {"name": "JSON"}))
     await page.keyboard.press("Control+Enter")
-    await visitor.sees("Здравствуйте, JSON!")
-    assert visitor.complaints == []
+    await opened.wait_for_text("Здравствуйте, JSON!")
+    assert opened.console_errors == []
 
 
-async def test_what_is_missing_or_wrong_is_told_beside_the_form(browser: Browser, dev: Dev) -> None:
-    """An empty field is named, bad JSON is not sent, a refused call says which field, errors have logs."""
-    visitor = await visit(browser, dev, locale="en-US")
-    page = visitor.page
-    await visitor.run()
-    await visitor.sees("Fill in: Номер карты", "#call-error")
+async def test_errors_are_shown_next_to_the_form(browser: Browser, dev: Dev) -> None:
+    """Missing fields, invalid JSON, rejected inputs and failures are shown with their details."""
+    opened = await open_page(browser, dev, locale="en-US")
+    page = opened.page
+    await opened.run()
+    await opened.wait_for_text("Required: Номер карты", "#call-error")
     await page.click("#tab-json")
     await page.fill("#json", "{oops")
-    await visitor.run()
-    await visitor.sees("This is not JSON", "#json-error")
+    await opened.run()
+    await opened.wait_for_text("Invalid JSON", "#json-error")
     await page.fill("#json", '{"name": "Аня", "amount": -5, "pay": {"kind": "cash", "change": 1}}')
-    await visitor.run()
-    await visitor.sees("amount: Input should be greater than 0")
-    await visitor.run("boom")
-    await visitor.sees("The block failed")
+    await opened.run()
+    await opened.wait_for_text("amount: Input should be greater than 0")
+    await opened.run("boom")
+    await opened.wait_for_text("The block failed")
     await page.click("#tab-logs")
-    await visitor.sees("ValueError: no such thing", "#logs")
+    await opened.wait_for_text("ValueError: no such thing", "#logs")
     assert messages(dev.ended((dev.ask("/playground/runs")[1])[0]["id"])) == []
 
 
-async def test_it_can_be_used_by_keyboard_in_two_languages(browser: Browser, dev: Dev) -> None:
-    """Tabs go by arrows, every control has a name, and the language changes all words."""
-    visitor = await visit(browser, dev)
-    page = visitor.page
+async def test_the_page_works_by_keyboard_in_two_languages(browser: Browser, dev: Dev) -> None:
+    """Arrow keys change tabs, every control has a label, and the language changes all texts."""
+    opened = await open_page(browser, dev)
+    page = opened.page
     await page.focus("#tab-timeline")
     await page.keyboard.press("ArrowRight")
     await expect(page.locator("#result")).to_be_visible()
@@ -174,4 +174,4 @@ async def test_it_can_be_used_by_keyboard_in_two_languages(browser: Browser, dev
             assert name.strip(), await control.evaluate("e => e.outerHTML")
     await page.click("#theme")
     await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
-    assert visitor.complaints == []
+    assert opened.console_errors == []

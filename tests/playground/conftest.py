@@ -1,4 +1,4 @@
-"""`vertexkit dev`, run as a process of its own, and asked over HTTP."""
+"""`vertexkit dev` in a process of its own, and an HTTP client of it."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ from tests.cli.conftest import shell as shell
 
 
 class Dev:
-    """A folder with an author's file, and `vertexkit dev` at work in it."""
+    """A folder with an author's file, and `vertexkit dev` running in it."""
 
     def __init__(self, shell: Shell, *arguments: str) -> None:
         self.folder = shell.folder
@@ -26,7 +26,7 @@ class Dev:
     def ask(
         self, path: str, body: Any = None, method: str | None = None, **headers: str
     ) -> tuple[int, Any]:
-        """Status and JSON of an answer."""
+        """Send a request; return status and JSON of the response."""
         data = None if body is None else json.dumps(body).encode()
         request = Request(
             self.url + path, data, {"Content-Type": "application/json"}, method=method
@@ -34,43 +34,43 @@ class Dev:
         for name, value in headers.items():
             request.add_header(name, value)
         try:
-            with urlopen(request, timeout=20) as answer:
-                said, status = answer.read(), answer.status
+            with urlopen(request, timeout=20) as response:
+                content, status = response.read(), response.status
         except HTTPError as error:
-            said, status = error.read(), error.code
+            content, status = error.read(), error.code
         try:
-            return status, json.loads(said)
+            return status, json.loads(content)
         except ValueError:
-            return status, said.decode()
+            return status, content.decode()
 
-    def run(self, block: str, **wanted: Any) -> dict[str, Any]:
-        """Run a block, wait for its end, and give its record: `run` and `lines`."""
-        status, said = self.ask("/playground/runs", {"block": block, **wanted})
-        assert status == 201, said
-        return self.ended(said["run"])
+    def run(self, block: str, **options: Any) -> dict[str, Any]:
+        """Run a block, wait for its end, and return the recording: `run` and `lines`."""
+        status, content = self.ask("/playground/runs", {"block": block, **options})
+        assert status == 201, content
+        return self.ended(content["run"])
 
     def ended(self, run: str) -> dict[str, Any]:
-        """Read what happens until the run is over."""
+        """Wait for the end of a run; return the recording."""
         with urlopen(f"{self.url}/playground/events", timeout=40) as events:
-            for _ in events:  # a line for each thing that happens, the state first
+            for _ in events:  # one line for each message, the state first
                 _, found = self.ask(f"/playground/runs/{run}")
                 if found["lines"] and found["lines"][-1]["kind"] == "end":
                     return dict(found)
-        raise AssertionError("the playground went away")
+        raise AssertionError("the playground closed the event stream")
 
     def phase(self, wanted: str) -> dict[str, Any]:
-        """Read what happens until the app is in this phase."""
+        """Wait until the app is in this phase; return the state."""
         with urlopen(f"{self.url}/playground/events", timeout=40) as events:
             for line in events:
                 if line.startswith(b"data:"):
-                    told = json.loads(line[5:])
-                    if told["kind"] == "state" and told["phase"] == wanted:
-                        return dict(told)
-        raise AssertionError("the playground went away")
+                    message = json.loads(line[5:])
+                    if message["kind"] == "state" and message["phase"] == wanted:
+                        return dict(message)
+        raise AssertionError("the playground closed the event stream")
 
 
 def messages(record: dict[str, Any]) -> list[str]:
-    """What the dialog of a run saw."""
+    """Return the messages that reached the dialog of a run."""
     return [
         line["request"]["text"]
         for line in record["lines"]
@@ -80,5 +80,5 @@ def messages(record: dict[str, Any]) -> list[str]:
 
 @pytest.fixture
 def dev(shell: Shell) -> Dev:
-    """With the block `hello`."""
+    """`vertexkit dev` with the block `hello`."""
     return Dev(shell, "hello:app")

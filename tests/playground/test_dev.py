@@ -1,4 +1,4 @@
-"""`vertexkit dev` without a browser: runs, faults, reload, and who may ask."""
+"""`vertexkit dev` without a browser: runs, faults, reload, and access."""
 
 import json
 import subprocess
@@ -17,19 +17,19 @@ def names(record: dict[str, Any]) -> list[str]:
 
 
 def test_from_an_empty_folder_to_the_first_answer(shell: Shell) -> None:
-    """`new`, `dev`, a run: the path of a newcomer, without the browser."""
+    """`new`, `dev` and a run work one after the other in an empty folder."""
     assert shell.run("new", "greet", "--lang", "en").returncode == 0
     shell.folder /= "greet"
     dev = Dev(shell)
     status, state = dev.ask("/playground/state")
     assert (status, [block["name"] for block in state["blocks"]]) == (200, ["greet"])
     record = dev.run("greet", inputs={"name": "Anna"})
-    assert any("Anna" in said for said in messages(record))
+    assert any("Anna" in message for message in messages(record))
     assert record["lines"][-1]["code"] == "ok"
 
 
-def test_a_run_is_told_and_kept(dev: Dev) -> None:
-    """Events, requests, logs and the end, in order, without the token; the terminal shows it too."""
+def test_a_run_is_recorded(dev: Dev) -> None:
+    """The recording has events, requests, logs and the end, without the token."""
     record = dev.run("hello", inputs={"name": "Аня 👋", "times": 2})
     assert messages(record) == ["Привет, Аня 👋!"] * 2
     kinds = [line["kind"] for line in record["lines"]]
@@ -48,16 +48,16 @@ def test_a_run_is_told_and_kept(dev: Dev) -> None:
     assert [(run["block"], run["messages"], run["code"]) for run in runs] == [("hello", 2, "ok")]
 
 
-def test_a_call_that_does_not_fit_is_told_by_its_fields(dev: Dev) -> None:
-    """The run ends as rejected, with the inputs that the block expects."""
+def test_a_rejected_call_names_its_fields(dev: Dev) -> None:
+    """The run ends with the outcome `rejected` and the validation errors."""
     record = dev.run("hello", inputs={"name": 5})
     end = record["lines"][-1]
     assert (end["outcome"], end["status"]) == ("rejected", 422)
     assert end["answer"]["errors"][0]["loc"] == ["name"]
 
 
-def test_a_killed_process_goes_on_without_a_repeated_message(dev: Dev) -> None:
-    """kill -9 after the first of three messages: another process says the rest, once each."""
+def test_a_run_resumes_after_a_kill_without_repeated_messages(dev: Dev) -> None:
+    """kill -9 after the first of three messages: another process sends the others, once each."""
     record = dev.run("hello", inputs={"name": "Аня", "times": 3}, fault="crash", after=1)
     assert messages(record) == ["Привет, Аня!"] * 3
     assert names(record).count("claimed") == 2
@@ -65,7 +65,7 @@ def test_a_killed_process_goes_on_without_a_repeated_message(dev: Dev) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault, happened",
+    "fault, event",
     [
         ("rate_limit", "send_retried"),
         ("server_error", "completion_retried"),
@@ -73,17 +73,17 @@ def test_a_killed_process_goes_on_without_a_repeated_message(dev: Dev) -> None:
         ("duplicate", "deduplicated"),
     ],
 )
-def test_each_fault_is_seen_in_the_timeline(fault: str, happened: str, dev: Dev) -> None:
-    """What the switch promises happens, and the dialog ends well all the same."""
+def test_each_fault_is_seen_in_the_timeline(fault: str, event: str, dev: Dev) -> None:
+    """The simulated fault happens, and the run is completed despite of it."""
     record = dev.run("hello", inputs={"name": "Аня"}, fault=fault)
-    assert happened in names(record)
+    assert event in names(record)
     assert messages(record) == ["Привет, Аня!"]
     assert record["run"]["fault"] == fault
     assert record["lines"][-1]["outcome"] == "completed"
 
 
-def test_a_slip_is_shown_and_the_next_save_recovers(dev: Dev) -> None:
-    """A syntax error comes with place, source and traceback, while somebody listens; then it goes on."""
+def test_an_error_is_reported_until_the_file_is_fixed(dev: Dev) -> None:
+    """A syntax error is reported with place, source and traceback; the next save serves the app."""
     (dev.folder / "hello.py").write_text(HELLO.replace("app = App()", "app = = App()"))
     problem = dev.phase("broken")["problem"]
     assert problem["place"].startswith("hello.py:")
@@ -95,7 +95,7 @@ def test_a_slip_is_shown_and_the_next_save_recovers(dev: Dev) -> None:
 
 
 def test_a_saved_test_passes(dev: Dev, shell: Shell) -> None:
-    """What the button writes is a pytest file that passes, faults and all."""
+    """The saved pytest file passes, including its faults."""
     record = dev.run("hello", inputs={"name": "Аня", "times": 2}, fault="rate_limit")
     status, saved = dev.ask(f"/playground/runs/{record['run']['id']}/test", {}, "POST")
     assert status == 201
@@ -113,8 +113,8 @@ def test_a_saved_test_passes(dev: Dev, shell: Shell) -> None:
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
-def test_a_call_from_elsewhere_is_a_run_too(dev: Dev) -> None:
-    """curl with a token of the playground's own: forwarded, answered, recorded."""
+def test_a_call_from_outside_is_a_run_too(dev: Dev) -> None:
+    """A call by curl with a token of the playground is forwarded, answered and recorded."""
     _, token = dev.ask("/token?block=hello")
     status, answer = dev.ask("/blocks/hello", {"token": token, "name": "Curl"})
     assert (status, len(answer["execution"])) == (200, 22)
@@ -122,41 +122,41 @@ def test_a_call_from_elsewhere_is_a_run_too(dev: Dev) -> None:
     assert messages(dev.ended(runs[0]["id"])) == ["Привет, Curl!"]
 
 
-def test_other_sites_may_not_ask(dev: Dev) -> None:
-    """Neither by a name that leads here nor by a form of theirs; and no page runs strange scripts."""
+def test_other_sites_are_rejected(dev: Dev) -> None:
+    """A foreign host or origin is rejected, and no file outside of the static ones is served."""
     assert dev.ask("/playground/state", Host="evil.example")[0] == 400
-    wanted = {"block": "hello", "inputs": {"name": "x"}}
-    assert dev.ask("/playground/runs", wanted, Origin="https://evil.example")[0] == 403
+    run = {"block": "hello", "inputs": {"name": "x"}}
+    assert dev.ask("/playground/runs", run, Origin="https://evil.example")[0] == 403
     assert dev.ask("/playground/runs")[1] == []
     assert dev.ask("/static/../worker.py")[0] == 404
     assert dev.ask("/playground/runs/..%2f..%2fhello")[0] in {404, 422}
 
 
 @pytest.mark.parametrize(
-    "wanted, said",
+    "request_body, problem",
     [
-        ({"block": "nobody"}, "there is no block 'nobody'"),
-        ({"block": "hello", "inputs": {"name": "x"}, "fault": "fire"}, "no fault 'fire'"),
+        ({"block": "other"}, "unknown block 'other'; the app has hello"),
+        ({"block": "hello", "inputs": {"name": "x"}, "fault": "fire"}, "unknown fault 'fire'"),
         ({"inputs": {}}, "{block, inputs, fault, after}"),
         ([1], "a JSON object"),
     ],
 )
-def test_a_request_that_makes_no_sense_is_told(wanted: Any, said: str, dev: Dev) -> None:
-    """422 and a sentence."""
-    status, answer = dev.ask("/playground/runs", wanted)
-    assert (status, said in answer["detail"]) == (422, True)
+def test_an_invalid_request_is_explained(request_body: Any, problem: str, dev: Dev) -> None:
+    """An invalid request gets 422 and a sentence."""
+    status, answer = dev.ask("/playground/runs", request_body)
+    assert (status, problem in answer["detail"]) == (422, True)
 
 
-def test_no_app_is_told(shell: Shell, tmp_path: Path) -> None:
-    """In a folder without one, the command names two ways on."""
+def test_a_missing_app_is_explained(shell: Shell, tmp_path: Path) -> None:
+    """In a folder without an app, the error says what to do."""
     (tmp_path / "hello.py").unlink()
     done = shell.run("dev", "--no-open", "--port", "0")
     assert done.returncode == 2
     assert "vertexkit new" in done.stderr
 
 
-def test_what_is_replayed_is_the_current_code(dev: Dev, shell: Shell) -> None:
-    """`replay --assert` passes while the code says the same, and shows what changed when not."""
+def test_replay_runs_the_current_code(dev: Dev, shell: Shell) -> None:
+    """`replay --assert` passes while the block behaves the same, and shows what changed."""
     dev.run("hello", inputs={"name": "Аня"}, fault="rate_limit")
     same = shell.run("replay", "last", "--assert")
     assert same.returncode == 0, same.stdout + same.stderr
@@ -166,5 +166,5 @@ def test_what_is_replayed_is_the_current_code(dev: Dev, shell: Shell) -> None:
     assert other.returncode == 1
     assert '-    "Привет, Аня!"' in other.stdout
     assert '+    "Здравствуй, Аня!"' in other.stdout
-    told = json.loads(shell.run("replay", "last", "--json").stdout)
-    assert told["same"] is False
+    result = json.loads(shell.run("replay", "last", "--json").stdout)
+    assert result["same"] is False

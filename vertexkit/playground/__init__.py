@@ -1,1 +1,1 @@
-"""The playground: an author's app, the fake platform beside it, and a page to try blocks on."""
+"""The playground of `vertexkit dev`: a web page that runs an author's blocks on a fake platform."""

@@ -1,6 +1,7 @@
-"""The process that serves an author's app for the playground, which starts a new one at each change.
+"""The process that serves the author's app for the playground.
 
-It tells what happens as lines of JSON on its standard output.
+The playground starts a new one after each change of the code. The process reports what happens as
+JSON lines on its standard output: `ready`, `broken`, `event` and `log`.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from typing import Any, BinaryIO, cast
 
 import uvicorn
@@ -25,36 +27,56 @@ from vertexkit.telemetry import logs, redaction
 from vertexkit.telemetry.events import Event
 
 HOST = "127.0.0.1"
-LAST_ANSWERS = 2
+SHUTDOWN_SECONDS = 2
+"""Time for responses in progress when the process stops."""
 
 
-class Teller:
-    """Writes lines to the parent."""
+class Reporter:
+    """Writes reports for the playground.
+
+    Args:
+        stream: of the JSON lines.
+    """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self._lock = threading.Lock()
 
-    def tell(self, kind: str, **facts: Any) -> None:
-        """One line."""
-        line = json.dumps({"kind": kind, **facts}, ensure_ascii=False, default=str)
+    def report(self, kind: str, **fields: Any) -> None:
+        """Write one report."""
+        line = json.dumps({"kind": kind, **fields}, ensure_ascii=False, default=str)
         with self._lock:
             self._stream.write(redaction.redact(line.encode(errors="replace")) + b"\n")
             self._stream.flush()
 
-    def event(self, event: Event) -> None:
-        """Something happened to an execution."""
-        self.tell(
+    def report_event(self, event: Event) -> None:
+        """Report an event of an execution."""
+        self.report(
             "event", execution=event.execution, at=event.at, name=event.name, fields=event.fields
         )
 
+    def report_broken(self, error: BaseException) -> None:
+        """Report that the app cannot be served, with the place in the author's code."""
+        cause = error.__cause__ if isinstance(error, VertexkitError) and error.__cause__ else error
+        place, source = error_location(cause)
+        frames = traceback.extract_tb(cause.__traceback__)
+        own = [frame for frame in frames if not frame.filename.startswith(LIBRARY_PATHS)]
+        lines = [*traceback.format_list(own), *traceback.format_exception_only(cause)]
+        text = "".join(lines).rstrip()
+        self.report("broken", error=str(error), place=place, source=source, traceback=text)
 
-class LogLines(io.RawIOBase):
-    """Where the log is written: each of its lines goes to the parent."""
 
-    def __init__(self, teller: Teller, now: Any) -> None:
+class LogStream(io.RawIOBase):
+    """The output of the log: reports each of its lines.
+
+    Args:
+        reporter: gets the lines.
+        now: the time of a line, in seconds.
+    """
+
+    def __init__(self, reporter: Reporter, now: Callable[[], float]) -> None:
         super().__init__()
-        self._teller = teller
+        self._reporter = reporter
         self._now = now
 
     def isatty(self) -> bool:
@@ -62,70 +84,57 @@ class LogLines(io.RawIOBase):
 
     def write(self, data: Any) -> int:
         for line in bytes(data).splitlines():
-            self._teller.tell("log", at=self._now(), line=json.loads(line))
+            self._reporter.report("log", at=self._now(), line=json.loads(line))
         return len(data)
 
 
 def main(target: str) -> int:
-    """Serve until SIGTERM, or until the parent is gone; gives the exit code."""
-    # What the author prints goes to the terminal, and never among the lines to the parent.
-    teller = Teller(cast(BinaryIO, os.fdopen(os.dup(1), "wb")))
+    """Serve an app until SIGTERM, or until the playground's process has ended.
+
+    Returns:
+        The exit code.
+    """
+    # What the author's code prints goes to the terminal, not among the reports.
+    reporter = Reporter(cast(BinaryIO, os.fdopen(os.dup(1), "wb")))
     os.dup2(2, 1)
-    threading.Thread(target=_follow_parent, daemon=True).start()
+    threading.Thread(target=_stop_with_parent, daemon=True).start()
     try:
         name, app = find_app(target)
     except VertexkitError as error:
-        _broken(teller, error)
+        reporter.report_broken(error)
         return 1
     try:
-        asyncio.run(_serve(name, app, teller))
+        asyncio.run(_serve(name, app, reporter))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
-    except Exception as error:  # noqa: BLE001 - an author's lifespan raises what it likes
-        _broken(teller, error)
+    except Exception as error:  # noqa: BLE001 - an author's lifespan may raise anything
+        reporter.report_broken(error)
         return 1
     return 0
 
 
-async def _serve(name: str, app: App, teller: Teller) -> None:
-    # The playground has no use for secrets of the URL: nobody else reaches this machine's loopback.
+async def _serve(name: str, app: App, reporter: Reporter) -> None:
+    # No secrets in URLs: the app listens on the loopback interface only.
     settings = Settings.load(url_secrets=(), host=HOST)
     clock = asyncio.get_running_loop()
-    writer = logs.configure(
-        "json", settings.logging.level, cast(BinaryIO, LogLines(teller, clock.time))
-    )
+    log_stream = LogStream(reporter, clock.time)
+    log_writer = logs.configure("json", settings.logging.level, cast(BinaryIO, log_stream))
 
-    def tell(event: Event) -> None:
-        writer.flush()  # what was logged before it comes before it
-        teller.event(event)
+    def on_event(event: Event) -> None:
+        log_writer.flush()  # keeps the order of log lines and events
+        reporter.report_event(event)
 
     with bind(HOST, 0) as listener:
         async with app.started(settings) as service:
-            service.events.subscribe(tell)
-            server = uvicorn.Server(for_this_machine(app.face(service), LAST_ANSWERS))
-            teller.tell(
-                "ready",
-                port=listener.getsockname()[1],
-                target=name,
-                blocks=catalogue(app.blocks)["blocks"],
-            )
+            service.events.subscribe(on_event)
+            server = uvicorn.Server(for_this_machine(app.face(service), SHUTDOWN_SECONDS))
+            blocks = catalogue(app.blocks)["blocks"]
+            reporter.report("ready", port=listener.getsockname()[1], target=name, blocks=blocks)
             await server.serve(sockets=[listener])
 
 
-def _broken(teller: Teller, error: BaseException) -> None:
-    """Say what is wrong, and where in the author's code."""
-    cause = error.__cause__ if isinstance(error, VertexkitError) and error.__cause__ else error
-    where, source = error_location(cause)
-    frames = traceback.extract_tb(cause.__traceback__)
-    own = [frame for frame in frames if not frame.filename.startswith(LIBRARY_PATHS)]
-    lines = [*traceback.format_list(own), *traceback.format_exception_only(cause)]
-    teller.tell(
-        "broken", error=str(error), place=where, source=source, traceback="".join(lines).rstrip()
-    )
-
-
-def _follow_parent() -> None:
-    """End with the parent, whichever way it ended: the other end of standard input closes then."""
+def _stop_with_parent() -> None:
+    """Stop this process when its parent ends: the parent's end of standard input closes then."""
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""What can be made to go wrong in a run, by a switch on the page."""
+"""The faults that a run in the playground can simulate; the page shows them by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,59 +7,67 @@ from typing import Any
 from vertexkit.errors import SettingsError
 from vertexkit.testing.platform.app import FakePlatform
 
-SLOW = 4.0
-Order = Mapping[str, Any]
+SLOW_SECONDS = 4.0
+FaultArguments = Mapping[str, Any]
+"""Arguments of `FakePlatform.fail`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Switch:
-    """One thing to go wrong; its words are on the page."""
+class FaultPreset:
+    """One fault to simulate; its texts are in `static/words.js`.
 
-    orders: tuple[Order, ...] = ()
-    """For `FakePlatform.fail`."""
+    Attributes:
+        faults: ordered from the fake platform.
+        calls: how often the platform calls the block, with one token.
+        crash_after: the number of messages after which the app's process is killed; 0: never.
+    """
+
+    faults: tuple[FaultArguments, ...] = ()
     calls: int = 1
-    """How often the platform calls the block, with one token."""
     crash_after: int = 0
-    """Messages after which the process is killed; 0: it is not."""
+
+    def apply(self, platform: FakePlatform) -> None:
+        """Order the faults, after removing those that earlier runs left unused."""
+        platform.clear_faults()
+        for arguments in self.faults:
+            platform.fail(**arguments)
 
 
-SEND, COMPLETE = "send_message", "complete"
-SWITCHES: dict[str, Switch] = {
-    "": Switch(),
-    "rate_limit": Switch(({"method": SEND, "status": 429, "retry_after": 2, "times": 2},)),
-    "server_error": Switch(
+NO_FAULT = FaultPreset()
+FAULT_PRESETS: dict[str, FaultPreset] = {
+    "rate_limit": FaultPreset(
+        ({"method": "send_message", "status": 429, "retry_after": 2, "times": 2},)
+    ),
+    "server_error": FaultPreset(
         (
-            {"method": SEND, "status": 503, "retry_after": 1},
-            {"method": COMPLETE, "status": 502, "times": 2},
+            {"method": "send_message", "status": 503, "retry_after": 1},
+            {"method": "complete", "status": 502, "times": 2},
         )
     ),
-    "slow": Switch(({"method": SEND, "kind": "slow", "seconds": SLOW},)),
-    "lost": Switch(
-        ({"method": SEND, "kind": "lost"}, {"method": COMPLETE, "kind": "lost"}),
+    "slow": FaultPreset(({"method": "send_message", "kind": "slow", "seconds": SLOW_SECONDS},)),
+    "lost": FaultPreset(
+        ({"method": "send_message", "kind": "lost"}, {"method": "complete", "kind": "lost"})
     ),
-    "gone": Switch(({"method": SEND, "kind": "gone", "after": 1},)),
-    "duplicate": Switch(calls=2),
-    "crash": Switch(crash_after=1),
+    "gone": FaultPreset(({"method": "send_message", "kind": "gone", "after": 1},)),
+    "duplicate": FaultPreset(calls=2),
+    "crash": FaultPreset(crash_after=1),
 }
 
 
-def switch(name: str, after: int) -> Switch:
-    """The switch of this name.
+def fault_preset(name: str, crash_after: int) -> FaultPreset:
+    """Return the preset with this name.
 
     Args:
-        name: a key of `SWITCHES`.
-        after: messages before a crash; 1 or more.
+        name: a key of `FAULT_PRESETS`; an empty text for no fault.
+        crash_after: the number of messages before a crash; less than 1 counts as 1.
 
     Raises:
-        SettingsError: there is no such switch.
+        SettingsError: the name is unknown.
     """
-    if name not in SWITCHES:
-        raise SettingsError(f"no fault {name!r}: it is one of {', '.join(filter(None, SWITCHES))}")
-    return Switch(crash_after=max(1, after)) if name == "crash" else SWITCHES[name]
-
-
-def order(platform: FakePlatform, chosen: Switch) -> None:
-    """Let it go wrong from now on; what earlier runs left unused is forgotten."""
-    platform.clear_faults()
-    for each in chosen.orders:
-        platform.fail(**each)
+    if not name:
+        return NO_FAULT
+    if name not in FAULT_PRESETS:
+        raise SettingsError(f"unknown fault {name!r}; use one of {', '.join(FAULT_PRESETS)}")
+    if name == "crash":
+        return FaultPreset(crash_after=max(1, crash_after))
+    return FAULT_PRESETS[name]

@@ -1,8 +1,8 @@
-"""The playground at work: the author's app in its process, the fake platform, runs, listeners."""
+"""The playground: the author's app in its process, the fake platform, the runs, the subscribers."""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,243 +12,273 @@ from watchfiles import PythonFilter, awatch
 
 from vertexkit.botone.http_client import HttpClient, HttpError, http_client
 from vertexkit.errors import SettingsError
-from vertexkit.playground.faults import Switch, order, switch
-from vertexkit.playground.runs import LiveRun, LiveRuns
-from vertexkit.playground.supervisor import Child
+from vertexkit.playground.faults import NO_FAULT, FaultPreset, fault_preset
+from vertexkit.playground.runs import ActiveRun, ActiveRuns
+from vertexkit.playground.supervisor import AppSupervisor
 from vertexkit.recordings import RecordingsFolder
 from vertexkit.telemetry.events import Event
-from vertexkit.testing.platform.app import FakePlatform
+from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
 from vertexkit.testing.platform.ledger import Entry
 
-STARTING = 20.0
-"""Seconds that a call waits for the app to be there again."""
-STARTING_AGAIN = 5
-"""Deaths of the process without a change of the code, after which it is left alone."""
+APP_START_TIMEOUT_SECONDS = 20.0
+"""How long a call waits for the app to be served."""
+MAX_RESTARTS_WITHOUT_CHANGE = 5
+"""How often the app's process is restarted until the code changes."""
+RELOAD_DEBOUNCE_MILLISECONDS = 200
+
+Subscriber = Callable[[dict[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """A run that somebody asks for."""
+class RunRequest:
+    """A request for a run.
+
+    Attributes:
+        block: the block's name.
+        inputs: the block's inputs.
+        fault: the name of the fault to simulate; empty for none.
+        after: the number of messages before a crash.
+    """
 
     block: str
     inputs: dict[str, Any] = field(default_factory=dict)
     fault: str = ""
     after: int = 1
-    seed: int = 0
 
 
 class Playground:
-    """All that the page shows and does.
+    """The state and the actions of the page.
 
     Args:
         target: the author's app.
         folder: watched for changes.
-        url: where the playground itself answers: the author's app finds the platform there.
-        typing: seconds that the bot types before a message.
-        seed: of what the platform makes up.
+        url: the playground's own URL, where the author's app finds the fake platform.
+        typing: seconds of simulated typing before a message.
+        seed: of the fake platform.
     """
 
     def __init__(
         self, target: str, folder: Path, url: str, *, typing: float = 0.7, seed: int = 0
     ) -> None:
         self.platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing)
-        self.platform.subscribe(self._asked, arrivals=True)
+        self.platform.subscribe(self._on_platform_request, arrivals=True)
         self.recordings = RecordingsFolder()
         self.state: dict[str, Any] = {"phase": "starting", "target": target, "blocks": []}
-        self.seed = seed
+        self._seed = seed
         self._folder = folder
-        self._live = LiveRuns(self.recordings, self.platform.clock, self._line)
-        self._listeners: set[Callable[[dict[str, Any]], object]] = set()
+        self._runs = ActiveRuns(self.recordings, self.platform.clock, self)
+        self._subscribers: set[Subscriber] = set()
         self._ready = asyncio.Event()
-        self._deaths = 0
+        self._restarts = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._client: HttpClient | None = None
-        self._child = Child(
+        self._app = AppSupervisor(
             target,
             {
                 "VERTEXKIT_PLATFORM_URL": f"{url}/api",
                 "VERTEXKIT_INSTANCES": "",
                 "VERTEXKIT_JOURNAL": "sqlite:.vertexkit/dev/journal.db",
-                "VERTEXKIT_LOGIN": "demo",
-                "VERTEXKIT_PASSWORD": "demo",
+                "VERTEXKIT_LOGIN": DEFAULT_LOGIN,
+                "VERTEXKIT_PASSWORD": DEFAULT_PASSWORD,
                 "VERTEXKIT_GRACE": "1",
                 "VERTEXKIT_OPS_PORT": "0",
             },
-            self._heard,
+            self,
         )
 
     @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        """From the first start of the app to its end; a change of a file starts it anew."""
-        async with http_client(timeout=STARTING) as client:
+    async def serving(self) -> AsyncIterator[None]:
+        """Serve the app inside this context, and restart it when a file changes."""
+        async with http_client(timeout=APP_START_TIMEOUT_SECONDS) as client:
             self._client = client
-            await self._child.start()
+            await self._app.start()
             watching = asyncio.ensure_future(self._watch())
             try:
                 yield
             finally:
                 watching.cancel()
                 await asyncio.gather(watching, *self._tasks, return_exceptions=True)
-                await self._child.stop()
+                await self._app.stop()
 
-    def listen(self, listener: Callable[[dict[str, Any]], object]) -> Callable[[], None]:
-        """Call back with all that happens from now on; gives what ends that."""
-        self._listeners.add(listener)
-        return lambda: self._listeners.discard(listener)
+    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+        """Call back with each message for the page.
 
-    async def run(self, wanted: Wanted) -> str:
-        """Let a dialog reach a block; gives the run's id at once, the rest comes to listeners.
+        Returns:
+            A function that ends the subscription.
+        """
+        self._subscribers.add(callback)
+        return lambda: self._subscribers.discard(callback)
+
+    async def start_run(self, request: RunRequest) -> str:
+        """Call a block from a new dialog, in the background.
+
+        Returns:
+            The run's id; subscribers get what happens.
 
         Raises:
-            SettingsError: there is no such block or fault.
+            SettingsError: the block or the fault is unknown.
         """
         blocks = [block["name"] for block in self.state["blocks"]]
-        if wanted.block not in blocks:
+        if request.block not in blocks:
             raise SettingsError(
-                f"there is no block {wanted.block!r}: {', '.join(blocks) or 'none'}"
+                f"unknown block {request.block!r}; the app has {', '.join(blocks) or 'none'}"
             )
-        chosen = switch(wanted.fault, wanted.after)
-        token = self.platform.issue(wanted.block)
-        live = self._begin(token, wanted, chosen)
-        order(self.platform, chosen)
-        self._do(self._call(live, token, wanted, chosen.calls))
-        return live.recorder.header.id
+        preset = fault_preset(request.fault, request.after)
+        token = self.platform.issue(request.block)
+        run = self._record_run(token, request, preset)
+        preset.apply(self.platform)
+        self._start_task(self._call_block(run, token, request, preset.calls))
+        return run.id
 
     async def forward(
         self, path: str, query: str, body: bytes, media_type: str
     ) -> tuple[int, bytes]:
-        """A call that somebody else makes, with a token of his; gives status and body.
+        """Forward a call from outside of the page to the app; record it if it has a token.
 
-        It is a run as well if its token can be read.
+        Returns:
+            Status and body of the app's response.
         """
-        live = None
+        run = None
         with suppress(ValueError):
             content = json.loads(body)
             token = content.pop("token", None) if isinstance(content, dict) else None
-            block = path.rpartition("/")[2] or next(
-                (each["name"] for each in self.state["blocks"]), ""
-            )
+            block = path.rpartition("/")[2]
+            if not block and self.state["blocks"]:
+                block = self.state["blocks"][0]["name"]
             if isinstance(token, str) and token and block:
-                live = self._begin(token, Wanted(block, content), Switch())
-        status, said = await self._post(f"{path}{'?' if query else ''}{query}", body, media_type)
-        if live is not None:
-            self._answered(live, status, said)
-        return status, said
+                run = self._record_run(token, RunRequest(block, content), NO_FAULT)
+        status, answer = await self._post(f"{path}{'?' if query else ''}{query}", body, media_type)
+        if run is not None:
+            self._on_answer(run, status, answer)
+        return status, answer
 
-    def _begin(self, token: str, wanted: Wanted, chosen: Switch) -> LiveRun:
+    def _record_run(self, token: str, request: RunRequest, preset: FaultPreset) -> ActiveRun:
         header = {
-            "block": wanted.block,
+            "block": request.block,
             "target": self.state["target"],
-            "inputs": wanted.inputs,
-            "seed": self.seed,
-            "fault": wanted.fault,
+            "inputs": request.inputs,
+            "seed": self._seed,
+            "fault": request.fault,
         }
         with suppress(LookupError):
             header["dialog_id"] = self.platform.dialog(token).dialog_id
-        return self._live.begin(token, chosen, header)
+        return self._runs.start(token, preset, header)
 
-    async def _call(self, live: LiveRun, token: str, wanted: Wanted, calls: int) -> None:
-        body = json.dumps({"token": token, **wanted.inputs}, ensure_ascii=False).encode()
+    async def _call_block(
+        self, run: ActiveRun, token: str, request: RunRequest, calls: int
+    ) -> None:
+        body = json.dumps({"token": token, **request.inputs}, ensure_ascii=False).encode()
         for _ in range(calls):
-            status, said = await self._post(f"/blocks/{wanted.block}", body, "application/json")
-            self._answered(live, status, said)
+            status, answer = await self._post(f"/blocks/{request.block}", body, "application/json")
+            self._on_answer(run, status, answer)
 
-    def _answered(self, live: LiveRun, status: int, said: bytes) -> None:
+    def _on_answer(self, run: ActiveRun, status: int, body: bytes) -> None:
         answer: dict[str, Any] = {}
         with suppress(ValueError):
-            answer = json.loads(said)
+            answer = json.loads(body)
         if status == 200 and answer.get("execution"):
-            self._live.accepted(live, answer["execution"])
-        elif not live.execution:
-            self._live.rejected(live, status, answer)
+            self._runs.accept(run, answer["execution"])
+        elif not run.execution:
+            self._runs.reject(run, status, answer)
 
     async def _post(self, path: str, body: bytes, media_type: str) -> tuple[int, bytes]:
-        """Call the app; while it starts again, wait for it."""
-        assert self._client is not None, "use it inside `async with playground.at_work():`"  # noqa: S101
+        """Call the app; wait for it while it is restarted."""
+        assert self._client is not None, "use it inside `async with playground.serving():`"  # noqa: S101
         with suppress(TimeoutError):
-            async with asyncio.timeout(STARTING):
+            async with asyncio.timeout(APP_START_TIMEOUT_SECONDS):
                 await self._ready.wait()
-        if not self._child.port:
-            return 503, b'{"code": "not_serving", "detail": "The app is not there: see above."}'
-        url = f"http://127.0.0.1:{self._child.port}{path}"
+        if not self._app.port:
+            return _problem(503, "not_serving", "The app is not running. See the error above.")
+        url = f"http://127.0.0.1:{self._app.port}{path}"
         try:
-            answer = await self._client.post(
+            response = await self._client.post(
                 url, content=body, headers={"Content-Type": media_type}
             )
         except HttpError as error:
-            said = {"code": "no_answer", "detail": f"The app did not answer: {error}"}
-            return 502, json.dumps(said).encode()
-        return answer.status_code, answer.content
+            return _problem(502, "no_answer", f"The app did not respond: {error}")
+        return response.status_code, response.content
 
-    def _asked(self, entry: Entry) -> None:
-        """A request of the app to the platform, as it comes and as it is over."""
-        live = self._live.of_token(entry.token)
-        if live is None:
+    def _on_platform_request(self, entry: Entry) -> None:
+        """Handle a request of the app to the platform, when it arrives and when it ends."""
+        run = self._runs.find(entry.token)
+        if run is None:
             return
-        run = live.recorder.header.id
-        content = entry.json if isinstance(entry.json, dict) else {}
         if entry.answered_at is None:
+            content = entry.json if isinstance(entry.json, dict) else {}
             if entry.method == "send_message" and content.get("typing"):
-                self._tell({"kind": "typing", "run": run})
+                self._publish({"kind": "typing", "run": run.id})
             return
-        live.request(entry)
-        if live.crashes_now:
-            live.crashed = True
-            self._child.kill()
+        run.add_request(entry)
+        if run.crash_is_due:
+            run.crashed = True
+            self._app.kill()
 
-    def _heard(self, told: dict[str, Any]) -> None:
-        """A line of the app's process."""
-        match told["kind"]:
-            case "event":
-                self._live.event(Event(told["name"], told["execution"], told["at"], told["fields"]))
-            case "log":
-                self._live.log(told["at"], told["line"])
-                self._tell({"kind": "log", "line": told["line"]})
-            case "ready":
-                self._deaths = 0
-                self._ready.set()
-                self._become("ready", target=told["target"], blocks=told["blocks"])
-            case "broken":
-                self._become("broken", problem=told)
-            case "ended":
-                self._ended(told["code"])
+    def on_ready(self, target: str, blocks: list[dict[str, Any]]) -> None:
+        """Handle that the app is served."""
+        self._restarts = 0
+        self._ready.set()
+        self._set_phase("ready", target=target, blocks=blocks)
 
-    def _ended(self, code: int) -> None:
+    def on_broken(self, problem: dict[str, Any]) -> None:
+        """Handle that the app cannot be served."""
+        self._set_phase("broken", problem=problem)
+
+    def on_event(self, event: Event) -> None:
+        """Handle an event of an execution."""
+        self._runs.add_event(event)
+
+    def on_log_line(self, at: float, line: dict[str, Any]) -> None:
+        """Handle a line of the app's log."""
+        self._runs.add_log_line(at, line)
+        self._publish({"kind": "log", "line": line})
+
+    def on_exit(self, code: int) -> None:
+        """Handle the end of the app's process: restart it, unless it ends again and again."""
         self._ready.clear()
         if self.state["phase"] == "broken":
             return
-        self._deaths += 1
-        if self._deaths > STARTING_AGAIN:
-            said = f"the process ended by itself, exit code {code}; a change starts it again"
-            self._become("broken", problem={"error": said, "place": "", "traceback": ""})
+        self._restarts += 1
+        if self._restarts > MAX_RESTARTS_WITHOUT_CHANGE:
+            error = (
+                f"the app's process ended {self._restarts} times, last with exit code {code}; "
+                "it is started again when a file changes"
+            )
+            self._set_phase("broken", problem={"error": error, "place": "", "traceback": ""})
             return
-        self._become("crashed" if code < 0 else "starting")
-        self._do(self._child.start())
+        self._set_phase("crashed" if code < 0 else "starting")
+        self._start_task(self._app.start())
+
+    def on_line(self, run: str, line: dict[str, Any]) -> None:
+        """Handle a new line of a recorded run."""
+        self._publish({"kind": "line", "run": run, "line": line})
 
     async def _watch(self) -> None:
         async for changes in awatch(
-            self._folder, watch_filter=PythonFilter(ignore_paths=[".vertexkit"]), debounce=200
+            self._folder,
+            watch_filter=PythonFilter(ignore_paths=[".vertexkit"]),
+            debounce=RELOAD_DEBOUNCE_MILLISECONDS,
         ):
             names = sorted({Path(path).name for _, path in changes})
             self._ready.clear()
-            self._deaths = 0
-            self._become("starting", changed=names)
-            await self._child.stop()
-            await self._child.start()
+            self._restarts = 0
+            self._set_phase("starting", changed=names)
+            await self._app.stop()
+            await self._app.start()
 
-    def _become(self, phase: str, **facts: Any) -> None:
+    def _set_phase(self, phase: str, **fields: Any) -> None:
         kept = {name: self.state[name] for name in ("target", "blocks")}
-        self.state = kept | {"phase": phase} | facts
-        self._tell({"kind": "state", **self.state})
+        self.state = kept | {"phase": phase} | fields
+        self._publish({"kind": "state", **self.state})
 
-    def _line(self, run: str, line: dict[str, Any]) -> None:
-        self._tell({"kind": "line", "run": run, "line": line})
+    def _publish(self, message: dict[str, Any]) -> None:
+        for callback in tuple(self._subscribers):
+            callback(message)
 
-    def _tell(self, message: dict[str, Any]) -> None:
-        for listener in tuple(self._listeners):
-            listener(message)
-
-    def _do(self, work: Any) -> None:
+    def _start_task(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _problem(status: int, code: str, detail: str) -> tuple[int, bytes]:
+    return status, json.dumps({"code": code, "detail": detail}).encode()

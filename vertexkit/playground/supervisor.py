@@ -1,84 +1,117 @@
-"""The parent's end of the process that serves the author's app."""
+"""The process that serves the author's app: how the playground starts, stops and kills it."""
 
 import asyncio
 import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Protocol
 
-PATIENCE = 4.0
-"""Seconds that it gets to end well."""
-LONGEST_LINE = 64 * 1024 * 1024
+from vertexkit.telemetry.events import Event
 
-Told = Callable[[dict[str, Any]], object]
+STOP_TIMEOUT_SECONDS = 4.0
+"""Time to stop before the process is killed."""
+MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
-class Child:
-    """Starts, stops and kills it, and hears what it tells.
+class AppObserver(Protocol):
+    """Is notified of what happens in the app's process."""
+
+    def on_ready(self, target: str, blocks: list[dict[str, Any]]) -> None:
+        """Handle that the app is served: its name, and its blocks as in the catalogue."""
+
+    def on_broken(self, problem: dict[str, Any]) -> None:
+        """Handle that the app cannot be served: `error`, `place`, `source` and `traceback`."""
+
+    def on_event(self, event: Event) -> None:
+        """Handle an event of an execution."""
+
+    def on_log_line(self, at: float, line: dict[str, Any]) -> None:
+        """Handle a line of the log, at this time of the event loop's clock."""
+
+    def on_exit(self, code: int) -> None:
+        """Handle that the process has ended by itself or was killed, with this exit code."""
+
+
+class AppSupervisor:
+    """Starts, stops and kills the app's process, and reads its reports.
+
+    The process reports as JSON lines on its standard output: see `app_process`.
 
     Args:
         target: the app, as `find_app` takes it.
-        environment: variables beside this process's own.
-        told: called with each line that it tells, and at its end with `{"kind": "ended"}`.
+        environment: variables in addition to those of this process.
+        observer: notified of what happens.
     """
 
-    def __init__(self, target: str, environment: Mapping[str, str], told: Told) -> None:
+    def __init__(self, target: str, environment: Mapping[str, str], observer: AppObserver) -> None:
         self.port = 0
-        """Where it serves; 0 while it does not."""
+        """The port on which the app is served; 0 while it is not."""
         self._target = target
         self._environment = environment
-        self._told = told
+        self._observer = observer
         self._process: Process | None = None
-        self._hearing: asyncio.Task[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """A new process, which loads the author's code anew."""
+        """Start a new process, which loads the author's current code."""
         self._process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "vertexkit.playground.app_process", self._target),
             stdin=PIPE,
             stdout=PIPE,
             env=os.environ | dict(self._environment),
-            limit=LONGEST_LINE,
+            limit=MAX_LINE_BYTES,
         )
-        self._hearing = asyncio.ensure_future(self._hear(self._process))
+        self._reading = asyncio.ensure_future(self._read(self._process))
 
     def kill(self) -> None:
-        """As a power cut would: it gets no chance to say anything."""
+        """Kill the process with SIGKILL, as a power failure would."""
         self.port = 0
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
     async def stop(self) -> None:
-        """End it well, within `PATIENCE`; nothing more is told of it."""
-        process, hearing = self._process, self._hearing
-        self._process = self._hearing = None
+        """Stop the process, and kill it after `STOP_TIMEOUT_SECONDS`; its exit is not reported."""
+        process, reading = self._process, self._reading
+        self._process = self._reading = None
         self.port = 0
-        if process is None or hearing is None:
+        if process is None or reading is None:
             return
         if process.returncode is None:
             with suppress(ProcessLookupError):
                 process.terminate()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(STOP_TIMEOUT_SECONDS):
                     await process.wait()
             except TimeoutError:
                 with suppress(ProcessLookupError):
                     process.kill()
                 await process.wait()
-        await hearing
+        await reading
 
-    async def _hear(self, process: Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - it was made with a pipe
+    async def _read(self, process: Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - it was started with a pipe
         async for line in process.stdout:
-            with suppress(ValueError):  # a line that the process was killed in
-                told = json.loads(line)
-                if told["kind"] == "ready" and process is self._process:
-                    self.port = told["port"]
-                self._told(told)
+            with suppress(ValueError):  # a line that a kill has cut off
+                self._handle(json.loads(line), is_current=process is self._process)
         code = await process.wait()
         if process is self._process:
             self.port = 0
-            self._told({"kind": "ended", "code": code})
+            self._observer.on_exit(code)
+
+    def _handle(self, report: dict[str, Any], *, is_current: bool) -> None:
+        match report["kind"]:
+            case "ready":
+                if is_current:
+                    self.port = report["port"]
+                self._observer.on_ready(report["target"], report["blocks"])
+            case "broken":
+                self._observer.on_broken(report)
+            case "event":
+                self._observer.on_event(
+                    Event(report["name"], report["execution"], report["at"], report["fields"])
+                )
+            case "log":
+                self._observer.on_log_line(report["at"], report["line"])

@@ -18,7 +18,7 @@ from rich.text import Text
 from vertexkit.cli.serve.run import address, bind, for_this_machine
 from vertexkit.errors import SettingsError
 from vertexkit.playground.playground import Playground
-from vertexkit.playground.server import Pages
+from vertexkit.playground.server import PlaygroundServer
 from vertexkit.settings import Settings
 
 APP_FILES = ("block.py", "app.py", "main.py", "hello.py")
@@ -64,8 +64,8 @@ async def _serve(options: DevOptions, target: str, listener: socket.socket) -> N
     base = address(listener, options.host)
     console = Console(highlight=False, markup=False, emoji=False)
     playground = Playground(target, Path.cwd(), base, typing=options.typing, seed=options.seed)
-    server = uvicorn.Server(for_this_machine(Pages(playground).app(options.host), 1))
-    playground.listen(PlaygroundPrinter(console, base))
+    server = uvicorn.Server(for_this_machine(PlaygroundServer(playground).app(options.host), 1))
+    playground.subscribe(PlaygroundPrinter(console, base))
     console.print(
         Text("vertexkit dev", "bold").append(
             "  Nothing is sent outside this machine. Press Ctrl+C to stop.", "dim"
@@ -73,7 +73,7 @@ async def _serve(options: DevOptions, target: str, listener: socket.socket) -> N
     )
     _line(console, "page", f"{base}/", "bold cyan")
     _line(console, "watching", str(Path.cwd()), "dim")
-    async with playground.at_work():
+    async with playground.serving():
         if options.open_browser and _has_display():
             webbrowser.open(f"{base}/")
         await server.serve(sockets=[listener])

@@ -1,37 +1,38 @@
-// The playground: what it shows is told by the server, and everything it does it asks of it.
+// The page of the playground. The server sends what it shows, and does what it requests.
 import { clear, find, make } from "./dom.js";
 import { Form } from "./form.js";
 import { RunView } from "./run.js";
-import { known, say, speak, speaks } from "./words.js";
+import { currentLanguage, hasText, setLanguage, translate } from "./texts.js";
 
 const form = new Form(find("#inputs"));
 const view = new RunView();
 let state = { phase: "starting", blocks: [], faults: [] };
-let current = null; // the id of the run that is shown
-let waiting = null; // lines told while that run is being fetched
-let raw = false;
+let current = null; // id of the run that is shown
+let pending = null; // lines that arrive while that run is being fetched
+let rawJson = false; // the inputs come from the JSON tab
 let runs = [];
 
-const block = () => state.blocks.find((each) => each.name === find("#block").value);
-const memory = (name) => `inputs:${state.target}:${name}`;
+const block = () => state.blocks.find((candidate) => candidate.name === find("#block").value);
+const inputsKey = (name) => `inputs:${state.target}:${name}`;
 
-async function ask(path, options = {}) {
+async function request(path, options = {}) {
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-  const answer = await fetch(path, { ...options, body, headers: body ? { "Content-Type": "application/json" } : {} });
-  if (answer.status === 204) return null;
-  const said = await answer.json();
-  if (!answer.ok) throw new Error(said.detail ?? answer.statusText);
-  return said;
+  const response = await fetch(path, { ...options, body, headers: body ? { "Content-Type": "application/json" } : {} });
+  if (response.status === 204) return null;
+  const content = await response.json();
+  if (!response.ok) throw new Error(content.detail ?? response.statusText);
+  return content;
 }
 
-// Words, theme ----------------------------------------------------------------------------------
+// Language and theme ----------------------------------------------------------------------------
 
-function words() {
-  for (const element of document.querySelectorAll("[data-say]")) element.textContent = say(element.dataset.say);
-  find("#language").textContent = say("other");
-  find("#theme").textContent = say(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-  faults();
-  phase();
+function showTexts() {
+  for (const element of document.querySelectorAll("[data-text]")) element.textContent = translate(element.dataset.text);
+  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", translate(element.dataset.label));
+  find("#language").textContent = translate("other");
+  find("#theme").textContent = translate(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+  showFaults();
+  showPhase();
 }
 
 function theme(name) {
@@ -42,102 +43,102 @@ theme(localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)
 find("#theme").addEventListener("click", () => {
   theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
   localStorage.setItem("theme", document.documentElement.dataset.theme);
-  words();
+  showTexts();
 });
 find("#language").addEventListener("click", () => {
-  speak(speaks() === "ru" ? "en" : "ru");
-  words();
+  setLanguage(currentLanguage() === "ru" ? "en" : "ru");
+  showTexts();
   const inputs = form.read();
-  blocks();
+  showBlocks();
   form.write(inputs);
-  history();
+  showHistory();
   if (current) open(current);
   else view.show(null);
 });
 
 // The app: its phase, its blocks ----------------------------------------------------------------
 
-function phase() {
+function showPhase() {
   const shown = find("#phase");
   shown.className = `phase ${state.phase}`;
-  shown.textContent = known(state.phase) ? say(state.phase) : state.phase;
+  shown.textContent = hasText(state.phase) ? translate(state.phase) : state.phase;
   find("#target").textContent = state.target ?? "";
   const problem = find("#problem");
   problem.hidden = state.phase !== "broken";
   if (problem.hidden) return;
   const { error, place, source, traceback } = state.problem;
-  problem.querySelector("h2").textContent = place || say("broken");
+  problem.querySelector("h2").textContent = place || translate("broken");
   problem.querySelector("p").textContent = error;
   problem.querySelector("code").textContent = source ?? "";
   problem.querySelector("pre").textContent = traceback ?? "";
-  problem.querySelector(".hint").textContent = say("mend");
+  problem.querySelector(".hint").textContent = translate("fix");
 }
 
-function blocks() {
+function showBlocks() {
   const chosen = find("#block").value || localStorage.getItem("block");
-  clear(find("#block")).append(...state.blocks.map((each) =>
-    make("option", { value: each.name }, each.title && each.title !== each.name ? `${each.title} (${each.name})` : each.name)));
-  if (state.blocks.some((each) => each.name === chosen)) find("#block").value = chosen;
-  choose();
+  clear(find("#block")).append(...state.blocks.map(({ name, title }) =>
+    make("option", { value: name }, title && title !== name ? `${title} (${name})` : name)));
+  if (state.blocks.some(({ name }) => name === chosen)) find("#block").value = chosen;
+  showBlock();
 }
 
-function choose() {
+function showBlock() {
   const chosen = block();
   find("#about").textContent = chosen?.description ?? "";
   if (!chosen) return;
   localStorage.setItem("block", chosen.name);
   form.show(chosen.input);
-  const kept = localStorage.getItem(memory(chosen.name));
-  if (kept) fill(JSON.parse(kept));
+  const kept = localStorage.getItem(inputsKey(chosen.name));
+  if (kept) fillIn(JSON.parse(kept));
   else find("#json").value = JSON.stringify(form.read(), null, 2);
 }
 
-function fill(inputs) {
+function fillIn(inputs) {
   form.write(inputs);
   find("#json").value = JSON.stringify(inputs, null, 2);
 }
 
-function faults() {
+function showFaults() {
   const select = find("#fault"), chosen = select.value;
-  clear(select).append(...["", ...(state.faults ?? [])].map((name) => make("option", { value: name }, say(`f_${name}`))));
+  clear(select).append(...["", ...(state.faults ?? [])].map((name) => make("option", { value: name }, translate(`f_${name}`))));
   select.value = chosen;
-  fault();
+  showFault();
 }
 
-function fault() {
+function showFault() {
   const name = find("#fault").value;
-  find("#fault-about").textContent = say(`d_${name}`);
+  find("#fault-about").textContent = translate(`d_${name}`);
   find("#after-field").hidden = name !== "crash";
   find("#wrong").toggleAttribute("data-on", Boolean(name));
 }
 
 // Runs ------------------------------------------------------------------------------------------
 
-function inputs() {
-  if (!raw) {
+function readInputs() {
+  if (!rawJson) {
     const missing = form.missing();
-    if (missing.length) throw new Error(say("fill") + missing.join(", "));
+    if (missing.length) throw new Error(translate("fill") + missing.join(", "));
     return form.read();
   }
   let read;
   try {
     read = JSON.parse(find("#json").value || "{}");
   } catch (error) {
-    throw new Error(say("bad_json") + error.message);
+    throw new Error(translate("bad_json") + error.message);
   }
-  if (typeof read !== "object" || read === null || Array.isArray(read)) throw new Error(say("must_object"));
+  if (typeof read !== "object" || read === null || Array.isArray(read)) throw new Error(translate("must_object"));
   return read;
 }
 
-async function start(name, given) {
+async function start(name, inputs) {
   find("#call-error").textContent = "";
   find("#run").disabled = true;
   try {
-    const body = { block: name, inputs: given, fault: find("#fault").value, after: Number(find("#after").value) || 1 };
-    current = (await ask("/playground/runs", { method: "POST", body })).run;
-    localStorage.setItem(memory(name), JSON.stringify(given));
+    const body = { block: name, inputs, fault: find("#fault").value, after: Number(find("#after").value) || 1 };
+    current = (await request("/playground/runs", { method: "POST", body })).run;
+    localStorage.setItem(inputsKey(name), JSON.stringify(inputs));
     await open(current);
-    await history();
+    await showHistory();
     if (matchMedia("(max-width: 760px)").matches) find("#chat-head").scrollIntoView({ behavior: "smooth" });
   } catch (error) {
     find("#call-error").textContent = error.message;
@@ -148,38 +149,38 @@ async function start(name, given) {
 
 async function open(run) {
   current = run;
-  const later = (waiting = []);
-  const found = await ask(`/playground/runs/${encodeURIComponent(run)}`);
-  if (current !== run || waiting !== later) return;
-  waiting = null;
+  const newer = (pending = []);
+  const found = await request(`/playground/runs/${encodeURIComponent(run)}`);
+  if (current !== run || pending !== newer) return;
+  pending = null;
   view.show(found.run, found.lines);
-  for (const line of later.slice(overlap(found.lines, later))) view.add(line);
-  mark();
+  for (const line of newer.slice(overlap(found.lines, newer))) view.add(line);
+  markCurrent();
 }
 
-// How many of the lines that were told meanwhile are in the answer already: its last ones.
-function overlap(lines, later) {
-  for (let size = Math.min(lines.length, later.length); size > 0; size--)
-    if (JSON.stringify(lines.slice(-size)) === JSON.stringify(later.slice(0, size))) return size;
+// How many of the first newer lines are already at the end of the fetched ones.
+function overlap(lines, newer) {
+  for (let size = Math.min(lines.length, newer.length); size > 0; size--)
+    if (JSON.stringify(lines.slice(-size)) === JSON.stringify(newer.slice(0, size))) return size;
   return 0;
 }
 
-async function history() {
-  runs = await ask("/playground/runs");
+async function showHistory() {
+  runs = await request("/playground/runs");
   const list = clear(find("#history"));
-  if (!runs.length) list.append(make("li", { class: "quiet" }, say("none")));
+  if (!runs.length) list.append(make("li", { class: "quiet" }, translate("none")));
   for (const run of runs) {
     const kind = !run.outcome ? "now" : run.code === "ok" ? "ok" : "bad";
-    const given = Object.values(run.inputs).map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join(", ");
+    const inputs = Object.values(run.inputs).map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join(", ");
     list.append(make("li", {}, make("button", { type: "button", "data-run": run.id, onclick: () => open(run.id) },
       make("span", { class: `mark ${kind}` }),
-      make("span", { class: "what" }, `${run.block} ${given}`),
+      make("span", { class: "what" }, `${run.block} ${inputs}`),
       make("span", { class: "quiet" }, new Date(run.started).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })))));
   }
-  mark();
+  markCurrent();
 }
 
-function mark() {
+function markCurrent() {
   for (const button of find("#history").querySelectorAll("button")) button.toggleAttribute("aria-current", button.dataset.run === current);
 }
 
@@ -187,13 +188,13 @@ const actions = {
   again: () => start(view.head.block, view.head.inputs),
   edit: () => {
     find("#block").value = view.head.block;
-    choose();
-    fill(view.head.inputs);
+    showBlock();
+    fillIn(view.head.inputs);
     find("#inputs").querySelector("input, select, textarea")?.focus();
   },
   test: async () => {
-    const saved = await ask(`/playground/runs/${encodeURIComponent(current)}/test`, { method: "POST" });
-    find("#said").textContent = say("saved", saved);
+    const saved = await request(`/playground/runs/${encodeURIComponent(current)}/test`, { method: "POST" });
+    find("#status").textContent = translate("saved", saved);
   },
   curl: async () => {
     const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
@@ -201,8 +202,8 @@ const actions = {
     const token = `$(curl -s ${location.origin}/token?block=${view.head.block})`;
     const [before, after] = quoted(body).split("TOKEN");
     const command = `curl -s ${location.origin}/blocks/${view.head.block} -H 'content-type: application/json' -d ${before}'"${token}"'${after}`;
-    await navigator.clipboard.writeText(command).catch(() => {});
-    find("#said").textContent = `${say("copied")} ${command}`;
+    const copied = await navigator.clipboard.writeText(command).then(() => true, () => false);
+    find("#status").textContent = `${translate(copied ? "copied" : "not_copied")} ${command}`;
   },
   download: () => {
     const text = [view.head, ...view.lines].map((line) => JSON.stringify(line)).join("\n");
@@ -216,7 +217,7 @@ find("#buttons").addEventListener("click", async (event) => {
   try {
     await action?.();
   } catch (error) {
-    find("#said").textContent = error.message;
+    find("#status").textContent = error.message;
   }
 });
 
@@ -224,13 +225,13 @@ find("#call").addEventListener("submit", (event) => {
   event.preventDefault();
   find("#json-error").textContent = "";
   try {
-    if (block()) start(block().name, inputs());
+    if (block()) start(block().name, readInputs());
   } catch (error) {
-    find(raw ? "#json-error" : "#call-error").textContent = error.message;
+    find(rawJson ? "#json-error" : "#call-error").textContent = error.message;
   }
 });
-find("#block").addEventListener("change", choose);
-find("#fault").addEventListener("change", fault);
+find("#block").addEventListener("change", showBlock);
+find("#fault").addEventListener("change", showFault);
 document.addEventListener("keydown", (event) => {
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) find("#call").requestSubmit();
 });
@@ -238,19 +239,19 @@ document.addEventListener("keydown", (event) => {
 for (const tabs of document.querySelectorAll("[role=tablist]")) {
   const all = [...tabs.querySelectorAll("[role=tab]")];
   const select = (tab) => {
-    for (const each of all) {
-      each.setAttribute("aria-selected", String(each === tab));
-      each.tabIndex = each === tab ? 0 : -1;
-      find(`#${each.getAttribute("aria-controls")}`).hidden = each !== tab;
+    for (const other of all) {
+      other.setAttribute("aria-selected", String(other === tab));
+      other.tabIndex = other === tab ? 0 : -1;
+      find(`#${other.getAttribute("aria-controls")}`).hidden = other !== tab;
     }
     if (tab.id === "tab-json") {
-      raw = true;
+      rawJson = true;
       find("#json").value = JSON.stringify(form.read(), null, 2);
     } else if (tab.id === "tab-form") {
       try {
-        if (raw) form.write(JSON.parse(find("#json").value || "{}"));
-      } catch { /* the form keeps what it had */ }
-      raw = false;
+        if (rawJson) form.write(JSON.parse(find("#json").value || "{}"));
+      } catch { /* invalid JSON: the form keeps its values */ }
+      rawJson = false;
     }
   };
   tabs.addEventListener("click", (event) => event.target.closest("[role=tab]") && select(event.target.closest("[role=tab]")));
@@ -263,26 +264,26 @@ for (const tabs of document.querySelectorAll("[role=tablist]")) {
   });
 }
 
-// What the server tells -------------------------------------------------------------------------
+// Messages of the server ------------------------------------------------------------------------
 
-const told = {
+const handlers = {
   state: (message) => {
     const changed = JSON.stringify(message.blocks) !== JSON.stringify(state.blocks);
     state = { ...message, faults: message.faults ?? state.faults };
-    phase();
-    if (message.faults) faults();
+    showPhase();
+    if (message.faults) showFaults();
     if (changed) {
       const kept = block()?.name, values = form.field ? form.read() : null;
-      blocks();
+      showBlocks();
       if (values && kept === block()?.name) form.write(values);
     }
   },
   typing: (message) => message.run === current && view.typing(),
   line: ({ run, line }) => {
-    if (line.kind === "run" || line.kind === "end") history();
+    if (line.kind === "run" || line.kind === "end") showHistory();
     if (line.kind === "run" && !view.head) open(run);
     if (run !== current || line.kind === "run") return;
-    if (waiting) waiting.push(line);
+    if (pending) pending.push(line);
     else view.add(line);
   },
   log: () => {},
@@ -290,23 +291,23 @@ const told = {
 
 function listen() {
   const source = new EventSource("/playground/events");
-  let lost = false;
+  let disconnected = false;
   source.onmessage = (event) => {
     const message = JSON.parse(event.data);
-    told[message.kind]?.(message);
+    handlers[message.kind]?.(message);
   };
   source.onopen = () => {
-    if (lost && current) open(current);
-    lost = false;
+    if (disconnected && current) open(current);
+    disconnected = false;
   };
   source.onerror = () => {
-    lost = true;
+    disconnected = true;
     state = { ...state, phase: "away" };
-    phase();
+    showPhase();
   };
 }
 
-speak(speaks());
-words();
-history();
+setLanguage(currentLanguage());
+showTexts();
+showHistory();
 listen();

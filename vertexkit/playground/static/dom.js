@@ -1,4 +1,4 @@
-// Elements made of data: whatever is given as text stays text.
+// Creates DOM elements. Text is added as text nodes, never as markup.
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -13,7 +13,7 @@ export function make(tag, attributes = {}, ...children) {
 export const find = (selector) => document.querySelector(selector);
 export const clear = (element) => (element.replaceChildren(), element);
 
-// JSON with its kinds told apart by colour; every part is a text node.
+// Formats a value as JSON with colours; every part is a text node.
 export function json(value) {
   const shown = make("pre", { class: "json" });
   const text = JSON.stringify(value, null, 2) ?? "null";

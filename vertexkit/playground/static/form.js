@@ -1,6 +1,6 @@
-// A form made from a JSON Schema as pydantic writes it. What nobody touched is left out.
+// A form generated from a JSON Schema of pydantic. Untouched optional fields are not sent.
 import { clear, make } from "./dom.js";
-import { say } from "./words.js";
+import { translate } from "./texts.js";
 
 export class Form {
   constructor(element) {
@@ -13,7 +13,7 @@ export class Form {
     this.field = new Fields(schema, this);
     clear(this.element).append(this.field.element);
     if (!Object.keys(schema.properties ?? {}).length)
-      this.element.append(make("p", { class: "quiet" }, say("no_inputs")));
+      this.element.append(make("p", { class: "quiet" }, translate("no_inputs")));
   }
 
   read() {
@@ -28,7 +28,7 @@ export class Form {
     return this.field?.missing() ?? [];
   }
 
-  // The schema behind references, and whether null is allowed beside it.
+  // Resolves references; returns the schema and whether null is allowed as well.
   resolve(schema) {
     let found = schema, nullable = false;
     for (let depth = 0; depth < 20; depth++) {
@@ -66,14 +66,14 @@ const rest = (schema, key) => Object.fromEntries(Object.entries(schema).filter((
 let count = 0;
 
 function label(schema, name, required, id) {
-  const said = make("span", { id: `${id}-label` }, schema.title || name);
-  if (required) said.append(make("span", { class: "must", title: "required" }, " *"));
-  return said;
+  const element = make("span", { id: `${id}-label` }, schema.title || name);
+  if (required) element.append(make("span", { class: "must", title: translate("required") }, " *"));
+  return element;
 }
 
 function about(schema) {
   const parts = [schema.description];
-  const examples = (schema.examples ?? []).slice(0, 3).map(text); // a single one is in the field
+  const examples = (schema.examples ?? []).slice(0, 3).map(text); // a single example is already in the field
   if (examples.length > 1) parts.push(examples.join(", "));
   const shown = parts.filter(Boolean).join(" · ");
   return shown ? make("p", { class: "quiet" }, shown) : null;
@@ -109,7 +109,7 @@ class Line {
     this.input = make(long ? "textarea" : "input", {
       id, name, autocomplete: "off", ...(long ? { rows: 4 } : { type }),
       min: limit(schema.minimum), max: limit(schema.maximum), step: kind === "number" ? "any" : undefined,
-      placeholder: schema.default !== undefined && schema.default !== null ? text(schema.default) : required ? undefined : say("not_given"),
+      placeholder: schema.default !== undefined && schema.default !== null ? text(schema.default) : required ? undefined : translate("not_given"),
       oninput: () => (this.touched = true),
     });
     this.element = make("label", { class: "field" }, label(schema, name, required, id), this.input, about(schema));
@@ -135,8 +135,8 @@ class Flag {
   constructor(schema, name, required) {
     Object.assign(this, { schema, required, touched: false });
     this.input = make("input", { type: "checkbox", checked: schema.default === true, onchange: () => (this.touched = true) });
-    const said = make("span", {}, schema.title || name);
-    this.element = make("div", { class: "field" }, make("label", { class: "field row" }, said, this.input), about(schema));
+    const title = make("span", {}, schema.title || name);
+    this.element = make("div", { class: "field" }, make("label", { class: "field row" }, title, this.input), about(schema));
   }
   read() {
     return this.touched || this.required ? this.input.checked : undefined;
@@ -154,7 +154,7 @@ class Choice {
   constructor(schema, name, required) {
     Object.assign(this, { schema, name, required });
     const id = `f${++count}`;
-    const empty = schema.default !== undefined ? `${text(schema.default)} (${say("usual")})` : required ? say("choose") : say("not_given");
+    const empty = schema.default !== undefined ? `${text(schema.default)} (${translate("default")})` : required ? translate("choose") : translate("not_given");
     this.input = make("select", { id, name }, make("option", { value: "" }, empty),
       ...schema.enum.map((each, at) => make("option", { value: String(at) }, text(each))));
     this.element = make("label", { class: "field" }, label(schema, name, required, id), this.input, about(schema));
@@ -220,13 +220,13 @@ class List {
     Object.assign(this, { schema, required, form, items: [] });
     const id = `f${++count}`;
     this.place = make("div", {});
-    const add = make("button", { type: "button", class: "add", onclick: () => this.add() }, `+ ${say("add")}`);
+    const add = make("button", { type: "button", class: "add", onclick: () => this.add() }, `+ ${translate("add")}`);
     this.element = make("fieldset", { "aria-label": schema.title || name }, make("span", { class: "legend" }, label(schema, name, required, id)), about(schema), this.place, add);
     if (required && schema.examples?.length) this.write(schema.examples[0]);
   }
   add(value) {
     const field = this.form.make(this.schema.items, String(this.items.length + 1), true);
-    const drop = make("button", { type: "button", class: "clear", title: say("remove"), "aria-label": say("remove"), onclick: () => {
+    const drop = make("button", { type: "button", class: "clear", title: translate("remove"), "aria-label": translate("remove"), onclick: () => {
       this.items = this.items.filter((each) => each !== field);
       row.remove();
     } }, "✕");
@@ -248,7 +248,7 @@ class List {
   }
 }
 
-// One of several shapes: a union, told apart by what its variants are called.
+// A union: one of several schemas, chosen by title or type.
 class Variants {
   constructor(schema, name, required, form) {
     this.variants = schema.anyOf ?? schema.oneOf;
@@ -259,7 +259,7 @@ class Variants {
       return found.title || found.type || text(found.const ?? found.enum ?? "?");
     });
     this.input = make("select", { id, onchange: () => this.choose(this.input.value) },
-      make("option", { value: "" }, required ? say("choose") : say("not_given")),
+      make("option", { value: "" }, required ? translate("choose") : translate("not_given")),
       ...names.map((each, at) => make("option", { value: String(at) }, each)));
     this.place = make("div", {});
     this.element = make("fieldset", { "aria-label": schema.title || name },
@@ -301,7 +301,7 @@ function fits(schema, value, form) {
   return constants && (schema.required ?? []).every((name) => name in value);
 }
 
-// Anything else, as JSON.
+// Any other schema: a text field for JSON.
 class Raw {
   constructor(schema, name, required) {
     Object.assign(this, { schema, name, required });

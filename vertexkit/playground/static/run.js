@@ -1,10 +1,10 @@
-// One run on the page: the dialog as a chat, the timeline, the result, the logs.
+// Shows one run: the dialog as a chat, the timeline, the result and the logs.
 import { clear, find, json, make, seconds } from "./dom.js";
-import { known, say } from "./words.js";
+import { hasText, translate } from "./texts.js";
 
-const GOOD = new Set(["completed", "settled"]);
-const BAD = new Set(["parked", "crashed", "send_outcome_unknown", "abandoned", "fenced"]);
-const WARN = new Set(["retried", "send_retried", "completion_retried", "released"]);
+const GOOD_EVENTS = new Set(["completed", "settled"]);
+const BAD_EVENTS = new Set(["parked", "send_failed", "send_outcome_unknown", "abandoned", "fenced"]);
+const WARNING_EVENTS = new Set(["retried", "send_retried", "completion_retried", "released"]);
 
 export class RunView {
   constructor() {
@@ -21,19 +21,19 @@ export class RunView {
     this.claims = this.warnings = this.logged = 0;
     for (const part of [this.chat, this.timeline, this.result, this.logs, find("#chat-head")]) clear(part);
     find("#buttons").hidden = !head;
-    find("#said").textContent = "";
+    find("#status").textContent = "";
     find("#log-count").hidden = true;
-    this.result.append(make("p", { class: "quiet" }, say("no_result")));
-    this.logs.append(make("li", { class: "nothing" }, say("no_logs")));
+    this.result.append(make("p", { class: "quiet" }, translate("no_result")));
+    this.logs.append(make("li", { class: "nothing" }, translate("no_logs")));
     if (!head) {
-      this.chat.append(make("li", { class: "empty" }, say("empty")));
+      this.chat.append(make("li", { class: "empty" }, translate("empty")));
       return;
     }
     const when = new Date(head.started);
     find("#chat-head").append(
       make("span", { class: "what" }, head.block), " ",
-      make("span", { class: "quiet" }, `${when.toLocaleString()}${head.fault ? ` · ${say(`f_${head.fault}`)}` : ""} · seed ${head.seed}`));
-    this.chat.append(make("li", { class: "you" }, ...given(head.inputs)));
+      make("span", { class: "quiet" }, `${when.toLocaleString()}${head.fault ? ` · ${translate(`f_${head.fault}`)}` : ""} · seed ${head.seed}`));
+    this.chat.append(make("li", { class: "you" }, ...inputRows(head.inputs)));
     for (const line of lines) this.add(line);
   }
 
@@ -57,26 +57,26 @@ export class RunView {
     if (line.name === "claimed" && ++this.claims > 1) {
       name = "e_claimed_again";
       const before = this.lines.at(-2)?.name;
-      if (!WARN.has(before)) this.note(say("resumed"), "bad");
+      if (!WARNING_EVENTS.has(before)) this.note(translate("resumed"), "bad");
     }
-    const kind = GOOD.has(line.name) ? "good" : BAD.has(line.name) ? "bad" : WARN.has(line.name) ? "warn" : "";
-    if (WARN.has(line.name)) this.note(say(name, values));
-    const shown = known(name) ? say(name, values) : line.name;
+    const kind = GOOD_EVENTS.has(line.name) ? "good" : BAD_EVENTS.has(line.name) ? "bad" : WARNING_EVENTS.has(line.name) ? "warn" : "";
+    if (WARNING_EVENTS.has(line.name)) this.note(translate(name, values));
+    const description = hasText(name) ? translate(name, values) : line.name;
     const reason = line.fields.reason;
-    this.step(line.at, kind, make("span", {}, reason ? `${shown}: ${reason}` : shown));
+    this.step(line.at, kind, make("span", {}, reason ? `${description}: ${reason}` : description));
   }
 
   request(line) {
     this.dots?.remove();
-    const said = line.request?.text;
+    const text = line.request?.text;
     if (line.method === "send_message" && line.processed)
-      this.put(make("li", { class: "bubble" }, make("span", {}, String(said)), make("time", {}, `+${(line.at + line.seconds).toFixed(2)} s`)));
-    const good = line.status >= 200 && line.status < 300 && !cut(line);
-    const status = line.status === null || cut(line) ? say("no_answer") : line.status;
-    const summary = make("summary", {}, `${say(line.method)} → ${status} `, make("span", { class: "took" }, seconds(line.seconds)));
+      this.put(make("li", { class: "bubble" }, make("span", {}, String(text)), make("time", {}, `+${(line.at + line.seconds).toFixed(2)} s`)));
+    const good = line.status >= 200 && line.status < 300 && !hasNoResponse(line);
+    const status = line.status === null || hasNoResponse(line) ? translate("no_answer") : line.status;
+    const summary = make("summary", {}, `${translate(line.method)} → ${status} `, make("span", { class: "took" }, seconds(line.seconds)));
     const detail = make("details", {}, summary,
-      make("p", { class: "quiet" }, `${say("request")}: POST ${line.path}`), json({ token: "•••", ...line.request }),
-      make("p", { class: "quiet" }, say("answer") + (line.retry_after ? ` · Retry-After: ${line.retry_after}` : "")), json(line.answer));
+      make("p", { class: "quiet" }, `${translate("request")}: POST ${line.path}`), json({ token: "•••", ...line.request }),
+      make("p", { class: "quiet" }, translate("answer") + (line.retry_after ? ` · Retry-After: ${line.retry_after}` : "")), json(line.answer));
     this.step(line.at + line.seconds, good ? "talk" : "bad", detail);
   }
 
@@ -95,13 +95,14 @@ export class RunView {
 
   end(line) {
     this.dots?.remove();
-    const completions = this.lines.filter((each) => each.method === "complete" && each.processed);
+    const completions = this.lines.filter((other) => other.method === "complete" && other.processed);
     const data = completions.at(-1)?.request?.data;
     clear(this.result).append(json(line.outcome === "rejected" ? line.answer : data));
-    if (line.outcome === "rejected") this.note(say("refused") + refusal(line), "bad");
-    else if (line.outcome !== "completed") this.note(`${say(line.outcome)} ${line.code}`, "bad");
-    else if (line.code === "ok") this.note(say("completed"), "ok");
-    else this.note(`${say("failed")}${line.code}${data?.error?.message ? `: ${data.error.message}` : ""}`, "bad");
+    if (line.outcome === "rejected") this.note(translate("rejected") + rejection(line), "bad");
+    else if (line.outcome === "parked") this.note(translate("parked") + line.code, "bad");
+    else if (line.outcome !== "completed") this.note(translate(line.outcome), "bad");
+    else if (line.code === "ok") this.note(translate("completed"), "ok");
+    else this.note(`${translate("failed")}${line.code}${data?.error?.message ? `: ${data.error.message}` : ""}`, "bad");
   }
 
   note(text, kind = "") {
@@ -109,9 +110,9 @@ export class RunView {
   }
 
   put(item) {
-    const low = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 80;
+    const isAtBottom = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 80;
     this.chat.append(item);
-    if (low) this.chat.scrollTop = this.chat.scrollHeight;
+    if (isAtBottom) this.chat.scrollTop = this.chat.scrollHeight;
   }
 
   step(at, kind, content) {
@@ -120,15 +121,15 @@ export class RunView {
   }
 }
 
-const cut = (line) => ["half", "lost", "cut"].some((kind) => line.fault?.startsWith(kind));
+const hasNoResponse = (line) => ["half", "lost", "cut"].some((kind) => line.fault?.startsWith(kind));
 
-function given(inputs) {
-  const shown = Object.entries(inputs ?? {}).map(([name, value]) =>
+function inputRows(inputs) {
+  const rows = Object.entries(inputs ?? {}).map(([name, value]) =>
     make("div", {}, make("b", {}, `${name} `), typeof value === "string" ? value : JSON.stringify(value)));
-  return shown.length ? shown : ["{ }"];
+  return rows.length ? rows : ["{ }"];
 }
 
-function refusal(line) {
-  const wrong = (line.answer?.errors ?? []).map((each) => `${(each.loc ?? []).join(".")}: ${each.msg}`);
-  return wrong.join("; ") || line.answer?.detail || line.code;
+function rejection(line) {
+  const errors = (line.answer?.errors ?? []).map((error) => `${(error.loc ?? []).join(".")}: ${error.msg}`);
+  return errors.join("; ") || line.answer?.detail || line.code;
 }
