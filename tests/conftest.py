@@ -19,8 +19,8 @@ os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
 def restored_logging() -> Iterator[None]:
     """Serving an app configures logging for the whole process."""
     root = logging.getLogger()
-    handlers, level, bound = list(root.handlers), root.level, logs._bound.get()
-    held = redaction._held.get()
+    handlers, level, bound = list(root.handlers), root.level, logs._bound_fields.get()
+    held = redaction._current_token.get()
     configured = structlog.get_config() if structlog.is_configured() else None
     yield
     root.handlers[:] = handlers
@@ -29,7 +29,7 @@ def restored_logging() -> Iterator[None]:
         structlog.reset_defaults()
     else:  # by a fixture with a wider scope
         structlog.configure(**configured)
-    logs._bound.set(bound)
-    redaction._held.set(held)
+    logs._bound_fields.set(bound)
+    redaction._current_token.set(held)
     redaction._secrets.clear()
-    redaction._recent.clear()
+    redaction._recent_tokens.clear()

@@ -21,19 +21,19 @@ from vertexkit.botone.http_client import HttpClient
 from vertexkit.botone.wire import AiohttpWire, Wire
 from vertexkit.clock import Clock
 from vertexkit.errors import DefinitionError
-from vertexkit.ingress.gate import Gate
-from vertexkit.ingress.openapi import Page, catalogue, openapi
-from vertexkit.ingress.ops import OpsPort, pages_for_operators
+from vertexkit.ingress.access import AccessControl
+from vertexkit.ingress.openapi import JsonEndpoint, catalogue, openapi
+from vertexkit.ingress.ops import OpsServer, ops_endpoints
 from vertexkit.ingress.request import ReadCall, read_call
 from vertexkit.journal import open_journal
 from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.journal.shared.server import letting_in
 from vertexkit.journal.sqlite.file import file_of
-from vertexkit.server.problems import HANDLERS
+from vertexkit.server.problems import EXCEPTION_HANDLERS
 from vertexkit.service import Service
 from vertexkit.settings import Settings
-from vertexkit.telemetry import logs, redaction, tracing
+from vertexkit.telemetry import logs, otel_setup, redaction
 from vertexkit.worker.policy import Middleware, OnFailure
 
 H = TypeVar("H", bound=Handler)
@@ -149,9 +149,9 @@ class App:
             state: Any = None
             if self.lifespan is not None:
                 state = await stack.enter_async_context(self.lifespan(self))
-            if set_up_tracing and (send_rest := tracing.set_up()) is not None:
+            if set_up_tracing and (send_rest := otel_setup.start_exporter()) is not None:
                 stack.push_async_callback(to_thread.run_sync, send_rest)
-            tracing.start()
+            otel_setup.use_tracer()
             service = Service(self, settings, clock, wire, journal, state, client)
             await service.dispatcher.start(service)
             stack.push_async_callback(service.drain)
@@ -170,11 +170,11 @@ class App:
         writer = None
         if not structlog.is_configured():
             writer = logs.configure(settings.logging.format, settings.logging.level)
-        redaction.keep_secret(settings.secrets())
+        redaction.register_secrets(settings.secrets())
         journal = None if self.owner is None else RemoteJournal(self.owner)
         file = None if self.owner is not None else file_of(settings.journal.url)
         async with (
-            OpsPort(settings, shared=self.owner is not None) as port,
+            OpsServer(settings.server, shared=self.owner is not None) as port,
             self.started(settings, journal=journal, set_up_tracing=True) as service,
             letting_in(service.journal, file),
             service.watchdog,
@@ -183,7 +183,7 @@ class App:
             if settings.server.ops_port:
                 port.app = _routing(self._pages(service, None))
             else:
-                routes += self._pages(service, service.gate)
+                routes += self._pages(service, service.access)
             asgi.router.routes[:] = routes
             service.on_lost = partial(signal.raise_signal, signal.SIGTERM)  # to whichever server
             if service.lost:
@@ -202,21 +202,21 @@ class App:
 
     def face(self, service: Service) -> ASGIApp:
         """The HTTP face of the app at work, for whoever has started it."""
-        return _routing([*self._calls(service), *self._pages(service, service.gate)])
+        return _routing([*self._calls(service), *self._pages(service, service.access)])
 
     def _calls(self, service: Service) -> list[Route]:
         """The paths that the platform calls."""
         paths = ["/blocks/{name}", "/blocks/{name}/{key}", *["/"][: len(self.blocks) == 1]]
         return [Route(path, service.receiver, methods=["POST"]) for path in paths]
 
-    def _pages(self, service: Service, gate: Gate | None) -> list[Route]:
-        """The paths that people and their machines look at, those of health behind no gate."""
+    def _pages(self, service: Service, access: AccessControl | None) -> list[Route]:
+        """The paths for people and monitoring. The paths of health need no secret."""
         ack = service.settings.server.ack_status
         described = cache(lambda: openapi(self.blocks, version("vertexkit"), ack))
         pages: dict[str, ASGIApp] = {
-            "/blocks": Page(lambda: (200, catalogue(self.blocks)), gate),
-            "/openapi.json": Page(lambda: (200, described()), gate),
-            **pages_for_operators(service, gate),
+            "/blocks": JsonEndpoint(lambda: (200, catalogue(self.blocks)), access),
+            "/openapi.json": JsonEndpoint(lambda: (200, described()), access),
+            **ops_endpoints(service, access),
         }
         return [Route(path, page, methods=["GET"]) for path, page in pages.items()]
 
@@ -225,7 +225,7 @@ def _routing(
     routes: list[Route],
     lifespan: Callable[[Starlette], AbstractAsyncContextManager[None]] | None = None,
 ) -> Starlette:
-    asgi = Starlette(routes=routes, lifespan=lifespan, exception_handlers=HANDLERS)
+    asgi = Starlette(routes=routes, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
     # A redirect would repeat the URL's secret, and a platform need not follow it.
     asgi.router.redirect_slashes = False
     return asgi

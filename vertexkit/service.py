@@ -17,7 +17,7 @@ from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalUnavailable
-from vertexkit.ingress.gate import Gate
+from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.ingress.receiver import Receiver
 from vertexkit.ingress.rejections import Rejections
@@ -89,13 +89,18 @@ class Service:
             lease=settings.journal.lease,
         )
         self.rejections = Rejections(vertex, clock, self.events)
-        inbox = Inbox(journal, self.events, settings.journal.queue)
-        inbox.on_superseded(self.dispatcher.supersede)
-        self.gate = Gate.of(settings)
+        inbox = Inbox(journal, self.events, settings.journal.queue, self.dispatcher)
+        self.access = AccessControl(settings.access)
         self.receiver = Receiver(
-            author.blocks, inbox, self.rejections, address, self.gate, author.read_call, settings
+            author.blocks,
+            inbox,
+            self.rejections,
+            address,
+            self.access,
+            author.read_call,
+            settings,
+            self.metrics,
         )
-        self.receiver.on_refused = self.metrics.call_rejected
         self.watchdog = Watchdog(settings.handlers.stall, self.metrics)
 
     def _measured(self, blocks: Blocks, journal: Journal, wire: Wire) -> Wire:
@@ -114,8 +119,8 @@ class Service:
         self.events.subscribe(recorder.event)
         return recorder
 
-    def turn_away(self) -> None:
-        """Readiness off: take no more calls. What was accepted goes on."""
+    def stop_accepting(self) -> None:
+        """Report not ready and reject calls from now on. Accepted executions continue."""
         self.receiver.closed = True
 
     def hurry(self) -> None:
@@ -126,13 +131,13 @@ class Service:
         """Stop: nothing that this process does can be kept any more (`DispatcherObserver`)."""
         log.critical("journal_lost", reason=reason)
         self.lost = reason
-        self.turn_away()
+        self.stop_accepting()
         self.hurry()
         self.on_lost()
 
     async def drain(self) -> None:
         """End well, within the grace period and a few seconds."""
-        self.turn_away()
+        self.stop_accepting()
         log.info("drain_started", executions=self.dispatcher.held)
         await self.dispatcher.drain(self.settings.handlers.grace)
         await self.rejections.drain(self.settings.handlers.cleanup)
@@ -150,8 +155,8 @@ class Service:
             ready=self.readiness()[0] == 200,
         )
 
-    async def figures(self) -> bytes:
-        """`GET /metrics`: of this process, or of all that share its journal."""
+    async def render_metrics(self) -> bytes:
+        """Return the body of `GET /metrics`: of this process, or of all that share its journal."""
         if isinstance(self.journal, RemoteJournal):
             with suppress(JournalUnavailable):
                 return prometheus.render(await self.journal.figures())

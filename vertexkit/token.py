@@ -12,6 +12,10 @@ from pydantic_core import CoreSchema, core_schema, from_json
 CLAIM_CHARACTERS = 64
 """Length at which a text claim is cut."""
 JWT = re.compile(r"[\w-]{1,1024}\.([\w-]{1,3072})\.[\w-]{1,512}", re.ASCII)
+"""A whole text that has the shape of a JWT; the group is its payload."""
+JWT_IN_TEXT = re.compile(r"eyJ[\w-]+\.([\w-]+)(?:\.[\w-]*)?", re.ASCII)
+"""A JWT anywhere in a text, even if its signature is cut off; the group is its payload."""
+JWT_IN_BYTES = re.compile(JWT_IN_TEXT.pattern.encode())
 TOKEN = re.compile(r"[\x21-\x7e]{1,4096}")
 UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -113,18 +117,15 @@ class Token:
 def read_claims(secret: str) -> Claims | None:
     """Read the claims of a JWT without verifying it.
 
+    Args:
+        secret: a token.
+
     Returns:
-        The claims; None if the secret is not a JWT.
+        The claims; None if the token is not a JWT.
     """
-    shape = JWT.fullmatch(secret)
-    if shape is None:
-        return None
-    body = shape.group(1)
-    try:
-        claims = from_json(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    except (ValueError, binascii.Error):
-        return None
-    if not isinstance(claims, dict):
+    match = JWT.fullmatch(secret)
+    claims = None if match is None else decode_payload(match[1])
+    if claims is None:
         return None
     return Claims(
         instance=_text(claims.get("instance")),
@@ -132,6 +133,22 @@ def read_claims(secret: str) -> Claims | None:
         vertex_id=_text(claims.get("vertex_id")),
         session_id=_number(claims.get("session_id")),
     )
+
+
+def decode_payload(payload: str) -> dict[str, Any] | None:
+    """Decode the payload of a JWT.
+
+    Args:
+        payload: in base64url, as the token contains it.
+
+    Returns:
+        All claims, unverified; None if the payload is not a JSON object.
+    """
+    try:
+        claims = from_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+    except (ValueError, binascii.Error):
+        return None
+    return claims if isinstance(claims, dict) else None
 
 
 def _text(value: object) -> str | None:

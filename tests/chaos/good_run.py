@@ -13,7 +13,9 @@ from vertexkit.testing.platform.ledger import Entry
 ONE, TWO = "1" * 22, "2" * 22
 TOKEN, BLOCK = "the-token-of-a-dialog", "loan"
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
-PARKED = Outcome(OutcomeStatus.PARKED, "attempts", reason="3 runs have ended with the death of a worker")
+PARKED = Outcome(
+    OutcomeStatus.PARKED, "attempts", reason="3 runs have ended with the death of a worker"
+)
 
 
 def request(number: int, method: str, status: int | None, **body: Any) -> Entry:

@@ -289,7 +289,9 @@ class Simulation:
                 continue
             records = [seen.by_id[call.execution] for call in calls]
             outcomes = [record.outcome for record in records if record.outcome]
-            if all(o.status is OutcomeStatus.COMPLETED and o.confirmed_by != "403" for o in outcomes):
+            if all(
+                o.status is OutcomeStatus.COMPLETED and o.confirmed_by != "403" for o in outcomes
+            ):
                 found.append(f"the dialog of {records[-1].execution} hangs: {outcomes}")
         return found
 

@@ -10,7 +10,6 @@ import pytest
 from tests.docs.conftest import ROOT
 from vertexkit.ingress import request
 from vertexkit.server import limits
-from vertexkit.server.limits import Limits
 from vertexkit.settings import Settings
 
 PAGES = ["security.md", "security.ru.md"]
@@ -36,29 +35,23 @@ def benchmark(name: str) -> Any:
 @pytest.mark.parametrize("page", PAGES)
 def test_its_limits_are_those_of_the_code(page: str) -> None:
     """Each number of the table is the default of a setting or a constant of the code."""
-    settings, own = Settings.of(), Limits()
-    assert (own.head, own.body) == (settings.server.head_limit, settings.server.body_limit)
-    assert (own.head_timeout, own.body_timeout) == (
-        settings.server.head_timeout,
-        settings.server.body_timeout,
-    )
-    assert own.clients == settings.server.clients
+    settings = Settings.of()
     rows = LIMIT.findall(read(page))
     values = [[int(number) for number in re.findall(r"\d+", limit)] for _, limit, _ in rows]
     assert [value for value in values if value] == [
         [settings.server.head_limit],
-        [limits.HEADERS],
+        [limits.MAX_HEADER_FIELDS],
         [int(settings.server.head_timeout)],
         [settings.server.body_limit],
-        [limits.CHUNKING],
+        [limits.BODY_OVERHEAD_FACTOR],
         [int(settings.server.body_timeout)],
-        [request.DEPTH],
-        [request.NODES],
-        [request.FIELDS],
+        [request.MAX_DEPTH],
+        [request.MAX_VALUES],
+        [request.MAX_FORM_FIELDS],
         [settings.server.clients],
-        [limits.PIPELINED],
+        [limits.MAX_PIPELINED_REQUESTS],
         [int(settings.server.body_timeout)],
-        [limits.LINGER_BYTES // 2**20, int(limits.LINGER)],
+        [limits.LINGER_BYTES // 2**20, int(limits.LINGER_SECONDS)],
         [settings.journal.queue],
     ]
     for _, limit, setting in rows:

@@ -16,10 +16,11 @@ from structlog.testing import LogCapture
 
 from tests.http_connection import REPLY_TIMEOUT_SECONDS, HttpConnection, HttpResponse
 from vertexkit import App, Context
-from vertexkit.server.config import EdgeConfig
-from vertexkit.server.limits import Limits
+from vertexkit.server.config import ServedApp, ServerConfig
+from vertexkit.server.limits import max_connections
+from vertexkit.server.pool import ConnectionObserver
 from vertexkit.service import Service
-from vertexkit.settings import Settings
+from vertexkit.settings import ServerSettings, Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakePlatform
 
@@ -146,10 +147,17 @@ def make_app(hold: Hold, **options: Any) -> App:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, which tells when it has started and ends when told, not at its next tick."""
+    """A uvicorn server that reports its start, and stops immediately when it is asked to."""
 
-    def __init__(self, app: Any, limits: Limits) -> None:
-        super().__init__(EdgeConfig(app, limits, log_level="critical"))
+    def __init__(
+        self,
+        app: Any,
+        settings: ServerSettings,
+        clients: int,
+        observer: ConnectionObserver | None,
+    ) -> None:
+        served = ServedApp(app, observer)
+        super().__init__(ServerConfig(lambda: served, settings, clients, log_level="critical"))
         self.up, self.over = asyncio.Event(), asyncio.Event()
 
     async def main_loop(self) -> None:
@@ -157,30 +165,33 @@ class Server(uvicorn.Server):
         await self.over.wait()
 
 
-class Counted:
-    """The app, and whom its edge has turned away."""
+class AppObserver:
+    """Counts rejected connections in the metrics of an app."""
 
     def __init__(self, app: App) -> None:
         self._app = app
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await self._app(scope, receive, send)
-
-    def turned_away(self, code: str) -> None:
+    def connection_rejected(self, code: str) -> None:
         assert self._app.service is not None
         self._app.service.metrics.connection_rejected(code)
 
 
 @asynccontextmanager
-async def listening(app: Any, limits: Limits | None = None) -> AsyncIterator[int]:
-    """Any ASGI app as `vertexkit run` serves it, on a port of its own choice."""
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        server = Server(app, limits or Limits())
-        serving = asyncio.create_task(server.serve(sockets=[door]))
+async def listening(
+    app: Any,
+    settings: ServerSettings | None = None,
+    observer: ConnectionObserver | None = None,
+    clients: int | None = None,
+) -> AsyncIterator[int]:
+    """Serve any ASGI app as `vertexkit run` does, on a free port."""
+    settings = settings or ServerSettings()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = Server(app, settings, clients or settings.clients, observer)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
                 await server.up.wait()
-            yield door.getsockname()[1]
+            yield listener.getsockname()[1]
         finally:
             server.over.set()
             await serving
@@ -207,7 +218,7 @@ async def served(
         } | settings
         read = Settings.of(**values)
         app = make(hold, settings=read, **(options or {}))
-        async with listening(Counted(app), Limits.of(read)) as port:
+        async with listening(app, read.server, AppObserver(app), max_connections(read)) as port:
             edge = Edge(app, platform, hold, port)
             yield edge
             hold.release.set()

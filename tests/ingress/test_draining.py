@@ -13,7 +13,7 @@ async def test_a_service_that_stops_sends_calls_away(serve: "Serve") -> None:
     Nothing is completed for them either: another replica may take them.
     """
     async with serve() as edge:
-        edge.service.turn_away()
+        edge.service.stop_accepting()
         for block in ("echo", "loan", "nothing"):
             token = edge.platform.issue(block)
             answer = await edge.call(block, token)
@@ -31,7 +31,7 @@ async def test_readiness_turns_off_first(serve: "Serve") -> None:
     """
     async with serve() as edge:
         assert (await edge.ask("/readyz", method="GET")).json == {"ready": True}
-        edge.service.turn_away()
+        edge.service.stop_accepting()
         answer = await edge.ask("/readyz", method="GET")
         assert (answer.status, answer.json) == (503, {"ready": False, "reasons": ["stopping"]})
         assert (await edge.ask("/healthz", method="GET")).json == {"alive": True}
@@ -43,7 +43,7 @@ async def test_what_was_accepted_goes_on(serve: "Serve") -> None:
         token = edge.platform.issue("wait")
         answer = await edge.call("wait", token)
         await edge.until(lambda: edge.hold.started)
-        edge.service.turn_away()
+        edge.service.stop_accepting()
         assert (await edge.call("wait", token)).refusal == (503, "shutting_down")
         edge.hold.release.set()
         assert await edge.completed(token) == {"inputs": {}}
@@ -60,7 +60,7 @@ async def test_a_call_whose_body_is_still_coming_is_finished(serve: "Serve") -> 
             await line.send(f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body[:5])
             await other.send(b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n")
             assert (await other.answer()).status == 200
-            edge.service.turn_away()
+            edge.service.stop_accepting()
             await line.send(body[5:])
             assert (await line.answer()).status == 200
         assert await edge.completed(token) == {"inputs": {}}

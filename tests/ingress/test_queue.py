@@ -73,9 +73,7 @@ async def test_a_full_queue_may_fail_the_block_instead(serve: "Serve") -> None:
         assert edge.hold.started == 1
 
 
-async def test_the_log_has_the_dialog_that_was_turned_away(
-    serve: "Serve", lines: LogCapture
-) -> None:
+async def test_the_log_has_the_dialog_of_a_rejected_call(serve: "Serve", lines: LogCapture) -> None:
     """A call that found no room is a line with its block and its dialog."""
     async with full(serve) as (edge, _):
         token = Token(edge.platform.issue("wait"))

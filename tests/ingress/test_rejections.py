@@ -10,7 +10,7 @@ import pytest
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.vertex import Vertex
 from vertexkit.failure import Failure
-from vertexkit.ingress.rejections import AT_ONCE, TRIES, Rejections
+from vertexkit.ingress.rejections import MAX_ATTEMPTS, MAX_CONCURRENT, Rejections
 from vertexkit.settings import PlatformSettings
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
@@ -41,9 +41,9 @@ class Desk:
         self.rejections = Rejections(vertex, self.clock, events)
         self.token = self.platform.issue()
 
-    async def refuse(self, token: str = "") -> None:
+    async def reject(self, token: str = "") -> None:
         """Refuse, and wait until it is over."""
-        self.rejections.refuse(Token(token or self.token), INVALID)
+        self.rejections.reject(Token(token or self.token), INVALID)
         await self.rejections.drain(30)
 
     @property
@@ -70,7 +70,7 @@ async def desk() -> AsyncIterator[Desk]:
 
 async def test_a_refused_call_ends_its_block_as_failed(desk: Desk) -> None:
     """The block is completed once, with the failure's code and sentence."""
-    await desk.refuse()
+    await desk.reject()
     assert desk.completions == [SAID]
     [event] = desk.told
     assert event.name == "rejected_call_completed"
@@ -79,7 +79,7 @@ async def test_a_refused_call_ends_its_block_as_failed(desk: Desk) -> None:
 
 async def test_refusing_does_not_wait(desk: Desk) -> None:
     """The caller goes on at once; the completion happens in the background."""
-    desk.rejections.refuse(Token(desk.token), INVALID)
+    desk.rejections.reject(Token(desk.token), INVALID)
     assert not desk.platform.ledger
     await desk.rejections.drain(30)
     assert desk.completions == [SAID]
@@ -103,7 +103,7 @@ async def test_a_passing_failure_is_tried_again(desk: Desk, fault: dict[str, Any
     A hanging dialog is worse than a second try.
     """
     desk.platform.fail("complete", times=2, **fault)
-    await desk.refuse()
+    await desk.reject()
     assert desk.completions == [SAID]
     ledger = desk.platform.ledger
     assert len(ledger) == 3
@@ -117,7 +117,7 @@ async def test_a_passing_failure_is_tried_again(desk: Desk, fault: dict[str, Any
 async def test_a_lasting_refusal_is_not_tried_again(desk: Desk, status: int) -> None:
     """What the platform will never take is sent once, and an operator is told why."""
     desk.platform.fail("complete", status=status)
-    await desk.refuse()
+    await desk.reject()
     assert len(desk.platform.ledger) == 1
     [event] = desk.told
     assert event.name == "rejected_call_completion_failed"
@@ -128,7 +128,7 @@ async def test_a_lasting_refusal_is_not_tried_again(desk: Desk, status: int) -> 
 async def test_a_dialog_that_is_gone_is_left_alone(desk: Desk) -> None:
     """A 403 means that there is no dialog left to go on: one try."""
     desk.platform.fail("complete", kind="gone")
-    await desk.refuse()
+    await desk.reject()
     assert len(desk.platform.ledger) == 1
     assert desk.names == ["rejected_call_completion_failed"]
 
@@ -136,7 +136,7 @@ async def test_a_dialog_that_is_gone_is_left_alone(desk: Desk) -> None:
 async def test_a_completion_whose_answer_was_lost_ends(desk: Desk) -> None:
     """The second try after a lost answer is told 403 and is the last: the block is complete."""
     desk.platform.fail("complete", kind="lost")
-    await desk.refuse()
+    await desk.reject()
     assert desk.completions == [SAID]
     assert [entry.status for entry in desk.platform.ledger] == [None, 403]
     assert desk.names == ["rejected_call_completed"]
@@ -144,10 +144,10 @@ async def test_a_completion_whose_answer_was_lost_ends(desk: Desk) -> None:
 
 async def test_a_platform_that_stays_away_is_given_up(desk: Desk) -> None:
     """Rejections are kept nowhere, so they are tried for a few seconds only, and it is said."""
-    desk.platform.fail("complete", status=500, times=TRIES)
+    desk.platform.fail("complete", status=500, times=MAX_ATTEMPTS)
     began = desk.clock.now()
-    await desk.refuse()
-    assert len(desk.platform.ledger) == TRIES
+    await desk.reject()
+    assert len(desk.platform.ledger) == MAX_ATTEMPTS
     assert desk.names == ["rejected_call_completion_failed"]
     assert desk.clock.now() - began < 15
 
@@ -158,24 +158,24 @@ async def test_a_flood_of_refusals_is_bounded() -> None:
     There is room again when they are done.
     """
     desk = Desk()
-    tokens = [desk.platform.issue() for _ in range(AT_ONCE)]
+    tokens = [desk.platform.issue() for _ in range(MAX_CONCURRENT)]
     for token in tokens:
-        desk.rejections.refuse(Token(token), INVALID)
-    desk.rejections.refuse(Token(desk.token), INVALID)
+        desk.rejections.reject(Token(token), INVALID)
+    desk.rejections.reject(Token(desk.token), INVALID)
     [event] = desk.told
     assert event.name == "rejected_call_completion_dropped"
     assert event.fields == said_of(desk)
     await desk.rejections.drain(30)
     assert all(desk.platform.activation(token).completions for token in tokens)
     assert not desk.completions
-    await desk.refuse()
+    await desk.reject()
     assert desk.completions == [SAID]
 
 
 async def test_nothing_goes_to_an_instance_that_is_not_listed() -> None:
     """A token of another instance is not sent anywhere, and that is the end of it."""
     desk = Desk("http://{instance}.test/api", ("other",))
-    await desk.refuse()
+    await desk.reject()
     assert not desk.platform.ledger
     assert not desk.told
 
@@ -183,7 +183,7 @@ async def test_nothing_goes_to_an_instance_that_is_not_listed() -> None:
 async def test_draining_waits_for_those_under_way(desk: Desk) -> None:
     """At the end of the process the dialogs of refused calls get their few seconds."""
     desk.platform.fail("complete", status=500, times=2)
-    desk.rejections.refuse(Token(desk.token), INVALID)
+    desk.rejections.reject(Token(desk.token), INVALID)
     await desk.rejections.drain(30)
     assert desk.completions == [SAID]
 
@@ -199,7 +199,7 @@ async def test_draining_gives_up_what_takes_too_long() -> None:
 
     desk.platform.call_during_complete = hold_back
     before = asyncio.all_tasks()
-    desk.rejections.refuse(Token(desk.token), INVALID)
+    desk.rejections.reject(Token(desk.token), INVALID)
     [task] = asyncio.all_tasks() - before
     await under_way.wait()
     await desk.rejections.drain(0)

@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from vertexkit.errors import CallError
 from vertexkit.ingress.request import (
-    DEPTH,
-    FIELDS,
     FORM_TYPE,
     JSON_TYPE,
-    NODES,
+    MAX_DEPTH,
+    MAX_FORM_FIELDS,
+    MAX_VALUES,
     Call,
     RawCall,
     read_call,
@@ -185,22 +185,22 @@ def test_what_is_no_json_object_in_utf_8_is_refused(body: bytes) -> None:
 
 def test_the_deepest_body_that_is_taken() -> None:
     """Up to the limit of levels a body is read, whatever it is nested of."""
-    objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * (DEPTH - 1), b"}" * (DEPTH - 1))
-    assert {read_call(raw(body)).token for body in (nested(DEPTH), objects)} == {"t"}
+    objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * (MAX_DEPTH - 1), b"}" * (MAX_DEPTH - 1))
+    assert {read_call(raw(body)).token for body in (nested(MAX_DEPTH), objects)} == {"t"}
 
 
 def test_a_deeper_body_is_refused() -> None:
     """One level more is refused with its own code, and no depth brings the reader down."""
-    objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * DEPTH, b"}" * DEPTH)
-    assert {refusal(raw(body)) for body in (nested(DEPTH + 1), objects)} == {(400, "too_deep")}
+    objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * MAX_DEPTH, b"}" * MAX_DEPTH)
+    assert {refusal(raw(body)) for body in (nested(MAX_DEPTH + 1), objects)} == {(400, "too_deep")}
 
 
 def test_a_body_has_a_limited_number_of_values() -> None:
     """Those of all depths count together; one more is refused."""
-    assert read_call(raw(b'{"token":"t","x":[%b1]}' % (b"1," * (NODES - 3)))).token == "t"
-    for values in (b"1," * (NODES - 2) + b"1", b"[1]," * (NODES // 2 - 1) + b"1"):
+    assert read_call(raw(b'{"token":"t","x":[%b1]}' % (b"1," * (MAX_VALUES - 3)))).token == "t"
+    for values in (b"1," * (MAX_VALUES - 2) + b"1", b"[1]," * (MAX_VALUES // 2 - 1) + b"1"):
         assert refusal(raw(b'{"token":"t","x":[%b]}' % values)) == (400, "too_many_values")
-    body = json.dumps({"token": "t", "x": ',\\",' * NODES})  # commas of a text are no values
+    body = json.dumps({"token": "t", "x": ',\\",' * MAX_VALUES})  # commas of a text are no values
     assert read_call(raw(body.encode())).token == "t"
 
 
@@ -215,7 +215,7 @@ def test_a_body_has_a_limited_number_of_values() -> None:
         b"token=t&&x=1",
         b"token",
         b"&",
-        b"token=t" + b"&x=1" * FIELDS,
+        b"token=t" + b"&x=1" * MAX_FORM_FIELDS,
     ],
 )
 def test_what_is_no_form_in_utf_8_is_refused(body: bytes) -> None:
@@ -225,8 +225,8 @@ def test_what_is_no_form_in_utf_8_is_refused(body: bytes) -> None:
 
 def test_a_form_of_as_many_fields_as_allowed_is_read() -> None:
     """The limit itself is within the limit."""
-    body = b"token=t" + b"".join(b"&x%d=1" % number for number in range(FIELDS - 1))
-    assert len(read_call(raw(body, FORM_TYPE)).inputs) == FIELDS - 1
+    body = b"token=t" + b"".join(b"&x%d=1" % number for number in range(MAX_FORM_FIELDS - 1))
+    assert len(read_call(raw(body, FORM_TYPE)).inputs) == MAX_FORM_FIELDS - 1
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OLD, NEW, ODD = "old-secret-1", "new-secret-2", "ключ/с пробелом?&"
 SECRETS = [OLD, NEW, ODD]
-NOTHING = b'"There is nothing here."'
+NOTHING = b'"Not found."'
 
 
 @pytest.fixture(scope="module")

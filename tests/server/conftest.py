@@ -1,4 +1,4 @@
-"""The edge before an app of four paths, and sockets to misbehave at."""
+"""A server with an app of four paths, and connections that misbehave."""
 
 import asyncio
 from collections import Counter
@@ -11,16 +11,16 @@ import pytest
 from tests.http_connection import REPLY_TIMEOUT_SECONDS, HttpConnection, HttpResponse
 from tests.ingress.conftest import listening
 from vertexkit.server import pool
-from vertexkit.server.limits import Limits
+from vertexkit.settings import ServerSettings
 
 LARGE = b"x" * 8_000_000
 
 
 class Site:
-    """What is behind the edge: `/` counts a body, `/early` reads none, `/hold` waits, `/large`."""
+    """The served app: `/` counts a body, `/early` reads none, `/hold` waits, `/large` is large."""
 
     def __init__(self) -> None:
-        self.turned_away_for: Counter[str] = Counter()
+        self.rejections: Counter[str] = Counter()
         self.release = asyncio.Event()
         self.asked: list[tuple[str, int]] = []
         """Path and body's size of each request that came whole."""
@@ -29,8 +29,8 @@ class Site:
         self.port = 0
         self._news = asyncio.Event()
 
-    def turned_away(self, code: str) -> None:
-        self.turned_away_for[code] += 1
+    def connection_rejected(self, code: str) -> None:
+        self.rejections[code] += 1
         self._news.set()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -85,17 +85,17 @@ Open: TypeAlias = Callable[..., AbstractAsyncContextManager[Site]]
 
 
 @asynccontextmanager
-async def _site(**limits: Any) -> AsyncIterator[Site]:
+async def _site(**settings: Any) -> AsyncIterator[Site]:
     site = Site()
-    async with listening(site, Limits(**limits)) as site.port:
+    async with listening(site, ServerSettings.model_construct(**settings), site) as site.port:
         yield site
         site.release.set()
 
 
 @pytest.fixture
 def site(monkeypatch: pytest.MonkeyPatch) -> Open:
-    """A site behind an edge with these limits; its deadlines are looked at often."""
-    monkeypatch.setattr(pool, "SWEEP", 0.02)
+    """A site on a server with these settings, which checks its deadlines often."""
+    monkeypatch.setattr(pool, "SWEEP_INTERVAL_SECONDS", 0.02)
     return _site
 
 

@@ -16,7 +16,7 @@ async def test_a_silent_connection_is_closed_without_a_word(site: "Open") -> Non
     """Who says nothing gets no answer either."""
     async with site(**SOON) as here, here.line() as line:
         assert await line.rest() == b""
-        assert here.turned_away_for == {"silent": 1}
+        assert here.rejections == {"silent": 1}
 
 
 @pytest.mark.parametrize("first", [b"G", b"GET / HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"\r\n\r\n"])
@@ -41,7 +41,7 @@ async def test_a_body_has_to_come_in_time(site: "Open", first: bytes) -> None:
 async def test_a_drip_does_not_put_the_deadline_off(site: "Open") -> None:
     """A byte now and then is no progress: the whole has to come in time."""
     async with site(**SOON) as here, here.line(chunked()) as line:
-        while not here.turned_away_for:
+        while not here.rejections:
             await line.send(b"1\r\nx\r\n")
             async with here.line(get()) as other:
                 assert (await other.answer()).status == 200
@@ -70,7 +70,7 @@ async def test_an_answer_may_take_its_time(site: "Open") -> None:
 async def test_what_was_asked_before_is_answered_first(site: "Open") -> None:
     """Half a request behind a whole one does not cost that its answer."""
     async with site(**SOON) as here, here.line(get("/hold") + b"GET / HT") as line:
-        await here.until(lambda: here.turned_away_for["head_timeout"])
+        await here.until(lambda: here.rejections["head_timeout"])
         here.release.set()
         assert (await line.answer()).status == 200
         assert await line.rest() == b""
@@ -80,7 +80,7 @@ async def test_a_body_that_nobody_wants_has_to_end_too(
     site: "Open", monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Who is answered early and goes on sending is read for a while, then cut off."""
-    monkeypatch.setattr("vertexkit.server.connection.LINGER", 0.2)
+    monkeypatch.setattr("vertexkit.server.connection.LINGER_SECONDS", 0.2)
     async with site() as here, here.line(post(10, path="/early")) as line:
         assert (await line.answer()).status == 200
         assert await line.rest() == b""
@@ -89,4 +89,4 @@ async def test_a_body_that_nobody_wants_has_to_end_too(
 async def test_a_caller_who_does_not_read_is_cut_off(site: "Open") -> None:
     """An answer that stays in our memory because nobody takes it goes with its connection."""
     async with site(**SOON) as here, here.line(get("/large") * 4):
-        await here.until(lambda: here.turned_away_for["unread"])
+        await here.until(lambda: here.rejections["unread"])

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.server.conftest import chunked, get, post
-from vertexkit.server.limits import LINGER_BYTES, PIPELINED
+from vertexkit.server.limits import LINGER_BYTES, MAX_PIPELINED_REQUESTS
 
 if TYPE_CHECKING:
     from tests.http_connection import HttpConnection
@@ -32,7 +32,7 @@ async def pour(line: "HttpConnection", megabytes: int) -> None:
 )
 async def test_a_head_has_a_limit(site: "Open", request_: bytes) -> None:
     """A head over it is answered 431, however it came to that, and the connection closes."""
-    async with site(head=1024) as here, here.line(request_) as line:
+    async with site(head_limit=1024) as here, here.line(request_) as line:
         assert (await line.answer()).refusal == (431, "head_too_large")
         assert await line.rest() == b""
         assert not here.asked
@@ -49,7 +49,7 @@ async def test_a_head_has_at_most_a_hundred_fields(site: "Open") -> None:
 
 async def test_many_requests_in_one_piece_are_no_large_head(site: "Open") -> None:
     """What is counted is one request, not what happens to arrive with it."""
-    async with site(head=1024) as here, here.line(get() * 32 + b"GET / HT") as line:
+    async with site(head_limit=1024) as here, here.line(get() * 32 + b"GET / HT") as line:
         assert [(await line.answer()).status for _ in range(32)] == [200] * 32
         await line.send(b"TP/1.1\r\nHost: a\r\n\r\n")
         assert (await line.answer()).status == 200
@@ -58,16 +58,16 @@ async def test_many_requests_in_one_piece_are_no_large_head(site: "Open") -> Non
 async def test_only_so_many_requests_may_wait(site: "Open") -> None:
     """Of a thousand in one piece the first ones are answered, and the connection closes."""
     async with site() as here, here.line(get() * 1000) as line:
-        for _ in range(PIPELINED + 1):
+        for _ in range(MAX_PIPELINED_REQUESTS + 1):
             assert (await line.answer()).status == 200
-        await here.until(lambda: here.turned_away_for["pipelined"])
+        await here.until(lambda: here.rejections["pipelined"])
         assert len(await line.rest()) < 1000
-        assert len(here.asked) <= PIPELINED + 2
+        assert len(here.asked) <= MAX_PIPELINED_REQUESTS + 2
 
 
 async def test_trailers_are_not_kept(site: "Open") -> None:
     """Fields after a body change nothing; without end they are refused."""
-    async with site(body=1000) as here:
+    async with site(body_limit=1000) as here:
         some = await here.ask(chunked() + b"3\r\nabc\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n")
         assert (some.status, some.body, some.headers["x-fields"]) == (200, b"3", "2")
         async with here.line(chunked() + b"0\r\n" + b"X: " + b"y" * 400_000) as line:
@@ -77,7 +77,7 @@ async def test_trailers_are_not_kept(site: "Open") -> None:
 
 async def test_small_chunks_are_taken(site: "Open") -> None:
     """A body may come byte by byte: the frames around them are allowed for."""
-    async with site(body=100_000) as here:
+    async with site(body_limit=100_000) as here:
         answer = await here.ask(chunked() + b"1\r\nx\r\n" * 30_000 + b"0\r\n\r\n")
         assert (answer.status, answer.body) == (200, b"30000")
 
@@ -94,7 +94,7 @@ async def test_chunks_that_nobody_wants_are_not_looked_at(site: "Open") -> None:
 
 async def test_the_answer_to_a_large_request_is_seen(site: "Open") -> None:
     """What is refused in the middle is read on, so that the caller finds the answer."""
-    async with site(head=1024) as here:
+    async with site(head_limit=1024) as here:
         answer = await here.ask(get("/", "X: " + "x" * 2_000_000))
         assert answer.refusal == (431, "head_too_large")
 
@@ -137,13 +137,13 @@ async def test_what_is_not_http_is_told_so(site: "Open", request_: bytes) -> Non
     async with site() as here, here.line(request_) as line:
         assert (await line.answer()).refusal == (400, "malformed_request")
         assert await line.rest() == b""
-        assert here.turned_away_for == {"malformed_request": 1}
+        assert here.rejections == {"malformed_request": 1}
 
 
 async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -> None:
     """The answer under way is given, and then the connection closes."""
     async with site() as here, here.line(get("/hold") + b"\x00garbage\r\n\r\n") as line:
-        await here.until(lambda: here.turned_away_for)
+        await here.until(lambda: here.rejections)
         here.release.set()
         assert (await line.answer()).status == 200
         assert await line.rest() == b""

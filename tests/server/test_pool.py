@@ -4,7 +4,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from tests.server.conftest import get, post
-from vertexkit.server.limits import SPARE_FILES, Limits, files
+from vertexkit.server.limits import RESERVED_FILES, max_connections, max_files
 from vertexkit.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ async def test_silent_ones_make_room(site: "Open") -> None:
         silent = await lines(stack, here, *[b""] * FEW * 10)
         assert (await here.ask(get())).status == 200
         assert await silent[0].rest() == b""
-        assert here.turned_away_for["crowded"] >= FEW * 9
+        assert here.rejections["crowded"] >= FEW * 9
 
 
 async def test_half_a_head_is_as_good_as_none(site: "Open") -> None:
@@ -84,11 +84,10 @@ async def test_whoever_leaves_makes_room(site: "Open") -> None:
     async with site(clients=FEW) as here:
         for _ in range(FEW * 5):
             assert (await here.ask(get())).status == 200
-        assert not here.turned_away_for
+        assert not here.rejections
 
 
 def test_there_are_no_more_than_the_system_has_files_for() -> None:
     """A limit beyond the system's would end in errors at each accept."""
-    limits = Limits.of(Settings.of(clients=10_000_000))
-    assert limits.clients <= files() - SPARE_FILES
-    assert Limits.of(Settings.of(clients=100)).clients == 100
+    assert max_connections(Settings.of(clients=10_000_000)) <= max_files() - RESERVED_FILES
+    assert max_connections(Settings.of(clients=100)) == 100

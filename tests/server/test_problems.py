@@ -6,7 +6,7 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 from starlette.responses import Response
 
-from vertexkit.server.problems import SHOWN, problem, shown
+from vertexkit.server.problems import MAX_LISTED_ERRORS, list_errors, problem
 
 
 class Loan(BaseModel):
@@ -22,7 +22,7 @@ def content(response: Response) -> object:
 def wrong(**inputs: object) -> list[dict[str, object]]:
     with pytest.raises(ValidationError) as caught:
         Loan.model_validate(inputs)
-    return shown(caught.value.errors(include_input=False, include_url=False))
+    return list_errors(caught.value.errors(include_input=False, include_url=False))
 
 
 @pytest.mark.parametrize(
@@ -84,5 +84,5 @@ def test_wrong_inputs_are_shown_by_place_and_reason() -> None:
 
 def test_so_many_wrong_inputs_are_shown_and_no_more() -> None:
     """A flood of errors is cut: the first twenty are enough to mend a call by."""
-    assert len(wrong(amounts=["x"] * (SHOWN - 1))) == SHOWN - 1
-    assert len(wrong(amounts=["x"] * 5000)) == SHOWN == 20
+    assert len(wrong(amounts=["x"] * (MAX_LISTED_ERRORS - 1))) == MAX_LISTED_ERRORS - 1
+    assert len(wrong(amounts=["x"] * 5000)) == MAX_LISTED_ERRORS == 20

@@ -119,9 +119,9 @@ def test_a_jwt_is_masked_wherever_it_comes_from() -> None:
 
 
 def test_secrets_of_urls_are_masked() -> None:
-    """What `keep_secret` was told is on no line; an empty one masks nothing."""
+    """What `register_secrets` was told is on no line; an empty one masks nothing."""
     stream = configured()
-    redaction.keep_secret(["the-urls-secret", ""])
+    redaction.register_secrets(["the-urls-secret", ""])
     structlog.get_logger("any").info("GET /blocks/a?key=the-urls-secret")
     [line] = read(stream)
     assert line["event"] == "GET /blocks/a?key=[secret]"
@@ -142,7 +142,7 @@ def test_the_level_is_the_least_that_is_written(level: str, seen: int) -> None:
 def test_talkative_libraries_speak_from_warnings_on() -> None:
     """uvicorn's and httpx's lines at INFO hold URLs: they are not written."""
     stream = configured()
-    for name in logs.NOISY:
+    for name in logs.QUIET_LOGGERS:
         logging.getLogger(name).info("GET http://x/?key=secret")
         logging.getLogger(name).warning("watch out")
     assert {line["event"] for line in read(stream)} == {"watch out"}
@@ -165,9 +165,9 @@ def test_the_form_follows_the_terminal() -> None:
             return True
 
     assert read(configured("auto")) == []
-    assert not logs.readable("auto", io.BytesIO())
-    assert logs.readable("auto", Terminal())
-    assert logs.readable("console", io.BytesIO())
+    assert not logs.is_console("auto", io.BytesIO())
+    assert logs.is_console("auto", Terminal())
+    assert logs.is_console("console", io.BytesIO())
     stream = configured("console")
     structlog.get_logger("x").info("greeted", name="Аня")
     assert "greeted" in stream.getvalue().decode()
@@ -198,7 +198,7 @@ async def test_lines_of_a_moment_are_written_together() -> None:
 async def test_lines_for_people_do_not_wait() -> None:
     """Who watches wants to see them in their order among what is printed otherwise."""
     stream = io.BytesIO()
-    logs.LineWriter(stream, at_once=True).write(b"one")
+    logs.LineWriter(stream, immediate=True).write(b"one")
     assert stream.getvalue() == b"one\n"
 
 
@@ -214,7 +214,9 @@ def test_a_line_that_cannot_be_made_raises_nothing(capsys: pytest.CaptureFixture
     """A wrong format in a foreign library must not break what it logs about."""
     stream = configured()
     record = logging.LogRecord("mine", logging.WARNING, "mine.py", 1, "%d", ("text",), None)
-    [ours] = [each for each in logging.getLogger().handlers if isinstance(each, logs._Handler)]
+    [ours] = [
+        each for each in logging.getLogger().handlers if isinstance(each, logs._StandardHandler)
+    ]
     ours.handle(record)
     assert stream.getvalue() == b""
     assert "TypeError" in capsys.readouterr().err

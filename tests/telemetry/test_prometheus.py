@@ -57,7 +57,7 @@ def test_counters_of_ended_processes_are_kept() -> None:
 @pytest.mark.parametrize("secret", ["s3cret/of=the url", "eyJhbGciOi.eyJpbnN0Y.c2ln"])
 def test_no_metric_shows_a_secret(secret: str) -> None:
     """A secret in a label, which an author may set, is masked."""
-    redaction.keep_secret([secret])
+    redaction.register_secrets([secret])
     registry = CollectorRegistry()
     Counter("author", "An author's counter.", ["who"], registry=registry).labels(secret).inc()
     text = render(take_snapshot(registry)).decode()

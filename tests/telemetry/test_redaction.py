@@ -52,22 +52,22 @@ def test_a_token_is_masked_where_no_execution_is_known(secret: str) -> None:
     """An author's thread, or an error that nobody looked at, may say it; only the newest count."""
     stream = configured()
     task = contextvars.copy_context()
-    task.run(redaction.hold, Token(secret))
-    for number in range(redaction.RECENT - 1):
-        task.run(redaction.hold, Token(f"another-token-{number}"))
+    task.run(redaction.register_token, Token(secret))
+    for number in range(redaction.MAX_RECENT_TOKENS - 1):
+        task.run(redaction.register_token, Token(f"another-token-{number}"))
     for text in ways(secret).values():
         structlog.get_logger("any").warning("said", text=text)
     assert secret not in stream.getvalue().decode()
-    task.run(redaction.hold, Token("one-too-many"))
-    assert len(redaction._recent) == redaction.RECENT
-    task.run(redaction.hold, Token("eyJhbGciOi.eyJpbnN0Y.c2ln"))
-    assert len(redaction._recent) == redaction.RECENT
+    task.run(redaction.register_token, Token("one-too-many"))
+    assert len(redaction._recent_tokens) == redaction.MAX_RECENT_TOKENS
+    task.run(redaction.register_token, Token("eyJhbGciOi.eyJpbnN0Y.c2ln"))
+    assert len(redaction._recent_tokens) == redaction.MAX_RECENT_TOKENS
 
 
 def test_a_token_of_a_few_letters_masks_no_words() -> None:
     """Whoever calls with the token `t` does not make the log unreadable."""
     stream = configured()
-    redaction.hold(Token("t"))
+    redaction.register_token(Token("t"))
     structlog.get_logger("any").warning("started")
     assert b'"event":"started"' in stream.getvalue()
 
@@ -77,7 +77,7 @@ def test_a_token_of_a_few_letters_masks_no_words() -> None:
 def test_a_secret_is_masked_however_it_is_written(secret: str, form: str) -> None:
     """Quoted, escaped, escaped twice, as a part of a URL: the operator's secrets do not show."""
     stream = configured(form)
-    redaction.keep_secret([secret])
+    redaction.register_secrets([secret])
     for way, text in ways(secret).items():
         stream.truncate(0)
         stream.seek(0)

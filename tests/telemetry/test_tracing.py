@@ -19,7 +19,7 @@ from vertexkit import App, Context, http_client
 from vertexkit.execution import Execution
 from vertexkit.journal.shared import encoding
 from vertexkit.telemetry import logs, tracing
-from vertexkit.telemetry.otel import OpenTelemetry
+from vertexkit.telemetry.otel import OpenTelemetryTracer
 from vertexkit.testing import FakeDialog
 from vertexkit.token import Token
 
@@ -48,7 +48,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> Recorded:
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    monkeypatch.setattr(tracing, "_tracing", OpenTelemetry(provider))
+    monkeypatch.setattr(tracing, "_tracer", OpenTelemetryTracer(provider))
     return Recorded(exporter)
 
 
@@ -224,7 +224,7 @@ async def main():
     life = asyncio.create_task(app({{"type": "lifespan"}}, asked.get, send))
     await up.wait()
     from vertexkit.telemetry import tracing
-    print("on" if tracing._tracing else "off", "opentelemetry" in sys.modules)
+    print("on" if tracing.is_active() else "off", "opentelemetry" in sys.modules)
     asked.put_nowait({{"type": "lifespan.shutdown"}})
     await life
 
@@ -269,8 +269,8 @@ def test_it_is_on_where_somebody_wants_it(setup: str, variables: dict[str, str],
 async def test_without_it_nothing_is_made(app: App) -> None:
     """Where nobody has set it up a span is one and the same empty context."""
     structlog.configure(processors=[structlog.testing.LogCapture()])
-    assert tracing._tracing is None
+    assert not tracing.is_active()
     assert tracing.span("handler", "talk") is tracing.span("call", "talk", "server", parent=CALLER)
-    assert tracing.carried() == ""
+    assert tracing.traceparent() == ""
     run = await call(app, CALLER)
     assert run.ok

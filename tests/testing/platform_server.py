@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 import uvicorn
 
 from tests.context.threads import in_thread
-from vertexkit.cli.serve.run import bind
+from vertexkit.server.listen import bind
 from vertexkit.testing import FakePlatform
 
 

@@ -71,7 +71,7 @@ class _TracingClient(HttpxAiohttpClient):
     """Adds the current span to each request."""
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        tracing.hand_on(request.headers)
+        tracing.inject(request.headers)
         return await super().send(request, **options)
 
     def _init_transport(self, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]

@@ -30,6 +30,18 @@ def may_retry(error: PlatformError, *, idempotent: bool) -> bool:
     return error.fate in (Fate.NOT_SENT, Fate.RETRYABLE)
 
 
+def confirms_completion(error: PlatformError, *, may_have_arrived: bool) -> bool:
+    """Check whether a failed completion shows that an earlier attempt has completed the block.
+
+    The platform answers 403 to the completion of a block that is completed already.
+
+    Args:
+        error: why the newest attempt failed.
+        may_have_arrived: whether the outcome of an earlier attempt is unknown.
+    """
+    return error.fate is Fate.FORBIDDEN and may_have_arrived
+
+
 def backoff(failures: int, retry_after: float | None = None) -> float:
     """Return the seconds to wait before the next attempt.
 

@@ -112,7 +112,7 @@ class Vertex:
                 raise _no_free_connection(path)
             with tracing.span("POST", path, "client", path=path):
                 response = await self._wire.post(url, body, remaining)
-                tracing.note(status=response.status)
+                tracing.set_attributes(status=response.status)
         finally:
             self.limiter.release()
         if 200 <= response.status < 300:

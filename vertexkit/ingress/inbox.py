@@ -1,8 +1,7 @@
-"""The only place where an execution is born."""
+"""The only place where executions are created."""
 
 import time
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from vertexkit.execution import Execution, new_execution_id
 from vertexkit.journal.protocol import Acceptance, Journal
@@ -11,42 +10,61 @@ from vertexkit.telemetry.events import Events
 from vertexkit.token import Token
 
 
+class SupersessionObserver(Protocol):
+    """Learns about executions that a repeated call replaces."""
+
+    def supersede(self, execution: str) -> None:
+        """The platform repeated the call of an execution that is being completed.
+
+        Args:
+            execution: its id.
+        """
+
+
 class Inbox:
-    """Takes calls into the journal.
+    """Writes calls to the journal as executions.
 
     Args:
-        journal: opened.
-        events: told of what was accepted.
-        room: executions that may wait; more are refused.
+        journal: must be open.
+        events: receives `accepted` and `deduplicated`.
+        queue_limit: maximum number of waiting executions; further calls are rejected.
+        observer: learns about superseded executions.
     """
 
-    def __init__(self, journal: Journal, events: Events, room: int) -> None:
+    def __init__(
+        self, journal: Journal, events: Events, queue_limit: int, observer: SupersessionObserver
+    ) -> None:
         self._journal = journal
         self._events = events
-        self._room = room
-        self._on_superseded: list[Callable[[str], None]] = []
-
-    def on_superseded(self, callback: Callable[[str], None]) -> None:
-        """Call back with the id of an execution whose call the platform has made again."""
-        self._on_superseded.append(callback)
+        self._queue_limit = queue_limit
+        self._observer = observer
 
     async def accept(
         self, block: str, token: Token, inputs: dict[str, Any], raw: bytes
     ) -> Acceptance:
-        """Keep a call as an execution, unless it is the same call as one under way.
+        """Write a call to the journal, unless it repeats the call of an execution in progress.
 
-        When this returns, the execution is in the journal: it may be answered with 2xx.
+        When this returns, the execution is in the journal, and the call may be answered with 2xx.
+
+        Args:
+            block: name of the block.
+            token: of the call.
+            inputs: of the block.
+            raw: body of the request, from which repeated calls are recognised.
+
+        Returns:
+            The execution, and whether it is new.
 
         Raises:
-            QueueFull: nothing was kept.
-            JournalUnavailable: nothing was kept.
+            QueueFull: nothing was written.
+            JournalUnavailable: nothing was written.
         """
         execution = Execution(
-            new_execution_id(), block, token, inputs, raw, time.time(), tracing.carried()
+            new_execution_id(), block, token, inputs, raw, time.time(), tracing.traceparent()
         )
-        acceptance = await self._journal.accept(execution, self._room)
+        acceptance = await self._journal.accept(execution, self._queue_limit)
         logs.bind(execution)
-        tracing.note(execution=acceptance.execution)
+        tracing.set_attributes(execution=acceptance.execution)
         if not acceptance.new:
             self._events.emit(
                 "deduplicated", acceptance.execution, block, original=acceptance.execution
@@ -54,6 +72,5 @@ class Inbox:
             return acceptance
         self._events.emit("accepted", execution.id, block, bytes=len(raw))
         if acceptance.supersedes is not None:
-            for callback in self._on_superseded:
-                callback(acceptance.supersedes)
+            self._observer.supersede(acceptance.supersedes)
         return acceptance

@@ -1,4 +1,4 @@
-"""What an app serves, told to people and machines: the blocks, OpenAPI, health."""
+"""Descriptions of what an app serves: the catalogue of blocks and the OpenAPI document."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,19 +8,19 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.blocks.registry import Block
-from vertexkit.ingress.gate import Gate
-from vertexkit.ingress.receiver import BODILESS
-from vertexkit.server.problems import MEDIA_TYPE, nothing_here
+from vertexkit.ingress.access import AccessControl
+from vertexkit.ingress.receiver import STATUSES_WITHOUT_BODY
+from vertexkit.server.problems import MEDIA_TYPE, not_found
 
 ERRORS = {
     "400": "The call is malformed.",
     "403": "The token is not signed with a known key.",
-    "404": "There is no such block, or the URL's secret is wrong.",
-    "413": "The body is too large.",
-    "415": "The body is neither JSON nor a form.",
-    "422": "The inputs do not fit the block.",
-    "500": "The app's own validation failed.",
-    "503": "There is no room, or the service is stopping; come back later.",
+    "404": "The block does not exist, or the URL's secret is wrong.",
+    "413": "The request body is too large.",
+    "415": "The request body is neither JSON nor a form.",
+    "422": "The inputs are invalid.",
+    "500": "The block's own validation failed.",
+    "503": "The service is overloaded or stopping. Retry after the time in Retry-After.",
 }
 PROBLEM = {
     "type": "object",
@@ -28,37 +28,40 @@ PROBLEM = {
     "properties": {
         "title": {"type": "string"},
         "status": {"type": "integer"},
-        "code": {"type": "string", "description": "a stable word"},
+        "code": {"type": "string", "description": "Stable identifier of the error."},
         "detail": {"type": "string"},
         "errors": {"type": "array", "items": {"type": "object"}},
     },
 }
 
 
-class Page:
-    """A JSON page made anew for each request; behind the URL's secret if there is one.
+class JsonEndpoint:
+    """An endpoint whose JSON is generated for each request.
 
     Args:
-        make: gives status and content.
-        gate: who may see it; None: everybody.
+        generate: returns status and content.
+        access: who may read it; None: every client.
     """
 
-    def __init__(self, make: Callable[[], tuple[int, Any]], gate: Gate | None = None) -> None:
-        self._make = make
-        self._gate = gate
+    def __init__(
+        self, generate: Callable[[], tuple[int, Any]], access: AccessControl | None = None
+    ) -> None:
+        self._generate = generate
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._gate is not None and not self._gate.opens(scope):
-            response: Response = nothing_here()
+        """Answer one request."""
+        if self._access is not None and not self._access.allows(scope):
+            response: Response = not_found()
         else:
-            status, content = self._make()
+            status, content = self._generate()
             headers = {"Cache-Control": "no-store"}
             response = Response(to_json(content), status, headers, "application/json")
         await response(scope, receive, send)
 
 
 def catalogue(blocks: Mapping[str, Block]) -> dict[str, Any]:
-    """`GET /blocks`: each block with its title, URL path and schemas."""
+    """Make the content of `GET /blocks`: each block with its title, URL path and schemas."""
     return {
         "blocks": [
             {
@@ -75,7 +78,16 @@ def catalogue(blocks: Mapping[str, Block]) -> dict[str, Any]:
 
 
 def openapi(blocks: Mapping[str, Block], version: str, ack_status: int) -> dict[str, Any]:
-    """`GET /openapi.json`: OpenAPI 3.1 of the block URLs."""
+    """Make the content of `GET /openapi.json`: an OpenAPI 3.1 document of the block URLs.
+
+    Args:
+        blocks: by name.
+        version: of the document.
+        ack_status: HTTP status of the response to an accepted call.
+
+    Returns:
+        The document.
+    """
     schemas: dict[str, Any] = {"Problem": PROBLEM}
     paths = {
         f"/blocks/{block.name}": {"post": _operation(block, schemas, ack_status)}
@@ -90,12 +102,12 @@ def openapi(blocks: Mapping[str, Block], version: str, ack_status: int) -> dict[
 
 
 def _operation(block: Block, schemas: dict[str, Any], ack_status: int) -> dict[str, Any]:
-    # By block: two of them may have models of one name.
+    # Prefixed with the block's name: two blocks may have models of the same name.
     template = f"#/components/schemas/{block.name}.{{model}}"
     inputs = block.signature.model.model_json_schema(ref_template=template)
     models = inputs.pop("$defs", {})
     schemas.update({f"{block.name}.{name}": schema for name, schema in models.items()})
-    token = {"type": "string", "description": "the integration token", "minLength": 1}
+    token = {"type": "string", "description": "Integration token of the call.", "minLength": 1}
     required = [name for name in inputs.get("required", []) if name != "token"]
     body = inputs | {
         "properties": inputs.get("properties", {}) | {"token": token},
@@ -106,8 +118,8 @@ def _operation(block: Block, schemas: dict[str, Any], ack_status: int) -> dict[s
         "required": ["execution"],
         "properties": {"execution": {"type": ["string", "null"]}},
     }
-    accepted: dict[str, Any] = {"description": "Accepted: the handler runs after this answer."}
-    if ack_status not in BODILESS:
+    accepted: dict[str, Any] = {"description": "Accepted. The handler runs after this response."}
+    if ack_status not in STATUSES_WITHOUT_BODY:
         accepted["content"] = {"application/json": {"schema": execution}}
     return {
         "operationId": block.name,
@@ -116,11 +128,11 @@ def _operation(block: Block, schemas: dict[str, Any], ack_status: int) -> dict[s
         "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
         "responses": {
             str(ack_status): accepted,
-            **{status: _problem(text) for status, text in ERRORS.items()},
+            **{status: _problem_response(text) for status, text in ERRORS.items()},
         },
     }
 
 
-def _problem(text: str) -> dict[str, Any]:
+def _problem_response(text: str) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {"description": text, "content": {MEDIA_TYPE: {"schema": schema}}}

@@ -1,91 +1,103 @@
-"""What operators ask a running service for: is it alive, does it take calls, its figures."""
+"""Endpoints for operators: health, readiness and metrics."""
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Any, Protocol, Self
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.errors import SettingsError
-from vertexkit.ingress.gate import Gate
-from vertexkit.ingress.openapi import Page
-from vertexkit.server.config import SidePort
-from vertexkit.server.limits import Limits
-from vertexkit.server.problems import nothing_here, problem
-from vertexkit.service import Service
-from vertexkit.settings import Settings
+from vertexkit.ingress.access import AccessControl
+from vertexkit.ingress.openapi import JsonEndpoint
+from vertexkit.server.config import SecondaryServer
+from vertexkit.server.problems import not_found, problem
+from vertexkit.settings import ServerSettings
 from vertexkit.telemetry.prometheus import MEDIA_TYPE
 
-CLIENTS = 64
-"""Connections of operators and their machines."""
+MAX_CONNECTIONS = 64
+"""Connections to the operators' port."""
 
 
-class Figures:
-    """`GET /metrics`, behind the URL's secret if there is one.
+class Monitored(Protocol):
+    """What the endpoints need of a running service."""
+
+    def readiness(self) -> tuple[int, dict[str, Any]]:
+        """Return status and content of `GET /readyz`."""
+
+    async def render_metrics(self) -> bytes:
+        """Return the body of `GET /metrics`."""
+
+
+class MetricsEndpoint:
+    """`GET /metrics`.
 
     Args:
-        service: whose figures they are.
-        gate: who may see them; None: everybody.
+        service: has the metrics.
+        access: who may read them; None: every client.
     """
 
-    def __init__(self, service: Service, gate: Gate | None) -> None:
+    def __init__(self, service: Monitored, access: AccessControl | None) -> None:
         self._service = service
-        self._gate = gate
+        self._access = access
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._gate is not None and not self._gate.opens(scope):
-            response: Response = nothing_here()
+        """Answer one request."""
+        if self._access is not None and not self._access.allows(scope):
+            response: Response = not_found()
         else:
-            body = await self._service.figures()
+            body = await self._service.render_metrics()
             response = Response(body, 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
         await response(scope, receive, send)
 
 
-def pages_for_operators(service: Service, gate: Gate | None) -> Mapping[str, ASGIApp]:
-    """The paths for operators.
+def ops_endpoints(service: Monitored, access: AccessControl | None) -> Mapping[str, ASGIApp]:
+    """Make the endpoints for operators.
 
     Args:
-        service: at work.
-        gate: who may see the figures; None: everybody. Health is everybody's to ask.
+        service: is running.
+        access: who may read the metrics; None: every client. Every client may read the health.
+
+    Returns:
+        The endpoints by path.
     """
     return {
-        "/healthz": Page(lambda: (200, {"alive": True})),
-        "/readyz": Page(service.readiness),
-        "/metrics": Figures(service, gate),
+        "/healthz": JsonEndpoint(lambda: (200, {"alive": True})),
+        "/readyz": JsonEndpoint(service.readiness),
+        "/metrics": MetricsEndpoint(service, access),
     }
 
 
-class OpsPort:
-    """A context in which a port of its own answers operators: also while the service drains.
+class OpsServer:
+    """A context in which a separate port serves operators, until the service has drained.
 
     Args:
-        settings: where it listens; with `ops_port` 0 nowhere.
-        shared: other processes of this service listen there too.
+        settings: `ops_port` 0: there is no separate port.
+        shared: other processes of this service listen on the same port.
 
     Raises:
-        SettingsError: on entering: it cannot be listened on; names the setting.
+        SettingsError: on entering, if the port cannot be used.
     """
 
-    def __init__(self, settings: Settings, *, shared: bool) -> None:
-        self.app: ASGIApp = problem(503, "starting", "This service is starting.")
-        """What answers."""
-        self._host, self._port = settings.server.host, settings.server.ops_port
-        self._side = SidePort(self._answer, Limits(clients=CLIENTS), shared=shared)
+    def __init__(self, settings: ServerSettings, *, shared: bool) -> None:
+        self.app: ASGIApp = problem(503, "starting", "The service is starting.")
+        """Answers the requests."""
+        self._host, self._port = settings.host, settings.ops_port
+        self._server = SecondaryServer(self._answer, settings, MAX_CONNECTIONS, shared=shared)
 
     async def __aenter__(self) -> Self:
         if not self._port:
             return self
         try:
-            await self._side.open(self._host, self._port)
+            await self._server.start(self._host, self._port)
         except OSError as error:
             raise SettingsError(
                 f"VERTEXKIT_OPS_PORT: cannot listen on {self._host}:{self._port}: "
-                f"{error.strerror or error}. Choose a port that nobody has"
+                f"{error.strerror or error}. Choose a free port"
             ) from error
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._side.close()
+        await self._server.close()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self.app(scope, receive, send)

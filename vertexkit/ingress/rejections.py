@@ -1,9 +1,9 @@
-"""Calls that are refused for good, so that their dialogs go on all the same."""
+"""Rejected calls: their blocks are completed as failed, so that the dialogs continue."""
 
 import asyncio
 from typing import Any
 
-from vertexkit.botone.retries import backoff
+from vertexkit.botone.retries import backoff, confirms_completion
 from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
 from vertexkit.errors import CallError, Fate, PlatformError
@@ -11,19 +11,21 @@ from vertexkit.failure import Failure
 from vertexkit.telemetry.events import Events
 from vertexkit.token import Token
 
-TRIES = 6
-"""Tries of one completion: with the pauses between them, about ten seconds."""
-AT_ONCE = 1000
-"""Refused calls that are being completed; more are left as they are, and said so."""
+MAX_ATTEMPTS = 6
+"""Attempts to complete one block: with the pauses between them, about ten seconds."""
+MAX_CONCURRENT = 1000
+"""Rejected calls whose blocks are being completed. For further ones nothing is sent."""
 
 
 class Rejections:
-    """Completes blocks whose call was refused, as failed. Best effort: they are in no journal.
+    """Completes the blocks of rejected calls as failed.
+
+    Best effort: these completions are not in the journal.
 
     Args:
-        vertex: completes.
+        vertex: sends the completions.
         clock: for the pauses.
-        events: told of each.
+        events: receives the outcome of each completion.
     """
 
     def __init__(self, vertex: Vertex, clock: Clock, events: Events) -> None:
@@ -32,17 +34,26 @@ class Rejections:
         self._events = events
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def refuse(self, token: Token, failure: Failure) -> None:
-        """Complete the block behind this token as failed, in the background."""
-        if len(self._tasks) >= AT_ONCE:
-            self._events.emit("rejected_call_completion_dropped", "", **_said(token, failure))
+    def reject(self, token: Token, failure: Failure) -> None:
+        """Complete the block of a rejected call in the background.
+
+        Args:
+            token: of the call.
+            failure: what the block is completed with.
+        """
+        if len(self._tasks) >= MAX_CONCURRENT:
+            self._events.emit("rejected_call_completion_dropped", "", **_fields(token, failure))
             return
         task = asyncio.get_running_loop().create_task(self._complete(token, failure))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def drain(self, seconds: float) -> None:
-        """Wait for those under way, at most so many seconds; give up the rest."""
+        """Wait for the completions in progress, then cancel the rest.
+
+        Args:
+            seconds: how long to wait at most.
+        """
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
@@ -51,27 +62,27 @@ class Rejections:
 
     async def _complete(self, token: Token, failure: Failure) -> None:
         data = failure.result().data
-        said = _said(token, failure)
-        unknown = False
-        for tried in range(1, TRIES + 1):
+        fields = _fields(token, failure)
+        may_have_arrived = False
+        for attempt in range(1, MAX_ATTEMPTS + 1):
             try:
                 await self._vertex.complete(token, data)
             except CallError:
                 return
             except PlatformError as error:
-                if error.fate is Fate.FORBIDDEN and unknown:
-                    break  # an earlier try got through
-                unknown = unknown or error.fate is Fate.UNKNOWN
-                if error.fate in (Fate.REJECTED, Fate.FORBIDDEN) or tried == TRIES:
+                if confirms_completion(error, may_have_arrived=may_have_arrived):
+                    break
+                may_have_arrived = may_have_arrived or error.fate is Fate.UNKNOWN
+                if error.fate in (Fate.REJECTED, Fate.FORBIDDEN) or attempt == MAX_ATTEMPTS:
                     self._events.emit(
-                        "rejected_call_completion_failed", "", reason=str(error), **said
+                        "rejected_call_completion_failed", "", reason=str(error), **fields
                     )
                     return
-                await self._clock.sleep(backoff(tried, error.retry_after))
+                await self._clock.sleep(backoff(attempt, error.retry_after))
             else:
                 break
-        self._events.emit("rejected_call_completed", "", **said)
+        self._events.emit("rejected_call_completed", "", **fields)
 
 
-def _said(token: Token, failure: Failure) -> dict[str, Any]:
+def _fields(token: Token, failure: Failure) -> dict[str, Any]:
     return {"token": token.fingerprint, "code": failure.code, **token.log_fields}

@@ -1,4 +1,4 @@
-"""The platform's raw call of a block, and how it is read."""
+"""The platform's raw call of a block, and the readers for it."""
 
 import math
 import re
@@ -11,95 +11,108 @@ from pydantic_core import from_json
 
 from vertexkit.errors import CallError
 
-DEPTH = 64
-NODES = 10_000
-"""Values in a body, of all depths: more take longer to walk through than a call is worth."""
-FIELDS = 1000
+MAX_DEPTH = 64
+"""Levels of nesting in a body."""
+MAX_VALUES = 10_000
+"""Values in a body, at all levels: checking more takes longer than a call is worth."""
+MAX_FORM_FIELDS = 1000
 JSON_TYPE = "application/json"
 ESCAPES = re.compile(
     rb"(\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2})"
     rb"|\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
 )
-"""Of JSON: an escaped backslash or a whole surrogate pair, kept; or half a pair."""
+"""In JSON: an escaped backslash or a surrogate pair, which are kept; or a lone surrogate."""
 STRINGS = re.compile(rb'"(?:[^"\\]|\\.?)*+(?:"|\Z)', re.DOTALL)
-"""Of JSON, also one that never ends: there is no text at which this takes more than one look."""
+"""Strings of JSON, terminated or not. The pattern never backtracks, whatever the text."""
 FORM_TYPE = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
 class RawCall:
-    """One HTTP request to a block's URL, as it came."""
+    """One HTTP request to a block's URL, unparsed."""
 
     path: str
     body: bytes = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    """Their names in lower case; the last one of a name wins."""
+    """Names are in lower case. Of several headers with one name the last one is kept."""
     query_string: str = field(default="", repr=False)
 
     @property
     def query(self) -> Mapping[str, str]:
-        """The query's parameters; the last one of a name wins."""
+        """The query's parameters. Of several with one name the last one is kept."""
         return dict(parse_qsl(self.query_string, keep_blank_values=True))
 
 
 class Call(NamedTuple):
-    """What a raw call says: who speaks, and the block's input."""
+    """What was read from a raw call."""
 
     token: str
+    """The integration token."""
     inputs: dict[str, Any]
+    """The block's inputs, before validation."""
 
 
 ReadCall: TypeAlias = Callable[[RawCall], Call]
-"""From the raw call to the token and the inputs. An author may bring another.
+"""Reads the token and the inputs from a raw call. An author may write another one than `read_call`.
 
-It raises `CallError` for a call that it refuses.
+It raises `CallError` to reject a call.
 """
 
 
 def read_call(raw: RawCall) -> Call:
-    """Read a call as vertexkit takes the platform to make it.
+    """Read a call in the format that the platform is assumed to use.
 
-    A JSON object (or a form) with a string member `token`; everything else in it is the block's
-    input. If the only other member is an object named `data`, the input is that object.
+    The body is a JSON object or a form with a string field `token`. The other fields are the
+    block's inputs. If the only other field is an object named `data`, that object is the inputs.
+
+    Args:
+        raw: the request.
+
+    Returns:
+        Token and inputs.
 
     Raises:
-        CallError: 400 malformed, 415 not JSON and not a form.
+        CallError: 400: the body is malformed; 415: it is neither JSON nor a form.
     """
     kind, _, parameters = raw.headers.get("content-type", "").partition(";")
     if "content-encoding" in raw.headers:
         raise CallError(415, "unsupported_encoding", "Send the body without Content-Encoding.")
     read = READERS.get(kind.strip().lower())
     if read is None or not _is_utf8(parameters):
-        raise CallError(
-            415, "unsupported_media_type", f"Send {JSON_TYPE} or {FORM_TYPE}, in UTF-8."
-        )
-    members = read(raw.body)
-    token = members.pop("token", None)
+        raise CallError(415, "unsupported_media_type", f"Send {JSON_TYPE} or {FORM_TYPE} in UTF-8.")
+    fields = read(raw.body)
+    token = fields.pop("token", None)
     if not isinstance(token, str) or not token:
-        raise CallError(400, "missing_token", "The body needs a member `token`: a string.")
-    if len(members) == 1 and isinstance(data := members.get("data"), dict):
-        members = data
-    return Call(token, members)
+        raise CallError(400, "missing_token", "The body must have a field `token` with a string.")
+    if len(fields) == 1 and isinstance(data := fields.get("data"), dict):
+        fields = data
+    return Call(token, fields)
 
 
 def read_json(body: bytes) -> dict[str, Any]:
-    """A body that is one JSON object, in UTF-8, of at most 64 levels and 10,000 values.
+    """Read a body that is a JSON object in UTF-8.
 
-    Half of a surrogate pair, as a cut emoji leaves it, is read as U+FFFD: a dialog must not hang
-    for it.
+    A lone surrogate, which a truncated emoji leaves behind, is read as U+FFFD, so that the dialog
+    continues.
+
+    Args:
+        body: at most 64 levels deep and with at most 10,000 values.
+
+    Returns:
+        The object.
 
     Raises:
         CallError: 400 `malformed_json`, `too_deep` or `too_many_values`.
     """
-    # Before they are read, for making ten thousands of values takes longer than to count them.
-    if body.count(b",") > NODES and STRINGS.sub(b"", body).count(b",") > NODES:
-        raise _too_many()
+    # Checked before parsing: counting commas is faster than making tens of thousands of values.
+    if body.count(b",") > MAX_VALUES and STRINGS.sub(b"", body).count(b",") > MAX_VALUES:
+        raise _too_many_values()
     try:
         value = _from_json(body)
     except ValueError:
-        raise CallError(400, "malformed_json", "The body is not JSON in UTF-8.") from None
+        raise CallError(400, "malformed_json", "The body is not valid JSON in UTF-8.") from None
     if not isinstance(value, dict):
-        raise CallError(400, "malformed_json", "The body has to be a JSON object.")
+        raise CallError(400, "malformed_json", "The body must be a JSON object.")
     _check_values(value)
     return value
 
@@ -108,14 +121,22 @@ def _from_json(body: bytes) -> Any:
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError:
-        mended = ESCAPES.sub(lambda found: found[1] or rb"\ufffd", body) if rb"\u" in body else body
-        if mended == body:
+        repaired = (
+            ESCAPES.sub(lambda found: found[1] or rb"\ufffd", body) if rb"\u" in body else body
+        )
+        if repaired == body:
             raise
-        return from_json(mended, allow_inf_nan=False)
+        return from_json(repaired, allow_inf_nan=False)
 
 
 def read_form(body: bytes) -> dict[str, Any]:
-    """A body that is a form, in UTF-8; the last field of a name wins.
+    """Read a body that is a form in UTF-8.
+
+    Args:
+        body: with at most 1,000 fields.
+
+    Returns:
+        The fields. Of several with one name the last one is kept.
 
     Raises:
         CallError: 400 `malformed_form`.
@@ -126,11 +147,13 @@ def read_form(body: bytes) -> dict[str, Any]:
             keep_blank_values=True,
             strict_parsing=bool(body),
             errors="strict",
-            max_num_fields=FIELDS,
+            max_num_fields=MAX_FORM_FIELDS,
         )
     except ValueError:
         raise CallError(
-            400, "malformed_form", f"The body is not a form in UTF-8 with up to {FIELDS} fields."
+            400,
+            "malformed_form",
+            f"The body is not a form in UTF-8 with at most {MAX_FORM_FIELDS} fields.",
         ) from None
     return dict(fields)
 
@@ -139,28 +162,30 @@ READERS = {JSON_TYPE: read_json, FORM_TYPE: read_form}
 
 
 def _is_utf8(parameters: str) -> bool:
-    _, given, charset = parameters.lower().partition("charset=")
-    return not given or charset.partition(";")[0].strip().strip('"') in ("utf-8", "utf8")
+    _, has_charset, charset = parameters.lower().partition("charset=")
+    return not has_charset or charset.partition(";")[0].strip().strip('"') in ("utf-8", "utf8")
 
 
 def _check_values(value: dict[str, Any]) -> None:
-    """Refuse what the JSON reader lets through: depth, number, and 1e999 read as infinity."""
+    """Check what the parser accepts: depth, number of values, and 1e999, which it reads as infinity."""
     level: list[Any] = [value]
-    nodes = 0
-    for _ in range(DEPTH):
-        nodes += sum(map(len, level))
-        if nodes > NODES:
-            raise _too_many()
+    count = 0
+    for _ in range(MAX_DEPTH):
+        count += sum(map(len, level))
+        if count > MAX_VALUES:
+            raise _too_many_values()
         items = [
-            item for each in level for item in (each.values() if isinstance(each, dict) else each)
+            item
+            for parent in level
+            for item in (parent.values() if isinstance(parent, dict) else parent)
         ]
         if any(isinstance(item, float) and math.isinf(item) for item in items):
             raise CallError(400, "malformed_json", "A number in the body is too large.")
         level = [item for item in items if isinstance(item, dict | list)]
         if not level:
             return
-    raise CallError(400, "too_deep", f"The body is more than {DEPTH} levels deep.")
+    raise CallError(400, "too_deep", f"The body is more than {MAX_DEPTH} levels deep.")
 
 
-def _too_many() -> CallError:
-    return CallError(400, "too_many_values", f"The body has more than {NODES} values.")
+def _too_many_values() -> CallError:
+    return CallError(400, "too_many_values", f"The body has more than {MAX_VALUES} values.")

@@ -1,5 +1,5 @@
-"""The server's edge: what strangers may cost before a request is a request.
+"""The HTTP server: uvicorn's, with limits on what a client may use before its request is complete.
 
-uvicorn's own protocol, with deadlines for a request's head and body, a limit for the head, and a
-cap on connections under which silent ones make room for those that speak.
+Deadlines for the head and the body of a request, a limit on the size of the head, and a limit on
+open connections: when it is reached, idle connections are closed so that active clients are served.
 """

@@ -1,82 +1,105 @@
-"""How uvicorn is set up when its callers are strangers."""
+"""Configuration of uvicorn for untrusted clients."""
 
 import asyncio
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from vertexkit.server.connection import Connection
-from vertexkit.server.limits import Limits
-from vertexkit.server.pool import Door
-
-KEEP_ALIVE = 75
-"""Seconds that an idle connection stays open: longer than the usual proxy keeps its end, which
-otherwise would send a call into a connection that is just being closed."""
+from vertexkit.server.limits import IDLE_TIMEOUT_SECONDS
+from vertexkit.server.pool import ConnectionObserver, ConnectionPool
+from vertexkit.settings import ServerSettings
 
 
-class EdgeConfig(uvicorn.Config):
-    """uvicorn's configuration with limits; it says nothing of itself in its answers.
+class ServedApp(NamedTuple):
+    """An app, and who learns about clients that it never sees."""
+
+    app: ASGIApp
+    observer: ConnectionObserver | None = None
+
+
+class ServerConfig(uvicorn.Config):
+    """uvicorn's configuration with limits on connections, and without a `Server` header.
 
     Args:
-        app: as uvicorn takes it. Its attribute `turned_away`, if it has one, is told why each time
-            that the edge sends a caller away.
-        limits: of the connections.
+        load_app: returns what is served. It is called in each process, so it must be picklable if
+            there are several.
+        settings: deadlines and size limits.
+        max_connections: how many connections from clients may be open.
         **options: uvicorn's.
     """
 
-    def __init__(self, app: Any, limits: Limits, **options: Any) -> None:
+    def __init__(
+        self,
+        load_app: Callable[[], ServedApp],
+        settings: ServerSettings,
+        max_connections: int,
+        **options: Any,
+    ) -> None:
         super().__init__(
-            app,
+            "",  # set by `load`
             http=Connection,
             ws="none",
+            interface="asgi3",
             log_config=None,
             access_log=False,
             server_header=False,
             proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE,
+            timeout_keep_alive=IDLE_TIMEOUT_SECONDS,
             **options,
         )
-        self.limits = limits
-        self.door: Door
+        self._load_app = load_app
+        self._settings = settings
+        self._max_connections = max_connections
+        self.pool: ConnectionPool
 
     def load(self) -> None:
-        """As uvicorn does, in each process anew."""
+        """As uvicorn does, once in each process."""
+        served = self._load_app()
+        self.app = served.app
         super().load()
-        self.door = Door(self.limits, getattr(self.loaded_app, "turned_away", lambda _: None))
+        self.pool = ConnectionPool(self._settings, self._max_connections, served.observer)
 
 
-class SidePort:
-    """A port beside the one that a process serves, as a context.
+class SecondaryServer:
+    """A server on a second port of a process whose event loop runs already.
 
     Args:
-        app: answers there; it is not told of start and end.
-        limits: of the connections.
-        shared: other processes listen there too.
+        app: answers there. It receives no lifespan events.
+        settings: deadlines and size limits.
+        max_connections: how many connections from clients may be open.
+        shared: other processes listen on the same port.
     """
 
-    def __init__(self, app: Any, limits: Limits, *, shared: bool) -> None:
-        self._config = EdgeConfig(app, limits, interface="asgi3", lifespan="off")
+    def __init__(
+        self, app: ASGIApp, settings: ServerSettings, max_connections: int, *, shared: bool
+    ) -> None:
+        self._config = ServerConfig(
+            lambda: ServedApp(app), settings, max_connections, lifespan="off"
+        )
         self._shared = shared
         self._state = uvicorn.server.ServerState()
         self._server: asyncio.Server | None = None
 
-    async def open(self, host: str, port: int) -> None:
+    async def start(self, host: str, port: int) -> None:
         """Listen.
 
         Raises:
-            OSError: that is not possible.
+            OSError: the address cannot be used.
         """
         self._config.load()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._connection, host, port, reuse_port=self._shared or None
+            self._new_connection, host, port, reuse_port=self._shared or None
         )
 
-    def _connection(self) -> Connection:
+    def _new_connection(self) -> Connection:
         return Connection(self._config, self._state, {})
 
     async def close(self) -> None:
-        """Listen no more; answers under way are given."""
+        """Stop listening, and wait for the responses in progress."""
         if self._server is not None:
             self._server.close()
             for connection in list(self._state.connections):

@@ -1,4 +1,4 @@
-"""One connection of a stranger: uvicorn's, with limits to its time and its bytes."""
+"""One connection from a client: uvicorn's, with limits on its time and its bytes."""
 
 import asyncio
 from enum import Enum
@@ -13,57 +13,77 @@ from uvicorn.protocols.http.httptools_impl import (
 )
 from uvicorn.server import ServerState
 
-from vertexkit.server.limits import CHUNKING, HEADERS, LINGER, LINGER_BYTES, PIPELINED
-from vertexkit.server.pool import Door, Wait
+from vertexkit.server.limits import (
+    BODY_OVERHEAD_FACTOR,
+    LINGER_BYTES,
+    LINGER_SECONDS,
+    MAX_HEADER_FIELDS,
+    MAX_PIPELINED_REQUESTS,
+)
+from vertexkit.server.pool import Awaited, ConnectionPool
 from vertexkit.server.problems import problem
 
 
 class Phase(Enum):
-    """Where a connection is."""
+    """What a connection is doing.
 
-    QUIET = 0
+    IDLE > HEAD > BODY > RESPONSE > IDLE is the usual way. A response before the end of the body
+    leads from BODY to DISCARDING, and a rejection from any phase to REJECTED.
+    """
+
+    IDLE = 0
     """Between two requests, or before the first."""
     HEAD = 1
+    """The request line and the headers arrive."""
     BODY = 2
-    ANSWER = 3
-    """The whole request is here, and its answer under way."""
-    REST = 4
-    """The answer was given before the body had come: what comes of it is thrown away."""
-    OVER = 5
-    """Refused: whatever comes is thrown away, until the caller closes its end too."""
+    """The body arrives."""
+    RESPONSE = 3
+    """The request is complete, and the app answers it."""
+    DISCARDING = 4
+    """The app answered before the body was complete: the rest of the body is discarded."""
+    REJECTED = 5
+    """All bytes are discarded until the client closes the connection."""
 
 
-FRAMING = (b"content-length", b"transfer-encoding")
-WAITS = {Phase.QUIET: Wait.NEXT, Phase.BODY: Wait.BODY, Phase.ANSWER: Wait.ANSWER}
-"""What a connection waits for, in the phases into which its own bytes bring it."""
+FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
+AWAITED = {
+    Phase.IDLE: Awaited.NEXT_REQUEST,
+    Phase.BODY: Awaited.BODY,
+    Phase.RESPONSE: Awaited.RESPONSE,
+}
+"""What a connection waits for, in the phases that it enters by receiving bytes."""
 
 
-class Refusal(NamedTuple):
-    """Why a request never becomes one for the app."""
+class Rejection(NamedTuple):
+    """Why a request is rejected before the app sees it."""
 
     status: int
     code: str
     detail: str
 
-    def written(self) -> bytes:
-        """The answer, after which the connection closes."""
-        said = problem(self.status, self.code, self.detail)
-        fields = [*said.raw_headers, (b"connection", b"close")]
+    def encode(self) -> bytes:
+        """The bytes of the response, after which the connection is closed."""
+        response = problem(self.status, self.code, self.detail)
+        fields = [*response.raw_headers, (b"connection", b"close")]
         lines = [b"%b: %b\r\n" % field for field in fields]
-        return b"".join([STATUS_LINE[self.status], *lines, b"\r\n", said.body])
+        return b"".join([STATUS_LINE[self.status], *lines, b"\r\n", response.body])
 
 
-MALFORMED = Refusal(400, "malformed_request", "This is not HTTP/1.1.")
-LARGE_HEAD = Refusal(431, "head_too_large", "The request's line and headers are too large.")
-LARGE_BODY = Refusal(413, "too_large", "The body, with all that frames it, is too large.")
-SLOW_HEAD = Refusal(408, "head_timeout", "The request's line and headers took too long.")
-SLOW_BODY = Refusal(408, "body_timeout", "The body took too long.")
-IMPATIENT = Refusal(429, "pipelined", "Too many requests wait for the answers before theirs.")
-CROWDED = Refusal(503, "crowded", "Too many connections are open.")
+MALFORMED_REQUEST = Rejection(400, "malformed_request", "The request is not valid HTTP/1.1.")
+HEAD_TOO_LARGE = Rejection(431, "head_too_large", "The request line and the headers are too large.")
+BODY_TOO_LARGE = Rejection(413, "too_large", "The encoded request body is too large.")
+HEAD_TIMEOUT = Rejection(
+    408, "head_timeout", "The request line and the headers did not arrive in time."
+)
+BODY_TIMEOUT = Rejection(408, "body_timeout", "The request body did not arrive in time.")
+TOO_MANY_PIPELINED = Rejection(
+    429, "pipelined", "Too many requests are waiting on this connection."
+)
+TOO_MANY_CONNECTIONS = Rejection(503, "crowded", "Too many connections are open.")
 
 
 class Connection(HttpToolsProtocol):
-    """One connection, made by uvicorn from an `EdgeConfig`."""
+    """One connection, made by uvicorn from a `ServerConfig`."""
 
     def __init__(
         self,
@@ -73,185 +93,199 @@ class Connection(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
-        self._door: Door = cast("Any", config).door
-        self._limits = self._door.limits
-        self._phase = Phase.QUIET
-        self._since = self.loop.time()
-        """Since when it is in this phase."""
-        self._turns = self._taken = 0
-        """Phases so far; bytes that were read in this one, without the piece being read."""
-        self._read = 0
-        """Bytes of that piece."""
-        self._wrong = MALFORMED
-        self._last = False
-        """What is being answered is the last answer."""
-        self._frame = b""
-        """A head that frames a body which the parser has given up."""
+        self._pool: ConnectionPool = cast("Any", config).pool
+        self._settings = self._pool.settings
+        self._phase = Phase.IDLE
+        self._phase_started = self.loop.time()
+        self._phase_number = 0
+        """Phases entered so far."""
+        self._phase_bytes = 0
+        """Bytes read in this phase, without those being parsed."""
+        self._parsing_bytes = 0
+        """Bytes being parsed."""
+        self._parser_rejection = MALFORMED_REQUEST
+        """Why the parser fails, if it does."""
+        self._is_last_response = False
+        """Whether the connection is closed after the current response."""
+        self._resumed_head = b""
+        """A head that frames the body of a request after which the parser has stopped."""
         self._is_chunked = False
-        """The request's body comes in chunks: once nobody wants it, its end is not looked for."""
-        self._stuck: float | None = None
-        """Since when the caller does not read."""
+        """Whether the body arrives in chunks: when it is discarded, its end is not looked for."""
+        self._unread_since: float | None = None
+        """When the client stopped reading the response."""
 
     @property
-    def _asked(self) -> RequestResponseCycle | None:
-        """The newest request whose head was complete."""
+    def _newest_request(self) -> RequestResponseCycle | None:
+        """The newest request whose head is complete."""
         return self.cycle
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """As uvicorn does; the pool may close this or another connection."""
         super().connection_made(transport)
-        self._door.enter(self)
+        self._pool.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """As uvicorn does."""
         super().connection_lost(exc)
-        self._door.leave(self)
+        self._pool.remove(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._phase is Phase.OVER or (self._phase is Phase.REST and self._is_chunked):
-            self._count(len(data))
+        """Parse or discard bytes from the client."""
+        if self._phase is Phase.REJECTED or (self._phase is Phase.DISCARDING and self._is_chunked):
+            self._count_bytes(len(data))
             return
         self._unset_keepalive_if_required()
-        if self._phase is Phase.QUIET:
-            self._turn(Phase.HEAD)
-        turns = self._turns
-        self._read = len(data)
+        if self._phase is Phase.IDLE:
+            self._enter(Phase.HEAD)
+        phase_number = self._phase_number
+        self._parsing_bytes = len(data)
         try:
-            self._feed(data)
+            self._parse(data)
         except httptools.HttpParserError:
-            self._refuse(self._wrong)
+            self._reject(self._parser_rejection)
             return
-        if self._turns == turns:
-            self._count(len(data))
-        elif (wait := WAITS.get(self._phase)) is not None:
-            self._door.waits(self, wait)
+        if self._phase_number == phase_number:
+            self._count_bytes(len(data))
+        elif (awaited := AWAITED.get(self._phase)) is not None:
+            self._pool.set_awaited(self, awaited)
 
-    def _feed(self, data: bytes) -> None:
+    def _parse(self, data: bytes) -> None:
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as upgrade:
-            # Nobody speaks anything else here, so the request is answered as HTTP/1.1. The parser
-            # has ended, also where a body follows, as it does from Java's own client.
-            if self._frame:
-                self.parser = httptools.HttpRequestParser(_Body(self))
-                self.parser.feed_data(self._frame)
-                self._frame = b""
+            # No other protocol is served, so the request is answered as HTTP/1.1. The parser has
+            # stopped, even if a body follows, as it does with the client of Java's library.
+            if self._resumed_head:
+                self.parser = httptools.HttpRequestParser(_BodyCallbacks(self))
+                self.parser.feed_data(self._resumed_head)
+                self._resumed_head = b""
                 self.parser.feed_data(data[upgrade.args[0] :])
 
-    def _turn(self, phase: Phase) -> None:
+    def _enter(self, phase: Phase) -> None:
         self._phase = phase
-        self._since = self.loop.time()
-        self._turns += 1
-        self._taken = 0
+        self._phase_started = self.loop.time()
+        self._phase_number += 1
+        self._phase_bytes = 0
 
-    def _count(self, size: int) -> None:
-        """The parser keeps what it has not understood yet: that must not grow without end."""
-        self._taken += size
+    def _count_bytes(self, size: int) -> None:
+        """Limit the bytes of a phase: the parser keeps what it cannot process yet."""
+        self._phase_bytes += size
+        settings = self._settings
         match self._phase:
-            case Phase.HEAD if self._taken > self._limits.head:
-                self._refuse(LARGE_HEAD)
-            case Phase.BODY if self._taken > CHUNKING * self._limits.body + self._limits.head:
-                self._refuse(LARGE_BODY)
-            case Phase.REST | Phase.OVER if self._taken > LINGER_BYTES:
+            case Phase.HEAD if self._phase_bytes > settings.head_limit:
+                self._reject(HEAD_TOO_LARGE)
+            case Phase.BODY if (
+                self._phase_bytes > BODY_OVERHEAD_FACTOR * settings.body_limit + settings.head_limit
+            ):
+                self._reject(BODY_TOO_LARGE)
+            case Phase.DISCARDING | Phase.REJECTED if self._phase_bytes > LINGER_BYTES:
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
+        """Parser callback: the first byte of a request."""
         super().on_message_begin()
         if self._phase is not Phase.HEAD:
-            self._turn(Phase.HEAD)
+            self._enter(Phase.HEAD)
 
     def on_headers_complete(self) -> None:
-        if self._is_too_large() or len(self.pipeline) > PIPELINED:
-            self._wrong = IMPATIENT if len(self.pipeline) > PIPELINED else LARGE_HEAD
-            raise ValueError(self._wrong.code)  # the parser ends, and `data_received` hears of it
+        """Parser callback: the end of a head."""
+        is_pipeline_full = len(self.pipeline) > MAX_PIPELINED_REQUESTS
+        if is_pipeline_full or self._is_head_too_large():
+            self._parser_rejection = TOO_MANY_PIPELINED if is_pipeline_full else HEAD_TOO_LARGE
+            # The parser stops and raises an error, which `data_received` handles.
+            raise ValueError(self._parser_rejection.code)
         super().on_headers_complete()
-        framed = [field for field in self.headers if field[0] in FRAMING]
-        self._is_chunked = any(name == b"transfer-encoding" for name, _ in framed)
+        framing = [field for field in self.headers if field[0] in FRAMING_HEADERS]
+        self._is_chunked = any(name == b"transfer-encoding" for name, _ in framing)
         if self.parser.should_upgrade():
             self.cycle.keep_alive = False
-            fields = b"".join(b"%b: %b\r\n" % field for field in framed)
-            self._frame = b"POST / HTTP/1.1\r\n%b\r\n" % fields if framed else b""
-        self.headers = []  # for trailers, of which the app hears nothing
-        self._turn(Phase.BODY)
+            fields = b"".join(b"%b: %b\r\n" % field for field in framing)
+            self._resumed_head = b"POST / HTTP/1.1\r\n%b\r\n" % fields if framing else b""
+        self.headers = []  # collects trailers, which the app does not receive
+        self._enter(Phase.BODY)
 
-    def _is_too_large(self) -> bool:
-        if len(self.headers) > HEADERS:
+    def _is_head_too_large(self) -> bool:
+        if len(self.headers) > MAX_HEADER_FIELDS:
             return True
-        if self._taken + self._read <= self._limits.head:  # all that has come of it
+        if self._phase_bytes + self._parsing_bytes <= self._settings.head_limit:
             return False
         size: int = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        return bool(size > self._limits.head)
+        return bool(size > self._settings.head_limit)
 
     def on_message_complete(self) -> None:
-        if self._frame:  # not yet: the parser only ends because it was asked to upgrade
+        """Parser callback: the end of a request."""
+        if self._resumed_head:  # the parser stopped because of the upgrade; the body follows
             return
         super().on_message_complete()
-        self._turn(Phase.ANSWER if self._phase is Phase.BODY else Phase.QUIET)
+        self._enter(Phase.RESPONSE if self._phase is Phase.BODY else Phase.IDLE)
 
     def on_response_complete(self) -> None:
-        more = bool(self.pipeline)
-        super().on_response_complete()  # begins with the next
-        if self.transport.is_closing() or more:
+        """Uvicorn's callback: the app has sent the response."""
+        is_pipelined = bool(self.pipeline)
+        super().on_response_complete()  # starts the next request of the pipeline
+        if self.transport.is_closing() or is_pipelined:
             return
-        if self._last:
+        if self._is_last_response:
             self.transport.close()
         elif self._phase is Phase.BODY:
-            self._turn(Phase.REST)
-            self._door.waits(self, Wait.CLOSE)
+            self._enter(Phase.DISCARDING)
+            self._pool.set_awaited(self, Awaited.CLOSE)
         else:
-            if self._phase is Phase.ANSWER:
-                self._turn(Phase.QUIET)
-            self._door.waits(self, Wait.NEXT)
+            if self._phase is Phase.RESPONSE:
+                self._enter(Phase.IDLE)
+            self._pool.set_awaited(self, Awaited.NEXT_REQUEST)
 
     def pause_writing(self) -> None:
+        """As uvicorn does; from now on the client has to read."""
         super().pause_writing()
-        self._stuck = self.loop.time()
+        self._unread_since = self.loop.time()
 
     def resume_writing(self) -> None:
+        """As uvicorn does."""
         super().resume_writing()
-        self._stuck = None
+        self._unread_since = None
 
-    def check(self, now: float) -> None:
-        """End it if its time is up.
-
-        Args:
-            now: by the clock of the event loop.
-        """
-        waited, limits = now - self._since, self._limits
-        if self._stuck is not None and now - self._stuck > limits.body_timeout:
-            self._door.turned_away("unread")
+    def check_deadlines(self, now: float) -> None:
+        """As `PooledConnection.check_deadlines`."""
+        elapsed, settings = now - self._phase_started, self._settings
+        if self._unread_since is not None and now - self._unread_since > settings.body_timeout:
+            self._pool.report_rejection("unread")
             self.transport.abort()
             return
         match self._phase:
-            case Phase.QUIET if self._asked is None and waited > limits.head_timeout:
-                self._door.turned_away("silent")
+            case Phase.IDLE if self._newest_request is None and elapsed > settings.head_timeout:
+                self._pool.report_rejection("silent")
                 self.transport.close()
-            case Phase.HEAD if waited > limits.head_timeout:
-                self._refuse(SLOW_HEAD)
-            case Phase.BODY if waited > limits.body_timeout:
-                self._refuse(SLOW_BODY)
-            case Phase.REST | Phase.OVER if waited > LINGER:
+            case Phase.HEAD if elapsed > settings.head_timeout:
+                self._reject(HEAD_TIMEOUT)
+            case Phase.BODY if elapsed > settings.body_timeout:
+                self._reject(BODY_TIMEOUT)
+            case Phase.DISCARDING | Phase.REJECTED if elapsed > LINGER_SECONDS:
                 self.transport.abort()
 
-    def give_way(self) -> None:
-        """End it for somebody else, who may be served sooner."""
+    def evict(self) -> None:
+        """As `PooledConnection.evict`."""
         if self._phase is Phase.BODY:
-            self._break_off(CROWDED)
+            self._send_rejection(TOO_MANY_CONNECTIONS)
         self.transport.close()
 
-    def _refuse(self, refusal: Refusal) -> None:
-        """Answer at once, and close when the caller has had time to read that."""
-        self._door.turned_away(refusal.code)
-        asked = self._asked
-        earlier = self._phase is Phase.HEAD and asked is not None and not asked.response_complete
-        if earlier or self.pipeline:  # they are answered first, and nothing after them
+    def _reject(self, rejection: Rejection) -> None:
+        """Answer now, and close when the client has had time to read the response."""
+        self._pool.report_rejection(rejection.code)
+        newest = self._newest_request
+        is_earlier_open = (
+            self._phase is Phase.HEAD and newest is not None and not newest.response_complete
+        )
+        if is_earlier_open or self.pipeline:  # these are answered, and then nothing more
             if self._phase is Phase.BODY:
                 self.pipeline.popleft()
-            self._last = True
+            self._is_last_response = True
         else:
-            self._break_off(refusal)
-        self._turn(Phase.OVER)
-        self._door.waits(self, Wait.CLOSE)
+            self._send_rejection(rejection)
+        self._enter(Phase.REJECTED)
+        self._pool.set_awaited(self, Awaited.CLOSE)
 
-    def _break_off(self, refusal: Refusal) -> None:
+    def _send_rejection(self, rejection: Rejection) -> None:
         if self._phase is Phase.BODY:  # the app is waiting for it
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -259,13 +293,13 @@ class Connection(HttpToolsProtocol):
         if self._phase is Phase.BODY and self.cycle.response_started:
             self.transport.abort()
         elif not self.transport.is_closing():
-            self.transport.write(refusal.written())
+            self.transport.write(rejection.encode())
             if self.transport.can_write_eof():
                 self.transport.write_eof()
 
 
-class _Body:
-    """Hears of a connection's body, and not of the head that frames it."""
+class _BodyCallbacks:
+    """A parser's callbacks for the body of a connection, without those for the head."""
 
     def __init__(self, connection: Connection) -> None:
         self.on_body = connection.on_body

@@ -1,64 +1,58 @@
-"""How much of a server a stranger may take."""
+"""Limits and timeouts of connections from clients, beside those that are settings."""
 
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
 
 from vertexkit.settings import Settings
 
 resource = import_module("resource") if find_spec("resource") else None
-"""Windows has none."""
+"""The standard library's module, which does not exist on Windows."""
 
-HEADERS = 100
-"""Fields of one request's head."""
-LINGER = 5.0
-"""Seconds in which the rest of a refused request is read and thrown away: whoever is still sending
-would otherwise not see the answer, for a closed socket resets theirs."""
+IDLE_TIMEOUT_SECONDS = 75
+"""Time for which an idle connection stays open between two requests. Longer than the usual proxy
+keeps its end: otherwise a proxy would send a call into a connection that is being closed."""
+LINGER_SECONDS = 5.0
+"""Time for which the rest of a rejected request is read and discarded. A client that is still
+sending would not see the response otherwise, because closing a socket resets its end."""
 LINGER_BYTES = 16 * 1024 * 1024
-CHUNKING = 2
-"""Bytes on the wire for each byte that a body may have: a long one in small chunks takes more time
-to take apart than it is worth."""
-PIPELINED = 32
-"""Requests that wait behind another one on the same connection."""
-UNCOUNTED = 1_000_000
-"""Files, where the system has no limit."""
-SPARE_FILES = 256
-"""File descriptors for all that is not a caller's connection."""
+"""Bytes of a rejected request that are read and discarded."""
+MAX_HEADER_FIELDS = 100
+"""Header fields of one request."""
+BODY_OVERHEAD_FACTOR = 2
+"""Bytes received for each byte that a body may have. A large body in small chunks takes more time
+to parse than a call is worth."""
+MAX_PIPELINED_REQUESTS = 32
+"""Requests that wait for another one on the same connection."""
+UNLIMITED_FILES = 1_000_000
+"""Number of file descriptors assumed if the system has no limit."""
+RESERVED_FILES = 256
+"""File descriptors for everything except connections."""
+MIN_CONNECTIONS = 16
+"""Connections from clients that are accepted even if file descriptors are scarce."""
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What one connection, and all of them together, may take."""
+def max_connections(settings: Settings) -> int:
+    """The number of connections from clients that this process accepts.
 
-    head: int = 16 * 1024
-    """Bytes of a request's line and headers."""
-    body: int = 256 * 1024
-    """Bytes of its body, as the app counts them."""
-    head_timeout: float = 10.0
-    """Seconds from a connection, or a request's first byte, to the end of its head."""
-    body_timeout: float = 15.0
-    """Seconds for its body; and for an answer that its caller does not read."""
-    clients: int = 4096
-    """Connections open at once."""
+    Args:
+        settings: `clients` is the maximum, `connections` are the platform's.
 
-    @classmethod
-    def of(cls, settings: Settings) -> "Limits":
-        """As the settings say, and no more connections than the system has files for."""
-        room = files() - SPARE_FILES - settings.platform.connections
-        return cls(
-            settings.server.head_limit,
-            settings.server.body_limit,
-            settings.server.head_timeout,
-            settings.server.body_timeout,
-            max(16, min(settings.server.clients, room)),
-        )
+    Returns:
+        No more than the system has file descriptors for.
+    """
+    available = max_files() - RESERVED_FILES - settings.platform.connections
+    return max(MIN_CONNECTIONS, min(settings.server.clients, available))
 
 
-def files() -> int:
-    """How many files this process may have open, after asking the system for all it allows."""
+def max_files() -> int:
+    """Raise this process's limit on open files as far as the system allows.
+
+    Returns:
+        The limit.
+    """
     if resource is None:
-        return UNCOUNTED
+        return UNLIMITED_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    return UNCOUNTED if hard == resource.RLIM_INFINITY else hard
+    return UNLIMITED_FILES if hard == resource.RLIM_INFINITY else hard

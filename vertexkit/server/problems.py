@@ -1,4 +1,4 @@
-"""Answers that say no: RFC 9457 problems with a stable code."""
+"""Error responses: RFC 9457 problems with a stable code."""
 
 from http import HTTPStatus
 from typing import Any
@@ -8,59 +8,75 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from vertexkit.telemetry.redaction import redacted
+from vertexkit.telemetry.redaction import redact_text
 
 MEDIA_TYPE = "application/problem+json"
-BODIES_DIFFER = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 CODES = {404: "not_found", 405: "method_not_allowed"}
-SHOWN = 20
-"""Errors of one input that are listed."""
+MAX_LISTED_ERRORS = 20
+"""Errors of one call's inputs that are listed."""
+RETRY_AFTER_SECONDS = 5
+"""`Retry-After` of a 503: how long the platform should wait before it calls again."""
 
 
 class Problem(Response):
-    """An answer that says no."""
+    """An error response."""
 
     code: str
+    """Stable identifier of the error."""
 
 
 def problem(
-    status: int, code: str, detail: str, *, retry_after: int | None = None, **more: Any
+    status: int, code: str, detail: str, *, retry_after: int | None = None, **members: Any
 ) -> Problem:
-    """An answer that says what was wrong, and what would be right.
+    """Make an error response.
 
     Args:
         status: 400 to 599.
-        code: a stable word for machines.
-        detail: a sentence for people; it repeats nothing that the caller sent.
-        retry_after: seconds.
-        more: further members of the problem.
+        code: stable identifier for programs.
+        detail: sentence for people. It must not repeat anything that the client sent.
+        retry_after: seconds after which the client should send the request again.
+        **members: further members of the problem.
+
+    Returns:
+        The response.
     """
     body = {"title": HTTPStatus(status).phrase, "status": status, "code": code, "detail": detail}
-    headers = dict(BODIES_DIFFER)
+    headers = dict(HEADERS)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    answer = Problem(to_json(body | more), status, headers, MEDIA_TYPE)
-    answer.code = code
-    return answer
+    response = Problem(to_json(body | members), status, headers, MEDIA_TYPE)
+    response.code = code
+    return response
 
 
-def shown(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
-    """What was wrong with the inputs: places and reasons, never values."""
-    return [{"loc": list(each["loc"]), "msg": redacted(each["msg"])} for each in errors[:SHOWN]]
+def not_found() -> Problem:
+    """Make the response for a path that does not exist, or that the client may not see."""
+    return problem(404, CODES[404], "Not found.")
 
 
-def nothing_here() -> Problem:
-    """What is said where nothing is, and to whoever may not know that something is."""
-    return problem(404, CODES[404], "There is nothing here.")
+def list_errors(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
+    """List validation errors of a call's inputs without the values.
+
+    Args:
+        errors: pydantic's.
+
+    Returns:
+        At most `MAX_LISTED_ERRORS`, each with its location and message.
+    """
+    return [
+        {"loc": list(error["loc"]), "msg": redact_text(error["msg"])}
+        for error in errors[:MAX_LISTED_ERRORS]
+    ]
 
 
-async def _http_error(_: Request, error: Exception) -> Response:
+async def _handle_http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
-        return nothing_here()
+        return not_found()
     detail = "The request failed."
     if status == 405:
-        detail = "This address takes another method; blocks are called with POST."
+        detail = "This URL does not accept the request's method. Blocks are called with POST."
     response = problem(status, CODES.get(status, "failed"), detail)
     allow = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
     if allow:
@@ -68,5 +84,5 @@ async def _http_error(_: Request, error: Exception) -> Response:
     return response
 
 
-HANDLERS = {HTTPException: _http_error}
-"""What a Starlette application says when a path or a method is not there."""
+EXCEPTION_HANDLERS = {HTTPException: _handle_http_error}
+"""Handlers of a Starlette application for paths and methods that do not exist."""

@@ -1,4 +1,4 @@
-"""Logging: one line an event, the execution on each of them, no secret on any."""
+"""Logging: one line for each event, with its execution, and with all secrets masked."""
 
 import asyncio
 import atexit
@@ -17,11 +17,11 @@ from structlog.typing import Processor
 
 from vertexkit.execution import Execution
 from vertexkit.telemetry import tracing
-from vertexkit.telemetry.redaction import hold, redact
+from vertexkit.telemetry.redaction import redact, register_token
 
-FLUSH_AFTER = 0.05
-"""Seconds that a line below WARNING may wait for others, to be written together with them."""
-NOISY = (
+FLUSH_DELAY_SECONDS = 0.05
+"""Time that a line below WARNING may wait, to be written together with others."""
+QUIET_LOGGERS = (
     "aiohttp.access",
     "asyncio",
     "httpcore",
@@ -30,81 +30,104 @@ NOISY = (
     "uvicorn.error",
     "watchfiles",
 )
-"""Loggers that print URLs, headers or trifles at INFO; they speak from WARNING on."""
+"""Loggers that print URLs, headers or details at INFO; they log only from WARNING on."""
 
-Form = Literal["auto", "json", "console"]
+Format = Literal["auto", "json", "console"]
 
-_SILENCE = structlog.testing.ReturnLogger()
-_bound: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
+_NULL_LOGGER = structlog.testing.ReturnLogger()
+_bound_fields: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar(
     "vertexkit_execution", default=None
 )
 
 
 def bind(execution: Execution, attempt: int = 0) -> None:
-    """Put this execution on every line that this task, and what it starts, will log."""
+    """Add an execution to every line that the current task, and tasks that it starts, log.
+
+    Args:
+        execution: its id, block and dialog are logged, and its token is masked.
+        attempt: number of the run; 0: it has not started.
+    """
     fields = {"execution": execution.id, "block": execution.block, **execution.token.log_fields}
     if attempt:
         fields["attempt"] = attempt
-    _bound.set(fields)
-    hold(execution.token)
+    _bound_fields.set(fields)
+    register_token(execution.token)
 
 
 class LineWriter:
-    """Writes lines to a binary stream, those of a moment together.
+    """Writes lines to a binary stream, several in one write.
 
-    A write for each line costs more than making the line. From WARNING on, and where no event
-    loop runs, a line is written at once; so is everything at the end of the process.
+    A write costs more than making a line. Lines from WARNING on are written immediately, and so is
+    every line if no event loop runs. `flush` writes the rest at the end of the process.
 
     Args:
-        stream: where to.
-        at_once: write every line at once, for people who watch.
+        stream: receives the lines.
+        immediate: write every line immediately, for a terminal.
     """
 
-    def __init__(self, stream: BinaryIO, *, at_once: bool = False) -> None:
+    def __init__(self, stream: BinaryIO, *, immediate: bool = False) -> None:
         self._stream = stream
-        self._at_once = at_once
+        self._immediate = immediate
         self._lines: list[bytes] = []
         self._lock = threading.Lock()
-        self._timed: asyncio.AbstractEventLoop | None = None
+        self._timer_loop: asyncio.AbstractEventLoop | None = None
+        """The event loop that will call `flush`."""
 
     def write(self, line: bytes) -> None:
-        """Take a line, without its end; it is written within `FLUSH_AFTER` seconds."""
+        """Write a line within `FLUSH_DELAY_SECONDS`.
+
+        Args:
+            line: without its line break.
+        """
         self._lines.append(redact(line))
-        if self._at_once:
+        if self._immediate:
             self.flush()
             return
-        if self._timed is not None and not self._timed.is_closed():
+        if self._timer_loop is not None and not self._timer_loop.is_closed():
             return
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
             self.flush()
             return
-        self._timed = loop
-        loop.call_later(FLUSH_AFTER, self.flush)
+        self._timer_loop = loop
+        loop.call_later(FLUSH_DELAY_SECONDS, self.flush)
 
     def write_now(self, line: bytes) -> None:
-        """Write a line, and all that wait, before returning."""
+        """Write a line, and those that wait, before returning.
+
+        Args:
+            line: without its line break.
+        """
         self._lines.append(redact(line))
         self.flush()
 
     def flush(self) -> None:
-        """Write all that wait. Lines that cannot be written are lost, and nothing else."""
+        """Write the lines that wait. Lines that cannot be written are dropped without an error."""
         with self._lock, contextlib.suppress(OSError, ValueError):
-            self._timed = None
-            number = len(self._lines)  # other threads go on adding to the list
+            self._timer_loop = None
+            number = len(self._lines)  # other threads may add to the list meanwhile
             if number:
                 lines = self._lines[:number]
                 del self._lines[:number]
                 self._stream.write(b"\n".join(lines) + b"\n")
                 self._stream.flush()
 
-    msg = debug = info = write
-    warning = warn = error = critical = exception = fatal = failure = err = write_now
+
+class _LevelMethods:
+    """The logger behind structlog's: a method for each level, which takes a rendered line.
+
+    Args:
+        writer: writes the lines.
+    """
+
+    def __init__(self, writer: LineWriter) -> None:
+        self.debug = self.info = writer.write
+        self.warning = self.error = self.critical = writer.write_now
 
 
-class _Handler(logging.Handler):
-    """Sends the lines of the standard library's loggers the same way."""
+class _StandardHandler(logging.Handler):
+    """Writes the lines of the standard library's loggers with the same writer."""
 
     def __init__(self, writer: LineWriter, render: Callable[[logging.LogRecord], bytes]) -> None:
         super().__init__()
@@ -123,15 +146,15 @@ class _Handler(logging.Handler):
 
 
 def _add_execution(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    bound = _bound.get()
-    if bound is not None:
-        event = {**bound, **event}
-    tracing.on_line(event)
+    fields = _bound_fields.get()
+    if fields is not None:
+        event = {**fields, **event}
+    tracing.add_ids(event)
     return event
 
 
-class _Stamp:
-    """Puts the time on a line (UTC, ISO 8601): the text of a second is made once in a second."""
+class _Timestamper:
+    """Adds the time to a line (UTC, ISO 8601). It formats a second only once."""
 
     def __init__(self) -> None:
         self._second = 0
@@ -150,24 +173,24 @@ def _render_json(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
     return to_json(event, fallback=repr, inf_nan_mode="strings")
 
 
-def _console(stream: BinaryIO) -> Processor:
+def _console_renderer(stream: BinaryIO) -> Processor:
     render = structlog.dev.ConsoleRenderer(
         colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
     return lambda logger, name, event: render(logger, name, event).encode(errors="replace")
 
 
-def _whatever(render: Processor) -> Processor:
-    """Render what cannot be rendered too: a log line must not break what it speaks of."""
+def _safe(render: Processor) -> Processor:
+    """Render values that raise as text: a log line must not break the code that logs it."""
 
-    def safely(logger: Any, name: str, event: MutableMapping[str, Any]) -> Any:
+    def render_safely(logger: Any, name: str, event: MutableMapping[str, Any]) -> Any:
         try:
             return render(logger, name, dict(event))
-        except Exception:  # noqa: BLE001 - half an emoji, a circle, a repr that raises
+        except Exception:  # noqa: BLE001 - half an emoji, a circular reference, a repr that raises
             texts = {key: _text(value) for key, value in event.items() if key != "exc_info"}
             return render(logger, name, {**event, **texts})
 
-    return safely
+    return render_safely
 
 
 def _text(value: Any) -> str:
@@ -178,72 +201,76 @@ def _text(value: Any) -> str:
     return text.encode(errors="backslashreplace").decode()
 
 
-def readable(form: Form, stream: BinaryIO | None = None) -> bool:
-    """Are lines of this form on this stream (standard output if None) made for people?"""
-    return form == "console" or (form == "auto" and (stream or sys.stdout.buffer).isatty())
+def is_console(log_format: Format, stream: BinaryIO | None = None) -> bool:
+    """Whether lines are formatted for people.
+
+    Args:
+        log_format: as `configure` takes it.
+        stream: None: standard output.
+    """
+    if log_format == "auto":
+        return (stream or sys.stdout.buffer).isatty()
+    return log_format == "console"
 
 
 def configure(
-    form: Form = "auto",
+    log_format: Format = "auto",
     level: str = "info",
     stream: BinaryIO | None = None,
     mute: Collection[str] = (),
 ) -> LineWriter:
-    """Set up structlog and the standard library's logging to write alike.
+    """Configure structlog and the standard library's logging to write the same lines.
 
     Args:
-        form: `json` (one object a line), `console` (for people), or `auto` (by the terminal).
-        level: the least level that is written.
-        stream: binary; standard output if None.
-        mute: structlog loggers, by the first name they were got by, that say nothing.
+        log_format: `json` (one object in each line), `console` (for people), or `auto` (`console`
+            if the stream is a terminal, else `json`).
+        level: the lowest level that is written.
+        stream: binary; None: standard output.
+        mute: names of structlog loggers whose lines are dropped.
 
     Returns:
-        What the lines go through; flush it last.
+        The writer of the lines; call its `flush` last.
     """
     stream = stream or sys.stdout.buffer
-    for_people = readable(form, stream)
-    writer = LineWriter(stream, at_once=for_people)
-    number = logging.getLevelNamesMapping()[level.upper()]
-    last: list[Processor] = (
-        [_whatever(_console(stream))]
-        if for_people
-        else [structlog.processors.format_exc_info, _whatever(_render_json)]
-    )
-    first: list[Processor] = [
+    console = is_console(log_format, stream)
+    writer = LineWriter(stream, immediate=console)
+    logger = _LevelMethods(writer)
+    level_number = logging.getLevelNamesMapping()[level.upper()]
+    chain: list[Processor] = [
         _add_execution,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if for_people else _Stamp(),
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if console else _Timestamper(),
     ]
+    if console:
+        chain.append(_safe(_console_renderer(stream)))
+    else:
+        chain += [structlog.processors.format_exc_info, _safe(_render_json)]
     structlog.configure(
-        processors=[*first, *last],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
-        logger_factory=lambda *names: _SILENCE if names[:1] and names[0] in mute else writer,
+        processors=chain,
+        wrapper_class=structlog.make_filtering_bound_logger(level_number),
+        logger_factory=lambda *names: _NULL_LOGGER if names[:1] and names[0] in mute else logger,
         cache_logger_on_first_use=False,  # an author's test may want structlog's capture_logs
     )
-    _configure_stdlib(writer, first, last, number)
+    _configure_stdlib(writer, chain, level_number)
     atexit.register(writer.flush)
     return writer
 
 
-def _configure_stdlib(
-    writer: LineWriter, first: list[Processor], last: list[Processor], level: int
-) -> None:
-    chain: list[Processor] = [*first, *last]
-
+def _configure_stdlib(writer: LineWriter, chain: list[Processor], level: int) -> None:
     def render(record: logging.LogRecord) -> bytes:
         event: Any = {"event": record.getMessage(), "logger": record.name}
         if record.exc_info:
             event["exc_info"] = record.exc_info
-        for process in chain:
-            event = process(None, record.levelname.lower(), event)
+        for processor in chain:
+            event = processor(None, record.levelname.lower(), event)
         return bytes(event)
 
     root = logging.getLogger()
-    for handler in [each for each in root.handlers if isinstance(each, _Handler)]:
+    for handler in [h for h in root.handlers if isinstance(h, _StandardHandler)]:
         root.removeHandler(handler)
-    root.addHandler(_Handler(writer, render))
+    root.addHandler(_StandardHandler(writer, render))
     root.setLevel(level)
-    for name in NOISY:
+    for name in QUIET_LOGGERS:
         logging.getLogger(name).setLevel(max(level, logging.WARNING))
     for name in ("uvicorn", "uvicorn.error"):
         logger = logging.getLogger(name)

@@ -1,4 +1,4 @@
-"""OpenTelemetry, behind `vertexkit.telemetry.tracing`: imported only where somebody has set it up."""
+"""Spans by OpenTelemetry. Imported only by `vertexkit.telemetry.otel_setup`, if it is installed."""
 
 import asyncio
 import os
@@ -11,21 +11,21 @@ from typing import Any
 from opentelemetry import context, propagate, trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from vertexkit.telemetry.tracing import Kind
+from vertexkit.telemetry.tracing import SpanKind
 
 HEADER = "traceparent"
-OURS = TraceContextTextMapPropagator()
-"""A caller's baggage is not taken in: it would be handed on to the author's own services."""
+PROPAGATOR = TraceContextTextMapPropagator()
+"""Reads calls. It ignores a caller's baggage, which would be passed on to the author's services."""
 KINDS = {kind.name.lower(): kind for kind in trace.SpanKind}
-NAMES = {"status": "http.response.status_code", "path": "url.path"}
-"""Attributes with a name that OpenTelemetry gives them; the others are `vertexkit.` ones."""
+STANDARD_NAMES = {"status": "http.response.status_code", "path": "url.path"}
+"""Attributes with a name of OpenTelemetry's own; the others get the prefix `vertexkit.`."""
 
 
-class OpenTelemetry:
-    """Spans by a provider.
+class OpenTelemetryTracer:
+    """A `Tracer` that records spans with a provider.
 
     Args:
-        provider: where they go.
+        provider: of the process.
     """
 
     def __init__(self, provider: trace.TracerProvider) -> None:
@@ -33,17 +33,22 @@ class OpenTelemetry:
 
     @contextmanager
     def span(
-        self, what: str, of: str, kind: Kind, parent: str | None, attributes: dict[str, Any]
+        self,
+        operation: str,
+        target: str,
+        kind: SpanKind,
+        parent: str | None,
+        attributes: dict[str, Any],
     ) -> Iterator[None]:
-        """As `spans.span`. An exception leaves its name only: its text may hold anything."""
-        above = context.Context() if parent == "" else None
+        """As `tracing.span`. Of an exception only the name is recorded: its text may be secret."""
+        parent_context = context.Context() if parent == "" else None
         if parent:
-            above = OURS.extract({HEADER: parent}, context.Context())
+            parent_context = PROPAGATOR.extract({HEADER: parent}, context.Context())
         with self._tracer.start_as_current_span(
-            f"{what} {of}",
-            above,
+            f"{operation} {target}",
+            parent_context,
             KINDS[kind],
-            _named(attributes),
+            _exported(attributes),
             record_exception=False,
             set_status_on_exception=False,
         ) as span:
@@ -55,45 +60,45 @@ class OpenTelemetry:
                 span.set_status(trace.StatusCode.ERROR, type(error).__name__)
                 raise
 
-    def note(self, attributes: dict[str, Any]) -> None:
-        """As `spans.note`."""
-        trace.get_current_span().set_attributes(_named(attributes))
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """As `tracing.set_attributes`."""
+        trace.get_current_span().set_attributes(_exported(attributes))
 
-    def carried(self) -> str:
-        """As `spans.carried`."""
+    def traceparent(self) -> str:
+        """As `tracing.traceparent`."""
         carrier: dict[str, str] = {}
-        OURS.inject(carrier)
+        PROPAGATOR.inject(carrier)
         return carrier.get(HEADER, "")
 
-    def on_line(self, event: MutableMapping[str, Any]) -> None:
-        """As `spans.on_line`."""
-        found = trace.get_current_span().get_span_context()
-        if found.is_valid:
-            event["trace_id"] = trace.format_trace_id(found.trace_id)
-            event["span_id"] = trace.format_span_id(found.span_id)
+    def add_ids(self, event: MutableMapping[str, Any]) -> None:
+        """As `tracing.add_ids`."""
+        span_context = trace.get_current_span().get_span_context()
+        if span_context.is_valid:
+            event["trace_id"] = trace.format_trace_id(span_context.trace_id)
+            event["span_id"] = trace.format_span_id(span_context.span_id)
 
-    def hand_on(self, headers: MutableMapping[str, str]) -> None:
-        """As `spans.hand_on`."""
+    def inject(self, headers: MutableMapping[str, str]) -> None:
+        """As `tracing.inject`."""
         if HEADER not in headers:
             propagate.inject(headers)
 
 
-def start() -> OpenTelemetry | None:
-    """Spans by the provider of this process, if there is one."""
+def current_tracer() -> OpenTelemetryTracer | None:
+    """A tracer for the provider of this process; None if no provider is set up."""
     provider = trace.get_tracer_provider()
     if isinstance(provider, trace.ProxyTracerProvider):
         return None
-    return OpenTelemetry(provider)
+    return OpenTelemetryTracer(provider)
 
 
-def set_up() -> Callable[[], None]:
-    """Make the provider that the environment describes.
+def start_exporter() -> Callable[[], None]:
+    """Set up the provider that the environment describes.
 
     Returns:
-        A callable that sends what is left.
+        A function that sends the remaining spans.
 
     Raises:
-        ModuleNotFoundError: the SDK, or the exporter, is not installed.
+        ModuleNotFoundError: the SDK or the exporter is not installed.
     """
     sdk = import_module("opentelemetry.sdk.trace")
     export = import_module("opentelemetry.sdk.trace.export")
@@ -106,9 +111,9 @@ def set_up() -> Callable[[], None]:
     return shut_down
 
 
-def _named(attributes: dict[str, Any]) -> dict[str, Any]:
+def _exported(attributes: dict[str, Any]) -> dict[str, Any]:
     return {
-        NAMES.get(name, f"vertexkit.{name}"): value
+        STANDARD_NAMES.get(name, f"vertexkit.{name}"): value
         for name, value in attributes.items()
         if value is not None
     }

@@ -1,4 +1,4 @@
-"""One masking of secrets for everything that leaves: lines, answers, figures, the journal's texts."""
+"""Masking of secrets in everything that leaves the process: logs, responses, metrics, the journal."""
 
 import contextvars
 import json
@@ -9,83 +9,106 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from vertexkit.text import replace_surrogates
-from vertexkit.token import Token
+from vertexkit.token import JWT_IN_BYTES, Token
 
-JWT = re.compile(rb"eyJ[\w-]+\.[\w-]+(?:\.[\w-]*)?")
-MASK = b"[secret]"
-SHORTEST = 8
-"""Characters of a token that is masked: a shorter one guards nothing, and masking each `t` would
-let a caller make the log unreadable."""
-RECENT = 1000
-"""Tokens without the shape of a JWT that are masked also where no execution is known."""
+MASK = "[secret]"
+"""What replaces a secret."""
+_MASK_BYTES = MASK.encode()
+MIN_TOKEN_CHARACTERS = 8
+"""Length of the shortest token that is masked. A shorter one protects nothing, and masking each `t`
+would let a caller make the log unreadable."""
+MAX_RECENT_TOKENS = 1000
+"""Tokens without the shape of a JWT that are masked even outside of their execution."""
 ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+"}
-"""Characters before which JSON and a repr put backslashes, however deep one is in the other."""
+"""Characters that JSON and `repr` escape with backslashes, at any depth of nesting."""
 
 
-class _Held(NamedTuple):
-    """A token that is to be masked."""
+class _MaskedToken(NamedTuple):
+    """A token to mask."""
 
     plain: bytes
     escaped: re.Pattern[bytes] | None
-    """Finds it where it is written with backslashes, if it can be."""
+    """Matches the token written with backslashes; None if it contains nothing to escape."""
 
 
 _secrets: set[re.Pattern[bytes]] = set()
-_held: contextvars.ContextVar[_Held | None] = contextvars.ContextVar(
+_current_token: contextvars.ContextVar[_MaskedToken | None] = contextvars.ContextVar(
     "vertexkit_token", default=None
 )
-_recent: OrderedDict[str, _Held] = OrderedDict()
-"""Tokens that no pattern would find, the newest last: an author's thread, or a task whose error
-nobody looked at, may log one and belongs to no execution."""
+_recent_tokens: OrderedDict[str, _MaskedToken] = OrderedDict()
+"""Tokens that `JWT_IN_BYTES` does not match, the newest last. An author's thread, or a task whose
+error was never retrieved, may log one outside of its execution."""
 
 
-def keep_secret(secrets: Iterable[str]) -> None:
-    """Mask these texts from now on, wherever they turn up."""
+def register_secrets(secrets: Iterable[str]) -> None:
+    """Mask these texts from now on, in every line.
+
+    Args:
+        secrets: empty ones are ignored.
+    """
     _secrets.update(_pattern(secret) for secret in secrets if secret)
 
 
-def hold(token: Token) -> None:
-    """Mask this token in all that this task, and what it starts, will say."""
+def register_token(token: Token) -> None:
+    """Mask this token in everything that the current task, and tasks that it starts, log.
+
+    Args:
+        token: of the task's execution.
+    """
     secret = token.reveal()
-    if len(secret) < SHORTEST:
-        _held.set(None)
+    if len(secret) < MIN_TOKEN_CHARACTERS:
+        _current_token.set(None)
         return
-    held = _recent.get(secret)
-    if held is None:
+    masked = _recent_tokens.get(secret)
+    if masked is None:
         escaped = '"' in secret or "'" in secret or "\\" in secret
-        held = _Held(secret.encode(), _pattern(secret) if escaped else None)
-        if not (secret.startswith("eyJ") and JWT.fullmatch(held.plain)):
-            _recent[secret] = held
-            if len(_recent) > RECENT:
-                _recent.popitem(last=False)
-    _held.set(held)
+        masked = _MaskedToken(secret.encode(), _pattern(secret) if escaped else None)
+        if not (secret.startswith("eyJ") and JWT_IN_BYTES.fullmatch(masked.plain)):
+            _recent_tokens[secret] = masked
+            if len(_recent_tokens) > MAX_RECENT_TOKENS:
+                _recent_tokens.popitem(last=False)
+    _current_token.set(masked)
 
 
 def redact(line: bytes) -> bytes:
-    """Mask the known secrets, the current token and whatever looks like a JWT."""
-    held = _held.get()
-    for token in list(_recent.values()) if held is None else (held,):
+    """Mask the registered secrets, the current token and everything that looks like a JWT.
+
+    Args:
+        line: UTF-8, of any length.
+
+    Returns:
+        The line with `MASK` in place of each secret.
+    """
+    current = _current_token.get()
+    for token in list(_recent_tokens.values()) if current is None else (current,):
         if token.escaped is not None:
-            line = token.escaped.sub(MASK, line)
+            line = token.escaped.sub(_MASK_BYTES, line)
         elif token.plain in line:
-            line = line.replace(token.plain, MASK)
+            line = line.replace(token.plain, _MASK_BYTES)
     for secret in _secrets:
-        line = secret.sub(MASK, line)
-    return JWT.sub(MASK, line) if b"eyJ" in line else line
+        line = secret.sub(_MASK_BYTES, line)
+    return JWT_IN_BYTES.sub(_MASK_BYTES, line) if b"eyJ" in line else line
 
 
-def redacted(text: str) -> str:
-    """As `redact`, for a text that is kept or answered: lone surrogates become U+FFFD."""
+def redact_text(text: str) -> str:
+    """Mask secrets as `redact` does, in a text that is kept or sent.
+
+    Args:
+        text: lone surrogates in it become U+FFFD.
+
+    Returns:
+        The text with `MASK` in place of each secret.
+    """
     return redact(replace_surrogates(text).encode()).decode()
 
 
 def _pattern(secret: str) -> re.Pattern[bytes]:
-    """Finds a secret as it is, escaped (in JSON, in a repr, in one within the other), in a URL."""
-    return re.compile("".join([_forms(char) for char in secret]).encode())
+    """Match a secret plain, escaped (in JSON, in `repr`, nested in each other) or URL-encoded."""
+    return re.compile("".join([_character_forms(char) for char in secret]).encode())
 
 
-def _forms(char: str) -> str:
-    """What one character of a secret may have become."""
+def _character_forms(char: str) -> str:
+    """A pattern for all forms of one character of a secret."""
     in_url = quote(char, safe="")
     if in_url == char:
         return re.escape(char)

@@ -1,105 +1,103 @@
-"""Spans of OpenTelemetry where somebody has set it up; elsewhere nothing, at no cost.
+"""Tracing: spans if a tracer is in use, otherwise nothing, at no cost.
 
-The library is imported only if its SDK is there already, or the environment names a collector.
+`vertexkit.telemetry.otel_setup` puts OpenTelemetry's tracer in use.
 """
 
-import os
-import sys
 from collections.abc import MutableMapping
 from contextlib import AbstractContextManager, nullcontext
-from importlib import import_module
 from typing import Any, Literal, Protocol
 
-Kind = Literal["internal", "server", "client", "consumer"]
-ENDPOINTS = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-"""Either of them, in the environment, asks for spans."""
-SDK = "opentelemetry.sdk.trace"
+SpanKind = Literal["internal", "server", "client", "consumer"]
 
 
-class Tracing(Protocol):
-    """What `vertexkit.telemetry.otel` does, where it is imported."""
+class Tracer(Protocol):
+    """What the functions of this module call."""
 
     def span(
-        self, what: str, of: str, kind: Kind, parent: str | None, attributes: dict[str, Any]
+        self,
+        operation: str,
+        target: str,
+        kind: SpanKind,
+        parent: str | None,
+        attributes: dict[str, Any],
     ) -> AbstractContextManager[None]:
         """As `span`."""
 
-    def note(self, attributes: dict[str, Any]) -> None:
-        """As `note`."""
+    def set_attributes(self, attributes: dict[str, Any]) -> None:
+        """As `set_attributes`."""
 
-    def carried(self) -> str:
-        """As `carried`."""
+    def traceparent(self) -> str:
+        """As `traceparent`."""
 
-    def on_line(self, event: MutableMapping[str, Any]) -> None:
-        """As `on_line`."""
+    def add_ids(self, event: MutableMapping[str, Any]) -> None:
+        """As `add_ids`."""
 
-    def hand_on(self, headers: MutableMapping[str, str]) -> None:
-        """As `hand_on`."""
-
-
-_tracing: Tracing | None = None
-_NOTHING = nullcontext()
+    def inject(self, headers: MutableMapping[str, str]) -> None:
+        """As `inject`."""
 
 
-def set_up() -> Any:
-    """Send spans where the environment says, unless the author has set up something of their own.
+_tracer: Tracer | None = None
+_NO_SPAN = nullcontext()
 
-    Returns:
-        A callable that sends what is left, to be called in a thread at the end; None if there is
-        nothing to do.
+
+def use(tracer: Tracer | None) -> None:
+    """Record spans with this tracer from now on, in the whole process.
+
+    Args:
+        tracer: None: record no spans.
     """
-    if SDK in sys.modules or not any(os.environ.get(name) for name in ENDPOINTS):
-        return None
-    try:
-        return import_module("vertexkit.telemetry.otel").set_up()
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("vertexkit"):
-            raise
-        return None  # the extra `otel` is not installed: other programs may want the variable
+    global _tracer  # noqa: PLW0603 - OpenTelemetry's provider is one for the process, too
+    _tracer = tracer
 
 
-def start() -> None:
-    """Record spans from now on, if somebody has set OpenTelemetry up."""
-    global _tracing  # noqa: PLW0603 - its provider is one for the process, too
-    if _tracing is None and SDK in sys.modules:
-        _tracing = import_module("vertexkit.telemetry.otel").start()
+def is_active() -> bool:
+    """Whether a tracer is in use."""
+    return _tracer is not None
 
 
 def span(
-    what: str, of: str, kind: Kind = "internal", *, parent: str | None = None, **attributes: Any
+    operation: str,
+    target: str,
+    kind: SpanKind = "internal",
+    *,
+    parent: str | None = None,
+    **attributes: Any,
 ) -> AbstractContextManager[None]:
-    """A context that is a span, the current one for whatever is awaited in it.
+    """Make a context that is a span, and the current one for everything awaited in it.
 
     Args:
-        what: the first word of its name.
-        of: the second.
-        kind: as OpenTelemetry has it.
-        parent: a `traceparent`, if it is not the current span. Empty: it begins a trace.
-        **attributes: get `vertexkit.` before their names; None is left out.
+        operation: first word of the span's name.
+        target: second word of the span's name.
+        kind: OpenTelemetry's kind of span.
+        parent: a `traceparent` header, if it is not the current span. Empty: start a new trace.
+        **attributes: exported with the prefix `vertexkit.`; None values are left out.
+
+    Returns:
+        The context.
     """
-    if _tracing is None:
-        return _NOTHING
-    return _tracing.span(what, of, kind, parent, attributes)
+    if _tracer is None:
+        return _NO_SPAN
+    return _tracer.span(operation, target, kind, parent, attributes)
 
 
-def note(**attributes: Any) -> None:
-    """Add to the current span what is known by now."""
-    if _tracing is not None:
-        _tracing.note(attributes)
+def set_attributes(**attributes: Any) -> None:
+    """Add attributes to the current span, as `span` takes them."""
+    if _tracer is not None:
+        _tracer.set_attributes(attributes)
 
 
-def carried() -> str:
-    """The current span as a `traceparent`; empty if there is none."""
-    return "" if _tracing is None else _tracing.carried()
+def traceparent() -> str:
+    """The current span as a `traceparent` header; empty if there is none."""
+    return "" if _tracer is None else _tracer.traceparent()
 
 
-def on_line(event: MutableMapping[str, Any]) -> None:
-    """Put the current span's ids on a log line."""
-    if _tracing is not None:
-        _tracing.on_line(event)
+def add_ids(event: MutableMapping[str, Any]) -> None:
+    """Add the ids of the current span to a log line."""
+    if _tracer is not None:
+        _tracer.add_ids(event)
 
 
-def hand_on(headers: MutableMapping[str, str]) -> None:
-    """Put the current span on a request to another service, unless it has one."""
-    if _tracing is not None:
-        _tracing.hand_on(headers)
+def inject(headers: MutableMapping[str, str]) -> None:
+    """Add the current span to the headers of a request, unless they contain one."""
+    if _tracer is not None:
+        _tracer.inject(headers)

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from vertexkit.botone.retries import backoff
+from vertexkit.botone.retries import backoff, confirms_completion
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fate, PlatformError
 from vertexkit.execution import Outcome, OutcomeStatus, Result
@@ -96,9 +96,9 @@ class Completion:
         """
         self._failure_count += 1
         seconds = backoff(self._failure_count, error.retry_after)
+        if confirms_completion(error, may_have_arrived=self._may_have_arrived):
+            return self._completed("403")
         if error.fate is Fate.FORBIDDEN:
-            if self._may_have_arrived:
-                return self._completed("403")
             if self._forbidden_count == len(FORBIDDEN_RETRY_SECONDS):
                 return Outcome(OutcomeStatus.GONE, self._result.code, reason=str(error))
             seconds = FORBIDDEN_RETRY_SECONDS[self._forbidden_count]

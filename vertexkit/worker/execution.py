@@ -14,7 +14,7 @@ from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
 from vertexkit.telemetry import logs, tracing
-from vertexkit.telemetry.redaction import redacted
+from vertexkit.telemetry.redaction import redact_text
 from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest
 from vertexkit.worker.completion import UNREACHABLE, Completion
 from vertexkit.worker.policy import HandlerPolicy
@@ -190,7 +190,7 @@ class ExecutionTask:
             case Fenced():
                 raise result
             case Retry() if self._shutdown_deadline is None:
-                why = redacted(result.reason)  # the journal keeps it longer than the token
+                why = redact_text(result.reason)  # the journal keeps it longer than the token
                 self._emit("retried", seconds=result.after, reason=why)
                 await self._runtime.journal.release(self.lease, result.after, why)
                 return None
@@ -251,12 +251,12 @@ class ExecutionTask:
         """Write the outcome to the journal."""
         journal = self._runtime.journal
         if outcome.reason:
-            outcome = replace(outcome, reason=redacted(outcome.reason))
+            outcome = replace(outcome, reason=redact_text(outcome.reason))
         if self._shutdown_deadline is not None and outcome.code == UNREACHABLE and journal.durable:
             await self._release()
             return
         await journal.settle(self.lease, outcome)
-        tracing.note(outcome=outcome.status.value, code=outcome.code)
+        tracing.set_attributes(outcome=outcome.status.value, code=outcome.code)
         if outcome.status is OutcomeStatus.PARKED:
             self._emit("parked", code=outcome.code)
         reason: dict[str, object] = {"reason": outcome.reason} if outcome.reason else {}

@@ -74,7 +74,11 @@ def test_an_input_without_a_name_or_a_value_is_refused(given: str) -> None:
 
 @pytest.mark.parametrize(
     "content, said",
-    [(b"[1]", "must contain a JSON object"), (b"{", "is not valid JSON"), (b"\xff\xfe", "is not UTF-8")],
+    [
+        (b"[1]", "must contain a JSON object"),
+        (b"{", "is not valid JSON"),
+        (b"\xff\xfe", "is not UTF-8"),
+    ],
 )
 def test_a_file_that_holds_no_inputs_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
     """It is named, and so is what is wrong with it."""

@@ -17,10 +17,14 @@ from vertexkit.settings import JournalSettings
 from vertexkit.testing import FakePlatform
 from vertexkit.token import Token
 
-PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="the completion did not get through: 503")
+PARKED = Outcome(
+    OutcomeStatus.PARKED, "unreachable", reason="the completion did not get through: 503"
+)
 LEFT = Outcome(OutcomeStatus.PARKED, "unknown", reason="the answer to a message was lost")
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
-DEAD = Outcome(OutcomeStatus.PARKED, "attempts", "204", "3 runs have ended with the death of a worker")
+DEAD = Outcome(
+    OutcomeStatus.PARKED, "attempts", "204", "3 runs have ended with the death of a worker"
+)
 RESULT = Result(b'{"secret":"of the result"}')
 TEXT = "a text that nobody may see"
 

@@ -10,7 +10,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from vertexkit.cli.serve.run import bind
+from vertexkit.server.listen import bind
 
 WAITING = """
 import asyncio
@@ -131,7 +131,7 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
     service.wait_for('"settled"')
     assert service.end(signal.SIGTERM) == 0
     said = "\n".join(service.said)
-    assert f"{url}?key=***" in said
+    assert f"{url}?key=[secret]" in said
     assert SECRET not in said
 
 
@@ -139,18 +139,18 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
     "arguments, settings, said",
     [
         (["hello:app"], {}, "VERTEXKIT_PLATFORM_URL is not set"),
-        ([], {"platform_url": "http://x/api"}, "MODULE:APP on the command line"),
+        ([], {"platform_url": "http://x/api"}, "Pass MODULE:APP"),
         (["hello:app", "--host", "0.0.0.0"], {"platform_url": "http://x/api"}, "no secret"),
         (["hello:app", "--host", "300.0.0.1"], {"platform_url": "http://x/api", "allow_anonymous": "1"}, "cannot listen on"),
-        (["hello:app", "--reload", "--workers", "2"], {"platform_url": "http://x/api"}, "--reload works with one"),
+        (["hello:app", "--reload", "--workers", "2"], {"platform_url": "http://x/api"}, "--reload needs a single worker"),
         (["empty:app"], {"platform_url": "http://x/api"}, "has no block"),
         (["hello:app"], {"platform_url": "http://x/api", "timeout": "soon"}, "VERTEXKIT_TIMEOUT must be a valid number"),
     ],
 )  # fmt: skip
-def test_what_cannot_be_served_is_refused_before_anything_listens(
+def test_a_wrong_configuration_is_an_error_before_anything_listens(
     shell: Any, arguments: list[str], settings: dict[str, str], said: str
 ) -> None:
-    """One sentence that names the setting and the mend; exit code 2."""
+    """One sentence names the setting and how to fix it; the exit code is 2."""
     (shell.folder / "empty.py").write_text("from vertexkit import App\napp = App()\n")
     done = shell.run("run", *arguments, **settings)
     assert done.returncode == 2

@@ -1,11 +1,10 @@
 """Masking of the secrets in a recorded call; lengths and punctuation stay readable."""
 
-import base64
-import json
 import re
 from typing import Any
 
-JWT = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
+from vertexkit.token import JWT_IN_TEXT, decode_payload
+
 SECRET_NAME = re.compile(r"token|secret|passw|api.?key|authorization|cookie|^key$", re.IGNORECASE)
 """Names of fields, headers and parameters whose values are secret."""
 LETTER, DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
@@ -36,17 +35,13 @@ def mask_value(name: str, value: Any) -> Any:
 
 def mask_text(text: str) -> str:
     """Mask each part of a text that looks like a token."""
-    return OPAQUE.sub(lambda match: mask(match[0]), JWT.sub(lambda match: mask(match[0]), text))
+    return OPAQUE.sub(
+        lambda match: mask(match[0]), JWT_IN_TEXT.sub(lambda match: mask(match[0]), text)
+    )
 
 
 def claim_types(text: str) -> dict[str, str]:
     """The names and types of the claims of the first JWT in a text; empty if there is none."""
-    match = JWT.search(text)
-    if match is None:
-        return {}
-    payload = match[0].split(".")[1]
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    except ValueError:
-        return {}
-    return {key: type(value).__name__ for key, value in claims.items()}
+    match = JWT_IN_TEXT.search(text)
+    claims = None if match is None else decode_payload(match[1])
+    return {key: type(value).__name__ for key, value in (claims or {}).items()}

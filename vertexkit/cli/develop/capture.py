@@ -17,12 +17,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from vertexkit.cli.develop.anonymise import JWT, claim_types, mask, mask_text, mask_value
-from vertexkit.cli.serve.run import ServiceFailed, address, bind
+from vertexkit.cli.develop.anonymise import claim_types, mask, mask_text, mask_value
+from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.errors import CallError
 from vertexkit.ingress.request import RawCall, read_call
-from vertexkit.server.config import EdgeConfig
-from vertexkit.server.limits import Limits
+from vertexkit.server.config import ServedApp, ServerConfig
+from vertexkit.server.listen import base_url, bind
+from vertexkit.settings import ServerSettings
+from vertexkit.token import JWT_IN_TEXT
 
 FORMAT_VERSION = 1
 """Version of the recording's file format."""
@@ -173,7 +175,7 @@ def generate_reader(raw: RawCall, reason: str) -> str:
         body = None
     for expression, value in [*_texts(body, "body"), *_texts_outside_body(raw)]:
         name = expression.rpartition('["')[2].rstrip('"]').lower()
-        if JWT.fullmatch(value) or "token" in name:
+        if JWT_IN_TEXT.fullmatch(value) or "token" in name:
             inputs = "body if isinstance(body, dict) else {}"
             return READER_TEMPLATE.format(
                 reason=reason.replace('"', "'").rstrip("."), token=expression, inputs=inputs
@@ -219,7 +221,7 @@ def record_calls(host: str, port: int, folder: Path, status: int, body: str) -> 
         ServiceFailed: The server could not start.
     """
     with bind(host, port) as listener:
-        base = address(listener, host)
+        base = base_url(listener, host)
         typer.echo(
             f"Recording all calls to {base} (any path); every response has status {status}. "
             "Press Ctrl+C to stop."
@@ -229,9 +231,15 @@ def record_calls(host: str, port: int, folder: Path, status: int, body: str) -> 
         typer.echo(f"Tokens are masked, for example as {mask('eyJhbG.x9')}.\n")
         # A larger body is accepted too, because every call must get the chosen response; only its
         # first megabyte is recorded.
-        limits = Limits(body=sys.maxsize)
+        settings = ServerSettings(body_limit=sys.maxsize)
         recorder = CallRecorder(folder, status, body)
-        config = EdgeConfig(recorder, limits, lifespan="off", timeout_graceful_shutdown=1)
+        config = ServerConfig(
+            lambda: ServedApp(recorder),
+            settings,
+            settings.clients,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
         try:
             uvicorn.Server(config).run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down

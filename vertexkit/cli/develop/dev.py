@@ -15,10 +15,10 @@ import uvicorn
 from rich.console import Console
 from rich.text import Text
 
-from vertexkit.cli.serve.run import address, bind, for_this_machine
 from vertexkit.errors import SettingsError
 from vertexkit.playground.playground import Playground
 from vertexkit.playground.server import PlaygroundServer
+from vertexkit.server.listen import base_url, bind, local_config
 from vertexkit.settings import Settings
 
 APP_FILES = ("block.py", "app.py", "main.py", "hello.py")
@@ -61,10 +61,10 @@ def _app_file() -> str:
 
 
 async def _serve(options: DevOptions, target: str, listener: socket.socket) -> None:
-    base = address(listener, options.host)
+    base = base_url(listener, options.host)
     console = Console(highlight=False, markup=False, emoji=False)
     playground = Playground(target, Path.cwd(), base, typing=options.typing, seed=options.seed)
-    server = uvicorn.Server(for_this_machine(PlaygroundServer(playground).app(options.host), 1))
+    server = uvicorn.Server(local_config(PlaygroundServer(playground).app(options.host), 1))
     playground.subscribe(PlaygroundPrinter(console, base))
     console.print(
         Text("vertexkit dev", "bold").append(

@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from vertexkit.cli.serve.run import ServiceFailed, address, bind, for_this_machine
+from vertexkit.cli.serve.run import ServiceFailed
+from vertexkit.server.listen import base_url, bind, local_config
 from vertexkit.testing.platform.app import (
     BASE_PATH,
     DEFAULT_DIALOGS,
@@ -84,9 +85,9 @@ def serve_platform(
     if not quiet:
         platform.subscribe(_print_json if as_json else _RequestPrinter())
     with bind(host, port) as listener:
-        base = address(listener, host)
+        base = base_url(listener, host)
         _print_instructions(base, dialogs, as_json=as_json)
-        server = uvicorn.Server(for_this_machine(PlatformServer(platform), 1))
+        server = uvicorn.Server(local_config(PlatformServer(platform), 1))
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down

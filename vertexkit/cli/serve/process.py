@@ -1,4 +1,4 @@
-"""What each serving process runs: the app, told apart from a bare one by its start."""
+"""The app as each serving process runs it."""
 
 import gc
 import os
@@ -11,51 +11,59 @@ from vertexkit.app import App
 from vertexkit.cli.options import DEBUG_VARIABLE
 from vertexkit.errors import VertexkitError
 from vertexkit.loading import find_app
+from vertexkit.server.config import ServedApp
 from vertexkit.settings import PREFIX
 
 OWNER = f"{PREFIX}OWNER"
-"""In the environment of a worker: the socket of the process that has the journal."""
-GENERATIONS = (20_000, 20, 50)
-"""How many new objects start a collection: measured, an execution makes few that live long."""
+"""Environment variable of a worker: the socket of the process that owns the journal."""
+GC_THRESHOLDS = (20_000, 20, 50)
+"""Numbers of new objects that start a garbage collection. Measured: an execution makes few objects
+that live long."""
 
 
-class Serving:
-    """An ASGI app around the author's: a quiet collector, and faults at start in a sentence."""
+class ServedProcess:
+    """An ASGI app around the author's: it tunes the garbage collector, and shortens errors at start.
+
+    Args:
+        app: the author's.
+    """
 
     def __init__(self, app: App) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on to the app."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, _announcing(send))
+            await self._app(scope, receive, _around_startup(send))
         else:
             await self._app(scope, receive, send)
 
-    def turned_away(self, code: str) -> None:
-        """Count a caller whom the edge sent away."""
+    def connection_rejected(self, code: str) -> None:
+        """As `ConnectionObserver.connection_rejected`."""
         if self._app.service is not None:
             self._app.service.metrics.connection_rejected(code)
 
 
-def make() -> Serving:
-    """The factory that uvicorn calls in each process: serves what VERTEXKIT_APP names."""
+def load_app() -> ServedApp:
+    """Load what VERTEXKIT_APP names; called once in each process."""
     app = find_app(None)[1]
     owner = os.environ.get(OWNER)
     app.owner = Path(owner) if owner else None
-    return Serving(app)
+    process = ServedProcess(app)
+    return ServedApp(process, process)
 
 
-def _announcing(send: Send) -> Send:
-    async def announce(message: Message) -> None:
+def _around_startup(send: Send) -> Send:
+    async def send_startup(message: Message) -> None:
         if message["type"] == "lifespan.startup.complete":
-            # What was made until now stays until the end: nobody needs to look at it again.
+            # Objects made until now live until the end: they need not be scanned again.
             gc.collect()
             gc.freeze()
-            gc.set_threshold(*GENERATIONS)
+            gc.set_threshold(*GC_THRESHOLDS)
         elif message["type"] == "lifespan.startup.failed":
             error = sys.exc_info()[1]
             if isinstance(error, VertexkitError) and not os.environ.get(DEBUG_VARIABLE):
                 message = {**message, "message": str(error)}
         await send(message)
 
-    return announce
+    return send_startup

@@ -254,7 +254,9 @@ class JournalState:
         """
         row = self._rows[execution]
         if execution in self._held:
-            raise OperationNotAllowed(f"{execution} is being run just now: wait for its end, or stop the app")
+            raise OperationNotAllowed(
+                f"{execution} is being run just now: wait for its end, or stop the app"
+            )
         self._queues.remove(row)
         if row.result is not None:
             self._end(row)
@@ -272,7 +274,9 @@ class JournalState:
             OperationNotAllowed: the same call is under way.
         """
         if (other := self.calls.latest(row.key)) is not None:
-            raise OperationNotAllowed(f"the platform has made this call again: {other.execution.id} is at it")
+            raise OperationNotAllowed(
+                f"the platform has made this call again: {other.execution.id} is at it"
+            )
         row.attempts = row.tries = 0
         row.phase, row.superseded, row.crashed = Phase.WAITING, False, False
         if fresh:
