@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from pydantic_core import to_json
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.execution import Result
 
@@ -28,7 +29,7 @@ FAILURE_MESSAGES = {
 }
 """The failure codes of vertexkit, each with the sentence that reaches the bot."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -66,7 +66,7 @@ def blocking_list(
 class SyncConversations(Blocking[Conversations]):
     """A list of dialogs for `for`; see `Conversations`."""
 
-    page = blocking(Conversations.page)
+    page: Final = blocking(Conversations.page)
 
     def __iter__(self) -> Iterator[Conversation]:
         return self._iterate(aiter(self.target))
@@ -90,24 +90,24 @@ class SyncConversations(Blocking[Conversations]):
 class SyncV1(Blocking[V1]):
     """The blocking form of `V1`."""
 
-    conversations = blocking_list(V1.conversations)
-    conversation = blocking(V1.conversation)
-    create = blocking(V1.create)
-    download = blocking(V1.download)
+    conversations: Final = blocking_list(V1.conversations)
+    conversation: Final = blocking(V1.conversation)
+    create: Final = blocking(V1.create)
+    download: Final = blocking(V1.download)
 
 
 class SyncV2(Blocking[V2]):
     """The blocking form of `V2`."""
 
-    conversations = blocking_list(V2.conversations)
-    conversation = blocking(V2.conversation)
-    create = blocking(V2.create)
-    create_and_start = blocking(V2.create_and_start)
-    stop = blocking(V2.stop)
-    start = blocking(V2.start)
-    send = blocking(V2.send)
-    goto = blocking(V2.goto)
-    download = blocking(V2.download)
+    conversations: Final = blocking_list(V2.conversations)
+    conversation: Final = blocking(V2.conversation)
+    create: Final = blocking(V2.create)
+    create_and_start: Final = blocking(V2.create_and_start)
+    stop: Final = blocking(V2.stop)
+    start: Final = blocking(V2.start)
+    send: Final = blocking(V2.send)
+    goto: Final = blocking(V2.goto)
+    download: Final = blocking(V2.download)
 
 
 class SyncBotOne:

@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from vertexkit.botone.blocking import Blocking, blocking
@@ -125,9 +125,9 @@ class DialogOfBlock:
 class SyncDialogOfBlock(Blocking[DialogOfBlock]):
     """`ctx.dialog` of a `def` handler: the methods of `DialogOfBlock`, blocking."""
 
-    conversation = blocking(DialogOfBlock.conversation)
-    download = blocking(DialogOfBlock.download)
-    stop = blocking(DialogOfBlock.stop)
-    start = blocking(DialogOfBlock.start)
-    send = blocking(DialogOfBlock.send)
-    goto = blocking(DialogOfBlock.goto)
+    conversation: Final = blocking(DialogOfBlock.conversation)
+    download: Final = blocking(DialogOfBlock.download)
+    stop: Final = blocking(DialogOfBlock.stop)
+    start: Final = blocking(DialogOfBlock.start)
+    send: Final = blocking(DialogOfBlock.send)
+    goto: Final = blocking(DialogOfBlock.goto)

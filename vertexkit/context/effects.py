@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from pydantic_core import from_json, to_json
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.botone.models import Message
 from vertexkit.context.runtime import RunOptions, Runtime
@@ -29,7 +30,7 @@ STEP = "step:"
 RESEND_AFTER_SECONDS = 1.0
 """Pause before a message whose outcome is unknown is sent again (`on_unknown="resend"`)."""
 
-log = structlog.get_logger("vertexkit.block")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit.block")
 
 
 class Effects:

@@ -8,6 +8,7 @@ from typing import Any
 
 import structlog
 from pydantic_core import from_json
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.botone.response import Response
 from vertexkit.botone.wire import Wire
@@ -18,7 +19,7 @@ from vertexkit.recordings.folder import RecordingsFolder
 from vertexkit.recordings.recorder import Recorder, decode_body
 from vertexkit.telemetry.events import Event
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class ServiceRecorder:

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import anyio.to_thread
 import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import BadResult, dump
@@ -39,7 +40,7 @@ from vertexkit.worker.policy import HandlerPolicy, Next, OnFailure
 HOOK_FIRST_POSITION = 1_000_000
 """Position of the first effect of an `on_failure` hook: no handler has that many effects."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 @dataclass(frozen=True, slots=True)

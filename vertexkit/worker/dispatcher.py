@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Protocol
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
@@ -33,7 +34,7 @@ COMPLETION_SECONDS_AFTER_GRACE = 5.0
 UNLIMITED = 1 << 30
 """More executions than a journal holds."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class DispatcherObserver(Protocol):

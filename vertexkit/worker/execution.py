@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Protocol
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
@@ -19,7 +20,7 @@ from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest
 from vertexkit.worker.completion import UNREACHABLE, Completion
 from vertexkit.worker.policy import HandlerPolicy
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class ExecutionObserver(Protocol):

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Protocol, Self
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.context.context import Context
 from vertexkit.context.sync import SyncContext
@@ -27,7 +28,7 @@ LIBRARIES = tuple(
 )
 """Folders that contain no code of an app's author."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class WatchdogObserver(Protocol):

@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 import typer
 import uvicorn
+from structlog.typing import FilteringBoundLogger
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from vertexkit.app import App
@@ -27,7 +28,7 @@ from vertexkit.telemetry import logs, redaction
 SHUTDOWN_TIMEOUT_SECONDS = 5
 """Time for responses in progress during shutdown. Running handlers get VERTEXKIT_GRACE."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class ServiceFailed(VertexkitError):
