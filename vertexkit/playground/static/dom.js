@@ -1,3 +1,5 @@
+import { translate } from "./texts.js";
+
 // Creates DOM elements. Text is added as text nodes, never as markup.
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
@@ -28,4 +30,5 @@ export function json(value) {
   shown.append(text.slice(last));
   return shown;
 }
-export const seconds = (value) => (value < 1 ? `${Math.round(value * 1000)} ms` : `${value.toFixed(2)} s`);
+export const formatDuration = (seconds) =>
+  seconds < 1 ? `${Math.round(seconds * 1000)} ${translate("ms")}` : `${seconds.toFixed(2)} ${translate("s")}`;

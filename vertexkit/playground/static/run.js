@@ -1,5 +1,5 @@
 // Shows one run: the dialog as a chat, the timeline, the result and the logs.
-import { clear, find, json, make, seconds } from "./dom.js";
+import { clear, find, formatDuration, json, make } from "./dom.js";
 import { hasText, translate } from "./texts.js";
 
 const GOOD_EVENTS = new Set(["completed", "settled"]);
@@ -70,10 +70,10 @@ export class RunView {
     this.dots?.remove();
     const text = line.request?.text;
     if (line.method === "send_message" && line.processed)
-      this.put(make("li", { class: "bubble" }, make("span", {}, String(text)), make("time", {}, `+${(line.at + line.seconds).toFixed(2)} s`)));
+      this.put(make("li", { class: "bubble" }, make("span", {}, String(text)), make("time", {}, `+${(line.at + line.seconds).toFixed(2)} ${translate("s")}`)));
     const good = line.status >= 200 && line.status < 300 && !hasNoResponse(line);
     const status = line.status === null || hasNoResponse(line) ? translate("no_answer") : line.status;
-    const summary = make("summary", {}, `${translate(line.method)} → ${status} `, make("span", { class: "took" }, seconds(line.seconds)));
+    const summary = make("summary", {}, `${translate(line.method)} → ${status} `, make("span", { class: "took" }, formatDuration(line.seconds)));
     const detail = make("details", {}, summary,
       make("p", { class: "quiet" }, `${translate("request")}: POST ${line.path}`), json({ token: "•••", ...line.request }),
       make("p", { class: "quiet" }, translate("answer") + (line.retry_after ? ` · Retry-After: ${line.retry_after}` : "")), json(line.answer));

@@ -84,6 +84,8 @@ const TEXTS = {
   e_released: ["handed over to the next process", "передано следующему процессу"],
   e_fenced: ["another process took over", "выполнение перешло к другому процессу"],
   e_abandoned: ["the handler did not stop in time", "обработчик не остановился вовремя"],
+  s: ["s", "с"],
+  ms: ["ms", "мс"],
   send_message: ["message", "сообщение"],
   complete: ["completion", "завершение"],
 };
