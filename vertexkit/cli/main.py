@@ -37,14 +37,12 @@ cli.add_typer(dialogs_group)
 
 Target = Annotated[
     str | None,
-    typer.Argument(
-        metavar="[MODULE:APP]", help=f"{APP} Default: VERTEXKIT_APP.", show_default=False
-    ),
+    typer.Argument(metavar="MODULE:APP", help=f"{APP} Default: VERTEXKIT_APP.", show_default=False),
 ]
 DevTarget = Annotated[
     str | None,
     typer.Argument(
-        metavar="[MODULE:APP]",
+        metavar="MODULE:APP",
         help=f"{APP} Default: VERTEXKIT_APP, or block.py, app.py, main.py or hello.py.",
         show_default=False,
     ),
@@ -140,7 +138,9 @@ def trigger(
     block: Annotated[
         str | None,
         typer.Argument(
-            help="Name of the block; optional if the app has only one.", show_default=False
+            metavar="BLOCK",
+            help="Name of the block; optional if the app has only one.",
+            show_default=False,
         ),
     ] = None,
     inputs: Annotated[
@@ -174,13 +174,14 @@ def replay(
     run: Annotated[
         str,
         typer.Argument(
-            help="ID of a recorded run or its first characters, a recording file, or `last`."
+            metavar="RUN",
+            help="ID of a recorded run or its first characters, a recording file, or `last`.",
         ),
     ],
     target: Annotated[
         str | None,
         typer.Argument(
-            metavar="[MODULE:APP]", help=f"{APP} Default: the recorded app.", show_default=False
+            metavar="MODULE:APP", help=f"{APP} Default: the recorded app.", show_default=False
         ),
     ] = None,
     must_match: Annotated[
@@ -249,7 +250,9 @@ def capture(
 
 @cli.command()
 def new(
-    name: Annotated[str, typer.Argument(help="Name of the block and of the folder to create.")],
+    name: Annotated[
+        str, typer.Argument(metavar="NAME", help="Name of the block and of the folder to create.")
+    ],
     lang: Annotated[
         LanguageOption | None,
         typer.Option(

@@ -136,7 +136,8 @@ def stop(uuid: Uuid) -> None:
 def send(
     uuid: Uuid,
     text: Annotated[
-        str, typer.Argument(help="Text of the message; - reads it from standard input.")
+        str,
+        typer.Argument(metavar="TEXT", help="Text of the message; - reads it from standard input."),
     ],
 ) -> None:
     """Send a message as the operator."""
@@ -158,7 +159,7 @@ def files(
     ids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ID]...",
+            metavar="ID",
             help="The dialogs. Without IDs, the options select them.",
             show_default=False,
         ),
@@ -183,7 +184,8 @@ def export(
     output: Annotated[
         Path,
         typer.Argument(
-            help="A file ending in .jsonl, .csv, .parquet or .xlsx; - prints JSON lines."
+            metavar="FILE",
+            help="A file ending in .jsonl, .csv, .parquet or .xlsx; - prints JSON lines.",
         ),
     ],
     bot: Bot = None,
@@ -199,7 +201,8 @@ def export(
     delimiter: Annotated[
         str | None,
         typer.Option(
-            help="Delimiter of a .csv file.", show_default="; in a Russian locale, otherwise ,"
+            help="Delimiter of a .csv file.",
+            show_default="semicolon in a Russian locale, otherwise comma",
         ),
     ] = None,
     *,
@@ -237,7 +240,7 @@ def report(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Report statistics: bots, cities, sources, days, hours, durations, outcomes and answers."""
+    """Show statistics by bot, city, source, day, hour, duration, outcome and answer."""
     from vertexkit.cli.dialogs.report import ReportOptions, report_dialogs
 
     filters = _filters(bot, created, updated, _ApiVersion.V2)
