@@ -1,5 +1,6 @@
 """The filters `--bot`, `--created`, `--updated` and `--api`, applied to the platform's lists."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +11,8 @@ from vertexkit.errors import SettingsError
 
 PAGE_SIZE = 200
 """Dialogs per request."""
+ARGUMENT = re.compile(r"\b(created|updated)_(from|to)\b")
+"""The client's arguments in its error messages, which are replaced by the options."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +50,7 @@ class DialogFilters:
                 for bot_id in self.bots or (None,)
             ]
         except ValueError as error:
-            name, _, reason = str(error).partition(" ")  # such as "created_from must be a date"
-            raise SettingsError(f"--{name.partition('_')[0]} {reason}") from None
+            raise SettingsError(ARGUMENT.sub(r"--\1", str(error))) from None
 
     def to_dict(self) -> dict[str, Any]:
         """The filters as a JSON object, without those that are not set."""
