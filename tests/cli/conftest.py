@@ -1,4 +1,4 @@
-"""The command `vertexkit`, run as a process of its own."""
+"""Fixtures that run the command `vertexkit` as a process."""
 
 import os
 import re
@@ -21,19 +21,19 @@ async def hello(ctx: Context, name: str, times: int = 1) -> dict[str, str]:
         await ctx.send_message(f"Привет, {name}!")
     if name == "boom":
         raise ValueError("no such thing")
-    if name == "nobody":
-        raise BlockFailed("no_such_person", "We do not know them.")
+    if name == "unknown":
+        raise BlockFailed("no_such_person", "There is no such person.")
     if name == "later" and ctx.attempt == 1:
         raise Retry(after=30, reason="not yet")
     ctx.log.info("greeted", name=name)
     return {"greeted": name}
 """
-"""An author's file."""
+"""An app file, as an author writes it."""
 URL = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 class Shell:
-    """A folder with an author's `hello.py`, and the command run in it."""
+    """Runs the command in a folder that contains `hello.py`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -41,7 +41,7 @@ class Shell:
         self._started: list[Process] = []
 
     def environment(self, **variables: str) -> dict[str, str]:
-        """This process's, without the settings of vertexkit that happen to be there."""
+        """This process's environment without vertexkit's settings, and with other variables."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith("VERTEXKIT_")}
         return kept | variables
 
@@ -51,7 +51,7 @@ class Shell:
     def run(
         self, *arguments: str, stdin: str = "", **settings: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command to its end."""
+        """Run a command and wait until it exits."""
         return subprocess.run(
             [sys.executable, "-m", "vertexkit", *arguments],
             cwd=self.folder,
@@ -64,7 +64,7 @@ class Shell:
         )
 
     def start(self, *arguments: str, **settings: str) -> "Process":
-        """Start a command that goes on until it is stopped."""
+        """Start a command that runs until it is stopped."""
         popen = subprocess.Popen(
             [sys.executable, "-m", "vertexkit", *arguments],
             cwd=self.folder,
@@ -77,44 +77,44 @@ class Shell:
         return self._started[-1]
 
     def close(self) -> None:
-        """Kill what is still there."""
+        """Kill the processes that are still running."""
         for process in self._started:
             process.popen.kill()
             process.popen.communicate()
 
 
 class Process:
-    """A command under way; what it says is read line by line."""
+    """A running command whose output is read line by line."""
 
     def __init__(self, popen: subprocess.Popen[str]) -> None:
         self.popen = popen
-        self.said: list[str] = []
+        self.lines: list[str] = []
 
     def wait_for(self, text: str) -> str:
-        """Read on until a line with this text, and give that line."""
+        """Read the output up to a line that contains a text, and return that line."""
         assert self.popen.stdout is not None
         for line in self.popen.stdout:
-            self.said.append(line.rstrip("\n"))
+            self.lines.append(line.rstrip("\n"))
             if text in line:
                 return line
-        raise AssertionError(f"it never said {text!r}:\n" + "\n".join(self.said))
+        raise AssertionError(f"the process did not print {text!r}:\n" + "\n".join(self.lines))
 
     def end(self, signal: int) -> int:
-        """Send a signal, read the rest, and give the exit code."""
+        """Send a signal, read the remaining output, and return the exit code."""
         self.popen.send_signal(signal)
         return self.finish()
 
     def finish(self) -> int:
-        """Read to the end, and give the exit code."""
+        """Read the remaining output, and return the exit code."""
         assert self.popen.stdout is not None
-        self.said += [line.rstrip("\n") for line in self.popen.stdout]
+        self.lines += [line.rstrip("\n") for line in self.popen.stdout]
         return self.popen.wait(10)
 
     @property
     def port(self) -> str:
-        """Of the first URL that it said."""
-        found = URL.search("\n".join(self.said))
-        assert found is not None, self.said
+        """The port in the first URL that the process printed."""
+        found = URL.search("\n".join(self.lines))
+        assert found is not None, self.lines
         return found[1]
 
 
@@ -128,7 +128,7 @@ def shell(tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.fixture
 def platform(shell: Shell) -> Process:
-    """`vertexkit platform`, under way."""
+    """A running `vertexkit platform`."""
     process = shell.start("platform", "--port", "0", "--typing", "0", "--json")
     process.wait_for("-H 'content-type: application/json'")
     return process

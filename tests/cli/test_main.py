@@ -1,4 +1,4 @@
-"""The command line as a whole: help, version, errors, exit codes."""
+"""The command line: help, version, errors and exit codes."""
 
 import subprocess
 import sys
@@ -11,8 +11,8 @@ import vertexkit.cli.main
 from vertexkit.errors import SettingsError, VertexkitError
 
 
-def test_the_help_names_every_command_and_loads_none(shell: Any) -> None:
-    """`vertexkit --help` is read by people who wait: nothing that serves is imported for it."""
+def test_the_help_lists_every_command_and_imports_none(shell: Any) -> None:
+    """`vertexkit --help` starts fast: it imports nothing that only servers need."""
     done = shell.run("--help")
     assert done.returncode == 0
     for command in ("run", "trigger", "platform", "health"):
@@ -24,33 +24,33 @@ def test_the_help_names_every_command_and_loads_none(shell: Any) -> None:
         "except SystemExit: pass\n"
         "print('loaded:', *{'aiohttp', 'uvicorn', 'starlette', 'pydantic_settings'} & {*sys.modules})"
     )
-    said = subprocess.run(
+    output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True
     ).stdout
-    assert said.splitlines()[-1].strip() == "loaded:"
+    assert output.splitlines()[-1].strip() == "loaded:"
 
 
 def test_the_version_is_the_packages(shell: Any) -> None:
-    """`vertexkit --version` says the installed version."""
+    """`vertexkit --version` prints the installed version."""
     assert shell.run("--version").stdout == f"vertexkit {version('vertexkit')}\n"
 
 
 @pytest.mark.parametrize("arguments", [["rnu"], ["run", "--prot", "1"], ["run", "--port", "-1"]])
-def test_a_wrong_command_line_is_exit_code_2(shell: Any, arguments: list[str]) -> None:
-    """What is not understood is told on standard error, and nothing is run."""
+def test_a_wrong_command_line_has_exit_code_2(shell: Any, arguments: list[str]) -> None:
+    """The error is printed to standard error, and nothing runs."""
     done = shell.run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Error" in done.stderr
 
 
-@pytest.mark.parametrize("error, code", [(SettingsError("mend"), 2), (VertexkitError("x"), 1)])
-def test_an_error_is_a_sentence_and_an_exit_code(
+@pytest.mark.parametrize("error, code", [(SettingsError("fix it"), 2), (VertexkitError("x"), 1)])
+def test_an_error_is_printed_without_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     error: VertexkitError,
     code: int,
 ) -> None:
-    """No traceback for what vertexkit explains itself: 2 if it was asked wrongly, 1 if it failed."""
+    """The exit code is 2 for wrong settings and 1 for a failure."""
 
     def fail() -> None:
         raise error
@@ -62,17 +62,17 @@ def test_an_error_is_a_sentence_and_an_exit_code(
     assert capsys.readouterr().err == f"vertexkit: {error}\n"
 
 
-def test_debug_shows_where_an_error_comes_from(shell: Any) -> None:
-    """With --debug a sentence is preceded by its traceback."""
+def test_debug_prints_the_traceback(shell: Any) -> None:
+    """With --debug the error is printed with its traceback."""
     (shell.folder / "broken.py").write_text("1 / 0\n")
     assert "Traceback" not in shell.run("trigger", "broken:app").stderr
-    said = shell.run("trigger", "broken:app", "--debug").stderr
-    assert "Traceback" in said
-    assert "ZeroDivisionError" in said
+    output = shell.run("trigger", "broken:app", "--debug").stderr
+    assert "Traceback" in output
+    assert "ZeroDivisionError" in output
 
 
-def test_a_terminal_of_another_alphabet_is_no_error(shell: Any) -> None:
-    """Output that the terminal cannot show is shown with question marks, not with a crash."""
+def test_output_is_printed_in_any_encoding(shell: Any) -> None:
+    """Characters that the terminal's encoding lacks are printed as question marks."""
     done = subprocess.run(
         [sys.executable, "-m", "vertexkit", "trigger", "hello.py", "-i", "name=Аня…"],
         cwd=shell.folder,

@@ -1,4 +1,4 @@
-"""`vertexkit capture`: what a platform sends is on record, and no secret of it."""
+"""`vertexkit capture`: calls are recorded without their secrets."""
 
 import importlib.util
 import json
@@ -17,12 +17,12 @@ BLOCK = "/blocks/hello"
 
 @pytest.fixture
 def token() -> str:
-    """A token of the shape that a platform gives."""
+    """A token in the format of the platform."""
     return FakePlatform(seed=5).issue("hello")
 
 
 def record(shell: Any, *requests: urllib.request.Request, options: tuple[str, ...] = ()) -> Any:
-    """Send these to a recorder; gives what it printed, and the recordings."""
+    """Send requests to `vertexkit capture`; return its output, the recordings and the responses."""
     recorder = shell.start("capture", "--port", "0", *options)
     recorder.wait_for("Recording")
     answers = []
@@ -34,7 +34,7 @@ def record(shell: Any, *requests: urllib.request.Request, options: tuple[str, ..
     recorder.end(signal.SIGINT)
     files = sorted((shell.folder / ".vertexkit" / "captures").glob("*.json"))
     recordings = [json.loads(path.read_text(encoding="utf-8")) for path in files]
-    return "\n".join(recorder.said), recordings, answers
+    return "\n".join(recorder.lines), recordings, answers
 
 
 def post(path: str, body: bytes, **headers: str) -> urllib.request.Request:
@@ -42,10 +42,10 @@ def post(path: str, body: bytes, **headers: str) -> urllib.request.Request:
     return urllib.request.Request(f"http://x{path}", body, headers, method="POST")
 
 
-def test_a_call_is_on_record_as_it_came(shell: Any, token: str) -> None:
-    """Method, path, headers and body are kept; it is told what vertexkit reads from it."""
+def test_a_call_is_recorded_completely(shell: Any, token: str) -> None:
+    """Method, path, headers and body are recorded; the inputs that vertexkit reads are shown."""
     body = json.dumps({"token": token, "city": "Орёл", "n": 3}, ensure_ascii=False).encode()
-    said, [recording], [answer] = record(shell, post(BLOCK, body, **{"x-request": "17"}))
+    output, [recording], [answer] = record(shell, post(BLOCK, body, **{"x-request": "17"}))
     assert answer == (200, b"{}")
     assert (recording["method"], recording["path"]) == ("POST", BLOCK)
     assert ["x-request", "17"] in recording["headers"]
@@ -53,12 +53,12 @@ def test_a_call_is_on_record_as_it_came(shell: Any, token: str) -> None:
     assert {**kept, "token": None} == {"token": None, "city": "Орёл", "n": 3}
     assert recording["reading"]["inputs"] == {"city": "str", "n": "int"}
     assert recording["claims"]["dialog_id"] == "int"
-    assert "inputs: city (str), n (int)" in said
-    assert "dialog_id (int)" in said
+    assert "inputs: city (str), n (int)" in output
+    assert "dialog_id (int)" in output
 
 
-def test_no_secret_is_written_or_shown(shell: Any, token: str) -> None:
-    """Wherever a token stands it is masked, and its shape is still there."""
+def test_no_secret_is_written_or_printed(shell: Any, token: str) -> None:
+    """A token is masked wherever it occurs, and keeps its length and punctuation."""
     places = [
         post(BLOCK, json.dumps({"token": token}).encode()),
         post(f"{BLOCK}?key={token}", b"{}"),
@@ -67,9 +67,9 @@ def test_no_secret_is_written_or_shown(shell: Any, token: str) -> None:
         post(BLOCK, f"token={token}&a=1".encode(), **{"content-type": "application/x-www-form"}),
         post(f"{BLOCK}/{token}", b"not json " + token.encode()),
     ]
-    said, recordings, _ = record(shell, *places)
+    output, recordings, _ = record(shell, *places)
     assert len(recordings) == len(places)
-    everything = said + json.dumps(recordings)
+    everything = output + json.dumps(recordings)
     for secret in (token, *token.split("."), "opensesame"):
         assert secret not in everything
     masked = json.loads(recordings[0]["body"])["token"]
@@ -85,26 +85,26 @@ def test_no_secret_is_written_or_shown(shell: Any, token: str) -> None:
     ],
     ids=["deep", "header", "query"],
 )
-def test_a_reader_is_written_where_the_usual_one_does_not_fit(
+def test_a_read_call_is_generated_for_a_rejected_call(
     shell: Any, token: str, body: Any, headers: dict[str, str], query: str
 ) -> None:
-    """The skeleton, as it is, finds the token of the very call that it was made from."""
+    """The generated function reads the token and the inputs of the recorded call."""
     sent = json.dumps(body).replace("TOKEN", token).encode()
     headers = {name: value.replace("TOKEN", token) for name, value in headers.items()}
     query = query.replace("TOKEN", token)
-    said, [recording], _ = record(shell, post(f"{BLOCK}{query}", sent, **headers))
+    output, [recording], _ = record(shell, post(f"{BLOCK}{query}", sent, **headers))
     assert "missing_token" in recording["reading"]["rejected"]
-    [skeleton] = (shell.folder / ".vertexkit" / "captures").glob("*.py")
-    assert str(skeleton.name) in said
-    assert token not in skeleton.read_text(encoding="utf-8")
-    reader = load(skeleton)
+    [generated] = (shell.folder / ".vertexkit" / "captures").glob("*.py")
+    assert generated.name in output
+    assert token not in generated.read_text(encoding="utf-8")
+    reader = load(generated)
     call = reader.read_call(RawCall(BLOCK, sent, headers, query.removeprefix("?")))
     assert call.token == token
     assert call.inputs == json.loads(sent)
 
 
 def load(path: Path) -> Any:
-    """A module from a file."""
+    """Import a module from a file."""
     spec = importlib.util.spec_from_file_location("reader", path)
     assert spec is not None
     assert spec.loader is not None
@@ -113,15 +113,15 @@ def load(path: Path) -> Any:
     return module
 
 
-def test_it_answers_as_it_is_told(shell: Any) -> None:
-    """A platform that waits for another answer can be given one."""
+def test_status_and_body_of_the_response_can_be_chosen(shell: Any) -> None:
+    """`--status` and `--body` set the response to every call."""
     options = ("--status", "202", "--body", '{"ok": true}')
     _, _, [answer] = record(shell, post("/any/path", b"{}"), options=options)
     assert answer == (202, b'{"ok": true}')
 
 
-def test_a_large_body_does_not_fill_the_memory(shell: Any) -> None:
-    """What is over a megabyte is cut, and the call is answered all the same."""
+def test_a_large_body_is_truncated(shell: Any) -> None:
+    """At most one megabyte is recorded, and the call is answered."""
     _, [recording], [answer] = record(shell, post(BLOCK, b"x y " * 1_000_000))
     assert answer[0] == 200
     assert len(recording["body"]) <= 1024 * 1024

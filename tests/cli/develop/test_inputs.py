@@ -1,4 +1,4 @@
-"""Inputs from the command line: text where the block wants text, JSON elsewhere."""
+"""Inputs from the command line: text if the block expects a string, otherwise JSON."""
 
 import io
 import sys
@@ -47,44 +47,44 @@ SCHEMA = Person.model_json_schema()
         ("other=Аня", "Аня"),
     ],
 )
-def test_a_value_is_read_as_the_block_wants_it(given: str, value: Any) -> None:
-    """A phone number stays text, a number becomes one, and what is no JSON is text."""
+def test_a_value_is_read_by_the_blocks_schema(given: str, value: Any) -> None:
+    """A string stays text, other values are parsed as JSON, and invalid JSON is text."""
     assert read_inputs([given], None, SCHEMA) == {given.partition("=")[0]: value}
 
 
-def test_a_file_gives_inputs_and_the_command_line_wins(tmp_path: Path) -> None:
-    """`-f case.json -i age=8` runs the case with one thing changed."""
+def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
+    """With `-f case.json -i age=8` the inputs are those of the file, except for `age`."""
     case = tmp_path / "case.json"
     case.write_text('{"name": "Аня", "age": 7}', encoding="utf-8-sig")
     assert read_inputs(["age=8"], case, SCHEMA) == {"name": "Аня", "age": 8}
 
 
 def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Another program can hand in the inputs."""
+    """`-f -` reads the inputs from standard input."""
     monkeypatch.setattr(sys, "stdin", io.StringIO('{"name": "x"}'))
     assert read_inputs([], Path("-"), SCHEMA) == {"name": "x"}
 
 
 @pytest.mark.parametrize("given", ["name", "=x", ""])
-def test_an_input_without_a_name_or_a_value_is_refused(given: str) -> None:
-    """The sentence shows the form that is wanted."""
+def test_an_input_without_a_name_or_a_value_is_rejected(given: str) -> None:
+    """The error shows the expected form."""
     with pytest.raises(SettingsError, match="inputs must have the form NAME=VALUE"):
         read_inputs([given], None, SCHEMA)
 
 
 @pytest.mark.parametrize(
-    "content, said",
+    "content, message",
     [
         (b"[1]", "must contain a JSON object"),
         (b"{", "is not valid JSON"),
         (b"\xff\xfe", "is not UTF-8"),
     ],
 )
-def test_a_file_that_holds_no_inputs_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
-    """It is named, and so is what is wrong with it."""
+def test_an_invalid_file_is_rejected(tmp_path: Path, content: bytes, message: str) -> None:
+    """The error names the file and what is wrong with it."""
     case = tmp_path / "case.json"
     case.write_bytes(content)
-    with pytest.raises(SettingsError, match=said):
+    with pytest.raises(SettingsError, match=message):
         read_inputs([], case, SCHEMA)
     with pytest.raises(SettingsError, match=r"cannot read .*: No such file"):
         read_inputs([], tmp_path / "none.json", SCHEMA)

@@ -1,4 +1,4 @@
-"""`vertexkit new`: what it writes works as it is."""
+"""`vertexkit new`: the generated project works without changes."""
 
 import subprocess
 import sys
@@ -9,7 +9,7 @@ import pytest
 
 @pytest.mark.parametrize("language", ["en", "ru"])
 def test_a_new_project_runs_and_its_tests_pass(shell: Any, language: str) -> None:
-    """The block answers, its tests pass, and the check finds nothing wrong with it."""
+    """The block runs, its tests pass, and `vertexkit check` reports no problem."""
     made = shell.run("new", "hello-block", "--lang", language)
     assert made.returncode == 0, made.stderr
     shell.folder /= "hello-block"
@@ -29,15 +29,15 @@ def test_a_new_project_runs_and_its_tests_pass(shell: Any, language: str) -> Non
     assert checked.returncode == 0, checked.stdout
 
 
-def test_it_speaks_the_terminal_s_language(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A Russian terminal gets a Russian block without asking for it."""
+def test_the_default_language_is_the_terminals(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a Russian locale the generated block sends Russian messages."""
     monkeypatch.setenv("LC_ALL", "ru_RU.UTF-8")
     shell.run("new", "privet")
     assert "Привет" in (shell.folder / "privet" / "block.py").read_text(encoding="utf-8")
 
 
-def test_what_is_written_is_clean(shell: Any) -> None:
-    """Whoever begins with it need not tidy up first."""
+def test_the_generated_code_is_formatted(shell: Any) -> None:
+    """ruff finds nothing to change in the generated project."""
     shell.run("new", "a-block")
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--select", "E,F,I,B,UP", "--isolated"], ["format", "--check"]):
@@ -48,8 +48,8 @@ def test_what_is_written_is_clean(shell: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["Привет", "a/b c!", "x" * 65])
-def test_a_name_that_no_block_can_have_is_refused(shell: Any, name: str) -> None:
-    """It says what a name may be, and makes nothing."""
+def test_an_invalid_block_name_is_rejected(shell: Any, name: str) -> None:
+    """The error says which names are valid, and no file is created."""
     before = set(shell.folder.iterdir())
     done = shell.run("new", name)
     assert done.returncode == 2
@@ -57,8 +57,8 @@ def test_a_name_that_no_block_can_have_is_refused(shell: Any, name: str) -> None
     assert set(shell.folder.iterdir()) == before
 
 
-def test_nothing_is_overwritten(shell: Any) -> None:
-    """A folder with something in it is left as it is."""
+def test_no_file_is_overwritten(shell: Any) -> None:
+    """A folder that is not empty is not changed."""
     (shell.folder / "mine").mkdir()
     (shell.folder / "mine" / "block.py").write_text("precious", encoding="utf-8")
     done = shell.run("new", "mine")

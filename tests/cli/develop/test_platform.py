@@ -24,8 +24,8 @@ def ask(process: Any, path: str, **body: Any) -> tuple[int, str]:
         return error.code, error.read().decode()
 
 
-def test_each_request_is_shown_with_what_was_wrong_with_it(shell: Any) -> None:
-    """Status, content and breaches, and never the token; at the end of a visit, how to go on."""
+def test_each_request_is_printed_with_its_violations(shell: Any) -> None:
+    """A line has the status and the content, but no token; after the end, how to get a new token."""
     process = shell.start("platform", "--port", "0", "--typing", "0")
     process.wait_for("-H 'content-type: application/json'")
     token = ask(process, "/token")[1]
@@ -40,19 +40,19 @@ def test_each_request_is_shown_with_what_was_wrong_with_it(shell: Any) -> None:
     process.wait_for("this activation has ended; GET /token issues a token for a new one")
     assert ask(process, COMPLETE, token="any text opens a dialog here", data=None)[0] == 204
     assert process.end(signal.SIGINT) == 0
-    assert token not in "\n".join(process.said)
+    assert token not in "\n".join(process.lines)
 
 
-def test_an_order_that_cannot_be_is_told(shell: Any) -> None:
-    """A place to listen that is none: one sentence, exit code 2."""
+def test_an_address_that_cannot_be_used_is_reported(shell: Any) -> None:
+    """The error is one line, and the exit code is 2."""
     done = shell.run("platform", "--host", "300.1.1.1")
     assert done.returncode == 2
     assert "cannot listen on 300.1.1.1:9000" in done.stderr
 
 
 @pytest.mark.parametrize("seed", ["1", "2"])
-def test_json_is_a_line_for_each_request(shell: Any, seed: str) -> None:
-    """For programs: method, body without token, status, violations; the words go elsewhere."""
+def test_json_output_has_a_line_for_each_request(shell: Any, seed: str) -> None:
+    """A line has method, body without token, status and violations; other text is on stderr."""
     process = shell.start("platform", "--port", "0", "--json", "--seed", seed)
     process.wait_for("-H 'content-type: application/json'")
     ask(process, "/api/nowhere")

@@ -1,4 +1,4 @@
-"""`vertexkit trigger`: one run of a block, shown."""
+"""`vertexkit trigger`: a run of a block in the terminal."""
 
 import json
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 
-def test_a_dialog_is_shown_line_by_line(shell: Any) -> None:
-    """Who says what, and what the block was completed with; exit code 0."""
+def test_the_dialog_is_printed_line_by_line(shell: Any) -> None:
+    """The call, the messages and the result are printed; the exit code is 0."""
     done = shell.run("trigger", "hello:app", "-i", "name=Аня", "--fast")
     assert done.returncode == 0
     assert [line.rstrip() for line in done.stdout.splitlines()] == [
@@ -16,11 +16,11 @@ def test_a_dialog_is_shown_line_by_line(shell: Any) -> None:
         '  done  {"greeted": "Аня"}  0.7 s',
     ]
     assert "greeted" in done.stderr  # the author's own log line
-    assert "settled" not in done.stderr  # vertexkit's is left out
+    assert "settled" not in done.stderr  # vertexkit's log lines are not printed
 
 
-def test_a_failure_is_told_by_its_line_in_the_authors_file(shell: Any) -> None:
-    """An exception of a handler is one sentence and the place; the bot's data; exit code 1."""
+def test_a_failure_names_the_line_in_the_authors_file(shell: Any) -> None:
+    """The error, its location and the block's result are printed; the exit code is 1."""
     done = shell.run("trigger", "hello:app", "-i", "name=boom", "--fast")
     assert done.returncode == 1
     assert "fail  internal: ValueError: no such thing" in done.stdout
@@ -29,27 +29,27 @@ def test_a_failure_is_told_by_its_line_in_the_authors_file(shell: Any) -> None:
     assert "Traceback" not in done.stdout + done.stderr
     done = shell.run("trigger", "hello:app", "-i", "name=boom", "--fast", "--debug")
     assert "Traceback" in done.stdout
-    assert "settled" in done.stderr  # with --debug vertexkit speaks too
+    assert "settled" in done.stderr  # with --debug vertexkit's log lines are printed too
 
 
-def test_a_failure_that_the_author_declares_is_shown_as_it_is(shell: Any) -> None:
-    """`BlockFailed` is no fault of the code: no file, no line."""
-    done = shell.run("trigger", "hello:app", "-i", "name=nobody", "--fast")
+def test_a_block_failed_error_is_printed_without_a_location(shell: Any) -> None:
+    """`BlockFailed` is not an error in the code, so no file and line are printed."""
+    done = shell.run("trigger", "hello:app", "-i", "name=unknown", "--fast")
     assert done.returncode == 1
-    assert "fail  no_such_person: We do not know them." in done.stdout
+    assert "fail  no_such_person: There is no such person." in done.stdout
     assert "hello.py" not in done.stdout
 
 
-def test_a_second_run_is_announced(shell: Any) -> None:
-    """`Retry` shows when the handler runs again, and why; with --fast nobody waits."""
+def test_a_retry_is_printed(shell: Any) -> None:
+    """When and why the handler will run again is printed; with --fast there is no delay."""
     done = shell.run("trigger", "hello:app", "-i", "name=later", "--fast")
     assert done.returncode == 0
     assert "the handler will run again in 30 s: not yet" in done.stdout
     assert done.stdout.count("Привет, later!") == 1  # what was sent is not sent again
 
 
-def test_inputs_that_do_not_fit_are_told_with_what_would(shell: Any) -> None:
-    """Each wrong input with its reason, strangers, and what the block takes; exit code 2."""
+def test_invalid_inputs_are_printed_with_the_expected_ones(shell: Any) -> None:
+    """Errors, unknown inputs and the expected inputs are printed; the exit code is 2."""
     done = shell.run("trigger", "hello:app", "-i", "nme=x", "-i", "times=many")
     assert done.returncode == 2
     assert "'nme' is not an input of this block; ignored. Did you mean name?" in done.stdout
@@ -58,8 +58,8 @@ def test_inputs_that_do_not_fit_are_told_with_what_would(shell: Any) -> None:
     assert "expected: name: string, times: integer = 1" in done.stdout
 
 
-def test_json_is_for_programs(shell: Any) -> None:
-    """One object with messages, data, outcome, timeline; nothing else on standard output."""
+def test_json_output_has_the_whole_run(shell: Any) -> None:
+    """Standard output is one object with messages, data, outcome and timeline."""
     done = shell.run("trigger", "hello:app", "-i", "name=later", "--json")
     assert done.returncode == 0
     report = json.loads(done.stdout)
@@ -74,7 +74,7 @@ def test_json_is_for_programs(shell: Any) -> None:
 
 
 def test_inputs_come_from_a_file_or_standard_input(shell: Any) -> None:
-    """`-f -` reads what another program writes; -i wins over it."""
+    """`-f -` reads standard input; `-i` overrides it."""
     done = shell.run(
         "trigger", "hello.py", "-f", "-", "-i", "name=B", "--fast", stdin='{"times": 2, "name": 1}'
     )
@@ -82,15 +82,15 @@ def test_inputs_come_from_a_file_or_standard_input(shell: Any) -> None:
 
 
 @pytest.mark.parametrize("arguments", [["hello"], ["hello:app", "hello"], []])
-def test_app_and_block_may_be_named_either_way(shell: Any, arguments: list[str]) -> None:
+def test_app_and_block_can_be_given_separately(shell: Any, arguments: list[str]) -> None:
     """With VERTEXKIT_APP set, `trigger hello` means the block."""
     done = shell.run("trigger", *arguments, "-i", "name=x", "--fast", app="hello:app")
     assert done.returncode == 0, done.stderr
     assert "Привет, x!" in done.stdout
 
 
-def test_settings_of_the_handler_hold_here_too(shell: Any) -> None:
-    """VERTEXKIT_TIMEOUT ends a handler in the terminal as it would in the service."""
+def test_settings_of_handlers_apply(shell: Any) -> None:
+    """VERTEXKIT_TIMEOUT limits a handler in the terminal as in the service."""
     (shell.folder / "slow.py").write_text(
         "import asyncio\nfrom vertexkit import App, Context\napp = App()\n"
         "@app.block('slow')\nasync def slow(ctx: Context) -> None:\n    await asyncio.sleep(3600)\n"
@@ -100,8 +100,8 @@ def test_settings_of_the_handler_hold_here_too(shell: Any) -> None:
     assert "fail  timeout: The block did not finish in time." in done.stdout
 
 
-def test_the_authors_last_word_is_heard(shell: Any) -> None:
-    """`on_failure` still says what a failed block is completed with."""
+def test_the_on_failure_hook_is_called(shell: Any) -> None:
+    """The result of `on_failure` is the result of a failed block."""
     with (shell.folder / "hello.py").open("a", encoding="utf-8") as file:
         file.write(
             "\nasync def sorry(ctx, failure):\n    await ctx.send_message('Увы')\n"

@@ -1,4 +1,4 @@
-"""`vertexkit dialogs`, run as a process, against a fake platform behind a socket."""
+"""`vertexkit dialogs`, run as a process against a fake platform server."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ Vertexkit = Callable[..., CompletedProcess[str]]
 
 @pytest.fixture
 def dialogs(shell: Shell) -> Iterator[Vertexkit]:
-    """The command, with the login that a fake platform knows."""
+    """Runs the command with the login of the fake platform."""
     with served_in_thread(FakePlatform()) as base:
 
         def run(*arguments: str, stdin: str = "", **settings: str) -> CompletedProcess[str]:
@@ -37,7 +37,7 @@ def read_csv(path: Path) -> list[dict[str, str]]:
 
 
 def read_xlsx(path: Path) -> list[list[str]]:
-    """The first sheet's cells, as texts."""
+    """The cells of the first worksheet as text."""
     with ZipFile(path) as book:
         sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))
     space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
@@ -48,7 +48,7 @@ def read_xlsx(path: Path) -> list[list[str]]:
 
 
 def test_list_and_show(dialogs: Vertexkit) -> None:
-    """A table with a head and whole UUIDs, JSON for programs, and a dialog with its answers."""
+    """`list` prints a table or JSON, and `show` prints a dialog with its answers."""
     listed = dialogs("list", "--bot", "698", "--limit", "3")
     assert listed.returncode == 0, listed.stderr
     head, *rows, foot = listed.stdout.splitlines()
@@ -59,10 +59,10 @@ def test_list_and_show(dialogs: Vertexkit) -> None:
         json.loads(line) for line in dialogs("list", "--json", "--limit", "200").stdout.splitlines()
     ]
     assert len(found) == 200
-    spoken = next(each for each in found if each["status"] == "completed")
-    shown = dialogs("show", spoken["id"])
-    assert spoken["name"] in shown.stdout
-    whole = json.loads(dialogs("show", spoken["id"], "--json").stdout)
+    completed = next(dialog for dialog in found if dialog["status"] == "completed")
+    shown = dialogs("show", completed["id"])
+    assert completed["name"] in shown.stdout
+    whole = json.loads(dialogs("show", completed["id"], "--json").stdout)
     assert whole["data"][0]["question"].strip() in shown.stdout
     may = dialogs("list", "--created", "2023-05-01..2023-05-31", "--json", "--limit", "500")
     assert 0 < len(may.stdout.splitlines()) < 200
@@ -73,16 +73,16 @@ def test_list_and_show(dialogs: Vertexkit) -> None:
 
 
 def test_a_dialog_is_created_and_managed(dialogs: Vertexkit) -> None:
-    """Each command changes the dialog, says so, and gives ids that the next one takes."""
-    made = json.loads(dialogs("create", "698", "-v", "name=Аня", "--start", "--json").stdout)
-    uuid = made["dialog_uuid"]
+    """Each command changes the dialog and prints a confirmation."""
+    created = json.loads(dialogs("create", "698", "-v", "name=Аня", "--start", "--json").stdout)
+    uuid = created["dialog_uuid"]
     assert dialogs("stop", uuid).stdout.startswith("The bot has stopped")
     assert json.loads(dialogs("show", uuid, "--json").stdout)["status"] == "operator"
     assert dialogs("send", uuid, "-", stdin="Здравствуйте!\n").stdout == "The message was sent.\n"
     assert dialogs("start", uuid).stdout == "The bot continues the dialog.\n"
     assert dialogs("goto", uuid, "1446").stdout == "The dialog was moved to bot 1446.\n"
     assert (
-        json.loads(dialogs("show", str(made["dialog_id"]), "--json").stdout)["status"]
+        json.loads(dialogs("show", str(created["dialog_id"]), "--json").stdout)["status"]
         == "in-process"
     )
     waiting = dialogs("create", "698", "--api", "1")
@@ -91,7 +91,7 @@ def test_a_dialog_is_created_and_managed(dialogs: Vertexkit) -> None:
 
 
 def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> None:
-    """JSON lines, CSV, Parquet and XLSX hold the same answers, Cyrillic intact."""
+    """JSON lines, CSV, Parquet and XLSX contain the same answers with correct Cyrillic."""
     for suffix in ("jsonl", "csv", "parquet", "xlsx"):
         done = dialogs("export", f"out.{suffix}", "--bot", "1446", "--rows", "answers")
         assert done.returncode == 0, done.stderr
@@ -103,22 +103,22 @@ def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> No
     assert [row[7] for row in read_xlsx(shell.folder / "out.xlsx")[1:]] == [
         row["question"] for row in rows
     ]
-    spoken = read_csv(shell.folder / "out.csv")
-    assert [row["question"] for row in spoken] == [row["question"] for row in rows]
+    csv_rows = read_csv(shell.folder / "out.csv")
+    assert [row["question"] for row in csv_rows] == [row["question"] for row in rows]
     assert not list(shell.folder.glob("*.part"))
     whole = dialogs("export", "-", "--bot", "1446", "--rows", "whole")
-    assert {each["dialog"] for each in rows} <= {
+    assert {row["dialog"] for row in rows} <= {
         json.loads(line)["id"] for line in whole.stdout.splitlines()
     }
 
 
-def test_a_strangers_answer_is_no_formula(dialogs: Vertexkit, shell: Shell) -> None:
-    """What a spreadsheet would calculate is marked as text; telephones stay as they are."""
+def test_a_users_answer_is_not_a_formula(dialogs: Vertexkit, shell: Shell) -> None:
+    """A text that a spreadsheet would evaluate is prefixed; phone numbers are not changed."""
     from vertexkit.cli.dialogs.writers import open_writer
 
     writer = open_writer(shell.folder / "a.csv", ".csv", {"a": str}, ",")
-    for said in ("=1+1", "@SUM(A1)", "+7 999 000-12-34", "-5", "-rm", "Привет"):
-        writer.write({"a": said})
+    for text in ("=1+1", "@SUM(A1)", "+7 999 000-12-34", "-5", "-rm", "Привет"):
+        writer.write({"a": text})
     writer.close()
     assert [row["a"] for row in read_csv(shell.folder / "a.csv")] == [
         "'=1+1",
@@ -130,11 +130,11 @@ def test_a_strangers_answer_is_no_formula(dialogs: Vertexkit, shell: Shell) -> N
     ]
 
 
-def test_an_export_that_was_cut_off_goes_on(dialogs: Vertexkit, shell: Shell) -> None:
-    """What had come is not asked for again; a line cut in its middle comes again; the file is whole."""
+def test_an_interrupted_export_is_resumed(dialogs: Vertexkit, shell: Shell) -> None:
+    """Received dialogs are not requested again, except for an incomplete line; the file is complete."""
     assert dialogs("export", "whole.jsonl", "--bot", "1446", "--rows", "whole").returncode == 0
-    want = (shell.folder / "whole.jsonl").read_text(encoding="utf-8")
-    refused = dialogs(
+    expected = (shell.folder / "whole.jsonl").read_text(encoding="utf-8")
+    interrupted = dialogs(
         "export",
         "cut.jsonl",
         "--bot",
@@ -143,17 +143,17 @@ def test_an_export_that_was_cut_off_goes_on(dialogs: Vertexkit, shell: Shell) ->
         "whole",
         platform_url="http://127.0.0.1:9/api",
     )
-    assert refused.returncode == 1
-    assert "Rerun the command to resume." in refused.stderr
+    assert interrupted.returncode == 1
+    assert "Rerun the command to resume." in interrupted.stderr
     part = shell.folder / "cut.jsonl.part"
     kept = [{"export": json.loads(part.read_text().splitlines()[0])["export"]}]
-    kept += [{"dialog": json.loads(line), "bot": 1446} for line in want.splitlines()[:10]]
-    text = "".join(json.dumps(each) + "\n" for each in kept)
+    kept += [{"dialog": json.loads(line), "bot": 1446} for line in expected.splitlines()[:10]]
+    text = "".join(json.dumps(line) + "\n" for line in kept)
     part.write_text(text + '{"dialog": {"id": "cut of', encoding="utf-8")
     done = dialogs("export", "cut.jsonl", "--bot", "1446", "--rows", "whole")
     assert "Resuming after the 10 dialogs" in done.stderr
     assert len((shell.folder / "cut.jsonl").read_text(encoding="utf-8").splitlines()) == len(
-        want.splitlines()
+        expected.splitlines()
     )
     part.write_text(text, encoding="utf-8")
     other = dialogs("export", "cut.jsonl", "--bot", "698", "--rows", "whole")
@@ -162,27 +162,27 @@ def test_an_export_that_was_cut_off_goes_on(dialogs: Vertexkit, shell: Shell) ->
     assert dialogs("export", "cut.jsonl", "--bot", "698", "--restart").returncode == 0
 
 
-def test_files_come_once(dialogs: Vertexkit, shell: Shell) -> None:
-    """Each file in its dialog's folder; run again, nothing is fetched a second time."""
+def test_files_are_downloaded_once(dialogs: Vertexkit, shell: Shell) -> None:
+    """Each file is in its dialog's folder; a second run downloads only missing files."""
     first = dialogs("files", "--bot", "1502", "-o", "got")
     assert first.returncode == 0, first.stdout + first.stderr
-    there = sorted(path for path in (shell.folder / "got").rglob("*") if path.is_file())
-    assert there
-    assert first.stdout.startswith(f"Downloaded {len(there)} files")
-    there[0].unlink()
+    downloaded = sorted(path for path in (shell.folder / "got").rglob("*") if path.is_file())
+    assert downloaded
+    assert first.stdout.startswith(f"Downloaded {len(downloaded)} files")
+    downloaded[0].unlink()
     again = dialogs("files", "--bot", "1502", "-o", "got")
     assert again.stdout.startswith("Downloaded 1 file (")
-    assert f"Skipped {len(there) - 1} files" in again.stdout
+    assert f"Skipped {len(downloaded) - 1} files" in again.stdout
 
 
 def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell: Shell) -> None:
-    """The same figures three ways."""
+    """All three formats have the same figures."""
     figures = json.loads(
         dialogs(
             "report", "--bot", "698", "--bot", "1446", "--json", "--zone", "Europe/Moscow"
         ).stdout
     )
-    assert {each["name"] for each in figures["bots"]["items"]} == {"698", "1446"}
+    assert {bot["name"] for bot in figures["bots"]["items"]} == {"698", "1446"}
     shown = dialogs("report", "--bot", "698", "--bot", "1446", "--lang", "en").stdout
     assert f"Dialogs {figures['dialogs']}" in shown
     page = dialogs("report", "--answers", "--html", "r.html", "--lang", "ru")
@@ -191,9 +191,9 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
 
 
 @pytest.mark.parametrize(
-    "arguments, code, said",
+    "arguments, code, message",
     [
-        (["list", "--created", "May"], 2, "--created must be a date"),
+        (["list", "--created", "May"], 2, "--created must be a date or a date with a time"),
         (["show", "abc"], 2, "is not a valid dialog ID"),
         (["show", "99999999"], 1, "answered 404"),
         (["stop", "30"], 2, "is not a valid UUID"),
@@ -203,18 +203,18 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
         (["report", "--zone", "Mars"], 2, "Europe/Moscow"),
     ],
 )
-def test_a_slip_is_told_with_its_mend(
-    arguments: list[str], code: int, said: str, dialogs: Vertexkit
+def test_an_error_is_one_line_with_its_fix(
+    arguments: list[str], code: int, message: str, dialogs: Vertexkit
 ) -> None:
-    """One line on stderr, and the exit code that scripts go by."""
+    """The error is printed to stderr, and the exit code is 2 or 1."""
     done = dialogs(*arguments)
     assert done.returncode == code
-    assert said in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_wrong_password_and_a_missing_one(dialogs: Vertexkit) -> None:
-    """The one is refused by the platform, for the other there is a prompt; neither is printed."""
+    """A wrong password is rejected by the platform; without one the error names the setting."""
     wrong = dialogs("list", password="let-me-in")
     assert wrong.returncode == 1
     assert "401" in wrong.stderr

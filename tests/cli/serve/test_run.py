@@ -50,7 +50,7 @@ def token(platform: Any) -> str:
 
 
 def requests(platform: Any) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in platform.said if line.startswith("{")]
+    return [json.loads(line) for line in platform.lines if line.startswith("{")]
 
 
 def test_a_call_is_answered_served_and_logged_in_two_lines(shell: Any, platform: Any) -> None:
@@ -70,11 +70,11 @@ def test_a_call_is_answered_served_and_logged_in_two_lines(shell: Any, platform:
     assert last["status"] == 204
     assert not first["violations"] + second["violations"] + last["violations"]
     assert service.end(signal.SIGTERM) == 0
-    lines = [json.loads(line) for line in service.said]
+    lines = [json.loads(line) for line in service.lines]
     own = [each["event"] for each in lines if each.get("execution") == answer["execution"]]
     assert own == ["accepted", "greeted", "settled"]
     assert [each["event"] for each in lines][-2:] == ["drain_started", "stopped"]
-    assert issued not in "".join(service.said)
+    assert issued not in "".join(service.lines)
 
 
 def test_sigterm_lets_handlers_finish(shell: Any, platform: Any) -> None:
@@ -130,7 +130,7 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
     assert post(f"{url}?key={SECRET}", token=token(platform), name="x")[0] == 200
     service.wait_for('"settled"')
     assert service.end(signal.SIGTERM) == 0
-    said = "\n".join(service.said)
+    said = "\n".join(service.lines)
     assert f"{url}?key=[secret]" in said
     assert SECRET not in said
 
@@ -206,7 +206,7 @@ def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, jour
     for _ in "abcd":
         platform.wait_for('"complete"')
     assert service.end(signal.SIGTERM) == 0
-    assert "\n".join(service.said).count('"stopped"') == 2
+    assert "\n".join(service.lines).count('"stopped"') == 2
 
 
 def test_reload_serves_what_was_saved(shell: Any, platform: Any) -> None:

@@ -114,7 +114,7 @@ class Scene:
         """End the service, and check that each call was served once."""
         assert self.service.end(signal.SIGTERM) == 0
         self._platform.end(signal.SIGTERM)
-        said = [json.loads(line) for line in self._platform.said if line.startswith("{")]
+        said = [json.loads(line) for line in self._platform.lines if line.startswith("{")]
         texts = Counter(
             line["body"].get("text", "complete").split()[0] for line in said if line["processed"]
         )
@@ -187,7 +187,7 @@ def test_the_death_of_the_parent_ends_all_and_loses_nothing(scene: Scene) -> Non
     for _ in range(3):
         scene.begun_by()
     scene.service.end(signal.SIGKILL)  # reads until the last worker has closed its end
-    assert sum('"journal_lost"' in line for line in scene.service.said) == 2
+    assert sum('"journal_lost"' in line for line in scene.service.lines) == 2
     scene.serve()
     scene.go()
     scene.completed(3)
@@ -241,7 +241,7 @@ def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
 def test_all_workers_share_the_operators_port(scene: Scene, free_port: str) -> None:
     """Whichever of them is asked there, it gives the sum; the blocks' port has no figures."""
     scene.serve(ops_port=free_port)
-    said = next(json.loads(line) for line in scene.service.said if '"address_bound"' in line)
+    said = next(json.loads(line) for line in scene.service.lines if '"address_bound"' in line)
     assert said["ops"] == f"http://127.0.0.1:{free_port}"
     scene.call(scene.token())
     with pytest.raises(HTTPError, match="404"):
