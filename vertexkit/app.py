@@ -2,7 +2,7 @@
 
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
@@ -25,11 +25,10 @@ from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.openapi import JsonEndpoint, catalogue, openapi
 from vertexkit.ingress.ops import OpsServer, ops_endpoints
 from vertexkit.ingress.request import ReadCall, read_call
-from vertexkit.journal import open_journal
+from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Journal
-from vertexkit.journal.shared.client import RemoteJournal
-from vertexkit.journal.shared.server import letting_in
-from vertexkit.journal.sqlite.file import file_of
+from vertexkit.journal.shared.client import JournalClient
+from vertexkit.journal.shared.server import offered_to_operators
 from vertexkit.server.problems import EXCEPTION_HANDLERS
 from vertexkit.service import Service
 from vertexkit.settings import Settings
@@ -72,8 +71,10 @@ class App:
         self.on_failure = on_failure
         self.service: Service | None = None
         """Set while the app is at work."""
-        self.owner: Path | None = None
-        """The socket of the process that has the journal, if it is not this one's own."""
+        self.journal_socket: Path | None = None
+        """Of the process that has the journal open, if that is another one."""
+        self.metrics_socket: Path | None = None
+        """Of the process that adds up the metrics of all workers, if there are several."""
         self._settings = settings
         self._asgi: Starlette | None = None
 
@@ -142,7 +143,7 @@ class App:
                 'the app has no block: decorate a handler with @app.block("name")'
             )
         clock = clock or Clock()
-        journal = journal or open_journal(settings.journal, clock)
+        journal = journal or make_journal(settings.journal, clock)
         async with AsyncExitStack() as stack:
             wire = wire or AiohttpWire()
             stack.push_async_callback(wire.close)
@@ -153,7 +154,7 @@ class App:
                 stack.push_async_callback(to_thread.run_sync, send_rest)
             otel_setup.use_tracer()
             service = Service(self, settings, clock, wire, journal, state, client)
-            await service.dispatcher.start(service)
+            await service.start()
             stack.push_async_callback(service.drain)
             self.service = service
             try:
@@ -171,14 +172,15 @@ class App:
         if not structlog.is_configured():
             writer = logs.configure(settings.logging.format, settings.logging.level)
         redaction.register_secrets(settings.secrets())
-        journal = None if self.owner is None else RemoteJournal(self.owner)
-        file = None if self.owner is not None else file_of(settings.journal.url)
+        journal, clock, offered = self._journal(settings)
         async with (
-            OpsServer(settings.server, shared=self.owner is not None) as port,
-            self.started(settings, journal=journal, set_up_tracing=True) as service,
-            letting_in(service.journal, file),
+            OpsServer(settings.server, shared=self.journal_socket is not None) as port,
+            self.started(settings, clock=clock, journal=journal, set_up_tracing=True) as service,
+            offered,
             service.watchdog,
         ):
+            if self.metrics_socket is not None:
+                await service.share_metrics(self.metrics_socket)
             routes = self._calls(service)
             if settings.server.ops_port:
                 port.app = _routing(self._pages(service, None))
@@ -199,6 +201,16 @@ class App:
         log.info("stopped")
         if writer is not None:
             writer.flush()
+
+    def _journal(
+        self, settings: Settings
+    ) -> tuple[Journal, Clock, AbstractAsyncContextManager[None]]:
+        """Return the journal, its clock, and a context in which operators can use it."""
+        clock = Clock()
+        if self.journal_socket is not None:
+            return JournalClient(self.journal_socket), clock, nullcontext()
+        journal = make_journal(settings.journal, clock)
+        return journal, clock, offered_to_operators(journal)
 
     def face(self, service: Service) -> ASGIApp:
         """The HTTP face of the app at work, for whoever has started it."""

@@ -38,6 +38,12 @@ class Execution:
         return hashlib.sha256(f"{self.block}\n{self.token.reveal()}".encode()).digest()
 
 
+SEND = "send"
+"""Kind of an effect that is a message."""
+STEP = "step:"
+"""Start of the kind of an effect that is a step; its name follows."""
+
+
 class EffectState(StrEnum):
     """State of an effect in the journal."""
 

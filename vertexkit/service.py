@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
@@ -16,17 +17,16 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.runtime import Runtime
-from vertexkit.errors import JournalUnavailable
 from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.ingress.receiver import Receiver
 from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import ReadCall
 from vertexkit.journal.protocol import Journal
-from vertexkit.journal.shared.client import RemoteJournal
 from vertexkit.recordings.live import ServiceRecorder
 from vertexkit.settings import Settings
 from vertexkit.telemetry import prometheus
+from vertexkit.telemetry.aggregation import MetricsReporter
 from vertexkit.telemetry.events import Events
 from vertexkit.telemetry.metrics import Metrics, ProcessState
 from vertexkit.worker.dispatcher import Dispatcher
@@ -66,8 +66,9 @@ class Service:
         """Called when that happens, by a server that then ends."""
         address = PlatformAddress(settings.platform.url, settings.platform.instances)
         self.metrics = Metrics(self.state)
+        self._reporter: MetricsReporter | None = None
         self.events = Events(clock, self.metrics)
-        wire = self._measured(author.blocks, journal, wire)
+        wire = self._measured(author.blocks, wire)
         recorder = self._record(clock)
         if recorder is not None:
             wire = recorder.wire(wire)
@@ -103,12 +104,9 @@ class Service:
         )
         self.watchdog = Watchdog(settings.handlers.stall, self.metrics)
 
-    def _measured(self, blocks: Blocks, journal: Journal, wire: Wire) -> Wire:
+    def _measured(self, blocks: Blocks, wire: Wire) -> Wire:
         """Let the metrics see what happens; gives the wire that they see."""
         self.metrics.declare_blocks(blocks)
-        self.metrics.commits.watch(journal)
-        if isinstance(journal, RemoteJournal):
-            journal.count = self.metrics.snapshot
         return TimedWire(wire, self.metrics)
 
     def _record(self, clock: Clock) -> ServiceRecorder | None:
@@ -119,6 +117,24 @@ class Service:
         self.events.subscribe(recorder.event)
         return recorder
 
+    async def start(self) -> None:
+        """Open the journal and start to claim executions."""
+        await self.dispatcher.start(_JournalReports(self))
+
+    async def share_metrics(self, socket: Path) -> None:
+        """Report this process's metrics at a socket; `GET /metrics` returns the sum from then on.
+
+        Args:
+            socket: of the process that adds up the metrics of all workers.
+        """
+        reporter = MetricsReporter(socket, self.metrics.snapshot)
+        try:
+            await reporter.open()
+        except OSError as error:  # the service works without it
+            log.warning("metrics_not_shared", reason=str(error))
+        else:
+            self._reporter = reporter
+
     def stop_accepting(self) -> None:
         """Report not ready and reject calls from now on. Accepted executions continue."""
         self.receiver.closed = True
@@ -128,7 +144,7 @@ class Service:
         self.dispatcher.skip_drain_phase()
 
     def journal_lost(self, reason: str) -> None:
-        """Stop: nothing that this process does can be kept any more (`DispatcherObserver`)."""
+        """Stop: the journal cannot be written any more by this process."""
         log.critical("journal_lost", reason=reason)
         self.lost = reason
         self.stop_accepting()
@@ -142,6 +158,8 @@ class Service:
         await self.dispatcher.drain(self.settings.handlers.grace)
         await self.rejections.drain(self.settings.handlers.cleanup)
         await self.clients.close()
+        if self._reporter is not None:
+            await self._reporter.close()
 
     def state(self) -> ProcessState:
         """How this process is, for the metrics."""
@@ -156,10 +174,10 @@ class Service:
         )
 
     async def render_metrics(self) -> bytes:
-        """Return the body of `GET /metrics`: of this process, or of all that share its journal."""
-        if isinstance(self.journal, RemoteJournal):
-            with suppress(JournalUnavailable):
-                return prometheus.render(await self.journal.figures())
+        """Return the body of `GET /metrics`: of this process, or of all workers of the service."""
+        if self._reporter is not None:
+            with suppress(OSError):
+                return prometheus.render(await self._reporter.merged())
         return prometheus.render(self.metrics.snapshot())
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
@@ -174,3 +192,27 @@ class Service:
         if self.watchdog.is_loop_blocked:
             reasons.append("event loop held up")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
+
+
+class _JournalReports:
+    """The observer of the journal: passes its reports on to the parts of a service.
+
+    Args:
+        service: whose journal it is.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._commits = service.metrics.commits
+
+    def ready(self) -> None:
+        self._service.dispatcher.wake()
+
+    def lost(self, reason: str) -> None:
+        self._service.journal_lost(reason)
+
+    def committed(self, changes: int, seconds: float) -> None:
+        self._commits.committed(changes, seconds)
+
+    def commit_failed(self) -> None:
+        self._commits.commit_failed()

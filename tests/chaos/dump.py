@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vertexkit.journal.protocol import Query, Record
-from vertexkit.journal.sqlite.queries import read_ended, read_rows
+from vertexkit.journal.sqlite.queries import read_rows, read_settled
 
 ALL = 1 << 40
 
@@ -26,5 +26,6 @@ def dump(path: Path) -> tuple[Record, ...]:
     with TemporaryDirectory() as folder:
         copy = copy_of(path, Path(folder) / "journal.db")
         with closing(sqlite3.connect(copy)) as connection:
+            connection.row_factory = sqlite3.Row
             unfinished = [row.record() for row in read_rows(connection, "phase <> 'settled'")]
-            return (*unfinished, *read_ended(connection, Query(limit=ALL)))
+            return (*unfinished, *read_settled(connection, Query(limit=ALL)))

@@ -43,7 +43,7 @@ class Countdown:
 
     async def die_when_written(self, journal: Any, *_: Any) -> None:
         """A message's outcome is journalled with the next write: here is one."""
-        await journal._writer.write(schema.MARK, ())
+        await journal._writer.write(schema.NO_CHANGE, ())
         await self.die()
 
     async def hang_if_any(self, journal: Any, *_: Any) -> None:

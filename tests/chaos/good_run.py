@@ -65,9 +65,9 @@ RECORD = Record(
     (effect(0), effect(1)),
     outcome=DONE,
     claimed_at=1001.0,
-    concluded_at=1002.0,
-    tried_at=1002.0,
-    tries=1,
+    result_recorded_at=1002.0,
+    completion_tried_at=1002.0,
+    completion_tries=1,
     ended_at=1003.0,
 )
 CALL = Call(TOKEN, BLOCK, 200, ONE)

@@ -84,7 +84,7 @@ def one_outcome(seen: Observed) -> list[str]:
 def _revivals(seen: Observed, name: str) -> int:
     """How often an operator has taken an execution up again; very often if nobody knows."""
     record = seen.by_id.get(name)
-    return sum(moment.what == "revived" for moment in record.trail) if record else 1 << 30
+    return sum(event.name == "retried_by_operator" for event in record.history) if record else 1 << 30
 
 
 def _unconfirmed(seen: Observed, record: Record, own: Sequence[Entry]) -> str:
@@ -163,11 +163,11 @@ def deduplicated(seen: Observed) -> list[str]:
             if seen.unique_tokens:
                 wrongs.append(f"{name}, and its token had been used by {old.execution}")
                 continue
-            revived = any(moment.what == "revived" for moment in (*old.trail, *new.trail))
+            revived = any(event.name == "retried_by_operator" for event in (*old.history, *new.history))
             if revived or old.execution in seen.afresh or new.execution in seen.afresh:
                 continue
             before = old.ended_at is not None and old.ended_at <= new.accepted_at
-            if old.tried_at is None and not before:
+            if old.completion_tried_at is None and not before:
                 wrongs.append(f"{name} while {old.execution} had not tried to complete")
             if new.claimed_at is not None and (old.ended_at or new.claimed_at + 1) > new.claimed_at:
                 wrongs.append(f"I8: {new.execution} was started before {old.execution} had ended")
@@ -182,7 +182,7 @@ def no_hang(seen: Observed) -> list[str]:
         if record.outcome is not None
         and record.outcome.status is OutcomeStatus.PARKED
         and record.outcome.code != "dropped"
-        and record.tries == 0
+        and record.completion_tries == 0
         and seen.policy(record.block).on_park != "leave"
     ]
 

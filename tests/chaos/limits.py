@@ -86,7 +86,7 @@ def clean_stop(seen: Observed, stop: Stop) -> list[str]:
     last = stop.asked_at + stop.grace
     for record in seen.records:
         claims = [record.claimed_at or 0.0]
-        claims += [moment.at for moment in record.trail if moment.what == "claimed"]
+        claims += [event.at for event in record.history if event.name == "claimed"]
         if max(claims) > stop.asked_at:
             wrongs.append(f"I12: {record.execution} was claimed after the signal")
         wrongs += [

@@ -12,6 +12,7 @@ import pytest
 
 from tests.chaos.dump import copy_of
 from vertexkit.clock import Clock
+from vertexkit.journal.protocol import NullJournalObserver
 from vertexkit.journal.sqlite import writer
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
@@ -101,6 +102,16 @@ class Disk:
             self.synced = log.stat().st_size
 
 
+class _Observer(NullJournalObserver):
+    """Reports the loss of the journal to a test."""
+
+    def __init__(self, on_lost: Callable[[str], None]) -> None:
+        self._on_lost = on_lost
+
+    def lost(self, reason: str) -> None:
+        self._on_lost(reason)
+
+
 class Machine:
     """A folder, and the process of now that has the journal in it."""
 
@@ -115,10 +126,10 @@ class Machine:
         self._path = folder / "journal-0.db"
         self.journal: SqliteJournal
 
-    async def start(self, broke: Callable[[str], None]) -> None:
-        """A process begins with the file as it is."""
+    async def start(self, on_lost: Callable[[str], None]) -> None:
+        """Start a process with the file as it is."""
         self.journal = SqliteJournal(self._path, self._clock, self._settings)
-        await self.journal.open(lambda: None, broke)
+        await self.journal.open(_Observer(on_lost))
         self._disk.watch(self._path)
 
     async def rest(self) -> None:

@@ -90,7 +90,7 @@ def _late(entry: Entry, record: Record, effect: Effect) -> bool:
 
     Nobody can hold such a request back. Its fate counts as unknown, and the platform refuses it.
     """
-    frozen = any(moment.what == "expired" for moment in record.trail)
+    frozen = any(event.name == "lease_expired" for event in record.history)
     return frozen and effect.state is EffectState.UNKNOWN and not entry.processed
 
 

@@ -194,7 +194,7 @@ class Simulation:
     async def operate(self, order: str, at: int) -> None:
         """An operator drops an execution that waits or is parked, or retries a parked one."""
         journal, records = self._machine.journal, await self._records()
-        parked = [each for each in records if each.outcome is not None and each.kept]
+        parked = [each for each in records if each.outcome is not None and each.retryable]
         waiting = [each for each in records if each.phase is Phase.WAITING]
         found = [*parked, *waiting] if order == "drop" else parked
         if not found:

@@ -117,7 +117,7 @@ async def _cut_off(
         child.send(second)
     assert await child.ended() == 0
     await child.said("stopped")
-    assert [moment.what for moment in scene.record(call).trail] == ["released"]
+    assert [event.name for event in scene.record(call).history] == ["released"]
     await goes_on(scene, call, gate, attempts=2)
 
 

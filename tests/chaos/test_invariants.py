@@ -40,7 +40,7 @@ from tests.chaos.invariants import (
 )
 from tests.chaos.observed import Call, Observed, Policy, entry_from
 from vertexkit.execution import Outcome, OutcomeStatus, Phase
-from vertexkit.journal.protocol import Moment
+from vertexkit.journal.protocol import HistoryEvent
 from vertexkit.testing.platform.ledger import Entry
 
 
@@ -57,7 +57,7 @@ def test_a_good_run_of_a_token_that_comes_back_breaks_nothing() -> None:
         execution=TWO,
         accepted_at=1002.5,
         claimed_at=1003.0,
-        tried_at=1004.0,
+        completion_tried_at=1004.0,
         ended_at=1005.0,
         effects=(effect(0, execution=TWO),),
     )
@@ -158,7 +158,7 @@ def test_an_outcome_that_is_not_one_is_seen(broken: Observed) -> None:
 
 def test_what_an_operator_took_up_again_may_end_again() -> None:
     """I3 grants one more outcome for each time that it was revived."""
-    revived = record(trail=(Moment(1002.0, "revived"),))
+    revived = record(history=(HistoryEvent(1002.0, "retried_by_operator"),))
     assert not one_outcome(seen(settled=(ONE, ONE), records=revived))
 
 
@@ -188,7 +188,7 @@ def test_calls_that_started_too_much_are_seen() -> None:
     assert deduplicated(seen(starts=((ONE, 1), (ONE, 1))))
     new = replace(RECORD, execution=TWO, accepted_at=1001.5, claimed_at=1004.0)
     calls = (CALL, Call(TOKEN, BLOCK, 200, TWO))
-    untried = replace(RECORD, tried_at=None)
+    untried = replace(RECORD, completion_tried_at=None)
     assert deduplicated(seen(calls=calls, records=(untried, new)))
     early = replace(new, claimed_at=1002.5)
     assert deduplicated(seen(calls=calls, records=(RECORD, early)))
@@ -198,7 +198,7 @@ def test_calls_that_started_too_much_are_seen() -> None:
 
 def test_a_parked_execution_whose_dialog_hangs_is_seen() -> None:
     """I9 sees one whose completion was not even tried, unless its author has said so."""
-    broken = seen(records=record(outcome=PARKED, tries=0))
+    broken = seen(records=record(outcome=PARKED, completion_tries=0))
     assert no_hang(broken)
     assert not no_hang(replace(broken, policies={BLOCK: Policy(on_park="leave")}))
     assert not no_hang(seen(records=record(outcome=PARKED)))
@@ -232,7 +232,7 @@ def test_a_stop_that_is_not_clean_is_seen() -> None:
     late = replace(effect(1), began=1015.5)
     assert not clean_stop(GOOD, stop)
     assert clean_stop(seen(records=record(claimed_at=1010.5)), stop)
-    assert clean_stop(seen(records=record(trail=(Moment(1011.0, "claimed"),))), stop)
+    assert clean_stop(seen(records=record(history=(HistoryEvent(1011.0, "claimed"),))), stop)
     assert clean_stop(seen(records=record(effects=(late,))), stop)
     assert clean_stop(GOOD, replace(stop, ended_at=1018.0))
 

@@ -33,7 +33,7 @@ class Outage(Machine):
 
 @pytest.fixture
 async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outage]:
-    machine = Outage(tmp_path, Disk(monkeypatch), HandClock(), JournalSettings(lease=30.0))
+    machine = Outage(tmp_path, Disk(monkeypatch), HandClock(), JournalSettings())
     await machine.start(pytest.fail)
     await machine.journal.accept(CALL, 10)
     yield machine

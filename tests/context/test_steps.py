@@ -291,8 +291,7 @@ async def test_the_journal_tells_a_failed_step(app: App, dialog: FakeDialog) -> 
 
     async with dialog:
         run = await dialog.run("step")
-        assert dialog._service is not None
-        record = await dialog._service.journal.find(str(run.execution))
+        record = await dialog._journal.find(str(run.execution))
     assert record is not None
     assert [(effect.kind, effect.state) for effect in record.effects] == [
         ("step:fine", EffectState.CONFIRMED),

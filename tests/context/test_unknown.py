@@ -199,8 +199,7 @@ async def test_the_journal_marks_it_unknown(
 
     async with dialog:
         run = await dialog.run("talk")
-        assert dialog._service is not None
-        record = await dialog._service.journal.find(str(run.execution))
+        record = await dialog._journal.find(str(run.execution))
     assert record is not None
     states = [effect.state for effect in record.effects]
     assert states == [EffectState.CONFIRMED, EffectState.UNKNOWN]

@@ -1,9 +1,11 @@
 """The answer to an accepted call: at once, before the handler runs."""
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import pytest
+
+from vertexkit.journal.protocol import JournalBackend
 
 if TYPE_CHECKING:
     from tests.ingress.conftest import Edge, Serve
@@ -27,8 +29,9 @@ async def test_the_answer_comes_with_the_execution_in_the_journal(serve: "Serve"
     async with serve(concurrency=1) as edge:
         tokens = [edge.platform.issue("wait") for _ in range(3)]
         answers = [await edge.call("wait", token) for token in tokens]
+        journal = cast(JournalBackend, edge.service.journal)
         for answer in answers:
-            record = await edge.service.journal.find(answer.execution)
+            record = await journal.find(answer.execution)
             assert record is not None
             assert record.block == "wait"
             assert record.outcome is None

@@ -1,17 +1,17 @@
-"""Every journal, opened, with the time in the test's hands."""
+"""A journal of each kind, open, with a clock that the test controls."""
 
 from collections.abc import AsyncIterator, Callable
 from itertools import count
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import pytest
 
-from tests.journal.shared.served_journal import LEASE, Shared
+from tests.journal.shared.served_journal import LEASE, ClientWithServer
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Acceptance, Journal, Lease
+from vertexkit.journal.protocol import Acceptance, Journal, JournalAdmin, Lease, NullJournalObserver
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
@@ -20,35 +20,45 @@ from vertexkit.token import Token
 WORKER = "first"
 PLENTY = 1000
 
-Make: TypeAlias = Callable[[Clock, Path], Journal]
+
+class CompleteJournal(Journal, JournalAdmin, Protocol):
+    """A journal with the methods for operators."""
+
+
+Make: TypeAlias = Callable[[Clock, Path], CompleteJournal]
 
 JOURNALS: dict[str, Make] = {
     "memory": lambda clock, _: MemoryJournal(clock, JournalSettings(lease=LEASE)),
     "sqlite": lambda clock, folder: SqliteJournal(
         folder / "journal.db", clock, JournalSettings(lease=LEASE)
     ),
-    "owner": lambda clock, folder: Shared(folder / "journal.db", clock),
+    "shared": lambda clock, folder: ClientWithServer(folder / "journal.db", clock),
 }
-"""Each kind of journal, made in an empty folder. What it is called is the test's parameter."""
+"""Makes each kind of journal in an empty folder; the names are the tests' parameters."""
 
 
-class Desk:
-    """A journal at work, and the short words of its tests.
+class JournalDriver(NullJournalObserver):
+    """An open journal, its observer, and shortcuts for tests.
 
     Attributes:
         journal: opened.
         clock: of the journal.
-        calls: how often the journal has said that there may be something to claim.
+        ready_count: how often the journal has reported that it is ready.
+        lost_reasons: what the journal has reported as lost.
     """
 
-    def __init__(self, journal: Journal, clock: VirtualClock) -> None:
+    def __init__(self, journal: CompleteJournal, clock: VirtualClock) -> None:
         self.journal = journal
         self.clock = clock
-        self.calls = 0
+        self.ready_count = 0
+        self.lost_reasons: list[str] = []
         self._numbers = count(1)
 
     def ready(self) -> None:
-        self.calls += 1
+        self.ready_count += 1
+
+    def lost(self, reason: str) -> None:
+        self.lost_reasons.append(reason)
 
     def execution(self, token: str = "", block: str = "loan", **inputs: Any) -> Execution:
         """One call; without a token, of another dialog each time."""
@@ -83,14 +93,14 @@ class Desk:
 
 
 @pytest.fixture
-def make_desk() -> type[Desk]:
-    return Desk
+def make_driver() -> type[JournalDriver]:
+    return JournalDriver
 
 
 @pytest.fixture(params=sorted(JOURNALS))
-async def desk(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Desk]:
+async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalDriver]:
     clock = VirtualClock()
-    desk = Desk(JOURNALS[request.param](clock, tmp_path), clock)
-    await desk.journal.open(desk.ready)
-    yield desk
-    await desk.journal.close()
+    driver = JournalDriver(JOURNALS[request.param](clock, tmp_path), clock)
+    await driver.journal.open(driver)
+    yield driver
+    await driver.journal.close()

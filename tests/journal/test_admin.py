@@ -9,18 +9,21 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
-from tests.journal.conftest import Desk
-from tests.journal.shared.served_journal import House
+from tests.journal.conftest import JournalDriver
+from tests.journal.shared.served_journal import HostedJournal
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnusable
 from vertexkit.execution import Phase
-from vertexkit.journal.admin import operators_journal
-from vertexkit.journal.protocol import Query
-from vertexkit.journal.shared.client import RemoteJournal
-from vertexkit.journal.shared.socket import find_socket, offering
+from vertexkit.journal import KINDS
+from vertexkit.journal.admin import open_admin
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Access, NullJournalObserver, Query, Record
+from vertexkit.journal.shared.client import JournalClient
+from vertexkit.journal.shared.socket import find_socket, listening_socket
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
@@ -28,8 +31,8 @@ from vertexkit.testing import VirtualClock
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from vertexkit.journal.shared.socket import offering
-with offering(Path(sys.argv[1])):
+from vertexkit.journal.shared.socket import listening_socket
+with listening_socket(Path(sys.argv[1])):
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -63,34 +66,34 @@ def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 async def test_a_running_service_is_asked(file: Path) -> None:
     """While a service has the file, an operator sees and does everything through it."""
-    house = House(file, VirtualClock())
-    await house.open()
-    lease = await Desk(house.journal, VirtualClock()).held()
-    async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal, RemoteJournal)
+    host = HostedJournal(file, VirtualClock())
+    await host.open()
+    lease = await JournalDriver(host.journal, VirtualClock()).held()
+    async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
+        assert isinstance(journal, JournalClient)
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (lease.execution.id, Phase.RUNNING)
-    [still] = await house.journal.search(Query())
+    [still] = await host.journal.search(Query())
     assert still.phase is Phase.RUNNING
-    await house.close()
+    await host.close()
 
 
 async def test_without_a_service_the_file_is_opened(file: Path) -> None:
     """An operator sees what a service has left, and leaves the file to the next one."""
-    house = House(file, VirtualClock())
-    await house.open()
-    kept = await Desk(house.journal, VirtualClock()).accept()
-    await house.close()
-    async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
+    host = HostedJournal(file, VirtualClock())
+    await host.open()
+    kept = await JournalDriver(host.journal, VirtualClock()).accept()
+    await host.close()
+    async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
         assert isinstance(journal, SqliteJournal)
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (kept.execution, Phase.WAITING)
-    await house.journal.open(lambda: None)
-    await house.journal.close()
+    await host.journal.open(NullJournalObserver())
+    await host.journal.close()
 
 
 @pytest.mark.parametrize(
-    "url, said", [("sqlite:no/journal.db", "there is no journal"), ("memory:", "memory")]
+    "url, said", [("sqlite:no/journal.db", "does not exist"), ("memory:", "memory")]
 )
 async def test_where_there_is_nothing_nothing_is_made(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, said: str
@@ -98,29 +101,66 @@ async def test_where_there_is_nothing_nothing_is_made(
     """Looking at a journal that is not there makes no file."""
     monkeypatch.chdir(tmp_path)
     with pytest.raises(JournalUnusable, match=said):
-        async with operators_journal(JournalSettings(url=url), Clock()):
+        async with open_admin(JournalSettings(url=url), Clock()):
             pass
     assert not os.listdir()  # noqa: PTH208 - the working folder
+
+
+class ServerJournal(MemoryJournal):
+    """Stands for a journal in a database server, which any process may open."""
+
+    access = Access.ANY
+
+    async def search(self, query: Query) -> list[Record]:
+        self.queries.append(query)
+        return await super().search(query)
+
+    queries: ClassVar[list[Query]] = []
+
+
+def make_server_journal(rest: str, clock: Clock, settings: JournalSettings) -> ServerJournal:
+    assert rest == "//user:secret@db"
+    return ServerJournal(clock, settings)
+
+
+async def test_a_registered_kind_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a command does with a journal depends on what it can do, not on its URL's scheme."""
+    monkeypatch.setitem(KINDS, "postgres", f"{__name__}:make_server_journal")
+    settings = JournalSettings(url="postgres://user:secret@db")
+    async with open_admin(settings, Clock()) as journal:
+        assert await journal.search(Query(limit=7)) == []
+    assert ServerJournal.queries.pop().limit == 7
+
+
+async def test_a_registered_kind_in_memory_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that only its process can read is named by its scheme, without its password."""
+    monkeypatch.setitem(KINDS, "postgres", "vertexkit.journal.memory:make")
+    settings = JournalSettings(url="postgres://user:secret@db")
+    with pytest.raises(
+        JournalUnusable, match="a postgres: journal can only be read by the process"
+    ):
+        async with open_admin(settings, Clock()):
+            pass
 
 
 async def test_what_a_killed_owner_left_is_no_obstacle(file: Path) -> None:
     """After kill -9 a socket and a note lie about: an operator and the next owner pass them by."""
     old = await asyncio.to_thread(kill_owner, file)
-    with pytest.raises(JournalUnusable, match="there is no journal"):
-        async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()):
+    with pytest.raises(JournalUnusable, match="does not exist"):
+        async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()):
             pass
-    house = House(file, VirtualClock())
-    await house.open()
-    async with operators_journal(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal, RemoteJournal)
-    await house.close()
+    host = HostedJournal(file, VirtualClock())
+    await host.open()
+    async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
+        assert isinstance(journal, JournalClient)
+    await host.close()
     assert find_socket(file) is None
     assert not old.exists()
 
 
 def test_the_socket_is_for_this_user_alone(file: Path) -> None:
     """Tokens go over it: like the file it is 0600, and so is the note that says where it is."""
-    with offering(file) as (_, path):
+    with listening_socket(file) as (_, path):
         note = file.with_name("journal.db.owner")
         assert path.parent == file.parent
         assert json.loads(note.read_text()) == {"pid": os.getpid(), "socket": str(path)}
@@ -131,16 +171,16 @@ def test_the_socket_is_for_this_user_alone(file: Path) -> None:
 
 def test_a_long_path_gets_a_folder_of_its_own(deep: Path) -> None:
     """Where the path would be too long for a socket, it lies in a folder that only we can open."""
-    with offering(deep) as (_, path):
+    with listening_socket(deep) as (_, path):
         assert find_socket(deep) == path
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert not path.parent.exists()
-    with offering(None) as (_, path):
+    with listening_socket(None) as (_, path):
         assert path.is_socket()
 
 
 def test_the_folder_of_a_killed_owner_is_cleared(deep: Path) -> None:
     """The next owner takes away what lies in the temporary folder too."""
     old = kill_owner(deep)
-    with offering(deep):
+    with listening_socket(deep):
         assert not old.parent.exists()

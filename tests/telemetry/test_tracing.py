@@ -199,7 +199,7 @@ async def test_the_trace_waits_in_the_journal(
         await dialog.run("talk", end="x" * size)
     assert len({each.context.trace_id for each in recorded.all if each.context}) == 1
     execution = Execution("e", "talk", Token("t"), {}, b"", 0.0, CALLER)
-    assert encoding.to_execution(encoding.from_execution(execution)).trace == CALLER
+    assert encoding.decode_execution(encoding.encode_execution(execution)).trace == CALLER
 
 
 SERVE = """

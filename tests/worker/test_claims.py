@@ -10,7 +10,7 @@ from vertexkit import App, Context
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution, Result
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Lease
+from vertexkit.journal.protocol import Lease, NullJournalObserver
 from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
@@ -64,7 +64,7 @@ async def accept(journal: MemoryJournal, platform: FakePlatform, block: str, nam
 
 async def fixed_elsewhere(journal: MemoryJournal, block: str) -> None:
     """Another worker ran the handler and fixed the result, then left it to the next one."""
-    await journal.open(lambda: None)
+    await journal.open(NullJournalObserver())
     [lease] = await journal.claim("another", {block: 1}, 1)
     await journal.record_result(lease, FIXED)
     await journal.release(lease, 0.0)
@@ -196,7 +196,7 @@ async def test_a_worker_that_died_is_replaced() -> None:
         return ctx.attempt
 
     token = await accept(journal, platform, "block", "one")
-    await journal.open(lambda: None)
+    await journal.open(NullJournalObserver())
     assert await journal.claim("a worker that dies", {"block": 1}, 1)
     journal.asked.clear()
     async with serving(app, journal, platform, lease=0.03) as service:

@@ -139,7 +139,7 @@ async def test_a_block_that_kills_its_workers_is_parked() -> None:
     assert record.outcome is not None
     assert (record.outcome.status, record.outcome.code) == (OutcomeStatus.PARKED, "attempts")
     assert "3 runs" in record.outcome.reason
-    assert not record.kept
+    assert not record.retryable
     assert "parked" in [line["event"] for line in lines if line["log_level"] == "warning"]
 
 
@@ -153,7 +153,7 @@ async def test_a_parked_dialog_may_be_left_alone() -> None:
 
     record = await left.take_up(app)
     assert left.platform.ledger == []
-    assert record.kept
+    assert record.retryable
     await left.journal.retry(CALL)
     assert (await left.journal.find(CALL)) is not None
     settled = asyncio.Event()

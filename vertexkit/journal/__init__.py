@@ -1,30 +1,40 @@
-"""Where executions are kept, so that each of them ends."""
+"""Journals: they store each execution from its acceptance to its outcome."""
 
 from importlib import import_module
 from typing import cast
 
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
-from vertexkit.journal.protocol import Journal
+from vertexkit.journal.protocol import JournalBackend
 from vertexkit.settings import JournalSettings
 
 KINDS = {
     "memory": "vertexkit.journal.memory:make",
     "sqlite": "vertexkit.journal.sqlite.journal:make",
 }
-"""By the URL's scheme; import strings, so that a journal's driver can stay an extra."""
+"""Factories of journals by the URL's scheme, `MODULE:FUNCTION`.
+
+A factory takes the rest of the URL, a clock and the settings, and returns a `JournalBackend` that is
+not open yet. It is imported when it is used, so that a journal's driver can be an extra.
+"""
 
 
-def open_journal(settings: JournalSettings, clock: Clock) -> Journal:
-    """Make the journal that `VERTEXKIT_JOURNAL` names; it still has to be opened.
+def make_journal(settings: JournalSettings, clock: Clock) -> JournalBackend:
+    """Make the journal that `VERTEXKIT_JOURNAL` names; it is not open yet.
+
+    Args:
+        settings: of the journal.
+        clock: of the process.
 
     Raises:
-        SettingsError: no such kind of journal.
+        SettingsError: no kind of journal is registered for the scheme, or the rest is not valid.
     """
     scheme, _, rest = settings.url.partition(":")
     if scheme not in KINDS:
         known = ", ".join(f"{kind}:" for kind in KINDS)
-        raise SettingsError(f"VERTEXKIT_JOURNAL: there is no journal {scheme}: (there is {known})")
+        raise SettingsError(
+            f"VERTEXKIT_JOURNAL must start with one of {known}; got {scheme + ':'!r}"
+        )
     module, _, name = KINDS[scheme].partition(":")
     make = getattr(import_module(module), name)
-    return cast(Journal, make(rest, clock, settings))
+    return cast(JournalBackend, make(rest, clock, settings))

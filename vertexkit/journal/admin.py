@@ -1,4 +1,4 @@
-"""The journal in an operator's hands, beside the service that runs, or without one."""
+"""Access for operators' commands, which run in a process of their own."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -6,67 +6,82 @@ from pathlib import Path
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnusable
-from vertexkit.journal import open_journal
-from vertexkit.journal.protocol import Journal
-from vertexkit.journal.shared.client import OwnerAbsent, RemoteJournal
+from vertexkit.journal import make_journal
+from vertexkit.journal.protocol import (
+    Access,
+    JournalAdmin,
+    JournalBackend,
+    NullJournalObserver,
+)
+from vertexkit.journal.shared.client import JournalClient, JournalServerNotFound
 from vertexkit.journal.shared.socket import find_socket
-from vertexkit.journal.sqlite.file import file_of
 from vertexkit.settings import JournalSettings
 
 
 @asynccontextmanager
-async def operators_journal(settings: JournalSettings, clock: Clock) -> AsyncIterator[Journal]:
-    """The journal of these settings, opened: the running service's if there is one.
+async def open_admin(settings: JournalSettings, clock: Clock) -> AsyncIterator[JournalAdmin]:
+    """Open a journal for an operator's command, whether or not a service is running.
 
-    Without one it is the file, and a service that starts meanwhile has to wait. It runs nothing,
-    and makes no file.
+    How it is opened depends on what the kind of journal can do (`JournalBackend.access`). A journal
+    that one process has open is reached over that process's socket; without such a process the
+    file is opened, and a service that is started meanwhile has to wait. No file is created.
 
     Args:
-        settings: of journals, the same as those of the service.
+        settings: of the journal, as the service has them.
         clock: of the process.
 
     Raises:
-        JournalUnusable: it cannot be used; names the cause and the mend.
-        SettingsError: there is no such kind of journal.
+        JournalUnusable: it cannot be opened; the message names the cause and the fix.
+        SettingsError: no kind of journal is registered for the URL's scheme.
     """
-    journal = await _open(settings, clock)
+    backend = make_journal(settings, clock)
+    match backend.access:
+        case Access.PROCESS:
+            scheme = settings.url.partition(":")[0]
+            raise JournalUnusable(
+                f"a {scheme}: journal can only be read by the process that owns it"
+            )
+        case Access.SOCKET if backend.file is not None:
+            journal = await _open_file(backend, backend.file)
+        case _:
+            await backend.open(NullJournalObserver())
+            journal = backend
     try:
         yield journal
     finally:
         await journal.close()
 
 
-async def _open(settings: JournalSettings, clock: Clock) -> Journal:
-    journal = open_journal(settings, clock)
-    file = file_of(settings.url)
-    if file is None:
-        raise JournalUnusable(
-            f"the journal {settings.url} is in its service's memory: nobody else can look into it"
-        )
-    if (remote := await _connect(file)) is not None:
-        return remote
+async def _open_file(backend: JournalBackend, file: Path) -> JournalClient | JournalBackend:
+    """Connect to the process that has the file open, or open the file."""
+    if (client := await _connect(file)) is not None:
+        return client
+    _check_exists(file)
+    try:
+        await backend.open(NullJournalObserver())
+    except JournalUnusable:
+        if (client := await _connect(file)) is not None:  # a service has started meanwhile
+            return client
+        raise
+    return backend
+
+
+def _check_exists(file: Path) -> None:
     if not file.exists():
         raise JournalUnusable(
-            f"there is no journal {file}: no service has run with it yet, or VERTEXKIT_JOURNAL "
-            "names another path"
+            f"the journal {file} does not exist: no service has run with it yet, or "
+            "VERTEXKIT_JOURNAL names another path"
         )
-    try:
-        await journal.open(lambda: None)
-    except JournalUnusable:
-        if (remote := await _connect(file)) is not None:  # a service has started meanwhile
-            return remote
-        raise
-    return journal
 
 
-async def _connect(file: Path) -> Journal | None:
-    """The running owner's journal; None if there is no owner."""
+async def _connect(file: Path) -> JournalClient | None:
+    """Connect to the process that has the file open; None if there is none."""
     socket = find_socket(file)
     if socket is None:
         return None
-    remote = RemoteJournal(socket)
+    client = JournalClient(socket)
     try:
-        await remote.open(lambda: None)
-    except OwnerAbsent:
+        await client.open(NullJournalObserver())
+    except JournalServerNotFound:
         return None
-    return remote
+    return client

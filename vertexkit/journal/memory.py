@@ -1,56 +1,64 @@
-"""The journal of tests and trials: everything in this process's memory."""
+"""The journal of tests and trials: executions are kept in this process's memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
-from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
+from vertexkit.journal.protocol import (
+    Acceptance,
+    Access,
+    JournalObserver,
+    Lease,
+    Query,
+    Record,
+    Renewal,
+)
 from vertexkit.journal.state.operations import DROPPED, matches, why_not_dropped, why_not_retried
-from vertexkit.journal.state.row import Row
+from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.journal.state.state import JournalState
 from vertexkit.settings import JournalSettings
 
-KEPT = 1000
+MAX_SETTLED_EXECUTIONS = 1000
 """Settled executions that can still be looked up."""
+DEFAULTS = JournalSettings()
 
 
 class MemoryJournal:
-    """Keeps executions in memory: a process that ends takes them along.
+    """Keeps executions in memory; they are lost when the process ends.
 
     Args:
         clock: for leases and for what is to run again later.
-        settings: of journals; by default the defaults.
+        settings: of the journal.
     """
 
     durability = (
-        "memory: keeps executions in this process alone; what is unfinished when it is killed "
-        "is lost, and its dialogs hang"
+        "memory: executions are kept in this process only; when it is killed, unfinished ones are "
+        "lost and their dialogs hang"
     )
     durable = False
+    access = Access.PROCESS
+    file = None
 
-    def __init__(self, clock: Clock, settings: JournalSettings | None = None) -> None:
-        self._state = JournalState(clock, settings or JournalSettings())
-        self._settled: OrderedDict[str, tuple[Record, Row | None]] = OrderedDict()
+    def __init__(self, clock: Clock, settings: JournalSettings = DEFAULTS) -> None:
+        self._state = JournalState(clock, settings)
+        self._settled: OrderedDict[str, tuple[Record, ExecutionRow | None]] = OrderedDict()
 
-    async def open(
-        self,
-        ready: Callable[[], None],
-        broke: Callable[[str], None] = lambda _: None,  # noqa: ARG002 - memory does not break
-    ) -> None:
-        self._state.open(ready)
+    async def open(self, observer: JournalObserver) -> None:
+        self._state.open(observer)
 
     async def close(self) -> None:
         self._state.close()
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         key = execution.key
-        same = self._state.calls.same(key)
-        if same is not None:
-            return Acceptance(same if isinstance(same, str) else same.execution.id, new=False)
-        return self._state.keep(self._state.enter(execution, key, room))
+        duplicated = self._state.duplicates.find(key)
+        if duplicated is not None:
+            id_ = duplicated if isinstance(duplicated, str) else duplicated.execution.id
+            return Acceptance(id_, new=False)
+        return self._state.confirm(self._state.add(execution, key, room))
 
     async def claim(
         self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
@@ -64,10 +72,10 @@ class MemoryJournal:
         self._state.release_worker(worker)
 
     async def record_intent(self, lease: Lease, effect: Effect) -> None:
-        self._state.affect(lease, effect)
+        self._state.record_effect(lease, effect)
 
     async def record_effect(self, lease: Lease, effect: Effect) -> None:
-        self._state.affect(lease, effect)
+        self._state.record_effect(lease, effect)
 
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
@@ -80,16 +88,16 @@ class MemoryJournal:
     async def withdraw_completion(self, lease: Lease) -> None:
         self._state.withdraw_completion(lease)
 
-    async def release(self, lease: Lease, after: float, why: str = "") -> None:
-        self._state.release(lease, after, why)
+    async def release(self, lease: Lease, after: float, reason: str = "") -> None:
+        self._state.release(lease, after, reason)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        self._remember(self._state.settle(lease), outcome)
+        self._store(self._state.settle(lease), outcome)
 
-    def _remember(self, row: Row, outcome: Outcome) -> Record:
-        record = row.ended(outcome)
-        self._settled[record.execution] = record, row if record.kept else None
-        if len(self._settled) > KEPT:
+    def _store(self, row: ExecutionRow, outcome: Outcome) -> Record:
+        record = row.settled_record(outcome)
+        self._settled[record.execution] = record, row if record.retryable else None
+        if len(self._settled) > MAX_SETTLED_EXECUTIONS:
             self._settled.popitem(last=False)
         return record
 
@@ -110,14 +118,14 @@ class MemoryJournal:
         return record
 
     async def search(self, query: Query) -> list[Record]:
-        over = [record for record, _ in self._settled.values() if matches(query, record)]
-        found = [*over, *(row.record() for row in self._state.search(query))]
+        settled = [record for record, _ in self._settled.values() if matches(query, record)]
+        found = [*settled, *(row.record() for row in self._state.search(query))]
         found.sort(key=lambda record: record.accepted_at, reverse=True)
         return found[: query.limit]
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record, row = self._settled.get(execution, (None, None))
-        if row is None or record is None or not record.kept:
+        if row is None or record is None or not record.retryable:
             raise OperationNotAllowed(why_not_retried(execution, record))
         self._state.revive(row, fresh=fresh)
         del self._settled[execution]
@@ -126,14 +134,14 @@ class MemoryJournal:
     async def drop(self, execution: str) -> Record:
         if (row := self._state.find(execution)) is not None:
             row, ended = self._state.drop(execution, Failure("dropped").result())
-            return self._remember(row, DROPPED) if ended else row.record()
+            return self._store(row, DROPPED) if ended else row.record()
         record, _ = self._settled.get(execution, (None, None))
-        if record is None or not record.kept:
+        if record is None or not record.retryable:
             raise OperationNotAllowed(why_not_dropped(execution, record))
         del self._settled[execution]
         return record
 
 
 def make(_: str, clock: Clock, settings: JournalSettings) -> MemoryJournal:
-    """For `memory:`."""
+    """Make the journal of `memory:`."""
     return MemoryJournal(clock, settings)

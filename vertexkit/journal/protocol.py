@@ -1,7 +1,18 @@
-"""What every journal promises."""
+"""The journal's seam: what the service and operators may ask of a journal of any kind.
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+`Journal` is the part that every execution passes through, `JournalAdmin` is what operators need, and
+`JournalBackend` is both: what a registered kind of journal makes. `tests/journal/test_contract*.py`
+run against every kind.
+
+Methods promise that what they wrote survives one of two failures. *Power loss*: when the method
+returns, the write is on the disk. *Process death*: the write survives when the process is killed,
+and is on the disk a moment later.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
 from typing import Protocol
 
 from vertexkit.execution import Effect, Execution, Outcome, OutcomeStatus, Phase, Result
@@ -9,35 +20,35 @@ from vertexkit.execution import Effect, Execution, Outcome, OutcomeStatus, Phase
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:
-    """The journal's answer to a call."""
+    """The journal's reply to `accept`."""
 
     execution: str
-    """The id of the execution that this call belongs to."""
+    """Id of the execution that the call belongs to."""
     new: bool
-    """False: the same call is under way already, nothing was started."""
+    """False: the call is a duplicate of an execution that has not ended; nothing was started."""
     supersedes: str | None = None
-    """The earlier execution of the same call, whose completion may have been sent: this new call
-    confirms it. The new execution is claimable once that one is settled."""
+    """Id of the earlier execution of the same call, whose completion may have been sent: the new
+    call confirms that completion. The new execution can be claimed once the earlier one settles."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A worker's hold on an execution, and all it needs to go on with it."""
+    """A worker's hold on an execution, with everything needed to run or complete it."""
 
     execution: Execution
     worker: str
     epoch: int
-    """Counts the claims of this execution; a write under an older epoch raises `Fenced`."""
+    """Number of claims of this execution; a write with an older epoch raises `Fenced`."""
     attempt: int
     """1 for the first run of the handler."""
     effects: Mapping[int, Effect] = field(default_factory=dict)
     """What earlier runs did, by position."""
     result: Result | None = None
-    """Fixed by an earlier run: the handler must not run again, only the completion is tried."""
+    """Recorded by an earlier run: the handler must not run again, only the completion is sent."""
     completion_tried: bool = False
-    """An earlier try of the completion may have reached the platform."""
+    """An earlier completion request may have reached the platform."""
     crashed: bool = False
-    """The run before this one never ended: its worker died, or was taken for dead."""
+    """The previous run did not end: its worker died, or its lease expired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,63 +56,65 @@ class Renewal:
     """What a worker learns when it renews its leases."""
 
     lost: frozenset[str] = frozenset()
-    """Ids that another worker holds by now."""
+    """Ids of executions that this worker no longer holds."""
     superseded: frozenset[str] = frozenset()
-    """Ids whose platform has made the same call again."""
+    """Ids of executions whose call the platform has made again."""
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
-    """Something out of the ordinary in an execution's story, for operators."""
+class HistoryEvent:
+    """An event in the history of an execution that has no field of its own in `Record`."""
 
     at: float
     """Unix seconds."""
-    what: str
-    """`retried`, `released`, `expired`, `claimed` (again), `superseded`, `revived`."""
-    said: str = ""
-    """One sentence, without anything secret."""
+    name: str
+    """`retried`, `released`, `lease_expired`, `claimed` (from the second claim on),
+    `retried_by_operator` or `dropped_by_operator`."""
+    detail: str = ""
+    """One sentence, without secrets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """An execution as the journal has it: what operators see. No token, no inputs.
+    """An execution as operators see it: without its token and inputs.
 
-    Times are Unix seconds; None for what has not happened.
+    Times are Unix seconds; None means that it has not happened.
     """
 
     execution: str
+    """Its id."""
     block: str
     phase: Phase
     attempts: int
+    """Runs of the handler."""
     accepted_at: float
     effects: tuple[Effect, ...] = ()
     result: Result | None = None
-    """Fixed, and not confirmed yet. Erased at the end."""
+    """Recorded and not yet confirmed by the platform. Erased when the execution settles."""
     outcome: Outcome | None = None
     dialog: int | None = None
-    """As the token claims, unverified."""
+    """The dialog's id as the token claims it; not verified."""
     worker: str = ""
-    """Who holds it."""
+    """The worker that holds the execution."""
     claimed_at: float | None = None
-    """When it was claimed first."""
+    """The first claim."""
     due_at: float | None = None
-    """When it is to run again."""
-    concluded_at: float | None = None
-    """When its result was fixed."""
-    tried_at: float | None = None
-    """When its completion was tried last."""
-    tries: int = 0
-    """Tries of the completion."""
+    """When the handler runs again."""
+    result_recorded_at: float | None = None
+    completion_tried_at: float | None = None
+    """The last completion request."""
+    completion_tries: int = 0
+    """Number of completion requests."""
     ended_at: float | None = None
-    trail: tuple[Moment, ...] = ()
-    """What else happened, in order."""
-    kept: bool = True
-    """The token and the inputs are still there: it can be run again."""
+    history: tuple[HistoryEvent, ...] = ()
+    """Further events, in order."""
+    retryable: bool = True
+    """The token and the inputs are still stored, so that the execution can run again."""
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which executions an operator asks for; what is None is not asked for."""
+    """Filters for executions; a filter that is None matches every execution."""
 
     phase: Phase | None = None
     status: OutcomeStatus | None = None
@@ -111,147 +124,220 @@ class Query:
     since: float | None = None
     """Accepted at this Unix time or later."""
     limit: int = 50
-    """The newest so many."""
+    """Maximum number of executions, newest first."""
+
+
+class JournalObserver(Protocol):
+    """What a journal reports while it is open. Called on its event loop; must return quickly."""
+
+    def ready(self) -> None:
+        """An execution may have become claimable."""
+
+    def lost(self, reason: str) -> None:
+        """The journal cannot be written any more by this process. Called at most once."""
+
+    def committed(self, changes: int, seconds: float) -> None:
+        """A commit to the disk succeeded.
+
+        Args:
+            changes: number of changes in it.
+            seconds: how long the commit took.
+        """
+
+    def commit_failed(self) -> None:
+        """A commit failed and was rolled back; its changes are retried or reported as failed."""
+
+
+class NullJournalObserver:
+    """An observer that ignores all reports."""
+
+    def ready(self) -> None:
+        """Ignore the report."""
+
+    def lost(self, reason: str) -> None:
+        """Ignore the report."""
+
+    def committed(self, changes: int, seconds: float) -> None:
+        """Ignore the report."""
+
+    def commit_failed(self) -> None:
+        """Ignore the report."""
 
 
 class Journal(Protocol):
-    """Keeps every execution from its acceptance to its outcome.
+    """Stores every execution from its acceptance to its outcome.
 
-    A method that returns has happened; one that raises `JournalUnavailable` has not. Methods
-    that take a lease raise `Fenced`, and change nothing, when its epoch is not the newest.
-    What must survive which kind of death is said at each method: **power** (what it wrote is on
-    the disk), or **process** (a killed process does not undo it).
+    When a method returns, the change has been made; when it raises `JournalUnavailable`, it has
+    not. Methods that take a lease raise `Fenced`, and change nothing, unless the lease's epoch is
+    the newest.
     """
 
     durability: str
-    """One sentence for operators: what it does, or does not, survive."""
+    """One sentence for operators: which failures stored executions survive."""
     durable: bool
-    """Is what was accepted still there when this process is gone?"""
+    """Accepted executions are still stored after this process has ended."""
 
-    async def open(
-        self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
-    ) -> None:
-        """Make it usable.
-
-        Args:
-            ready: called whenever there may be something to claim.
-            broke: called once, with the reason, if it cannot be written any more and never will
-                be in this process.
+    async def open(self, observer: JournalObserver) -> None:
+        """Open the journal; call `observer.ready` if executions are waiting.
 
         Raises:
-            JournalUnusable: it cannot be used; names the cause and the mend.
+            JournalUnusable: it cannot be opened; the message names the cause and the fix.
         """
 
     async def close(self) -> None:
-        """Let go of everything. The leases run out by themselves."""
+        """Write what is pending and close. Leases are not released; they expire."""
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
-        """Keep a new execution (survives: power), unless it is the same call as one under way.
+        """Store a new execution (survives power loss), unless its call is a duplicate.
 
-        The same call (equal `Execution.key`) is a duplicate as long as no byte of that one's
-        completion may have been sent; from then on it is a new execution, see `supersedes`.
+        A call with the key of an execution that has not ended (`Execution.key`) is a duplicate
+        until that execution's completion may have been sent; from then on it is a new execution,
+        see `Acceptance.supersedes`.
+
+        Args:
+            execution: the call.
+            room: maximum backlog.
 
         Raises:
-            QueueFull: it is new and the backlog is `room` or more.
-            JournalUnavailable: it could not be kept; nothing was.
+            QueueFull: the call is new and the backlog is `room` or more.
+            JournalUnavailable: the execution could not be stored.
         """
 
     async def claim(
         self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
     ) -> list[Lease]:
-        """Take up to `limit` due executions, at most `room[block]` of each block named in it.
+        """Take executions that are due, and raise their epoch and attempt (survives process death).
 
-        Raises the epoch and the attempt (survives: process) before the handler runs. Those whose
-        lease ran out are due. Executions with a fixed result come whatever the room. `early`
-        takes those too that are to be run later.
+        An execution whose lease has expired is due. An execution with a recorded result needs no
+        handler, so `room` does not apply to it.
+
+        Args:
+            worker: id of the worker.
+            room: maximum number of executions per block; blocks that are missing are not claimed.
+            limit: maximum number of executions in total.
+            early: also take executions whose next run is scheduled for later.
         """
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
-        """Keep holding these executions for another lease."""
+        """Extend the leases of these executions by the length of a lease, starting now."""
 
     def release_worker(self, worker: str) -> None:
-        """A worker is known to be dead: what it holds is due at once."""
+        """Expire all leases of a worker that is known to be dead."""
 
     async def record_intent(self, lease: Lease, effect: Effect) -> None:
-        """Keep the intent of an effect (survives: power) before its first byte."""
+        """Store that an effect is about to happen (survives power loss)."""
 
     async def record_effect(self, lease: Lease, effect: Effect) -> None:
-        """Keep what became of an effect (survives: process).
+        """Store the outcome of an effect (survives process death).
 
-        A message's may be kept a moment later: at the latest with the next write of this lease.
+        The outcome of a message may be stored later, at the latest with the next write of this
+        lease.
         """
 
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
     ) -> None:
-        """Fix the result (survives: power): from now on the handler does not run again.
+        """Store the result (survives power loss); the handler does not run again.
 
-        `completing` notes in the same write that its completion is about to be sent, as
-        `begin_completion` does.
+        A later call replaces the result.
+
+        Args:
+            lease: of the execution.
+            result: what the platform is sent as the completion.
+            completing: include `begin_completion` in the same write.
         """
 
     async def begin_completion(self, lease: Lease) -> bool:
-        """Record that a completion is about to be sent.
+        """Store that a completion is about to be sent.
 
-        The first one survives power loss: a 403 in reply to a later try would otherwise be taken
-        for a dialog that no longer exists. Later ones survive the death of the process.
+        The first one survives power loss: a 403 in reply to a later request would otherwise be
+        taken for a dialog that no longer exists. Later ones survive process death.
 
         Returns:
-            False if the same call has been accepted again meanwhile: nothing more may be sent.
+            False if the same call has been accepted again: no completion may be sent any more.
         """
 
     async def withdraw_completion(self, lease: Lease) -> None:
-        """Take back `begin_completion`: the request did not leave this machine."""
+        """Undo `begin_completion`: the request did not leave this machine."""
 
-    async def release(self, lease: Lease, after: float, why: str = "") -> None:
-        """Give it back, to be claimed again in `after` seconds (survives: process)."""
+    async def release(self, lease: Lease, after: float, reason: str = "") -> None:
+        """End the lease; the execution is due in `after` seconds (survives process death)."""
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        """Keep the outcome (survives: process); the token and the texts are erased.
+        """Store the outcome (survives process death) and erase the token, inputs and result.
 
-        What was parked while its block is not complete keeps them, for an operator's `retry`.
+        An execution that is parked while its block is not completed keeps them for `retry`.
         """
 
     def backlog(self) -> int:
-        """How many executions wait for a handler or for the platform. Cheap."""
+        """Return how many executions wait for a handler or for the platform. Must be cheap."""
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
-        """Blocks that executions wait for and that are none of these. Cheap.
+        """Return the blocks that executions wait for and that are not in `blocks`. Must be cheap.
 
-        If `blocks` are all that the workers of this journal serve, somebody has to park those.
+        When `blocks` are all blocks that this service has, these executions must be parked.
         """
 
     def unavailable_reason(self) -> str:
-        """Why it cannot be written now; empty if it can, as far as is known. Cheap."""
+        """Return why writes fail at present, or an empty string. Must be cheap."""
+
+
+class JournalAdmin(Protocol):
+    """What operators need beside the service: reading executions, retrying and dropping them."""
 
     async def find(self, execution: str) -> Record | None:
-        """One execution, as long as the journal keeps it."""
+        """Return the execution with this id, or None if it is not stored (any more)."""
 
     async def search(self, query: Query) -> list[Record]:
-        """Executions, the newest first."""
+        """Return the executions that match, newest first."""
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
-        """Take a parked execution up again: its result is sent again, or its handler run.
+        """Make a parked execution claimable again (survives power loss).
+
+        Its result is sent again if it has one; otherwise its handler runs again.
 
         Args:
             execution: its id.
-            fresh: forget its result and what it did: the handler begins anew, and messages may
-                be sent a second time.
+            fresh: discard its result and effects: the handler starts from the beginning, and
+                messages may be sent a second time.
 
         Raises:
-            OperationNotAllowed: it is not parked, or nothing is left to run it from; says so.
+            OperationNotAllowed: it is not parked, or its token and inputs are no longer stored.
         """
 
     async def drop(self, execution: str) -> Record:
-        """Give an execution up for good.
+        """Give up an execution (survives power loss).
 
-        One that waits for its handler is completed as failed with code `dropped`, so that its
-        dialog goes on; one whose completion does not get through is parked; a parked one is
-        forgotten.
+        An execution that waits for its handler gets the failed result `dropped`, so that its
+        dialog continues; one whose completion cannot be delivered is parked; a parked one is
+        deleted.
 
         Returns:
-            It, as it is now, or as it was when it was forgotten.
+            The execution after the change, or before it was deleted.
 
         Raises:
-            OperationNotAllowed: its handler is running, or it has ended; says so.
+            OperationNotAllowed: its handler is running, or it has ended.
         """
+
+
+class Access(StrEnum):
+    """Which processes may use a journal while a service has it open."""
+
+    PROCESS = "process"
+    """Only the process that opened it."""
+    SOCKET = "socket"
+    """One process has it open; others ask that process over its socket, see `shared/`."""
+    ANY = "any"
+    """Any process may open it, as with a database server."""
+
+
+class JournalBackend(Journal, JournalAdmin, Protocol):
+    """A journal for the service and for operators: what a registered kind makes."""
+
+    @property
+    def access(self) -> Access:
+        """Which processes may use it."""
+
+    @property
+    def file(self) -> Path | None:
+        """The file next to which the owning process announces its socket (`Access.SOCKET`)."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, Protocol, runtime_checkable
+from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
@@ -60,15 +60,6 @@ class ProcessState:
     """Whether the process accepts calls."""
 
 
-@runtime_checkable
-class Committing(Protocol):
-    """A journal that commits to a disk."""
-
-    on_commit: Callable[[int, float], None]
-    """Called after each commit with the number of its changes, 0 for one that failed, and with
-    the seconds that it took."""
-
-
 class CommitMetrics:
     """Counts a journal's commits.
 
@@ -93,19 +84,15 @@ class CommitMetrics:
         """Count a commit.
 
         Args:
-            changes: number of changes in it; 0: the commit failed.
+            changes: number of changes in it.
             seconds: its duration.
         """
-        if changes:
-            self._duration.observe((), seconds)
-            self._writes.values[()] += changes
-        else:
-            self._failures.values[()] += 1
+        self._duration.observe((), seconds)
+        self._writes.values[()] += changes
 
-    def watch(self, journal: object) -> None:
-        """Count the commits of a journal, if it makes any."""
-        if isinstance(journal, Committing):
-            journal.on_commit = self.committed
+    def commit_failed(self) -> None:
+        """Count a failed commit."""
+        self._failures.values[()] += 1
 
 
 class Metrics:

@@ -15,6 +15,8 @@ from vertexkit.app import App
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.clock import Clock
 from vertexkit.execution import Outcome
+from vertexkit.journal import make_journal
+from vertexkit.journal.protocol import JournalBackend
 from vertexkit.service import Service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
@@ -130,6 +132,7 @@ class FakeDialog:
         self._settings = Settings.of(**(DEFAULT_SETTINGS | settings))
         self._patience = patience
         self._service: Service | None = None
+        self._journal: JournalBackend
         self._asgi: ASGIApp | None = None
         self._timelines: dict[str, list[Event]] = {}
         self._settled: dict[str, asyncio.Event] = {}
@@ -137,11 +140,13 @@ class FakeDialog:
 
     async def __aenter__(self) -> Self:
         self._stack = AsyncExitStack()
+        self._journal = make_journal(self._settings.journal, self.clock)
         self._service = await self._stack.enter_async_context(
             self.app.started(
                 self._settings,
                 clock=self.clock,
                 wire=AsgiWire(self.platform, self.clock),
+                journal=self._journal,
                 client=asgi_client(self.platform),
             )
         )
@@ -222,7 +227,7 @@ class FakeDialog:
         try:
             async with asyncio.timeout(self._patience):
                 await self._settled.setdefault(execution, asyncio.Event()).wait()
-                record = await service.journal.find(execution)
+                record = await self._journal.find(execution)
         except TimeoutError:
             events = ", ".join(event.name for event in self._timelines[execution])
             raise TimeoutError(

@@ -6,7 +6,6 @@ import secrets
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Protocol
 
 import structlog
 from structlog.typing import FilteringBoundLogger
@@ -14,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalError
-from vertexkit.journal.protocol import Lease
+from vertexkit.journal.protocol import JournalObserver, Lease
 from vertexkit.worker.execution import ExecutionTask
 from vertexkit.worker.policy import HandlerPolicy
 
@@ -35,13 +34,6 @@ UNLIMITED = 1 << 30
 """More executions than a journal holds."""
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
-
-
-class DispatcherObserver(Protocol):
-    """Is informed about a dispatcher."""
-
-    def journal_lost(self, reason: str) -> None:
-        """The journal cannot be used any more in this process. Called once."""
 
 
 class Dispatcher:
@@ -91,9 +83,17 @@ class Dispatcher:
         """Number of handlers that run in this process, by block."""
         return self._running
 
-    async def start(self, observer: DispatcherObserver) -> None:
-        """Open the journal and start to claim executions."""
-        await self._runtime.journal.open(self._claim_wanted.set, observer.journal_lost)
+    def wake(self) -> None:
+        """Claim again soon: an execution may have become claimable."""
+        self._claim_wanted.set()
+
+    async def start(self, observer: JournalObserver) -> None:
+        """Open the journal and start to claim executions.
+
+        Args:
+            observer: of the journal; calls `wake` when the journal is ready.
+        """
+        await self._runtime.journal.open(observer)
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._dispatch()), loop.create_task(self._renew())]
         self._claim_wanted.set()

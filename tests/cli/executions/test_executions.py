@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from vertexkit.clock import Clock
-from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
-from vertexkit.journal.protocol import Lease
+from vertexkit.execution import Effect, EffectState, OutcomeStatus, Execution, Outcome, Result
+from vertexkit.journal.protocol import Lease, NullJournalObserver
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import FakePlatform
@@ -42,7 +42,7 @@ def fill(shell: Any, work: Fill) -> None:
     async def run() -> None:
         path = shell.folder / ".vertexkit" / "journal.db"
         journal = SqliteJournal(path, Clock(), JournalSettings())
-        await journal.open(lambda: None)
+        await journal.open(NullJournalObserver())
         await work(journal)
         await journal.close()
 
@@ -143,7 +143,7 @@ def test_a_dialog_that_has_gone_on_needs_nobody(shell: Any) -> None:
     assert "There is nothing to do" in shell.run("executions", "show", name(2)).stdout
     refused = shell.run("executions", "retry", name(2), "--yes")
     assert refused.returncode == 1
-    assert "has gone on" in refused.stderr
+    assert "has continued" in refused.stderr
 
 
 def test_parked_executions_are_taken_up_again(shell: Any) -> None:
@@ -193,7 +193,7 @@ async def wait(ctx: Context) -> None:
     assert "Its handler runs" in shown
     refused = shell.run("executions", "drop", execution, "--yes")
     assert refused.returncode == 1
-    assert "is being run" in refused.stderr
+    assert "is running" in refused.stderr
     assert service.end(signal.SIGTERM) == 0
     assert [each["phase"] for each in listed(shell)] == ["waiting"]
 
@@ -209,9 +209,9 @@ def fetch(url: str, body: bytes | None = None) -> str:
 @pytest.mark.parametrize(
     "command, settings, said",
     [
-        (("list",), {}, "there is no journal"),
-        (("list",), {"journal": "memory:"}, "in its service's memory"),
-        (("show", "abc"), {}, "there is no journal"),
+        (("list",), {}, "does not exist"),
+        (("list",), {"journal": "memory:"}, "can only be read by the process"),
+        (("show", "abc"), {}, "does not exist"),
         (("list", "--since", "yesterday"), {}, "30m, 2h, 7d"),
     ],
 )

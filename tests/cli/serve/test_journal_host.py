@@ -1,4 +1,4 @@
-"""The journal's loss, and its keeper: a service that cannot keep anything any more ends."""
+"""The journal's loss, and its host: a service that cannot keep anything any more ends."""
 
 import asyncio
 import json
@@ -10,14 +10,15 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from tests.journal.shared.served_journal import House
+from tests.journal.shared.served_journal import HostedJournal
 from vertexkit import App, Context
 from vertexkit.cli.serve import journal_host as module
-from vertexkit.cli.serve.journal_host import Keeper
+from vertexkit.cli.serve.journal_host import JournalHost
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnusable
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.shared.client import RemoteJournal
+from vertexkit.journal.protocol import JournalObserver
+from vertexkit.journal.shared.client import JournalClient
 from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -32,8 +33,8 @@ app = App()
 @app.block("failing")
 async def failing(ctx: Context) -> None:
     writer = app.service.journal._writer
-    writer.trouble = "disk I/O error"
-    writer._give_up([])
+    writer.error = "disk I/O error"
+    writer._break([])
 """
 """An author's file: its handler makes the disk fail for good."""
 
@@ -41,12 +42,12 @@ async def failing(ctx: Context) -> None:
 class Breakable(MemoryJournal):
     """A journal that breaks when it is told to, in the loop that opened it."""
 
-    async def open(
-        self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
-    ) -> None:
-        await super().open(ready, broke)
+    async def open(self, observer: JournalObserver) -> None:
+        await super().open(observer)
         loop = asyncio.get_running_loop()
-        self.fail: Callable[[str], object] = lambda said: loop.call_soon_threadsafe(broke, said)
+        self.fail: Callable[[str], object] = lambda reason: loop.call_soon_threadsafe(
+            observer.lost, reason
+        )
 
 
 def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
@@ -67,8 +68,8 @@ def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
 
 async def test_a_service_without_its_journal_takes_nothing(tmp_path: Path) -> None:
     """When the process that has the journal is gone: not ready, handlers end, the server is told."""
-    house = House(tmp_path / "journal.db", Clock())
-    await house.open()
+    host_journal = HostedJournal(tmp_path / "journal.db", Clock())
+    await host_journal.open()
     app, begun = App(), asyncio.Event()
 
     @app.block("patient")
@@ -79,36 +80,36 @@ async def test_a_service_without_its_journal_takes_nothing(tmp_path: Path) -> No
     settings = Settings.of(platform_url="http://p/api", grace=3600.0)
     platform = FakePlatform()
     async with app.started(
-        settings, wire=AsgiWire(platform), journal=RemoteJournal(house.socket)
+        settings, wire=AsgiWire(platform), journal=JournalClient(host_journal.socket)
     ) as service:
         told = asyncio.Event()
         service.on_lost = told.set
         await service.receiver._inbox.accept("patient", Token(platform.issue("patient")), {}, b"")
         await begun.wait()
         assert service.readiness() == (200, {"ready": True})
-        await house.close()
+        await host_journal.close()
         await told.wait()
         assert service.readiness() == (503, {"ready": False, "reasons": ["journal lost"]})
     assert service.dispatcher.held == 0
 
 
-def test_a_keeper_says_that_its_journal_broke(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_says_that_its_journal_broke(monkeypatch: pytest.MonkeyPatch) -> None:
     """The supervising process is told, so that it ends, and knows why."""
     journal = Breakable(Clock())
-    monkeypatch.setattr(module, "open_journal", lambda *_: journal)
+    monkeypatch.setattr(module, "make_journal", lambda *_: journal)
     lost = threading.Event()
-    with Keeper(Settings.of(journal="memory:"), lost.set) as keeper:
-        assert keeper.socket.is_socket()
+    with JournalHost(Settings.of(journal="memory:"), lost.set) as host:
+        assert host.journal_socket.is_socket()
         journal.fail("disk I/O error")
         assert lost.wait(10)
-    assert keeper.lost == "disk I/O error"
-    assert not keeper.socket.exists()
+    assert host.lost_reason == "disk I/O error"
+    assert not host.journal_socket.exists()
 
 
-def test_a_keeper_that_cannot_have_the_journal_says_why(tmp_path: Path) -> None:
+def test_a_host_that_cannot_have_the_journal_says_why(tmp_path: Path) -> None:
     """A journal that cannot be used is refused before any worker starts."""
     with (
-        pytest.raises(JournalUnusable, match="cannot be used"),
-        Keeper(Settings.of(journal=f"sqlite:{tmp_path}"), lambda: None),
+        pytest.raises(JournalUnusable, match="cannot be opened"),
+        JournalHost(Settings.of(journal=f"sqlite:{tmp_path}"), lambda: None),
     ):
         pass

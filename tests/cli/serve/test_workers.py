@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from vertexkit.clock import Clock
 from vertexkit.execution import Phase
-from vertexkit.journal.admin import operators_journal
+from vertexkit.journal.admin import open_admin
 from vertexkit.journal.protocol import Query
 from vertexkit.settings import JournalSettings
 
@@ -202,9 +202,7 @@ async def test_an_operator_reads_the_journal_of_a_running_service(
     scene.serve(workers=workers)
     execution = scene.call(scene.token())
     by = scene.begun_by()
-    async with operators_journal(
-        JournalSettings(url=f"sqlite:{scene.journal}"), Clock()
-    ) as journal:
+    async with open_admin(JournalSettings(url=f"sqlite:{scene.journal}"), Clock()) as journal:
         [record] = await journal.search(Query())
     assert (record.execution, record.phase) == (execution, Phase.RUNNING)
     assert record.worker.startswith(f"{by}-")

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tests.journal.conftest import Desk
+from tests.journal.conftest import JournalDriver
 from tests.journal.shared.served_journal import LEASE
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
@@ -25,17 +25,17 @@ class Machine:
         self.clock = VirtualClock()
         self._open: list[SqliteJournal] = []
 
-    async def start(self, *, unique_tokens: bool = False, retention: float = 86_400.0) -> Desk:
+    async def start(
+        self, *, unique_tokens: bool = False, retention: float = 86_400.0
+    ) -> JournalDriver:
         """A process begins on the file as it is."""
-        settings = JournalSettings(
-            lease=LEASE,
-            tokens="unique" if unique_tokens else "reused",
-            retention=retention,
+        rules = JournalSettings(
+            lease=LEASE, tokens="unique" if unique_tokens else "reused", retention=retention
         )
-        desk = Desk(SqliteJournal(self.path, self.clock, settings), self.clock)
-        await desk.journal.open(desk.ready)
-        self._open.append(desk.journal)  # type: ignore[arg-type]
-        return desk
+        driver = JournalDriver(SqliteJournal(self.path, self.clock, rules), self.clock)
+        await driver.journal.open(driver)
+        self._open.append(driver.journal)  # type: ignore[arg-type]
+        return driver
 
     def crash(self) -> None:
         """The process is gone: what it has not written is lost, and nobody closes its file.

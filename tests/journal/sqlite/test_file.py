@@ -13,7 +13,7 @@ from tests.journal.sqlite.restarts import Machine
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable, SettingsError
 from vertexkit.execution import Effect, Outcome, OutcomeStatus, Result
-from vertexkit.journal import open_journal
+from vertexkit.journal import make_journal
 from vertexkit.journal.sqlite.file import open_file
 from vertexkit.journal.sqlite.schema import VERSION
 from vertexkit.settings import JournalSettings
@@ -51,8 +51,8 @@ def test_a_new_journal_is_for_its_user_alone(tmp_path: Path) -> None:
 
 async def test_what_is_written_meanwhile_is_for_its_user_alone(machine: Machine) -> None:
     """The log beside the file holds tokens too."""
-    desk = await machine.start()
-    await desk.accept()
+    driver = await machine.start()
+    await driver.accept()
     for path in machine.path.parent.glob("journal.db*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
@@ -75,9 +75,9 @@ def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
 
 async def test_damage_after_a_crash_is_looked_for(machine: Machine) -> None:
     """A file that was left in the middle of something is checked before it is used."""
-    desk = await machine.start()
+    driver = await machine.start()
     for _ in range(200):
-        await desk.accept()
+        await driver.accept()
     await machine.close()
     content = bytearray(machine.path.read_bytes())
     content[8192:12288] = b"\xff" * 4096
@@ -95,7 +95,7 @@ def test_another_program_s_file_is_refused(tmp_path: Path) -> None:
     other.close()
     path.chmod(0o600)
     said = refusal(path)
-    assert "no journal of vertexkit" in said
+    assert "not a journal of vertexkit" in said
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT count(*) FROM precious").fetchone() == (0,)
     other.close()
@@ -112,7 +112,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 def test_a_journal_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two processes on one file would each do the other's work: the second is told what to do."""
-    monkeypatch.setattr("vertexkit.journal.sqlite.file.BUSY", 0.05)
+    monkeypatch.setattr("vertexkit.journal.sqlite.file.LOCK_TIMEOUT_SECONDS", 0.05)
     path = tmp_path / "journal.db"
     first = open_file(path)
     try:
@@ -142,39 +142,39 @@ def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
 def test_a_journal_needs_a_path() -> None:
     """sqlite: alone is refused with an example."""
     with pytest.raises(SettingsError, match=r"sqlite:\.vertexkit/journal\.db"):
-        open_journal(JournalSettings(url="sqlite:"), Clock())
+        make_journal(JournalSettings(url="sqlite:"), Clock())
 
 
 async def test_a_full_disk_refuses_what_is_new_and_loses_nothing(machine: Machine) -> None:
     """New calls are refused at once, running ones wait, and all goes on when there is room."""
-    desk = await machine.start()
-    lease = await desk.held()
-    connection = desk.journal._writer._connection  # type: ignore[attr-defined]
+    driver = await machine.start()
+    lease = await driver.held()
+    connection = driver.journal._writer._connection  # type: ignore[attr-defined]
     [pages] = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
     refused = 0
     for _ in range(100):
         try:
-            await desk.accept()
+            await driver.accept()
         except JournalUnavailable:
             refused += 1
             break
     assert refused == 1
-    assert "full" in desk.journal.unavailable_reason()
-    backlog = desk.journal.backlog()
+    assert "full" in driver.journal.unavailable_reason()
+    backlog = driver.journal.backlog()
     effects = [Effect(n, f"step:{'x' * 4000}", "") for n in range(3)]
-    waiting = [asyncio.ensure_future(desk.journal.record_intent(lease, e)) for e in effects]
+    waiting = [asyncio.ensure_future(driver.journal.record_intent(lease, e)) for e in effects]
     with pytest.raises(JournalUnavailable):
-        await desk.accept()
-    assert desk.journal.backlog() == backlog
+        await driver.accept()
+    assert driver.journal.backlog() == backlog
     assert not all(each.done() for each in waiting)
     connection.execute("PRAGMA max_page_count = 1000000")
     await asyncio.gather(*waiting)
-    assert desk.journal.unavailable_reason() == ""
-    assert (await desk.accept()).new
+    assert driver.journal.unavailable_reason() == ""
+    assert (await driver.accept()).new
     machine.crash()
-    desk = await machine.start()
-    leases = {each.execution.id: each for each in await desk.claim()}
+    driver = await machine.start()
+    leases = {each.execution.id: each for each in await driver.claim()}
     assert len(leases) == backlog + 2
     assert len(leases[lease.execution.id].effects) == 3
 
@@ -183,11 +183,8 @@ async def test_a_failed_write_to_the_disk_is_the_end(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After an input/output error nothing is tried again: it is told once, and all else fails."""
-    desk = await machine.start()
-    lease = await desk.held()
-    told: list[str] = []
-    store = desk.journal._writer  # type: ignore[attr-defined]
-    monkeypatch.setattr(store, "_broke", told.append)
+    driver = await machine.start()
+    lease = await driver.held()
 
     def fail(_: sqlite3.Connection) -> None:
         error = sqlite3.OperationalError("disk I/O error")
@@ -196,11 +193,11 @@ async def test_a_failed_write_to_the_disk_is_the_end(
 
     monkeypatch.setattr("vertexkit.journal.sqlite.writer._commit", fail)
     with pytest.raises(JournalUnavailable, match="I/O"):
-        await desk.journal.record_result(lease, Result(b"1"))
+        await driver.journal.record_result(lease, Result(b"1"))
     monkeypatch.undo()
     for _ in range(2):
         with pytest.raises(JournalUnavailable):
-            await desk.accept()
+            await driver.accept()
     with pytest.raises(JournalUnavailable):
-        await desk.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
-    assert len(told) == 1
+        await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
+    assert len(driver.lost_reasons) == 1

@@ -33,15 +33,15 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
 
 async def test_what_was_accepted_is_there_again(machine: Machine) -> None:
     """Executions that waited wait again, in their order, with all that their call brought."""
-    desk = await machine.start()
-    calls = [desk.execution(city="Орёл", deep=[1, None, 2.5, {"a": "\u2028"}]) for _ in range(3)]
+    driver = await machine.start()
+    calls = [driver.execution(city="Орёл", deep=[1, None, 2.5, {"a": "\u2028"}]) for _ in range(3)]
     for call in calls:
-        await desk.journal.accept(call, 10)
+        await driver.journal.accept(call, 10)
     machine.crash()
-    desk = await machine.start()
-    assert desk.calls > 0
-    assert desk.journal.backlog() == 3
-    leases = await desk.claim()
+    driver = await machine.start()
+    assert driver.ready_count > 0
+    assert driver.journal.backlog() == 3
+    leases = await driver.claim()
     assert [lease.execution for lease in leases] == calls
     assert [lease.attempt for lease in leases] == [1, 1, 1]
     assert not any(lease.crashed for lease in leases)
@@ -49,53 +49,53 @@ async def test_what_was_accepted_is_there_again(machine: Machine) -> None:
 
 async def test_what_ran_runs_again_and_knows_what_it_did(machine: Machine) -> None:
     """The next process claims it at once, as another attempt, with every effect as it was left."""
-    desk = await machine.start()
-    lease = await desk.held()
-    await desk.journal.record_intent(lease, Effect(0, "send", "abc"))
-    await desk.journal.record_effect(lease, SENT)
-    await desk.journal.record_intent(lease, OPEN)
+    driver = await machine.start()
+    lease = await driver.held()
+    await driver.journal.record_intent(lease, Effect(0, "send", "abc"))
+    await driver.journal.record_effect(lease, SENT)
+    await driver.journal.record_intent(lease, OPEN)
     machine.crash()
-    desk = await machine.start()
-    [again] = await desk.claim("second")
+    driver = await machine.start()
+    [again] = await driver.claim("second")
     assert again.execution == lease.execution
     assert (again.attempt, again.crashed) == (2, True)
     assert again.epoch > lease.epoch
     assert dict(again.effects) == {0: SENT, 1: OPEN}
     with pytest.raises(Fenced):
-        await desk.journal.settle(lease, DONE)
+        await driver.journal.settle(lease, DONE)
 
 
 async def test_a_fixed_result_is_completed_by_the_next_process(machine: Machine) -> None:
     """The handler does not run again; and it is known whether the platform may have it."""
     for tried in (False, True):
-        desk = await machine.start()
-        lease = await desk.held()
-        await desk.journal.record_result(lease, Result(b'{"a":1}', "timeout"), completing=tried)
+        driver = await machine.start()
+        lease = await driver.held()
+        await driver.journal.record_result(lease, Result(b'{"a":1}', "timeout"), completing=tried)
         machine.crash()
-        desk = await machine.start()
-        [again] = await desk.journal.claim("second", {}, 1)
+        driver = await machine.start()
+        [again] = await driver.journal.claim("second", {}, 1)
         assert (again.result, again.completion_tried) == (Result(b'{"a":1}', "timeout"), tried)
         assert (again.attempt, again.crashed) == (1, False)
-        await desk.journal.settle(again, DONE)
+        await driver.journal.settle(again, DONE)
         await machine.close()
 
 
 async def test_an_end_is_an_end_for_every_process(machine: Machine) -> None:
     """What was settled is not run again; its record is there, and neither token nor texts are."""
-    desk = await machine.start()
-    await desk.journal.accept(desk.execution("a-secret-token", city="Орёл"), 1)
-    lease = await desk.claim_one()
-    await desk.journal.record_effect(lease, SENT)
-    await desk.journal.record_effect(
+    driver = await machine.start()
+    await driver.journal.accept(driver.execution("a-secret-token", city="Орёл"), 1)
+    lease = await driver.claim_one()
+    await driver.journal.record_effect(lease, SENT)
+    await driver.journal.record_effect(
         lease, Effect(1, "step:rate", "", EffectState.CONFIRMED, b'"a result of the author"')
     )
-    await desk.journal.record_result(lease, Result(b'{"monthly":8884.88}'), completing=True)
-    await desk.journal.settle(lease, DONE)
-    before = await desk.journal.find(lease.execution.id)
+    await driver.journal.record_result(lease, Result(b'{"monthly":8884.88}'), completing=True)
+    await driver.journal.settle(lease, DONE)
+    before = await driver.journal.find(lease.execution.id)
     await machine.close()
-    desk = await machine.start()
-    assert await desk.claim() == []
-    after = await desk.journal.find(lease.execution.id)
+    driver = await machine.start()
+    assert await driver.claim() == []
+    after = await driver.journal.find(lease.execution.id)
     assert after == before
     assert after is not None
     assert after.outcome == DONE
@@ -106,53 +106,53 @@ async def test_an_end_is_an_end_for_every_process(machine: Machine) -> None:
 
 async def test_a_loop_is_taken_up_in_its_order(machine: Machine) -> None:
     """The new execution of a repeated call still waits for the old one's end."""
-    desk = await machine.start()
-    old = await desk.held("again")
-    await desk.journal.record_result(old, Result(b"1"), completing=True)
-    new = await desk.accept("again")
+    driver = await machine.start()
+    old = await driver.held("again")
+    await driver.journal.record_result(old, Result(b"1"), completing=True)
+    new = await driver.accept("again")
     machine.crash()
-    desk = await machine.start()
-    [taken] = await desk.claim()
+    driver = await machine.start()
+    [taken] = await driver.claim()
     assert taken.execution.id == old.execution.id
-    assert not await desk.journal.begin_completion(taken)
-    assert (await desk.accept("again")).execution == new.execution
-    await desk.journal.settle(taken, DONE)
-    assert (await desk.claim_one()).execution.id == new.execution
+    assert not await driver.journal.begin_completion(taken)
+    assert (await driver.accept("again")).execution == new.execution
+    await driver.journal.settle(taken, DONE)
+    assert (await driver.claim_one()).execution.id == new.execution
 
 
 async def test_the_same_call_is_a_duplicate_in_the_next_process_too(machine: Machine) -> None:
     """A platform that got no answer calls again: nothing is started twice."""
-    desk = await machine.start()
-    first = await desk.accept("again")
+    driver = await machine.start()
+    first = await driver.accept("again")
     machine.crash()
-    desk = await machine.start()
-    again = await desk.accept("again")
+    driver = await machine.start()
+    again = await driver.accept("again")
     assert (again.execution, again.new) == (first.execution, False)
 
 
 async def test_a_unique_token_is_remembered(machine: Machine) -> None:
     """Where tokens are unique, the same one is a duplicate for a day, in whatever process."""
-    desk = await machine.start(unique_tokens=True)
-    lease = await desk.held("again")
-    await desk.journal.settle(lease, DONE)
+    driver = await machine.start(unique_tokens=True)
+    lease = await driver.held("again")
+    await driver.journal.settle(lease, DONE)
     await machine.close()
-    desk = await machine.start(unique_tokens=True)
-    assert not (await desk.accept("again")).new
+    driver = await machine.start(unique_tokens=True)
+    assert not (await driver.accept("again")).new
     machine.clock.skip_to(machine.clock.now() + 25 * 3600)
-    assert (await desk.accept("again")).new
+    assert (await driver.accept("again")).new
 
 
 async def test_later_stays_later(machine: Machine) -> None:
     """What was to run again in an hour is not run at once after a restart, nor a day later."""
-    desk = await machine.start()
-    lease = await desk.held()
+    driver = await machine.start()
+    lease = await driver.held()
     released = machine.clock.now()
-    await desk.journal.release(lease, 3600, "not in stock")
+    await driver.journal.release(lease, 3600, "not in stock")
     machine.crash()
-    desk = await machine.start()
-    assert desk.journal.backlog() == 1
-    while not (leases := await desk.claim()):
-        await desk.clock.sleep(60)
+    driver = await machine.start()
+    assert driver.journal.backlog() == 1
+    while not (leases := await driver.claim()):
+        await driver.clock.sleep(60)
     [again] = leases
     assert 3590 < machine.clock.now() - released < 3900
     assert (again.attempt, again.crashed) == (2, False)
@@ -162,49 +162,49 @@ async def test_a_clock_that_was_set_back_delays_nothing(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between two processes only the wall clock is left: it may shorten a wait, not stretch it."""
-    desk = await machine.start()
-    lease = await desk.held()
-    await desk.journal.release(lease, 60)
+    driver = await machine.start()
+    lease = await driver.held()
+    await driver.journal.release(lease, 60)
     machine.crash()
     real = machine.clock.unix
     monkeypatch.setattr(machine.clock, "unix", lambda: real() - 30 * 86_400)
     began = machine.clock.now()
-    desk = await machine.start()
-    while not await desk.claim():
-        await desk.clock.sleep(10)
+    driver = await machine.start()
+    while not await driver.claim():
+        await driver.clock.sleep(10)
     assert machine.clock.now() - began < 90
 
 
 async def test_large_calls_come_back_whole(machine: Machine) -> None:
     """A body that is too large to be held in memory while it waits is there when it is claimed."""
-    desk = await machine.start()
+    driver = await machine.start()
     raw = b'{"text": "' + b"x" * 200_000 + b'"}'
     call = Execution("0" * 22, "loan", Token("large"), {"text": "x" * 200_000}, raw, 1.0)
-    await desk.journal.accept(call, 10)
-    [lease] = await desk.claim()
+    await driver.journal.accept(call, 10)
+    [lease] = await driver.claim()
     assert lease.execution == call
     machine.crash()
-    desk = await machine.start()
-    [lease] = await desk.claim()
+    driver = await machine.start()
+    [lease] = await driver.claim()
     assert lease.execution == call
 
 
 async def test_a_parked_execution_can_be_taken_up_again(machine: Machine) -> None:
     """One whose block is not complete keeps what it needs, and an operator's retry runs it."""
-    desk = await machine.start()
-    lease = await desk.held()
-    await desk.journal.record_effect(lease, SENT)
-    await desk.journal.record_intent(lease, OPEN)
-    await desk.journal.settle(lease, Outcome(OutcomeStatus.PARKED, "unknown", reason="who knows"))
+    driver = await machine.start()
+    lease = await driver.held()
+    await driver.journal.record_effect(lease, SENT)
+    await driver.journal.record_intent(lease, OPEN)
+    await driver.journal.settle(lease, Outcome(OutcomeStatus.PARKED, "unknown", reason="who knows"))
     await machine.close()
-    desk = await machine.start()
-    [parked] = await desk.journal.search(Query(status=OutcomeStatus.PARKED))
-    assert parked.kept
-    record = await desk.journal.retry(parked.execution)
+    driver = await machine.start()
+    [parked] = await driver.journal.search(Query(status=OutcomeStatus.PARKED))
+    assert parked.retryable
+    record = await driver.journal.retry(parked.execution)
     assert record.phase is Phase.WAITING
     machine.crash()
-    desk = await machine.start()
-    again = await desk.claim_one()
+    driver = await machine.start()
+    again = await driver.claim_one()
     assert again.execution == lease.execution
     assert again.attempt == 1
     assert [effect.state for effect in again.effects.values()] == [EffectState.CONFIRMED] * 2
@@ -212,14 +212,14 @@ async def test_a_parked_execution_can_be_taken_up_again(machine: Machine) -> Non
 
 async def test_what_ended_long_ago_is_deleted(machine: Machine) -> None:
     """After the retention the record goes, with its effects; what is under way stays."""
-    desk = await machine.start(retention=60)
-    lease = await desk.held()
-    await desk.journal.record_effect(lease, SENT)
-    await desk.journal.settle(lease, DONE)
-    waiting = await desk.accept()
+    driver = await machine.start(retention=60)
+    lease = await driver.held()
+    await driver.journal.record_effect(lease, SENT)
+    await driver.journal.settle(lease, DONE)
+    waiting = await driver.accept()
     machine.clock.skip_to(machine.clock.now() + 120)
     await machine.close()
-    desk = await machine.start(retention=60)
-    await desk.journal.search(Query())  # the file is looked through at start, before this
-    assert await desk.journal.find(lease.execution.id) is None
-    assert await desk.journal.find(waiting.execution) is not None
+    driver = await machine.start(retention=60)
+    await driver.journal.search(Query())  # the file is looked through at start, before this
+    assert await driver.journal.find(lease.execution.id) is None
+    assert await driver.journal.find(waiting.execution) is not None

@@ -19,8 +19,8 @@ from vertexkit.cli.table import Table
 from vertexkit.clock import Clock
 from vertexkit.errors import OperationNotAllowed, SettingsError
 from vertexkit.execution import EffectState, OutcomeStatus, Phase
-from vertexkit.journal.admin import operators_journal
-from vertexkit.journal.protocol import Journal, Query, Record
+from vertexkit.journal.admin import open_admin
+from vertexkit.journal.protocol import JournalAdmin, Query, Record
 from vertexkit.settings import Settings
 
 T = TypeVar("T")
@@ -71,7 +71,7 @@ def moment(text: str) -> float:
         ) from None
 
 
-def with_journal(work: Callable[[Journal], Awaitable[T]]) -> T:
+def with_journal(work: Callable[[JournalAdmin], Awaitable[T]]) -> T:
     """Do something with the journal: the running service's, or the file's.
 
     Args:
@@ -83,7 +83,7 @@ def with_journal(work: Callable[[Journal], Awaitable[T]]) -> T:
     settings = Settings.load()
 
     async def run() -> T:
-        async with operators_journal(settings.journal, Clock()) as journal:
+        async with open_admin(settings.journal, Clock()) as journal:
             return await work(journal)
 
     return asyncio.run(run())
@@ -163,7 +163,7 @@ def show(execution: str, *, as_json: bool) -> None:
         console.print(line, soft_wrap=True)
 
 
-async def find(journal: Journal, execution: str) -> Record:
+async def find(journal: JournalAdmin, execution: str) -> Record:
     """The execution of this id, or of the only one that begins so."""
     record = await journal.find(execution)
     if record is not None:
@@ -184,7 +184,7 @@ async def find(journal: Journal, execution: str) -> Record:
 def retry(executions: Sequence[str], *, fresh: bool, yes: bool) -> int:
     """Take parked executions up again; gives the exit code."""
 
-    async def take_up(journal: Journal, execution: str) -> str:
+    async def take_up(journal: JournalAdmin, execution: str) -> str:
         record = await find(journal, execution)
         record = await journal.retry(record.execution, fresh=fresh)
         how = "its result is sent again" if record.result is not None else "its handler runs again"
@@ -197,7 +197,7 @@ def retry(executions: Sequence[str], *, fresh: bool, yes: bool) -> int:
 def drop(executions: Sequence[str], *, yes: bool) -> int:
     """Give executions up for good; gives the exit code."""
 
-    async def give_up(journal: Journal, execution: str) -> str:
+    async def give_up(journal: JournalAdmin, execution: str) -> str:
         before = await find(journal, execution)
         after = await journal.drop(before.execution)
         if before.outcome is not None:
@@ -213,12 +213,12 @@ def parked(wish: Wish) -> list[str]:
     """Ids of the parked executions that can be run again."""
     query = replace(wish.query(), status=OutcomeStatus.PARKED, phase=None, limit=ALL)
     records = with_journal(lambda journal: journal.search(query))
-    return [record.execution for record in records if record.kept]
+    return [record.execution for record in records if record.retryable]
 
 
 def _each(
     executions: Sequence[str],
-    work: Callable[[Journal, str], Awaitable[str]],
+    work: Callable[[JournalAdmin, str], Awaitable[str]],
     what: str,
     *,
     yes: bool,
@@ -230,7 +230,7 @@ def _each(
     if not yes and Console().is_terminal and not typer.confirm(f"{number}: {what}?"):
         return EXIT_FAILED
 
-    async def run(journal: Journal) -> int:
+    async def run(journal: JournalAdmin) -> int:
         code = 0
         for execution in executions:
             try:
@@ -259,11 +259,11 @@ def as_object(record: Record) -> dict[str, Any]:
         "accepted_at": record.accepted_at,
         "claimed_at": record.claimed_at,
         "due_at": record.due_at,
-        "concluded_at": record.concluded_at,
-        "completion_tries": record.tries,
-        "completion_tried_at": record.tried_at,
+        "result_recorded_at": record.result_recorded_at,
+        "completion_tries": record.completion_tries,
+        "completion_tried_at": record.completion_tried_at,
         "ended_at": record.ended_at,
-        "can_retry": record.outcome is not None and record.kept,
+        "can_retry": record.outcome is not None and record.retryable,
         "effects": [
             {
                 "position": effect.position,
@@ -275,7 +275,10 @@ def as_object(record: Record) -> dict[str, Any]:
             }
             for effect in record.effects
         ],
-        "trail": [{"at": m.at, "what": m.what, "said": m.said} for m in record.trail],
+        "history": [
+            {"at": event.at, "event": event.name, "detail": event.detail}
+            for event in record.history
+        ],
     }
 
 

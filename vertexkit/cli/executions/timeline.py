@@ -68,14 +68,20 @@ def _lines(record: Record) -> Iterator[Line]:
         yield Line(record.claimed_at, "claimed", "the first run of the handler begins")
     for effect in record.effects:
         yield _effect(effect)
-    for moment in record.trail:
-        yield Line(moment.at, moment.what, moment.said)
-    if record.concluded_at is not None:
+    for event in record.history:
+        yield Line(event.at, event.name, event.detail)
+    if record.result_recorded_at is not None:
         code = record.outcome.code if record.outcome else record.result and record.result.code
-        yield Line(record.concluded_at, "result_recorded", f"the result is fixed: {code or 'ok'}")
-    if record.tried_at is not None:
-        tries = "tried once" if record.tries == 1 else f"tried {record.tries} times, last now"
-        yield Line(record.tried_at, "complete", tries)
+        yield Line(
+            record.result_recorded_at, "result_recorded", f"the result is fixed: {code or 'ok'}"
+        )
+    if record.completion_tried_at is not None:
+        tries = (
+            "tried once"
+            if record.completion_tries == 1
+            else f"tried {record.completion_tries} times, last now"
+        )
+        yield Line(record.completion_tried_at, "complete", tries)
     if record.outcome is not None and record.ended_at is not None:
         outcome = record.outcome
         by = f", confirmed by {outcome.confirmed_by}" if outcome.confirmed_by else ""
@@ -119,7 +125,7 @@ def _advice(record: Record, now: float) -> Iterator[str]:
     if record.outcome.status is not OutcomeStatus.PARKED:
         return
     yield ""
-    if not record.kept:
+    if not record.retryable:
         yield "Its block was completed as failed, so its dialog has gone on. There is nothing to do."
         return
     yield "Its dialog still waits. What you may do, when the reason is mended:"

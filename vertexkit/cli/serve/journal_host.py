@@ -1,4 +1,4 @@
-"""The journal of several workers, in the hands of the process that has started them."""
+"""The process that starts several workers has their journal open and adds up their metrics."""
 
 import asyncio
 import threading
@@ -14,39 +14,43 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
-from vertexkit.journal import open_journal
-from vertexkit.journal.shared.server import Owner
-from vertexkit.journal.shared.socket import HAS_SOCKETS, offering
-from vertexkit.journal.sqlite.file import file_of
+from vertexkit.journal import make_journal
+from vertexkit.journal.shared.server import JournalServer
+from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
 from vertexkit.settings import Settings
+from vertexkit.telemetry.aggregation import MetricsServer
 from vertexkit.telemetry.metrics import CommitMetrics
-from vertexkit.telemetry.prometheus import MetricsAggregator, take_snapshot
+from vertexkit.telemetry.prometheus import take_snapshot
 
 LOOP = uvicorn.Config("", log_config=None).get_loop_factory()
 """The workers' kind of event loop."""
 
 
-class Keeper:
-    """A context in which a thread of this process has the journal and offers it to the workers.
+class JournalHost:
+    """A context in which a thread of this process offers the journal to the workers.
 
     Args:
-        settings: name the journal and its rules.
+        settings: name the journal.
         on_lost: called, on that thread, when the journal cannot be written any more.
 
     Raises:
-        JournalUnusable: on entering: it cannot be used; names the cause and the mend.
-        SettingsError: on entering: this system has no sockets of this kind.
+        JournalUnusable: on entering: the journal cannot be opened; names the cause and the fix.
+        SettingsError: on entering: this system has no Unix sockets.
     """
 
     def __init__(self, settings: Settings, on_lost: Callable[[], object]) -> None:
-        self.socket = Path()
-        """Where the journal is offered."""
-        self.lost = ""
-        """Why it cannot be written any more."""
+        self.journal_socket = Path()
+        """Where workers use the journal."""
+        self.metrics_socket = Path()
+        """Where workers report their metrics."""
+        self.lost_reason = ""
+        """Why the journal cannot be written any more."""
         self._settings = settings
         self._on_lost = on_lost
         self._started: Future[Callable[[], object]] = Future()
-        self._thread = threading.Thread(target=self._run, name="vertexkit-keeper", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, name="vertexkit-journal-host", daemon=True
+        )
 
     def __enter__(self) -> Self:
         if not HAS_SOCKETS:
@@ -59,41 +63,73 @@ class Keeper:
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
-        at: TracebackType | None,
+        traceback: TracebackType | None,
     ) -> None:
-        self._started.result()()
+        stop = self._started.result()
+        stop()
         self._thread.join()
 
     def _run(self) -> None:
         try:
             with asyncio.Runner(loop_factory=LOOP) as runner:
-                runner.run(self._keep())
+                runner.run(self._serve())
         except BaseException as error:
             if self._started.done():
                 raise
             self._started.set_exception(error)
 
-    async def _keep(self) -> None:
-        """Have the journal, and offer it, until this context is left."""
-        settings = self._settings
-        journal = open_journal(settings.journal, Clock())
+    async def _serve(self) -> None:
+        """Offer the journal and add up the metrics until this context is left."""
+        journal = make_journal(self._settings.journal, Clock())
+        server = JournalServer(journal)
         registry = CollectorRegistry()
-        CommitMetrics(registry).watch(journal)
-        owner = Owner(journal, MetricsAggregator(partial(take_snapshot, registry, REGISTRY)))
+        observer = _Observer(server, CommitMetrics(registry), self._lost)
+        metrics = MetricsServer(partial(take_snapshot, registry, REGISTRY))
         end = asyncio.Event()
         loop = asyncio.get_running_loop()
-
-        def broke(reason: str) -> None:
-            self.lost = reason
-            owner.broke(reason)
-            self._on_lost()
-
-        await journal.open(owner.ready, broke)
+        await journal.open(observer)
         try:
-            with offering(file_of(settings.journal.url)) as (listener, self.socket):
-                await owner.listen(listener)
+            with listening_socket(journal.file) as (listener, self.journal_socket):
+                self.metrics_socket = self.journal_socket.with_suffix(".metrics")
+                await metrics.open(self.metrics_socket)
+                await server.listen(listener)
                 self._started.set_result(lambda: loop.call_soon_threadsafe(end.set))
                 await end.wait()
-                await owner.close()
+                await server.close()
+                await metrics.close()
         finally:
             await journal.close()
+
+    def _lost(self, reason: str) -> None:
+        self.lost_reason = reason
+        self._on_lost()
+
+
+class _Observer:
+    """Passes the journal's reports on to the workers, the metrics and the host.
+
+    Args:
+        server: of the workers.
+        commits: counts the commits.
+        on_lost: called with the reason when the journal cannot be written any more.
+    """
+
+    def __init__(
+        self, server: JournalServer, commits: CommitMetrics, on_lost: Callable[[str], None]
+    ) -> None:
+        self._server = server
+        self._commits = commits
+        self._on_lost = on_lost
+
+    def ready(self) -> None:
+        self._server.ready()
+
+    def lost(self, reason: str) -> None:
+        self._server.lost(reason)
+        self._on_lost(reason)
+
+    def committed(self, changes: int, seconds: float) -> None:
+        self._commits.committed(changes, seconds)
+
+    def commit_failed(self) -> None:
+        self._commits.commit_failed()

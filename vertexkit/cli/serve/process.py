@@ -14,11 +14,12 @@ from vertexkit.loading import find_app
 from vertexkit.server.config import ServedApp
 from vertexkit.settings import PREFIX
 
-OWNER = f"{PREFIX}OWNER"
-"""Environment variable of a worker: the socket of the process that owns the journal."""
+JOURNAL_SOCKET = f"{PREFIX}JOURNAL_SOCKET"
+METRICS_SOCKET = f"{PREFIX}METRICS_SOCKET"
+"""In the environment of a worker: the sockets of the process that has started it."""
 GC_THRESHOLDS = (20_000, 20, 50)
-"""Numbers of new objects that start a garbage collection. Measured: an execution makes few objects
-that live long."""
+"""New objects, and younger collections, that start a collection of each generation. Measured: few
+objects of an execution live long."""
 
 
 class ServedProcess:
@@ -47,10 +48,15 @@ class ServedProcess:
 def load_app() -> ServedApp:
     """Load what VERTEXKIT_APP names; called once in each process."""
     app = find_app(None)[1]
-    owner = os.environ.get(OWNER)
-    app.owner = Path(owner) if owner else None
+    app.journal_socket = _path_in(JOURNAL_SOCKET)
+    app.metrics_socket = _path_in(METRICS_SOCKET)
     process = ServedProcess(app)
     return ServedApp(process, process)
+
+
+def _path_in(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value) if value else None
 
 
 def _around_startup(send: Send) -> Send:

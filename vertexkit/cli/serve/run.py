@@ -15,8 +15,8 @@ from structlog.typing import FilteringBoundLogger
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from vertexkit.app import App
-from vertexkit.cli.serve.journal_host import Keeper
-from vertexkit.cli.serve.process import OWNER, load_app
+from vertexkit.cli.serve.journal_host import JournalHost
+from vertexkit.cli.serve.process import JOURNAL_SOCKET, METRICS_SOCKET, load_app
 from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.loading import find_app
 from vertexkit.server.config import ServerConfig
@@ -80,7 +80,8 @@ def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
     for setting, value in options.items():  # each process of this service reads them
         os.environ[f"{PREFIX}{setting.upper()}"] = str(value)
     os.environ[f"{PREFIX}APP"] = name
-    os.environ.pop(OWNER, None)
+    for variable in (JOURNAL_SOCKET, METRICS_SOCKET):
+        os.environ.pop(variable, None)
     if reload:  # an author who has saved a file does not want to wait for old executions
         os.environ.setdefault(f"{PREFIX}GRACE", "1")
     settings = Settings.load()
@@ -140,10 +141,11 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
         ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
     elif settings.server.workers > 1:
         supervisor = Multiprocess(config, sockets=[listener])
-        with Keeper(app.load_settings(), supervisor.should_exit.set) as keeper:
-            os.environ[OWNER] = str(keeper.socket)
+        with JournalHost(app.load_settings(), supervisor.should_exit.set) as host:
+            os.environ[JOURNAL_SOCKET] = str(host.journal_socket)
+            os.environ[METRICS_SOCKET] = str(host.metrics_socket)
             supervisor.run()
-        lost = keeper.lost
+        lost = host.lost_reason
         failed = any(
             process.exitcode == uvicorn.config.STARTUP_FAILURE for process in supervisor.processes
         )

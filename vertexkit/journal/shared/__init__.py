@@ -1,1 +1,1 @@
-"""One journal, shared by processes over a Unix socket."""
+"""One journal for several processes of a machine, over a Unix socket."""

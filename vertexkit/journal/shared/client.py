@@ -1,231 +1,232 @@
-"""A journal that another process of this machine has, used over its socket."""
+"""A journal that another process of this machine has open, used over that process's socket."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect, Execution, Outcome, Result
-from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
+from vertexkit.journal.protocol import (
+    Acceptance,
+    JournalObserver,
+    Lease,
+    NullJournalObserver,
+    Query,
+    Record,
+    Renewal,
+)
 from vertexkit.journal.shared import encoding
-from vertexkit.journal.shared.framing import Frames
+from vertexkit.journal.shared.framing import FrameConnection
 from vertexkit.journal.shared.methods import (
-    BROKE,
     CLAIM,
     ERRORS,
-    FIGURES,
-    NEWS,
+    LOST,
+    NOTIFICATION,
     READY,
-    REPORT,
-    STATE,
+    RELEASE_WORKER,
+    STATUS,
     VERSION,
 )
-from vertexkit.telemetry.prometheus import Snapshot
 from vertexkit.text import replace_surrogates
 
 
-class OwnerAbsent(JournalUnusable):
-    """Nobody listens at this socket."""
+class JournalServerNotFound(JournalUnusable):
+    """No process listens at the socket."""
 
 
-class RemoteJournal:
-    """What one worker, or one command, sees of a journal; its owner keeps it and its rules.
+class JournalClient:
+    """The journal as a worker or an operator's command sees it; the server applies the rules.
 
-    Without the connection it is nothing: then everything raises `JournalUnavailable`, for good.
+    When the connection is lost, every method raises `JournalUnavailable`, permanently.
 
     Args:
-        socket: the owner's.
+        socket: path of the server's socket.
     """
 
     def __init__(self, socket: Path) -> None:
         self.durability = ""
         self.durable = True
-        self.count: Callable[[], Snapshot] | None = None
-        """Gives the figures of this process, to be added to the others'."""
         self._socket = socket
-        self._frames: Frames
-        self._asked: dict[int, asyncio.Future[Any]] = {}
-        self._number = 0
-        self._lost = "it is not open"
+        self._connection: FrameConnection
+        self._observer: JournalObserver = NullJournalObserver()
+        self._lost_reported = False
+        self._responses: dict[int, asyncio.Future[Any]] = {}
+        """By the number of the request."""
+        self._last_request = 0
+        self._disconnect_reason = "it is not open"
+        """Empty while the connection is open."""
+        # As the server reported them last:
         self._backlog = 0
-        self._waiting: frozenset[str] = frozenset()
-        self._trouble = ""
-        self._ready: Callable[[], None]
-        self._broke: Callable[[str], None] | None = None
+        self._blocks_waiting: frozenset[str] = frozenset()
+        self._unavailable_reason = ""
 
-    async def open(
-        self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._ready, self._broke = ready, broke
+    async def open(self, observer: JournalObserver) -> None:
+        self._observer = observer
         loop = asyncio.get_running_loop()
         try:
-            _, self._frames = await loop.create_unix_connection(
-                lambda: Frames(self._heard, self._disconnected), str(self._socket)
+            _, self._connection = await loop.create_unix_connection(
+                lambda: FrameConnection(self), str(self._socket)
             )
         except OSError as error:
-            raise OwnerAbsent(
-                f"the process that has the journal does not answer at {self._socket} "
-                f"({error.strerror}): start it again"
+            raise JournalServerNotFound(
+                f"no process answers at the journal's socket {self._socket} ({error.strerror}): "
+                "restart the service"
             ) from error
-        self._lost = ""
+        self._disconnect_reason = ""
         try:
-            version, self.durability, self.durable = await self._ask("hello")
+            version, self.durability, self.durable = await self._request("hello")
         except JournalUnavailable as error:
-            raise OwnerAbsent("the process that has the journal is just ending") from error
+            raise JournalServerNotFound("the process that owns the journal is stopping") from error
         if version != VERSION:
             raise JournalUnusable(
-                "the process that has the journal runs another version of vertexkit: use that "
-                "version here too, or start the service again"
+                "the process that owns the journal runs another version of vertexkit: use that "
+                "version here too, or restart the service"
             )
-        self._report()
-        ready()
+        observer.ready()
 
     async def close(self) -> None:
-        self._broke = None
-        if not self._lost:
-            self._report()
-            self._frames.close()
-            self._lose("it is closed")
+        self._lost_reported = True
+        if not self._disconnect_reason:
+            self._connection.close()
+            self._end("it is closed")
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
-        call = encoding.from_execution(execution)
+        call = encoding.encode_execution(execution)
         try:
-            name, new, supersedes = await self._ask("accept", call, room)
+            name, new, supersedes = await self._request("accept", call, room)
         except ValueError as error:
-            raise JournalUnavailable(f"the inputs of the call cannot be kept: {error}") from error
+            raise JournalUnavailable(
+                f"the inputs of the call cannot be stored as JSON: {error}"
+            ) from error
         return Acceptance(name, new, supersedes)
 
     async def claim(
         self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
     ) -> list[Lease]:
-        return [
-            encoding.to_lease(said) for said in await self._ask(CLAIM, worker, room, limit, early)
-        ]
+        leases = await self._request(CLAIM, worker, room, limit, early)
+        return [encoding.decode_lease(lease) for lease in leases]
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
-        lost, superseded = await self._ask("renew", worker, list(executions))
+        lost, superseded = await self._request("renew", worker, list(executions))
         return Renewal(frozenset(lost), frozenset(superseded))
 
     def release_worker(self, worker: str) -> None:
-        if not self._lost:
-            self._frames.say([NEWS, "release_worker", worker])
+        if not self._disconnect_reason:
+            self._connection.send([NOTIFICATION, RELEASE_WORKER, worker])
 
     async def record_intent(self, lease: Lease, effect: Effect) -> None:
-        await self._ask("record_intent", encoding.proof(lease), encoding.from_effect(effect))
+        await self._request(
+            "record_intent", encoding.encode_lease_key(lease), encoding.encode_effect(effect)
+        )
 
     async def record_effect(self, lease: Lease, effect: Effect) -> None:
-        await self._ask("record_effect", encoding.proof(lease), encoding.from_effect(effect))
+        await self._request(
+            "record_effect", encoding.encode_lease_key(lease), encoding.encode_effect(effect)
+        )
 
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
     ) -> None:
-        await self._ask(
-            "record_result", encoding.proof(lease), encoding.from_result(result), completing
-        )
+        encoded = encoding.encode_result(result)
+        await self._request("record_result", encoding.encode_lease_key(lease), encoded, completing)
 
     async def begin_completion(self, lease: Lease) -> bool:
-        answer: bool = await self._ask("begin_completion", encoding.proof(lease))
-        return answer
+        allowed: bool = await self._request("begin_completion", encoding.encode_lease_key(lease))
+        return allowed
 
     async def withdraw_completion(self, lease: Lease) -> None:
-        await self._ask("withdraw_completion", encoding.proof(lease))
+        await self._request("withdraw_completion", encoding.encode_lease_key(lease))
 
-    async def release(self, lease: Lease, after: float, why: str = "") -> None:
-        await self._ask("release", encoding.proof(lease), after, replace_surrogates(why))
+    async def release(self, lease: Lease, after: float, reason: str = "") -> None:
+        key = encoding.encode_lease_key(lease)
+        await self._request("release", key, after, replace_surrogates(reason))
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        await self._ask("settle", encoding.proof(lease), encoding.from_outcome(outcome))
+        key = encoding.encode_lease_key(lease)
+        await self._request("settle", key, encoding.encode_outcome(outcome))
 
     def backlog(self) -> int:
         return self._backlog
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
-        return set(self._waiting.difference(blocks))
+        return set(self._blocks_waiting.difference(blocks))
 
     def unavailable_reason(self) -> str:
-        return self._lost or self._trouble
+        return self._disconnect_reason or self._unavailable_reason
 
     async def find(self, execution: str) -> Record | None:
-        said = await self._ask("find", execution)
-        return None if said is None else encoding.to_record(said)
+        record = await self._request("find", execution)
+        return None if record is None else encoding.decode_record(record)
 
     async def search(self, query: Query) -> list[Record]:
-        found = await self._ask("search", encoding.from_query(query))
-        return [encoding.to_record(said) for said in found]
+        records = await self._request("search", encoding.encode_query(query))
+        return [encoding.decode_record(record) for record in records]
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
-        return encoding.to_record(await self._ask("retry", execution, fresh))
+        return encoding.decode_record(await self._request("retry", execution, fresh))
 
     async def drop(self, execution: str) -> Record:
-        return encoding.to_record(await self._ask("drop", execution))
+        return encoding.decode_record(await self._request("drop", execution))
 
-    async def figures(self) -> Snapshot:
-        """What all processes that use this journal have counted.
-
-        Raises:
-            JournalUnavailable: the connection is lost.
-        """
-        found: Snapshot = await self._ask(FIGURES)
-        return found
-
-    def _report(self) -> None:
-        if self.count is not None:
-            self._frames.say([NEWS, REPORT, self.count()])
-
-    async def _ask(self, method: str, *said: Any) -> Any:
-        """Put a question to the owner.
-
-        Raises:
-            JournalUnavailable: the connection is lost; nobody knows whether it happened.
-            JournalError, QueueFull: as the owner's journal raised it.
-            ValueError: it cannot be said in JSON; it was not asked.
-        """
-        if self._lost:
-            raise JournalUnavailable(f"the journal cannot be written: {self._lost}")
-        number = self._number = self._number + 1
-        self._frames.say([number, method, *said])
-        answer = self._asked[number] = asyncio.get_running_loop().create_future()
-        try:
-            return await answer
-        finally:
-            del self._asked[number]
-
-    def _heard(self, frame: list[Any]) -> None:
-        for number, *said in frame:
-            if number == NEWS:
-                self._learn(*said)
-            elif (asked := self._asked.get(number)) is not None and not asked.done():
-                answer, *error = said
+    def frame_received(self, frame: list[Any]) -> None:
+        """Handle responses and notifications of the server."""
+        for number, *message in frame:
+            if number == NOTIFICATION:
+                self._notified(*message)
+            elif (response := self._responses.get(number)) is not None and not response.done():
+                value, *error = message
                 if error:
-                    asked.set_exception(ERRORS.get(error[0], JournalError)(error[1]))
+                    response.set_exception(ERRORS.get(error[0], JournalError)(error[1]))
                 else:
-                    asked.set_result(answer)
+                    response.set_result(value)
 
-    def _learn(self, what: str, *said: Any) -> None:
-        if what == READY:
-            self._ready()
-        elif what == STATE:
-            self._backlog, waiting, self._trouble = said
-            self._waiting = frozenset(waiting)
-        elif what == REPORT:
-            self._report()
-        elif what == BROKE:
-            self._break(said[0])
+    def before_flush(self) -> None:
+        """Add nothing to the frame."""
 
-    def _disconnected(self) -> None:
-        if not self._lost:
-            self._lose("the process that has it has ended")
+    def disconnected(self) -> None:
+        """Handle the end of the connection, unless this side closed it."""
+        if not self._disconnect_reason:
+            self._end("the process that owns it has ended")
 
-    def _lose(self, reason: str) -> None:
-        """The connection is over: whoever waits for an answer gets none."""
-        self._lost = reason
-        for asked in self._asked.values():
-            if not asked.done():
-                asked.set_exception(JournalUnavailable(f"the journal cannot be written: {reason}"))
-        self._break(reason)
+    async def _request(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the server's journal.
 
-    def _break(self, reason: str) -> None:
-        broke, self._broke = self._broke, None
-        if broke is not None:
-            broke(reason)
+        Raises:
+            JournalUnavailable: the connection is lost; the method may have been carried out.
+            JournalError, QueueFull: as the server's journal raised it.
+            ValueError: an argument cannot be encoded as JSON; nothing was sent.
+        """
+        if self._disconnect_reason:
+            raise JournalUnavailable(f"the journal cannot be written: {self._disconnect_reason}")
+        number = self._last_request = self._last_request + 1
+        self._connection.send([number, method, *arguments])
+        response = self._responses[number] = asyncio.get_running_loop().create_future()
+        try:
+            return await response
+        finally:
+            del self._responses[number]
+
+    def _notified(self, name: str, *values: Any) -> None:
+        if name == READY:
+            self._observer.ready()
+        elif name == STATUS:
+            self._backlog, blocks, self._unavailable_reason = values
+            self._blocks_waiting = frozenset(blocks)
+        elif name == LOST:
+            self._report_lost(values[0])
+
+    def _end(self, reason: str) -> None:
+        """Fail the open requests: no response will come."""
+        self._disconnect_reason = reason
+        for response in self._responses.values():
+            if not response.done():
+                response.set_exception(
+                    JournalUnavailable(f"the journal cannot be written: {reason}")
+                )
+        self._report_lost(reason)
+
+    def _report_lost(self, reason: str) -> None:
+        if not self._lost_reported:
+            self._lost_reported = True
+            self._observer.lost(reason)

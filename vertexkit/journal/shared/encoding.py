@@ -1,7 +1,7 @@
-"""A journal's values as JSON, for the way between the owner of a journal and its workers.
+"""A journal's values as JSON, for the socket between its server and its clients.
 
-Lists, not objects: both ends are of one version. Bytes go as Latin-1, which JSON can hold whatever
-they are.
+Mostly lists, not objects: both ends run the same version. Bytes are decoded as Latin-1, so that
+JSON can hold any of them.
 """
 
 from dataclasses import fields
@@ -16,22 +16,19 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
-from vertexkit.journal.protocol import Lease, Moment, Query, Record
+from vertexkit.journal.protocol import HistoryEvent, Lease, Query, Record
 from vertexkit.token import Token
 
-PLAIN = [
-    each.name
-    for each in fields(Record)
-    if each.name not in {"effects", "result", "outcome", "trail"}
-]
-"""The members of a record that JSON has as they are."""
-NOBODY = Token("-")
+CONVERTED_FIELDS = {"phase", "effects", "result", "outcome", "history"}
+PLAIN_FIELDS = [f.name for f in fields(Record) if f.name not in CONVERTED_FIELDS]
+"""Fields of a record that JSON can hold unchanged."""
+QUERY_FIELDS = [f.name for f in fields(Query)]
+NO_TOKEN = Token("-")
 LATIN = "latin-1"
-QUERY = [each.name for each in fields(Query)]
 
 
-def from_execution(execution: Execution) -> list[Any]:
-    """The whole call, its token too."""
+def encode_execution(execution: Execution) -> list[Any]:
+    """Encode a whole call, with its token."""
     return [
         execution.id,
         execution.block,
@@ -43,14 +40,14 @@ def from_execution(execution: Execution) -> list[Any]:
     ]
 
 
-def to_execution(said: list[Any]) -> Execution:
-    """The reverse of `from_execution`."""
-    name, block, token, inputs, raw, *rest = said
+def decode_execution(data: list[Any]) -> Execution:
+    """Decode what `encode_execution` returned."""
+    name, block, token, inputs, raw, *rest = data
     return Execution(name, block, Token(token), inputs, raw.encode(LATIN), *rest)
 
 
-def from_effect(effect: Effect) -> list[Any]:
-    """An effect, with its times."""
+def encode_effect(effect: Effect) -> list[Any]:
+    """Encode an effect, with its times."""
     return [
         effect.position,
         effect.kind,
@@ -62,107 +59,108 @@ def from_effect(effect: Effect) -> list[Any]:
     ]
 
 
-def to_effect(said: list[Any]) -> Effect:
-    """The reverse of `from_effect`."""
-    position, kind, digest, state, value, began, ended = said
+def decode_effect(data: list[Any]) -> Effect:
+    """Decode what `encode_effect` returned."""
+    position, kind, digest, state, value, began, ended = data
     return Effect(position, kind, digest, EffectState(state), value.encode(LATIN), began, ended)
 
 
-def from_result(result: Result) -> list[Any]:
-    """A result."""
+def encode_result(result: Result) -> list[Any]:
+    """Encode a result."""
     return [result.data.decode(LATIN), result.code]
 
 
-def to_result(said: list[Any]) -> Result:
-    """The reverse of `from_result`."""
-    data, code = said
+def decode_result(encoded: list[Any]) -> Result:
+    """Decode what `encode_result` returned."""
+    data, code = encoded
     return Result(data.encode(LATIN), code)
 
 
-def from_lease(lease: Lease) -> list[Any]:
-    """All that a worker needs."""
+def encode_lease(lease: Lease) -> list[Any]:
+    """Encode everything that a worker needs."""
     return [
-        from_execution(lease.execution),
+        encode_execution(lease.execution),
         lease.worker,
         lease.epoch,
         lease.attempt,
-        [from_effect(effect) for effect in lease.effects.values()],
-        lease.result and from_result(lease.result),
+        [encode_effect(effect) for effect in lease.effects.values()],
+        lease.result and encode_result(lease.result),
         lease.completion_tried,
         lease.crashed,
     ]
 
 
-def to_lease(said: list[Any]) -> Lease:
-    """The reverse of `from_lease`."""
-    execution, worker, epoch, attempt, effects, result, tried, crashed = said
+def decode_lease(data: list[Any]) -> Lease:
+    """Decode what `encode_lease` returned."""
+    execution, worker, epoch, attempt, effects, result, tried, crashed = data
     return Lease(
-        to_execution(execution),
+        decode_execution(execution),
         worker,
         epoch,
         attempt,
-        {effect[0]: to_effect(effect) for effect in effects},
-        result and to_result(result),
+        {effect[0]: decode_effect(effect) for effect in effects},
+        result and decode_result(result),
         tried,
         crashed,
     )
 
 
-def proof(lease: Lease) -> list[Any]:
-    """What a journal knows a lease by: its execution's id, its worker and its epoch."""
+def encode_lease_key(lease: Lease) -> list[Any]:
+    """Encode what identifies a lease: its execution's id, its worker and its epoch."""
     return [lease.execution.id, lease.worker, lease.epoch]
 
 
-def to_proof(said: list[Any]) -> Lease:
-    """A lease with nothing but its `proof`."""
-    execution, worker, epoch = said
-    return Lease(Execution(execution, "", NOBODY, {}), worker, epoch, 0)
+def decode_lease_key(data: list[Any]) -> Lease:
+    """Return a lease with nothing but what identifies it."""
+    execution, worker, epoch = data
+    return Lease(Execution(execution, "", NO_TOKEN, {}), worker, epoch, 0)
 
 
-def from_outcome(outcome: Outcome) -> list[Any]:
-    """An outcome."""
+def encode_outcome(outcome: Outcome) -> list[Any]:
+    """Encode an outcome."""
     return [outcome.status, outcome.code, outcome.confirmed_by, outcome.reason]
 
 
-def to_outcome(said: list[Any]) -> Outcome:
-    """The reverse of `from_outcome`."""
-    status, *rest = said
+def decode_outcome(data: list[Any]) -> Outcome:
+    """Decode what `encode_outcome` returned."""
+    status, *rest = data
     return Outcome(OutcomeStatus(status), *rest)
 
 
-def from_record(record: Record) -> dict[str, Any]:
-    """What operators see."""
-    said = {name: getattr(record, name) for name in PLAIN}
-    return said | {
-        "effects": [from_effect(effect) for effect in record.effects],
-        "result": record.result and from_result(record.result),
-        "outcome": record.outcome and from_outcome(record.outcome),
-        "trail": [[moment.at, moment.what, moment.said] for moment in record.trail],
+def encode_record(record: Record) -> dict[str, Any]:
+    """Encode an execution as operators see it."""
+    return {
+        **{name: getattr(record, name) for name in PLAIN_FIELDS},
+        "phase": record.phase,
+        "effects": [encode_effect(effect) for effect in record.effects],
+        "result": record.result and encode_result(record.result),
+        "outcome": record.outcome and encode_outcome(record.outcome),
+        "history": [[event.at, event.name, event.detail] for event in record.history],
     }
 
 
-def to_record(said: dict[str, Any]) -> Record:
-    """The reverse of `from_record`."""
+def decode_record(data: dict[str, Any]) -> Record:
+    """Decode what `encode_record` returned."""
     return Record(
-        **{name: said[name] for name in PLAIN if name != "phase"},
-        phase=Phase(said["phase"]),
-        effects=tuple(to_effect(effect) for effect in said["effects"]),
-        result=said["result"] and to_result(said["result"]),
-        outcome=said["outcome"] and to_outcome(said["outcome"]),
-        trail=tuple(Moment(*moment) for moment in said["trail"]),
+        **{name: data[name] for name in PLAIN_FIELDS},
+        phase=Phase(data["phase"]),
+        effects=tuple(decode_effect(effect) for effect in data["effects"]),
+        result=data["result"] and decode_result(data["result"]),
+        outcome=data["outcome"] and decode_outcome(data["outcome"]),
+        history=tuple(HistoryEvent(*event) for event in data["history"]),
     )
 
 
-def from_query(query: Query) -> dict[str, Any]:
-    """Which executions are asked for."""
-    return {name: getattr(query, name) for name in QUERY}
+def encode_query(query: Query) -> dict[str, Any]:
+    """Encode the filters of a search."""
+    return {name: getattr(query, name) for name in QUERY_FIELDS}
 
 
-def to_query(said: dict[str, Any]) -> Query:
-    """The reverse of `from_query`."""
-    phase, status = said["phase"], said["status"]
+def decode_query(data: dict[str, Any]) -> Query:
+    """Decode what `encode_query` returned."""
+    phase, status = data["phase"], data["status"]
     return Query(
-        **said
+        **data
         | {
             "phase": None if phase is None else Phase(phase),
             "status": None if status is None else OutcomeStatus(status),

@@ -1,92 +1,96 @@
-"""What goes over the socket between the owner of a journal and its workers: frames of JSON."""
+"""Frames of JSON on the socket between a journal's server and its clients."""
 
 import asyncio
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from pydantic_core import from_json, to_json
 
-LENGTH = 4
-"""Bytes before each frame: its length, the most significant first."""
-CLOGGED = 65_536
-"""Bytes that wait for the other end, beyond which it gets no news."""
+LENGTH_BYTES = 4
+"""Size of the length before each frame, most significant byte first."""
+MAX_UNSENT_BYTES = 65_536
+"""Bytes that wait to be sent, above which a connection counts as backed up."""
 
 
-class Frames(asyncio.Protocol):
-    """One end of a connection; all that is said in one turn of the loop goes in one frame.
+class FrameHandler(Protocol):
+    """What uses a connection."""
+
+    def frame_received(self, frame: list[Any]) -> None:
+        """Handle the messages of one frame, in order."""
+
+    def before_flush(self) -> None:
+        """Send further messages that belong into the frame that is about to be sent."""
+
+    def disconnected(self) -> None:
+        """Handle the end of the connection. Called once."""
+
+
+class FrameConnection(asyncio.Protocol):
+    """One end of a connection. Messages of one turn of the event loop share a frame.
 
     Args:
-        heard: called with each frame that comes, as the list of what was said.
-        ended: called once, when nothing more can come or go.
-        last: called before a frame goes, to say more in it.
+        handler: receives the other end's frames.
     """
 
-    def __init__(
-        self,
-        heard: Callable[[list[Any]], None],
-        ended: Callable[[], None],
-        last: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._heard = heard
-        self._ended = ended
-        self._last = last
+    def __init__(self, handler: FrameHandler) -> None:
+        self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._parts: list[bytes] = []
-        self._came = bytearray()
+        self._unsent: list[bytes] = []
+        self._received = bytearray()
 
     @property
-    def open(self) -> bool:
-        """May more be said?"""
+    def is_open(self) -> bool:
+        """Messages can be sent."""
         return self._transport is not None and not self._transport.is_closing()
 
     @property
-    def clogged(self) -> bool:
-        """Does the other end not listen, as one that is stopped?"""
-        return self._transport is not None and self._transport.get_write_buffer_size() > CLOGGED
+    def is_backed_up(self) -> bool:
+        """The other end does not read, for example because its process is stopped."""
+        transport = self._transport
+        return transport is not None and transport.get_write_buffer_size() > MAX_UNSENT_BYTES
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
 
-    def say(self, what: Any) -> None:
-        """Put one thing into this turn's frame.
+    def send(self, message: Any) -> None:
+        """Add a message to the frame of this turn of the event loop.
 
         Raises:
-            ValueError: it is nothing that JSON can hold; nothing is said.
+            ValueError: the message cannot be encoded as JSON; nothing is sent.
         """
-        part = to_json(what, inf_nan_mode="constants", fallback=str)
-        if not self._parts:
+        encoded = to_json(message, inf_nan_mode="constants", fallback=str)
+        if not self._unsent:
             self._loop.call_soon(self.flush)
-        self._parts.append(part)
+        self._unsent.append(encoded)
 
     def flush(self) -> None:
-        """Send what was said by now."""
-        if self._parts and self._transport is not None:
-            self._last()
-            frame = b"[%b]" % b",".join(self._parts)
-            self._parts.clear()
-            self._transport.write(len(frame).to_bytes(LENGTH, "big") + frame)
+        """Send the frame with the messages so far."""
+        if self._unsent and self._transport is not None:
+            self._handler.before_flush()
+            frame = b"[%b]" % b",".join(self._unsent)
+            self._unsent.clear()
+            self._transport.write(len(frame).to_bytes(LENGTH_BYTES, "big") + frame)
 
     def data_received(self, data: bytes) -> None:
-        came = self._came
-        came += data
-        at = 0
-        while len(came) - at >= LENGTH:
-            start = at + LENGTH
-            end = start + int.from_bytes(came[at:start], "big")
-            if len(came) < end:
+        received = self._received
+        received += data
+        consumed = 0
+        while len(received) - consumed >= LENGTH_BYTES:
+            start = consumed + LENGTH_BYTES
+            end = start + int.from_bytes(received[consumed:start], "big")
+            if len(received) < end:
                 break
-            at = end
-            self._heard(from_json(bytes(came[start:end])))
-        if at:
-            del came[:at]
+            consumed = end
+            self._handler.frame_received(from_json(bytes(received[start:end])))
+        if consumed:
+            del received[:consumed]
 
-    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - why is no matter
+    def connection_lost(self, error: Exception | None) -> None:  # noqa: ARG002 - the cause does not matter
         self._transport = None
-        self._ended()
+        self._handler.disconnected()
 
     def close(self) -> None:
-        """Say what was said by now, and nothing more."""
+        """Send the messages so far, then close the connection."""
         self.flush()
         if self._transport is not None:
             self._transport.close()

@@ -1,4 +1,4 @@
-"""What may be asked of a journal over a socket, and how it is answered: in JSON."""
+"""The journal's methods as the server offers them to its clients: JSON in, JSON out."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -10,104 +10,103 @@ from vertexkit.errors import (
     OperationNotAllowed,
     QueueFull,
 )
-from vertexkit.journal.protocol import Journal
+from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared import encoding
 
 VERSION = 1
-"""Of what is said over the socket; both ends have the same."""
-NEWS = 0
-"""Stands where an answer has the number of its question."""
-STATE, READY, BROKE = "state", "ready", "broke"
-"""News: how the journal is; there may be something to claim; it cannot be written any more."""
-CLAIM = "claim"
-REPORT, FIGURES = "report", "figures"
-"""News that asks a process for its figures, and is the answer to that; the question for all."""
+"""Of the messages on the socket; both ends must have the same."""
+NOTIFICATION = 0
+"""Takes the place of a request's number in messages that expect no response."""
+STATUS, READY, LOST = "status", "ready", "lost"
+"""Notifications of the server: the journal's status; an execution may be claimable; the journal
+cannot be written any more."""
+CLAIM, RELEASE_WORKER = "claim", "release_worker"
 ERRORS = {
     error.__name__: error
     for error in (OperationNotAllowed, Fenced, JournalError, JournalUnavailable, QueueFull)
 }
-"""What the journal may raise at the other end."""
+"""Errors that are raised again at the client, by name."""
 
 
-async def _hello(journal: Journal) -> list[Any]:
+async def _hello(journal: JournalBackend) -> list[Any]:
     return [VERSION, journal.durability, journal.durable]
 
 
-async def _accept(journal: Journal, execution: list[Any], room: int) -> list[Any]:
-    acceptance = await journal.accept(encoding.to_execution(execution), room)
+async def _accept(journal: JournalBackend, execution: list[Any], room: int) -> list[Any]:
+    acceptance = await journal.accept(encoding.decode_execution(execution), room)
     return [acceptance.execution, acceptance.new, acceptance.supersedes]
 
 
 async def _claim(
-    journal: Journal, worker: str, room: Mapping[str, int], limit: int, early: bool
+    journal: JournalBackend, worker: str, room: Mapping[str, int], limit: int, early: bool
 ) -> list[Any]:
     leases = await journal.claim(worker, room, limit, early=early)
-    return [encoding.from_lease(lease) for lease in leases]
+    return [encoding.encode_lease(lease) for lease in leases]
 
 
-async def _renew(journal: Journal, worker: str, executions: list[str]) -> list[Any]:
+async def _renew(journal: JournalBackend, worker: str, executions: list[str]) -> list[Any]:
     renewal = await journal.renew(worker, executions)
     return [list(renewal.lost), list(renewal.superseded)]
 
 
-async def _release_worker(journal: Journal, worker: str) -> None:
+async def _release_worker(journal: JournalBackend, worker: str) -> None:
     journal.release_worker(worker)
 
 
-async def _record_intent(journal: Journal, lease: list[Any], effect: list[Any]) -> None:
-    await journal.record_intent(encoding.to_proof(lease), encoding.to_effect(effect))
+async def _record_intent(journal: JournalBackend, lease: list[Any], effect: list[Any]) -> None:
+    await journal.record_intent(encoding.decode_lease_key(lease), encoding.decode_effect(effect))
 
 
-async def _record_effect(journal: Journal, lease: list[Any], effect: list[Any]) -> None:
-    await journal.record_effect(encoding.to_proof(lease), encoding.to_effect(effect))
+async def _record_effect(journal: JournalBackend, lease: list[Any], effect: list[Any]) -> None:
+    await journal.record_effect(encoding.decode_lease_key(lease), encoding.decode_effect(effect))
 
 
 async def _record_result(
-    journal: Journal, lease: list[Any], result: list[Any], completing: bool
+    journal: JournalBackend, lease: list[Any], result: list[Any], completing: bool
 ) -> None:
-    fixed = encoding.to_result(result)
-    await journal.record_result(encoding.to_proof(lease), fixed, completing=completing)
+    decoded = encoding.decode_result(result)
+    await journal.record_result(encoding.decode_lease_key(lease), decoded, completing=completing)
 
 
-async def _begin_completion(journal: Journal, lease: list[Any]) -> bool:
-    return await journal.begin_completion(encoding.to_proof(lease))
+async def _begin_completion(journal: JournalBackend, lease: list[Any]) -> bool:
+    return await journal.begin_completion(encoding.decode_lease_key(lease))
 
 
-async def _withdraw_completion(journal: Journal, lease: list[Any]) -> None:
-    await journal.withdraw_completion(encoding.to_proof(lease))
+async def _withdraw_completion(journal: JournalBackend, lease: list[Any]) -> None:
+    await journal.withdraw_completion(encoding.decode_lease_key(lease))
 
 
-async def _release(journal: Journal, lease: list[Any], after: float, why: str) -> None:
-    await journal.release(encoding.to_proof(lease), after, why)
+async def _release(journal: JournalBackend, lease: list[Any], after: float, reason: str) -> None:
+    await journal.release(encoding.decode_lease_key(lease), after, reason)
 
 
-async def _settle(journal: Journal, lease: list[Any], outcome: list[Any]) -> None:
-    await journal.settle(encoding.to_proof(lease), encoding.to_outcome(outcome))
+async def _settle(journal: JournalBackend, lease: list[Any], outcome: list[Any]) -> None:
+    await journal.settle(encoding.decode_lease_key(lease), encoding.decode_outcome(outcome))
 
 
-async def _find(journal: Journal, execution: str) -> dict[str, Any] | None:
+async def _find(journal: JournalBackend, execution: str) -> dict[str, Any] | None:
     record = await journal.find(execution)
-    return None if record is None else encoding.from_record(record)
+    return None if record is None else encoding.encode_record(record)
 
 
-async def _search(journal: Journal, query: dict[str, Any]) -> list[Any]:
-    return [encoding.from_record(each) for each in await journal.search(encoding.to_query(query))]
+async def _search(journal: JournalBackend, query: dict[str, Any]) -> list[Any]:
+    return [encoding.encode_record(r) for r in await journal.search(encoding.decode_query(query))]
 
 
-async def _retry(journal: Journal, execution: str, fresh: bool) -> dict[str, Any]:
-    return encoding.from_record(await journal.retry(execution, fresh=fresh))
+async def _retry(journal: JournalBackend, execution: str, fresh: bool) -> dict[str, Any]:
+    return encoding.encode_record(await journal.retry(execution, fresh=fresh))
 
 
-async def _drop(journal: Journal, execution: str) -> dict[str, Any]:
-    return encoding.from_record(await journal.drop(execution))
+async def _drop(journal: JournalBackend, execution: str) -> dict[str, Any]:
+    return encoding.encode_record(await journal.drop(execution))
 
 
-QUESTIONS: Mapping[str, Callable[..., Awaitable[Any]]] = {
+METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "hello": _hello,
     "accept": _accept,
     CLAIM: _claim,
     "renew": _renew,
-    "release_worker": _release_worker,
+    RELEASE_WORKER: _release_worker,
     "record_intent": _record_intent,
     "record_effect": _record_effect,
     "record_result": _record_result,
@@ -120,4 +119,4 @@ QUESTIONS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "retry": _retry,
     "drop": _drop,
 }
-"""By name; each takes the journal and what was said after the name."""
+"""By name; each takes the journal and the request's arguments."""

@@ -1,239 +1,192 @@
-"""The one process that has a journal lets others use it, over a socket of this machine."""
+"""The process that has a journal open offers it to other processes, over a socket."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from pathlib import Path
 from typing import Any
 
 import structlog
 
 from vertexkit.errors import JournalError, QueueFull
-from vertexkit.journal.protocol import Journal
-from vertexkit.journal.shared.framing import Frames
+from vertexkit.journal.protocol import JournalBackend, NullJournalObserver
+from vertexkit.journal.shared.framing import FrameConnection
 from vertexkit.journal.shared.methods import (
-    BROKE,
     CLAIM,
-    FIGURES,
-    NEWS,
-    QUESTIONS,
+    LOST,
+    METHODS,
+    NOTIFICATION,
     READY,
-    REPORT,
-    STATE,
+    STATUS,
 )
-from vertexkit.journal.shared.socket import HAS_SOCKETS, offering
-from vertexkit.telemetry.prometheus import MetricsAggregator, Snapshot
+from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
 
-TELLING = 1.0
-"""Seconds after which also those who ask nothing learn how long the queue is."""
-LAST_ANSWERS = 2.0
-"""Seconds for what is asked while the owner ends."""
-REPORTS = 1.0
-"""Seconds for the processes to tell their figures; of one that stands still the last ones count."""
+STATUS_INTERVAL_SECONDS = 1.0
+"""How often clients that send no requests learn the length of the queue."""
+CLOSE_TIMEOUT_SECONDS = 2.0
+"""How long open requests may take when the server closes."""
 
 log = structlog.get_logger("vertexkit")
 
 
 @asynccontextmanager
-async def letting_in(journal: Journal, file: Path | None) -> AsyncIterator[None]:
-    """Let operators' commands use the journal of this process, as long as it is at work.
+async def offered_to_operators(journal: JournalBackend) -> AsyncIterator[None]:
+    """A context in which operators' commands can use this process's journal.
+
+    If no socket can be opened, a warning is logged and the context does nothing.
 
     Args:
-        journal: opened; this process alone claims from it.
-        file: that it is kept in; None: nobody else can look for it.
+        journal: open; no other process claims from it.
     """
-    if file is None or not HAS_SOCKETS:
+    if journal.file is None or not HAS_SOCKETS:
         yield
         return
-    owner = Owner(journal)
+    server = JournalServer(journal)
     async with AsyncExitStack() as stack:
         try:
-            listener, _ = stack.enter_context(offering(file))
-            await owner.listen(listener)
-            stack.push_async_callback(owner.close)
-        except OSError as error:  # the service does its work all the same
-            log.warning("journal_unreachable", reason=f"operators cannot reach it: {error}")
+            listener, _ = stack.enter_context(listening_socket(journal.file))
+            await server.listen(listener)
+            stack.push_async_callback(server.close)
+        except OSError as error:  # the service works without it
+            log.warning("journal_socket_failed", reason=f"operators cannot connect: {error}")
         yield
 
 
-class Owner:
-    """Offers a journal to other processes.
+class JournalServer(NullJournalObserver):
+    """Offers a journal to other processes; as its observer, reports to them what it reports.
 
-    A process whose connection ends is dead, or as good as dead: what its workers held is due at
-    once. One that is only stopped keeps its connection, and loses its executions by their leases.
+    When a connection ends, its process has died: the leases of its workers expire at once. A
+    process that is only stopped keeps its connection, and loses its executions when their leases
+    expire.
 
     Args:
-        journal: opened by whoever has it, with `ready` and `broke` of this owner if others than
-            this process are to claim from it.
-        tally: adds up what the processes count.
+        journal: opened by the caller, with this server as its observer if other processes are to
+            claim from it.
     """
 
-    def __init__(self, journal: Journal, tally: MetricsAggregator | None = None) -> None:
+    def __init__(self, journal: JournalBackend) -> None:
         self._journal = journal
-        self._tally = tally or MetricsAggregator()
-        self._peers: set[Peer] = set()
+        self._clients: set[ClientConnection] = set()
         self._server: asyncio.Server | None = None
-        self._telling: asyncio.Task[None] | None = None
+        self._status_task: asyncio.Task[None] | None = None
 
     async def listen(self, listener: socket.socket) -> None:
-        """Let in whoever connects to this socket."""
+        """Accept connections on this socket."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_unix_server(self._welcome, sock=listener)
-        self._telling = loop.create_task(self._tell())
+        self._server = await loop.create_unix_server(self._accept_client, sock=listener)
+        self._status_task = loop.create_task(self._send_status_regularly())
 
     async def close(self) -> None:
-        """Let nobody in any more, answer what was asked, and let go of those who are in."""
-        if self._server is not None and self._telling is not None:
+        """Accept no more connections, respond to open requests, and close the connections."""
+        if self._server is not None and self._status_task is not None:
             self._server.close()
-            self._telling.cancel()
-        with suppress(TimeoutError):  # a full disk answers nothing
-            async with asyncio.timeout(LAST_ANSWERS):
-                await asyncio.gather(*(peer.over() for peer in self._peers))
-        for peer in self._peers:
-            peer.frames.close()
+            self._status_task.cancel()
+        with suppress(TimeoutError):  # while the disk is full, writes do not return
+            async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                await asyncio.gather(*(client.wait_idle() for client in self._clients))
+        for client in self._clients:
+            client.connection.close()
 
     def ready(self) -> None:
-        """There may be something to claim."""
-        for peer in self._peers:
-            peer.ready()
+        """Notify each client that waits for an execution."""
+        for client in self._clients:
+            client.notify_ready()
 
-    def broke(self, reason: str) -> None:
-        """The journal cannot be written any more."""
-        for peer in self._peers:
-            peer.broke(reason)
+    def lost(self, reason: str) -> None:
+        """Notify all clients that the journal cannot be written any more."""
+        for client in self._clients:
+            client.connection.send([NOTIFICATION, LOST, reason])
 
-    async def figures(self) -> Snapshot:
-        """What all processes have counted until now."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(REPORTS):
-                await asyncio.gather(*(peer.report() for peer in self._peers))
-        return self._tally.merged()
+    def _accept_client(self) -> FrameConnection:
+        client = ClientConnection(self._journal, self._clients.discard)
+        self._clients.add(client)
+        return client.connection
 
-    def _welcome(self) -> Frames:
-        peer = Peer(self._journal, self._peers.discard, self._tally, self.figures)
-        self._peers.add(peer)
-        return peer.frames
-
-    async def _tell(self) -> None:
+    async def _send_status_regularly(self) -> None:
         while True:
-            await asyncio.sleep(TELLING)
-            for peer in self._peers:
-                peer.tell()
+            await asyncio.sleep(STATUS_INTERVAL_SECONDS)
+            for client in self._clients:
+                client.send_status()
 
 
-class Peer:
+class ClientConnection:
     """One process that uses the journal.
 
     Args:
         journal: that it uses.
-        ended: called when the process is gone and all that it asked is done.
-        tally: is told what the process counts.
-        figures: gives those of all.
+        on_finished: called when the process has disconnected and its requests are done.
     """
 
     def __init__(
-        self,
-        journal: Journal,
-        ended: Callable[["Peer"], None],
-        tally: MetricsAggregator,
-        figures: Callable[[], Awaitable[Snapshot]],
+        self, journal: JournalBackend, on_finished: Callable[["ClientConnection"], None]
     ) -> None:
-        self.frames = Frames(self._heard, self._lost, self.tell)
+        self.connection = FrameConnection(self)
         self._journal = journal
-        self._ended = ended
-        self._tally = tally
-        self._figures = figures
-        self._reported: asyncio.Event | None = None
-        """None: the process counts nothing."""
+        self._on_finished = on_finished
         self._workers: set[str] = set()
-        self._hungry = True
-        """It does not know yet that there may be something to claim."""
-        self._told: list[Any] = []
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._burial: asyncio.Task[None] | None = None
+        self._wants_ready = True
+        """It has claimed since the last `READY`, so that it is to be notified again."""
+        self._last_status: list[Any] = []
+        self._requests: set[asyncio.Task[None]] = set()
+        self._finishing: asyncio.Task[None] | None = None
 
-    def ready(self) -> None:
-        """There may be something to claim."""
-        if self._hungry:
-            self._hungry = False
-            self.frames.say([NEWS, READY])
+    def notify_ready(self) -> None:
+        """Notify the client that an execution may be claimable, unless it already knows."""
+        if self._wants_ready:
+            self._wants_ready = False
+            self.connection.send([NOTIFICATION, READY])
 
-    def broke(self, reason: str) -> None:
-        """The journal cannot be written any more."""
-        self.frames.say([NEWS, BROKE, reason])
-
-    def tell(self) -> None:
-        """Say how the journal is, if that has changed."""
+    def send_status(self) -> None:
+        """Send the journal's status, if it has changed."""
         journal = self._journal
-        if self.frames.clogged:
+        if self.connection.is_backed_up:
             return
-        state = [
-            journal.backlog(),
-            sorted(journal.unserved_blocks(())),
-            journal.unavailable_reason(),
-        ]
-        if state != self._told:
-            self._told = state
-            self.frames.say([NEWS, STATE, *state])
+        blocks = sorted(journal.unserved_blocks(()))
+        status = [journal.backlog(), blocks, journal.unavailable_reason()]
+        if status != self._last_status:
+            self._last_status = status
+            self.connection.send([NOTIFICATION, STATUS, *status])
 
-    async def report(self) -> None:
-        """Let the process tell what it has counted, if it does count."""
-        if self._reported is not None and not self.frames.clogged:
-            self._reported.clear()
-            self.frames.say([NEWS, REPORT])
-            await self._reported.wait()
+    async def wait_idle(self) -> None:
+        """Wait until all requests are done."""
+        await asyncio.gather(*self._requests, return_exceptions=True)
 
-    async def over(self) -> None:
-        """Wait until all that it asked is done."""
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+    def frame_received(self, frame: list[Any]) -> None:
+        """Start the requests of a frame, in order."""
+        loop = asyncio.get_running_loop()
+        for number, method, *arguments in frame:
+            task = loop.create_task(self._respond(number, method, arguments))
+            self._requests.add(task)
+            task.add_done_callback(self._requests.discard)
 
-    def _heard(self, frame: list[Any]) -> None:
-        for number, method, *said in frame:
-            if method == REPORT:
-                self._take(*said)
-                continue
-            task = asyncio.get_running_loop().create_task(self._answer(number, method, said))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+    def before_flush(self) -> None:
+        """Add the journal's status to the frame."""
+        self.send_status()
 
-    def _take(self, snapshot: Snapshot) -> None:
-        self._tally.update(self, snapshot)
-        if self._reported is None:
-            self._reported = asyncio.Event()
-        self._reported.set()
+    def disconnected(self) -> None:
+        """Expire the leases of the process; its last requests are still carried out."""
+        self._release_workers()
+        self._finishing = asyncio.get_running_loop().create_task(self._finish())
 
-    async def _answer(self, number: int, method: str, said: list[Any]) -> None:
+    async def _respond(self, number: int, method: str, arguments: list[Any]) -> None:
         try:
             if method == CLAIM:
-                self._hungry = True
-                self._workers.add(said[0])
-            if method == FIGURES:
-                answer = [number, await self._figures()]
-            else:
-                answer = [number, await QUESTIONS[method](self._journal, *said)]
+                self._wants_ready = True
+                self._workers.add(arguments[0])
+            response = [number, await METHODS[method](self._journal, *arguments)]
         except (JournalError, QueueFull) as error:
-            answer = [number, None, type(error).__name__, str(error)]
+            response = [number, None, type(error).__name__, str(error)]
         except Exception as error:
-            log.exception("journal_failed", method=method)
-            answer = [number, None, JournalError.__name__, f"the journal failed: {error}"]
-        if self.frames.open:
-            self.frames.say(answer)
+            log.exception("journal_request_failed", method=method)
+            response = [number, None, JournalError.__name__, f"the journal failed: {error}"]
+        if number != NOTIFICATION and self.connection.is_open:
+            self.connection.send(response)
 
-    def _lost(self) -> None:
-        """The process is gone; what it asked for last is done all the same."""
-        self._tally.remove(self)
-        if self._reported is not None:
-            self._reported.set()
-            self._reported = None
-        self._release_worker()
-        self._burial = asyncio.get_running_loop().create_task(self._bury())
+    async def _finish(self) -> None:
+        await self.wait_idle()
+        self._release_workers()  # of a claim that was still open when the process died
+        self._on_finished(self)
 
-    async def _bury(self) -> None:
-        await self.over()
-        self._release_worker()  # what its last words have claimed
-        self._ended(self)
-
-    def _release_worker(self) -> None:
+    def _release_workers(self) -> None:
         for worker in self._workers:
             self._journal.release_worker(worker)

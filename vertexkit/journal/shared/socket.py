@@ -1,4 +1,4 @@
-"""Where the owner of a journal's file can be reached: a socket, and a file that says so."""
+"""The socket of the process that has a journal open, and the file that says where it is."""
 
 import json
 import os
@@ -9,60 +9,61 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 HAS_SOCKETS = hasattr(socket, "AF_UNIX")
-"""Does this system have sockets that are files?"""
-LONGEST = 100
-"""Bytes of a socket's path: systems allow 104 or 108, with the zero at its end."""
-FOLDER = "vertexkit-"
-"""How the name of a temporary folder for a socket begins."""
+"""This system has Unix sockets."""
+MAX_PATH_BYTES = 100
+"""Longest path of a socket: systems allow 104 or 108 bytes, with a zero at the end."""
+TEMPORARY_PREFIX = "vertexkit-"
+"""Prefix of a temporary folder for a socket."""
 
 
 @contextmanager
-def offering(file: Path | None) -> Iterator[tuple[socket.socket, Path]]:
-    """A socket for the owner of this file, and its path; taken away at the end.
+def listening_socket(file: Path | None) -> Iterator[tuple[socket.socket, Path]]:
+    """A context with a listening socket for the owner of a journal's file, and its path.
 
-    It is for this user alone, like the file. What an owner that was killed has left is taken away
-    too: whoever has the file knows that nobody else has.
+    Only this user can connect to it. What a killed owner has left is removed: the caller has the
+    file open, so no other process has.
 
     Args:
-        file: the journal's; None: it has none, and only who is told the path can find it.
+        file: the journal's, next to which the socket is announced; None: it has none, and only a
+            process that knows the path can connect.
 
     Raises:
-        OSError: this machine has no place for a socket.
+        OSError: the socket cannot be opened.
     """
-    if file is not None:
-        _clean(file)
+    if file is not None and (old := find_socket(file)) is not None:
+        _remove(old)
     listener, path = _listen(file)
     try:
         if file is not None:
-            _write(_note(file), json.dumps({"pid": os.getpid(), "socket": str(path)}))
+            _write(_announcement(file), json.dumps({"pid": os.getpid(), "socket": str(path)}))
         yield listener, path
     finally:
         listener.close()
         _remove(path)
         if file is not None:
-            _note(file).unlink(missing_ok=True)
+            _announcement(file).unlink(missing_ok=True)
 
 
 def find_socket(file: Path) -> Path | None:
-    """Where the owner of this file listens, or did when it was killed; None: there is none."""
+    """Return where the owner of this file listens, or listened when it was killed."""
     try:
-        return Path(json.loads(_note(file).read_text(encoding="utf-8"))["socket"])
+        return Path(json.loads(_announcement(file).read_text(encoding="utf-8"))["socket"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _note(file: Path) -> Path:
+def _announcement(file: Path) -> Path:
     return file.with_name(f"{file.name}.owner")
 
 
 def _listen(file: Path | None) -> tuple[socket.socket, Path]:
-    """Beside the file, if the path is short enough and the file system has sockets."""
+    """Listen next to the file, if the path is short enough and the file system has sockets."""
     if file is not None:
         path = file.absolute().with_name(f"{file.name}.sock")
-        if len(os.fsencode(path)) <= LONGEST:
+        if len(os.fsencode(path)) <= MAX_PATH_BYTES:
             with suppress(OSError):
                 return _bind(path), path
-    path = Path(tempfile.mkdtemp(prefix=FOLDER)) / "journal.sock"
+    path = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)) / "journal.sock"
     try:
         return _bind(path), path
     except OSError:
@@ -75,7 +76,7 @@ def _bind(path: Path) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
     try:
         listener.bind(str(path))
-        path.chmod(0o600)  # before it listens: until then nobody can connect
+        path.chmod(0o600)  # before it listens: until then no process can connect
         listener.listen(128)
         listener.setblocking(False)
     except OSError:
@@ -85,25 +86,25 @@ def _bind(path: Path) -> socket.socket:
     return listener
 
 
-def _write(note: Path, text: str) -> None:
-    """In one step: nobody reads half of it."""
-    part = note.with_name(f"{note.name}.new")
+def _write(path: Path, text: str) -> None:
+    """Write a file in one step, so that no process reads half of it."""
+    part = path.with_name(f"{path.name}.new")
     part.unlink(missing_ok=True)
     part.touch(0o600, exist_ok=False)
     part.write_text(text, encoding="utf-8")
-    part.replace(note)
-
-
-def _clean(file: Path) -> None:
-    old = find_socket(file)
-    if old is not None:
-        _remove(old)
+    part.replace(path)
 
 
 def _remove(path: Path) -> None:
-    """A socket, and the folder that was made for it."""
+    """Remove a socket, and the temporary folder that was made for it."""
     with suppress(OSError):
         if path.is_socket():
             path.unlink()
-        if path.parent.name.startswith(FOLDER):
-            path.parent.rmdir()  # only if it is empty
+        folder = path.parent
+        if folder.name.startswith(TEMPORARY_PREFIX) and folder.parent == Path(
+            tempfile.gettempdir()
+        ):
+            for left in folder.iterdir():
+                if left.is_socket():  # of the same owner's metrics
+                    left.unlink()
+            folder.rmdir()  # only if it is empty

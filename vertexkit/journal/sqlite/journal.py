@@ -1,45 +1,61 @@
-"""The journal of one machine: an SQLite file, and the rules in memory."""
+"""The journal of one machine: an SQLite file, with the rules applied in memory."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, OperationNotAllowed
-from vertexkit.execution import Effect, Execution, Outcome, Phase, Result
+from vertexkit.execution import SEND, Effect, Execution, Outcome, Phase, Result
 from vertexkit.failure import Failure
-from vertexkit.journal.protocol import Acceptance, Lease, Query, Record, Renewal
+from vertexkit.journal.protocol import (
+    Acceptance,
+    Access,
+    JournalObserver,
+    Lease,
+    Query,
+    Record,
+    Renewal,
+)
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.file import open_file, path_in
-from vertexkit.journal.sqlite.queries import read_call, read_ended, read_one, read_over, read_rows
+from vertexkit.journal.sqlite.queries import (
+    read_call,
+    read_ended_since,
+    read_last_number,
+    read_rows,
+    read_settled,
+    read_settled_one,
+)
 from vertexkit.journal.sqlite.retention import Retention
 from vertexkit.journal.sqlite.writer import Writer
-from vertexkit.journal.state.duplicates import DUPLICATE_FOR
+from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
 from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
-from vertexkit.journal.state.row import SEND, Row, keeps_secrets
+from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
 from vertexkit.settings import JournalSettings
 
-HELD = 4096
-"""Bytes of a call's body up to which it is held in mind while it waits; larger ones are read
-from the file again when they are claimed, so that a long queue does not fill the memory."""
+MAX_BODY_BYTES_IN_MEMORY = 4096
+"""Largest body of a call that stays in memory while the execution waits. Larger ones are read from
+the file when the execution is claimed, so that a long queue does not fill the memory."""
 
 
 class SqliteJournal:
-    """Keeps executions in a file that this process alone has open.
+    """Keeps executions in a file that only this process has open.
 
-    What is under way is also in memory, where the rules are applied (`JournalState`); the file is written
-    after, and whoever asked is answered when it is. A process that dies leaves the file; the next
-    one reads from it what was under way.
+    Executions that have not ended are also in memory, where the rules are applied
+    (`JournalState`). A method changes the state first, then the file, and returns when the file is
+    written. After a crash the next process reads the unfinished executions from the file.
 
     Args:
-        path: of the file; made with its folder if it is not there.
-        clock: for leases and for what is to run again later.
-        settings: of journals.
+        path: of the file; it and its folder are created if they do not exist.
+        clock: for leases and scheduled executions.
+        settings: of the journal.
     """
 
     durable = True
+    access = Access.SOCKET
 
     def __init__(
         self,
@@ -48,42 +64,36 @@ class SqliteJournal:
         settings: JournalSettings,
     ) -> None:
         self.durability = (
-            f"sqlite: keeps every accepted execution in {path}; the death of this process, or of "
-            "the machine, ends none of them"
+            f"sqlite: every accepted execution is stored in {path} and survives the death of the "
+            "process and the loss of power"
         )
-        self.on_commit: Callable[[int, float], None] = lambda *_: None
-        """As `Writer.on_commit`."""
-        self._path = path
+        self.file = path
         self._clock = clock
         self._settings = settings
         self._state = JournalState(clock, settings)
         self._writer: Writer
-        self._next = 1
+        self._next_number = 1
         self._retention: Retention
         self._opened = False
 
-    async def open(
-        self, ready: Callable[[], None], broke: Callable[[str], None] = lambda _: None
-    ) -> None:
-        self._writer = Writer(await asyncio.to_thread(open_file, self._path), broke)
-        self._writer.on_commit = self.on_commit
+    async def open(self, observer: JournalObserver) -> None:
+        self._writer = Writer(await asyncio.to_thread(open_file, self.file), observer)
         now = self._clock.unix()
-        if self._settings.unique_tokens:
-            for key, execution, ended_at in await self._writer.ask(
-                lambda connection: read_over(connection, now - DUPLICATE_FOR)
+        if self._settings.tokens == "unique":
+            for key, execution, ended_at in await self._writer.run(
+                lambda connection: read_ended_since(connection, now - DUPLICATE_SECONDS)
             ):
-                self._state.calls.remember(key, execution, ended_at + DUPLICATE_FOR - now)
-        for row in await self._writer.ask(lambda c: read_rows(c, "phase <> 'settled'")):
+                self._state.duplicates.remember(key, execution, ended_at + DUPLICATE_SECONDS - now)
+        for row in await self._writer.run(
+            lambda connection: read_rows(connection, "phase <> 'settled'")
+        ):
             due_in = min((row.due_at or now) - now, row.due_in or 0.0)
             self._state.restore(row, due_in)
-        [[newest]] = await self._writer.ask(
-            lambda c: c.execute("SELECT coalesce(max(number), 0) FROM executions").fetchall()
-        )
-        self._next = newest + 1
-        self._state.open(ready)
+        self._next_number = 1 + await self._writer.run(read_last_number)
+        self._state.open(observer)
         self._retention = Retention(self._writer, self._clock, self._settings)
         self._opened = True
-        ready()
+        observer.ready()
 
     async def close(self) -> None:
         if self._opened:
@@ -94,41 +104,41 @@ class SqliteJournal:
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         key = execution.key
-        same = self._state.calls.same(key)
-        if same is not None:
-            return await self._duplicate(same)
-        row = self._state.enter(execution, key, room)
+        duplicated = self._state.duplicates.find(key)
+        if duplicated is not None:
+            return await self._accept_duplicate(duplicated)
+        row = self._state.add(execution, key, room)
         try:
             claims = execution.token.claims
-            row.arriving = True
+            row.pending = True
             row.dialog = None if claims is None else claims.dialog_id
-            row.number, self._next = self._next, self._next + 1
+            row.number, self._next_number = self._next_number, self._next_number + 1
             supersedes = None if row.follows is None else row.follows.execution.id
-            values = schema.accepting(row)
+            values = schema.accept_values(row)
         except JournalUnavailable:
-            self._state.strike(row)
+            self._state.discard(row)
             raise
 
-        def arrived(kept: bool) -> None:
-            if not kept:
-                self._state.strike(row)
+        def finish(written: bool) -> None:
+            if not written:
+                self._state.discard(row)
                 return
-            if len(execution.raw) > HELD:
+            if len(execution.raw) > MAX_BODY_BYTES_IN_MEMORY:
                 row.execution = replace(execution, inputs={}, raw=b"")
-                row.elsewhere = True
-            self._state.keep(row)
+                row.body_on_disk = True
+            self._state.confirm(row)
 
-        await self._writer.write(schema.ACCEPT, values, power=True, optional=True, after=arrived)
+        await self._writer.write(schema.ACCEPT, values, power=True, optional=True, after=finish)
         return Acceptance(execution.id, new=True, supersedes=supersedes)
 
-    async def _duplicate(self, same: Row | str) -> Acceptance:
-        if isinstance(same, str):
-            return Acceptance(same, new=False)
-        if same.arriving:
-            await self._writer.write(schema.MARK, (), power=True, optional=True)
-            if self._state.find(same.execution.id) is None and same.arriving:
-                raise JournalUnavailable("the call that this one repeats could not be kept")
-        return Acceptance(same.execution.id, new=False)
+    async def _accept_duplicate(self, duplicated: ExecutionRow | str) -> Acceptance:
+        if isinstance(duplicated, str):
+            return Acceptance(duplicated, new=False)
+        if duplicated.pending:  # it may still fail: wait until it is written
+            await self._writer.write(schema.NO_CHANGE, (), power=True, optional=True)
+            if self._state.find(duplicated.execution.id) is None and duplicated.pending:
+                raise JournalUnavailable("the call that this one repeats could not be stored")
+        return Acceptance(duplicated.execution.id, new=False)
 
     async def claim(
         self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
@@ -139,17 +149,17 @@ class SqliteJournal:
         written: asyncio.Future[None]
         leases = [row.lease() for row in rows]
         for row in rows:
-            if row.trail:
-                self._writer.write(schema.TRAIL, (schema.trail(row), row.number))
-            written = self._writer.write(schema.CLAIM, schema.claiming(row))
+            if row.history:
+                self._writer.write(schema.RECORD_HISTORY, (schema.history_value(row), row.number))
+            written = self._writer.write(schema.CLAIM, schema.claim_values(row))
         await written  # writes are committed in order: it is the last of them
         return [
-            await self._whole(lease, row) if row.elsewhere else lease
+            await self._with_call(lease, row) if row.body_on_disk else lease
             for row, lease in zip(rows, leases, strict=True)
         ]
 
-    async def _whole(self, lease: Lease, row: Row) -> Lease:
-        execution = await self._writer.ask(lambda connection: read_call(connection, row))
+    async def _with_call(self, lease: Lease, row: ExecutionRow) -> Lease:
+        execution = await self._writer.run(lambda connection: read_call(connection, row))
         return replace(lease, execution=replace(execution, trace=lease.execution.trace))
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
@@ -159,50 +169,58 @@ class SqliteJournal:
         self._state.release_worker(worker)
 
     async def record_intent(self, lease: Lease, effect: Effect) -> None:
-        row, effect = self._state.affect(lease, effect)
-        await self._writer.write(schema.EFFECT, schema.affecting(row, effect), power=True)
+        row, effect = self._state.record_effect(lease, effect)
+        await self._writer.write(
+            schema.RECORD_EFFECT, schema.effect_values(row, effect), power=True
+        )
 
     async def record_effect(self, lease: Lease, effect: Effect) -> None:
-        row, effect = self._state.affect(lease, effect)
-        written = self._writer.write(schema.EFFECT, schema.affecting(row, effect))
-        if effect.kind != SEND:  # a step's result may be used at once, outside of vertexkit
+        row, effect = self._state.record_effect(lease, effect)
+        written = self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
+        if effect.kind != SEND:  # a step's value may be used at once, outside of vertexkit
             await written
 
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
     ) -> None:
         row = self._state.record_result(lease, result, completing=completing)
-        await self._writer.write(schema.CONCLUDE, schema.concluding(row, result), power=True)
+        await self._writer.write(
+            schema.RECORD_RESULT, schema.result_values(row, result), power=True
+        )
 
     async def begin_completion(self, lease: Lease) -> bool:
-        first = not self._state.owned(lease).completion_tried
+        first = not self._state.leased(lease).completion_tried
         row = self._state.begin_completion(lease)
         if row is None:
             return False
-        await self._writer.write(schema.TRY, schema.trying(row), power=first)
+        await self._writer.write(
+            schema.RECORD_COMPLETION_TRY, schema.completion_try_values(row), power=first
+        )
         return True
 
     async def withdraw_completion(self, lease: Lease) -> None:
         row = self._state.withdraw_completion(lease)
-        await self._writer.write(schema.TRY, schema.trying(row))
+        await self._writer.write(schema.RECORD_COMPLETION_TRY, schema.completion_try_values(row))
 
-    async def release(self, lease: Lease, after: float, why: str = "") -> None:
-        row = self._state.release(lease, after, why)
+    async def release(self, lease: Lease, after: float, reason: str = "") -> None:
+        row = self._state.release(lease, after, reason)
         due = None if after <= 0 else self._clock.unix() + after
-        await self._writer.write(schema.RELEASE, (due, after, schema.trail(row), row.number))
+        await self._writer.write(
+            schema.RELEASE, (due, after, schema.history_value(row), row.number)
+        )
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         await self._end(self._state.settle(lease), outcome)
 
-    async def _end(self, row: Row, outcome: Outcome) -> None:
-        values = schema.settling(row, outcome)
+    async def _end(self, row: ExecutionRow, outcome: Outcome) -> None:
+        values = schema.settle_values(row, outcome)
         if keeps_secrets(outcome):
             await self._writer.write(schema.PARK, values)
             return
         if any(effect.kind != SEND for effect in row.effects.values()):
-            self._writer.write(schema.ERASE_STEPS, (row.number,))
+            self._writer.write(schema.ERASE_STEP_VALUES, (row.number, SEND))
         await self._writer.write(schema.SETTLE, values)
-        self._retention.count()
+        self._retention.count_ended()
 
     def backlog(self) -> int:
         return self._state.backlog()
@@ -211,57 +229,67 @@ class SqliteJournal:
         return self._state.unserved_blocks(blocks)
 
     def unavailable_reason(self) -> str:
-        return self._writer.trouble
+        return self._writer.error
 
     async def find(self, execution: str) -> Record | None:
         row = self._state.find(execution)
         if row is not None:
-            return None if row.arriving else row.record()
-        return await self._writer.ask(lambda connection: read_one(connection, execution))
+            return None if row.pending else row.record()
+        return await self._writer.run(lambda connection: read_settled_one(connection, execution))
 
     async def search(self, query: Query) -> list[Record]:
         found = [row.record() for row in self._state.search(query)]
         if query.phase in (None, Phase.SETTLED):
-            found += await self._writer.ask(lambda connection: read_ended(connection, query))
+            found += await self._writer.run(lambda connection: read_settled(connection, query))
         found.sort(key=lambda record: record.accepted_at, reverse=True)
         return found[: query.limit]
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = await self.find(execution)
-        if record is None or not record.kept or record.outcome is None:
+        if record is None or not record.retryable or record.outcome is None:
             raise OperationNotAllowed(why_not_retried(execution, record))
-        [row] = await self._writer.ask(lambda c: read_rows(c, "id = ?", execution))
+        [row] = await self._writer.run(
+            lambda connection: read_rows(connection, "id = ?", execution)
+        )
         self._state.revive(row, fresh=fresh)
         if fresh:
-            self._writer.write(schema.FORGET_EFFECTS, (row.number,))
+            self._writer.write(schema.DELETE_EFFECTS, (row.number,))
         for effect in row.effects.values():
-            self._writer.write(schema.EFFECT, schema.affecting(row, effect))
+            self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
         result = row.result and row.result.data
-        values = (row.completion_tried, result, schema.trail(row), row.number)
-        await self._writer.write(schema.REVIVE, values, power=True)
+        values = (row.completion_tried, result, schema.history_value(row), row.number)
+        await self._writer.write(schema.RETRY, values, power=True)
         return row.record()
 
     async def drop(self, execution: str) -> Record:
         if self._state.find(execution) is None:
             record = await self.find(execution)
-            if record is None or not record.kept:
+            if record is None or not record.retryable:
                 raise OperationNotAllowed(why_not_dropped(execution, record))
-            [row] = await self._writer.ask(lambda c: read_rows(c, "id = ?", execution))
-            self._writer.write(schema.FORGET_EFFECTS, (row.number,))
-            await self._writer.write(schema.FORGET, (row.number,), power=True)
+            [row] = await self._writer.run(
+                lambda connection: read_rows(connection, "id = ?", execution)
+            )
+            self._writer.write(schema.DELETE_EFFECTS, (row.number,))
+            await self._writer.write(schema.DELETE, (row.number,), power=True)
             return record
         result = Failure("dropped").result()
         row, ended = self._state.drop(execution, result)
         if ended:
             await self._end(row, DROPPED)
-            return row.ended(DROPPED)
-        values = (result.data, result.code, row.concluded_at, schema.trail(row), row.number)
-        await self._writer.write(schema.FIX, values, power=True)
+            return row.settled_record(DROPPED)
+        values = (
+            result.data,
+            result.code,
+            row.result_recorded_at,
+            schema.history_value(row),
+            row.number,
+        )
+        await self._writer.write(schema.RECORD_DROPPED, values, power=True)
         return row.record()
 
 
 def make(place: str, clock: Clock, settings: JournalSettings) -> SqliteJournal:
-    """For `sqlite:PATH`, also written as `sqlite:///PATH`.
+    """Make the journal of `sqlite:PATH`, also written as `sqlite:///PATH`.
 
     Raises:
         SettingsError: there is no path.

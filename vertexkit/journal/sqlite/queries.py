@@ -1,4 +1,7 @@
-"""Executions read back from the journal's tables."""
+"""Reading executions from the journal's tables.
+
+The connection's `row_factory` is `sqlite3.Row`: columns are read by their names.
+"""
 
 import sqlite3
 from dataclasses import replace
@@ -15,136 +18,153 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
-from vertexkit.journal.protocol import Moment, Query, Record
-from vertexkit.journal.state.row import Row, keeps_secrets
+from vertexkit.journal.protocol import HistoryEvent, Query, Record
+from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.token import Token
 
-LIVE = """
+UNFINISHED = """
 SELECT number, id, block, key, dialog, accepted_at, follows, token, phase, epoch, attempts,
-    claimed_at, due_at, due_in, result, code, concluded_at, tried, tries, tried_at, trail
+    claimed_at, due_at, due_in, result, code, result_recorded_at, completion_tried,
+    completion_tries, completion_tried_at, history
 FROM executions
 """
-ENDED = """
-SELECT number, id, block, attempts, accepted_at, dialog, claimed_at, concluded_at, tried_at, tries,
-    ended_at, trail, ending, code, confirmed_by, reason, token IS NOT NULL AS kept, result
+SETTLED = """
+SELECT number, id, block, attempts, accepted_at, dialog, claimed_at, result_recorded_at,
+    completion_tried_at, completion_tries, ended_at, history, ending, code, confirmed_by, reason,
+    token IS NOT NULL AS has_token, result
 FROM executions WHERE phase = 'settled'
 """
 
 
-def _moments(text: str) -> list[Moment]:
-    return [Moment(*each) for each in from_json(text or "[]")]
-
-
 def read_effects(connection: sqlite3.Connection, number: int) -> dict[int, Effect]:
-    """What an execution did, by position."""
+    """Read the effects of an execution, by position."""
     found = connection.execute(
         "SELECT position, kind, digest, state, value, began, ended FROM effects "
         "WHERE execution = ? ORDER BY position",
         (number,),
     )
     return {
-        at: Effect(at, kind, digest, EffectState(state), value or b"", began, ended)
-        for at, kind, digest, state, value, began, ended in found
+        line["position"]: Effect(
+            position=line["position"],
+            kind=line["kind"],
+            digest=line["digest"],
+            state=EffectState(line["state"]),
+            value=line["value"] or b"",
+            began=line["began"],
+            ended=line["ended"],
+        )
+        for line in found
     }
 
 
-def read_rows(connection: sqlite3.Connection, where: str, *values: Any) -> list[Row]:
-    """Executions that are to go on, the oldest first; their calls stay in the file."""
-    found = connection.execute(f"{LIVE} WHERE {where} ORDER BY number", values)
-    rows = {line[0]: _row(connection, line) for line in found.fetchall()}
-    for row, follows in rows.values():
-        row.follows = rows[follows][0] if follows in rows else None
-    return [row for row, _ in rows.values()]
+def read_rows(connection: sqlite3.Connection, where: str, *values: Any) -> list[ExecutionRow]:
+    """Read executions that can run, oldest first; their calls stay in the file."""
+    found = connection.execute(f"{UNFINISHED} WHERE {where} ORDER BY number", values).fetchall()
+    rows = {line["number"]: _row(connection, line) for line in found}
+    for line in found:
+        rows[line["number"]].follows = rows.get(line["follows"])
+    return list(rows.values())
 
 
-def _row(connection: sqlite3.Connection, line: tuple[Any, ...]) -> tuple[Row, int | None]:
-    (number, name, block, key, dialog, accepted_at, follows, token, phase, epoch, attempts) = line[
-        :11
-    ]
-    (claimed_at, due_at, due_in, result, code, concluded_at, tried, tries, tried_at, said) = line[
-        11:
-    ]
-    row = Row(
-        Execution(name, block, Token(token), {}, b"", accepted_at),
-        key,
-        number,
-        phase=Phase(phase),
-        epoch=epoch,
-        attempts=attempts,
-        effects=read_effects(connection, number),
-        result=None if result is None else Result(result, code),
-        completion_tried=bool(tried),
-        elsewhere=True,
-        dialog=dialog,
-        claimed_at=claimed_at,
-        due_at=due_at,
-        concluded_at=concluded_at,
-        tried_at=tried_at,
-        tries=tries,
-        trail=_moments(said),
+def _row(connection: sqlite3.Connection, line: sqlite3.Row) -> ExecutionRow:
+    return ExecutionRow(
+        Execution(line["id"], line["block"], Token(line["token"]), {}, b"", line["accepted_at"]),
+        line["key"],
+        line["number"],
+        phase=Phase(line["phase"]),
+        epoch=line["epoch"],
+        attempts=line["attempts"],
+        effects=read_effects(connection, line["number"]),
+        result=_result(line),
+        completion_tried=bool(line["completion_tried"]),
+        body_on_disk=True,
+        dialog=line["dialog"],
+        claimed_at=line["claimed_at"],
+        due_at=line["due_at"],
+        due_in=line["due_in"],
+        result_recorded_at=line["result_recorded_at"],
+        completion_tried_at=line["completion_tried_at"],
+        completion_tries=line["completion_tries"],
+        history=_history(line),
     )
-    row.due_in = due_in
-    return row, follows
 
 
-def read_call(connection: sqlite3.Connection, row: Row) -> Execution:
-    """The whole call of an execution that was not held in mind."""
-    [inputs, raw] = connection.execute(
+def _result(line: sqlite3.Row) -> Result | None:
+    return None if line["result"] is None else Result(line["result"], line["code"])
+
+
+def _history(line: sqlite3.Row) -> list[HistoryEvent]:
+    return [HistoryEvent(*event) for event in from_json(line["history"] or "[]")]
+
+
+def read_call(connection: sqlite3.Connection, row: ExecutionRow) -> Execution:
+    """Read the whole call of an execution that is not in memory."""
+    line = connection.execute(
         "SELECT inputs, raw FROM executions WHERE number = ?", (row.number,)
     ).fetchone()
-    return replace(row.execution, inputs=from_json(inputs), raw=raw)
+    return replace(row.execution, inputs=from_json(line["inputs"]), raw=line["raw"])
 
 
-def read_ended(connection: sqlite3.Connection, query: Query) -> list[Record]:
-    """Executions that have ended, the newest first."""
-    terms: dict[str, Any] = {
+def read_settled(connection: sqlite3.Connection, query: Query) -> list[Record]:
+    """Read executions that have ended, newest first."""
+    filters: dict[str, Any] = {
         "ending = ?": query.status,
         "block = ?": query.block,
         "dialog = ?": query.dialog,
         "code = ?": query.code,
         "accepted_at >= ?": query.since,
     }
-    asked = {term: value for term, value in terms.items() if value is not None}
-    where = "".join(f" AND {term}" for term in asked)
+    used = {condition: value for condition, value in filters.items() if value is not None}
+    where = "".join(f" AND {condition}" for condition in used)
     found = connection.execute(
-        f"{ENDED}{where} ORDER BY number DESC LIMIT ?", (*asked.values(), query.limit)
+        f"{SETTLED}{where} ORDER BY number DESC LIMIT ?", (*used.values(), query.limit)
     )
     return [_record(connection, line) for line in found.fetchall()]
 
 
-def read_one(connection: sqlite3.Connection, execution: str) -> Record | None:
-    """One that has ended."""
-    line = connection.execute(f"{ENDED} AND id = ?", (execution,)).fetchone()
+def read_settled_one(connection: sqlite3.Connection, execution: str) -> Record | None:
+    """Read an execution that has ended."""
+    line = connection.execute(f"{SETTLED} AND id = ?", (execution,)).fetchone()
     return None if line is None else _record(connection, line)
 
 
-def _record(connection: sqlite3.Connection, line: tuple[Any, ...]) -> Record:
-    (number, name, block, attempts, accepted_at, dialog, claimed_at, concluded_at) = line[:8]
-    (tried_at, tries, ended_at, said, ending, code, confirmed_by, reason, kept, result) = line[8:]
-    outcome = Outcome(OutcomeStatus(ending), code, confirmed_by, reason)
+def _record(connection: sqlite3.Connection, line: sqlite3.Row) -> Record:
+    outcome = Outcome(
+        OutcomeStatus(line["ending"]), line["code"], line["confirmed_by"], line["reason"]
+    )
     return Record(
-        execution=name,
-        block=block,
+        execution=line["id"],
+        block=line["block"],
         phase=Phase.SETTLED,
-        attempts=attempts,
-        accepted_at=accepted_at,
-        effects=tuple(read_effects(connection, number).values()),
-        result=None if result is None else Result(result, code),
+        attempts=line["attempts"],
+        accepted_at=line["accepted_at"],
+        effects=tuple(read_effects(connection, line["number"]).values()),
+        result=_result(line),
         outcome=outcome,
-        dialog=dialog,
-        claimed_at=claimed_at,
-        concluded_at=concluded_at,
-        tried_at=tried_at,
-        tries=tries,
-        ended_at=ended_at,
-        trail=tuple(_moments(said)),
-        kept=bool(kept) and keeps_secrets(outcome),
+        dialog=line["dialog"],
+        claimed_at=line["claimed_at"],
+        result_recorded_at=line["result_recorded_at"],
+        completion_tried_at=line["completion_tried_at"],
+        completion_tries=line["completion_tries"],
+        ended_at=line["ended_at"],
+        history=tuple(_history(line)),
+        retryable=bool(line["has_token"]) and keeps_secrets(outcome),
     )
 
 
-def read_over(connection: sqlite3.Connection, since: float) -> list[tuple[bytes, str, float]]:
-    """Key, id and end of what ended since then."""
-    return connection.execute(
+def read_ended_since(
+    connection: sqlite3.Connection, since: float
+) -> list[tuple[bytes, str, float]]:
+    """Read key, id and time of the end of executions that have ended since a Unix time."""
+    found = connection.execute(
         "SELECT key, id, ended_at FROM executions WHERE phase = 'settled' AND ended_at > ?",
         (since,),
-    ).fetchall()
+    )
+    return [(line["key"], line["id"], line["ended_at"]) for line in found.fetchall()]
+
+
+def read_last_number(connection: sqlite3.Connection) -> int:
+    """Read the largest number of an execution; 0 if there is none."""
+    line = connection.execute("SELECT coalesce(max(number), 0) AS last FROM executions").fetchone()
+    number: int = line["last"]
+    return number

@@ -1,4 +1,4 @@
-"""Ended executions are deleted: after a time, and where there are too many."""
+"""Deletes ended executions that are too old or too many."""
 
 import asyncio
 import sqlite3
@@ -9,81 +9,89 @@ import structlog
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalError
-from vertexkit.journal.sqlite.schema import AGED, FORGET, FORGET_EFFECTS, SURPLUS
+from vertexkit.journal.sqlite.schema import (
+    DELETE,
+    DELETE_EFFECTS,
+    SELECT_EXPIRED,
+    SELECT_SURPLUS,
+)
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.settings import JournalSettings
 
-KEPT = 100_000
-"""Ended executions that are kept, at most, beside the parked ones."""
-EVERY = 60.0
-"""Seconds between two looks at the age of what is there."""
-MANY = 2000
-"""Ended executions after which one looks at their number."""
-CHUNK = 2000
-"""Executions that are deleted in one transaction, at most: others have to wait meanwhile."""
+MAX_ENDED_EXECUTIONS = 100_000
+"""Ended executions that are kept, not counting the parked ones."""
+CHECK_INTERVAL_SECONDS = 60.0
+"""How often ended executions are checked for their age."""
+ENDED_BETWEEN_CHECKS = 2000
+"""Executions that end between two checks of their number."""
+DELETE_BATCH = 2000
+"""Executions deleted in one transaction; other writes wait for it."""
 
 log = structlog.get_logger("vertexkit")
 
 
 class Retention:
-    """Deletes what has ended, a part at a time.
+    """Deletes ended executions in batches, in a task of its own.
 
     Args:
-        store: of the journal.
+        writer: of the journal.
         clock: for the age.
-        settings: how long ended executions are kept.
+        settings: of the journal; how long what is kept.
     """
 
-    def __init__(self, store: Writer, clock: Clock, settings: JournalSettings) -> None:
-        self._writer = store
+    def __init__(self, writer: Writer, clock: Clock, settings: JournalSettings) -> None:
+        self._writer = writer
         self._clock = clock
         self._settings = settings
         self._ended = 0
-        self._many = asyncio.Event()
+        self._check_number = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._clean())
 
     def stop(self) -> None:
-        """Delete nothing more."""
+        """Stop deleting."""
         self._task.cancel()
 
-    def count(self) -> None:
-        """One more has ended."""
+    def count_ended(self) -> None:
+        """Count an execution that has ended."""
         self._ended += 1
-        if self._ended % MANY == 0:
-            self._many.set()
+        if self._ended % ENDED_BETWEEN_CHECKS == 0:
+            self._check_number.set()
 
     async def _clean(self) -> None:
         while True:
             now = self._clock.unix()
             try:
-                if not self._many.is_set():
+                if not self._check_number.is_set():
                     parked = now - self._settings.parked_retention
-                    await self._delete(AGED, parked, now - self._settings.retention)
-                self._many.clear()
-                await self._delete(SURPLUS, KEPT)
+                    await self._delete(SELECT_EXPIRED, parked, now - self._settings.retention)
+                self._check_number.clear()
+                await self._delete(SELECT_SURPLUS, MAX_ENDED_EXECUTIONS)
             except (JournalError, sqlite3.Error) as error:
                 log.warning("retention_failed", reason=str(error))
             with suppress(TimeoutError):
-                async with asyncio.timeout(EVERY):  # `wait_for` may swallow that it is cancelled
-                    await self._many.wait()
+                async with asyncio.timeout(
+                    CHECK_INTERVAL_SECONDS
+                ):  # `wait_for` may lose a cancellation
+                    await self._check_number.wait()
 
-    async def _delete(self, which: str, *values: float) -> None:
-        while await self._writer.ask(lambda connection: _delete(connection, which, values)):
+    async def _delete(self, select: str, *values: float) -> None:
+        while await self._writer.run(lambda connection: _delete_batch(connection, select, values)):
             pass
 
 
-def _delete(connection: sqlite3.Connection, which: str, values: tuple[Any, ...]) -> bool:
-    """Delete a part of them; is there more?"""
-    numbers = connection.execute(which, (*values, CHUNK)).fetchall()
+def _delete_batch(connection: sqlite3.Connection, select: str, values: tuple[Any, ...]) -> bool:
+    """Delete a batch of the selected executions; return whether there may be more."""
+    selected = connection.execute(select, (*values, DELETE_BATCH)).fetchall()
+    numbers = [(line["number"],) for line in selected]
     if not numbers:
         return False
     connection.execute("BEGIN IMMEDIATE")
     try:
-        connection.executemany(FORGET_EFFECTS, numbers)
-        connection.executemany(FORGET, numbers)
+        connection.executemany(DELETE_EFFECTS, numbers)
+        connection.executemany(DELETE, numbers)
         connection.execute("COMMIT")
     except sqlite3.Error:
         if connection.in_transaction:
             connection.rollback()
         raise
-    return len(numbers) == CHUNK
+    return len(numbers) == DELETE_BATCH

@@ -1,4 +1,4 @@
-"""The journal's tables, and the changes that are made to them."""
+"""The journal's tables, and the statements that change them."""
 
 from typing import Any
 
@@ -6,11 +6,12 @@ from pydantic_core import to_json
 
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Effect, Outcome, Result
-from vertexkit.journal.state.row import Row
+from vertexkit.journal.state.row import ExecutionRow
 
-APPLICATION = 0x76786B6A
+APPLICATION_ID = 0x76786B6A
 """`vxkj`: marks a file as a journal of vertexkit."""
 VERSION = 1
+"""Of the tables."""
 TABLES = """
 CREATE TABLE executions (
     number INTEGER PRIMARY KEY,
@@ -32,15 +33,15 @@ CREATE TABLE executions (
     due_in REAL,
     result BLOB,
     code TEXT,
-    concluded_at REAL,
-    tried INTEGER NOT NULL DEFAULT 0,
-    tries INTEGER NOT NULL DEFAULT 0,
-    tried_at REAL,
+    result_recorded_at REAL,
+    completion_tried INTEGER NOT NULL DEFAULT 0,
+    completion_tries INTEGER NOT NULL DEFAULT 0,
+    completion_tried_at REAL,
     ending TEXT,
     confirmed_by TEXT,
     reason TEXT,
     ended_at REAL,
-    trail TEXT NOT NULL DEFAULT ''
+    history TEXT NOT NULL DEFAULT ''
 ) STRICT;
 CREATE TABLE effects (
     execution INTEGER NOT NULL,
@@ -65,21 +66,25 @@ UPDATE executions
 SET phase = ?, epoch = ?, attempts = ?, worker = ?, claimed_at = ?, due_at = NULL
 WHERE number = ?
 """
-TRAIL = "UPDATE executions SET trail = ? WHERE number = ?"
-EFFECT = """
+RECORD_HISTORY = "UPDATE executions SET history = ? WHERE number = ?"
+RECORD_EFFECT = """
 INSERT INTO effects (execution, position, kind, digest, state, value, began, ended)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET kind = excluded.kind, digest = excluded.digest, state = excluded.state,
     value = excluded.value, began = excluded.began, ended = excluded.ended
 """
-CONCLUDE = """
+RECORD_RESULT = """
 UPDATE executions
-SET phase = 'completing', result = ?, code = ?, concluded_at = ?, tried = ?, tries = ?, tried_at = ?
+SET phase = 'completing', result = ?, code = ?, result_recorded_at = ?, completion_tried = ?,
+    completion_tries = ?, completion_tried_at = ?
 WHERE number = ?
 """
-TRY = "UPDATE executions SET tried = ?, tries = ?, tried_at = ? WHERE number = ?"
+RECORD_COMPLETION_TRY = """
+UPDATE executions SET completion_tried = ?, completion_tries = ?, completion_tried_at = ?
+WHERE number = ?
+"""
 RELEASE = """
-UPDATE executions SET phase = 'waiting', worker = NULL, due_at = ?, due_in = ?, trail = ?
+UPDATE executions SET phase = 'waiting', worker = NULL, due_at = ?, due_in = ?, history = ?
 WHERE number = ?
 """
 SETTLE = """
@@ -94,45 +99,47 @@ SET phase = 'settled', worker = NULL, due_at = NULL, ending = ?, code = ?, confi
     reason = ?, ended_at = ?
 WHERE number = ?
 """
-ERASE_STEPS = "UPDATE effects SET value = NULL WHERE execution = ? AND kind <> 'send'"
-FIX = """
-UPDATE executions SET result = ?, code = ?, concluded_at = ?, due_at = NULL, trail = ?
+ERASE_STEP_VALUES = "UPDATE effects SET value = NULL WHERE execution = ? AND kind <> ?"
+RECORD_DROPPED = """
+UPDATE executions SET result = ?, code = ?, result_recorded_at = ?, due_at = NULL, history = ?
 WHERE number = ?
 """
-REVIVE = """
+RETRY = """
 UPDATE executions
-SET phase = 'waiting', attempts = 0, tries = 0, tried = ?, result = ?, trail = ?, ending = NULL,
-    confirmed_by = NULL, reason = NULL, ended_at = NULL
+SET phase = 'waiting', attempts = 0, completion_tries = 0, completion_tried = ?, result = ?,
+    history = ?, ending = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL
 WHERE number = ?
 """
-FORGET = "DELETE FROM executions WHERE number = ?"
-FORGET_EFFECTS = "DELETE FROM effects WHERE execution = ?"
-AGED = """
+DELETE = "DELETE FROM executions WHERE number = ?"
+DELETE_EFFECTS = "DELETE FROM effects WHERE execution = ?"
+SELECT_EXPIRED = """
 SELECT number FROM executions
 WHERE phase = 'settled' AND (ended_at < ? OR ending <> 'parked' AND ended_at < ?)
 ORDER BY number LIMIT ?
 """
-SURPLUS = """
+SELECT_SURPLUS = """
 SELECT number FROM executions
 WHERE number <= (SELECT max(number) FROM executions) - ? AND phase = 'settled'
     AND ending <> 'parked'
 ORDER BY number LIMIT ?
 """
-MARK = "SELECT 1"
-"""Changes nothing: it is done when all that came before it is."""
+NO_CHANGE = "SELECT 1"
+"""Its write is done when all earlier ones are."""
 
 
-def accepting(row: Row) -> tuple[Any, ...]:
-    """The values of ACCEPT.
+def accept_values(row: ExecutionRow) -> tuple[Any, ...]:
+    """Return the values of ACCEPT.
 
     Raises:
-        JournalUnavailable: the inputs are nothing that JSON can hold.
+        JournalUnavailable: the inputs cannot be stored as JSON.
     """
     execution = row.execution
     try:
         inputs = to_json(execution.inputs, inf_nan_mode="constants", fallback=str)
     except ValueError as error:
-        raise JournalUnavailable(f"the inputs of the call cannot be kept: {error}") from error
+        raise JournalUnavailable(
+            f"the inputs of the call cannot be stored as JSON: {error}"
+        ) from error
     return (
         row.number,
         execution.id,
@@ -147,13 +154,13 @@ def accepting(row: Row) -> tuple[Any, ...]:
     )
 
 
-def claiming(row: Row) -> tuple[Any, ...]:
-    """The values of CLAIM."""
+def claim_values(row: ExecutionRow) -> tuple[Any, ...]:
+    """Return the values of CLAIM."""
     return row.phase, row.epoch, row.attempts, row.worker, row.claimed_at, row.number
 
 
-def affecting(row: Row, effect: Effect) -> tuple[Any, ...]:
-    """The values of EFFECT."""
+def effect_values(row: ExecutionRow, effect: Effect) -> tuple[Any, ...]:
+    """Return the values of RECORD_EFFECT."""
     return (
         row.number,
         effect.position,
@@ -166,23 +173,23 @@ def affecting(row: Row, effect: Effect) -> tuple[Any, ...]:
     )
 
 
-def concluding(row: Row, result: Result) -> tuple[Any, ...]:
-    """The values of CONCLUDE."""
-    fixed = (result.data, result.code, row.concluded_at)
-    return (*fixed, row.completion_tried, row.tries, row.tried_at, row.number)
+def result_values(row: ExecutionRow, result: Result) -> tuple[Any, ...]:
+    """Return the values of RECORD_RESULT."""
+    recorded = (result.data, result.code, row.result_recorded_at)
+    return (*recorded, *completion_try_values(row))
 
 
-def trying(row: Row) -> tuple[Any, ...]:
-    """The values of TRY."""
-    return row.completion_tried, row.tries, row.tried_at, row.number
+def completion_try_values(row: ExecutionRow) -> tuple[Any, ...]:
+    """Return the values of RECORD_COMPLETION_TRY."""
+    return row.completion_tried, row.completion_tries, row.completion_tried_at, row.number
 
 
-def settling(row: Row, outcome: Outcome) -> tuple[Any, ...]:
-    """The values of SETTLE and of PARK."""
-    said = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
-    return (*said, row.ended_at, row.number)
+def settle_values(row: ExecutionRow, outcome: Outcome) -> tuple[Any, ...]:
+    """Return the values of SETTLE and PARK."""
+    values = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
+    return (*values, row.ended_at, row.number)
 
 
-def trail(row: Row) -> str:
-    """The column `trail`."""
-    return to_json([(moment.at, moment.what, moment.said) for moment in row.trail]).decode()
+def history_value(row: ExecutionRow) -> str:
+    """Return the value of the column `history`."""
+    return to_json([(event.at, event.name, event.detail) for event in row.history]).decode()

@@ -11,85 +11,93 @@ from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from vertexkit.errors import JournalUnavailable
+from vertexkit.journal.protocol import JournalObserver
 
 T = TypeVar("T")
-Work = Callable[[sqlite3.Connection], Any]
+Job = Callable[[sqlite3.Connection], Any]
+"""Runs on the writer's thread."""
 
-AGAIN = 0.25
-"""Seconds between two tries while the disk is full or the file cannot be written."""
-HANGING = 5.0
-"""Seconds without an answer of the disk after which new calls are refused."""
-PASSING = {"SQLITE_FULL", "SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_READONLY", "SQLITE_CANTOPEN"}
-"""Errors that may go by when somebody makes room; every other one is for good.
+RETRY_SECONDS = 0.25
+"""Pause before a failed commit is tried again."""
+STALLED_SECONDS = 5.0
+"""Duration of a job after which new calls are rejected: the disk does not respond."""
+TRANSIENT_ERRORS = {
+    "SQLITE_FULL",
+    "SQLITE_BUSY",
+    "SQLITE_LOCKED",
+    "SQLITE_READONLY",
+    "SQLITE_CANTOPEN",
+}
+"""Errors after which a commit is tried again; every other one is permanent.
 
-After a failed fsync nobody knows what is on the disk, and trying again would only seem to help
-(https://wiki.postgresql.org/wiki/Fsync_Errors): that one is not here.
+After a failed fsync it is unknown what is on the disk, and a second try would only appear to
+succeed (https://wiki.postgresql.org/wiki/Fsync_Errors): that error is permanent.
 """
-COMMIT = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
+SET_SYNC = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
 
 
 @dataclass(slots=True, eq=False)
 class Write:
-    """One change that waits to be committed."""
+    """A change that waits to be committed."""
 
     sql: str
     values: Sequence[Any]
     done: asyncio.Future[None]
     after: Callable[[bool], None] | None
-    """Called before whoever waits goes on: was it committed?"""
+    """Called before the caller resumes; the argument says whether the change was committed."""
     power: bool
-    """It has to be on the disk; otherwise it is enough that a killed process does not undo it."""
+    """It must survive power loss, not only the death of the process."""
     optional: bool
-    """Rather fail at once than wait for a disk that is full."""
+    """It fails at once, instead of waiting, while the disk is full."""
 
-    def end(self, reason: str = "") -> None:
-        """It was committed; or, for this reason, it was not and will not be."""
+    def finish(self, error: str = "") -> None:
+        """Report that the change was committed, or why it never will be."""
         if self.after is not None:
-            self.after(not reason)
+            self.after(not error)
         if self.done.done():
             return
-        if not reason:
+        if not error:
             self.done.set_result(None)
             return
-        self.done.set_exception(JournalUnavailable(f"the journal cannot be written: {reason}"))
-        self.done.exception()  # whoever waits gets it; where nobody does, asyncio is quiet
+        self.done.set_exception(JournalUnavailable(f"the journal cannot be written: {error}"))
+        self.done.exception()  # if no caller waits, asyncio must not log it
 
 
 class Writer:
-    """Writes in groups: whatever waits when a commit ends is in the next one.
+    """Writes in groups: the changes that wait when a commit ends are in the next one.
 
-    Statements run on the event loop: they touch nothing but SQLite's page cache, and to hand each
-    of them to a thread costs three times what it does. What waits for the disk, the commits and
-    whatever is read, runs on the store's thread; the connection is in one pair of hands at a time.
+    Statements run on the event loop: they only touch SQLite's page cache, and handing each of them
+    to a thread takes three times as long as the statement. Commits and reads wait for the disk and
+    run on the writer's thread. Only one of the two uses the connection at a time.
 
-    A commit that fails was never done: SQLite rolls all of it back. Of its writes the optional
-    ones fail, the rest are tried again until the disk takes them.
+    SQLite rolls back a commit that fails. Of its writes, the optional ones fail; the others are
+    tried again until the commit succeeds.
 
     Args:
-        connection: opened with `check_same_thread=False`, for the store alone.
-        broke: called once, with the reason, when nothing can be written any more.
+        connection: opened with `check_same_thread=False`, for the writer alone.
+        observer: of the journal's commits and of its loss.
     """
 
-    def __init__(self, connection: sqlite3.Connection, broke: Callable[[str], None]) -> None:
-        self.trouble = ""
-        """Why the last commit failed; empty once one succeeded."""
-        self.on_commit: Callable[[int, float], None] = lambda *_: None
-        """Told of each commit: its changes, 0 if it failed, and the seconds that it took."""
+    def __init__(self, connection: sqlite3.Connection, observer: JournalObserver) -> None:
+        self.error = ""
+        """Why the last commit failed; empty after one succeeded."""
         self._connection = connection
-        self._broke = broke
+        self._observer = observer
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[Write] = []
-        self._questions: list[tuple[Work, asyncio.Future[Any]]] = []
+        self._writes: list[Write] = []
+        """Wait for the next commit."""
+        self._reads: list[tuple[Job, asyncio.Future[Any]]] = []
+        """Wait for the thread."""
         self._busy = False
-        """The thread has the connection, or the next group is about to begin."""
-        self._since: float | None = None
-        """When the thread began with what it does, by the loop's clock."""
+        """The thread uses the connection, or the next group is about to start."""
+        self._job_started_at: float | None = None
+        """By the loop's clock; None: the thread is idle."""
         self._broken = False
         self._closing = False
         self._idle = asyncio.Event()
         self._full_sync = True
-        self._tasks: SimpleQueue[tuple[Work, Callable[[Any, Exception | None], None]] | None]
-        self._tasks = SimpleQueue()
+        self._jobs: SimpleQueue[tuple[Job, Callable[[Any, Exception | None], None]] | None]
+        self._jobs = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="vertexkit-journal", daemon=True)
         self._thread.start()
 
@@ -102,146 +110,162 @@ class Writer:
         optional: bool = False,
         after: Callable[[bool], None] | None = None,
     ) -> asyncio.Future[None]:
-        """Put a change into the next commit; done when that is.
+        """Add a change to the next commit.
 
-        Raises:
-            JournalUnavailable: as the future's exception: it is not and will not be written.
+        Args:
+            sql: the statement.
+            values: its parameters.
+            power: the change must survive power loss, not only the death of the process.
+            optional: fail at once, instead of waiting, while the disk is full.
+            after: called with whether the change was committed, before the caller resumes.
+
+        Returns:
+            A future that is done when the change is committed, or fails with `JournalUnavailable`
+            when it never will be.
         """
         write = Write(sql, values, self._loop.create_future(), after, power, optional)
-        if self._broken or (optional and self._hangs()):
-            write.end(self.trouble or "the disk does not answer")
+        if self._broken or (optional and self._is_stalled()):
+            write.finish(self.error or "the disk does not respond")
             return write.done
-        self._waiting.append(write)
-        if not self._busy:
-            self._busy = True
-            self._loop.call_soon(self._next)
+        self._writes.append(write)
+        self._schedule()
         return write.done
 
-    async def ask(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have something done with the connection on its thread, outside any transaction."""
+    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a job with the connection on the writer's thread, outside any transaction.
+
+        Raises:
+            JournalUnavailable: the journal is lost.
+        """
         if self._broken:
-            raise JournalUnavailable(self.trouble)
+            raise JournalUnavailable(self.error)
         done: asyncio.Future[T] = self._loop.create_future()
-        self._questions.append((work, done))
-        if not self._busy:
-            self._busy = True
-            self._loop.call_soon(self._next)
+        self._reads.append((job, done))
+        self._schedule()
         return await done
 
     async def close(self) -> None:
-        """Write what waits, if the disk takes it, and close the file."""
+        """Commit the changes that wait, if possible, and close the file."""
         self._closing = True
         while self._busy:
             self._idle.clear()
             await self._idle.wait()
-        self._tasks.put(None)
+        self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
 
-    def _hangs(self) -> bool:
-        return self._since is not None and self._loop.time() - self._since > HANGING
+    def _is_stalled(self) -> bool:
+        started = self._job_started_at
+        return started is not None and self._loop.time() - started > STALLED_SECONDS
+
+    def _schedule(self) -> None:
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._next)
 
     def _next(self) -> None:
-        """Begin the next group, or answer the next question."""
-        if self._questions and not self._broken:
-            work, asked = self._questions.pop(0)
-            self._hand_over(work, lambda answer, error: self._answered(asked, answer, error))
-        elif self._waiting and not self._broken:
-            group, self._waiting = self._waiting, []
-            self._begin(group)
+        """Start the next read or the next group of writes."""
+        if self._reads and not self._broken:
+            job, done = self._reads.pop(0)
+            self._start_job(job, lambda value, error: self._finish_read(done, value, error))
+        elif self._writes and not self._broken:
+            group, self._writes = self._writes, []
+            self._execute(group)
         else:
             self._busy = False
             self._idle.set()
 
-    def _begin(self, group: list[Write]) -> None:
-        """All statements of a transaction; then let it be committed."""
+    def _execute(self, group: list[Write]) -> None:
+        """Execute the statements of a transaction, then start its commit."""
         execute = self._connection.execute
-        full = any(write.power for write in group)
+        full_sync = any(write.power for write in group)
         try:
-            if full is not self._full_sync:
-                execute(COMMIT[full])
-                self._full_sync = full
+            if full_sync is not self._full_sync:
+                execute(SET_SYNC[full_sync])
+                self._full_sync = full_sync
             execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            self._failed(group, error)
+            self._retry_or_break(group, error)
             return
-        written = []
+        executed = []
         for write in group:
             try:
                 execute(write.sql, write.values)
-            except Exception as error:  # noqa: BLE001 - also values that SQLite cannot take
+            except Exception as error:  # noqa: BLE001 - also values that SQLite cannot store
                 if not self._connection.in_transaction and isinstance(error, sqlite3.Error):
-                    self._failed(group, error)
+                    self._retry_or_break(group, error)
                     return
-                write.end(str(error))  # it is at fault, and the others are not
+                write.finish(str(error))  # the other writes are not affected
             else:
-                written.append(write)
-        self._hand_over(_commit, lambda _, error: self._committed(written, error))
+                executed.append(write)
+        self._start_job(_commit, lambda _, error: self._finish_commit(executed, error))
 
-    def _hand_over(self, work: Work, then: Callable[[Any, Exception | None], None]) -> None:
-        self._since = self._loop.time()
-        self._tasks.put((work, then))
+    def _start_job(self, job: Job, callback: Callable[[Any, Exception | None], None]) -> None:
+        self._job_started_at = self._loop.time()
+        self._jobs.put((job, callback))
 
-    def _committed(self, group: list[Write], error: Exception | None) -> None:
-        took, self._since = self._loop.time() - (self._since or 0.0), None
-        self.on_commit(0 if error is not None else len(group), took)
+    def _finish_commit(self, group: list[Write], error: Exception | None) -> None:
+        seconds = self._loop.time() - (self._job_started_at or 0.0)
+        self._job_started_at = None
         if error is not None:
-            self._failed(group, error)
+            self._observer.commit_failed()
+            self._retry_or_break(group, error)
             return
-        self.trouble = ""
+        self._observer.committed(len(group), seconds)
+        self.error = ""
         for write in group:
-            write.end()
-        self._loop.call_soon(self._next)  # after those who waited: they have more to write
+            write.finish()
+        self._loop.call_soon(self._next)  # after the callers, which have more to write
 
-    def _failed(self, group: list[Write], error: Exception) -> None:
+    def _retry_or_break(self, group: list[Write], error: Exception) -> None:
         name = getattr(error, "sqlite_errorname", "")
-        self.trouble = f"{error} ({name})"
-        if name not in PASSING:
-            self._give_up(group)
+        self.error = f"{error} ({name})"
+        if name not in TRANSIENT_ERRORS:
+            self._break(group)
             return
-        again = []
+        retried = []
         for write in group:
             if write.optional or self._closing:
-                write.end(self.trouble)
+                write.finish(self.error)
             else:
-                again.append(write)
-        self._waiting = again + self._waiting
-        self._loop.call_later(0 if self._closing else AGAIN, self._next)
+                retried.append(write)
+        self._writes = retried + self._writes
+        self._loop.call_later(0 if self._closing else RETRY_SECONDS, self._next)
 
-    def _give_up(self, group: list[Write]) -> None:
-        """Nothing can be written any more, in this process: what is on the disk stays as it is."""
+    def _break(self, group: list[Write]) -> None:
+        """Write nothing any more in this process; the file stays unchanged."""
         self._broken = True
-        waiting, self._waiting = [*group, *self._waiting], []
-        for write in waiting:
-            write.end(self.trouble)
-        for _, asked in self._questions:
-            asked.set_exception(JournalUnavailable(self.trouble))
-        self._questions.clear()
-        self._broke(self.trouble)
+        writes, self._writes = [*group, *self._writes], []
+        for write in writes:
+            write.finish(self.error)
+        for _, done in self._reads:
+            done.set_exception(JournalUnavailable(self.error))
+        self._reads.clear()
+        self._observer.lost(self.error)
         self._next()
 
-    def _answered(
-        self, asked: asyncio.Future[Any], answer: object, error: Exception | None
+    def _finish_read(
+        self, done: asyncio.Future[Any], value: object, error: Exception | None
     ) -> None:
-        self._since = None
-        if not asked.done():
+        self._job_started_at = None
+        if not done.done():
             if error is None:
-                asked.set_result(answer)
+                done.set_result(value)
             else:
-                asked.set_exception(error)
+                done.set_exception(error)
         self._next()
 
     def _work(self) -> None:
-        """The thread: one piece of work after the other."""
-        while (task := self._tasks.get()) is not None:
-            work, then = task
-            answer = error = None
+        """Run jobs on the thread, one after the other."""
+        while (queued := self._jobs.get()) is not None:
+            job, callback = queued
+            value = error = None
             try:
-                answer = work(self._connection)
-            except Exception as raised:  # noqa: BLE001 - handed to whoever waits
+                value = job(self._connection)
+            except Exception as raised:  # noqa: BLE001 - handed to the caller
                 error = raised
             try:
-                self._loop.call_soon_threadsafe(then, answer, error)
-            except RuntimeError:  # the loop is closed: nobody waits any more
+                self._loop.call_soon_threadsafe(callback, value, error)
+            except RuntimeError:  # the loop is closed
                 break
         if self._broken:
             _abandon(self._connection)
@@ -259,7 +283,7 @@ def _commit(connection: sqlite3.Connection) -> None:
 
 
 def _abandon(connection: sqlite3.Connection) -> None:
-    """Leave the file as it is: to close it, SQLite would write and sync once more."""
+    """Close the connection without the write and sync that SQLite would do."""
     if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
         connection.close()

@@ -1,52 +1,53 @@
-"""Which calls are the same call: equal block, equal token."""
+"""Duplicate calls: an equal block and an equal token."""
 
 from collections import OrderedDict
 
 from vertexkit.clock import Clock
-from vertexkit.journal.state.row import Row
+from vertexkit.journal.state.row import ExecutionRow
 
-DUPLICATE_FOR = 24 * 3600.0
-"""Seconds for which a unique token is remembered after its execution."""
-REMEMBERED = 100_000
-"""Unique tokens that are remembered, at most."""
+DUPLICATE_SECONDS = 24 * 3600.0
+"""How long a unique token is remembered after its execution has ended."""
+MAX_REMEMBERED_TOKENS = 100_000
+"""Unique tokens of ended executions that are remembered."""
 
 
-class Calls:
+class Duplicates:
     """The newest execution of each call.
 
     Args:
         clock: for how long tokens are remembered.
-        unique: a token belongs to one execution; the same call again within 24 hours is a
-            duplicate even after its end.
+        unique: a token belongs to one execution: a repeated call is a duplicate for 24 hours, even
+            after its execution has ended.
     """
 
     def __init__(self, clock: Clock, *, unique: bool) -> None:
         self._clock = clock
         self._unique = unique
-        self._latest: dict[bytes, Row] = {}
-        self._over: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        self._latest: dict[bytes, ExecutionRow] = {}
+        self._ended: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
+        """By key: the id, and until when it is remembered."""
 
-    def same(self, key: bytes) -> Row | str | None:
-        """Whose duplicate a call with this key is: of one under way, or of an id that is over."""
+    def find(self, key: bytes) -> ExecutionRow | str | None:
+        """Return the execution that a call with this key duplicates: a row, or the id of an ended one."""
         row = self._latest.get(key)
         if row is not None and (self._unique or not row.completion_tried):
             return row
-        execution, until = self._over.get(key, ("", 0.0))
+        execution, until = self._ended.get(key, ("", 0.0))
         return execution if until > self._clock.now() else None
 
-    def latest(self, key: bytes) -> Row | None:
-        """The newest one under way."""
+    def latest(self, key: bytes) -> ExecutionRow | None:
+        """Return the newest execution of a call that has not ended."""
         return self._latest.get(key)
 
-    def add(self, row: Row) -> None:
-        """A new one; nothing more is sent for the one that it follows."""
+    def add(self, row: ExecutionRow) -> None:
+        """Add an execution; no completion is sent any more for the one that it follows."""
         if row.follows is not None:
             row.follows.superseded = True
             row.follows.followers.append(row)
         self._latest[row.key] = row
 
-    def strike(self, row: Row) -> None:
-        """It came to nothing: the one that it would have followed goes on."""
+    def discard(self, row: ExecutionRow) -> None:
+        """Undo `add`: the execution could not be stored."""
         if row.follows is None:
             del self._latest[row.key]
         else:
@@ -54,10 +55,14 @@ class Calls:
             row.follows.followers.remove(row)
             self._latest[row.key] = row.follows
 
-    def end(self, row: Row) -> list[Row]:
-        """It is over; gives those that waited for it and for nothing else."""
+    def end(self, row: ExecutionRow) -> list[ExecutionRow]:
+        """Remove an execution that has ended.
+
+        Returns:
+            The executions that waited for it and for no other one.
+        """
         before, followers = row.follows, row.followers
-        if before is not None:  # it was dropped before its turn had come
+        if before is not None:  # an operator has dropped it while it waited
             before.followers.remove(row)
             before.followers.extend(followers)
         for follower in followers:
@@ -67,11 +72,11 @@ class Calls:
             if before is not None:
                 self._latest[row.key] = before
         if self._unique:
-            self.remember(row.key, row.execution.id, DUPLICATE_FOR)
+            self.remember(row.key, row.execution.id, DUPLICATE_SECONDS)
         return followers if before is None else []
 
     def remember(self, key: bytes, execution: str, seconds: float) -> None:
-        """A call that is over: the same one again is its duplicate for so long."""
-        self._over[key] = (execution, self._clock.now() + seconds)
-        if len(self._over) > REMEMBERED:
-            self._over.popitem(last=False)
+        """Remember the call of an ended execution for a number of seconds."""
+        self._ended[key] = (execution, self._clock.now() + seconds)
+        if len(self._ended) > MAX_REMEMBERED_TOKENS:
+            self._ended.popitem(last=False)

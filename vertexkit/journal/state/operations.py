@@ -1,4 +1,4 @@
-"""What operators ask of a journal: which executions, and why not."""
+"""Operators' requests: which executions match a query, and why one cannot be retried or dropped."""
 
 from vertexkit.execution import Outcome, OutcomeStatus
 from vertexkit.journal.protocol import Query, Record
@@ -7,7 +7,7 @@ DROPPED = Outcome(OutcomeStatus.PARKED, "dropped", reason="dropped by an operato
 
 
 def matches(query: Query, record: Record) -> bool:
-    """Is it what was asked for?"""
+    """Return whether an execution passes all filters of a query."""
     status = record.outcome and record.outcome.status
     code = record.outcome.code if record.outcome else record.result and record.result.code
     return (
@@ -21,21 +21,24 @@ def matches(query: Query, record: Record) -> bool:
 
 
 def why_not_retried(execution: str, record: Record | None) -> str:
-    """Why an execution cannot be run again, and what can be done."""
+    """Return why an execution cannot be retried."""
     if record is None:
         return f"there is no execution {execution} in the journal"
     if record.outcome is None:
-        return f"{execution} is {record.phase.value}: it has not ended, and goes on by itself"
+        return (
+            f"{execution} is {record.phase.value}: it has not ended, and continues without an "
+            "operator"
+        )
     if record.outcome.status is OutcomeStatus.PARKED:
         return (
             f"{execution} was parked, but its block was completed as failed "
-            f"({record.outcome.code}): its dialog has gone on, and its token is erased"
+            f"({record.outcome.code}): its dialog has continued, and its token is erased"
         )
-    return f"{execution} is {record.outcome.status.value}: there is nothing to run again"
+    return f"{execution} is {record.outcome.status.value}: only a parked execution can be retried"
 
 
 def why_not_dropped(execution: str, record: Record | None) -> str:
-    """Why an execution cannot be dropped."""
+    """Return why an execution cannot be dropped."""
     if record is None:
         return f"there is no execution {execution} in the journal"
-    return f"{execution} has ended; what is left of it goes by itself when its time is over"
+    return f"{execution} has ended; it is deleted after VERTEXKIT_RETENTION"

@@ -1,72 +1,74 @@
-"""Those who wait: for room, each block in a line of its own, or for a time."""
+"""Executions that wait: one queue for each block, and those scheduled for later."""
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from vertexkit.clock import Clock
-from vertexkit.journal.state.row import FIXED, Row
+from vertexkit.journal.protocol import JournalObserver, NullJournalObserver
+from vertexkit.journal.state.row import RESULT_QUEUE, ExecutionRow
 
 
 class Queues:
-    """Executions that wait to be claimed, the longest waiting first.
+    """Executions that wait to be claimed, those that have waited longest first.
 
     Args:
-        clock: for those that are to run again later.
+        clock: for executions that are scheduled for later.
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.ready: Callable[[], None] = lambda: None
-        """Called whenever there may be something to take."""
+        self.observer: JournalObserver = NullJournalObserver()
+        """Its `ready` is called when an execution becomes claimable."""
         self._clock = clock
-        self._lines: dict[str, deque[Row]] = {}
-        self._alarms: dict[str, tuple[Row, asyncio.Task[None]]] = {}
+        self._queues: dict[str, deque[ExecutionRow]] = {}
+        self._timers: dict[str, tuple[ExecutionRow, asyncio.Task[None]]] = {}
+        """By the execution's id."""
 
     def close(self) -> None:
-        """Wake nobody any more."""
-        for _, alarm in self._alarms.values():
-            alarm.cancel()
-        self._alarms.clear()
+        """Cancel all timers."""
+        for _, timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
-    def put(self, row: Row) -> None:
-        """It may be taken from now on."""
-        self._lines.setdefault(row.queue, deque()).append(row)
-        self.ready()
+    def put(self, row: ExecutionRow) -> None:
+        """Make an execution claimable."""
+        self._queues.setdefault(row.queue, deque()).append(row)
+        self.observer.ready()
 
-    def put_later(self, row: Row, seconds: float) -> None:
-        """It may be taken in so many seconds."""
+    def put_later(self, row: ExecutionRow, seconds: float) -> None:
+        """Make an execution claimable in a number of seconds."""
         row.due_at = self._clock.unix() + seconds
-        alarm = asyncio.get_running_loop().create_task(self._wake(row, seconds))
-        self._alarms[row.execution.id] = row, alarm
+        timer = asyncio.get_running_loop().create_task(self._wait(row, seconds))
+        self._timers[row.execution.id] = row, timer
 
-    async def _wake(self, row: Row, seconds: float) -> None:
+    async def _wait(self, row: ExecutionRow, seconds: float) -> None:
         await self._clock.sleep(seconds)
-        del self._alarms[row.execution.id]
+        del self._timers[row.execution.id]
         self.put(row)
 
-    def wake_all(self) -> None:
-        """Whoever is to run later may run now."""
-        for row, alarm in self._alarms.values():
-            alarm.cancel()
+    def put_all_now(self) -> None:
+        """Make all scheduled executions claimable."""
+        for row, timer in self._timers.values():
+            timer.cancel()
             self.put(row)
-        self._alarms.clear()
+        self._timers.clear()
 
-    def take(self, room: Mapping[str, int], limit: int) -> list[Row]:
-        """Up to `limit` of them, those with a fixed result first."""
-        taken: list[Row] = []
-        for block, places in ((FIXED, limit), *room.items()):
-            if line := self._lines.get(block):
-                number = min(len(line), places, limit - len(taken))
-                taken.extend([line.popleft() for _ in range(number)])
+    def take(self, room: Mapping[str, int], limit: int) -> list[ExecutionRow]:
+        """Remove up to `limit` executions, those with a recorded result first."""
+        taken: list[ExecutionRow] = []
+        for block, places in ((RESULT_QUEUE, limit), *room.items()):
+            if queue := self._queues.get(block):
+                number = min(len(queue), places, limit - len(taken))
+                taken.extend([queue.popleft() for _ in range(number)])
         return taken
 
-    def remove(self, row: Row) -> None:
-        """It waits no more, wherever it waited."""
-        if (waiting := self._alarms.pop(row.execution.id, None)) is not None:
-            waiting[1].cancel()
-        elif row in (line := self._lines.get(row.queue, deque())):
-            line.remove(row)
+    def remove(self, row: ExecutionRow) -> None:
+        """Remove an execution that waits, or is scheduled for later."""
+        if (scheduled := self._timers.pop(row.execution.id, None)) is not None:
+            scheduled[1].cancel()
+        elif row in (queue := self._queues.get(row.queue, deque())):
+            queue.remove(row)
 
     def blocks(self) -> set[str]:
-        """The blocks that somebody waits for."""
-        return {block for block, line in self._lines.items() if line and block != FIXED}
+        """Return the blocks that executions wait for."""
+        return {name for name, queue in self._queues.items() if queue and name != RESULT_QUEUE}

@@ -1,8 +1,9 @@
-"""One execution that is under way, as a journal's process has it in mind."""
+"""One execution that has not ended, as the process that has the journal open keeps it."""
 
 from dataclasses import dataclass, field, replace
 
 from vertexkit.execution import (
+    SEND,
     Effect,
     EffectState,
     Execution,
@@ -11,20 +12,23 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
-from vertexkit.journal.protocol import Lease, Moment, Record
+from vertexkit.journal.protocol import HistoryEvent, Lease, Record
 
-SEND = "send"
-UNNUMBERED = b'{"message_id":null,"created_at":null}'
+RESULT_QUEUE = ""
+"""Name of the queue of executions with a recorded result: they need no handler, and no room."""
+MESSAGE_WITHOUT_ID = b'{"message_id":null,"created_at":null}'
+"""Value of a message that is assumed to have been sent."""
 
 
 @dataclass(slots=True)
-class Row:
-    """Everything about one execution from its acceptance to its outcome. It changes."""
+class ExecutionRow:
+    """An execution from its acceptance to its outcome. It changes."""
 
     execution: Execution
     key: bytes
+    """`Execution.key`."""
     number: int = 0
-    """Of its line in a file; grows with each acceptance."""
+    """Its number in a file; grows with each acceptance."""
     phase: Phase = Phase.WAITING
     epoch: int = 0
     attempts: int = 0
@@ -34,32 +38,32 @@ class Row:
     completion_tried: bool = False
     superseded: bool = False
     crashed: bool = False
-    follows: "Row | None" = None
-    """The earlier execution of the same call that has to settle first."""
-    followers: list["Row"] = field(default_factory=list)
-    """Executions of the same call that wait for this one to settle."""
-    arriving: bool = False
-    """Not kept yet: it may still come to nothing."""
-    elsewhere: bool = False
-    """Its call is too large to be held in mind: it has to be fetched when it is claimed."""
+    follows: "ExecutionRow | None" = None
+    """The earlier execution of the same call, which has to settle first."""
+    followers: list["ExecutionRow"] = field(default_factory=list)
+    """Executions of the same call that wait until this one settles."""
+    pending: bool = False
+    """It is being written; the write may still fail."""
+    body_on_disk: bool = False
+    """The call is not in memory; it is read from the file when the execution is claimed."""
     dialog: int | None = None
     claimed_at: float | None = None
     due_at: float | None = None
     due_in: float | None = None
-    """Seconds from its release to `due_at`, so that a clock that was set back cannot stretch it."""
-    concluded_at: float | None = None
-    tried_at: float | None = None
-    tries: int = 0
+    """Seconds from its release to `due_at`: a clock that was set back cannot extend the wait."""
+    result_recorded_at: float | None = None
+    completion_tried_at: float | None = None
+    completion_tries: int = 0
     ended_at: float | None = None
-    trail: list[Moment] = field(default_factory=list)
+    history: list[HistoryEvent] = field(default_factory=list)
 
     @property
     def queue(self) -> str:
-        """Where it waits: its block's name, or `FIXED` once it needs no handler any more."""
-        return self.execution.block if self.result is None else FIXED
+        """Where it waits: its block's name, or `RESULT_QUEUE` once it needs no handler."""
+        return self.execution.block if self.result is None else RESULT_QUEUE
 
     def lease(self) -> Lease:
-        """All that a worker needs to go on with it."""
+        """Return what a worker needs."""
         return Lease(
             self.execution,
             self.worker,
@@ -72,7 +76,7 @@ class Row:
         )
 
     def record(self) -> Record:
-        """As operators see it."""
+        """Return what operators see."""
         return Record(
             execution=self.execution.id,
             block=self.execution.block,
@@ -85,44 +89,41 @@ class Row:
             worker=self.worker,
             claimed_at=self.claimed_at,
             due_at=self.due_at,
-            concluded_at=self.concluded_at,
-            tried_at=self.tried_at,
-            tries=self.tries,
-            trail=tuple(self.trail),
+            result_recorded_at=self.result_recorded_at,
+            completion_tried_at=self.completion_tried_at,
+            completion_tries=self.completion_tries,
+            history=tuple(self.history),
         )
 
-    def ended(self, outcome: Outcome) -> Record:
-        """As operators see it after its end."""
-        kept = keeps_secrets(outcome)
+    def settled_record(self, outcome: Outcome) -> Record:
+        """Return what operators see after the execution has settled."""
+        retryable = keeps_secrets(outcome)
+        effects = self.effects.values()
         return replace(
             self.record(),
             phase=Phase.SETTLED,
-            effects=tuple(self.effects.values() if kept else map(erased, self.effects.values())),
-            result=self.result if kept else None,
+            effects=tuple(effects if retryable else map(without_step_value, effects)),
+            result=self.result if retryable else None,
             outcome=outcome,
             worker="",
             due_at=None,
             ended_at=self.ended_at,
-            kept=kept,
+            retryable=retryable,
         )
 
 
-FIXED = ""
-"""The queue of those whose result is fixed: they need no handler, and so no room."""
-
-
 def keeps_secrets(outcome: Outcome) -> bool:
-    """Can an operator still try it again: it was parked, and its block is not complete?"""
+    """Return whether the token and inputs are kept: it is parked and its block not completed."""
     return outcome.status is OutcomeStatus.PARKED and not outcome.confirmed_by
 
 
-def erased(effect: Effect) -> Effect:
-    """An effect without what it gave back, but for the ids of a message."""
+def without_step_value(effect: Effect) -> Effect:
+    """Return the effect without the value of a step; a message keeps its ids."""
     return effect if effect.kind == SEND else replace(effect, value=b"")
 
 
-def assumed(effect: Effect) -> Effect:
-    """An effect after an operator has decided to go on: a message of unknown fate was sent."""
+def assumed_sent(effect: Effect) -> Effect:
+    """Return the effect as sent, if it is a message whose delivery is unknown."""
     if effect.kind != SEND or effect.state not in {EffectState.INTENDED, EffectState.UNKNOWN}:
         return effect
-    return replace(effect, state=EffectState.CONFIRMED, value=UNNUMBERED)
+    return replace(effect, state=EffectState.CONFIRMED, value=MESSAGE_WITHOUT_ID)

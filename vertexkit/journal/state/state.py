@@ -1,209 +1,226 @@
-"""The rules by which executions are accepted, claimed and settled, in one process's memory."""
+"""How executions are accepted, claimed and settled: the rules of every journal, in memory."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
 from vertexkit.execution import Effect, Execution, Phase, Result
-from vertexkit.journal.protocol import Acceptance, Lease, Moment, Query, Renewal
-from vertexkit.journal.state.duplicates import Calls
+from vertexkit.journal.protocol import (
+    Acceptance,
+    HistoryEvent,
+    JournalObserver,
+    Lease,
+    Query,
+    Renewal,
+)
+from vertexkit.journal.state.duplicates import Duplicates
 from vertexkit.journal.state.operations import matches
 from vertexkit.journal.state.queues import Queues
-from vertexkit.journal.state.row import Row, assumed
+from vertexkit.journal.state.row import ExecutionRow, assumed_sent
 from vertexkit.settings import JournalSettings
 from vertexkit.text import replace_surrogates
 
 
 class JournalState:
-    """Who waits, who runs, who holds what: all that is under way, and no input or output.
+    """All executions that have not ended, and the leases on them. No input or output.
 
-    A journal on a disk enters an execution, writes it, and only then says `keep`. Everything else
-    it asks of the book first and writes after, and answers when it is written.
+    A journal on a disk first calls `add`, writes the execution, and then calls `confirm` or
+    `discard`. All other changes are made here first and then written; the journal's method returns
+    when they are.
 
     Args:
         clock: for leases and for what is to run again later.
-        settings: of journals.
+        settings: of the journal.
     """
 
     def __init__(self, clock: Clock, settings: JournalSettings) -> None:
         self._clock = clock
-        self._lease = settings.lease
-        self._rows: dict[str, Row] = {}
-        self.calls = Calls(clock, unique=settings.unique_tokens)
+        self._lease_seconds = settings.lease
+        self._rows: dict[str, ExecutionRow] = {}
+        self.duplicates = Duplicates(clock, unique=settings.tokens == "unique")
         self._queues = Queues(clock)
-        self._held: OrderedDict[str, float] = OrderedDict()
+        self._leases: OrderedDict[str, float] = OrderedDict()
+        """By the execution's id: when the lease expires, on the clock's `now()`; oldest first."""
         self._running = 0
 
-    def open(self, ready: Callable[[], None]) -> None:
-        """From now on say when there may be something to claim."""
-        self._queues.ready = ready
+    def open(self, observer: JournalObserver) -> None:
+        """Report to this observer when an execution may be claimable."""
+        self._queues.observer = observer
 
     def close(self) -> None:
-        """Wake nobody any more."""
+        """Cancel all timers."""
         self._queues.close()
 
-    def enter(self, execution: Execution, key: bytes, room: int) -> Row:
-        """A new execution, that nobody can claim until it is kept.
+    def add(self, execution: Execution, key: bytes, room: int) -> ExecutionRow:
+        """Add a new execution, which cannot be claimed until it is confirmed.
 
         Raises:
-            QueueFull: `room` executions wait already.
+            QueueFull: `room` executions are waiting.
         """
         if self.backlog() >= room:
-            raise QueueFull(f"{room} executions wait already")
-        row = Row(execution, key, follows=self.calls.latest(key))
+            raise QueueFull(f"{room} executions are waiting, which is the limit")
+        row = ExecutionRow(execution, key, follows=self.duplicates.latest(key))
         self._rows[execution.id] = row
-        self.calls.add(row)
+        self.duplicates.add(row)
         return row
 
-    def keep(self, row: Row) -> Acceptance:
-        """It is written: it may be claimed, or waits for the one it follows."""
-        row.arriving = False
+    def confirm(self, row: ExecutionRow) -> Acceptance:
+        """Make a stored execution claimable, once the one that it follows has settled."""
+        row.pending = False
         if row.follows is None:
             self._queues.put(row)
             return Acceptance(row.execution.id, new=True)
         return Acceptance(row.execution.id, new=True, supersedes=row.follows.execution.id)
 
-    def strike(self, row: Row) -> None:
-        """It could not be written: as if it had never come."""
+    def discard(self, row: ExecutionRow) -> None:
+        """Undo `add`: the execution could not be stored."""
         del self._rows[row.execution.id]
-        self.calls.strike(row)
+        self.duplicates.discard(row)
 
-    def restore(self, row: Row, due_in: float) -> None:
-        """One that an earlier process left unfinished; those it follows come first."""
+    def restore(self, row: ExecutionRow, due_in: float) -> None:
+        """Add an execution of an earlier process, after the one that it follows.
+
+        Args:
+            row: as that process has left it.
+            due_in: seconds until it is claimable; not positive: now.
+        """
         self._rows[row.execution.id] = row
-        self.calls.add(row)
+        self.duplicates.add(row)
         row.worker = ""
         if row.phase is not Phase.WAITING:
             row.crashed = row.phase is Phase.RUNNING
             row.phase = Phase.WAITING
-            self._note(row, "expired", "the process that held it ended")
+            self._add_event(row, "lease_expired", "the process that held it has ended")
         if row.follows is None and due_in > 0:
             self._queues.put_later(row, due_in)
         elif row.follows is None:
             self._queues.put(row)
 
-    def claim(self, worker: str, room: Mapping[str, int], limit: int, *, early: bool) -> list[Row]:
-        """Take what is due, those with a fixed result first."""
+    def claim(
+        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool
+    ) -> list[ExecutionRow]:
+        """Claim executions that are due, those with a recorded result first."""
         self._expire()
         if early:
-            self._queues.wake_all()
+            self._queues.put_all_now()
         claimed = self._queues.take(room, limit)
         for row in claimed:
-            self._hold(row, worker)
+            self._assign(row, worker)
         return claimed
 
-    def _hold(self, row: Row, worker: str) -> None:
+    def _assign(self, row: ExecutionRow, worker: str) -> None:
         row.epoch += 1
         row.worker = worker
         row.due_at = None
         if row.claimed_at is None:
             row.claimed_at = self._clock.unix()
         elif row.result is None:
-            self._note(row, "claimed", f"run {row.attempts + 1}, by worker {worker}")
+            self._add_event(row, "claimed", f"run {row.attempts + 1}, by worker {worker}")
         if row.result is None:
             row.attempts += 1
             row.phase = Phase.RUNNING
             self._running += 1
         else:
             row.phase = Phase.COMPLETING
-        self._held[row.execution.id] = self._clock.now() + self._lease
+        self._leases[row.execution.id] = self._clock.now() + self._lease_seconds
 
     def _expire(self) -> None:
-        """Take back what silent workers hold. The oldest hold comes first."""
-        while self._held:
-            execution, until = next(iter(self._held.items()))
+        """End the leases that workers have not renewed. The oldest lease comes first."""
+        while self._leases:
+            execution, until = next(iter(self._leases.items()))
             if until > self._clock.now():
                 return
-            self._take_back(self._rows[execution], "worker {} was silent for too long")
+            row = self._rows[execution]
+            self._end_lease(row, f"worker {row.worker} did not renew its lease in time")
 
     def release_worker(self, worker: str) -> None:
-        """A worker is known to be dead: what it held is free at once."""
-        for execution in list(self._held):
+        """End the leases of a worker that has died."""
+        for execution in list(self._leases):
             row = self._rows[execution]
             if row.worker == worker:
-                self._take_back(row, "worker {} has died")
+                self._end_lease(row, f"worker {worker} has died")
 
-    def _take_back(self, row: Row, why: str) -> None:
-        del self._held[row.execution.id]
+    def _end_lease(self, row: ExecutionRow, detail: str) -> None:
+        del self._leases[row.execution.id]
         row.crashed = row.phase is Phase.RUNNING
-        self._note(row, "expired", why.format(row.worker))
-        self._wait_again(row)
+        self._add_event(row, "lease_expired", detail)
+        self._requeue(row)
 
     def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
-        """Hold these for another lease."""
+        """Extend the leases of these executions."""
         lost, superseded = set(), set()
-        until = self._clock.now() + self._lease
+        until = self._clock.now() + self._lease_seconds
         for execution in executions:
             row = self._rows.get(execution)
-            if row is None or row.worker != worker or execution not in self._held:
+            if row is None or row.worker != worker or execution not in self._leases:
                 lost.add(execution)
                 continue
-            self._held[execution] = until
-            self._held.move_to_end(execution)
+            self._leases[execution] = until
+            self._leases.move_to_end(execution)
             if row.superseded:
                 superseded.add(execution)
         return Renewal(frozenset(lost), frozenset(superseded))
 
-    def owned(self, lease: Lease) -> Row:
-        """The row of a lease that still holds.
+    def leased(self, lease: Lease) -> ExecutionRow:
+        """Return the execution of a lease that is still valid.
 
         Raises:
-            Fenced: it does not.
+            Fenced: it is not.
         """
         row = self._rows.get(lease.execution.id)
-        if row is None or row.epoch != lease.epoch or lease.execution.id not in self._held:
-            raise Fenced(f"execution {lease.execution.id} is no longer this worker's")
+        if row is None or row.epoch != lease.epoch or lease.execution.id not in self._leases:
+            raise Fenced(f"execution {lease.execution.id} is no longer held by this worker")
         return row
 
-    def affect(self, lease: Lease, effect: Effect) -> tuple[Row, Effect]:
-        """An effect is intended, or is known to have happened or not: as it was, with its times."""
-        row = self.owned(lease)
+    def record_effect(self, lease: Lease, effect: Effect) -> tuple[ExecutionRow, Effect]:
+        """Record the intent or the outcome of an effect; return it with its times."""
+        row = self.leased(lease)
         earlier, now = row.effects.get(effect.position), self._clock.unix()
         began = now if earlier is None or earlier.kind != effect.kind else earlier.began
         at, kind, digest = effect.position, effect.kind, effect.digest
         row.effects[at] = timed = Effect(at, kind, digest, effect.state, effect.value, began, now)
         return row, timed
 
-    def record_result(self, lease: Lease, result: Result, *, completing: bool) -> Row:
-        """The result is fixed."""
-        row = self.owned(lease)
+    def record_result(self, lease: Lease, result: Result, *, completing: bool) -> ExecutionRow:
+        """Record the result."""
+        row = self.leased(lease)
         row.result = result
-        row.concluded_at = self._clock.unix()
+        row.result_recorded_at = self._clock.unix()
         self._leave_running(row)
         row.phase = Phase.COMPLETING
         if completing:
-            self._try(row)
+            self._count_completion_try(row)
         return row
 
-    def begin_completion(self, lease: Lease) -> Row | None:
-        """A completion is about to be sent; None: the same call was accepted again meanwhile."""
-        row = self.owned(lease)
+    def begin_completion(self, lease: Lease) -> ExecutionRow | None:
+        """Record that a completion is about to be sent; None: the call was accepted again."""
+        row = self.leased(lease)
         if row.superseded:
             return None
-        self._try(row)
+        self._count_completion_try(row)
         return row
 
-    def withdraw_completion(self, lease: Lease) -> Row:
-        """The completion that was about to be sent did not leave this machine."""
-        row = self.owned(lease)
+    def withdraw_completion(self, lease: Lease) -> ExecutionRow:
+        """Undo `begin_completion`: the request did not leave this machine."""
+        row = self.leased(lease)
         if not row.superseded:
             row.completion_tried = False
         return row
 
-    def _try(self, row: Row) -> None:
+    def _count_completion_try(self, row: ExecutionRow) -> None:
         row.completion_tried = True
-        row.tried_at = self._clock.unix()
-        row.tries += 1
+        row.completion_tried_at = self._clock.unix()
+        row.completion_tries += 1
 
-    def release(self, lease: Lease, after: float, why: str) -> Row:
-        """It is given back, to be claimed again later."""
-        row = self.owned(lease)
-        del self._held[lease.execution.id]
+    def release(self, lease: Lease, after: float, reason: str) -> ExecutionRow:
+        """End a lease; the execution is claimable in `after` seconds."""
+        row = self.leased(lease)
+        del self._leases[lease.execution.id]
         row.crashed = False
-        self._note(row, "retried" if after > 0 or why else "released", why)
+        self._add_event(row, "retried" if after > 0 or reason else "released", reason)
         if after <= 0:
-            self._wait_again(row)
+            self._requeue(row)
             return row
         self._leave_running(row)
         row.phase = Phase.WAITING
@@ -211,93 +228,99 @@ class JournalState:
         self._queues.put_later(row, after)
         return row
 
-    def settle(self, lease: Lease) -> Row:
-        """It has its outcome: it is no longer under way."""
-        row = self.owned(lease)
-        del self._held[lease.execution.id]
+    def settle(self, lease: Lease) -> ExecutionRow:
+        """Remove an execution that has its outcome."""
+        row = self.leased(lease)
+        del self._leases[lease.execution.id]
         self._end(row)
         return row
 
-    def _end(self, row: Row) -> None:
+    def _end(self, row: ExecutionRow) -> None:
         self._leave_running(row)
         row.ended_at = self._clock.unix()
         del self._rows[row.execution.id]
-        for follower in self.calls.end(row):
-            if not follower.arriving:
+        for follower in self.duplicates.end(row):
+            if not follower.pending:
                 self._queues.put(follower)
 
     def backlog(self) -> int:
-        """How many wait for a handler or for the platform, or are just arriving."""
+        """Return how many wait for a handler or for the platform, or are being written."""
         return len(self._rows) - self._running
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
-        """Blocks that somebody waits for and that are none of these."""
+        """Return the blocks that executions wait for and that are not in `blocks`."""
         return self._queues.blocks().difference(blocks)
 
-    def find(self, execution: str) -> Row | None:
-        """One that is under way."""
+    def find(self, execution: str) -> ExecutionRow | None:
+        """Return an execution that has not ended."""
         return self._rows.get(execution)
 
-    def search(self, query: Query) -> list[Row]:
-        """Those under way that are asked for, the newest first."""
+    def search(self, query: Query) -> list[ExecutionRow]:
+        """Return the executions that match and have not ended, newest first."""
         found = [row for row in self._rows.values() if matches(query, row.record())]
         return found[::-1][: query.limit]
 
-    def drop(self, execution: str, result: Result) -> tuple[Row, bool]:
-        """Give up one that waits: complete its block with `result`, or, failing that, end it.
+    def drop(self, execution: str, result: Result) -> tuple[ExecutionRow, bool]:
+        """Give up an execution that waits: complete its block with `result`.
+
+        An execution that has a result already ends instead.
 
         Returns:
-            It, and whether it has ended.
+            The execution, and whether it has ended.
 
         Raises:
             OperationNotAllowed: a worker holds it.
         """
         row = self._rows[execution]
-        if execution in self._held:
+        if execution in self._leases:
             raise OperationNotAllowed(
-                f"{execution} is being run just now: wait for its end, or stop the app"
+                f"{execution} is running: wait until it ends, or stop the service"
             )
         self._queues.remove(row)
         if row.result is not None:
             self._end(row)
             return row, True
-        row.result, row.concluded_at = result, self._clock.unix()
-        self._note(row, "dropped", "by an operator")
+        row.result, row.result_recorded_at = result, self._clock.unix()
+        self._add_event(row, "dropped_by_operator")
         if row.follows is None:
             self._queues.put(row)
         return row, False
 
-    def revive(self, row: Row, *, fresh: bool) -> None:
-        """Take up again one that was parked, as if a worker had just died on it.
+    def revive(self, row: ExecutionRow, *, fresh: bool) -> None:
+        """Make a parked execution claimable again.
+
+        Args:
+            row: of the execution.
+            fresh: discard its result and effects.
 
         Raises:
-            OperationNotAllowed: the same call is under way.
+            OperationNotAllowed: another execution of the same call has not ended.
         """
-        if (other := self.calls.latest(row.key)) is not None:
+        if (other := self.duplicates.latest(row.key)) is not None:
             raise OperationNotAllowed(
-                f"the platform has made this call again: {other.execution.id} is at it"
+                f"the platform has repeated this call, and {other.execution.id} executes it"
             )
-        row.attempts = row.tries = 0
+        row.attempts = row.completion_tries = 0
         row.phase, row.superseded, row.crashed = Phase.WAITING, False, False
         if fresh:
             row.result, row.completion_tried = None, False
             row.effects = {}
-        else:  # whoever takes it up knows of the messages whose fate nobody does
-            row.effects = {at: assumed(effect) for at, effect in row.effects.items()}
-        self._note(row, "revived", "by an operator")
+        else:  # the operator has accepted that messages of unknown delivery are not sent again
+            row.effects = {at: assumed_sent(effect) for at, effect in row.effects.items()}
+        self._add_event(row, "retried_by_operator")
         self._rows[row.execution.id] = row
-        self.calls.add(row)
+        self.duplicates.add(row)
         self._queues.put(row)
 
-    def _wait_again(self, row: Row) -> None:
+    def _requeue(self, row: ExecutionRow) -> None:
         self._leave_running(row)
         row.phase = Phase.WAITING
         row.worker = ""
         self._queues.put(row)
 
-    def _leave_running(self, row: Row) -> None:
+    def _leave_running(self, row: ExecutionRow) -> None:
         if row.phase is Phase.RUNNING:
             self._running -= 1
 
-    def _note(self, row: Row, what: str, said: str) -> None:
-        row.trail.append(Moment(self._clock.unix(), what, replace_surrogates(said)))
+    def _add_event(self, row: ExecutionRow, name: str, detail: str = "") -> None:
+        row.history.append(HistoryEvent(self._clock.unix(), name, replace_surrogates(detail)))
