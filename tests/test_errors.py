@@ -27,14 +27,14 @@ from vertexkit.errors import (
 )
 
 CLASSES = {
-    name: each
-    for name, each in vars(vertexkit.errors).items()
-    if inspect.isclass(each) and issubclass(each, Exception)
+    name: kind
+    for name, kind in vars(vertexkit.errors).items()
+    if inspect.isclass(kind) and issubclass(kind, Exception)
 }
 
 
 def test_the_tree_is_as_drawn() -> None:
-    """The drawing at the top of the module names each class below its parent."""
+    """The drawing at the top of the module names kind class below its parent."""
     drawn: dict[str, str] = {}
     path: list[str] = []
     for line in (vertexkit.errors.__doc__ or "").splitlines():
@@ -44,7 +44,7 @@ def test_the_tree_is_as_drawn() -> None:
         depth = len(found[1]) // 4
         path[depth:] = [found[2]]
         drawn[found[2]] = path[depth - 1] if depth else "Exception"
-    assert drawn == {name: each.__bases__[0].__name__ for name, each in CLASSES.items()}
+    assert drawn == {name: kind.__bases__[0].__name__ for name, kind in CLASSES.items()}
 
 
 @pytest.mark.parametrize(
@@ -62,10 +62,10 @@ def test_the_tree_is_as_drawn() -> None:
         (SendOutcomeUnknown, None, None, Fate.UNKNOWN),
     ],
 )
-def test_each_error_says_what_became_of_the_request(
+def test_each_error_says_whether_the_request_may_be_sent_again(
     kind: type[PlatformError], status: int | None, retry_after: float | None, fate: Fate
 ) -> None:
-    """Only what surely did not happen may be tried again: the fate tells it."""
+    """Only what certainly did not happen may be tried again: the fate says so."""
     error = kind("POST", "/path", status=status, retry_after=retry_after)
     assert error.fate is fate
 
@@ -80,10 +80,10 @@ def test_a_platform_error_holds_what_helps() -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [each for each in CLASSES.values() if issubclass(each, PlatformError)]
+    "kind", [kind for kind in CLASSES.values() if issubclass(kind, PlatformError)]
 )
-def test_what_a_platform_answered_is_in_no_text(kind: type[PlatformError]) -> None:
-    """A body may repeat what was sent: it is kept for whoever asks, and in no log or traceback."""
+def test_the_body_of_a_response_is_in_no_text(kind: type[PlatformError]) -> None:
+    """A body may repeat what was sent: it is an attribute, and in no log or traceback."""
     error = kind("POST", "/path", status=500, body="the-token")
     assert error.body == "the-token"
     for text in (str(error), repr(error), *traceback.format_exception(error)):
@@ -101,7 +101,7 @@ def test_authors_errors_keep_what_they_were_given() -> None:
 
 def test_one_except_catches_them_all() -> None:
     """Every error of vertexkit is a VertexkitError."""
-    assert all(issubclass(each, VertexkitError) for each in CLASSES.values())
+    assert all(issubclass(kind, VertexkitError) for kind in CLASSES.values())
 
 
 @pytest.mark.parametrize(
@@ -116,8 +116,8 @@ def test_one_except_catches_them_all() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_an_error_may_cross_to_another_process(error: VertexkitError) -> None:
-    """Copied or pickled, as a process pool of an author does, it says and knows the same."""
+def test_errors_can_be_copied_and_pickled(error: VertexkitError) -> None:
+    """A copied or pickled error has the same text and attributes."""
     for again in (pickle.loads(pickle.dumps(error)), copy.copy(error)):
         assert type(again) is type(error)
         assert str(again) == str(error)

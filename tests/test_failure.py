@@ -1,4 +1,4 @@
-"""A failed block, as its bot sees it."""
+"""A failed block, as its bot gets it."""
 
 import json
 from typing import Any
@@ -52,8 +52,8 @@ def test_a_failure_is_shown_without_its_exception() -> None:
     ],
     ids=["all", "odd data", "large data", "large message", "cut message", "large code"],
 )
-def test_a_failure_is_sent_as_far_as_it_can_be(failure: Failure, sent: dict[str, Any]) -> None:
-    """What does not fit is left out, the least important first: the bot always hears of it."""
+def test_a_failure_is_sent_without_what_does_not_fit(failure: Failure, sent: dict[str, Any]) -> None:
+    """What is too large is left out, the least important first: the bot always gets the failure."""
     result = failure.result_within(200)
     assert json.loads(result.data) == {"ok": False, "error": sent}
     assert result.code == sent["code"]

@@ -52,7 +52,7 @@ WAYS: dict[str, Callable[[Token], str]] = {
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_token_never_shows_itself(way: str) -> None:
-    """However it is printed, formatted, pickled or put into JSON: a short fingerprint."""
+    """However it is printed, formatted, pickled or serialised: a short fingerprint."""
     token = Token(SECRET)
     shown = WAYS[way](token)
     assert SECRET not in shown
@@ -67,8 +67,8 @@ def test_an_execution_shows_neither_token_nor_body() -> None:
     assert "block" in repr(execution)
 
 
-def test_tokens_are_told_apart_by_their_secret() -> None:
-    """Equal secrets are equal tokens; the fingerprint tells two apart for people."""
+def test_tokens_are_compared_by_their_secret() -> None:
+    """Equal secrets are equal tokens; the fingerprint distinguishes two for people."""
     assert Token("a") == Token("a") != Token("b")
     assert hash(Token("a")) == hash(Token("a"))
     assert Token("a") != "a"
@@ -77,7 +77,7 @@ def test_tokens_are_told_apart_by_their_secret() -> None:
 
 
 @pytest.mark.parametrize("secret", ["", " ", "a b", "a\nb", "ж", "x" * 4097, "a\x00"])
-def test_what_can_be_no_token_is_refused(secret: str) -> None:
+def test_an_invalid_token_is_rejected(secret: str) -> None:
     """Empty, too long, spaces, control or non-ASCII characters; the message does not repeat it."""
     with pytest.raises(ValueError, match="1 to 4096 printable ASCII") as caught:
         Token(secret)
@@ -86,8 +86,8 @@ def test_what_can_be_no_token_is_refused(secret: str) -> None:
 
 def test_claims_are_read_as_the_platform_writes_them() -> None:
     """Instance, dialog, vertex and session, each of its type; the signature is not looked at."""
-    said = {"instance": "demo", "dialog_id": 314, "vertex_id": "v-7", "session_id": 5, "iat": 1}
-    assert read_claims(jwt(said)) == Claims("demo", 314, "v-7", 5)
+    claimed = {"instance": "demo", "dialog_id": 314, "vertex_id": "v-7", "session_id": 5, "iat": 1}
+    assert read_claims(jwt(claimed)) == Claims("demo", 314, "v-7", 5)
     assert Token(jwt({"vertex_id": 12})).claims == Claims(vertex_id="12")
 
 
@@ -95,7 +95,7 @@ def test_claims_are_read_as_the_platform_writes_them() -> None:
     "secret",
     ["opaque", "a.b", "a.b.c.d", "e30.!!!.c2ln", "e30.W10.c2ln", jwt("text"), jwt(7), jwt(None)],
 )
-def test_what_is_no_jwt_has_no_claims(secret: str) -> None:
+def test_a_token_that_is_not_a_jwt_has_no_claims(secret: str) -> None:
     """A token without readable claims is a token all the same."""
     assert read_claims(secret) is None
 
@@ -110,7 +110,7 @@ def test_what_is_no_jwt_has_no_claims(secret: str) -> None:
         ({"instance": "de\nmo\x1b[31m"}, Claims(instance="demo[31m")),
     ],
 )
-def test_claims_of_another_shape_are_not_taken(claims: Any, read: Claims) -> None:
+def test_claims_of_another_shape_are_ignored(claims: Any, read: Claims) -> None:
     """They go into logs: no odd types, no control characters, nothing long."""
     assert read_claims(jwt(claims)) == read
 
@@ -135,10 +135,10 @@ def readable(claims: Claims | None) -> bool:
     )
 
 
-@given(said=CLAIMED)
-def test_whatever_a_token_claims_is_read_or_left(said: dict[str, Any]) -> None:
+@given(claimed=CLAIMED)
+def test_any_claims_are_read_or_ignored(claimed: dict[str, Any]) -> None:
     """A caller writes the claims: no value of JSON breaks the reading or a log line."""
-    assert readable(read_claims(jwt(said)))
+    assert readable(read_claims(jwt(claimed)))
 
 
 @given(head=st.text(), body=st.binary() | st.text().map(str.encode), tail=st.text())

@@ -1,4 +1,4 @@
-"""Blocks: what a declaration gives, and what a wrong one is told at import."""
+"""Blocks: valid declarations, and the errors of invalid ones at import."""
 
 import importlib.util
 import sys
@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from vertexkit import App, Blocks, Context, SyncContext
+from vertexkit.blocks.signature import Handler
 from vertexkit.errors import DefinitionError
 
 Load = Callable[[str, str], ModuleType]
@@ -138,19 +139,19 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Load:
 def test_a_wrong_block_fails_at_import_with_its_line(
     wrong: tuple[str, ...], load: Load, tmp_path: Path
 ) -> None:
-    """The error begins with the handler's file and line, and says what would be right."""
+    """The error starts with the handler's file and line, and says how to fix it."""
     text, *words = wrong
     before = text.partition("@app")[0].count("\n")
     with pytest.raises(DefinitionError) as caught:
         load("bank", text)
-    said = str(caught.value)
-    assert said.startswith(f"{tmp_path / 'bank.py'}:{HEAD.count(chr(10)) + before + 1}: ")
+    message = str(caught.value)
+    assert message.startswith(f"{tmp_path / 'bank.py'}:{HEAD.count(chr(10)) + before + 1}: ")
     for word in words:
-        assert word in said
+        assert word in message
 
 
 def test_a_name_used_twice_says_where_both_are(load: Load, tmp_path: Path) -> None:
-    """Two blocks of one name in an app fail at import, with file and line of each."""
+    """Two blocks with one name in an app fail at import, with the file and line of each."""
     text = """\
     @app.block("loan")
     async def loan(ctx: Context): ...
@@ -177,7 +178,7 @@ def test_a_name_used_twice_across_modules_says_where_both_are(load: Load, tmp_pa
     assert f"the block at {tmp_path / 'bank.py'}:4;" in str(caught.value)
 
 
-def test_include_takes_in_every_block_of_a_collection() -> None:
+def test_include_adds_every_block_of_a_collection() -> None:
     """An app serves its own blocks and those of the collections it includes, in that order."""
     app, first, second = App(), Blocks(), Blocks()
     app.block("own")(_handler())
@@ -190,7 +191,7 @@ def test_include_takes_in_every_block_of_a_collection() -> None:
     assert app.blocks["b"] is first["b"]
 
 
-def test_a_refused_collection_leaves_nothing_behind() -> None:
+def test_a_rejected_collection_adds_nothing() -> None:
     """An `include` that fails has taken in none of the collection's blocks."""
     app, more = App(), Blocks()
     app.block("loan")(_handler())
@@ -201,7 +202,7 @@ def test_a_refused_collection_leaves_nothing_behind() -> None:
     assert list(app.blocks) == ["loan"]
 
 
-def test_the_decorator_gives_the_handler_back() -> None:
+def test_the_decorator_returns_the_handler() -> None:
     """A decorated function stays a plain function that a test or another block can call."""
     app, handler = App(), _handler()
     assert app.block("hello")(handler) is handler
@@ -221,8 +222,8 @@ def test_one_handler_may_serve_two_names() -> None:
     }
 
 
-def test_a_block_keeps_its_terms() -> None:
-    """What the decorator was told is what the block says; what was not is left to the app."""
+def test_a_block_keeps_its_options() -> None:
+    """A block has the decorator's options, and defaults for the others."""
     app = App()
 
     @app.block("loan", title="Кредит", timeout=30, concurrency=50, attempts=2, on_unknown="park")
@@ -250,15 +251,15 @@ def test_a_block_keeps_its_terms() -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "7", "loan-2024_v2", "x" * 64])
-def test_a_plain_name_is_taken(name: str) -> None:
+def test_a_plain_name_is_accepted(name: str) -> None:
     """Letters, digits, `-` and `_`, up to 64 of them, are a block's name and its URL's end."""
     app = App()
     app.block(name)(_handler())
     assert list(app.blocks) == [name]
 
 
-def test_annotations_may_be_text_that_names_what_is_local() -> None:
-    """A handler inside a function may speak of a model of that function, as a quoted name."""
+def test_annotations_may_be_strings_that_use_local_names() -> None:
+    """A handler inside a function may use a model of that function as a quoted name."""
     app = App()
 
     class Local(BaseModel):
@@ -271,8 +272,50 @@ def test_annotations_may_be_text_that_names_what_is_local() -> None:
     assert app.blocks["loan"].signature.model is Local
 
 
+def test_local_names_are_found_through_other_decorators() -> None:
+    """An author's own decorator may register the handler: the defining function is looked up."""
+    app = App()
+
+    class Local(BaseModel):
+        amount: int
+
+    def named(name: str) -> Callable[[Handler], Handler]:
+        def decorate(handler: Handler) -> Handler:
+            return app.block(name)(handler)
+
+        return decorate
+
+    @named("loan")
+    async def loan(ctx: "Context", request: "Local") -> "Local":
+        return request
+
+    assert app.blocks["loan"].signature.model is Local
+
+
+def test_ctx_may_be_generic_in_the_state() -> None:
+    """`Context[Pool]` and `SyncContext[Pool]` type `ctx.state`, also as strings."""
+    app = App()
+
+    class Pool: ...
+
+    @app.block("typed")
+    async def typed(ctx: Context[Pool], name: str) -> None: ...
+
+    @app.block("quoted")
+    async def quoted(ctx: "Context[Pool]", name: str) -> None: ...
+
+    @app.block("thread")
+    def thread(ctx: SyncContext[Pool], name: str) -> None: ...
+
+    assert list(app.blocks) == ["typed", "quoted", "thread"]
+    with pytest.raises(DefinitionError, match="must be a SyncContext"):
+
+        @app.block("other")
+        def other(ctx: Context[Pool]) -> None: ...
+
+
 def test_ctx_needs_no_annotation() -> None:
-    """`ctx` is known by its name as well as by its type, which may have any name."""
+    """`ctx` is recognised by its name or by its type."""
     app = App()
 
     @app.block("untyped")

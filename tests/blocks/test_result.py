@@ -1,4 +1,4 @@
-"""A handler's result: what goes out to the platform, and what cannot."""
+"""A handler's result: what is sent to the platform, and what cannot be sent."""
 
 import dataclasses
 import uuid
@@ -75,7 +75,7 @@ RESULTS = [
 def test_every_serialisable_result_becomes_an_object_or_null(
     annotation: Any, value: Any, data: Any
 ) -> None:
-    """A model, a dataclass, a dict and None go out as they are; anything else as `result`."""
+    """A model, a dataclass, a dict and None are sent unchanged; other values as `result`."""
     assert from_json(dump(TypeAdapter(annotation), value, LIMIT)) == data
 
 
@@ -119,7 +119,7 @@ def test_a_result_that_cannot_be_sent_says_why(annotation: Any, value: Any, why:
     assert why in str(caught.value)
 
 
-def test_a_result_that_holds_itself_is_refused() -> None:
+def test_a_result_that_contains_itself_is_rejected() -> None:
     """A list inside itself has no JSON; it neither hangs nor ends the process."""
     loop: list[Any] = []
     loop.append(loop)
@@ -127,14 +127,14 @@ def test_a_result_that_holds_itself_is_refused() -> None:
         dump(anything, loop, LIMIT)
 
 
-def test_the_words_nan_and_infinity_may_be_said() -> None:
-    """Only the numbers are refused, not a text that speaks of them."""
+def test_the_words_nan_and_infinity_may_be_sent() -> None:
+    """Only the numbers are rejected, not a text that contains their names."""
     data = {"NaN": "Infinity"}
     assert from_json(dump(anything, data, LIMIT)) == data
 
 
 def test_the_limit_counts_bytes_and_includes_the_last() -> None:
-    """A result of exactly so many bytes goes out, one more does not; Cyrillic counts double."""
+    """A result of exactly the limit is sent, one byte more is not; Cyrillic counts double."""
     data = dump(anything, {"t": "я" * 10}, 28)
     assert len(data) == 28
     with pytest.raises(BadResult, match="28 bytes; the limit is 27"):

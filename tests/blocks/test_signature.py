@@ -46,7 +46,7 @@ async def test_a_model_is_handed_over_as_it_was_validated() -> None:
 
 
 async def test_plain_parameters_are_handed_over_by_name() -> None:
-    """A handler with plain parameters gets each as its annotation says, defaults filled in."""
+    """A handler with plain parameters gets found as its annotation says, defaults filled in."""
     seen: list[Any] = []
 
     async def plan(
@@ -86,8 +86,8 @@ async def test_a_default_is_not_shared_by_executions() -> None:
     assert lengths == [1, 1]
 
 
-async def test_members_that_nobody_asked_for_are_let_through() -> None:
-    """A bot may send more than a block takes; a handler without inputs takes none of it."""
+async def test_unknown_inputs_are_ignored() -> None:
+    """A bot may send more than a block takes; the rest is ignored."""
     app = App()
 
     @app.block("loan")
@@ -105,7 +105,7 @@ async def test_members_that_nobody_asked_for_are_let_through() -> None:
 
 
 async def test_a_strict_model_keeps_its_strictness() -> None:
-    """A model that forbids what it does not know refuses it here too, with 422 and its place."""
+    """A model that forbids extra fields rejects them here too, with 422 and their place."""
 
     class Strict(BaseModel):
         model_config = ConfigDict(extra="forbid")
@@ -118,8 +118,8 @@ async def test_a_strict_model_keeps_its_strictness() -> None:
     assert ran.answer["errors"] == [{"loc": ["sum"], "msg": "Extra inputs are not permitted"}]
 
 
-async def test_inputs_that_do_not_fit_are_refused_with_their_places() -> None:
-    """The answer names each input that does not fit and why, and never repeats its value."""
+async def test_invalid_inputs_are_rejected_with_their_places() -> None:
+    """The response names found invalid input and the reason, and never repeats its value."""
 
     class Secret(BaseModel):
         pin: int
@@ -139,7 +139,7 @@ async def test_inputs_that_do_not_fit_are_refused_with_their_places() -> None:
     assert "31337" not in str(ran.answer)
 
 
-async def test_inputs_may_bear_names_that_models_use() -> None:
+async def test_inputs_may_have_names_that_models_use() -> None:
     """A bot's variable may be called `schema`, `json`, `copy` or `model_config`."""
 
     async def odd(
@@ -184,11 +184,11 @@ def test_the_input_schema_is_the_contract() -> None:
     guests = schema["properties"]["guests"]
     assert (guests["title"], guests["description"]) == ("Guests", "Сколько вас?")
     assert guests["default"] == 2
-    for each in (schema, signature(loan).input_schema()):
-        jsonschema.Draft202012Validator.check_schema(each)
+    for found in (schema, signature(loan).input_schema()):
+        jsonschema.Draft202012Validator.check_schema(found)
 
 
-def test_the_schema_agrees_with_the_reading() -> None:
+def test_the_schema_agrees_with_the_validation() -> None:
     """What the schema refuses the block refuses, and what it takes the block takes."""
 
     async def loan(ctx: Context, request: Loan) -> None: ...

@@ -14,7 +14,7 @@ def app() -> App:
 
 @pytest.fixture
 def clock(fake_platform: FakePlatform) -> VirtualClock:
-    """The one that the platform and the app wait by."""
+    """The clock of the platform and the app."""
     assert isinstance(fake_platform.clock, VirtualClock)
     return fake_platform.clock
 

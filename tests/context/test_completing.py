@@ -19,7 +19,7 @@ UNFIT = {
     "nested infinity": {"deep": [math.inf]},
     "an object": object(),
     "an object inside": {"deep": [object()]},
-    "a key that is no text": {("a", "b"): object()},
+    "a key that is not a string": {("a", "b"): object()},
     "half a character": "\ud800",
     "50 MB": HUGE,
 }
@@ -45,7 +45,7 @@ async def test_what_a_handler_completes_with(
 async def test_complete_returns_when_the_platform_has_confirmed(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """After `complete` the dialog has gone on, even if that took several tries."""
+    """After `complete` the dialog has continued, even if that took several tries."""
     fake_platform.fail("complete", status=503, times=2)
     seen: list[int] = []
 
@@ -59,7 +59,7 @@ async def test_complete_returns_when_the_platform_has_confirmed(
 
 
 async def test_completing_twice(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -> None:
-    """The second completion is an error by name, and the bot hears of the first one only."""
+    """The second completion raises AlreadyCompleted, and the bot gets the first one only."""
 
     @app.block("end")
     async def end(ctx: Context) -> dict[str, int]:
@@ -83,23 +83,25 @@ async def test_completing_twice_at_once(
         ends = [ctx.complete({"number": number}) for number in range(5)]
         gathered = await asyncio.gather(*ends, return_exceptions=True)
         assert gathered[0] is None
-        assert all(isinstance(each, AlreadyCompleted) for each in gathered[1:])
+        assert all(isinstance(error, AlreadyCompleted) for error in gathered[1:])
 
     run = await dialog.run("end")
     assert (run.data, run.ok) == ({"number": 0}, True)
     assert len(fake_platform.ledger) == 1
 
 
-async def test_what_was_said_before_arrives_before(app: App, clock: VirtualClock) -> None:
+async def test_messages_sent_before_the_completion_arrive_before_it(
+    app: App, clock: VirtualClock
+) -> None:
     """A completion waits for the messages that the handler sent before it."""
     platform = FakePlatform(clock=clock, typing_seconds=2.0)
 
     @app.block("end")
     async def end(ctx: Context) -> None:
-        said = asyncio.gather(ctx.send_message("Раз"), ctx.send_message("Два"))
+        sending = asyncio.gather(ctx.send_message("Раз"), ctx.send_message("Два"))
         await asyncio.sleep(0)
         await ctx.complete()
-        await said
+        await sending
 
     run = await FakeDialog(app, platform).run("end")
     assert (run.messages, run.ok) == (["Раз", "Два"], True)
@@ -108,7 +110,7 @@ async def test_what_was_said_before_arrives_before(app: App, clock: VirtualClock
 
 @each_unfit
 async def test_data_that_cannot_be_sent(app: App, dialog: FakeDialog, data: Any) -> None:
-    """What has no JSON, or too much, is refused on the spot; the handler can end otherwise."""
+    """Data that cannot be serialised, or are too large, are rejected at once; the handler may go on."""
 
     @app.block("end")
     async def end(ctx: Context) -> None:
@@ -125,7 +127,7 @@ async def test_data_that_cannot_be_sent(app: App, dialog: FakeDialog, data: Any)
 async def test_a_returned_value_that_cannot_be_sent(
     app: App, dialog: FakeDialog, data: Any
 ) -> None:
-    """A handler that returns what has no JSON, or too much, fails by a code of its own."""
+    """A handler that returns what cannot be serialised, or is too large, fails with `bad_result`."""
 
     @app.block("end")
     async def end(ctx: Context) -> Any:
@@ -135,7 +137,7 @@ async def test_a_returned_value_that_cannot_be_sent(
 
 
 async def test_the_handler_may_go_on(app: App, dialog: FakeDialog) -> None:
-    """After completing, a handler may go on with work that nobody waits for."""
+    """After completing, a handler may continue with other work."""
     worked = False
 
     @app.block("end")
@@ -214,7 +216,7 @@ async def test_a_completion_outlives_its_caller(
 async def test_completing_after_the_deadline(
     app: App, dialog: FakeDialog, clock: VirtualClock, fake_platform: FakePlatform
 ) -> None:
-    """A handler whose time is over cannot complete any more: the bot hears of the timeout."""
+    """A handler whose deadline has passed cannot complete any more: the bot gets the timeout."""
 
     @app.block("end", timeout=5)
     async def end(ctx: Context) -> None:
@@ -231,7 +233,7 @@ async def test_completing_after_the_deadline(
 
 
 async def test_an_early_result_fits_the_annotation_too(app: App, dialog: FakeDialog) -> None:
-    """The return annotation is the result's type, however the block ends; None says nothing."""
+    """The return annotation is the result's type, however the block ends; None allows any data."""
 
     @app.block("typed")
     async def typed(ctx: Context) -> dict[str, int]:
@@ -251,7 +253,7 @@ async def test_an_early_result_fits_the_annotation_too(app: App, dialog: FakeDia
 async def test_completing_a_dialog_that_is_gone(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """There is nobody left to tell: `complete` raises nothing, and the execution ends as gone."""
+    """There is no dialog left: `complete` raises nothing, and the execution ends as gone."""
     fake_platform.fail("complete", kind="gone")
     went_on = False
 

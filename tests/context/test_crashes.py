@@ -1,4 +1,4 @@
-"""What a crash may leave of an effect: no message goes out twice, and no doubt is forgotten."""
+"""What a crash may leave of an effect: no message is sent twice, unknown outcomes are kept."""
 
 import asyncio
 from typing import Any
@@ -23,7 +23,7 @@ CALL = "e" * 22
 async def resume(
     app: App, platform: FakePlatform, journal: MemoryJournal, clock: VirtualClock, *left: Effect
 ) -> Record:
-    """A worker dies and leaves these effects; another one brings the execution to its end."""
+    """A worker dies and leaves these effects; another one runs the execution to its outcome."""
     token = Token(platform.issue("talk"))
     await journal.accept(Execution(CALL, "talk", token, {}), 1)
     [lease] = await journal.claim("dead", {"talk": 1}, 1)
@@ -46,10 +46,10 @@ async def resume(
     return record
 
 
-async def test_what_is_sent_anew_is_intended_anew(
+async def test_a_message_that_is_sent_again_is_intended_again(
     app: App, fake_platform: FakePlatform, clock: VirtualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Before a refused message goes out again, it is on record as begun, with its new text."""
+    """Before a rejected message is sent again, its intent is journalled with its new text."""
     journal = MemoryJournal(clock, JournalSettings(lease=LEASE))
     intended: list[Effect] = []
 
@@ -76,10 +76,10 @@ async def test_what_is_sent_anew_is_intended_anew(
 
 
 @pytest.mark.parametrize("state", [EffectState.INTENDED, EffectState.UNKNOWN])
-async def test_a_doubt_that_parks_parks_after_a_crash_too(
+async def test_park_works_after_a_crash_too(
     app: App, fake_platform: FakePlatform, clock: VirtualClock, state: Any
 ) -> None:
-    """With `park`, a worker that dies before it could park leaves that to the next one."""
+    """With `park`, the next worker parks what the dead worker could not park."""
     raised: list[type[Exception]] = []
 
     @app.block("talk", on_unknown="park")

@@ -1,4 +1,4 @@
-"""ctx.dialog: what a block can read of its dialog, and do with it."""
+"""ctx.dialog: how a block reads and changes its dialog."""
 
 import asyncio
 from pathlib import Path
@@ -59,7 +59,7 @@ def test_a_plain_function_does_the_same(
     there = fake_platform.conversations[uuid]
     assert seen == ["Всё хорошо"]
     assert there.bot_id == 698
-    assert [each.text for each in there.operator_messages] == ["Здравствуйте!"]
+    assert [message.text for message in there.operator_messages] == ["Здравствуйте!"]
 
 
 async def test_a_dialog_is_handed_over_once(
@@ -78,13 +78,13 @@ async def test_a_dialog_is_handed_over_once(
     assert run.attempts == 2
     there = fake_platform.conversations[uuid]
     assert there.status == "operator"
-    assert [each.text for each in there.operator_messages] == ["Я здесь"]
+    assert [message.text for message in there.operator_messages] == ["Я здесь"]
     assert [entry.method for entry in fake_platform.ledger][:2] == ["v2.stop", "v2.send"]
     assert run.events.count("step_completed") == 2
 
 
-async def test_what_the_platform_refuses_is_an_error_to_catch(app: App, dialog: FakeDialog) -> None:
-    """A dialog that is not there raises by name, and the block may go on."""
+async def test_an_error_of_the_platform_can_be_caught(app: App, dialog: FakeDialog) -> None:
+    """A dialog that does not exist raises Forbidden, and the block may continue."""
 
     @app.block("hand")
     async def hand(ctx: Context) -> str:
@@ -98,8 +98,8 @@ async def test_what_the_platform_refuses_is_an_error_to_catch(app: App, dialog: 
     assert run.data == {"result": f"/v2/conversation/{UUID(int=1)}/stop"}
 
 
-async def test_a_token_that_says_nothing_is_told(app: App, fake_platform: FakePlatform) -> None:
-    """An opaque token names no dialog: reading raises DialogUnknown, and says what to do."""
+async def test_an_opaque_token_raises_dialog_unknown(app: App, fake_platform: FakePlatform) -> None:
+    """An opaque token has no dialog id: reading raises DialogUnknown, and says what to do."""
     platform = FakePlatform(clock=fake_platform.clock, tokens="any")
     dialog = FakeDialog(app, platform)
 
@@ -107,9 +107,9 @@ async def test_a_token_that_says_nothing_is_told(app: App, fake_platform: FakePl
     async def read(ctx: Context) -> str:
         with pytest.raises(DialogUnknown, match="as an input"):
             await ctx.dialog.conversation()
-        return "told"
+        return "checked"
 
-    assert (await dialog.call("read", {}, "an-opaque-token")).data == {"result": "told"}
+    assert (await dialog.call("read", {}, "an-opaque-token")).data == {"result": "checked"}
 
 
 async def test_without_a_login_it_names_the_settings(app: App, fake_platform: FakePlatform) -> None:
@@ -120,6 +120,6 @@ async def test_without_a_login_it_names_the_settings(app: App, fake_platform: Fa
     async def read(ctx: Context) -> str:
         with pytest.raises(SettingsError, match="VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD"):
             await ctx.dialog.conversation()
-        return "told"
+        return "checked"
 
-    assert (await dialog.run("read")).data == {"result": "told"}
+    assert (await dialog.run("read")).data == {"result": "checked"}

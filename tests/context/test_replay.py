@@ -1,4 +1,4 @@
-"""Replay: a handler that runs again gets what it got, and the dialog hears nothing twice."""
+"""Replay: a handler that runs again gets the stored results, and no message is sent twice."""
 
 import asyncio
 from typing import Any
@@ -18,7 +18,7 @@ from vertexkit.token import Token
 
 
 async def test_a_second_run_sends_nothing_again(app: App, dialog: FakeDialog) -> None:
-    """After a Retry every message gives back what it gave, and only what is new is sent."""
+    """After a Retry every message returns its stored result, and only what is new is sent."""
     runs: list[list[Message]] = []
 
     @app.block("again")
@@ -35,8 +35,8 @@ async def test_a_second_run_sends_nothing_again(app: App, dialog: FakeDialog) ->
     assert (run.attempts, run.events.count("sent"), run.ok) == (2, 3, True)
 
 
-async def test_another_text_is_not_sent_and_is_told(app: App, dialog: FakeDialog) -> None:
-    """A text that differs in the second run is taken as the first one's, and logged without it."""
+async def test_another_text_is_logged_and_not_sent(app: App, dialog: FakeDialog) -> None:
+    """Another text in the second run is not sent; it is logged without the text."""
 
     @app.block("again")
     async def again(ctx: Context) -> None:
@@ -52,10 +52,10 @@ async def test_another_text_is_not_sent_and_is_told(app: App, dialog: FakeDialog
     assert "Попытка" not in repr(line)
 
 
-async def test_what_was_refused_is_sent_again(
+async def test_a_rejected_message_is_sent_again(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """A message that the platform did not take has not happened: the next run may send it."""
+    """A message that the platform rejected was not sent: the next run may send it."""
     fake_platform.fail("send_message", status=400)
 
     @app.block("again")
@@ -69,11 +69,11 @@ async def test_what_was_refused_is_sent_again(
     assert (run.messages, run.attempts) == (["Попытка 2"], 2)
 
 
-@pytest.mark.parametrize("policy, second", [("assume_sent", "sent"), ("raise", "told")])
+@pytest.mark.parametrize("policy, second", [("assume_sent", "sent"), ("raise", "sent")])
 async def test_what_is_unknown_stays_unknown(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, policy: Any, second: str
 ) -> None:
-    """A message of unknown fate is not sent by a later run either, which is told as the first."""
+    """A message with an unknown outcome is not sent by a later run, which gets the same result."""
     fake_platform.fail("send_message", kind="lost")
     ends: list[str] = []
 
@@ -83,7 +83,7 @@ async def test_what_is_unknown_stays_unknown(
             assert await ctx.send_message("Раз") == Message(None, None)
             ends.append("sent")
         except SendOutcomeUnknown:
-            ends.append("told")
+            ends.append("sent")
         if ctx.attempt == 1:
             raise Retry
 
@@ -98,7 +98,7 @@ async def test_what_is_unknown_stays_unknown(
 async def test_another_kind_of_effect_parks(
     app: App, dialog: FakeDialog, first: str, second: str
 ) -> None:
-    """A second run that takes another way is stopped, and kept for an operator with the reason."""
+    """A second run that does something else is stopped, and parked with the reason."""
     went_on: list[str] = []
 
     async def do(ctx: Context, kind: str) -> None:
@@ -124,7 +124,7 @@ async def test_another_kind_of_effect_parks(
     assert run.data["error"]["code"] == "nondeterministic"
 
 
-async def test_a_handler_cannot_talk_itself_out_of_it(app: App, dialog: FakeDialog) -> None:
+async def test_catching_nondeterministic_does_not_help(app: App, dialog: FakeDialog) -> None:
     """Catching NonDeterministic does not help: nothing more is sent."""
 
     @app.block("again")
@@ -167,7 +167,7 @@ class Wreck:
         self.token = platform.issue("again")
 
     async def leave(self, *effects: Effect) -> None:
-        """The dead worker had begun these."""
+        """The dead worker had started these effects."""
         call = Execution("e" * 22, "again", Token(self.token), {})
         await self.journal.accept(call, 1)
         [lease] = await self.journal.claim("dead", {"again": 1}, 1)
@@ -176,7 +176,7 @@ class Wreck:
         self.clock.skip_to(self.clock.now() + 31)
 
     async def end(self) -> tuple[list[str], Outcome]:
-        """Another worker brings it to its end; gives the events' names and the outcome."""
+        """Another worker runs it to its outcome; return the events' names and the outcome."""
         settings = Settings.of(platform_url="http://platform.test/api", timeout=60)
         events: list[str] = []
         settled = asyncio.Event()
@@ -207,7 +207,7 @@ class Wreck:
         ("park", [], "unknown"),
     ],
 )
-async def test_a_message_that_a_crash_cut_off(
+async def test_a_message_interrupted_by_a_crash(
     app: App,
     fake_platform: FakePlatform,
     clock: VirtualClock,
@@ -215,7 +215,7 @@ async def test_a_message_that_a_crash_cut_off(
     messages: list[str],
     code: str,
 ) -> None:
-    """Begun by a worker that died, a message is of unknown fate: the block's policy decides."""
+    """A message that a dead worker had started has an unknown outcome: the block's policy decides."""
 
     @app.block("again", on_unknown=policy)
     async def again(ctx: Context) -> None:
@@ -235,10 +235,10 @@ async def test_a_message_that_a_crash_cut_off(
     assert events.count("send_outcome_unknown") == 1
 
 
-async def test_a_step_that_a_crash_cut_off(
+async def test_a_step_interrupted_by_a_crash(
     app: App, fake_platform: FakePlatform, clock: VirtualClock
 ) -> None:
-    """Begun by a worker that died, a step is done again from its start."""
+    """A step that a dead worker had started is run again from its start."""
     calls: list[int] = []
 
     @app.block("again")

@@ -1,4 +1,4 @@
-"""Sending: what a handler says reaches the dialog, in order, once."""
+"""Sending: a handler's messages reach the dialog in order, once each."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -42,9 +42,9 @@ async def test_messages_go_out_in_order(
 
     run = await dialog.run("talk")
     assert run.messages == ["Раз", '"Два"\n']
-    assert [said.typing for said in run.messages] == [True, False]
+    assert [message.typing for message in run.messages] == [True, False]
     assert [(m.message_id, m.created_at) for m in sent] == [
-        (said.message_id, said.created_at) for said in run.messages
+        (message.message_id, message.created_at) for message in run.messages
     ]
     first = fake_platform.ledger[0]
     assert first.path == "/api/vertex/v1/dialog/send_message"
@@ -53,7 +53,7 @@ async def test_messages_go_out_in_order(
 
 
 async def test_concurrent_sends_keep_their_order(app: App, clock: VirtualClock) -> None:
-    """Sends of one handler at a time are told apart: one request at once, in the calls' order."""
+    """Concurrent sends of a handler go out one request at a time, in the order of the calls."""
     platform = FakePlatform(clock=clock, typing_seconds=1.0)
     texts = [f"Часть {number}" for number in range(10)]
 
@@ -64,13 +64,13 @@ async def test_concurrent_sends_keep_their_order(app: App, clock: VirtualClock) 
 
     run = await FakeDialog(app, platform).run("talk")
     assert run.messages == texts
-    assert run.data == {"result": [said.message_id for said in run.messages]}
+    assert run.data == {"result": [message.message_id for message in run.messages]}
     platform.check()
 
 
 @pytest.mark.parametrize("text", ["", None, 5, b"text", ["text"]])
-async def test_no_text_is_an_error_of_the_handler(app: App, dialog: FakeDialog, text: Any) -> None:
-    """Nothing to say is refused on the spot, and nothing goes out; the handler may go on."""
+async def test_an_invalid_text_raises_type_error(app: App, dialog: FakeDialog, text: Any) -> None:
+    """An invalid text raises TypeError, and nothing is sent; the handler may continue."""
 
     @app.block("talk")
     async def talk(ctx: Context) -> None:
@@ -83,7 +83,7 @@ async def test_no_text_is_an_error_of_the_handler(app: App, dialog: FakeDialog, 
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 async def test_nothing_after_completion(app: App, dialog: FakeDialog, ask: Any) -> None:
-    """Once the block is complete, whatever is asked of its dialog says so by name."""
+    """Once the block is complete, every method raises AlreadyCompleted."""
     raised: list[BaseException] = []
 
     @app.block("talk")
@@ -101,7 +101,7 @@ async def test_nothing_after_completion(app: App, dialog: FakeDialog, ask: Any) 
 async def test_nothing_after_a_403(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, ask: Any
 ) -> None:
-    """After a 403 whatever is asked raises DialogGone, however hard the handler tries."""
+    """After a 403 every method raises DialogGone, however often the handler tries."""
     fake_platform.fail("send_message", status=403)
     raised: list[type[BaseException]] = []
 
@@ -146,7 +146,7 @@ async def test_a_403_cancels_a_handler_that_swallows_everything(
 async def test_nothing_after_the_deadline(
     app: App, dialog: FakeDialog, clock: VirtualClock
 ) -> None:
-    """A handler whose time is over can clean up, but its dialog takes nothing more from it."""
+    """A handler whose deadline has passed can clean up, but it can send nothing more."""
     refused = 0
 
     @app.block("talk", timeout=5)
@@ -165,10 +165,10 @@ async def test_nothing_after_the_deadline(
     assert (run.messages, run.data["error"]["code"]) == ([], "timeout")
 
 
-async def test_a_text_that_is_refused_can_be_replaced(
+async def test_a_rejected_text_can_be_replaced(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """A 400 is the handler's to deal with: it may say something else and go on."""
+    """A 400 is raised in the handler: it may send something else and continue."""
     fake_platform.fail("send_message", status=400, body="too long")
 
     @app.block("talk")
@@ -186,7 +186,7 @@ async def test_a_text_that_is_refused_can_be_replaced(
 async def test_the_platform_s_pause_is_kept(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, status: int
 ) -> None:
-    """Asked to come back in 20 seconds, it comes back then and not before; the message is one."""
+    """Asked to try again in 20 seconds, it does so then and not before; the message is sent once."""
     fake_platform.fail("send_message", status=status, retry_after=20)
 
     @app.block("talk")
@@ -204,7 +204,7 @@ async def test_the_platform_s_pause_is_kept(
 async def test_a_platform_that_is_busy_for_too_long(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """A message that cannot get through before the deadline is an error of its own class."""
+    """A message that cannot be sent before the deadline raises an error of its own class."""
     fake_platform.fail("send_message", status=429, retry_after=50)
 
     @app.block("talk", timeout=30)
@@ -216,10 +216,10 @@ async def test_a_platform_that_is_busy_for_too_long(
     assert (await dialog.run("talk")).ok
 
 
-async def test_whoever_cancels_the_caller_does_not_cut_a_request_off(
+async def test_cancelling_the_caller_does_not_cancel_a_request(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """A send whose caller is cancelled goes on to its end, and the next one waits for that."""
+    """A send whose caller is cancelled runs to its end, and the next one waits for that."""
     fake_platform.fail("send_message", kind="slow", seconds=5)
     arrived = asyncio.Event()
     fake_platform.subscribe(lambda _: arrived.set(), arrivals=True)
@@ -238,10 +238,10 @@ async def test_whoever_cancels_the_caller_does_not_cut_a_request_off(
     assert run.events.count("sent") == 2
 
 
-async def test_a_returned_handler_s_message_still_lands_first(
+async def test_a_message_of_a_returned_handler_arrives_before_the_completion(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """A send that was not awaited is over before the block is completed, or was never begun."""
+    """A send that was not awaited is finished before the block is completed, or never started."""
     fake_platform.fail("send_message", kind="slow", seconds=5)
     arrived = asyncio.Event()
     fake_platform.subscribe(lambda _: arrived.set(), arrivals=True)
@@ -263,7 +263,7 @@ async def test_a_returned_handler_s_message_still_lands_first(
 
 
 async def test_a_context_that_outlives_its_handler_is_closed(app: App, dialog: FakeDialog) -> None:
-    """What a handler left running in the background can say nothing after it has returned."""
+    """A background task of a handler can send nothing after the handler has returned."""
     left: list[asyncio.Task[Message]] = []
     over = asyncio.Event()
 

@@ -1,4 +1,4 @@
-"""Steps: done once for an execution, however often its handler runs."""
+"""Steps: performed once for an execution, however often its handler runs."""
 
 import asyncio
 import dataclasses
@@ -66,7 +66,7 @@ async def whenever(last: int) -> list[int]:
     return [1, last]
 
 
-class Teller:
+class Greeter:
     async def __call__(self) -> str:
         return "сам"
 
@@ -79,7 +79,7 @@ TYPED: dict[str, tuple[Any, Any]] = {
     "annotated": (positive, 5),
     "nothing": (nothing, None),
     "coroutine": (later, {1, 2}),
-    "callable object": (Teller(), "сам"),
+    "callable object": (Greeter(), "сам"),
     "partial": (functools.partial(int, "7"), 7),
     "lambda": (lambda: {"a": [1, None]}, {"a": [1, None]}),
     "lambda of a coroutine": (lambda: whenever(2), [1, 2]),
@@ -88,7 +88,7 @@ TYPED: dict[str, tuple[Any, Any]] = {
 
 @pytest.fixture
 def twice(app: App, dialog: FakeDialog) -> Any:
-    """Do a step in a run, and again in the run that follows it; gives what each one got."""
+    """Perform a step in a run and again in the next run; return what each one got."""
 
     async def run(fn: Any) -> list[Any]:
         got: list[Any] = []
@@ -127,23 +127,23 @@ async def test_a_step_is_done_once(app: App, dialog: FakeDialog) -> None:
 
 @pytest.mark.parametrize("fn,value", TYPED.values(), ids=TYPED)
 async def test_the_second_run_gets_the_same_type(twice: Any, fn: Any, value: Any) -> None:
-    """What the journal gives back equals what the function gave, in value and in type."""
+    """What the journal returns equals what the function returned, in value and in type."""
     assert await twice(fn) == [value, value]
 
 
-async def test_without_an_annotation_it_comes_back_as_json(twice: Any) -> None:
-    """What a function does not promise comes back in the types of JSON, in the first run too."""
+async def test_without_an_annotation_a_result_has_the_types_of_json(twice: Any) -> None:
+    """Without an annotation a result has the types of JSON, in the first run too."""
     assert await twice(lambda: (1, "б")) == [[1, "б"], [1, "б"]]
 
 
 @pytest.mark.parametrize("fn", [not_a_number, lambda: math.nan], ids=["float", "lambda"])
-async def test_a_nan_is_given_back(twice: Any, fn: Any) -> None:
-    """A number that is none comes back from the journal as it went in."""
-    assert [math.isnan(each) for each in await twice(fn)] == [True, True]
+async def test_a_nan_is_read_back(twice: Any, fn: Any) -> None:
+    """NaN is read back from the journal as NaN."""
+    assert [math.isnan(number) for number in await twice(fn)] == [True, True]
 
 
 async def test_a_plain_function_runs_in_a_thread(app: App, dialog: FakeDialog) -> None:
-    """A blocking function does not stop the others: the loop goes on while it waits."""
+    """A blocking function does not stop other handlers: the event loop runs while it waits."""
     gate = threading.Event()
 
     def blocking() -> bool:
@@ -183,7 +183,7 @@ async def test_a_step_that_fails_has_not_happened(app: App, dialog: FakeDialog) 
     assert (run.data, calls, run.events.count("step_completed")) == ({"result": 2}, 2, 1)
 
 
-async def test_a_step_that_is_cut_off_is_done_again(app: App, dialog: FakeDialog) -> None:
+async def test_a_cancelled_step_runs_again(app: App, dialog: FakeDialog) -> None:
     """A function that was cancelled in its middle has no result: the next run calls it again."""
     calls = 0
     begun = asyncio.Event()
@@ -228,8 +228,8 @@ def unfit_circle() -> Any:
 
 
 @pytest.mark.parametrize("fn", [unfit_object, unfit_annotation, unfit_nan, unfit_circle])
-async def test_a_result_that_cannot_be_had_back(app: App, dialog: FakeDialog, fn: Any) -> None:
-    """A result that the next run could not get is an error in the first, and names the step."""
+async def test_a_result_that_cannot_be_read_back(app: App, dialog: FakeDialog, fn: Any) -> None:
+    """A result that the next run could not read is an error in the first run, with the step's name."""
 
     @app.block("step")
     async def step(ctx: Context) -> None:
@@ -241,7 +241,7 @@ async def test_a_result_that_cannot_be_had_back(app: App, dialog: FakeDialog, fn
 
 
 async def test_steps_at_the_same_time(app: App, dialog: FakeDialog) -> None:
-    """Steps may run at once; each keeps the result of its place, whichever ends first."""
+    """Steps may run at the same time; each keeps the result of its place, in any order."""
     first_may_end = asyncio.Event()
 
     async def first() -> str:
@@ -262,8 +262,8 @@ async def test_steps_at_the_same_time(app: App, dialog: FakeDialog) -> None:
     assert (await dialog.run("step")).data == {"result": ["первый", "второй"]}
 
 
-async def test_a_step_s_function_is_let_go(app: App, dialog: FakeDialog) -> None:
-    """A function made for one execution, and all that it holds, is free after that one's end."""
+async def test_a_step_s_function_is_freed(app: App, dialog: FakeDialog) -> None:
+    """A function that was made for one execution is freed after its end."""
     kept: list[weakref.ref[Any]] = []
 
     class Mass:
@@ -280,7 +280,7 @@ async def test_a_step_s_function_is_let_go(app: App, dialog: FakeDialog) -> None
     assert [ref() for ref in kept] == [None]
 
 
-async def test_the_journal_tells_a_failed_step(app: App, dialog: FakeDialog) -> None:
+async def test_the_journal_shows_a_failed_step(app: App, dialog: FakeDialog) -> None:
     """An operator sees which of an execution's steps happened and which did not."""
 
     @app.block("step")

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from vertexkit import App, DialogGone, Message, Retry, SyncContext
+from vertexkit import App, Context, DialogGone, Message, Retry, SyncContext
 from vertexkit.errors import AlreadyCompleted, BadRequest, ExecutionEnded, NonDeterministic
 from vertexkit.testing import FakeDialog, FakePlatform
 
@@ -30,8 +30,14 @@ def dialog(app: App, fake_platform: FakePlatform) -> FakeDialog:
     return FakeDialog(app, fake_platform, timeout=30)
 
 
+def test_both_contexts_have_the_same_names() -> None:
+    """What a `Context` has, a `SyncContext` has too, and nothing else."""
+    names = [name for name in vars(Context) if not name.startswith("_")]
+    assert sorted(names) == sorted(name for name in vars(SyncContext) if not name.startswith("_"))
+
+
 def test_it_sends_steps_and_returns(app: App, dialog: FakeDialog) -> None:
-    """Each method waits for its end and gives the same as the async one, outside the loop."""
+    """Each method blocks until it is done and returns the same as the async one, in a thread."""
     sent: list[Message] = []
 
     @app.block("work")
@@ -44,13 +50,13 @@ def test_it_sends_steps_and_returns(app: App, dialog: FakeDialog) -> None:
 
     run = dialog.run_sync("work", amount=21)
     assert run.messages == ["Считаю…", "Вышло 42"]
-    assert [said.typing for said in run.messages] == [False, True]
-    assert [m.message_id for m in sent] == [said.message_id for said in run.messages]
+    assert [message.typing for message in run.messages] == [False, True]
+    assert [m.message_id for m in sent] == [message.message_id for message in run.messages]
     assert (run.data, run.ok) == ({"doubled": 42}, True)
 
 
 def test_it_streams(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -> None:
-    """A plain generator is told paragraph by paragraph, each before the next is asked for."""
+    """A generator's text is sent paragraph by paragraph, each before the next one is read."""
     there: list[int] = []
 
     def story() -> Iterator[str]:
@@ -68,7 +74,7 @@ def test_it_streams(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -
 
 
 def test_it_runs_again(app: App, dialog: FakeDialog) -> None:
-    """A second run gets back what was sent and stepped, and the facts tell it which run it is."""
+    """A second run gets the stored results, and `attempt` is its number."""
     calls: list[int] = []
     ids: list[Any] = []
 
@@ -91,7 +97,7 @@ def test_it_runs_again(app: App, dialog: FakeDialog) -> None:
 
 
 def test_errors_reach_the_thread(app: App, dialog: FakeDialog, fake_platform: FakePlatform) -> None:
-    """What the platform refuses, and what a step raises, is raised where it was asked for."""
+    """Errors of the platform and of a step are raised in the thread."""
     fake_platform.fail("send_message", status=400)
 
     def failing() -> None:
@@ -113,7 +119,7 @@ def test_errors_reach_the_thread(app: App, dialog: FakeDialog, fake_platform: Fa
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 def test_nothing_after_completion(app: App, dialog: FakeDialog, ask: Any) -> None:
-    """Once the block is complete, whatever is asked says so by name."""
+    """Once the block is complete, every method raises AlreadyCompleted."""
 
     @app.block("work")
     def work(ctx: SyncContext) -> None:
@@ -129,7 +135,7 @@ def test_nothing_after_completion(app: App, dialog: FakeDialog, ask: Any) -> Non
 def test_nothing_after_a_403(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, ask: Any
 ) -> None:
-    """A thread that goes on after a 403 can send nothing more, and its block has ended as gone."""
+    """A thread that continues after a 403 can send nothing more, and its block has ended as gone."""
     fake_platform.fail("send_message", status=403)
     over = threading.Event()
 
@@ -174,7 +180,7 @@ async def test_a_thread_that_outlives_its_time(
 
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 def test_a_thread_that_outlives_its_process_s_loop(app: App, dialog: FakeDialog, ask: Any) -> None:
-    """A thread that asks for something when the event loop is gone is told that all is over."""
+    """A thread that uses its context after the event loop has ended gets ExecutionEnded."""
     may_go_on, over = threading.Event(), threading.Event()
     raised: list[BaseException] = []
 

@@ -1,4 +1,4 @@
-"""Messages of which nobody can tell whether they were sent: the block's policy decides."""
+"""Messages with an unknown outcome: the block's `on_unknown` decides."""
 
 from contextlib import suppress
 from typing import Any
@@ -28,7 +28,7 @@ async def test_by_default_it_counts_as_sent(
     fault: dict[str, Any],
     processed: bool,
 ) -> None:
-    """A message of unknown fate is not sent again, has no id, and the handler goes on."""
+    """A message with an unknown outcome is not sent again, has no id, and the handler continues."""
     fake_platform.fail("send_message", **fault)
     sent: list[Message] = []
 
@@ -46,14 +46,14 @@ async def test_by_default_it_counts_as_sent(
 
 
 @each_loss
-async def test_resend_would_rather_say_it_twice(
+async def test_resend_may_send_twice(
     app: App,
     dialog: FakeDialog,
     fake_platform: FakePlatform,
     fault: dict[str, Any],
     processed: bool,
 ) -> None:
-    """With `resend` it is sent until the platform confirms it, at the price of a double."""
+    """With `resend` it is sent until the platform confirms it, even if it may be sent twice."""
     fake_platform.fail("send_message", **fault, times=2)
     sent: list[Message] = []
 
@@ -73,7 +73,7 @@ async def test_resend_would_rather_say_it_twice(
 async def test_resend_ends_with_the_handler_s_time(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """A platform that never confirms does not keep a message going beyond the deadline."""
+    """If the platform never confirms, sending ends at the deadline."""
     fake_platform.fail("send_message", status=500, times=5000)
 
     @app.block("talk", timeout=10, on_unknown="resend")
@@ -95,7 +95,7 @@ async def test_raise_leaves_it_to_the_handler(
     fault: dict[str, Any],
     processed: bool,
 ) -> None:
-    """With `raise` the handler learns that nobody can tell, and may go on as it likes."""
+    """With `raise` the handler gets SendOutcomeUnknown, and may continue."""
     fake_platform.fail("send_message", **fault)
 
     @app.block("talk", on_unknown="raise")
@@ -111,7 +111,7 @@ async def test_raise_leaves_it_to_the_handler(
     assert run.ok
 
 
-async def test_raise_ends_a_block_that_does_not_care(
+async def test_raise_fails_a_block_that_does_not_catch_it(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
     """With `raise`, a handler that does not catch it fails as by any other exception."""
@@ -132,7 +132,7 @@ async def test_park_leaves_it_to_an_operator(
     fault: dict[str, Any],
     processed: bool,
 ) -> None:
-    """With `park` the execution is kept for an operator, and its dialog goes on as failed."""
+    """With `park` the execution is parked, and its block is completed as failed."""
     fake_platform.fail("send_message", **fault)
     went_on = False
 
@@ -153,7 +153,7 @@ async def test_park_leaves_it_to_an_operator(
 
 @pytest.mark.parametrize("kind", ["garbage", "half"])
 @pytest.mark.parametrize("policy", ["assume_sent", "resend", "raise", "park"])
-async def test_an_unreadable_yes_is_a_yes(
+async def test_an_unreadable_confirmation_counts(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, kind: str, policy: str
 ) -> None:
     """A 200 whose body cannot be read means sent, whatever the policy: only the id is missing."""
@@ -169,7 +169,7 @@ async def test_an_unreadable_yes_is_a_yes(
     assert sent == [Message(None, None)]
 
 
-async def test_an_answer_that_is_too_late(
+async def test_a_response_that_is_too_late(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
     """An answer that does not come within the request's time leaves its fate unknown."""
@@ -188,7 +188,7 @@ async def test_an_answer_that_is_too_late(
 async def test_the_journal_marks_it_unknown(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, policy: Any
 ) -> None:
-    """An operator can tell which messages may not have arrived, long after the end."""
+    """An operator can see which messages may not have arrived, long after the end."""
     fake_platform.fail("send_message", kind="lost", after=1)
 
     @app.block("talk", on_unknown=policy)

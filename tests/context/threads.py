@@ -1,4 +1,4 @@
-"""What is served by an event loop, in a thread of its own: for tests that have no loop."""
+"""An event loop in a thread of its own, for tests that have no loop."""
 
 import asyncio
 import threading
@@ -12,7 +12,7 @@ PATIENCE = 10.0
 
 @contextmanager
 def in_thread(context: AbstractAsyncContextManager[T]) -> Iterator[T]:
-    """What an async context gives, while it is open in another thread."""
+    """Enter an async context manager in another thread, and yield its value."""
     opened: list[T] = []
     ready, over = threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()

@@ -1,4 +1,4 @@
-"""One run of a handler: what is said of it, and what it leaves behind."""
+"""One run of a handler: what is logged and sent, and what it leaves in memory."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ from vertexkit.worker.attempt import Attempt
 
 
 async def test_a_failure_inside_a_task_group_is_that_failure() -> None:
-    """A group that holds one error is unwrapped: `BlockFailed` reaches the bot as it is."""
+    """A group that holds one error is unwrapped: `BlockFailed` reaches the bot unchanged."""
     app = App()
 
     async def part() -> None:
@@ -39,7 +39,7 @@ async def test_a_failure_inside_a_task_group_is_that_failure() -> None:
 
 @pytest.mark.parametrize("completed", [False, True])
 async def test_an_author_s_exception_is_logged_with_its_traceback(completed: bool) -> None:
-    """The bot sees none of it, not even that it came; whoever reads the log sees all of it."""
+    """The log has the whole exception; the bot gets no part of it."""
     app = App()
 
     @app.block("block")
@@ -58,7 +58,7 @@ async def test_an_author_s_exception_is_logged_with_its_traceback(completed: boo
 
 
 async def test_inputs_that_fit_no_more_fail_the_block() -> None:
-    """Accepted by an older version of the block: completed as failed, and nobody has to look."""
+    """Accepted by an older version of the block: it is completed as failed, not parked."""
     app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
 
     @app.block("block")
@@ -69,7 +69,7 @@ async def test_inputs_that_fit_no_more_fail_the_block() -> None:
     settings = Settings.of(platform_url="http://p/api")
     async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
         over = asyncio.Event()
-        service.events.subscribe(lambda each: over.set() if each.name == "settled" else None)
+        service.events.subscribe(lambda event: over.set() if event.name == "settled" else None)
         await over.wait()
     [completion] = platform.activation(token).completions
     assert completion.data is not None
@@ -80,8 +80,8 @@ async def test_inputs_that_fit_no_more_fail_the_block() -> None:
     assert record.outcome.status == "completed"
 
 
-async def test_the_hook_is_asked_where_the_dialog_can_be_reached() -> None:
-    """After a timeout it may speak; after a 403 there is nobody to speak to, so it is not asked."""
+async def test_the_hook_is_called_if_the_dialog_can_be_reached() -> None:
+    """After a timeout the hook is called; after a 403 nothing can be sent, so it is not called."""
     asked: list[str] = []
 
     async def hook(ctx: Context, failure: Failure) -> None:
@@ -107,8 +107,8 @@ async def test_the_hook_is_asked_where_the_dialog_can_be_reached() -> None:
     assert asked == ["timeout"]
 
 
-async def test_the_hook_s_words_are_not_taken_for_the_handler_s() -> None:
-    """What the handler had said in an earlier attempt does not swallow what the hook says."""
+async def test_messages_of_the_hook_are_distinct_from_the_handler_s() -> None:
+    """Messages of the handler in an earlier attempt do not replace those of the hook."""
 
     async def hook(ctx: Context, failure: Failure) -> None:
         await ctx.send_message("sorry")
@@ -119,15 +119,15 @@ async def test_the_hook_s_words_are_not_taken_for_the_handler_s() -> None:
     async def block(ctx: Context) -> None:
         if ctx.attempt == 2:
             raise Retry(after=1)
-        await ctx.send_message("begun")
+        await ctx.send_message("started")
         raise Retry(after=1)
 
     run = await FakeDialog(app).run("block")
-    assert run.messages == ["begun", "sorry"]
+    assert run.messages == ["started", "sorry"]
 
 
-async def test_what_the_hook_did_not_await_lands_first() -> None:
-    """A last message still on its way arrives before the completion; none comes after it."""
+async def test_a_message_of_the_hook_arrives_before_the_completion() -> None:
+    """A message in flight arrives before the completion; none arrives after it."""
     dialog: FakeDialog
     arrived = asyncio.Event()
     left: list[asyncio.Task[Message]] = []
@@ -148,15 +148,15 @@ async def test_what_the_hook_did_not_await_lands_first() -> None:
     dialog.platform.fail("send_message", kind="slow", seconds=5)
     dialog.platform.subscribe(lambda _: arrived.set(), arrivals=True)
     run = await dialog.run("block")
-    said, late = await asyncio.gather(*left, return_exceptions=True)
-    assert isinstance(said, Message)
+    message, late = await asyncio.gather(*left, return_exceptions=True)
+    assert isinstance(message, Message)
     assert isinstance(late, ExecutionEnded)
     assert run.messages == ["sorry"]
     dialog.platform.check()
 
 
 async def test_a_dialog_does_not_wait_for_a_thread() -> None:
-    """A thread cannot be cancelled, so it gets no time for cleaning up: the block ends at once."""
+    """A thread cannot be cancelled, so it gets no time to clean up: the block ends at once."""
     app = App()
     go_on = threading.Event()
 
@@ -172,8 +172,8 @@ async def test_a_dialog_does_not_wait_for_a_thread() -> None:
     assert run.data["error"]["code"] == "timeout"
 
 
-async def test_what_an_abandoned_handler_raises_is_nobody_s_business() -> None:
-    """It was told that it was left behind: asyncio does not complain of its error later."""
+async def test_the_error_of_an_abandoned_handler_is_not_logged_by_asyncio() -> None:
+    """The abandoned handler was logged: asyncio does not log its error later."""
     app = App()
     go_on = asyncio.Event()
     complaints: list[dict[str, Any]] = []
@@ -191,7 +191,7 @@ async def test_what_an_abandoned_handler_raises_is_nobody_s_business() -> None:
         finally:
             ended.set()
 
-    asyncio.get_running_loop().set_exception_handler(lambda _, said: complaints.append(said))
+    asyncio.get_running_loop().set_exception_handler(lambda _, report: complaints.append(report))
     run = await FakeDialog(app, cleanup=0.05).run("stubborn")
     assert "abandoned" in run.events
     go_on.set()
@@ -201,8 +201,8 @@ async def test_what_an_abandoned_handler_raises_is_nobody_s_business() -> None:
     assert complaints == []
 
 
-async def test_a_run_is_gone_before_its_deadline() -> None:
-    """Its timer is cancelled: nothing keeps a finished run in memory until its time is over."""
+async def test_a_finished_run_is_freed_before_its_deadline() -> None:
+    """Its timer is cancelled: nothing keeps a finished run in memory until its deadline."""
     app = App()
 
     @app.block("block", timeout=86_400)
@@ -210,9 +210,9 @@ async def test_a_run_is_gone_before_its_deadline() -> None:
 
     def attempts() -> set[int]:
         gc.collect()
-        return {id(each) for each in gc.get_objects() if isinstance(each, Attempt)}
+        return {id(found) for found in gc.get_objects() if isinstance(found, Attempt)}
 
-    before = attempts()  # of other tests: threads that nobody could stop
+    before = attempts()  # of other tests: their threads cannot be stopped
     async with FakeDialog(app) as dialog:
         for _ in range(3):
             assert (await dialog.run("block")).ok

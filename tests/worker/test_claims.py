@@ -1,4 +1,4 @@
-"""Claims: whoever waits is taken as soon as there is room."""
+"""Claims: an execution that waits is claimed as soon as there is room."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -31,7 +31,7 @@ class Hand(Clock):
 
 
 class Watched(MemoryJournal):
-    """A journal that tells when it has been asked for work."""
+    """A journal that sets an event when executions are claimed."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__(clock)
@@ -56,14 +56,14 @@ async def serving(
 
 
 async def accept(journal: MemoryJournal, platform: FakePlatform, block: str, name: str) -> str:
-    """An execution as the inbox makes it; gives its token."""
+    """Accept an execution as the inbox does; return its token."""
     token = platform.issue(block)
     await journal.accept(Execution(name, block, Token(token), {}, b"", 0.0), 10)
     return token
 
 
 async def fixed_elsewhere(journal: MemoryJournal, block: str) -> None:
-    """Another worker ran the handler and fixed the result, then left it to the next one."""
+    """Another worker ran the handler and recorded the result, then released the execution."""
     await journal.open(NullJournalObserver())
     [lease] = await journal.claim("another", {block: 1}, 1)
     await journal.record_result(lease, FIXED)
@@ -71,7 +71,7 @@ async def fixed_elsewhere(journal: MemoryJournal, block: str) -> None:
 
 
 def settled(service: Service, number: int) -> asyncio.Event:
-    """An event that is set when so many executions are settled."""
+    """Return an event that is set when this number of executions is settled."""
     over, names = asyncio.Event(), set[str]()
 
     def hear(event: Event) -> None:
@@ -84,8 +84,8 @@ def settled(service: Service, number: int) -> asyncio.Event:
     return over
 
 
-async def test_a_connection_that_a_completion_held_is_handed_on() -> None:
-    """Who waits because all connections are taken starts when one is free, whoever had it."""
+async def test_a_connection_of_a_completion_is_used_by_the_next_handler() -> None:
+    """An execution that waits for a connection starts when a completion gives one back."""
     app = App()
 
     @app.block("block")
@@ -104,7 +104,7 @@ async def test_a_connection_that_a_completion_held_is_handed_on() -> None:
     assert len(dialog.platform.ledger) == 2
 
 
-async def test_handlers_that_do_not_speak_need_no_connection() -> None:
+async def test_handlers_that_send_nothing_need_no_connection() -> None:
     """One connection and two handlers that wait for each other: both are started."""
     app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
     inside = 0
@@ -125,10 +125,10 @@ async def test_handlers_that_do_not_speak_need_no_connection() -> None:
 
 
 @pytest.mark.parametrize("survives, ran", [(False, ["one", "two"]), (True, ["one"])])
-async def test_what_waits_at_the_end(survives: bool, ran: list[str]) -> None:
+async def test_waiting_executions_at_shutdown(survives: bool, ran: list[str]) -> None:
     """In the grace period a journal that ends with the process is emptied, handler by handler.
 
-    What another process will find in its journal is left to that one.
+    What another process will find in its journal is left to that process.
     """
     app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
     journal.durable = survives
@@ -152,8 +152,8 @@ async def test_what_waits_at_the_end(survives: bool, ran: list[str]) -> None:
     assert record.phase == ("waiting" if survives else "settled")
 
 
-async def test_a_completion_taken_over_takes_no_handler_s_place() -> None:
-    """One place for handlers: it is free while and after an old result is sent."""
+async def test_a_completion_of_another_worker_s_result_uses_no_handler_slot() -> None:
+    """With a concurrency of 1, a handler runs while a recorded result is sent."""
     app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
 
     @app.block("block", concurrency=1)
@@ -171,7 +171,7 @@ async def test_a_completion_taken_over_takes_no_handler_s_place() -> None:
 
 
 async def test_a_result_outlives_its_block() -> None:
-    """A block taken out of the app: what it had come to is sent, and the others go on."""
+    """After a block was removed from the app its recorded result is sent, and other blocks run."""
     app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
 
     @app.block("kept")
@@ -187,7 +187,7 @@ async def test_a_result_outlives_its_block() -> None:
 
 
 async def test_a_worker_that_died_is_replaced() -> None:
-    """An idle process notices that another one's lease has run out, and runs it again."""
+    """An idle process notices that another one's lease has expired, and runs the execution."""
     app, platform, hand = App(), FakePlatform(), Hand()
     journal = Watched(hand)
 

@@ -1,4 +1,4 @@
-"""Completing: the same bytes, until it is known how the execution ended."""
+"""Completing: the same bytes are sent until the outcome is known."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ REJECTED_MESSAGE = "The platform rejected the result of the block."
 
 
 class Unplugged:
-    """A wire that reaches nobody as long as it is pulled."""
+    """A wire that cannot connect while it is unplugged."""
 
     def __init__(self, wire: Wire, *, pulled: bool = True) -> None:
         self.pulled = pulled
@@ -45,7 +45,7 @@ class Unplugged:
 
 
 class Bench:
-    """One execution whose result is fixed, and all that its completion needs."""
+    """One execution whose result is recorded, and everything that its completion needs."""
 
     def __init__(self) -> None:
         self.clock = VirtualClock()
@@ -95,13 +95,13 @@ class Bench:
 
     @property
     def data(self) -> Any:
-        """What the dialog went on with."""
+        """The data that the platform got."""
         [completion] = self.platform.activation(self.token).completions
         return completion.data
 
 
 async def take_over(bench: Bench, worker: str = "second") -> Lease:
-    """The worker before this one has died."""
+    """The previous worker has died."""
     bench.clock.skip_to(bench.clock.now() + LEASE + 1)
     return await bench.claim(worker)
 
@@ -111,7 +111,7 @@ def bench() -> Bench:
     return Bench()
 
 
-async def test_a_yes_is_the_end(bench: Bench) -> None:
+async def test_a_confirmation_completes_the_execution(bench: Bench) -> None:
     """Confirmed by the platform, an execution is completed after one try."""
     assert await bench.run() == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
     assert len(bench.tries) == 1
@@ -121,7 +121,7 @@ async def test_a_yes_is_the_end(bench: Bench) -> None:
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 502}, {"kind": "cut"}])
 async def test_every_try_carries_the_same_bytes(bench: Bench, fault: dict[str, Any]) -> None:
-    """However often it has to be tried, the platform is told the same, with growing pauses."""
+    """However often it has to be tried, the platform gets the same bytes, with growing pauses."""
     bench.platform.fail("complete", **fault, times=6)
     assert (await bench.run()).confirmed_by == "204"
     assert len(bench.tries) == 7
@@ -133,7 +133,7 @@ async def test_every_try_carries_the_same_bytes(bench: Bench, fault: dict[str, A
 
 @pytest.mark.parametrize("fault", [{"kind": "lost"}, {"kind": "lost", "status": 500}])
 async def test_a_403_after_a_lost_answer_means_done(bench: Bench, fault: dict[str, Any]) -> None:
-    """A try of unknown fate had got through: the 403 after it says so, and is no failure."""
+    """A try with an unknown outcome had arrived: the 403 after it confirms it and is not a failure."""
     bench.platform.fail("complete", **fault)
     assert await bench.run() == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="403")
     assert len(bench.tries) == 2
@@ -141,7 +141,7 @@ async def test_a_403_after_a_lost_answer_means_done(bench: Bench, fault: dict[st
 
 
 async def test_a_403_after_a_dead_worker_s_try_means_done(bench: Bench) -> None:
-    """A try that was noted before a crash may have got through: whoever takes over knows that."""
+    """A try that was journalled before a crash may have arrived: the next worker knows that."""
     await bench.completion()
     lease = await take_over(bench, "second")
     await bench.journal.begin_completion(lease)
@@ -152,7 +152,7 @@ async def test_a_403_after_a_dead_worker_s_try_means_done(bench: Bench) -> None:
 
 
 async def test_three_403_over_a_minute_mean_gone(bench: Bench) -> None:
-    """A first no may pass; the third one, a minute later, is the end: there is no dialog left."""
+    """The first 403 may be temporary; after the third one, a minute later, the outcome is gone."""
     bench.platform.fail("complete", status=403, times=3)
     outcome = await bench.run()
     assert (outcome.status, outcome.code) == (OutcomeStatus.GONE, "ok")
@@ -178,8 +178,8 @@ async def test_the_platform_s_pause_is_kept(bench: Bench) -> None:
     assert second.at - first.at >= 30
 
 
-async def test_patience_ends(bench: Bench) -> None:
-    """What does not get through within the patience is parked for an operator, and says why."""
+async def test_the_timeout_parks_the_execution(bench: Bench) -> None:
+    """What does not arrive before the timeout is parked for an operator, with the reason."""
     bench.platform.fail("complete", status=500, times=1000)
     began = bench.clock.now()
     outcome = await bench.run(patience=600)
@@ -189,19 +189,19 @@ async def test_patience_ends(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-async def test_refused_data_do_not_hang_the_dialog(bench: Bench, status: int) -> None:
-    """A result that the platform does not take gives way to a failure; an operator gets to know."""
+async def test_a_rejected_result_is_replaced_by_a_failure(bench: Bench, status: int) -> None:
+    """A result that the platform rejects is replaced by a failure, and the execution is parked."""
     bench.platform.fail("complete", status=status)
     outcome = await bench.run()
     assert (outcome.status, outcome.code) == (OutcomeStatus.PARKED, "refused")
-    assert outcome.confirmed_by == "204"  # its block is complete: nothing is kept of it
+    assert outcome.confirmed_by == "204"  # its block is complete: nothing of it is kept
     assert f"answered {status}" in outcome.reason
     assert len(bench.tries) == 2
     assert bench.data == {"ok": False, "error": {"code": "refused", "message": REJECTED_MESSAGE}}
 
 
-async def test_what_replaces_refused_data_is_fixed_first(bench: Bench) -> None:
-    """If the worker dies with the second result on its way, its successor sends that one."""
+async def test_the_replacing_failure_is_recorded_before_it_is_sent(bench: Bench) -> None:
+    """If the worker dies while it sends the second result, the next worker sends that one."""
     bench.platform.fail("complete", status=400)
     await bench.run()
     lease = await take_over(bench)
@@ -209,8 +209,8 @@ async def test_what_replaces_refused_data_is_fixed_first(bench: Bench) -> None:
     assert lease.result.code == "refused"
 
 
-async def test_data_that_are_always_refused_are_given_up(bench: Bench) -> None:
-    """A platform that takes neither the result nor the failure is asked twice, not for ever."""
+async def test_a_platform_that_rejects_everything_parks_the_execution(bench: Bench) -> None:
+    """A platform that rejects both the result and the failure is asked twice only."""
     bench.platform.fail("complete", status=400, times=2)
     outcome = await bench.run()
     assert (outcome.status, outcome.code) == (OutcomeStatus.PARKED, "refused")
@@ -218,15 +218,15 @@ async def test_data_that_are_always_refused_are_given_up(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 404, 405, 302])
-async def test_a_wrong_answer_is_asked_again(bench: Bench, status: int) -> None:
-    """What says nothing of the data (a proxy's answer, for example) may be another one later."""
+async def test_a_response_that_is_not_about_the_data_is_retried(bench: Bench, status: int) -> None:
+    """A response that is not about the data (of a proxy, for example) is tried again."""
     bench.platform.fail("complete", status=status)
     assert (await bench.run()).confirmed_by == "204"
     assert len(bench.tries) == 2
 
 
 async def test_the_next_call_confirms_it(bench: Bench) -> None:
-    """The same call again while a try is in doubt: it is complete, and nothing more is sent."""
+    """The same call again while a try is unconfirmed: the block is complete, nothing more is sent."""
     bench.platform.fail("complete", status=429, retry_after=50)
     completion = await bench.completion()
     running = asyncio.create_task(completion.run())
@@ -239,8 +239,8 @@ async def test_the_next_call_confirms_it(bench: Bench) -> None:
     assert bench.clock.now() - began < 49
 
 
-async def test_the_end_of_the_process_is_its_end_too(bench: Bench) -> None:
-    """Told to give up by a time, it is tried at once, then as before, and left at that time."""
+async def test_shutdown_sets_a_deadline(bench: Bench) -> None:
+    """With a new deadline it is tried at once, then as before, and given up at the deadline."""
     bench.platform.fail("complete", status=429, retry_after=50, times=1000)
     completion = await bench.completion()
     running = asyncio.create_task(completion.run())
@@ -254,8 +254,8 @@ async def test_the_end_of_the_process_is_its_end_too(bench: Bench) -> None:
     assert len(bench.tries) == 4
 
 
-async def test_a_refused_try_is_no_doubt(bench: Bench) -> None:
-    """A platform that asked to come back has done nothing: a 403 after that does not mean done."""
+async def test_a_retryable_try_leaves_no_doubt(bench: Bench) -> None:
+    """A platform that asked to try later did nothing: a 403 after that does not mean completed."""
     bench.platform.fail("complete", status=429)
     bench.platform.fail("complete", kind="gone")
     outcome = await bench.run()
@@ -263,15 +263,15 @@ async def test_a_refused_try_is_no_doubt(bench: Bench) -> None:
     assert bench.token not in outcome.reason
 
 
-async def test_without_patience_there_is_one_try(bench: Bench) -> None:
-    """With no patience at all it is still tried once."""
+async def test_a_timeout_of_0_allows_one_try(bench: Bench) -> None:
+    """With a timeout of 0 it is still tried once."""
     bench.platform.fail("complete", status=500)
     assert (await bench.run(patience=0)).status is OutcomeStatus.PARKED
     assert len(bench.tries) == 1
 
 
-async def test_what_never_left_was_never_tried(bench: Bench) -> None:
-    """While the platform cannot be connected to, the same call again is still a duplicate."""
+async def test_a_try_that_was_not_sent_is_withdrawn(bench: Bench) -> None:
+    """While no connection to the platform can be made, the same call again is a duplicate."""
     bench.wire.pulled = True
     completion = await bench.completion()
     running = asyncio.create_task(completion.run())
@@ -282,8 +282,8 @@ async def test_what_never_left_was_never_tried(bench: Bench) -> None:
     assert len(bench.tries) == 1
 
 
-async def test_what_may_have_left_stays_tried(bench: Bench) -> None:
-    """After a try of unknown fate, a try that never left does not undo the doubt."""
+async def test_an_unknown_try_stays_recorded(bench: Bench) -> None:
+    """After a try with an unknown outcome, a try that was not sent does not change that."""
     bench.platform.fail("complete", status=500)
     completion = await bench.completion()
     running = asyncio.create_task(completion.run())
@@ -294,8 +294,8 @@ async def test_what_may_have_left_stays_tried(bench: Bench) -> None:
     assert (await running).confirmed_by == "call"
 
 
-async def test_another_worker_s_execution_is_let_be(bench: Bench) -> None:
-    """A worker that was taken for dead sends nothing of what is another's by now."""
+async def test_an_execution_of_another_worker_is_not_completed(bench: Bench) -> None:
+    """A worker that was replaced sends nothing for an execution that another worker has taken over."""
     completion = await bench.completion()
     await take_over(bench)
     with pytest.raises(Fenced):

@@ -1,4 +1,4 @@
-"""Executions whose worker died: what the next one does with them."""
+"""Executions whose worker died: what the next worker does with them."""
 
 import asyncio
 from typing import Any
@@ -21,7 +21,7 @@ CALL = "01e"
 
 
 class Aftermath:
-    """A journal in which a dead worker left one execution, and an app that takes it up.
+    """A journal in which a dead worker left one execution, and an app that claims it.
 
     Args:
         deaths: workers that died on it, one after the other.
@@ -37,7 +37,7 @@ class Aftermath:
         self._deaths, self._block = deaths, block
 
     async def take_up(self, app: App, **settings: Any) -> Record:
-        """Serve the app until the execution is settled; gives its record."""
+        """Serve the app until the execution is settled; return its record."""
         await self.journal.accept(Execution(CALL, self._block, Token(self.token), {}, b"", 0.0), 10)
         for _ in range(self._deaths):
             assert await self.journal.claim("dead", {self._block: 1}, 1)
@@ -62,7 +62,7 @@ class Aftermath:
         return completion.data
 
 
-async def test_a_handler_runs_again_unless_told_otherwise() -> None:
+async def test_a_handler_runs_again_by_default() -> None:
     """The author sees in ctx.attempt that it is not the first run."""
     app, left = App(), Aftermath(deaths=1)
 
@@ -76,8 +76,8 @@ async def test_a_handler_runs_again_unless_told_otherwise() -> None:
     assert record.outcome.status is OutcomeStatus.COMPLETED
 
 
-async def test_a_block_may_refuse_to_run_again() -> None:
-    """With on_crash="fail" its handler stays as it is: the block is completed as crashed."""
+async def test_a_block_may_fail_instead_of_running_again() -> None:
+    """With on_crash="fail" the handler does not run again: the block is completed as crashed."""
     app, left = App(), Aftermath(deaths=1)
     runs: list[int] = []
 
@@ -92,8 +92,8 @@ async def test_a_block_may_refuse_to_run_again() -> None:
     assert runs == []
 
 
-async def test_a_crash_that_is_not_run_again_has_its_last_word() -> None:
-    """The on_failure hook is asked, as for every other failure."""
+async def test_a_crashed_block_calls_the_hook() -> None:
+    """The on_failure hook is called, as for every other failure."""
 
     async def sorry(ctx: Context, failure: Failure) -> dict[str, str]:
         await ctx.send_message("Увы")
@@ -109,8 +109,8 @@ async def test_a_crash_that_is_not_run_again_has_its_last_word() -> None:
     assert [message.text for message in left.platform.activation(left.token).messages] == ["Увы"]
 
 
-async def test_what_was_released_well_is_no_crash() -> None:
-    """With on_crash="fail" too a handler that asked for Retry runs again."""
+async def test_a_released_execution_did_not_crash() -> None:
+    """With on_crash="fail" too, a handler that raised Retry runs again."""
     app, left = App(), Aftermath(deaths=0)
 
     @app.block("work", on_crash="fail")
@@ -124,7 +124,7 @@ async def test_what_was_released_well_is_no_crash() -> None:
 
 
 async def test_a_block_that_kills_its_workers_is_parked() -> None:
-    """After its attempts it runs no more; the dialog goes on, and the reason is on record."""
+    """After its attempts the block is completed as failed, and the execution is parked with a reason."""
     app, left = App(), Aftermath(deaths=3)
     runs: list[int] = []
 
@@ -143,8 +143,8 @@ async def test_a_block_that_kills_its_workers_is_parked() -> None:
     assert "parked" in [line["event"] for line in lines if line["log_level"] == "warning"]
 
 
-async def test_a_parked_dialog_may_be_left_alone() -> None:
-    """With on_park="leave" nothing is said to the platform, and an operator can try again."""
+async def test_a_parked_execution_may_leave_its_dialog_waiting() -> None:
+    """With on_park="leave" nothing is sent to the platform, and an operator can retry."""
     app, left = App(), Aftermath(deaths=2)
 
     @app.block("work", attempts=2, on_park="leave")
@@ -166,8 +166,8 @@ async def test_a_parked_dialog_may_be_left_alone() -> None:
     assert left.data == {"result": 1}
 
 
-async def test_an_execution_of_a_block_that_is_no_more_is_parked() -> None:
-    """An app that was deployed without a block lets the dialogs that wait for it go on."""
+async def test_an_execution_of_a_removed_block_is_parked() -> None:
+    """An app that was deployed without a block completes the block for the dialogs that wait."""
     app, left = App(), Aftermath(deaths=0, block="old")
 
     @app.block("new")
@@ -209,8 +209,8 @@ async def test_a_stopped_handler_is_left_only_if_it_may_run_again(on_crash: Any,
         assert left.data["error"]["code"] == data
 
 
-def test_the_words_of_the_policies_are_checked() -> None:
-    """A policy that there is not, or a keyword, is refused at import with those that there are."""
+def test_the_values_of_the_policies_are_checked() -> None:
+    """An unknown policy or option is rejected at import, with those that exist."""
     app = App()
 
     with pytest.raises(DefinitionError, match="on_crash must be one of run, fail"):

@@ -29,7 +29,7 @@ async def test_a_handler_that_hangs_is_ended(own: float | None, policy: float) -
 
 
 async def test_a_handler_may_clean_up() -> None:
-    """It is cancelled as asyncio does, with a moment for its `finally`; it can say nothing more."""
+    """It is cancelled, with time for its `finally`; it can send nothing more."""
     app = App()
     cleaned: list[str] = []
 
@@ -48,7 +48,7 @@ async def test_a_handler_may_clean_up() -> None:
     assert run.messages == []
 
 
-async def test_a_handler_that_swallows_its_cancellation_is_left_behind() -> None:
+async def test_a_handler_that_swallows_its_cancellation_is_abandoned() -> None:
     """The dialog does not wait for it: after the clean-up time the block is completed."""
     app = App()
     still = asyncio.Event()
@@ -68,8 +68,8 @@ async def test_a_handler_that_swallows_its_cancellation_is_left_behind() -> None
     await asyncio.sleep(0)
 
 
-async def test_a_thread_that_hangs_is_left_behind() -> None:
-    """Nobody can stop a thread: the block is completed, and the thread's context is closed."""
+async def test_a_thread_that_hangs_is_abandoned() -> None:
+    """A thread cannot be stopped: the block is completed, and the thread's context is closed."""
     app = App()
     go_on, ended = threading.Event(), threading.Event()
 
@@ -92,7 +92,7 @@ async def test_a_thread_that_hangs_is_left_behind() -> None:
 
 
 async def test_waiting_is_not_running() -> None:
-    """The time counts from the start of the handler: one that waited for a place has all of it."""
+    """The timeout counts from the start of the handler, not from the call."""
     app = App()
 
     @app.block("turns", timeout=10, concurrency=1)

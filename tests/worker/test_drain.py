@@ -1,4 +1,4 @@
-"""The end of a process: what runs may finish, and no dialog is left hanging."""
+"""The shutdown of a process: running handlers may finish, and no dialog is left waiting."""
 
 import asyncio
 from typing import Any
@@ -38,13 +38,13 @@ async def test_a_handler_may_finish_within_the_grace() -> None:
         await dialog.post("/blocks/work", {"token": token})
         await begun.wait()
         asyncio.get_running_loop().call_later(0.01, go_on.set)
-    assert [said.text for said in dialog.platform.activation(token).messages] == ["done"]
+    assert [message.text for message in dialog.platform.activation(token).messages] == ["done"]
     assert ends(dialog.platform) == ["ok"]
     dialog.platform.check()
 
 
 async def test_what_does_not_finish_is_completed_as_failed() -> None:
-    """After the grace a handler is cancelled, what still waits is not begun: all as `shutdown`."""
+    """After the grace period handlers are cancelled and waiting ones do not start: all `shutdown`."""
     app = App()
     begun, cancelled = asyncio.Event(), asyncio.Event()
 
@@ -67,7 +67,7 @@ async def test_what_does_not_finish_is_completed_as_failed() -> None:
 
 
 class Held:
-    """An app at work on a platform that keeps the answers to one method back until `go_on`."""
+    """A running app whose platform delays the responses to one method until `go_on`."""
 
     def __init__(self, app: App, method: str, *, survives: bool = False) -> None:
         self.arrived, self.go_on = asyncio.Event(), asyncio.Event()
@@ -82,7 +82,7 @@ class Held:
         await self.platform(scope, receive, send)
 
     async def end_while_held(self) -> None:
-        """One execution; the process ends, without grace, while the platform keeps it waiting."""
+        """One execution; the process ends without a grace period while the platform is waiting."""
         settings = Settings.of(platform_url="http://p/api", grace=0)
         async with self._app.started(settings, wire=AsgiWire(self), journal=self.journal):
             token = Token(self.platform.issue("work"))
@@ -92,8 +92,8 @@ class Held:
 
 
 @pytest.mark.parametrize("again, end", [(False, "ok"), (True, "shutdown")])
-async def test_what_a_handler_came_to_in_time_counts(again: bool, end: str) -> None:
-    """It had ended, only a message was on its way: its result is sent; a new run is not begun."""
+async def test_a_result_within_the_grace_period_counts(again: bool, end: str) -> None:
+    """The handler had ended with a message in flight: its result is sent; no new run starts."""
     app = App()
     left: list[asyncio.Task[Message]] = []
     held = Held(app, "send_message")
@@ -111,8 +111,8 @@ async def test_what_a_handler_came_to_in_time_counts(again: bool, end: str) -> N
     held.platform.check()
 
 
-async def test_a_completion_that_gets_through_at_the_end_is_the_end_of_it() -> None:
-    """With a journal that survives, the next process has nothing to do with it any more."""
+async def test_a_completion_that_arrives_during_shutdown_counts() -> None:
+    """With a durable journal too, the next process does not complete it again."""
     app = App()
     held = Held(app, "complete", survives=True)
 
@@ -125,7 +125,7 @@ async def test_a_completion_that_gets_through_at_the_end_is_the_end_of_it() -> N
     assert (record.phase, ends(held.platform)) == ("settled", ["ok"])
 
 
-async def test_who_asks_twice_does_not_wait() -> None:
+async def test_hurry_ends_the_grace_period() -> None:
     """`Service.hurry` ends the grace period at once."""
     app = App()
     begun = asyncio.Event()
@@ -144,7 +144,7 @@ async def test_who_asks_twice_does_not_wait() -> None:
     assert ends(dialog.platform) == ["shutdown"]
 
 
-async def test_a_handler_that_wants_to_run_again_is_not_waited_for() -> None:
+async def test_a_retry_in_the_future_is_not_waited_for() -> None:
     """A `Retry` far in the future cannot be kept by a journal that ends with the process."""
     app = App()
     tried = asyncio.Event()
@@ -164,8 +164,8 @@ async def test_a_handler_that_wants_to_run_again_is_not_waited_for() -> None:
     assert ends(dialog.platform) == ["shutdown"]
 
 
-async def test_a_failure_that_does_not_get_through_is_given_up_too() -> None:
-    """A handler is cut off while the platform is down: its execution is parked, and not lost."""
+async def test_a_failure_that_cannot_be_sent_is_parked() -> None:
+    """A handler is stopped while the platform is down: its execution is parked, and not lost."""
     app = App()
     begun = asyncio.Event()
 
@@ -183,11 +183,11 @@ async def test_a_failure_that_does_not_get_through_is_given_up_too() -> None:
         await begun.wait()
     [event] = settled
     assert (event.fields["outcome"], event.fields["code"]) == ("parked", "unreachable")
-    assert event.fields["seconds"] < 60  # of the virtual clock; it is else tried for an hour
+    assert event.fields["seconds"] < 60  # of the virtual clock; otherwise it is tried for an hour
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"kind": "cut"}])
-async def test_a_completion_that_does_not_get_through_is_given_up_with_a_reason(
+async def test_a_completion_that_cannot_be_sent_is_parked_with_a_reason(
     fault: dict[str, object],
 ) -> None:
     """The process does not wait for a platform that is down: the outcome says what happened."""

@@ -1,4 +1,4 @@
-"""The `on_failure` hook: the author's last word on a failed block."""
+"""The `on_failure` hook: what a failed block is completed with."""
 
 import asyncio
 import sys
@@ -16,12 +16,12 @@ def completions(platform: FakePlatform) -> int:
     return sum(entry.method == "complete" for entry in platform.ledger)
 
 
-async def test_a_hook_has_the_last_word() -> None:
-    """on_failure may speak, and says what the failed block is completed with."""
-    told: list[Failure] = []
+async def test_a_hook_returns_the_result_of_a_failed_block() -> None:
+    """on_failure may send a message, and returns what the failed block is completed with."""
+    failures: list[Failure] = []
 
     async def sorry(ctx: Context, failure: Failure) -> dict[str, str]:
-        told.append(failure)
+        failures.append(failure)
         await ctx.send_message("Увы")
         return {"sorry": failure.code}
 
@@ -29,21 +29,21 @@ async def test_a_hook_has_the_last_word() -> None:
 
     @app.block("block")
     async def handler(ctx: Context) -> None:
-        await ctx.send_message("begun")
+        await ctx.send_message("started")
         raise ValueError("why")
 
     dialog = FakeDialog(app)
     run = await dialog.run("block")
-    assert run.messages == ["begun", "Увы"]
+    assert run.messages == ["started", "Увы"]
     assert run.data == {"sorry": "internal"}
-    assert isinstance(told[0].error, ValueError)
+    assert isinstance(failures[0].error, ValueError)
     assert not run.ok
     dialog.platform.check()
 
 
 @pytest.mark.parametrize("how", ["raises", "exits", "cancels", "hangs", "stays", "nothing", "odd"])
 async def test_a_hook_that_fails_changes_nothing(how: str) -> None:
-    """Whatever a hook does, the block is completed: with the usual if it has nothing to say."""
+    """Whatever a hook does, the block is completed: with the default if it returns None."""
     over = asyncio.Event()
 
     async def hook(ctx: Context, failure: Failure) -> Any:
@@ -103,7 +103,7 @@ async def test_a_hook_may_complete_the_block_itself(then: str) -> None:
 
 
 async def test_a_plain_function_is_no_hook() -> None:
-    """It was to be `async def`: said in the log, and the block is completed with the usual."""
+    """The hook must be `async def`: it is logged, and the block is completed with the default."""
     app = App(on_failure=lambda ctx, failure: {"sorry": True})  # type: ignore[arg-type,return-value]
 
     @app.block("block")

@@ -1,4 +1,4 @@
-"""Leases: a worker that is alive keeps its executions, one that lost them lets go."""
+"""Leases: a living worker keeps its executions, one that lost its lease stops."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -23,7 +23,7 @@ SHORT = 0.03
 
 
 class Watched(MemoryJournal):
-    """A journal whose renewals and claims can be watched, and be told what to say."""
+    """A journal whose renewals and claims can be observed and made to fail."""
 
     def __init__(self) -> None:
         super().__init__(Clock(), JournalSettings(lease=3600.0))
@@ -54,7 +54,7 @@ class Watched(MemoryJournal):
             raise JournalUnavailable("the disk is full")
 
     async def after(self, renewals: int) -> None:
-        """Wait for so many renewals from now on."""
+        """Wait for this number of renewals from now on."""
         async with self.renewed:
             wanted = self.renewals + renewals
             await self.renewed.wait_for(lambda: self.renewals >= wanted)
@@ -64,7 +64,7 @@ class Watched(MemoryJournal):
 async def serving(
     app: App, journal: Watched, platform: FakePlatform
 ) -> AsyncIterator[tuple[Service, asyncio.Event]]:
-    """The app at work over this journal; the event is set when an execution has left it."""
+    """Run the app with this journal; the event is set when it has no execution left."""
     settings = Settings.of(platform_url="http://p/api", lease=SHORT, cleanup=0.05, grace=5)
     async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
         over = asyncio.Event()
@@ -74,14 +74,14 @@ async def serving(
 
 
 async def accept(journal: Watched, platform: FakePlatform, block: str) -> str:
-    """An execution as the inbox makes it; gives its token."""
+    """Accept an execution as the inbox does; return its token."""
     token = platform.issue(block)
     await journal.accept(Execution("01e", block, Token(token), {}, b"", 0.0), 10)
     return token
 
 
 async def test_a_lease_is_renewed_while_the_handler_runs() -> None:
-    """Several times in the time of one lease, so that one lost renewal costs nothing."""
+    """Several times per lease, so that a failed renewal has no effect."""
     app, platform = App(), FakePlatform()
     journal = Watched()
 
@@ -96,8 +96,8 @@ async def test_a_lease_is_renewed_while_the_handler_runs() -> None:
     assert platform.activation(token).completions[0].data == {"result": 1}
 
 
-async def test_who_lost_its_lease_lets_go() -> None:
-    """Another worker has the execution: the handler is cancelled and nothing more is sent."""
+async def test_a_worker_that_lost_its_lease_stops() -> None:
+    """Another worker has taken over: the handler is cancelled, and nothing more is sent."""
     app, platform = App(), FakePlatform()
     journal = Watched()
     ended: list[type[BaseException]] = []
@@ -124,7 +124,7 @@ async def test_who_lost_its_lease_lets_go() -> None:
 
 
 async def test_a_journal_that_fails_for_a_moment_ends_nothing() -> None:
-    """Neither a failed renewal nor a failed claim stops the runner: it is logged, and goes on."""
+    """Neither a failed renewal nor a failed claim stops the dispatcher: it is logged."""
     app, platform = App(), FakePlatform()
     journal = Watched()
 
@@ -139,12 +139,12 @@ async def test_a_journal_that_fails_for_a_moment_ends_nothing() -> None:
             token = await accept(journal, platform, "work")
             await over.wait()
     assert platform.activation(token).completions
-    told = [line["event"] for line in lines if line["log_level"] == "warning"]
-    assert "claim_failed" in told
-    assert "renew_failed" in told
+    warnings = [line["event"] for line in lines if line["log_level"] == "warning"]
+    assert "claim_failed" in warnings
+    assert "renew_failed" in warnings
 
 
-async def test_what_another_worker_learnt_hurries_a_completion() -> None:
+async def test_a_call_seen_by_another_worker_ends_the_pause() -> None:
     """The platform has made the same call again elsewhere: the old one's pause ends at once."""
     app, platform = App(), FakePlatform()
     journal = Watched()
@@ -168,7 +168,7 @@ async def test_what_another_worker_learnt_hurries_a_completion() -> None:
 
 
 async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
-    """With a journal that survives, a drained handler is not failed: it runs again elsewhere."""
+    """With a durable journal a stopped handler does not fail: it runs again elsewhere."""
     app, platform = App(), FakePlatform()
     journal = Watched()
     journal.durable = True
@@ -200,7 +200,7 @@ async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
 
 
 async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
-    """The result was fixed: the handler does not run again, the same bytes go out."""
+    """The result was recorded: the handler does not run again, the same bytes are sent."""
     app, platform = App(), FakePlatform()
     journal = Watched()
     journal.durable = True

@@ -1,4 +1,4 @@
-"""Bounded: how many handlers run at once."""
+"""Limits on how many handlers run at the same time."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,7 @@ class Gauge:
         self.open = False
 
     async def stay(self, name: str) -> None:
-        """Be inside until the gauge is opened."""
+        """Stay inside until the gauge is opened."""
         self.now[name] += 1
         self.most[name] = max(self.most[name], self.now[name])
         async with self.changed:
@@ -27,7 +27,7 @@ class Gauge:
         self.now[name] -= 1
 
     async def let_go(self, name: str, inside: int) -> None:
-        """When so many are inside, let everybody leave."""
+        """Wait until this number is inside, then open the gauge."""
         async with self.changed:
             await self.changed.wait_for(lambda: self.now[name] == inside)
             self.open = True
@@ -35,7 +35,7 @@ class Gauge:
 
 
 async def test_a_block_has_its_own_limit() -> None:
-    """`concurrency` handlers of a block run at once; another block is not held up by it."""
+    """`concurrency` handlers of a block run at once; it does not delay another block."""
     app, gauge = App(), Gauge()
 
     @app.block("narrow", concurrency=3)
@@ -56,7 +56,7 @@ async def test_a_block_has_its_own_limit() -> None:
 
 
 async def test_an_app_has_a_limit_over_all_blocks() -> None:
-    """VERTEXKIT_CONCURRENCY bounds the handlers of a process, whichever blocks they are of."""
+    """VERTEXKIT_CONCURRENCY limits the handlers of a process, over all its blocks."""
     app, gauge = App(), Gauge()
     for name in ("one", "two"):
 
@@ -87,7 +87,7 @@ async def test_threads_are_bounded() -> None:
     assert gauge.most["plain"] == 2
 
 
-async def test_no_more_handlers_start_than_the_platform_listens_to() -> None:
+async def test_no_more_handlers_start_than_there_are_connections() -> None:
     """A handler that would only wait for a connection is not started: its time would run."""
     app = App()
     started: list[str] = []
@@ -106,13 +106,13 @@ async def test_no_more_handlers_start_than_the_platform_listens_to() -> None:
     async with dialog:
         crowd = [asyncio.create_task(dialog.run("talk", name=str(n))) for n in range(40)]
         assert all(run.ok for run in await asyncio.gather(*crowd))
-    # Until the first answer those started have had their five turns of the loop, and no others.
+    # Until the first response no handlers are started but those of the first claims.
     assert at_first[0] < 40
     assert len(started) == 40
 
 
-async def test_a_place_is_free_while_its_completion_is_still_tried() -> None:
-    """A platform that is down holds up completions, and not the handlers of others."""
+async def test_a_handler_slot_is_free_while_the_completion_is_tried() -> None:
+    """A platform that is down delays completions, but not the handlers of others."""
     app = App()
     ran: list[str] = []
 
@@ -132,7 +132,7 @@ async def test_a_place_is_free_while_its_completion_is_still_tried() -> None:
     assert sorted(ran) == ["first", "second"]
 
 
-async def test_a_dialog_that_is_gone_frees_its_place() -> None:
+async def test_a_cancelled_handler_frees_its_slot() -> None:
     """A cancelled handler makes room for the next one."""
     app = App()
 

@@ -7,7 +7,7 @@ from vertexkit.testing import FakeDialog
 
 
 async def test_middleware_wraps_from_the_outside_in() -> None:
-    """The first one named is the outermost; each sees what the inner ones gave back."""
+    """The first one is the outermost; each gets what the inner ones returned."""
     order: list[str] = []
 
     async def outer(ctx: Context, call_next: Any) -> Any:
@@ -34,8 +34,8 @@ async def test_middleware_wraps_from_the_outside_in() -> None:
     assert run.data == {"outer": {"name": "x"}}
 
 
-async def test_middleware_may_answer_by_itself() -> None:
-    """What does not call on replaces the handler: for caches and switches."""
+async def test_middleware_may_replace_the_handler() -> None:
+    """Middleware that does not call `call_next` replaces the handler: for caches and switches."""
 
     async def closed(ctx: Context, call_next: Any) -> Any:
         await ctx.send_message("Мы закрыты.")
@@ -72,7 +72,7 @@ async def test_middleware_sees_what_a_handler_raises() -> None:
 
 
 async def test_middleware_that_fails_fails_the_block() -> None:
-    """An exception of its own is the block's: completed as failed, nothing hangs."""
+    """Its exception fails the block, which is completed as failed."""
 
     async def broken(ctx: Context, call_next: Any) -> Any:
         raise RuntimeError("in the middleware")

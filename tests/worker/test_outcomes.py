@@ -39,7 +39,7 @@ def moody(seed: int) -> App:
 
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_goes_wrong_there_is_one_outcome(seed: int) -> None:
-    """Chaos on the platform's side, moods on the author's: each accepted call is settled once.
+    """Random faults of the platform and of the handler: each accepted call is settled once.
 
     Its dialog is completed at most once, its messages are in order, and none of them comes twice.
     """
@@ -59,12 +59,12 @@ async def test_whatever_goes_wrong_there_is_one_outcome(seed: int) -> None:
     for run in runs:
         assert list(run.messages) == sorted(set(run.messages))
     platform.check(allow_unused=True)
-    for activation in (activation for each in platform.dialogs for activation in each.activations):
+    for activation in (activation for fake in platform.dialogs for activation in fake.activations):
         assert len(activation.completions) <= 1
 
 
 async def test_nothing_is_collected_while_it_runs() -> None:
-    """asyncio keeps weak references to tasks only: the runner keeps strong ones."""
+    """asyncio keeps only weak references to tasks: the dispatcher keeps strong ones."""
     app = App()
     begun, go_on = asyncio.Event(), asyncio.Event()
 
@@ -117,8 +117,8 @@ def ways() -> App:
 
 
 @pytest.mark.parametrize("way", ["returns", "raises", "fails", "again", "early", "plain", "hangs"])
-async def test_an_execution_leaves_no_circle_behind(way: str) -> None:
-    """What an execution made is gone with it: the garbage collector has nothing to do."""
+async def test_an_execution_leaves_no_reference_cycle(way: str) -> None:
+    """All objects of an execution are freed with it: the garbage collector finds nothing."""
     block, inputs = (way, {}) if way in {"plain", "hangs"} else ("any", {"way": way})
     async with FakeDialog(ways()) as dialog:
         await dialog.run(block, **inputs)
@@ -128,7 +128,7 @@ async def test_an_execution_leaves_no_circle_behind(way: str) -> None:
         try:
             await dialog.run(block, **inputs)
             gc.collect()
-            names = {type(each).__module__ for each in gc.garbage}
+            names = {type(found).__module__ for found in gc.garbage}
             left = {name for name in names if name.startswith("vertexkit.")}
         finally:
             gc.set_debug(0)
@@ -138,7 +138,7 @@ async def test_an_execution_leaves_no_circle_behind(way: str) -> None:
 
 
 async def test_an_execution_that_goes_well_is_two_lines() -> None:
-    """`accepted` and `settled` at INFO, whatever happened between them that went well."""
+    """`accepted` and `settled` at INFO, and nothing between them if it goes well."""
     app = App()
 
     @app.block("block")
@@ -148,14 +148,14 @@ async def test_an_execution_that_goes_well_is_two_lines() -> None:
 
     with structlog.testing.capture_logs() as lines:
         await FakeDialog(app).run("block")
-    told = [line["event"] for line in lines if line["log_level"] == "info"]
-    assert told == ["accepted", "settled", "drain_started"]
+    lines_at_info = [line["event"] for line in lines if line["log_level"] == "info"]
+    assert lines_at_info == ["accepted", "settled", "drain_started"]
 
 
-async def test_a_fault_of_vertexkit_itself_parks_the_execution(
+async def test_a_bug_of_vertexkit_parks_the_execution(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A bug in the runner is logged, the block is completed as failed, an operator is told."""
+    """A bug is logged, the block is completed as failed, and the execution is parked."""
     app = App()
 
     @app.block("block")
@@ -174,8 +174,8 @@ async def test_a_fault_of_vertexkit_itself_parks_the_execution(
     assert "crashed" in [line["event"] for line in lines]
 
 
-async def test_an_operator_is_told_all_that_went_wrong() -> None:
-    """Parked for one reason, and the failure did not reach the dialog either: both are said."""
+async def test_the_reason_of_an_outcome_has_every_error() -> None:
+    """If the failure does not reach the dialog either, the outcome has both reasons."""
     app = App()
 
     @app.block("block", on_unknown="park")
@@ -194,7 +194,7 @@ async def test_an_operator_is_told_all_that_went_wrong() -> None:
     )
 
 
-def test_the_verdicts_are_errors_of_vertexkit() -> None:
-    """What ends a run from outside can be told from an author's exceptions."""
+def test_retry_and_block_failed_are_errors_of_vertexkit() -> None:
+    """What ends a run from outside is distinct from an author's exceptions."""
     assert issubclass(Retry, VertexkitError)
     assert issubclass(BlockFailed, VertexkitError)

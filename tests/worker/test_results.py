@@ -1,4 +1,4 @@
-"""What a handler comes to, and what the bot gets to see of it."""
+"""A handler's result, and what the bot gets of it."""
 
 import asyncio
 import dataclasses
@@ -33,7 +33,7 @@ for _ in range(100_000):
 
 
 async def run_one(handler: Any, **settings: Any) -> Run:
-    """Run a handler as the only block of an app; the platform has to be content."""
+    """Run a handler as the only block of an app; the platform must find no violation."""
     app = App()
     app.block("block")(handler)
     dialog = FakeDialog(app, **settings)
@@ -55,8 +55,8 @@ async def run_one(handler: Any, **settings: Any) -> Run:
         (False, {"result": False}),
     ],
 )
-async def test_whatever_can_be_put_into_json_is_a_result(value: Any, data: Any) -> None:
-    """Objects and nothing go out as they are, other values as `{"result": value}`."""
+async def test_any_serialisable_value_is_a_result(value: Any, data: Any) -> None:
+    """Objects and None are sent unchanged, other values as `{"result": value}`."""
 
     async def handler(ctx: Context) -> Any:
         return value
@@ -84,8 +84,8 @@ async def test_what_cannot_be_sent_fails_the_block_and_not_the_dialog(value: Any
     }
 
 
-async def test_a_result_that_breaks_its_promise_fails_the_block() -> None:
-    """The return annotation is the result's type: what does not fit it does not reach the bot."""
+async def test_a_result_that_does_not_match_its_annotation_fails_the_block() -> None:
+    """The return annotation is the result's type: what does not match does not reach the bot."""
 
     async def handler(ctx: Context) -> Offer:
         return {"monthly": "a lot"}  # type: ignore[return-value]
@@ -94,7 +94,7 @@ async def test_a_result_that_breaks_its_promise_fails_the_block() -> None:
 
 
 async def test_a_result_that_breaks_its_validator_fails_the_block() -> None:
-    """A validator of the author's that raises anything is not a fault of vertexkit's."""
+    """A validator of an author may raise any exception: the block fails."""
 
     async def handler(ctx: Context) -> Picky:
         return {"city": "Китеж"}  # type: ignore[return-value]
@@ -146,7 +146,7 @@ async def test_a_handler_cannot_stop_the_service(kind: type[BaseException], thre
 
 
 async def test_an_author_says_why_a_block_failed() -> None:
-    """BlockFailed: code, message and data reach the bot as they are."""
+    """BlockFailed: code, message and data reach the bot unchanged."""
 
     async def handler(ctx: Context) -> None:
         raise BlockFailed("no_such_city", "Такого города нет.", data={"asked": "Китеж"})
@@ -166,7 +166,7 @@ async def test_an_author_says_why_a_block_failed() -> None:
 
 @pytest.mark.parametrize("data", [object(), CUT, DEEP, LARGE], ids=["odd", "cut", "deep", "large"])
 async def test_data_that_cannot_be_sent_is_left_out(data: Any) -> None:
-    """A failure with impossible data is still that failure."""
+    """A failure with data that cannot be serialised keeps its code."""
 
     async def handler(ctx: Context) -> None:
         raise BlockFailed("odd", "Odd.", data=data)
@@ -189,7 +189,7 @@ async def test_a_message_that_cannot_be_sent_is_left_out(message: str) -> None:
 
 
 async def test_retry_runs_the_handler_again_later() -> None:
-    """After so many seconds, from the top, with the next attempt's number."""
+    """After the given seconds, from the top, with the next attempt's number."""
     seen: list[tuple[int, float]] = []
 
     async def handler(ctx: Context) -> int:

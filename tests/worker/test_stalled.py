@@ -1,4 +1,4 @@
-"""A process that stood still for longer than its leases: it takes up its own executions again."""
+"""A process that was suspended for longer than its leases: it claims its own executions again."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from vertexkit.errors import Fenced
 from vertexkit.testing import FakePlatform
 
 
-async def test_a_process_that_stood_still_runs_each_execution_once_more_and_no_oftener() -> None:
+async def test_a_suspended_process_runs_each_execution_once_more_and_no_oftener() -> None:
     """The run that lost its lease is stopped, the one that took over is held, and it ends once."""
     app, platform, hand = App(), FakePlatform(), Hand()
     journal, began = Watched(hand), [asyncio.Event(), asyncio.Event()]

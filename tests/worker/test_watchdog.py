@@ -99,7 +99,7 @@ async def test_a_loop_that_is_not_blocked_is_only_measured() -> None:
     assert len(recorder.lags) == 2
     assert not recorder.blocks
     assert not lines
-    assert not [each for each in threading.enumerate() if each.name == "vertexkit-watchdog"]
+    assert not [thread for thread in threading.enumerate() if thread.name == "vertexkit-watchdog"]
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3])
@@ -107,5 +107,5 @@ async def test_a_threshold_of_0_starts_no_thread(threshold: float) -> None:
     """With a threshold of 0 there is no thread; otherwise there is one."""
     recorder: Any = Recorder()
     async with Watchdog(threshold, recorder):
-        names = [each.name for each in threading.enumerate()]
+        names = [thread.name for thread in threading.enumerate()]
     assert ("vertexkit-watchdog" in names) == (threshold > 0)

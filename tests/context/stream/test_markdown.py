@@ -1,4 +1,4 @@
-"""What a cut leaves whole: links, URLs, inline code, fenced code."""
+"""What is never split: links, URLs, inline code, fenced code."""
 
 from typing import Literal
 
@@ -19,7 +19,7 @@ def visible(text: str) -> str:
     return "".join(text.split())
 
 
-def test_links_go_elsewhere_whole() -> None:
+def test_links_move_to_the_next_message_whole() -> None:
     """A cut that would fall into a link, code or URL is made before it."""
     for unit in (
         "[a b c](https://a.b)",
@@ -47,8 +47,8 @@ def test_link_without_end() -> None:
     assert [len(message) for message in messages] == [80, *[20] * 6, 4]
 
 
-def test_units_without_space_between() -> None:
-    """Links that touch each other are one unit; it, too, ends at four limits."""
+def test_spans_without_space_between() -> None:
+    """Links that touch each other are one span; it, too, ends at four limits."""
     url = "https://a.b/c"
     assert cut(f"[a]({url}){url}", 12) == [f"[a]({url}){url}"]
     messages = cut(f"[a]({url})" * 5, 12)
@@ -75,7 +75,7 @@ def test_inline_triple_backticks() -> None:
     assert cut("```a. b``` c.\n\nd") == ["```a. b``` c.", "d"]
 
 
-def test_fence_is_not_torn_from_a_full_message() -> None:
+def test_fence_moves_to_the_next_message() -> None:
     """A block that no longer fits goes to the next message; the text after it may join it."""
     block = "```py\nprint(1)\n\nprint(2)\n```"
     assert cut(f"Вот пример такого кода:\n{block}\nВсё.", 40) == [
@@ -103,7 +103,7 @@ def test_long_line_of_code() -> None:
 
 @given(st.lists(st.sampled_from(["a = 1", "", "  b. C", "x" * 70, "[x](y", "`"]), max_size=40))
 def test_code_survives(lines: list[str]) -> None:
-    """The parts of a long block give back its code, but for blank lines and cut lines' ends."""
+    """The parts of a long block contain its code, except for blank lines and ends of split lines."""
     messages = cut("\n".join(["~~~py", *lines, "~~~"]), 50)
     parts = ["\n".join(message.split("\n")[1:-1]) for message in messages]
     assert visible("".join(parts)) == visible("".join(lines))

@@ -254,6 +254,6 @@ def test_a_long_text_by_characters() -> None:
 
 
 def test_limit_too_small() -> None:
-    """A limit that leaves no room for a fenced line is refused."""
+    """A limit that is too small for a fenced line is rejected."""
     with pytest.raises(ValueError, match="at least 12"):
         Splitter(11)

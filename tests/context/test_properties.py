@@ -1,4 +1,4 @@
-"""Facts: what a handler may know of its execution."""
+"""The properties of a context: what a handler may know of its execution."""
 
 import json
 from collections.abc import AsyncIterator
@@ -44,7 +44,7 @@ async def test_the_raw_call(app: App, dialog: FakeDialog, fake_platform: FakePla
 async def test_the_token_s_claims(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform
 ) -> None:
-    """`claims` tells instance, dialog, vertex and session as the token has them."""
+    """`claims` has the instance, dialog, vertex and session of the token."""
     seen: list[Any] = []
 
     @app.block("look")
@@ -59,7 +59,7 @@ async def test_the_token_s_claims(
 
 
 async def test_a_plain_token_has_no_claims(app: App, clock: VirtualClock) -> None:
-    """A token that is no JWT says nothing: `claims` is None, and all else works."""
+    """Of a token that is not a JWT `claims` is None, and everything else works."""
     platform = FakePlatform(clock=clock, tokens="any")
     seen: list[Any] = []
 
@@ -73,7 +73,7 @@ async def test_a_plain_token_has_no_claims(app: App, clock: VirtualClock) -> Non
 
 
 async def test_the_execution_s_id(app: App, dialog: FakeDialog) -> None:
-    """`execution_id` is the id that the call was answered with, in every run."""
+    """`execution_id` is the id in the response to the call, in every run."""
     seen: list[tuple[str, int]] = []
 
     @app.block("look")
@@ -87,7 +87,7 @@ async def test_the_execution_s_id(app: App, dialog: FakeDialog) -> None:
 
 
 async def test_time_that_remains(app: App, dialog: FakeDialog, clock: VirtualClock) -> None:
-    """`remaining` runs down to 0, and `deadline` is the hour at which that happens, in UTC."""
+    """`remaining` decreases to 0, and `deadline` is the time at which that happens, in UTC."""
     ends: list[float] = []
 
     @app.block("look", timeout=100)
@@ -120,7 +120,7 @@ async def test_each_run_has_its_own_time(app: App, dialog: FakeDialog, clock: Vi
             raise Retry(after=500)
 
     assert (await dialog.run("look")).ok
-    assert [each > 50 for each in remaining] == [True, True]
+    assert [seconds > 50 for seconds in remaining] == [True, True]
 
 
 async def test_the_app_s_state(clock: VirtualClock) -> None:
