@@ -299,9 +299,9 @@ def health(
     ] = False,
 ) -> None:
     """Check whether a running service is healthy; for a container's health check."""
-    from vertexkit.cli.serve.health import ask
+    from vertexkit.cli.serve.health import check_health
 
-    report, healthy = ask(url, _HealthPage.READY if ready else _HealthPage.ALIVE)
+    report, healthy = check_health(url, _HealthPage.READY if ready else _HealthPage.ALIVE)
     typer.echo(report, err=not healthy)
     raise typer.Exit(0 if healthy else EXIT_FAILED)
 

@@ -1,4 +1,4 @@
-"""`vertexkit health`: a container's question to its own service."""
+"""`vertexkit health`: a health check from inside a container."""
 
 import socket
 import threading
@@ -8,17 +8,17 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from vertexkit.cli.serve.health import ask
+from vertexkit.cli.serve.health import check_health
 from vertexkit.errors import SettingsError
 
 
 @contextmanager
-def service(answers: dict[str, tuple[int, bytes]]) -> Iterator[str]:
-    """An HTTP server with these pages; gives its URL."""
+def service(responses: dict[str, tuple[int, bytes]]) -> Iterator[str]:
+    """Run an HTTP server with these responses; yields its URL."""
 
     class Pages(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, body = answers[self.path]
+            status, body = responses[self.path]
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -35,46 +35,52 @@ def service(answers: dict[str, tuple[int, bytes]]) -> Iterator[str]:
         thread.join()
 
 
-def test_a_service_is_alive_or_ready_or_says_why_not() -> None:
-    """200 is well; anything else is told with the service's own reasons."""
+def test_the_state_is_reported_with_reasons() -> None:
+    """200 is healthy; for another status the service's own reasons are printed."""
     pages = {
         "/healthz": (200, b'{"alive":true}'),
         "/readyz": (503, b'{"ready":false,"reasons":["stopping","queue full"]}'),
         "/odd/healthz": (500, b"<html>"),
     }
     with service(pages) as url:
-        assert ask(url, "healthz") == (f"{url} is alive", True)
-        assert ask(f"{url}/", "readyz") == (f"{url} is not ready: stopping, queue full", False)
-        assert ask(f"{url}/odd", "healthz") == (f"{url}/odd is not alive: it answered 500", False)
+        assert check_health(url, "healthz") == (f"{url} is alive", True)
+        assert check_health(f"{url}/", "readyz") == (
+            f"{url} is not ready: stopping, queue full",
+            False,
+        )
+        assert check_health(f"{url}/odd", "healthz") == (
+            f"{url}/odd is not alive: it responded with status 500",
+            False,
+        )
 
 
-def test_the_settings_say_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a container it listens on 0.0.0.0, and is asked on 127.0.0.1."""
+def test_the_url_comes_from_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that listens on 0.0.0.0 is checked on 127.0.0.1."""
     with service({"/healthz": (200, b"{}")}) as url:
         monkeypatch.setenv("VERTEXKIT_HOST", "0.0.0.0")
         monkeypatch.setenv("VERTEXKIT_PORT", url.rpartition(":")[2])
-        assert ask(None, "healthz") == (f"{url} is alive", True)
+        assert check_health(None, "healthz") == (f"{url} is alive", True)
 
 
-def test_it_asks_at_the_port_for_operators(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where health has a port of its own, that is where it is asked for."""
+def test_the_port_for_operators_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    """If health has a separate port, the check uses that port."""
     with service({"/readyz": (200, b"{}")}) as url:
         monkeypatch.setenv("VERTEXKIT_PORT", "9")
         monkeypatch.setenv("VERTEXKIT_OPS_PORT", url.rpartition(":")[2])
-        assert ask(None, "readyz") == (f"{url} is ready", True)
+        assert check_health(None, "readyz") == (f"{url} is ready", True)
 
 
-def test_nobody_there_is_not_well() -> None:
-    """A refused connection is a sentence and not a traceback."""
+def test_an_unreachable_service_is_not_healthy() -> None:
+    """A refused connection is reported in a sentence, not a traceback."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"
-        said, well = ask(url, "healthz")
-    assert not well
-    assert said.startswith(f"{url} does not answer: ")
+        sentence, healthy = check_health(url, "healthz")
+    assert not healthy
+    assert sentence.startswith(f"{url} does not respond: ")
 
 
-def test_a_url_that_is_none_is_refused() -> None:
-    """The sentence shows one that is."""
+def test_an_invalid_url_is_an_error() -> None:
+    """The error shows a valid example."""
     with pytest.raises(SettingsError, match="for example http://"):
-        ask("localhost:8000", "healthz")
+        check_health("localhost:8000", "healthz")

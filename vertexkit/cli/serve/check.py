@@ -1,4 +1,4 @@
-"""`vertexkit check`: would this app serve well here? Line by line, each with its mend."""
+"""`vertexkit check`: check the app and its configuration; report each problem and how to fix it."""
 
 import json
 import os
@@ -18,21 +18,21 @@ from vertexkit.app import App
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import FIELD_PREFIX
 from vertexkit.botone.client import BotOne
-from vertexkit.cli.serve.probe import Reach, reach
+from vertexkit.cli.serve.probe import probe
 from vertexkit.errors import VertexkitError
 from vertexkit.journal.sqlite.file import OLDEST_SQLITE
 from vertexkit.loading import find_app
-from vertexkit.settings import INSTANCE, Settings
+from vertexkit.settings import INSTANCE, AccessSettings, PlatformSettings, Settings
 
-SHORT = 20
-"""Characters under which a secret of the URL can be guessed."""
-SKEW = 30.0
-"""Seconds by which this machine's clock may differ from the platform's."""
+MIN_SECRET_CHARACTERS = 20
+"""Length of the shortest URL secret that cannot be guessed."""
+MAX_CLOCK_SKEW_SECONDS = 30.0
+"""By how much this machine's clock may differ from the platform's."""
 STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 
 
 class Level(StrEnum):
-    """How bad it is."""
+    """How serious a finding is."""
 
     OK = "ok"
     WARN = "warn"
@@ -41,21 +41,26 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of the check."""
+    """One result of the check."""
 
     level: Level
-    about: str
-    """What was looked at: `app`, `settings`, `platform`, `secrets`, `networks`, `journal`, a block."""
-    found: str
-    mend: str = ""
+    subject: str
+    """What was checked: `app`, `settings`, `secrets`, `networks`, `journal`, `platform`, `login` or
+    a block's name."""
+    message: str
+    fix: str = ""
+    """How to fix a problem."""
 
 
 def check(target: str | None, *, offline: bool) -> list[Finding]:
-    """Look at everything that can be looked at without serving.
+    """Check everything that can be checked without serving.
 
     Args:
         target: the app, as `find_app` takes it.
-        offline: leave the platform alone.
+        offline: send nothing to the platform.
+
+    Returns:
+        The findings, good ones included.
     """
     findings: list[Finding] = []
     try:
@@ -63,170 +68,179 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
     except VertexkitError as error:
         findings.append(Finding(Level.FAIL, "app", str(error)))
     else:
-        findings += _app(name, app)
+        findings += _check_app(name, app)
     try:
         settings = Settings.load()
     except VertexkitError as error:
         return [*findings, Finding(Level.FAIL, "settings", str(error))]
-    findings += _settings(settings)
-    findings += _secrets(settings)
-    findings += _networks(settings)
-    findings += _journal(settings)
+    findings += _check_settings(settings)
+    findings += _check_secrets(settings)
+    findings += _check_networks(settings.access)
+    findings += _check_journal(settings)
     if not offline and settings.platform.url:
-        findings += _platform(settings)
+        findings += _check_platform(settings.platform)
     return findings
 
 
 def show(findings: list[Finding], *, as_json: bool) -> None:
-    """Print them."""
+    """Print findings.
+
+    Args:
+        findings: from `check`.
+        as_json: print one JSON object for each.
+    """
     if as_json:
         for finding in findings:
             print(json.dumps(asdict(finding), ensure_ascii=False))
         return
     console = Console(highlight=False, markup=False, emoji=False)
-    wide = max((len(finding.about) for finding in findings), default=0)
+    width = max((len(finding.subject) for finding in findings), default=0)
     for finding in findings:
         line = Text(f"  {finding.level.value:<5}", STYLES[finding.level])
-        line.append(f" {finding.about:<{wide}}  {finding.found}", "default")
+        line.append(f" {finding.subject:<{width}}  {finding.message}", "default")
         console.print(line, soft_wrap=True)
-        if finding.mend:
-            console.print(Text(f"{'':{wide + 10}}{finding.mend}", "dim"), soft_wrap=True)
+        if finding.fix:
+            console.print(Text(f"{'':{width + 10}}{finding.fix}", "dim"), soft_wrap=True)
 
 
-def _app(name: str, app: App) -> Iterator[Finding]:
+def _check_app(name: str, app: App) -> Iterator[Finding]:
     if not app.blocks:
         yield Finding(
-            Level.FAIL, "app", f"{name} has no block", 'decorate a handler with @app.block("name")'
+            Level.FAIL, "app", f"{name} has no block", 'Decorate a handler with @app.block("name").'
         )
         return
     yield Finding(Level.OK, "app", f"{name}: {', '.join(app.blocks)}")
     for block in app.blocks.values():
-        wrong = list(_examples(block))
-        yield from wrong
-        if not wrong:
+        invalid = list(_check_examples(block))
+        yield from invalid
+        if not invalid:
             fields = len(block.signature.model.model_fields)
             inputs = f"{fields} input{'' if fields == 1 else 's'}"
-            yield Finding(Level.OK, block.name, f"{inputs}, schemas and examples fit")
+            yield Finding(Level.OK, block.name, f"{inputs}, schemas and examples are valid")
         if not block.title or block.title == block.name:
             yield Finding(
                 Level.WARN,
                 block.name,
-                "it has no title: people see its name in the catalogue",
-                f'@app.block("{block.name}", title="…")',
+                "the block has no title: the catalogue shows its name",
+                f'Give it one: @app.block("{block.name}", title="…").',
             )
 
 
-def _examples(block: Block) -> Iterator[Finding]:
-    """Examples that the block itself would refuse."""
+def _check_examples(block: Block) -> Iterator[Finding]:
+    """Report examples that the block itself would reject."""
     model: type[BaseModel] = block.signature.model
     for name, field in model.model_fields.items():
-        shown = name.removeprefix(FIELD_PREFIX)
         for example in field.examples or ():
             try:
-                shape: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
-                shape.validate_python(example)
+                adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
+                adapter.validate_python(example)
             except ValidationError as error:
-                why = error.errors(include_input=False, include_url=False)[0]["msg"]
+                reason = error.errors(include_input=False, include_url=False)[0]["msg"]
                 yield Finding(
                     Level.FAIL,
                     block.name,
-                    f"its own example of {shown} does not fit: {example!r}: {why}",
-                    "change the example, or what the field takes",
+                    f"the example {example!r} of {name.removeprefix(FIELD_PREFIX)} is invalid: "
+                    f"{reason}",
+                    "Change the example or the field's type.",
                 )
 
 
-def _settings(settings: Settings) -> Iterator[Finding]:
+def _check_settings(settings: Settings) -> Iterator[Finding]:
+    url = settings.platform.url
     try:
         settings.check_platform()
     except VertexkitError as error:
         yield Finding(Level.FAIL, "settings", str(error))
     else:
-        yield Finding(Level.OK, "settings", f"the platform is {settings.platform.url}")
-    if settings.platform.url.startswith("http://") and not _is_here(settings.platform.url):
+        yield Finding(Level.OK, "settings", f"the platform is {url}")
+    if url.startswith("http://") and not _is_local(url):
         yield Finding(
             Level.WARN,
             "settings",
-            "the platform is called without TLS: tokens can be read on the way",
-            "begin VERTEXKIT_PLATFORM_URL with https://",
+            "requests to the platform are not encrypted: tokens can be intercepted",
+            "Use https:// in VERTEXKIT_PLATFORM_URL.",
         )
     if settings.logging.level == "debug":
         yield Finding(
-            Level.WARN, "settings", "debug lines cost time and disk", "VERTEXKIT_LOG_LEVEL=info"
+            Level.WARN,
+            "settings",
+            "log lines at level debug cost time and disk space",
+            "Set VERTEXKIT_LOG_LEVEL=info.",
         )
 
 
-def _is_here(url: str) -> bool:
+def _is_local(url: str) -> bool:
     host = url.removeprefix("http://").partition("/")[0].rpartition(":")[0] or url
     return host in {"127.0.0.1", "localhost", "[::1]"}
 
 
-def _secrets(settings: Settings) -> Iterator[Finding]:
+def _check_secrets(settings: Settings) -> Iterator[Finding]:
+    secrets, host = settings.access.url_secrets, settings.server.host
     try:
         settings.check_exposure()
     except VertexkitError as error:
         yield Finding(Level.FAIL, "secrets", str(error))
         return
-    if not settings.access.url_secrets and settings.server.is_exposed:
+    if not secrets and settings.server.is_exposed:
         yield Finding(
             Level.WARN,
             "secrets",
-            f"everybody who reaches {settings.server.host} may call the blocks "
+            f"every client that can reach {host} may call the blocks "
             "(VERTEXKIT_ALLOW_ANONYMOUS is set)",
-            "let something in front of this service check callers, or set VERTEXKIT_URL_SECRETS",
+            "Make sure that a proxy checks callers, or set VERTEXKIT_URL_SECRETS.",
         )
-    elif not settings.access.url_secrets:
-        yield Finding(
-            Level.OK, "secrets", f"none; only this machine reaches {settings.server.host}"
-        )
-    short = [s for s in settings.access.url_secrets if len(s.get_secret_value()) < SHORT]
+    elif not secrets:
+        yield Finding(Level.OK, "secrets", f"none are set; only this machine can reach {host}")
+    short = [s for s in secrets if len(s.get_secret_value()) < MIN_SECRET_CHARACTERS]
     if short:
         yield Finding(
             Level.WARN,
             "secrets",
-            f"{len(short)} of {len(settings.access.url_secrets)} secrets of the URL can be guessed",
-            "python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
+            f"{len(short)} of {len(secrets)} URL secrets can be guessed: they have fewer than "
+            f"{MIN_SECRET_CHARACTERS} characters",
+            "Generate one: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'",
         )
-    elif settings.access.url_secrets:
-        number = len(settings.access.url_secrets)
+    elif secrets:
+        number = len(secrets)
         yield Finding(
             Level.OK,
             "secrets",
-            f"{number} secret{'' if number == 1 else 's'} of the URL; to change one: add the new "
-            "one, change the URL on the platform, take the old one away",
+            f"{number} URL secret{'' if number == 1 else 's'}; to replace one, add the new one, "
+            "change the URL on the platform, remove the old one",
         )
 
 
-def _networks(settings: Settings) -> Iterator[Finding]:
-    """From where blocks may be called, and whose word is taken for that."""
-    if any(network.prefixlen == 0 for network in settings.access.trusted_proxies):
+def _check_networks(access: AccessSettings) -> Iterator[Finding]:
+    """Check the networks that may call blocks, and those of trusted proxies."""
+    if any(network.prefixlen == 0 for network in access.trusted_proxies):
         yield Finding(
             Level.FAIL,
             "networks",
-            "VERTEXKIT_TRUSTED_PROXIES holds every address: any caller may say where it comes from",
-            "name the networks of the proxies in front of this service, and no others",
+            "VERTEXKIT_TRUSTED_PROXIES contains every address: a client can forge its own",
+            "List only the networks of the proxies in front of this service.",
         )
-    elif settings.access.allow_from:
-        allowed = ", ".join(map(str, settings.access.allow_from))
-        proxies = ", ".join(map(str, settings.access.trusted_proxies))
-        through = f", through the proxies of {proxies}" if proxies else ", with no proxy between"
-        yield Finding(Level.OK, "networks", f"calls only from {allowed}{through}")
-    elif settings.access.trusted_proxies:
+    elif access.allow_from:
+        allowed = ", ".join(map(str, access.allow_from))
+        proxies = ", ".join(map(str, access.trusted_proxies))
+        route = f"through proxies in {proxies}" if proxies else "without a trusted proxy"
+        yield Finding(Level.OK, "networks", f"calls are accepted from {allowed}, {route}")
+    elif access.trusted_proxies:
         yield Finding(
             Level.WARN,
             "networks",
-            "VERTEXKIT_TRUSTED_PROXIES does nothing without VERTEXKIT_ALLOW_FROM",
-            "set that to the networks from which the platform calls, or take both away",
+            "VERTEXKIT_TRUSTED_PROXIES has no effect without VERTEXKIT_ALLOW_FROM",
+            "Set VERTEXKIT_ALLOW_FROM to the platform's networks, or unset both.",
         )
 
 
-def _journal(settings: Settings) -> Iterator[Finding]:
+def _check_journal(settings: Settings) -> Iterator[Finding]:
     scheme, _, place = settings.journal.url.partition(":")
     if scheme == "memory":
         yield Finding(
             Level.WARN,
             "journal",
-            "memory: what is unfinished when the process is killed is lost",
-            "VERTEXKIT_JOURNAL=sqlite:.vertexkit/journal.db",
+            "memory: unfinished executions are lost when the process is killed",
+            "Set VERTEXKIT_JOURNAL=sqlite:.vertexkit/journal.db.",
         )
         return
     if scheme != "sqlite":
@@ -234,65 +248,69 @@ def _journal(settings: Settings) -> Iterator[Finding]:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         needed = ".".join(map(str, OLDEST_SQLITE))
         yield Finding(
-            Level.FAIL, "journal", f"SQLite is {sqlite3.sqlite_version}, {needed} is needed"
+            Level.FAIL,
+            "journal",
+            f"SQLite {needed} or newer is required, this Python has {sqlite3.sqlite_version}",
+            "Use a Python that is built with a newer SQLite.",
         )
     path = Path(place.removeprefix("//"))
-    there = path if path.exists() else _nearest(path.parent)
-    if not os.access(there, os.W_OK) or (there != path and not there.is_dir()):
+    existing = path if path.exists() else _existing_parent(path)
+    if not os.access(existing, os.W_OK) or (existing != path and not existing.is_dir()):
         yield Finding(
             Level.FAIL,
             "journal",
-            f"no file can be written at {path}: look at {there}",
-            "set VERTEXKIT_JOURNAL to sqlite: and a path where it may write",
+            f"{path} cannot be written because of {existing}",
+            "Set VERTEXKIT_JOURNAL to sqlite: and a path that this user may write.",
         )
     elif path.exists() and os.name == "posix" and path.stat().st_mode & stat.S_IROTH:
-        yield Finding(Level.FAIL, "journal", f"everybody may read {path}", f"chmod o-rwx {path}")
+        yield Finding(
+            Level.FAIL, "journal", f"every user may read {path}", f"Run: chmod o-rwx {path}"
+        )
     else:
-        how = "is there" if path.exists() else "will be made"
-        yield Finding(Level.OK, "journal", f"{path} {how}")
+        state = "exists" if path.exists() else "will be created"
+        yield Finding(Level.OK, "journal", f"{path} {state}")
 
 
-def _nearest(folder: Path) -> Path:
-    """The folder, or the one above it that is there."""
-    while not folder.exists() and folder != folder.parent:
-        folder = folder.parent
-    return folder
+def _existing_parent(path: Path) -> Path:
+    """The nearest folder above a path that exists."""
+    return next((folder for folder in path.parents if folder.exists()), path.parents[-1])
 
 
-def _platform(settings: Settings) -> Iterator[Finding]:
-    """Each of its addresses answers, and has about the same time."""
-    names = settings.platform.instances if INSTANCE in settings.platform.url else ("",)
-    for name in names:
-        url = settings.platform.url.replace(INSTANCE, name)
-        answer: Reach = reach(url)
-        if answer.trouble:
+def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
+    """Check that each of the platform's URLs responds, and compare clocks."""
+    for name in settings.instances if INSTANCE in settings.url else ("",):
+        url = settings.url.replace(INSTANCE, name)
+        result = probe(url)
+        if result.error:
             yield Finding(
                 Level.FAIL,
                 "platform",
-                f"{url} cannot be reached: {answer.trouble}",
-                "look at VERTEXKIT_PLATFORM_URL, and at the way out of this machine",
+                f"{url} cannot be reached: {result.error}",
+                "Check VERTEXKIT_PLATFORM_URL and this machine's outbound network (proxy, "
+                "firewall, DNS).",
             )
             continue
-        yield Finding(Level.OK, "platform", f"{url} answers in {answer.seconds:.2f} s")
-        if answer.skew is not None and abs(answer.skew) > SKEW:
+        yield Finding(Level.OK, "platform", f"{url} responds in {result.seconds:.2f} s")
+        skew = result.clock_skew
+        if skew is not None and abs(skew) > MAX_CLOCK_SKEW_SECONDS:
             yield Finding(
                 Level.WARN,
                 "platform",
-                f"this machine's clock is {answer.skew:+.0f} s beside the platform's",
-                "set the clock by NTP; deadlines do not depend on it, times in logs do",
+                f"this machine's clock differs from the platform's by {skew:+.0f} s",
+                "Synchronise the clock with NTP. Deadlines do not depend on it, times in logs do.",
             )
-        yield from _login(settings, url)
+        yield from _check_login(settings, url)
 
 
-def _login(settings: Settings, url: str) -> Iterator[Finding]:
-    """Of the user by whom `ctx.dialog` and `vertexkit dialogs` ask, if there is one."""
-    if not settings.platform.login and not settings.platform.password.get_secret_value():
+def _check_login(settings: PlatformSettings, url: str) -> Iterator[Finding]:
+    """Check the user of `ctx.dialog` and `vertexkit dialogs`, if one is configured."""
+    if not settings.login and not settings.password.get_secret_value():
         return
-    mend = "set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD to those of a user of the platform"
     try:
-        with BotOne.sync(url, settings.platform.login, settings.platform.password) as bot:
+        with BotOne.sync(url, settings.login, settings.password) as bot:
             total = bot.v2.conversations(page_size=1).page().pagination.total
     except VertexkitError as error:
-        yield Finding(Level.FAIL, "login", str(error), mend)
+        fix = "Set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD to those of a user of the platform."
+        yield Finding(Level.FAIL, "login", str(error), fix)
     else:
-        yield Finding(Level.OK, "login", f"{settings.platform.login} sees {total} dialogs")
+        yield Finding(Level.OK, "login", f"{settings.login} has access to {total} dialogs")

@@ -1,4 +1,4 @@
-"""`vertexkit health`: ask a running service how it is."""
+"""`vertexkit health`: check a running service."""
 
 import json
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -6,50 +6,56 @@ from urllib.parse import urlsplit
 
 from vertexkit.errors import SettingsError
 
-PATIENCE = 3.0
-"""Seconds until an answer."""
+TIMEOUT_SECONDS = 3.0
+"""Time for the response."""
+MAX_BODY_BYTES = 65_536
+"""Bytes of a response that are read."""
 
 
-def ask(url: str | None, page: str) -> tuple[str, bool]:
-    """Ask for a page of health.
+def check_health(url: str | None, path: str) -> tuple[str, bool]:
+    """Request a health endpoint.
 
     Args:
         url: of the service; None: from the settings.
-        page: `healthz` or `readyz`.
+        path: `healthz` or `readyz`.
 
     Returns:
-        A sentence, and whether it is well.
+        A sentence, and whether the service is healthy.
 
     Raises:
-        SettingsError: the URL is none.
+        SettingsError: the URL is not valid.
     """
-    url = (url or _own_url()).rstrip("/")
+    url = (url or _url_of_this_service()).rstrip("/")
     parts = urlsplit(url)
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise SettingsError(f"--url is no URL: {url!r}; for example http://127.0.0.1:8000")
+        raise SettingsError(
+            f"--url must start with http:// or https://, got {url!r}; for example "
+            "http://127.0.0.1:8000"
+        )
     connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connect(parts.hostname, parts.port, timeout=PATIENCE)
+    connection = connect(parts.hostname, parts.port, timeout=TIMEOUT_SECONDS)
     try:
-        connection.request("GET", f"{parts.path}/{page}")
-        answer = connection.getresponse()
-        status, body = answer.status, answer.read(65_536)
+        connection.request("GET", f"{parts.path}/{path}")
+        response = connection.getresponse()
+        status, body = response.status, response.read(MAX_BODY_BYTES)
     except (OSError, HTTPException) as error:
-        return f"{url} does not answer: {str(error) or type(error).__name__}", False
+        return f"{url} does not respond: {str(error) or type(error).__name__}", False
     finally:
         connection.close()
-    word = "ready" if page == "readyz" else "alive"
+    state = "ready" if path == "readyz" else "alive"
     if status == 200:
-        return f"{url} is {word}", True
-    return f"{url} is not {word}: {_reasons(body) or f'it answered {status}'}", False
+        return f"{url} is {state}", True
+    reasons = _reasons(body) or f"it responded with status {status}"
+    return f"{url} is not {state}: {reasons}", False
 
 
-def _own_url() -> str:
+def _url_of_this_service() -> str:
     from vertexkit.settings import Settings
 
-    settings = Settings.load()
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
-    host = everywhere.get(settings.server.host, settings.server.host)
-    return f"http://{f'[{host}]' if ':' in host else host}:{settings.server.ops_port or settings.server.port}"
+    server = Settings.load().server
+    any_address = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not listened on
+    host = any_address.get(server.host, server.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{server.ops_port or server.port}"
 
 
 def _reasons(body: bytes) -> str:
