@@ -39,7 +39,10 @@ from vertexkit import Call, CallError, RawCall
 
 
 def read_call(raw: RawCall) -> Call:
-    """Read a call like the recorded one, which vertexkit rejects: {reason}."""
+    """Read a call like the recorded one.
+
+    vertexkit rejects it: {reason}.
+    """
     body = from_json(raw.body)
     try:
         token = {token}
