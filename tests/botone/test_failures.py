@@ -198,7 +198,7 @@ def test_the_token_is_in_no_error(spelled: str, before: int) -> None:
     error = of(400, echo)
     for shown in (error.body, str(error), repr(error), str(vars(error))):
         assert "very-secret" not in shown
-    assert error.body.startswith("[masked]")
+    assert error.body.startswith("[secret]")
 
 
 def test_a_body_is_shown_in_part_and_as_text() -> None:

@@ -5,7 +5,6 @@ Each function returns the error; the caller raises it. When a request is retried
 
 import aiohttp
 from pydantic import ValidationError
-from pydantic_core import to_json
 
 from vertexkit.botone.http_client import NOT_SENT_ERRORS, HttpError
 from vertexkit.botone.response import Response
@@ -23,6 +22,7 @@ from vertexkit.errors import (
     Unauthorized,
     UnexpectedResponse,
 )
+from vertexkit.telemetry.redaction import mask_secrets
 
 VERTEX_PATH = "/vertex/"
 MAX_ERROR_BODY_BYTES = 64 * 1024
@@ -50,9 +50,7 @@ def from_response(method: str, path: str, response: Response, *secrets: str) -> 
     kind = _error_class(response.status)
     if kind is Forbidden and VERTEX_PATH in path:
         kind = DialogGone
-    body = response.body.decode(errors="replace")
-    for secret in secrets:
-        body = _masked(body, secret)
+    body = mask_secrets(response.body.decode(errors="replace"), secrets)
     return kind(
         method,
         path,
@@ -141,11 +139,3 @@ def _error_class(status: int) -> type[PlatformError]:
 
 def _describe(error: Exception) -> str:
     return str(error) or type(error).__name__
-
-
-def _masked(text: str, secret: str) -> str:
-    """Mask the secret in the text, as plain text and as JSON may escape it."""
-    escaped = to_json(secret).decode()[1:-1]
-    for form in (secret, escaped, escaped.replace("/", r"\/")):
-        text = text.replace(form, "[masked]")
-    return text

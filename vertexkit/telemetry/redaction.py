@@ -19,8 +19,8 @@ MIN_TOKEN_CHARACTERS = 8
 would let a caller make the log unreadable."""
 MAX_RECENT_TOKENS = 1000
 """Tokens without the shape of a JWT that are masked even outside of their execution."""
-ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+"}
-"""Characters that JSON and `repr` escape with backslashes, at any depth of nesting."""
+ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+", "/": r"\\*/"}
+"""Characters that JSON and `repr` may escape with backslashes, at any depth of nesting."""
 
 
 class _MaskedToken(NamedTuple):
@@ -100,6 +100,22 @@ def redact_text(text: str) -> str:
         The text with `MASK` in place of each secret.
     """
     return redact(replace_surrogates(text).encode()).decode()
+
+
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Mask secrets that are not registered.
+
+    Args:
+        text: may contain them plain, escaped or URL-encoded; lone surrogates become U+FFFD.
+        secrets: empty ones are ignored.
+
+    Returns:
+        The text with `MASK` in place of each secret.
+    """
+    line = replace_surrogates(text).encode()
+    for secret in filter(None, secrets):
+        line = _pattern(secret).sub(_MASK_BYTES, line)
+    return line.decode()
 
 
 def _pattern(secret: str) -> re.Pattern[bytes]:
