@@ -41,12 +41,12 @@ def test_the_statistics_of_the_document_are_reported() -> None:
     analysis.add(dialog(3, updated="", duration=3600, status="in-process"), 698)
     analysis.add(dialog(4, updated="2023-06-01T00:00:00+03:00", duration=120), 698)
     report = analysis.report()
-    assert [(each.name, each.count) for each in report.bots.items] == [("1446", 2), ("698", 2)]
-    assert [(each.name, each.share) for each in report.cities.items] == [
+    assert [(item.name, item.count) for item in report.bots.items] == [("1446", 2), ("698", 2)]
+    assert [(item.name, item.share) for item in report.cities.items] == [
         ("Perm", 0.75),
         ("Kazan", 0.25),
     ]
-    assert [(each.name, each.count) for each in report.sources.items] == [
+    assert [(item.name, item.count) for item in report.sources.items] == [
         ("web", 3),
         ("telegram", 1),
     ]
@@ -84,12 +84,12 @@ def test_questions_have_answers_and_stopped_dialogs() -> None:
     assert report.detailed == 5
     assert report.stopped_before_questions == 1
     how, why, files = (
-        next(each for each in report.questions if each.text == text)
+        next(item for item in report.questions if item.text == text)
         for text in ("How?", "Why?", "File")
     )
     assert (how.reached, how.answered, how.stopped) == (4, 3, 1)
-    assert [(each.name, each.count) for each in how.answers.items] == [("Well", 2), ("Badly", 1)]
-    assert [each.name for each in why.answers.items] == ["a", "b"]
+    assert [(item.name, item.count) for item in how.answers.items] == [("Well", 2), ("Badly", 1)]
+    assert [item.name for item in why.answers.items] == ["a", "b"]
     assert (files.files, files.reached, files.stopped, files.handed_over) == (1, 2, 1, 1)
 
 
@@ -112,7 +112,7 @@ def test_a_rare_answer_is_not_shown() -> None:
     one = dialog(99, data=question_data(("Name?", "Very Rare Person")))
     report = analyse([*many, one])
     answers = report.questions[0].answers
-    assert [each.name for each in answers.items] == ["Anna"]
+    assert [item.name for item in answers.items] == ["Anna"]
     assert answers.others == 1
     assert "Rare" not in str(report.to_dict())
 
@@ -126,7 +126,7 @@ def test_memory_is_bounded() -> None:
     assert cities.total == 30_000
     assert not cities.exact
     assert len(cities.items) <= 4000
-    assert sum(each.count for each in cities.items) + cities.others == 30_000
+    assert sum(item.count for item in cities.items) + cities.others == 30_000
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "UTC+99", ""])
@@ -166,7 +166,7 @@ def test_all_dialogs_are_counted(dialogs: list[Conversation]) -> None:
         assert sum(item.count for item in breakdown.items) + breakdown.others == breakdown.total
     assert sum(report.weekdays) + report.undated == len(dialogs)
     assert report.durations.count + report.durations.missing == len(dialogs)
-    assert sum(each.count for each in report.durations.bins) == report.durations.count
+    assert sum(item.count for item in report.durations.bins) == report.durations.count
 
 
 async def test_the_client_s_list_is_analysed() -> None:
@@ -175,7 +175,7 @@ async def test_the_client_s_list_is_analysed() -> None:
     async with asgi_client(platform) as client:
         bot = BotOne("http://p.test/api", "demo", "demo", client=client)
         report = await analyse_async(bot.v2.conversations())
-        listed = analyse([each async for each in bot.v2.conversations()])
+        listed = analyse([item async for item in bot.v2.conversations()])
     assert report == listed
     assert report.dialogs == 200
 

@@ -1,4 +1,4 @@
-"""A platform that behaves as it is told, at the other end of each wire."""
+"""A scripted platform at the other end of each wire."""
 
 import asyncio
 import socket
@@ -15,12 +15,12 @@ from vertexkit.testing.asgi_wire import AsgiWire
 
 HOST = "127.0.0.1"
 Then = Literal["end", "break", "reset", "hang"]
-"""What follows an answer's body; all but `end` come in the middle of it."""
+"""What happens after the response's body; all but `end` happen before the body is complete."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What arrived."""
+    """A request that arrived."""
 
     method: str
     path: str
@@ -31,18 +31,18 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is done with a request, once all of it has been read."""
+    """The scripted response to a request that was read completely."""
 
     status: int | None = 200
-    """None: no answer begins."""
+    """None: there is no response."""
     body: bytes = b"{}"
     headers: tuple[tuple[str, str], ...] = ()
     then: Then = "end"
     raw: bytes | None = None
-    """Only over sockets: written instead of an answer, before the connection is closed."""
+    """Only over sockets: bytes that are written instead of a response, before the end."""
 
-    def written(self) -> bytes:
-        """The answer as it goes over a socket; more body is promised than comes, unless it ends."""
+    def to_bytes(self) -> bytes:
+        """Return the response for a socket; `Content-Length` is too large unless it ends."""
         if self.raw is not None:
             return self.raw
         if self.status is None:
@@ -50,17 +50,17 @@ class Reply:
         length = len(self.body) + (0 if self.then == "end" else 1)
         headers = [*self.headers, ("Content-Length", str(length))]
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        return f"HTTP/1.1 {self.status} Said\r\n{lines}\r\n".encode() + self.body
+        return f"HTTP/1.1 {self.status} Status\r\n{lines}\r\n".encode() + self.body
 
 
-class Peer:
-    """A platform, and the wire that leads to it.
+class ScriptedServer:
+    """A platform with scripted responses, and the wire that leads to it.
 
     Attributes:
         url: its base URL, without a slash at the end.
-        requests: what arrived, whole.
-        arrived: set when the first has.
-        crowd: if set, each answer waits until so many requests are there at once.
+        requests: the requests that arrived completely.
+        arrived: set when the first one has arrived.
+        crowd: if set, the responses wait until the barrier's number of requests has arrived.
     """
 
     def __init__(self, url: str) -> None:
@@ -80,7 +80,7 @@ class Peer:
         raw: bytes | None = None,
         **headers: str,
     ) -> None:
-        """Say what comes of the next request; after the last one said, it goes on like that."""
+        """Add a response to the script; the last one is repeated."""
         named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         self._replies.append(Reply(status, body, named, then, raw))
 
@@ -94,7 +94,7 @@ class Peer:
         return self._replies.pop(0) if len(self._replies) > 1 else self._replies[0]
 
 
-class AsgiPeer(Peer):
+class AsgiServer(ScriptedServer):
     """A platform in this process."""
 
     def __init__(self) -> None:
@@ -120,13 +120,13 @@ class AsgiPeer(Peer):
             raise ConnectionResetError
 
 
-class SocketPeer(Peer):
-    """A platform at the other end of a socket; it speaks HTTP by hand, well or badly.
+class SocketServer(ScriptedServer):
+    """A platform at the other end of a socket, with valid or invalid HTTP.
 
     Attributes:
-        connections: that it has accepted.
+        connections: the number of accepted connections.
         left: set when a client has closed a connection.
-        deaf: it resets each connection before it has read a byte.
+        deaf: whether it resets each connection before it reads a byte.
     """
 
     def __init__(self, url: str, wire: Wire) -> None:
@@ -150,7 +150,7 @@ class SocketPeer(Peer):
         writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        """Answer one request; true if another may follow on the connection."""
+        """Respond to one request; return whether another one may follow on the connection."""
         head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").strip()
         first, *lines = head.split("\r\n")
         method, target, _ = first.split(" ")
@@ -159,7 +159,7 @@ class SocketPeer(Peer):
         body = await reader.readexactly(int(headers["content-length"]))
         path, _, query = target.partition("?")
         reply = await self.take(Request(method, path, query, headers, body))
-        writer.write(reply.written())
+        writer.write(reply.to_bytes())
         await writer.drain()
         if reply.then == "hang":
             await reader.readexactly(1)
@@ -173,35 +173,35 @@ class SocketPeer(Peer):
 
 
 def reset(writer: asyncio.StreamWriter) -> None:
-    """Break the connection off with RST, so that it is no orderly end."""
+    """Abort the connection with RST instead of an orderly end."""
     at_once = struct.pack("ii", 1, 0)
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, at_once)
     writer.transport.abort()
 
 
 @asynccontextmanager
-async def over_sockets() -> AsyncIterator[SocketPeer]:
+async def over_sockets() -> AsyncIterator[SocketServer]:
     wire = AiohttpWire()
-    peer = SocketPeer("", wire)
-    async with await asyncio.start_server(peer.serve, HOST, 0) as server:
-        peer.url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/api"
-        yield peer
+    server = SocketServer("", wire)
+    async with await asyncio.start_server(server.serve, HOST, 0) as listener:
+        server.url = f"http://{HOST}:{listener.sockets[0].getsockname()[1]}/api"
+        yield server
         await wire.close()
-        peer.abandon()
+        server.abandon()
 
 
 @pytest.fixture
-async def sockets() -> AsyncIterator[SocketPeer]:
-    """A platform behind a socket, and the wire of production."""
-    async with over_sockets() as peer:
-        yield peer
+async def sockets() -> AsyncIterator[SocketServer]:
+    """A platform behind a socket, with the wire of production."""
+    async with over_sockets() as server:
+        yield server
 
 
 @pytest.fixture(params=["aiohttp", "asgi"])
-async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[ScriptedServer]:
     """A platform behind each of the wires."""
     if request.param == "asgi":
-        yield AsgiPeer()
+        yield AsgiServer()
     else:
         async with over_sockets() as made:
             yield made

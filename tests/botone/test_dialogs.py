@@ -1,4 +1,4 @@
-"""The client of methods 1 to 13, against the strict fake platform over sockets."""
+"""The client of methods 1 to 13 with the strict fake platform over sockets."""
 
 from collections.abc import AsyncIterator
 from contextlib import aclosing
@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from tests.botone.asked import PASSWORD, asked, asking, last, platform_of
+from tests.botone.fake_api import PASSWORD, client_of, last_request, platform_of, requested_methods
 from vertexkit import BotOne, Conversation
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.errors import (
@@ -30,12 +30,12 @@ def platform() -> FakePlatform:
 
 @pytest.fixture
 async def bot(platform: FakePlatform) -> AsyncIterator[BotOne]:
-    async with asking(platform) as bot:
+    async with client_of(platform) as bot:
         yield bot
 
 
 async def test_v1_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
-    """Methods 1 and 2: dialogs are known by a number, with pagination and collected data."""
+    """Methods 1 and 2: a dialog's id is a number; lists have pagination, dialogs have data."""
     page = await bot.v1.conversations(bot_id=698, page_size=5).page(2)
     assert (len(page.items), page.pagination.current_page) == (5, 2)
     first = page.items[0]
@@ -48,7 +48,7 @@ async def test_v1_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
 
 
 async def test_a_list_says_how_long_it_is(platform: FakePlatform, bot: BotOne) -> None:
-    """The first page brings the number of all dialogs along: nobody has to ask for it."""
+    """The total is known after the first page, without another request."""
     listed = bot.v2.conversations(page_size=200)
     totals = [listed.total]
     async with aclosing(aiter(listed)) as dialogs:
@@ -59,7 +59,7 @@ async def test_a_list_says_how_long_it_is(platform: FakePlatform, bot: BotOne) -
 
 
 async def test_v2_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
-    """Methods 5 and 6: dialogs are known by a UUID, and say where they come from."""
+    """Methods 5 and 6: a dialog's id is a UUID, and dialogs have a source."""
     found = [dialog async for dialog in bot.v2.conversations(page_size=30)]
     assert len(found) == 200
     assert all(isinstance(dialog.id, UUID) and dialog.source for dialog in found)
@@ -77,7 +77,7 @@ async def test_v2_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
 async def test_create_makes_a_dialog_that_waits(
     version: str, platform: FakePlatform, bot: BotOne
 ) -> None:
-    """Methods 3 and 7: variables are a mapping, and a dialog's UUID comes back."""
+    """Methods 3 and 7: variables are a mapping, and the dialog's UUID is returned."""
     uuid = await getattr(bot, version).create(698, variables={"имя": "Аня", "n": [1, None]})
     made = platform.conversations[uuid]
     assert (made.bot_id, made.started) == (698, False)
@@ -86,7 +86,7 @@ async def test_create_makes_a_dialog_that_waits(
 
 
 async def test_create_and_start_lets_the_bot_begin(platform: FakePlatform, bot: BotOne) -> None:
-    """Method 8: both ids come back, or nothing if nobody waits for them."""
+    """Method 8: both ids are returned, or None if they are not requested."""
     started = await bot.v2.create_and_start(1446, variables={"name": "User"})
     assert started is not None
     assert platform.conversations[started.dialog_uuid].id == started.dialog_id
@@ -97,7 +97,7 @@ async def test_create_and_start_lets_the_bot_begin(platform: FakePlatform, bot: 
 
 
 async def test_a_dialog_is_managed(platform: FakePlatform, bot: BotOne) -> None:
-    """Methods 9 to 12: stop, send, start and goto change the dialog, by UUID or its text."""
+    """Methods 9 to 12: stop, send, start and goto change the dialog; a UUID may be a text."""
     started = await bot.v2.create_and_start(1446)
     assert started is not None
     uuid = started.dialog_uuid
@@ -105,7 +105,7 @@ async def test_a_dialog_is_managed(platform: FakePlatform, bot: BotOne) -> None:
     await bot.v2.stop(uuid)
     assert there.status == "operator"
     await bot.v2.send(str(uuid), "Здравствуйте! 👋")
-    assert [each.text for each in there.operator_messages] == ["Здравствуйте! 👋"]
+    assert [message.text for message in there.operator_messages] == ["Здравствуйте! 👋"]
     await bot.v2.start(uuid)
     await bot.v2.goto(uuid, 698)
     assert (there.status, there.bot_id) == ("in-process", 698)
@@ -115,7 +115,7 @@ async def test_a_dialog_is_managed(platform: FakePlatform, bot: BotOne) -> None:
 async def test_filters_go_out_as_the_platform_reads_them(
     platform: FakePlatform, bot: BotOne
 ) -> None:
-    """A date, an aware datetime and an ISO text each arrive as the moment that was meant."""
+    """A date, a datetime with a time zone and an ISO 8601 text are sent as the platform expects."""
     east = timezone(timedelta(hours=5))
     found = bot.v2.conversations(
         created_from=date(2023, 3, 1),
@@ -125,7 +125,10 @@ async def test_filters_go_out_as_the_platform_reads_them(
     )
     dialogs = [dialog async for dialog in found]
     assert 0 < len(dialogs) < 200
-    assert "CreatedFrom=2023-03-01&CreatedTo=2023-03-31T23:59:59%2B05:00" in last(platform).query
+    assert (
+        "CreatedFrom=2023-03-01&CreatedTo=2023-03-31T23:59:59%2B05:00"
+        in last_request(platform).query
+    )
     platform.check()
 
 
@@ -140,17 +143,17 @@ async def test_filters_go_out_as_the_platform_reads_them(
         {"bot_id": True},
     ],
 )
-async def test_what_is_no_filter_is_refused_before_asking(
+async def test_an_invalid_filter_is_an_error_before_the_request(
     filters: dict[str, Any], platform: FakePlatform, bot: BotOne
 ) -> None:
-    """A datetime without a zone and the like raise ValueError that names the argument."""
+    """An invalid filter raises a ValueError that names the argument."""
     with pytest.raises(ValueError, match=next(iter(filters))):
         bot.v2.conversations(**filters)
     assert platform.ledger == []
 
 
-async def test_an_id_of_the_other_version_is_told_apart(bot: BotOne) -> None:
-    """Numbers are V1's and UUIDs V2's; who mixes them is told which one to ask."""
+async def test_an_id_of_the_other_version_is_an_error(bot: BotOne) -> None:
+    """V1 expects a number and V2 a UUID; the error names the other version."""
     with pytest.raises(ValueError, match=r"use bot\.v2"):
         await bot.v1.conversation(UUID(int=1))
     with pytest.raises(ValueError, match=r"use bot\.v1"):
@@ -167,27 +170,27 @@ async def test_an_id_of_the_other_version_is_told_apart(bot: BotOne) -> None:
 @pytest.mark.parametrize(
     "kind", [{"status": 503}, {"status": 429, "retry_after": 3}, {"kind": "cut"}, {"kind": "half"}]
 )
-async def test_what_only_reads_is_asked_again(
+async def test_reading_requests_are_retried(
     kind: dict[str, Any], platform: FakePlatform, bot: BotOne
 ) -> None:
-    """A GET that changes nothing gets through 429, 5xx and broken connections."""
+    """A GET that changes nothing is retried after 429, 5xx and broken connections."""
     platform.fail("v2.conversations", times=4, **kind)
     assert len((await bot.v2.conversations().page()).items) == 100
     assert len(platform.ledger) == 5
 
 
-async def test_it_gives_up_after_five(platform: FakePlatform, bot: BotOne) -> None:
-    """An outage that lasts is told by the class of its last failure."""
+async def test_the_fifth_failure_is_final(platform: FakePlatform, bot: BotOne) -> None:
+    """After five attempts the error of the last one is raised."""
     platform.fail("v1.conversation", status=502, times=9)
     with pytest.raises(ServerError):
         await bot.v1.conversation(30)
     assert len(platform.ledger) == 5
 
 
-async def test_what_changes_something_is_repeated_only_where_it_was_refused(
+async def test_changing_requests_are_retried_only_if_not_processed(
     platform: FakePlatform, bot: BotOne
 ) -> None:
-    """After 429 it is asked again; after a lost answer it is not, for it may have been done."""
+    """They are retried after 429, but not after a lost response: it may have been processed."""
     platform.fail("v2.create_and_start", status=429, retry_after=1, times=2)
     await bot.v2.create_and_start(698)
     platform.fail("v2.create_and_start", kind="half")
@@ -196,26 +199,26 @@ async def test_what_changes_something_is_repeated_only_where_it_was_refused(
     platform.fail("v1.create", kind="half")
     with pytest.raises(SendOutcomeUnknown):
         await bot.v1.create(698)
-    assert asked(platform) == [*["v2.create_and_start"] * 4, "v1.create"]
+    assert requested_methods(platform) == [*["v2.create_and_start"] * 4, "v1.create"]
     assert len(platform.conversations) == 203
 
 
-async def test_stopping_twice_is_stopping(platform: FakePlatform, bot: BotOne) -> None:
-    """Of what changes something, only `stop` may be repeated after a lost answer."""
+async def test_stop_is_idempotent(platform: FakePlatform, bot: BotOne) -> None:
+    """Of the changing requests only `stop` is retried after a lost response."""
     uuid = platform.conversations.add(698).uuid
     platform.fail("v2.stop", kind="half")
     await bot.v2.stop(uuid)
-    assert asked(platform) == ["v2.stop", "v2.stop"]
+    assert requested_methods(platform) == ["v2.stop", "v2.stop"]
 
 
 @pytest.mark.parametrize(
     "status, kind", [(401, Unauthorized), (403, Forbidden), (404, NotFound), (500, ServerError)]
 )
-async def test_each_status_has_its_class(
+async def test_each_status_has_its_error(
     status: int, kind: type[PlatformError], platform: FakePlatform, bot: BotOne
 ) -> None:
-    """The error carries method, path, status and the body's first 2 KB; and no credentials."""
-    platform.fail("v2.goto", status=status, body=f"anna said {PASSWORD} " + "x" * 5000)
+    """The error has method, path, status and the body's first 2 KB, and no credentials."""
+    platform.fail("v2.goto", status=status, body=f"the password is {PASSWORD} " + "x" * 5000)
     uuid = platform.conversations.add(698).uuid
     with pytest.raises(kind) as caught:
         await bot.v2.goto(uuid, 698)
@@ -225,15 +228,15 @@ async def test_each_status_has_its_class(
     assert PASSWORD not in error.body
 
 
-async def test_a_wrong_password_is_in_nothing_that_is_said(platform: FakePlatform) -> None:
-    """Neither error nor repr nor an object's members show login's password."""
-    async with asking(platform) as bot:
+async def test_a_wrong_password_is_in_no_text(platform: FakePlatform) -> None:
+    """Neither the error nor the client's repr contains the password."""
+    async with client_of(platform) as bot:
         wrong = BotOne(bot._requests._url, "anna@example.com", "wrong-one")
         with pytest.raises(Unauthorized) as caught:
             await wrong.v1.conversation(30)
         await wrong.close()
-        for said in (repr(wrong), str(caught.value), repr(caught.value), caught.value.body):
-            assert "wrong-one" not in said
+        for text in (repr(wrong), str(caught.value), repr(caught.value), caught.value.body):
+            assert "wrong-one" not in text
 
 
 @pytest.mark.parametrize(
@@ -246,18 +249,18 @@ async def test_a_wrong_password_is_in_nothing_that_is_said(platform: FakePlatfor
         ("https://demo.bot.one/api", "an:na", "x"),
     ],
 )
-def test_an_address_or_login_that_cannot_be_is_refused(given: tuple[str, str, str]) -> None:
-    """At once, and with the mend."""
+def test_an_invalid_url_or_login_is_an_error(given: tuple[str, str, str]) -> None:
+    """The client is not created, and the error says what is allowed."""
     with pytest.raises(SettingsError, match=r"URL|login") as caught:
         BotOne(*given)
     assert "secret" not in str(caught.value)
 
 
-async def test_an_own_client_is_used_and_left_open(platform: FakePlatform) -> None:
-    """Whoever brings a client shares it, proxies and all, and closes it alone."""
+async def test_a_given_client_is_used_and_not_closed(platform: FakePlatform) -> None:
+    """A client that was passed in is used for the requests and stays open."""
     client = asgi_client(platform)
     async with BotOne("http://p.test/api", "anna@example.com", PASSWORD, client=client) as bot:
-        found: list[Conversation] = [each async for each in bot.v1.conversations(bot_id=1619)]
+        found: list[Conversation] = [dialog async for dialog in bot.v1.conversations(bot_id=1619)]
     assert found
     assert not client.is_closed
     await client.aclose()

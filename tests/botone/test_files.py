@@ -1,4 +1,4 @@
-"""Files of dialogs, on disk."""
+"""Downloads of files."""
 
 import asyncio
 import re
@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from tests.botone.asked import asked, asking, platform_of
+from tests.botone.fake_api import client_of, platform_of, requested_methods
 from tests.testing.platform_server import served
 from vertexkit import BotOne
 from vertexkit.botone.files import sanitized_filename
@@ -29,7 +29,7 @@ def listed(folder: Path) -> list[str]:
 
 @asynccontextmanager
 async def serving(serve: Any) -> AsyncIterator[BotOne]:
-    """A platform whose files a test makes up, over a socket."""
+    """Return the client of a platform with one test's files, over a socket."""
     app: Any = Starlette(routes=[Route("/v1/file/{key}", serve)])
     async with served(app) as url, BotOne(url, "a", "b") as bot:
         yield bot
@@ -37,10 +37,10 @@ async def serving(serve: Any) -> AsyncIterator[BotOne]:
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
 async def test_a_file_comes_to_disk_under_its_name(version: str, tmp_path: Path) -> None:
-    """Methods 4 and 13: into a folder under id and name, or as the very file that is asked for."""
+    """Methods 4 and 13: the target is a folder, for id and name, or the path of the file."""
     platform = platform_of()
     file = platform.conversations.add_file("паспорт.png", b"\x89PNG", "image/png")
-    async with asking(platform) as bot:
+    async with client_of(platform) as bot:
         part = getattr(bot, version)
         there = await part.download(file.id, tmp_path)
         assert there == tmp_path / f"{file.id}-паспорт.png"
@@ -53,30 +53,32 @@ async def test_a_file_comes_to_disk_under_its_name(version: str, tmp_path: Path)
     platform.check()
 
 
-async def test_a_file_that_breaks_off_is_begun_again(tmp_path: Path) -> None:
-    """Half an answer is no file: it is asked for again, and none of the half is left."""
+async def test_an_incomplete_file_is_downloaded_again(tmp_path: Path) -> None:
+    """After an incomplete response the file is requested again, and no part is left."""
     platform = platform_of()
     file = platform.conversations.add_file("a.bin", b"x" * 100_000)
     platform.fail("v2.download", kind="half", times=2)
     platform.fail("v2.download", status=503)
-    async with asking(platform) as bot:
+    async with client_of(platform) as bot:
         there = await bot.v2.download(file.id, tmp_path)
         assert there.stat().st_size == 100_000
         platform.fail("v2.download", kind="half", times=5)
         with pytest.raises(SendOutcomeUnknown):
             await bot.v2.download(file.id, tmp_path / "b.bin")
     assert listed(tmp_path) == [there.name]
-    assert asked(platform) == ["v2.download"] * 9
+    assert requested_methods(platform) == ["v2.download"] * 9
 
 
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_file_above_the_limit_leaves_nothing(announced: bool, tmp_path: Path) -> None:
-    """Whether the platform says how large it is or not, what there was before stays."""
+    """The existing file is kept, whether the platform announces the size or not."""
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"x" * 65_536
-            await asyncio.sleep(0)  # uvicorn's own send lets nobody else in once nobody listens
+            await asyncio.sleep(
+                0
+            )  # without this, uvicorn's send never yields after the client has left
 
     async def serve(request: Request) -> Response:
         return Response(b"x" * 2000) if announced else StreamingResponse(endless())
@@ -90,7 +92,7 @@ async def test_a_file_above_the_limit_leaves_nothing(announced: bool, tmp_path: 
 
 
 async def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
-    """64 MB pass through a few at a time."""
+    """A file of 64 MB is written in parts."""
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(64):
@@ -110,17 +112,17 @@ async def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
     assert there.stat().st_size == 64 * MEGABYTE
 
 
-async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    """The system's own error names the path."""
+async def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    """The operating system's error names the path."""
     platform = platform_of()
     file = platform.conversations.add_file("a", b"")
-    async with asking(platform) as bot:
+    async with client_of(platform) as bot:
         with pytest.raises(FileNotFoundError, match="missing"):
             await bot.v1.download(file.id, tmp_path / "missing" / "a")
 
 
 @pytest.mark.parametrize(
-    "given, safe",
+    "name, safe",
     [
         ("../../etc/passwd", "passwd"),
         ("C:\\Users\\a\\отчёт.pdf", "отчёт.pdf"),
@@ -136,9 +138,9 @@ async def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
         ("x" * 300, "x" * 200),
     ],
 )
-def test_a_name_leads_nowhere(given: str, safe: str) -> None:
-    """No folders, no controls, no reserved names, no hidden files, no endless names."""
-    assert sanitized_filename(given) == safe
+def test_file_names_are_sanitised(name: str, safe: str) -> None:
+    """A name has no folders, control characters or leading dots, and is not too long."""
+    assert sanitized_filename(name) == safe
     assert len(f"{10**18}-{safe}".encode()) < 255
 
 
@@ -156,10 +158,10 @@ def test_a_name_leads_nowhere(given: str, safe: str) -> None:
         ("", "file"),
     ],
 )
-async def test_a_name_is_read_however_it_is_written(
+async def test_a_name_is_read_from_the_header(
     header: str, name: str | None, tmp_path: Path
 ) -> None:
-    """RFC 6266 with and without its starred form, raw UTF-8, nonsense: a safe name comes of all."""
+    """All forms of RFC 6266, raw UTF-8 and invalid headers result in a safe name."""
 
     async def serve(request: Request) -> Response:
         answer = Response(b"")

@@ -1,4 +1,4 @@
-"""Limiter: a bounded number of requests at once, the others in order."""
+"""Limiter: a limited number of tasks hold a slot, the others wait in order."""
 
 import asyncio
 
@@ -6,39 +6,39 @@ import pytest
 
 from vertexkit.botone.limiter import Limiter
 
-PATIENT = 30.0
+TIMEOUT = 30.0
 
 
-def line_up(limiter: Limiter, patience: float = PATIENT) -> asyncio.Task[float]:
-    return asyncio.create_task(limiter.acquire(patience))
+def acquire_later(limiter: Limiter, timeout: float = TIMEOUT) -> asyncio.Task[float]:
+    return asyncio.create_task(limiter.acquire(timeout))
 
 
-async def settled() -> None:
-    """Every task that can go on has gone on."""
+async def run_tasks() -> None:
+    """Let all tasks run until they wait."""
     for _ in range(5):
         await asyncio.sleep(0)
 
 
-async def test_a_free_place_is_given_at_once() -> None:
-    """Whoever finds a place free does not wait, not even for a turn of the loop."""
+async def test_a_free_slot_is_acquired_at_once() -> None:
+    """A task does not wait for a free slot, not even for one iteration of the event loop."""
     limiter = Limiter(2)
     for left in (1, 0):
         with pytest.raises(StopIteration) as ended:
-            limiter.acquire(PATIENT).send(None)
+            limiter.acquire(TIMEOUT).send(None)
         assert ended.value.value == 0.0
         assert limiter.available == left
 
 
-async def test_no_more_than_the_places_are_held() -> None:
-    """Of fifty who come at once, never more than three hold a place, and all get one."""
+async def test_no_more_slots_are_held_than_exist() -> None:
+    """Of fifty tasks never more than three hold a slot, and each of them gets one."""
     limiter, held, most, served = Limiter(3), 0, 0, 0
 
     async def request() -> None:
         nonlocal held, most, served
-        await limiter.acquire(PATIENT)
+        await limiter.acquire(TIMEOUT)
         held += 1
         most = max(most, held)
-        await settled()
+        await run_tasks()
         held -= 1
         served += 1
         limiter.release()
@@ -47,108 +47,108 @@ async def test_no_more_than_the_places_are_held() -> None:
     assert (most, served, limiter.available) == (3, 50, 3)
 
 
-async def test_places_go_to_those_who_came_first() -> None:
-    """A place that is given back goes to the one who has waited longest."""
+async def test_slots_are_assigned_in_order() -> None:
+    """A released slot is assigned to the task that has waited longest."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
+    await limiter.acquire(TIMEOUT)
     order: list[int] = []
 
     async def request(number: int) -> None:
-        await limiter.acquire(PATIENT)
+        await limiter.acquire(TIMEOUT)
         order.append(number)
         limiter.release()
 
     waiting = [asyncio.create_task(request(number)) for number in range(20)]
-    await settled()
+    await run_tasks()
     limiter.release()
     await asyncio.gather(*waiting)
     assert order == list(range(20))
 
 
-async def test_nobody_overtakes_those_who_wait() -> None:
-    """A place that was promised to a waiter is not free for a newcomer in the same moment."""
+async def test_a_new_task_does_not_overtake() -> None:
+    """A slot that is assigned to a waiting task is not free for a new one."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
-    first = line_up(limiter)
-    await settled()
+    await limiter.acquire(TIMEOUT)
+    first = acquire_later(limiter)
+    await run_tasks()
     limiter.release()
-    newcomer = line_up(limiter)
-    await settled()
+    newcomer = acquire_later(limiter)
+    await run_tasks()
     assert first.done()
     assert not newcomer.done()
     limiter.release()
     await newcomer
 
 
-async def test_the_wait_is_told() -> None:
-    """A waiter learns how long it waited, so that it can take that from its own time."""
+async def test_the_wait_is_returned() -> None:
+    """`acquire` returns the seconds that the task waited."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
+    await limiter.acquire(TIMEOUT)
     loop = asyncio.get_running_loop()
-    began, waiter = loop.time(), line_up(limiter)
-    await settled()
+    began, waiter = loop.time(), acquire_later(limiter)
+    await run_tasks()
     limiter.release()
     waited = await waiter
     assert 0 < waited <= loop.time() - began
 
 
-async def test_patience_ends() -> None:
-    """Who gets no place in time is sent away, and takes none later."""
+async def test_the_timeout() -> None:
+    """A task whose timeout is over gets a TimeoutError and no slot later."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
+    await limiter.acquire(TIMEOUT)
     with pytest.raises(TimeoutError):
         await limiter.acquire(0.01)
     limiter.release()
     assert limiter.available == 1
 
 
-async def test_patience_ends_for_each_by_itself() -> None:
-    """One watch for all: the impatient leave while the patient go on waiting and are served."""
+async def test_each_task_has_its_timeout() -> None:
+    """A task with a longer timeout keeps waiting while others time out."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
-    patient = line_up(limiter)
-    impatient = [line_up(limiter, 0.01) for _ in range(3)]
-    gone = await asyncio.gather(*impatient, return_exceptions=True)
+    await limiter.acquire(TIMEOUT)
+    long = acquire_later(limiter)
+    short = [acquire_later(limiter, 0.01) for _ in range(3)]
+    gone = await asyncio.gather(*short, return_exceptions=True)
     assert [type(error) for error in gone] == [TimeoutError] * 3
-    assert not patient.done()
+    assert not long.done()
     limiter.release()
-    await patient
+    await long
     assert limiter.available == 0
 
 
-async def test_those_who_come_after_a_quiet_time_are_watched_too() -> None:
-    """When all waiters had left, the watch had ended; it begins again with the next."""
+async def test_the_timer_restarts() -> None:
+    """The timer stops without waiting tasks and starts again with the next one."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
+    await limiter.acquire(TIMEOUT)
     for _ in range(2):
         with pytest.raises(TimeoutError):
             await limiter.acquire(0.0)
         limiter.release()
-        await limiter.acquire(PATIENT)
+        await limiter.acquire(TIMEOUT)
     with pytest.raises(TimeoutError):
         await limiter.acquire(0.0)
 
 
-async def test_a_cancelled_waiter_is_passed_over() -> None:
-    """Who gave up in the queue gets no place; the next one does."""
+async def test_a_cancelled_task_is_skipped() -> None:
+    """A task that was cancelled while it waited gets no slot; the next one does."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
-    first, second = line_up(limiter), line_up(limiter)
-    await settled()
+    await limiter.acquire(TIMEOUT)
+    first, second = acquire_later(limiter), acquire_later(limiter)
+    await run_tasks()
     first.cancel()
-    await settled()
+    await run_tasks()
     limiter.release()
     await second
     assert first.cancelled()
     assert limiter.available == 0
 
 
-async def test_a_waiter_cancelled_with_its_place_gives_it_on() -> None:
-    """Cancelled between being given a place and using it, it hands the place to the next."""
+async def test_a_task_cancelled_with_its_slot_releases_it() -> None:
+    """A task that is cancelled after a slot was assigned passes it to the next task."""
     limiter = Limiter(1)
-    await limiter.acquire(PATIENT)
-    first, second = line_up(limiter), line_up(limiter)
-    await settled()
+    await limiter.acquire(TIMEOUT)
+    first, second = acquire_later(limiter), acquire_later(limiter)
+    await run_tasks()
     limiter.release()
     first.cancel()
     await second
@@ -157,14 +157,14 @@ async def test_a_waiter_cancelled_with_its_place_gives_it_on() -> None:
     assert limiter.available == 1
 
 
-async def test_no_place_is_lost_in_a_crowd_that_is_cancelled() -> None:
-    """However waiters and holders are cancelled, in the end every place is free again."""
+async def test_no_slot_is_lost_by_cancellations() -> None:
+    """After many cancellations of waiting and holding tasks, all slots are free."""
     limiter = Limiter(4)
 
     async def request() -> None:
-        await limiter.acquire(PATIENT)
+        await limiter.acquire(TIMEOUT)
         try:
-            await settled()
+            await run_tasks()
         finally:
             limiter.release()
 
@@ -177,33 +177,33 @@ async def test_no_place_is_lost_in_a_crowd_that_is_cancelled() -> None:
     assert limiter.available == 4
 
 
-async def test_when_free_calls_back_once() -> None:
-    """It is told of the first place that nobody waits for, once, and not of a place handed on."""
-    limiter, told = Limiter(1), []
-    await limiter.acquire(PATIENT)
-    waiter = line_up(limiter)
-    await settled()
-    limiter.notify_available(lambda: told.append(limiter.available))
+async def test_notify_available_calls_back_once() -> None:
+    """The callback is called once, for the first slot that no task waits for."""
+    limiter, notified = Limiter(1), []
+    await limiter.acquire(TIMEOUT)
+    waiter = acquire_later(limiter)
+    await run_tasks()
+    limiter.notify_available(lambda: notified.append(limiter.available))
     limiter.release()
     await waiter
-    assert not told
+    assert not notified
     limiter.release()
-    assert told == [1]
-    await limiter.acquire(PATIENT)
+    assert notified == [1]
+    await limiter.acquire(TIMEOUT)
     limiter.release()
-    assert told == [1]
+    assert notified == [1]
 
 
-async def test_when_free_may_ask_again_in_its_call() -> None:
-    """Who is called back may ask to be called again, for the next place."""
-    limiter, told = Limiter(1), []
+async def test_the_callback_may_register_again() -> None:
+    """The callback may register itself for the next free slot."""
+    limiter, notified = Limiter(1), []
 
-    def tell() -> None:
-        told.append(limiter.available)
-        limiter.notify_available(tell)
+    def notify() -> None:
+        notified.append(limiter.available)
+        limiter.notify_available(notify)
 
-    limiter.notify_available(tell)
+    limiter.notify_available(notify)
     for _ in range(2):
-        await limiter.acquire(PATIENT)
+        await limiter.acquire(TIMEOUT)
         limiter.release()
-    assert told == [1, 1]
+    assert notified == [1, 1]

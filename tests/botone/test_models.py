@@ -1,4 +1,4 @@
-"""What the platform answers, as values."""
+"""The values that the platform's methods return."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from vertexkit import Message
 
 
 def test_a_message_is_a_value() -> None:
-    """Two equal messages are one, and none can be changed."""
+    """Messages are compared by their fields and cannot be changed."""
     message = Message(123, 1669947527)
     assert message == Message(message_id=123, created_at=1669947527)
     assert len({message, Message(123, 1669947527)}) == 1
@@ -16,6 +16,6 @@ def test_a_message_is_a_value() -> None:
         message.message_id = 124  # type: ignore[misc]
 
 
-def test_a_message_without_an_id_says_so() -> None:
-    """What was sent but not told an id is shown as just that."""
+def test_a_message_without_an_id() -> None:
+    """A message whose id is unknown has None in its repr."""
     assert repr(Message(None, None)) == "Message(message_id=None, created_at=None)"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.botone.asked import PASSWORD, platform_of
+from tests.botone.fake_api import PASSWORD, platform_of
 from tests.testing.platform_server import served_in_thread
 from vertexkit import BotOne
 from vertexkit.botone.dialogs import V1, V2
@@ -32,10 +32,10 @@ def open_bot(url: str) -> SyncBotOne:
     return BotOne.sync(url, "anna@example.com", PASSWORD)
 
 
-def test_it_does_all_that_the_async_one_does(
+def test_the_blocking_client_has_all_methods(
     url: str, platform: FakePlatform, tmp_path: Path
 ) -> None:
-    """Lists by `for`, pages, dialogs, files and management; it waits and returns the same."""
+    """Lists, pages, dialogs, files and management work in blocking form."""
     file = platform.conversations.add_file("a.txt", b"abc")
     with open_bot(url) as bot:
         dialogs = list(bot.v2.conversations(page_size=50))
@@ -56,21 +56,21 @@ def test_it_does_all_that_the_async_one_does(
     platform.check()
 
 
-def test_a_walk_may_be_left_early(url: str) -> None:
-    """Whoever breaks off a list leaves no request and no thread behind."""
+def test_an_iteration_may_end_early(url: str) -> None:
+    """An unfinished iteration leaves no request and no thread."""
     before = threading.active_count()
     with open_bot(url) as bot:
         for dialog in bot.v2.conversations(page_size=5):
             assert dialog.id
             break
-        walk = iter(bot.v2.conversations())
-        next(walk)
-    del walk
+        dialogs = iter(bot.v2.conversations())
+        next(dialogs)
+    del dialogs
     assert threading.active_count() == before
 
 
-def test_outside_its_with_it_says_so() -> None:
-    """A call that no loop would ever do is an error, not a wait without end."""
+def test_a_call_outside_of_with_is_an_error() -> None:
+    """A call before `with` raises an error instead of waiting forever."""
     bot = open_bot("http://127.0.0.1:9/api")
     with pytest.raises(RuntimeError, match="with BotOne"):
         bot.v1.conversation(1)
@@ -78,7 +78,7 @@ def test_outside_its_with_it_says_so() -> None:
 
 @pytest.mark.parametrize("plain, blocking", [(V1, SyncV1), (V2, SyncV2)])
 def test_no_method_is_missing(plain: type, blocking: type) -> None:
-    """Each public method is there in both forms, under one name and with one documentation."""
+    """Each public method has both forms, with the same name and the same docstring."""
     names = {
         name for name in dir(plain) if not name.startswith("_") and callable(getattr(plain, name))
     }

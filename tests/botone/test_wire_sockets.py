@@ -1,4 +1,4 @@
-"""What only real sockets do: connections, and bytes that are no HTTP."""
+"""The wire over real sockets: connections, and responses that are not valid HTTP."""
 
 import asyncio
 import gzip
@@ -15,7 +15,7 @@ from vertexkit.botone.wire import KEEP_ALIVE_SECONDS, MAX_RESPONSE_BYTES, Wire
 from vertexkit.errors import PlatformError, PlatformUnreachable, SendOutcomeUnknown
 
 if TYPE_CHECKING:
-    from tests.botone.conftest import SocketPeer
+    from tests.botone.conftest import SocketServer
 
 PATIENT, SHORT = 20.0, 0.05
 LOOPBACK = "127.0.0.1"
@@ -25,22 +25,21 @@ GARBAGE = {
     "half a status line": b"HTTP/1.1 2",
     "a status line alone": b"HTTP/1.1 200 OK\r\n",
     "half a header": b"HTTP/1.1 200 OK\r\nContent-Le",
-    "a status that is none": b"HTTP/1.1 two OK\r\n\r\n",
+    "an invalid status": b"HTTP/1.1 two OK\r\n\r\n",
     "zeros": bytes(4096),
     "a header without end": b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000,
     "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
-    "a length that is none": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
-    "a chunk's size that is none, at once": HEAD
-    + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
+    "an invalid length": b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n",
+    "an invalid size of a chunk, at once": HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\nab\r\n",
     "a chunk without its end, at once": HEAD + b"Transfer-Encoding: chunked\r\n\r\n2\r\nabcdef\r\n",
-    "only an interim answer": b"HTTP/1.1 100 Continue\r\n\r\n",
+    "only an interim response": b"HTTP/1.1 100 Continue\r\n\r\n",
 }
 BAD_BODIES = {
-    "a chunk that breaks off": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
+    "an incomplete chunk": HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab",
     "no chunk at all": HEAD + b"Transfer-Encoding: chunked\r\n\r\n",
-    "gzip that is none": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
-    "a charset that is none": HEAD + b"Content-Type: x; charset=nil\r\nContent-Length: 2\r\n\r\nab",
-    "a cookie that is none": HEAD + b"Set-Cookie: \xff=;;=\r\nContent-Length: 2\r\n\r\nab",
+    "invalid gzip": HEAD + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
+    "an unknown charset": HEAD + b"Content-Type: x; charset=nil\r\nContent-Length: 2\r\n\r\nab",
+    "an invalid cookie": HEAD + b"Set-Cookie: \xff=;;=\r\nContent-Length: 2\r\n\r\nab",
 }
 
 
@@ -56,7 +55,7 @@ async def fail(wire: Wire, url: str, timeout: float = PATIENT) -> PlatformError:
 
 @contextmanager
 def full_backlog() -> Iterator[str]:
-    """A port that neither takes a connection nor refuses one; its URL."""
+    """Return the URL of a port that neither accepts a connection nor refuses one."""
     with ExitStack() as stack:
         listening = stack.enter_context(socket.socket())
         listening.bind((LOOPBACK, 0))
@@ -69,32 +68,32 @@ def full_backlog() -> Iterator[str]:
 
 
 @pytest.mark.parametrize("bytes_sent", GARBAGE.values(), ids=GARBAGE)
-async def test_garbage_is_an_unknown_outcome(sockets: "SocketPeer", bytes_sent: bytes) -> None:
-    """Whatever is said instead of a whole head of HTTP, the request may have been carried out."""
+async def test_garbage_is_an_unknown_outcome(sockets: "SocketServer", bytes_sent: bytes) -> None:
+    """After bytes that are not a complete HTTP head, the request may have been processed."""
     sockets.will(raw=bytes_sent)
     assert type(await fail(sockets.wire, sockets.url)) is SendOutcomeUnknown
     assert len(sockets.requests) == 1
 
 
 @pytest.mark.parametrize("bytes_sent", BAD_BODIES.values(), ids=BAD_BODIES)
-async def test_a_bad_body_keeps_its_status(sockets: "SocketPeer", bytes_sent: bytes) -> None:
-    """However wrong the body's coding, a 200 whose head was right stays a 200."""
+async def test_a_bad_body_keeps_its_status(sockets: "SocketServer", bytes_sent: bytes) -> None:
+    """A response with a valid head keeps its status, even if its body is invalid."""
     sockets.will(raw=bytes_sent)
     answer = await sockets.wire.post(sockets.url, b"{}", PATIENT)
     assert answer.status == 200
     assert len(sockets.requests) == 1
 
 
-async def test_an_answer_without_a_length_is_read_to_its_end(sockets: "SocketPeer") -> None:
-    """Where the connection's end is the body's end, the body is whole."""
+async def test_an_answer_without_a_length_is_read_to_its_end(sockets: "SocketServer") -> None:
+    """A body that ends with the connection is complete."""
     sockets.will(raw=HEAD + b'Connection: close\r\n\r\n{"message_id": 1}')
     assert await sockets.wire.post(sockets.url, b"{}", PATIENT) == Response(
         200, b'{"message_id": 1}'
     )
 
 
-async def test_an_answer_without_end_is_cut(sockets: "SocketPeer") -> None:
-    """A body in chunks that goes beyond the limit is left there, and its connection is closed."""
+async def test_an_answer_without_end_is_cut(sockets: "SocketServer") -> None:
+    """Reading of a chunked body stops at the limit, and the connection is closed."""
     chunk = b"%x\r\n%b\r\n" % (MAX_RESPONSE_BYTES + 1, b"x" * (MAX_RESPONSE_BYTES + 1))
     sockets.will(200, then="hang", raw=HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunk)
     answer = await sockets.wire.post(sockets.url, b"{}", PATIENT)
@@ -102,8 +101,8 @@ async def test_an_answer_without_end_is_cut(sockets: "SocketPeer") -> None:
     await sockets.left.wait()
 
 
-async def test_a_refused_connection_sent_nothing(sockets: "SocketPeer") -> None:
-    """Where nobody listens, not a byte was sent: it may be sent again."""
+async def test_a_refused_connection_sent_nothing(sockets: "SocketServer") -> None:
+    """Without a listener not a byte was sent, so the request may be sent again."""
     with socket.create_server((LOOPBACK, 0)) as probe:
         url = f"http://{LOOPBACK}:{probe.getsockname()[1]}/api"
     error = await fail(sockets.wire, url)
@@ -112,27 +111,27 @@ async def test_a_refused_connection_sent_nothing(sockets: "SocketPeer") -> None:
 
 
 @pytest.mark.parametrize("host", ["no-such-host.invalid", "bad host", "." * 3, "x" * 300])
-async def test_a_host_that_is_none_sent_nothing(sockets: "SocketPeer", host: str) -> None:
-    """A name without an address, and one that is no name, are unreachable."""
+async def test_an_unknown_host_sent_nothing(sockets: "SocketServer", host: str) -> None:
+    """A host name that cannot be resolved and an invalid one are unreachable."""
     assert type(await fail(sockets.wire, f"http://{host}")) is PlatformUnreachable
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "http://[::1", "ftp://a.b", "/say"])
-async def test_an_address_that_is_none_sent_nothing(sockets: "SocketPeer", url: str) -> None:
-    """What no request can be sent to is unreachable, and no crash of another kind."""
+async def test_an_invalid_url_sent_nothing(sockets: "SocketServer", url: str) -> None:
+    """An invalid URL is unreachable and raises no other error."""
     assert type(await fail(sockets.wire, url)) is PlatformUnreachable
 
 
-async def test_a_connection_that_is_not_made_in_time_sent_nothing(sockets: "SocketPeer") -> None:
-    """A platform that takes no connection costs no more than the time given, and is not unknown."""
+async def test_a_connection_that_is_not_made_in_time_sent_nothing(sockets: "SocketServer") -> None:
+    """A connection that takes too long is unreachable: the outcome is not unknown."""
     with full_backlog() as url:
         assert type(await fail(sockets.wire, url, SHORT)) is PlatformUnreachable
 
 
 async def test_a_name_that_is_not_found_in_time_sent_nothing(
-    sockets: "SocketPeer", monkeypatch: pytest.MonkeyPatch
+    sockets: "SocketServer", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name server that is silent is no connection either: nothing was sent."""
+    """A name server that does not respond in time is unreachable: nothing was sent."""
     never = asyncio.Event()
 
     async def look_up(*_: object, **__: object) -> None:
@@ -144,30 +143,30 @@ async def test_a_name_that_is_not_found_in_time_sent_nothing(
     assert type(error) is PlatformUnreachable
 
 
-async def test_a_platform_without_tls_sent_nothing(sockets: "SocketPeer") -> None:
-    """Where https is not understood, the request itself never went out."""
+async def test_a_platform_without_tls_sent_nothing(sockets: "SocketServer") -> None:
+    """If the TLS handshake fails, the request was not sent."""
     sockets.deaf = True
     error = await fail(sockets.wire, sockets.url.replace("http:", "https:"))
     assert type(error) is PlatformUnreachable
     assert not sockets.requests
 
 
-async def test_a_reset_before_the_request_is_read_is_unknown(sockets: "SocketPeer") -> None:
-    """Once connected nobody can tell how far a request got: it is not called unsent."""
+async def test_a_reset_before_the_request_is_read_is_unknown(sockets: "SocketServer") -> None:
+    """After connecting it is unknown how much of a request was read."""
     sockets.deaf = True
     assert type(await fail(sockets.wire, sockets.url)) is SendOutcomeUnknown
     assert sockets.connections == 1
 
 
-async def test_connections_are_used_again(sockets: "SocketPeer") -> None:
-    """Requests one after the other go over one connection."""
+async def test_connections_are_used_again(sockets: "SocketServer") -> None:
+    """Consecutive requests use one connection."""
     for _ in range(5):
         await sockets.wire.post(sockets.url, b"{}", PATIENT)
     assert (len(sockets.requests), sockets.connections) == (5, 1)
 
 
-async def test_a_used_connection_that_breaks_is_not_tried_again(sockets: "SocketPeer") -> None:
-    """A connection that served before and breaks under a request repeats nothing of it."""
+async def test_a_used_connection_that_breaks_is_not_tried_again(sockets: "SocketServer") -> None:
+    """A request on a reused connection that breaks is not repeated."""
     sockets.will(200)
     sockets.will(None, then="reset")
     await sockets.wire.post(sockets.url, b"{}", PATIENT)
@@ -175,8 +174,8 @@ async def test_a_used_connection_that_breaks_is_not_tried_again(sockets: "Socket
     assert (len(sockets.requests), sockets.connections) == (2, 1)
 
 
-async def test_a_late_answer_never_meets_the_next_request(sockets: "SocketPeer") -> None:
-    """A connection whose answer was not waited for is closed; the next request takes another."""
+async def test_a_late_response_is_not_read_by_the_next_request(sockets: "SocketServer") -> None:
+    """After a timeout the connection is closed and the next request uses another one."""
     sockets.will(None, then="hang")
     sockets.will(200, b"mine")
     await fail(sockets.wire, sockets.url, SHORT)
@@ -185,8 +184,8 @@ async def test_a_late_answer_never_meets_the_next_request(sockets: "SocketPeer")
     assert sockets.connections == 2
 
 
-async def test_a_cancelled_request_closes_its_connection(sockets: "SocketPeer") -> None:
-    """The platform sees that nobody waits for its answer any more."""
+async def test_a_cancelled_request_closes_its_connection(sockets: "SocketServer") -> None:
+    """The platform sees the end of the connection."""
     sockets.will(None, then="hang")
     task = asyncio.create_task(sockets.wire.post(sockets.url, b"{}", PATIENT))
     await sockets.arrived.wait()
@@ -194,37 +193,37 @@ async def test_a_cancelled_request_closes_its_connection(sockets: "SocketPeer") 
     await sockets.left.wait()
 
 
-async def test_closing_lets_go_of_the_connections(sockets: "SocketPeer") -> None:
-    """After close the platform has no connection from here."""
+async def test_closing_closes_the_connections(sockets: "SocketServer") -> None:
+    """After `close` the platform has no connection from the wire."""
     await sockets.wire.post(sockets.url, b"{}", PATIENT)
     await sockets.wire.close()
     await sockets.left.wait()
 
 
-async def test_cookies_are_not_kept(sockets: "SocketPeer") -> None:
-    """What one dialog's answer sets is not said in another's request."""
+async def test_cookies_are_not_kept(sockets: "SocketServer") -> None:
+    """A cookie of one dialog's response is not sent with another dialog's request."""
     sockets.will(200, Set_Cookie="dialog=1; Path=/")
     for _ in range(2):
         await sockets.wire.post(sockets.url.replace(LOOPBACK, "localhost"), b"{}", PATIENT)
     assert "cookie" not in sockets.requests[1].headers
 
 
-async def test_a_packed_answer_is_not_unpacked(sockets: "SocketPeer") -> None:
-    """Nobody asked for gzip, and a few bytes of it must not become gigabytes here."""
+async def test_a_compressed_response_is_not_decompressed(sockets: "SocketServer") -> None:
+    """The wire requests no compression; a small body must not become a large one."""
     packed = gzip.compress(b"x" * 10 * MAX_RESPONSE_BYTES)
     sockets.will(200, packed, Content_Encoding="gzip")
     assert (await sockets.wire.post(sockets.url, b"{}", PATIENT)).body == packed
 
 
 async def test_no_proxy_is_found_in_the_environment(
-    sockets: "SocketPeer", monkeypatch: pytest.MonkeyPatch
+    sockets: "SocketServer", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Tokens go to the platform's address, not to whatever `HTTP_PROXY` happens to say."""
+    """Tokens are sent to the platform's address and not to the proxy of `HTTP_PROXY`."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://{LOOPBACK}:9")
     assert (await sockets.wire.post(sockets.url, b"{}", PATIENT)).status == 200
 
 
 def test_an_idle_connection_goes_before_its_server_closes_it() -> None:
-    """No request sets out on a connection that a common server is just closing."""
+    """Idle connections are closed before common servers close them."""
     assert uvicorn.Config("x:y").timeout_keep_alive > KEEP_ALIVE_SECONDS

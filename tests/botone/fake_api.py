@@ -1,4 +1,4 @@
-"""The fake platform behind a server, and a client that asks it; for tests of methods 1 to 13."""
+"""The fake platform behind a server, and a client of it, for tests of methods 1 to 13."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,8 +12,8 @@ PASSWORD = "hush-hush/пароль"
 
 
 @asynccontextmanager
-async def asking(platform: FakePlatform) -> AsyncIterator[BotOne]:
-    """A client; its pauses take no time."""
+async def client_of(platform: FakePlatform) -> AsyncIterator[BotOne]:
+    """Return a client whose pauses take no time."""
     async with (
         served(platform) as url,
         BotOne(f"{url}/api", "anna@example.com", PASSWORD, clock=VirtualClock()) as bot,
@@ -22,15 +22,15 @@ async def asking(platform: FakePlatform) -> AsyncIterator[BotOne]:
 
 
 def platform_of(dialogs: int = 200) -> FakePlatform:
-    """Strict, seeded, with a password that would be seen wherever it came out."""
+    """Return a strict, seeded platform, with a password that is easily found in texts."""
     return FakePlatform(seed=1, dialogs=dialogs, login="anna@example.com", password=PASSWORD)
 
 
-def asked(platform: FakePlatform) -> list[str]:
-    """The names of the methods that were asked, in order."""
+def requested_methods(platform: FakePlatform) -> list[str]:
+    """Return the names of the requested methods, in order."""
     return [entry.method for entry in platform.ledger]
 
 
-def last(platform: FakePlatform) -> Entry:
-    """The last request."""
+def last_request(platform: FakePlatform) -> Entry:
+    """Return the last request."""
     return platform.ledger[-1]

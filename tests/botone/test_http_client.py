@@ -1,4 +1,4 @@
-"""The HTTP client that blocks ask other services with."""
+"""The HTTP client for requests of blocks to other services."""
 
 import asyncio
 import socket
@@ -22,7 +22,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 async def echo(request: Request) -> Response:
-    """Answers with what it was asked, and by which connection."""
+    """Respond with the request and the port of its connection."""
     return JSONResponse(
         {
             "path": request.url.path,
@@ -45,7 +45,7 @@ async def hang(request: Request) -> Response:
 
 @pytest.fixture
 async def service() -> AsyncIterator[str]:
-    """Another service, behind a real uvicorn; its URL."""
+    """Return the URL of a service behind a real uvicorn."""
     app = Starlette(
         routes=[
             Route("/echo", echo, methods=["GET", "POST"]),
@@ -63,26 +63,26 @@ async def service() -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def rude(serve: Serve) -> AsyncIterator[str]:
-    """A service that does not speak HTTP as it should."""
+async def raw_service(serve: Serve) -> AsyncIterator[str]:
+    """Return the URL of a service with invalid HTTP."""
 
-    async def meet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await serve(reader, writer)
         writer.close()
 
-    async with await asyncio.start_server(meet, "127.0.0.1", 0) as server:
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 async def test_it_is_httpx_over_aiohttp() -> None:
-    """Authors hold an `httpx.AsyncClient`; its connections are aiohttp's."""
+    """The client is an `httpx.AsyncClient` with aiohttp's connections."""
     async with http_client() as client:
         assert isinstance(client, httpx.AsyncClient)
         assert isinstance(client._transport, AiohttpTransport)
 
 
-async def test_it_asks_and_understands(service: str) -> None:
-    """Query, headers and a Russian JSON body arrive, and the answer is read."""
+async def test_requests_and_responses(service: str) -> None:
+    """Query, headers and a Russian JSON body arrive, and the response is read."""
     async with http_client() as client:
         answer = await client.post(
             f"{service}/echo",
@@ -90,32 +90,32 @@ async def test_it_asks_and_understands(service: str) -> None:
             headers={"x-key": "1"},
             json={"город": "Пермь"},
         )
-    said = answer.raise_for_status().json()
-    assert said["query"] == {"q": "Пермь"}
-    assert said["headers"]["x-key"] == "1"
-    assert said["body"] == '{"город":"Пермь"}'
+    content = answer.raise_for_status().json()
+    assert content["query"] == {"q": "Пермь"}
+    assert content["headers"]["x-key"] == "1"
+    assert content["body"] == '{"город":"Пермь"}'
 
 
 async def test_httpx_options_pass_through(service: str) -> None:
-    """A base URL, headers, auth and redirects are set as for `httpx.AsyncClient`."""
+    """Base URL, headers, authentication and redirects are those of `httpx.AsyncClient`."""
     async with http_client(
         base_url=service, headers={"x-key": "1"}, auth=("me", "secret"), follow_redirects=True
     ) as client:
-        said = (await client.get("/away")).json()
-    assert said["path"] == "/echo"
-    assert said["headers"]["x-key"] == "1"
-    assert said["headers"]["authorization"].startswith("Basic ")
+        content = (await client.get("/away")).json()
+    assert content["path"] == "/echo"
+    assert content["headers"]["x-key"] == "1"
+    assert content["headers"]["authorization"].startswith("Basic ")
 
 
 async def test_connections_are_used_again(service: str) -> None:
-    """Requests one after the other go over one connection."""
+    """Consecutive requests use one connection."""
     async with http_client(base_url=service) as client:
         ports = {(await client.get("/echo")).json()["port"] for _ in range(5)}
     assert len(ports) == 1
 
 
 async def test_connections_are_limited(service: str) -> None:
-    """However many executions ask at once, no more connections are open than the limit says."""
+    """With many requests at the same time, no more connections than the limit are open."""
     limits = httpx.Limits(max_connections=2)
     async with http_client(base_url=service, limits=limits) as client:
         answers = await asyncio.gather(*(client.get("/echo") for _ in range(20)))
@@ -123,7 +123,7 @@ async def test_connections_are_limited(service: str) -> None:
 
 
 async def test_an_idle_connection_goes_before_its_server_closes_it() -> None:
-    """No request sets out on a connection that a common server is just closing."""
+    """Idle connections are closed before common servers close them."""
     async with http_client() as client:
         assert isinstance(client._transport, AiohttpTransport)
         expiry = client._transport.limits.keepalive_expiry
@@ -131,8 +131,8 @@ async def test_an_idle_connection_goes_before_its_server_closes_it() -> None:
     assert expiry < uvicorn.Config(echo).timeout_keep_alive
 
 
-async def test_nothing_waits_for_ever_by_default() -> None:
-    """Every wait of a request has an end, well below a block's; who wants other ends says so."""
+async def test_requests_have_a_default_timeout() -> None:
+    """The default timeouts are far below a block's timeout and can be changed."""
     async with http_client() as client:
         assert client.timeout == httpx.Timeout(10, connect=5)
     async with http_client(timeout=1) as client:
@@ -140,14 +140,14 @@ async def test_nothing_waits_for_ever_by_default() -> None:
 
 
 async def test_a_service_that_hangs_times_out(service: str) -> None:
-    """The timeout is kept on real sockets."""
+    """The timeout applies to real sockets."""
     async with http_client(base_url=service, timeout=0.05) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get("/hang")
 
 
-async def test_a_service_that_is_not_there_is_a_connect_error() -> None:
-    """A refused connection is said to be one: nothing was sent."""
+async def test_a_refused_connection_is_a_connect_error() -> None:
+    """The exception of a refused connection says that nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     async with http_client() as client:
@@ -156,33 +156,33 @@ async def test_a_service_that_is_not_there_is_a_connect_error() -> None:
     assert caught.value.request.url.port == port
 
 
-async def hear(reader: asyncio.StreamReader) -> None:
+async def read_head(reader: asyncio.StreamReader) -> None:
     await reader.readuntil(b"\r\n\r\n")
 
 
 async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await hear(reader)
+    await read_head(reader)
 
 
 async def reset(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await hear(reader)
+    await read_head(reader)
     writer.transport.abort()
 
 
 async def garble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await hear(reader)
+    await read_head(reader)
     writer.write(b"220 mail.example ESMTP\r\n\r\n")
 
 
 async def break_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    await hear(reader)
+    await read_head(reader)
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
 
 
 @pytest.mark.parametrize("serve", [hang_up, reset, garble, break_off])
 async def test_a_broken_answer_is_an_http_error_after_sending(serve: Serve) -> None:
-    """One `except httpx.HTTPError` is enough, and none says that nothing was sent."""
-    async with rude(serve) as url, http_client() as client:
+    """All exceptions are `httpx.HTTPError`, and none of them says that nothing was sent."""
+    async with raw_service(serve) as url, http_client() as client:
         with pytest.raises(httpx.HTTPError) as caught:
             await client.post(url, content=b"once")
     assert not isinstance(caught.value, httpx.ConnectError | httpx.TimeoutException)
@@ -190,7 +190,7 @@ async def test_a_broken_answer_is_an_http_error_after_sending(serve: Serve) -> N
 
 
 async def test_a_block_shares_one_by_its_lifespan(service: str) -> None:
-    """Made in the lifespan it is `ctx.state`, is shared by executions, and is closed at the end."""
+    """A client of the lifespan is in `ctx.state`, is shared by executions and is closed."""
     clients = []
 
     @asynccontextmanager
