@@ -117,5 +117,3 @@ def test_a_pause_is_not_shorter_than_retry_after() -> None:
     assert all(30.0 <= wait <= 33.0 for wait in waits)
     assert len(set(waits)) > 25
     assert backoff(20, 1.0) >= MAX_BACKOFF_SECONDS / 2
-
-
