@@ -18,7 +18,11 @@ from vertexkit import App, Call, Context, RawCall, Settings, http_client, read_c
 JSON, FORM = "application/json", "application/x-www-form-urlencoded"
 REACTIVATION_SECONDS = 3
 """Time for the bot to call the block again before the second `complete`."""
-TOKENS = {"unique": "свой у каждого выполнения", "reused": "общий для всех выполнений", "": "неизвестно"}
+TOKENS = {
+    "unique": "свой у каждого выполнения",
+    "reused": "общий для всех выполнений",
+    "": "неизвестно",
+}
 
 
 def observe_call(raw: RawCall) -> Call:

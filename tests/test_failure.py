@@ -52,7 +52,9 @@ def test_a_failure_is_shown_without_its_exception() -> None:
     ],
     ids=["all", "odd data", "large data", "large message", "cut message", "large code"],
 )
-def test_a_failure_is_sent_without_what_does_not_fit(failure: Failure, sent: dict[str, Any]) -> None:
+def test_a_failure_is_sent_without_what_does_not_fit(
+    failure: Failure, sent: dict[str, Any]
+) -> None:
     """What is too large is left out, the least important first: the bot always gets the failure."""
     result = failure.result_within(200)
     assert json.loads(result.data) == {"ok": False, "error": sent}

@@ -84,7 +84,9 @@ def one_outcome(seen: Observed) -> list[str]:
 def _revivals(seen: Observed, name: str) -> int:
     """How often an operator has taken an execution up again; very often if nobody knows."""
     record = seen.by_id.get(name)
-    return sum(event.name == "retried_by_operator" for event in record.history) if record else 1 << 30
+    return (
+        sum(event.name == "retried_by_operator" for event in record.history) if record else 1 << 30
+    )
 
 
 def _unconfirmed(seen: Observed, record: Record, own: Sequence[Entry]) -> str:
@@ -163,7 +165,9 @@ def deduplicated(seen: Observed) -> list[str]:
             if seen.unique_tokens:
                 wrongs.append(f"{name}, and its token had been used by {old.execution}")
                 continue
-            revived = any(event.name == "retried_by_operator" for event in (*old.history, *new.history))
+            revived = any(
+                event.name == "retried_by_operator" for event in (*old.history, *new.history)
+            )
             if revived or old.execution in seen.afresh or new.execution in seen.afresh:
                 continue
             before = old.ended_at is not None and old.ended_at <= new.accepted_at

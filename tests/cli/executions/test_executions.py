@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from vertexkit.clock import Clock
-from vertexkit.execution import Effect, EffectState, OutcomeStatus, Execution, Outcome, Result
+from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease, NullJournalObserver
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
