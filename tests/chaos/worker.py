@@ -8,9 +8,8 @@ from typing import Protocol
 from pydantic_core import to_json
 
 from tests.chaos.stage import Stage
-from vertexkit.context.effects import SEND, STEP
 from vertexkit.errors import Fate, Fenced
-from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
+from vertexkit.execution import SEND, STEP, Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Journal, Lease
 from vertexkit.worker.completion import FORBIDDEN_RETRY_SECONDS

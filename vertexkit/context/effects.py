@@ -20,13 +20,9 @@ from vertexkit.errors import (
     PlatformError,
     SendOutcomeUnknown,
 )
-from vertexkit.execution import Effect, EffectState
+from vertexkit.execution import SEND, STEP, Effect, EffectState
 from vertexkit.journal.protocol import Lease
 
-SEND = "send"
-"""Kind of the effect that sends a message."""
-STEP = "step:"
-"""Kind of the effect that runs a step; the step's name follows."""
 RESEND_AFTER_SECONDS = 1.0
 """Pause before a message whose outcome is unknown is sent again (`on_unknown="resend"`)."""
 

@@ -126,7 +126,7 @@ def test_a_timeline_tells_the_story(shell: Any) -> None:
         "sent",
         "step_completed",
         "result_recorded",
-        "complete",
+        "completion_sent",
         "parked",
     ]
     assert "message 77" in done.stdout
@@ -140,7 +140,7 @@ def test_a_timeline_tells_the_story(shell: Any) -> None:
 def test_a_dialog_that_has_gone_on_needs_nobody(shell: Any) -> None:
     """Of a parked execution whose block was completed as failed that is said, and retry says it."""
     fill(shell, several)
-    assert "There is nothing to do" in shell.run("executions", "show", name(2)).stdout
+    assert "No action is needed" in shell.run("executions", "show", name(2)).stdout
     refused = shell.run("executions", "retry", name(2), "--yes")
     assert refused.returncode == 1
     assert "has continued" in refused.stderr
@@ -151,8 +151,8 @@ def test_parked_executions_are_taken_up_again(shell: Any) -> None:
     fill(shell, several)
     done = shell.run("executions", "retry", "--all-parked", "--yes")
     assert done.returncode == 0, done.stderr
-    assert f"{name(3)}: its result is sent again" in done.stdout
-    assert f"{name(4)}: its handler runs again" in done.stdout
+    assert f"{name(3)}: the service will send its result again" in done.stdout
+    assert f"{name(4)}: the service will run its handler again" in done.stdout
     assert {each["phase"] for each in listed(shell) if not each["outcome"]} == {"waiting"}
 
 
@@ -162,7 +162,7 @@ def test_what_is_dropped_lets_its_dialog_go_on(shell: Any) -> None:
     done = shell.run("executions", "drop", name(5), name(4), "--yes")
     assert done.returncode == 0, done.stderr
     assert "completed as failed (dropped)" in done.stdout
-    assert "forgotten" in done.stdout
+    assert f"{name(4)}: deleted" in done.stdout
     left = {each["execution"]: each for each in listed(shell)}
     assert name(4) not in left
     assert (left[name(5)]["phase"], left[name(5)]["code"]) == ("waiting", "dropped")
@@ -190,7 +190,7 @@ async def wait(ctx: Context) -> None:
     [one] = listed(shell, "--phase", "running")
     assert one["execution"] == execution
     shown = shell.run("executions", "show", execution).stdout
-    assert "Its handler runs" in shown
+    assert "Its handler is running in worker" in shown
     refused = shell.run("executions", "drop", execution, "--yes")
     assert refused.returncode == 1
     assert "is running" in refused.stderr
@@ -212,7 +212,7 @@ def fetch(url: str, body: bytes | None = None) -> str:
         (("list",), {}, "does not exist"),
         (("list",), {"journal": "memory:"}, "can only be read by the process"),
         (("show", "abc"), {}, "does not exist"),
-        (("list", "--since", "yesterday"), {}, "30m, 2h, 7d"),
+        (("list", "--since", "yesterday"), {}, "30m, 2h or 7d"),
     ],
 )
 def test_what_cannot_be_asked_is_told(
@@ -229,6 +229,7 @@ def test_an_id_has_to_be_one(shell: Any) -> None:
     """One that is not there, and a beginning of several, are told apart."""
     fill(shell, several)
     assert "there is no execution ffff" in shell.run("executions", "show", "ffff").stderr
-    assert "5 executions begin with 00" in shell.run("executions", "show", "00").stderr
-    nobody = shell.run("executions", "retry", "--yes")
-    assert nobody.returncode == 2
+    assert "the ids of 5 executions start with 00" in shell.run("executions", "show", "00").stderr
+    none = shell.run("executions", "retry", "--yes")
+    assert none.returncode == 2
+    assert "Name an execution, or use --all-parked." in none.stderr

@@ -62,8 +62,8 @@ def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
     )
     urlopen(request, timeout=10).close()
     assert service.finish() == 1
-    said = "the journal cannot be written any more (disk I/O error)"
-    assert any(said in line for line in service.lines)
+    reason = "the journal can no longer be written (disk I/O error)"
+    assert any(reason in line for line in service.lines)
 
 
 async def test_a_service_without_its_journal_takes_nothing(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The commands of whoever runs a service: `vertexkit executions ...`."""
+"""The commands `vertexkit executions ...`, for operators of a service."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -9,7 +9,7 @@ from vertexkit.cli.options import Json
 
 executions = typer.Typer(
     name="executions",
-    help="What is in the journal, also while the service runs, and what may be done about it.",
+    help="Inspect and manage executions in the journal, also while the service runs.",
     no_args_is_help=True,
 )
 
@@ -29,37 +29,45 @@ class _Outcome(StrEnum):
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="An id, or its beginning.", show_default=False),
+    typer.Argument(metavar="[ID]...", help="Execution id, or the start of it.", show_default=False),
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Block = Annotated[str | None, typer.Option(help="Of this block.", show_default=False)]
-Dialog = Annotated[int | None, typer.Option(help="Of this dialog.", show_default=False)]
-Code = Annotated[str | None, typer.Option(help="With this code.", show_default=False)]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+Block = Annotated[str | None, typer.Option(help="Filter by block.", show_default=False)]
+Dialog = Annotated[int | None, typer.Option(help="Filter by dialog id.", show_default=False)]
+Code = Annotated[
+    str | None,
+    typer.Option(help="Filter by the code of the outcome, such as timeout.", show_default=False),
+]
 Since = Annotated[
     str | None,
-    typer.Option(help="Accepted since: 30m, 2h, 7d ago, or an ISO time.", show_default=False),
+    typer.Option(
+        help="Accepted since a time: 30m, 2h, 7d (ago), or an ISO time.", show_default=False
+    ),
 ]
 
 
 @executions.command("list")
 def list_(
-    phase: Annotated[_Phase | None, typer.Option(help="How far it is.", show_default=False)] = None,
+    phase: Annotated[
+        _Phase | None, typer.Option(help="Filter by phase.", show_default=False)
+    ] = None,
     outcome: Annotated[
-        _Outcome | None, typer.Option(help="How it ended.", show_default=False)
+        _Outcome | None, typer.Option(help="Filter by outcome.", show_default=False)
     ] = None,
     block: Block = None,
     dialog: Dialog = None,
     code: Code = None,
     since: Since = None,
-    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, help="Maximum number to list, newest first.")] = 50,
     *,
     as_json: Json = False,
 ) -> None:
-    """List executions, the newest first."""
-    from vertexkit.cli.executions.actions import Wish, list_all
+    """List executions, newest first."""
+    from vertexkit.cli.executions.actions import list_executions
+    from vertexkit.cli.executions.filters import ExecutionFilters
     from vertexkit.execution import OutcomeStatus, Phase
 
-    wish = Wish(
+    filters = ExecutionFilters(
         None if phase is None else Phase(phase.value),
         None if outcome is None else OutcomeStatus(outcome.value),
         block,
@@ -68,28 +76,34 @@ def list_(
         since,
         limit,
     )
-    list_all(wish, as_json=as_json)
+    list_executions(filters, as_json=as_json)
 
 
 @executions.command()
 def show(
-    execution: Annotated[str, typer.Argument(metavar="ID", help="An id, or its beginning.")],
+    execution: Annotated[
+        str, typer.Argument(metavar="ID", help="Execution id, or the start of it.")
+    ],
     as_json: Json = False,
 ) -> None:
-    """Draw what happened to one execution; for a parked one, say what may be done."""
-    from vertexkit.cli.executions.actions import show as draw
+    """Show the history of an execution and, if it is parked, what can be done about it."""
+    from vertexkit.cli.executions import actions
 
-    draw(execution, as_json=as_json)
+    actions.show(execution, as_json=as_json)
 
 
 @executions.command()
 def retry(
     ids: Ids = None,
     all_parked: Annotated[
-        bool, typer.Option("--all-parked", help="All that are parked and can be.")
+        bool,
+        typer.Option("--all-parked", help="Retry all parked executions that match the filters."),
     ] = False,
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="From the beginning: messages may come twice.")
+        bool,
+        typer.Option(
+            "--fresh", help="Start from the beginning; messages may be sent a second time."
+        ),
     ] = False,
     block: Block = None,
     code: Code = None,
@@ -97,18 +111,21 @@ def retry(
     *,
     yes: Yes = False,
 ) -> None:
-    """Take parked executions up again."""
-    from vertexkit.cli.executions.actions import Wish, parked
-    from vertexkit.cli.executions.actions import retry as take_up
+    """Retry parked executions: send the result again, or run the handler again."""
+    from vertexkit.cli.executions import actions
+    from vertexkit.cli.executions.filters import ExecutionFilters
 
-    wish = Wish(block=block, code=code, since=since)
-    chosen = parked(wish) if all_parked else ids or []
-    raise typer.Exit(take_up(chosen, fresh=fresh, yes=yes))
+    filters = ExecutionFilters(block=block, code=code, since=since)
+    chosen = actions.retryable_executions(filters) if all_parked else ids or []
+    raise typer.Exit(actions.retry(chosen, fresh=fresh, yes=yes))
 
 
 @executions.command()
 def drop(ids: Ids = None, yes: Yes = False) -> None:
-    """Give executions up for good; the dialog of one that waits for its handler goes on."""
-    from vertexkit.cli.executions.actions import drop as give_up
+    """Give up executions permanently.
 
-    raise typer.Exit(give_up(ids or [], yes=yes))
+    The block of an execution that waits for its handler is completed as failed.
+    """
+    from vertexkit.cli.executions import actions
+
+    raise typer.Exit(actions.drop(ids or [], yes=yes))
