@@ -29,7 +29,7 @@ class HttpResponse:
         return execution
 
     @property
-    def refusal(self) -> tuple[int, str]:
+    def rejection(self) -> tuple[int, str]:
         """Status and problem code, after a check that the body is a valid problem document."""
         assert self.headers["content-type"] == "application/problem+json"
         assert self.headers["content-length"] == str(len(self.body))

@@ -1,4 +1,4 @@
-"""A service in a cage: all that it says, and whether a marked secret is in it."""
+"""A service whose whole output is collected and searched for marked secrets."""
 
 import asyncio
 import base64
@@ -24,7 +24,7 @@ KEY = quote(URL_SECRET, safe="")
 
 
 def forms(secret: str) -> Iterator[str]:
-    """How a secret may stand in what was written."""
+    """Forms in which a secret may be written."""
     yield secret
     yield quote(secret, safe="")
     yield quote(secret)
@@ -37,12 +37,12 @@ def forms(secret: str) -> Iterator[str]:
 
 
 class Cage:
-    """A service as a process of its own, and all that it has ever said."""
+    """A service in a separate process, and all of its output."""
 
     def __init__(self, folder: Path, platform: FakePlatform, platform_port: int) -> None:
         self.folder, self.platform = folder, platform
-        self.said: dict[str, bytes] = {}
-        """By where it was said."""
+        self.outputs: dict[str, bytes] = {}
+        """By place."""
         self.http: httpx.AsyncClient
         self._process: asyncio.subprocess.Process | None = None
         self._rest: list[asyncio.Task[bytes]] = []
@@ -63,10 +63,10 @@ class Cage:
         }
 
     async def run(self, *arguments: str, **environment: str) -> str:
-        """Run a command to its end; gives what it said."""
+        """Run a command; returns its output."""
         process = await self._start(*arguments, **environment)
         out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-        self.said[f"{arguments} out"], self.said[f"{arguments} err"] = out, err
+        self.outputs[f"{arguments} out"], self.outputs[f"{arguments} err"] = out, err
         return (out + err).decode()
 
     async def _start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
@@ -80,7 +80,7 @@ class Cage:
         )
 
     async def serve(self) -> None:
-        """Start the service, and go on reading what it says."""
+        """Start the service, and collect its output."""
         process = self._process = await self._start("run", "caged:app", "--port", "0")
         assert process.stdout is not None
         assert process.stderr is not None
@@ -89,29 +89,29 @@ class Cage:
             line = await asyncio.wait_for(process.stdout.readline(), PATIENCE)
             assert line, out
             out += line
-        self.said["service out"] = out
+        self.outputs["service out"] = out
         found = re.search(rb"http://127\.0\.0\.1:(\d+)", out)
         assert found is not None
         reading = (process.stdout.read(), process.stderr.read())
-        self._rest = [asyncio.create_task(each) for each in reading]
+        self._rest = [asyncio.create_task(reader) for reader in reading]
         self.http = httpx.AsyncClient(base_url=f"http://127.0.0.1:{int(found[1])}")
 
     async def end(self) -> None:
-        """SIGTERM, and the last words."""
+        """Send SIGTERM, and collect the rest of the output."""
         if self._process is not None and self._process.returncode is None:
             await self.http.aclose()
             self._process.terminate()
             out, err = await asyncio.wait_for(asyncio.gather(*self._rest), PATIENCE)
-            self.said["service out"] += out
-            self.said["service err"] = err
+            self.outputs["service out"] += out
+            self.outputs["service err"] = err
             await self._process.wait()
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        """One request; its answer is kept, head and body."""
+        """Send one request; its response is collected, head and body."""
         answer = await self.http.request(method, path, **options)
         head = json.dumps(dict(answer.headers), ensure_ascii=False).encode()
-        place = f"answer {len(self.said)} {answer.status_code} to {method} {path[:20]}"
-        self.said[place] = head + answer.content
+        place = f"answer {len(self.outputs)} {answer.status_code} to {method} {path[:20]}"
+        self.outputs[place] = head + answer.content
         return answer
 
     async def call(self, block: str, token: str, **inputs: Any) -> httpx.Response:
@@ -120,7 +120,7 @@ class Cage:
         return await self.ask("POST", f"/blocks/{block}?key={KEY}", json=body)
 
     async def settled(self, number: int) -> None:
-        """Wait until so many executions have ended."""
+        """Wait until this number of executions has ended."""
         ended = re.compile(r"^vertexkit_executions_settled_total\{.*\} (\d+)", re.MULTILINE)
         async with asyncio.timeout(PATIENCE):
             while (
@@ -130,7 +130,7 @@ class Cage:
                 pass
 
     def leaks(self, marks: dict[str, str]) -> list[str]:
-        """Where which mark was found, in whichever form."""
+        """All marks found, each with its place."""
         files = {
             str(path.relative_to(self.folder)): path.read_bytes()
             for path in self.folder.rglob("*")
@@ -140,11 +140,11 @@ class Cage:
             and "__pycache__" not in path.parts  # holds the constants of the app itself
         }
         return [
-            f"{name} at {place}: {said[max(0, at - 200) : at + 100]!r}"
-            for place, said in (self.said | files).items()
+            f"{name} at {place}: {output[max(0, at - 200) : at + 100]!r}"
+            for place, output in (self.outputs | files).items()
             for name, mark in marks.items()
             for form in set(forms(mark))
-            if (at := said.find(form.encode())) >= 0
+            if (at := output.find(form.encode())) >= 0
         ]
 
     def journal(self) -> bytes:

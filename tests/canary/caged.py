@@ -1,4 +1,4 @@
-"""An author's app that says its token in every way there is."""
+"""An author's app that logs, raises and prints its token in every way."""
 
 import asyncio
 import gc
@@ -17,7 +17,7 @@ app = App()
 
 
 class Choosy(BaseModel):
-    """Inputs whose validator says what it got."""
+    """Inputs whose validator repeats its value."""
 
     secret: str = ""
     worse: str = ""
@@ -84,11 +84,11 @@ async def log(ctx: Context, way: str, token: str) -> None:
     own = logging.getLogger("own")
     match way:
         case "structlog":
-            said = {"raw": ctx.raw, "deep": {"deep": [token]}, "ctx": repr(ctx)}
-            ctx.log.warning("said", token=token, **said)
+            fields = {"raw": ctx.raw, "deep": {"deep": [token]}, "ctx": repr(ctx)}
+            ctx.log.warning("logged", token=token, **fields)
             structlog.get_logger("own").error(token, k=token)
         case "stdlib":
-            own.error("said %s %r", token, {"token": token})
+            own.error("logged %s %r", token, {"token": token})
             logging.getLogger("httpx").warning("GET https://h/?key=%s", token)
         case "warning":
             logging.captureWarnings(capture=True)

@@ -1,4 +1,4 @@
-"""Marked secrets go through the noisiest paths of a real service; then every byte is searched."""
+"""Marked secrets pass through a real service's error paths; then all output is searched."""
 
 import json
 import re
@@ -29,7 +29,7 @@ async def cage(tmp_path: Path) -> AsyncIterator[Cage]:
 
 
 async def make_noise(cage: Cage, tokens: Iterator[str]) -> int:
-    """Everything that goes wrong, one by one; gives how many executions end."""
+    """Cause every error, one by one; returns the number of executions."""
     for way in WAYS:
         token = next(tokens)
         if way == "send":
@@ -77,10 +77,10 @@ async def test_no_secret_gets_out(cage: Cage, kind: str) -> None:
     waiting = next(tokens)
     execution = (await cage.call("waits", waiting)).json()["execution"]
     for command in ("list", "list --json", f"show {execution}", f"show {execution} --json"):
-        said = await cage.run("executions", *command.split())
-        assert execution[:12] in said, said
+        output = await cage.run("executions", *command.split())
+        assert execution[:12] in output, output
     await cage.end()
-    lines = cage.said["service out"].decode().splitlines()
+    lines = cage.outputs["service out"].decode().splitlines()
     events = {json.loads(line).get("event") for line in lines}
     assert {
         "handler_failed",
@@ -90,8 +90,8 @@ async def test_no_secret_gets_out(cage: Cage, kind: str) -> None:
         "rejected_call_completed",
     } <= events
     assert any("[secret]" in line for line in lines)
-    marks = MARKS | {f"token {n}": each for n, each in enumerate(given)}
-    marks |= {f"signature {n}": each.split(".")[2] for n, each in enumerate(given) if kind == "jwt"}
+    marks = MARKS | {f"token {n}": token for n, token in enumerate(given)}
+    marks |= {f"signature {n}": t.split(".")[2] for n, t in enumerate(given) if kind == "jwt"}
     leaks = cage.leaks(marks)
     assert not leaks, "\n".join(leaks)
     journal = cage.journal()
@@ -110,9 +110,9 @@ async def test_no_secret_gets_out(cage: Cage, kind: str) -> None:
     ],
 )
 async def test_a_bad_setting_is_named_and_not_shown(cage: Cage, name: str, value: str) -> None:
-    """Whatever was put where it does not belong: the sentence names the setting only."""
+    """A secret in a wrong setting: the error names only the setting."""
     for command in ("run", "check"):
-        said = await cage.run(command, "caged:app", **{f"VERTEXKIT_{name}": value})
-        assert f"VERTEXKIT_{name}" in said or (command, name) == ("check", "JOURNAL")
+        output = await cage.run(command, "caged:app", **{f"VERTEXKIT_{name}": value})
+        assert f"VERTEXKIT_{name}" in output or (command, name) == ("check", "JOURNAL")
     leaks = cage.leaks({"the password": PASSWORD, "the URL's secret": URL_SECRET})
     assert not leaks, "\n".join(leaks)

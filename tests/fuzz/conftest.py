@@ -1,4 +1,4 @@
-"""How much is tried: a little in every run of the tests, a lot with `make fuzz`."""
+"""The number of examples: few in every run of the tests, many with `make fuzz`."""
 
 import os
 

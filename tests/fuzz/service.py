@@ -1,4 +1,4 @@
-"""A service in a thread of its own, so that a test may be as slow and as rude as it likes."""
+"""A service in a separate thread, so that a test may block and misbehave."""
 
 import json
 import socket
@@ -17,17 +17,17 @@ PATIENCE = 10.0
 
 @dataclass(frozen=True)
 class Target:
-    """Where it listens, and how it looks from inside."""
+    """A running service: where it listens, and its state."""
 
     port: int
     edge: Edge
 
     def send(self, pieces: list[bytes]) -> bytes:
-        """Send these one after the other on one connection; gives all that comes back.
+        """Send these one after the other on one connection; returns all bytes received.
 
         A connection that neither answers nor closes fails the test.
         """
-        said = b""
+        output = b""
         with socket.create_connection(("127.0.0.1", self.port), PATIENCE) as line:
             try:
                 for piece in pieces:
@@ -38,19 +38,19 @@ class Target:
                 pass
             try:
                 while received := line.recv(65_536):
-                    said += received
+                    output += received
             except ConnectionError:
                 pass
-        return said
+        return output
 
     def is_well(self) -> bool:
-        """Does it still answer who asks properly?"""
-        said = self.send([b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"])
-        return said.startswith(b"HTTP/1.1 200 ") and b'{"ready":true}' in said
+        """Whether it still answers a valid request."""
+        response = self.send([b"GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n"])
+        return response.startswith(b"HTTP/1.1 200 ") and b'{"ready":true}' in response
 
 
 def target() -> AbstractContextManager[Target]:
-    """A service with a secret, its deadlines short so that nothing half lasts."""
+    """A service with a secret, its deadlines short so that incomplete requests end soon."""
     return in_thread(_serving())
 
 
@@ -64,11 +64,11 @@ async def _serving() -> AsyncIterator[Target]:
         url_secrets=[SECRET],
     ) as edge:
         yield Target(edge.port, edge)
-        edge.service.hurry()  # tokens are used again, and what is refused is tried for a minute
+        edge.service.hurry()  # tokens are used again, and what is rejected is tried for a minute
 
 
 def call(body: object = None, path: str = "/blocks/echo", key: str = SECRET) -> bytes:
-    """A proper call."""
+    """A valid call."""
     content = body if isinstance(body, bytes) else json.dumps(body or {"token": TOKEN}).encode()
     return (
         f"POST {path}?key={key} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\n"

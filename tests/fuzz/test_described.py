@@ -1,4 +1,4 @@
-"""The service against its own description: what it says in /openapi.json is how it answers."""
+"""The service against its own description: it responds as /openapi.json says."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +27,7 @@ def service() -> Iterator[Target]:
 def test_calls_are_answered_as_described(
     operation: Any, mode: GenerationMode, service: Target
 ) -> None:
-    """Right calls and spoilt ones of each block: a described status, type and body, and no 500."""
+    """Valid and invalid calls of each block: documented statuses, types and bodies, and no 500."""
 
     def call(case: Any) -> Any:
         case.query = {**(case.query or {}), "key": SECRET}

@@ -1,4 +1,4 @@
-"""Whatever the platform answers: the execution ends, and the author's handler is told no lie."""
+"""Whatever the platform answers, the execution ends, and the handler gets true results."""
 
 import json
 from typing import Any
@@ -61,5 +61,5 @@ async def test_every_execution_ends(faults: list[dict[str, Any]]) -> None:
     assert run.outcome is not None, json.dumps(faults, default=repr)
     assert outcome_and_code(run)[0] in {"completed", "gone", "parked"}
     assert not platform.violations
-    told = [str(message) for message in run.messages]
-    assert told == sorted(set(told), key=told.index), "a message came twice"
+    texts = [str(message) for message in run.messages]
+    assert texts == sorted(set(texts), key=texts.index), "a message was sent twice"

@@ -1,4 +1,4 @@
-"""The reader of calls on whatever comes: a call, or a refusal with a status and a reason."""
+"""The reader of calls with any bytes: a call, or a rejection with a status and a reason."""
 
 import json
 import math
@@ -25,9 +25,9 @@ WRAPPED = SPLICES.map(lambda splice: b'{"token":"t","x":' + splice + b"}")
 
 
 def is_plain(value: Any) -> bool:
-    """Made of what JSON has, and writable as UTF-8."""
+    """Whether a value consists of JSON's types and can be encoded as UTF-8."""
     if isinstance(value, dict):
-        return all(is_plain(each) for pair in value.items() for each in pair)
+        return all(is_plain(item) for pair in value.items() for item in pair)
     if isinstance(value, list):
         return all(map(is_plain, value))
     if isinstance(value, float):
@@ -37,17 +37,17 @@ def is_plain(value: Any) -> bool:
 
 @MANY
 @given(st.binary(max_size=200) | SPLICES | WRAPPED, KINDS)
-def test_bytes_are_read_or_refused(body: bytes, kind: str) -> None:
-    """Never another error; and what is read is plain data that can be written again."""
-    refused = call = None
+def test_bytes_are_read_or_rejected(body: bytes, kind: str) -> None:
+    """No other error is raised, and what is read can be written as JSON again."""
+    rejected = call = None
     try:
         call = read_call(RawCall("/", body, {"content-type": kind}))
     except CallError as error:
-        refused = error
+        rejected = error
     if call is None:
-        assert refused is not None
-        assert refused.status in {400, 415}
-        assert all((refused.code, refused.detail))
+        assert rejected is not None
+        assert rejected.status in {400, 415}
+        assert all((rejected.code, rejected.detail))
         return
     assert isinstance(call.token, str)
     assert call.token
@@ -57,8 +57,8 @@ def test_bytes_are_read_or_refused(body: bytes, kind: str) -> None:
 
 @MANY
 @given(st.text(max_size=60) | st.from_regex(r"[\w-]{1,20}\.[\w-]{1,40}\.[\w-]{1,20}"))
-def test_texts_are_tokens_or_refused(text: str) -> None:
-    """A token shows nothing of itself, and its claims are read without an error."""
+def test_texts_are_tokens_or_rejected(text: str) -> None:
+    """The text of a token contains nothing of it, and its claims are read without an error."""
     try:
         token = Token(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""Whatever bytes come to the socket: an answer or an end, and never a 500, a hang or a secret."""
+"""Any bytes on a connection lead to a response or its end, never to a 500, a hang or a leak."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.fuzz.conftest import MANY
 from tests.fuzz.service import SECRET, TOKEN, Target, call, target
 
-# The service, in another thread, uses `random` for its back-off while inputs are made up here.
+# The service, in another thread, uses `random` for its back-off while inputs are generated here.
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.http"))
@@ -43,17 +43,17 @@ def service() -> Iterator[Target]:
         assert found.is_well()
 
 
-def holds(said: bytes) -> None:
-    """What came back is no fault of ours, and tells nothing."""
-    statuses = {int(status) for status in STATUS.findall(said)}
-    assert not statuses & {*range(500, 503), *range(504, 600)}, said
-    assert not said or said.startswith(b"HTTP/1."), said
-    assert not [leak for leak in LEAKS if leak in said], said
+def holds(received: bytes) -> None:
+    """Check that a response is not a server error and contains no secret."""
+    statuses = {int(status) for status in STATUS.findall(received)}
+    assert not statuses & {*range(500, 503), *range(504, 600)}, received
+    assert not received or received.startswith(b"HTTP/1."), received
+    assert not [leak for leak in LEAKS if leak in received], received
 
 
 @pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
 def test_what_was_found_once_stays_mended(path: Path, service: Target) -> None:
-    """Requests that once went wrong somewhere, or look as if they would."""
+    """Requests that have caused errors in servers, or are likely to."""
     whole = path.read_bytes()
     holds(service.send([whole]))
     holds(service.send([whole[at : at + 1] for at in range(min(len(whole), 400))]))
@@ -71,7 +71,7 @@ def test_any_bytes_are_survived(service: Target) -> None:
 
 
 def test_a_proper_call_survives_any_neighbour(service: Target) -> None:
-    """Whatever another connection says, a call is answered 200 and its block completed."""
+    """Whatever another connection sends, a call is answered 200 and its block completed."""
 
     @MANY
     @given(PIECES)
@@ -93,9 +93,9 @@ def test_any_json_in_a_proper_frame_is_answered(service: Target) -> None:
     @MANY
     @given(values, st.sampled_from(["echo", "loan", "nothing"]))
     def throw(value: object, block: str) -> None:
-        said = service.send([call({"token": "t", "x": value}, f"/blocks/{block}")])
-        said += service.send([call(value, f"/blocks/{block}")])
-        holds(said)
-        assert len(STATUS.findall(said)) == 4
+        received = service.send([call({"token": "t", "x": value}, f"/blocks/{block}")])
+        received += service.send([call(value, f"/blocks/{block}")])
+        holds(received)
+        assert len(STATUS.findall(received)) == 4
 
     throw()

@@ -1,4 +1,4 @@
-"""An app behind a real uvicorn, a fake platform behind another, and sockets to speak through."""
+"""An app on a real uvicorn, a fake platform on another one, and connections to both."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Loan(BaseModel):
-    """The input of the block that asks something of it."""
+    """The inputs of the block that validates them."""
 
     amount: int = Field(gt=0)
     months: int = 12
@@ -37,14 +37,14 @@ class Loan(BaseModel):
 
 @dataclass
 class Hold:
-    """Where the handlers of the block `wait` stand still until they are let go."""
+    """Where the handlers of the block `wait` wait until they are released."""
 
     release: asyncio.Event = field(default_factory=asyncio.Event)
     started: int = 0
 
 
 class Edge:
-    """A served app: what is asked of it, and what its platform and its journal saw."""
+    """A served app, with what its platform and its journal received."""
 
     def __init__(self, app: App, platform: FakePlatform, hold: Hold, port: int) -> None:
         service = app.service
@@ -61,14 +61,14 @@ class Edge:
         self._news.set()
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until this is so; it is asked again whenever something has happened."""
+        """Wait until a condition is true; it is checked again after each event."""
         async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
             while not condition():
                 self._news.clear()
                 await self._news.wait()
 
     async def completed(self, token: str) -> Any:
-        """Wait until the block behind this token is complete; gives what it was completed with."""
+        """Wait until the block of this token is completed; returns its data."""
         await self.until(lambda: self.platform.activation(token).completions)
         [completion] = self.platform.activation(token).completions
         return completion.data
@@ -77,11 +77,11 @@ class Edge:
         await self.until(lambda: ("settled", execution) in self.happened)
 
     def accepted(self) -> int:
-        """How many executions were born so far."""
+        """How many executions were accepted so far."""
         return sum(name == "accepted" for name, _ in self.happened)
 
     def untouched(self, token: str) -> bool:
-        """The platform has heard nothing from this token."""
+        """Whether the platform has received nothing with this token."""
         activation = self.platform.activation(token)
         return not activation.messages and not activation.completions
 
@@ -125,7 +125,7 @@ def head(path: str, kind: str | None = JSON, method: str = "POST", **headers: st
 
 
 def make_app(hold: Hold, **options: Any) -> App:
-    """Three blocks: one that gives back its inputs, one that asks for some, one that waits."""
+    """Three blocks: one returns its inputs, one validates some, one waits."""
     app = App(**options)
 
     @app.block("echo")

@@ -1,4 +1,4 @@
-"""The answer to an accepted call: at once, before the handler runs."""
+"""The response to an accepted call: it is sent before the handler runs."""
 
 import json
 from typing import TYPE_CHECKING, cast
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def test_the_answer_comes_before_the_handler_has_run(serve: "Serve") -> None:
-    """A call is answered while its handler still has everything to do."""
+    """A call is answered before its handler has done anything."""
     async with serve() as edge:
         token = edge.platform.issue("wait")
         answer = await edge.call("wait", token)
@@ -25,7 +25,7 @@ async def test_the_answer_comes_before_the_handler_has_run(serve: "Serve") -> No
 
 
 async def test_the_answer_comes_with_the_execution_in_the_journal(serve: "Serve") -> None:
-    """Whoever has the answer can look its execution up: it was kept before it was answered."""
+    """When a caller has the response, its execution is in the journal already."""
     async with serve(concurrency=1) as edge:
         tokens = [edge.platform.issue("wait") for _ in range(3)]
         answers = [await edge.call("wait", token) for token in tokens]
@@ -43,7 +43,7 @@ async def test_the_answer_comes_with_the_execution_in_the_journal(serve: "Serve"
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 async def test_the_status_of_the_answer_is_a_setting(serve: "Serve", status: int) -> None:
-    """`VERTEXKIT_ACK_STATUS` is for a platform that wants to hear something else than 200."""
+    """`VERTEXKIT_ACK_STATUS` is for a platform that expects another status than 200."""
     async with serve(ack_status=status) as edge:
         token = edge.platform.issue("echo")
         answer = await edge.call("echo", token)
@@ -69,10 +69,10 @@ async def test_a_status_without_a_body_has_none(serve: "Serve", status: int) -> 
 
 
 async def test_an_execution_has_a_name_of_its_own(edge: "Edge") -> None:
-    """Two calls get two ids; an id is 22 hex digits and says nothing of the token."""
+    """Two calls get two ids; an id is 22 hex digits and contains nothing of the token."""
     tokens = [edge.platform.issue("echo") for _ in range(2)]
     ids = [(await edge.call("echo", token)).execution for token in tokens]
     assert ids[0] != ids[1]
-    assert all(len(each) == 22 and int(each, 16) for each in ids)
+    assert all(len(execution) == 22 and int(execution, 16) for execution in ids)
     for token in tokens:
         await edge.completed(token)

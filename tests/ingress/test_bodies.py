@@ -1,4 +1,4 @@
-"""The bodies of calls, sent over real sockets: every shape that is taken, and what is refused."""
+"""The bodies of calls, sent over real sockets: every accepted shape, and what is rejected."""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
 def body_of(token: str, size: int) -> bytes:
-    """A call of exactly so many bytes."""
+    """A call of exactly this size, in bytes."""
     start, end = b'{"token":"%b","x":"' % token.encode(), b'"}'
     return start + b"a" * (size - len(start) - len(end)) + end
 
@@ -91,13 +91,15 @@ async def test_a_body_in_chunks_is_put_together(edge: "Edge") -> None:
         (FORM, b"token=%b" + b"&x=1" * 1000, "malformed_form"),
     ],
 )
-async def test_a_malformed_body_is_refused(edge: "Edge", kind: str, body: bytes, code: str) -> None:
-    """What cannot be read is answered 400, starts nothing, and the service goes on."""
+async def test_a_malformed_body_is_rejected(
+    edge: "Edge", kind: str, body: bytes, code: str
+) -> None:
+    """What cannot be read is answered 400, starts nothing, and the service continues."""
     token = edge.platform.issue("echo")
     before = edge.accepted()
     if b"%b" in body:
         body = body % token.encode()
-    assert (await edge.ask("/blocks/echo", body, kind)).refusal == (400, code)
+    assert (await edge.ask("/blocks/echo", body, kind)).rejection == (400, code)
     assert edge.accepted() == before
     assert edge.untouched(token)
 
@@ -112,7 +114,7 @@ async def test_a_malformed_body_is_refused(edge: "Edge", kind: str, body: bytes,
 )
 async def test_no_depth_brings_the_service_down(edge: "Edge", body: bytes) -> None:
     """A body of a hundred thousand levels is a 400 like any other."""
-    status, code = (await edge.ask("/blocks/echo", body)).refusal
+    status, code = (await edge.ask("/blocks/echo", body)).rejection
     assert (status, code) == (400, "malformed_json")
     token = edge.platform.issue("echo")
     assert (await edge.call("echo", token)).status == 200
@@ -130,22 +132,22 @@ async def test_the_largest_body_that_is_taken(edge: "Edge") -> None:
 
 
 async def test_a_byte_more_is_too_large(edge: "Edge") -> None:
-    """One byte above the limit is refused: 413."""
+    """One byte above the limit is rejected: 413."""
     token = edge.platform.issue("echo")
-    assert (await edge.ask(body=body_of(token, LIMIT + 1))).refusal == (413, "too_large")
+    assert (await edge.ask(body=body_of(token, LIMIT + 1))).rejection == (413, "too_large")
     assert edge.untouched(token)
 
 
 @pytest.mark.parametrize("length", [LIMIT + 1, 200_000_000, 10**18])
-async def test_a_declared_size_is_refused_before_a_byte_of_it(edge: "Edge", length: int) -> None:
-    """A body announced as too large is refused at once: the caller need not send it."""
+async def test_a_declared_size_is_rejected_before_a_byte_of_it(edge: "Edge", length: int) -> None:
+    """A body announced as too large is rejected immediately: the caller need not send it."""
     async with edge.line() as line:
         await line.send(HEAD + b"Content-Length: %d\r\n\r\n" % length)
-        assert (await line.answer()).refusal == (413, "too_large")
+        assert (await line.answer()).rejection == (413, "too_large")
 
 
-async def stream_until_refused(line: "HttpConnection", size: int) -> Any:
-    """Send chunks that make no end; gives the answer that comes all the same."""
+async def stream_until_rejected(line: "HttpConnection", size: int) -> Any:
+    """Send chunks without an end; returns the response that arrives anyway."""
     await line.send(CHUNKED)
     for _ in range(LIMIT // size + 1):
         await line.send(chunk(b"a" * size))
@@ -153,35 +155,35 @@ async def stream_until_refused(line: "HttpConnection", size: int) -> Any:
 
 
 @pytest.mark.parametrize("size", [512, 65_536])
-async def test_a_stream_without_end_is_refused_at_the_limit(edge: "Edge", size: int) -> None:
-    """A body that never ends is refused as it passes the limit: bytes are counted as they come."""
+async def test_a_stream_without_end_is_rejected_at_the_limit(edge: "Edge", size: int) -> None:
+    """A body that never ends is rejected at the limit: bytes are counted as they arrive."""
     async with edge.line() as line:
-        assert (await stream_until_refused(line, size)).refusal == (413, "too_large")
+        assert (await stream_until_rejected(line, size)).rejection == (413, "too_large")
 
 
-async def test_a_compressed_body_is_refused(edge: "Edge") -> None:
-    """No body is unpacked, so none can be gigabytes inside: 415."""
+async def test_a_compressed_body_is_rejected(edge: "Edge") -> None:
+    """No body is decompressed, so a small one cannot become gigabytes: 415."""
     answer = await edge.ask(body=b"\x1f\x8b\x08\x00", content_encoding="gzip")
-    assert answer.refusal == (415, "unsupported_encoding")
+    assert answer.rejection == (415, "unsupported_encoding")
 
 
 async def test_the_limit_is_a_setting(serve: "Serve") -> None:
-    """`VERTEXKIT_BODY_LIMIT` moves the limit, and the refusal names it."""
+    """`VERTEXKIT_BODY_LIMIT` changes the limit, and the response names it."""
     async with serve(body_limit=100) as edge:
         answer = await edge.ask(body=b" " * 101)
-        assert answer.refusal == (413, "too_large")
+        assert answer.rejection == (413, "too_large")
         assert "100 bytes (VERTEXKIT_BODY_LIMIT)" in answer.json["detail"]
         async with edge.line() as line:
             await line.send(CHUNKED + chunk(b" " * 101))
-            assert (await line.answer()).refusal == (413, "too_large")
-        assert (await edge.ask(body=b" " * 100)).refusal == (400, "malformed_json")
+            assert (await line.answer()).rejection == (413, "too_large")
+        assert (await edge.ask(body=b" " * 100)).rejection == (400, "malformed_json")
 
 
 @pytest.mark.parametrize("whole", [True, False])
 async def test_a_caller_who_leaves_in_the_middle_starts_nothing(
     serve: "Serve", whole: bool
 ) -> None:
-    """A body that breaks off is not run as far as it came, even where it could be read."""
+    """An incomplete body starts nothing, even if its beginning could be read."""
     async with serve() as edge:
         token = edge.platform.issue("echo")
         body = b'{"token":"%b"}' % token.encode()

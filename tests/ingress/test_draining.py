@@ -1,4 +1,4 @@
-"""A service that stops: calls are sent away, and what was accepted ends."""
+"""A service that stops: calls are rejected, and accepted executions finish."""
 
 import json
 from typing import TYPE_CHECKING
@@ -17,7 +17,7 @@ async def test_a_service_that_stops_sends_calls_away(serve: "Serve") -> None:
         for block in ("echo", "loan", "nothing"):
             token = edge.platform.issue(block)
             answer = await edge.call(block, token)
-            assert answer.refusal == (503, "shutting_down")
+            assert answer.rejection == (503, "shutting_down")
             assert int(answer.headers["retry-after"]) > 0
             assert edge.untouched(token)
     assert not edge.happened
@@ -25,7 +25,7 @@ async def test_a_service_that_stops_sends_calls_away(serve: "Serve") -> None:
 
 
 async def test_readiness_turns_off_first(serve: "Serve") -> None:
-    """`/readyz` says that the service stops, while `/healthz` still says that it lives.
+    """`/readyz` says that the service is stopping, while `/healthz` still says that it is alive.
 
     It must not be killed for stopping.
     """
@@ -38,20 +38,20 @@ async def test_readiness_turns_off_first(serve: "Serve") -> None:
 
 
 async def test_what_was_accepted_goes_on(serve: "Serve") -> None:
-    """Turning new calls away does not touch the executions that run."""
+    """Rejecting new calls does not affect running executions."""
     async with serve() as edge:
         token = edge.platform.issue("wait")
         answer = await edge.call("wait", token)
         await edge.until(lambda: edge.hold.started)
         edge.service.stop_accepting()
-        assert (await edge.call("wait", token)).refusal == (503, "shutting_down")
+        assert (await edge.call("wait", token)).rejection == (503, "shutting_down")
         edge.hold.release.set()
         assert await edge.completed(token) == {"inputs": {}}
         await edge.settled(answer.execution)
 
 
 async def test_a_call_whose_body_is_still_coming_is_finished(serve: "Serve") -> None:
-    """A call that had begun before the service was told to stop is still served: it was let in."""
+    """A call that started to arrive before the shutdown is still served."""
     async with serve() as edge:
         token = edge.platform.issue("echo")
         body = json.dumps({"token": token}).encode()

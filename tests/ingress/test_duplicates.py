@@ -62,7 +62,7 @@ async def test_another_token_makes_it_another_call(serve: "Serve") -> None:
 
 
 async def test_a_duplicate_is_answered_although_the_queue_is_full(serve: "Serve") -> None:
-    """What is kept already needs no room: a full queue does not refuse its duplicates."""
+    """A duplicate adds nothing: it is accepted even if the queue is full."""
     async with serve(concurrency=1, queue=1) as edge:
         running, waiting = (edge.platform.issue("wait") for _ in range(2))
         first = await edge.call("wait", running)
@@ -93,7 +93,7 @@ async def test_a_call_made_again_during_the_completion_is_answered_at_once(serve
         assert answers[0].execution != first.execution
         await edge.settled(answers[0].execution)
     completions = edge.platform.dialog(token).completions
-    assert [each.data for each in completions] == [
+    assert [completion.data for completion in completions] == [
         {"inputs": {"round": 1}},
         {"inputs": {"round": 2}},
     ]

@@ -1,4 +1,4 @@
-"""The inbox: the only place where an execution is born."""
+"""The inbox: the only place where executions are created."""
 
 import asyncio
 from typing import Any
@@ -62,7 +62,7 @@ async def test_an_accepted_call_is_in_the_journal() -> None:
 
 
 async def test_an_accepted_call_is_told_of_once() -> None:
-    """One event says which execution was born and how large its call was."""
+    """One event has the id of the new execution and the size of its call."""
     desk = Desk()
     acceptance = await desk.accept()
     [event] = desk.events
@@ -113,7 +113,7 @@ async def test_a_full_queue_keeps_nothing() -> None:
 
 
 async def test_a_journal_that_cannot_write_keeps_nothing() -> None:
-    """The journal's refusal goes to the caller as it is, and nothing was accepted."""
+    """The journal's error is raised to the caller, and nothing was accepted."""
 
     class Broken(MemoryJournal):
         async def accept(self, execution: Execution, room: int) -> Acceptance:
@@ -160,4 +160,4 @@ async def test_ids_sort_by_their_birth() -> None:
     desk = Desk(room=300)
     ids = [(await desk.accept(f"t{number}")).execution for number in range(300)]
     assert len(set(ids)) == 300
-    assert [each[:12] for each in ids] == sorted(each[:12] for each in ids)
+    assert [id_[:12] for id_ in ids] == sorted(id_[:12] for id_ in ids)

@@ -18,44 +18,44 @@ HEAD = (
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
 async def test_a_block_is_called_with_post(edge: "Edge", method: str) -> None:
-    """Another method on a block's URL is refused with 405 and told which one is right."""
+    """Another method on a block's URL is answered 405 with the right one in `Allow`."""
     answer = await edge.ask("/blocks/echo", method=method)
-    assert answer.refusal == (405, "method_not_allowed")
+    assert answer.rejection == (405, "method_not_allowed")
     assert answer.headers["allow"] == "POST"
 
 
 @pytest.mark.parametrize("path", ["/blocks", "/openapi.json", "/healthz", "/readyz"])
 async def test_a_page_is_not_called_with_post(edge: "Edge", path: str) -> None:
-    """What is there to be read takes no POST: 405."""
+    """A path that can only be read does not accept POST: 405."""
     answer = await edge.ask(path, b"{}")
-    assert answer.refusal == (405, "method_not_allowed")
+    assert answer.rejection == (405, "method_not_allowed")
     assert set(answer.headers["allow"].split(", ")) == {"GET", "HEAD"}
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/blocks/a/b/c", "/api/v1", "/%00", "//"])
 async def test_elsewhere_there_is_nothing(edge: "Edge", path: str) -> None:
     """Any other path is a 404 with a stable code, in the same form as all rejections."""
-    assert (await edge.ask(path, b"{}")).refusal == (404, "not_found")
+    assert (await edge.ask(path, b"{}")).rejection == (404, "not_found")
 
 
 @pytest.mark.parametrize(
     "kind",
     [None, "text/plain", "application/xml", "multipart/form-data; boundary=x", "application/jsonp"],
 )
-async def test_another_media_type_is_refused(edge: "Edge", kind: str | None) -> None:
-    """What says that it is neither JSON nor a form is not tried as either: 415."""
+async def test_another_media_type_is_rejected(edge: "Edge", kind: str | None) -> None:
+    """A body declared as neither JSON nor a form is not parsed: 415."""
     token = edge.platform.issue("echo")
     answer = await edge.ask(body=b'{"token":"%b"}' % token.encode(), kind=kind)
-    assert answer.refusal == (415, "unsupported_media_type")
+    assert answer.rejection == (415, "unsupported_media_type")
     assert edge.untouched(token)
 
 
 @pytest.mark.parametrize("charset", ["utf-16", "windows-1251", "latin-1"])
-async def test_another_encoding_is_refused(edge: "Edge", charset: str) -> None:
-    """A body in another encoding than UTF-8 is refused as such, not read as rubbish: 415."""
+async def test_another_encoding_is_rejected(edge: "Edge", charset: str) -> None:
+    """A body in another encoding than UTF-8 is rejected, not decoded wrongly: 415."""
     kind = f"application/json; charset={charset}"
     answer = await edge.ask(body=b'{"token":"t"}', kind=kind)
-    assert answer.refusal == (415, "unsupported_media_type")
+    assert answer.rejection == (415, "unsupported_media_type")
 
 
 async def test_a_media_type_may_be_written_in_any_way(edge: "Edge") -> None:
@@ -75,7 +75,7 @@ async def test_an_only_block_is_served_at_the_root_too(serve: "Serve") -> None:
             answer = await edge.ask(path, b'{"token":"%b"}' % token.encode())
             assert answer.status == 200
             assert await edge.completed(token) == {"only": True}
-        assert (await edge.ask("/", method="GET")).refusal == (405, "method_not_allowed")
+        assert (await edge.ask("/", method="GET")).rejection == (405, "method_not_allowed")
 
 
 def one_block(hold: "Hold", **options: object) -> App:
@@ -93,13 +93,13 @@ def one_block(hold: "Hold", **options: object) -> App:
 async def test_nobody_is_sent_elsewhere(edge: "Edge", path: str, method: str) -> None:
     """A slash too many is a 404, not a redirect: that would repeat the URL and its secret."""
     answer = await edge.ask(f"{path}?key=hush", b"{}", method=method)
-    assert answer.refusal == (404, "not_found")
+    assert answer.rejection == (404, "not_found")
     assert "location" not in answer.headers
     assert b"hush" not in answer.body
 
 
 async def test_a_caller_who_asks_first_is_told_at_once(edge: "Edge") -> None:
-    """With `Expect: 100-continue` a good call is told to go on, a too large one is refused."""
+    """With `Expect: 100-continue` a valid call is continued, one that is too large is rejected."""
     token = edge.platform.issue("echo")
     body = json.dumps({"token": token}).encode()
     asks = HEAD.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n")
@@ -110,11 +110,11 @@ async def test_a_caller_who_asks_first_is_told_at_once(edge: "Edge") -> None:
         assert (await line.answer()).status == 200
     async with edge.line() as line:
         await line.send(asks % 1_000_000)
-        assert (await line.answer()).refusal == (413, "too_large")
+        assert (await line.answer()).rejection == (413, "too_large")
     await edge.completed(token)
 
 
-async def test_refusals_are_not_kept_by_anybody_between(edge: "Edge") -> None:
+async def test_rejections_are_not_kept_by_anybody_between(edge: "Edge") -> None:
     """No answer of a block's URL may be stored by a proxy, good or bad."""
     token = edge.platform.issue("echo")
     for answer in (await edge.call("echo", token), await edge.ask(body=b"{")):

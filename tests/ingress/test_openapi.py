@@ -1,4 +1,4 @@
-"""What an app serves, told to people and machines: the blocks, OpenAPI, health."""
+"""Descriptions of what an app serves: the catalogue, OpenAPI, health."""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -25,7 +25,7 @@ class City(BaseModel):
 
 
 class Loan(BaseModel):
-    """What a loan is asked by."""
+    """The inputs of a loan."""
 
     amount: int = Field(gt=0, title="Сумма", examples=[100_000])
     months: int = Field(12, ge=1, le=360, title="Срок, мес.")
@@ -76,7 +76,7 @@ def make_app() -> App:
 
 @asynccontextmanager
 async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """The app at work, and a client that speaks to it within this process."""
+    """The running app, and a client of it in this process."""
     values = {"platform_url": "http://platform.test/api", "journal": "memory:"} | settings
     wire = AsgiWire(FakePlatform(tokens="any"))
     async with app.started(Settings.of(**values), wire=wire) as service:
@@ -87,7 +87,7 @@ async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_page_is_json_that_nobody_keeps(path: str) -> None:
-    """Each page is JSON and made anew: no proxy keeps yesterday's."""
+    """Each response is JSON and must not be cached by a proxy."""
     async with client(make_app()) as http:
         answer = await http.get(path)
     assert answer.status_code == 200
@@ -97,7 +97,7 @@ async def test_a_page_is_json_that_nobody_keeps(path: str) -> None:
 
 
 async def test_health_and_readiness() -> None:
-    """A service that has just started lives and takes calls."""
+    """A service that has just started is alive and accepts calls."""
     async with client(make_app()) as http:
         assert (await http.get("/healthz")).json() == {"alive": True}
         assert (await http.get("/readyz")).json() == {"ready": True}
@@ -119,7 +119,7 @@ async def test_the_blocks_are_listed() -> None:
 
 
 def test_the_listed_schemas_are_those_that_calls_are_held_to() -> None:
-    """What a block's schema takes, the block takes; what the schema refuses, it refuses."""
+    """A block accepts exactly the inputs that are valid by its schema."""
     app = make_app()
     for entry in catalogue(app.blocks)["blocks"]:
         Draft202012Validator.check_schema(entry["input"])
@@ -131,7 +131,7 @@ def test_the_listed_schemas_are_those_that_calls_are_held_to() -> None:
 
 
 async def test_openapi_is_valid() -> None:
-    """`GET /openapi.json` is OpenAPI 3.1 that a validator takes, with a path for each block.
+    """`GET /openapi.json` is OpenAPI 3.1 that a validator accepts, with a path for each block.
 
     Also where blocks take models of one name, models of themselves or an input named `token`.
     """
@@ -149,7 +149,7 @@ async def test_openapi_is_valid() -> None:
 
 @pytest.mark.parametrize("status", [200, 202, 204, 205])
 def test_openapi_names_the_answers(status: int) -> None:
-    """The accepted call has the status that is set; every refusal is a problem.
+    """The accepted call has the status that is set; every rejection is a problem.
 
     It has a body only where that status has one.
     """
@@ -173,7 +173,7 @@ def body_of(spec: dict[str, Any], block: str) -> Callable[[Any], bool]:
 
 
 def test_openapi_asks_for_the_token_and_the_inputs() -> None:
-    """A body that OpenAPI allows is one that the block takes: a token and what fits its schema."""
+    """A block accepts the bodies that are valid by OpenAPI: a token and inputs of its schema."""
     takes = body_of(openapi(make_app().blocks, "1", 200), "loan")
     assert takes({"token": "t", "amount": 1, "city": {"name": "Орёл"}})
     for wrong in (
@@ -216,8 +216,8 @@ def test_an_authors_model_does_not_replace_ours() -> None:
     assert not takes({"token": "t", "problems": [{"title": "x"}]})
 
 
-async def test_a_refusal_is_what_openapi_says() -> None:
-    """A real refusal fits the schema of a problem that OpenAPI gives."""
+async def test_a_rejection_is_what_openapi_says() -> None:
+    """A real rejection is valid by the schema of problems in OpenAPI."""
     async with client(make_app()) as http:
         spec = (await http.get("/openapi.json")).json()
         answer = await http.post("/blocks/loan", json={"token": "t", "amount": -1})
@@ -226,7 +226,7 @@ async def test_a_refusal_is_what_openapi_says() -> None:
 
 
 async def test_pages_hold_no_secret() -> None:
-    """Nothing that a page says has the URL's secret or the platform's address in it."""
+    """No response contains the URL's secret or the platform's address."""
     async with client(make_app(), url_secrets=["hush-hush"]) as http:
         pages = [(await http.get(f"{path}?key=hush-hush")).text for path in PAGES]
     assert all(json.loads(page) for page in pages)

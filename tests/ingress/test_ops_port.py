@@ -1,4 +1,4 @@
-"""Health, figures and the catalogue on a port of their own."""
+"""Health, metrics and the catalogue on a separate port."""
 
 import asyncio
 import socket
@@ -19,7 +19,7 @@ PAGES = ["/healthz", "/readyz", "/metrics", "/blocks", "/openapi.json"]
 
 @pytest.fixture
 def free_port() -> int:
-    """Nobody listens there."""
+    """A port that is free."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         port: int = taken.getsockname()[1]
@@ -36,7 +36,7 @@ async def ask(edge: "Edge", path: str, port: int, method: str = "GET") -> Any:
 
 
 async def test_the_pages_move_to_a_port_of_their_own(serve: "Serve", free_port: int) -> None:
-    """They answer there without a secret, and are nowhere else; blocks are called only here."""
+    """They are served there without a secret, and nowhere else; blocks are called on the other."""
     async with serve(ops_port=free_port, url_secrets="sesame") as edge:
         for path in PAGES:
             assert (await ask(edge, path, free_port)).status == 200, path
@@ -76,23 +76,23 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
         ops_port=free_port,
         complete_patience=0,
     )
-    told: list[dict[str, Any]] = []
+    messages: list[dict[str, Any]] = []
     asked: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
 
-    async def tell(message: Any) -> None:
-        told.append(message)
+    async def send(message: Any) -> None:
+        messages.append(message)
         up.set()
 
     up = asyncio.Event()
     await asked.put({"type": "lifespan.startup"})
-    life = asyncio.create_task(app({"type": "lifespan"}, asked.get, tell))
+    life = asyncio.create_task(app({"type": "lifespan"}, asked.get, send))
     await up.wait()
     assert app.service is not None
     service = app.service
     await service.receiver._inbox.accept("wait", Token("a-token"), {}, b"")
     await begun.wait()
     await asked.put({"type": "lifespan.shutdown"})
-    while not service.receiver.closed:  # noqa: ASYNC110 - it has nobody to tell
+    while not service.receiver.closed:  # noqa: ASYNC110 - there is no event for it
         await asyncio.sleep(0)
     await look()
     go_on.set()
@@ -103,7 +103,7 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
 
 
 async def test_a_loop_that_stood_still_is_not_ready(edge: "Edge") -> None:
-    """Right after a handler has held the loop up the service asks for no more calls."""
+    """After a handler has blocked the event loop the service is not ready for a moment."""
     edge.service.watchdog.is_loop_blocked = True
     answer = await edge.ask("/readyz", method="GET")
     assert (answer.status, answer.json["reasons"]) == (503, ["event loop held up"])
@@ -112,7 +112,7 @@ async def test_a_loop_that_stood_still_is_not_ready(edge: "Edge") -> None:
 
 
 async def test_a_port_that_is_taken_is_said(serve: "Serve") -> None:
-    """The service does not start, and names the setting and what to do."""
+    """The service does not start; the error names the setting and the fix."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         app = App(
             settings=Settings.of(
@@ -132,6 +132,6 @@ async def _handler(ctx: Context) -> None:
 
 
 class _Routes:
-    """Stands where Starlette would be."""
+    """Replaces Starlette."""
 
     router: Any = None

@@ -1,4 +1,4 @@
-"""A queue that is full, and a journal that cannot write: refused for now, nothing kept half."""
+"""A full queue, and a journal that cannot be written: calls are rejected for now."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def full(serve: "Serve", **settings: Any) -> AsyncIterator["tuple[Edge, list[str]]"]:
-    """A service with one execution running, one waiting and no room; gives their tokens."""
+    """A service with one running execution and a full queue; yields their tokens."""
     async with serve(concurrency=1, queue=1, **settings) as edge:
         tokens = [edge.platform.issue("wait") for _ in range(2)]
         assert (await edge.call("wait", tokens[0])).status == 200
@@ -26,19 +26,19 @@ async def full(serve: "Serve", **settings: Any) -> AsyncIterator["tuple[Edge, li
 
 
 async def test_a_full_queue_asks_to_come_back(serve: "Serve") -> None:
-    """With no room left a call is answered 503 with Retry-After, and nothing of it is kept.
+    """If the queue is full, a call is answered 503 with Retry-After, and nothing of it is kept.
 
     The platform that comes back later is served.
     """
     async with full(serve) as (edge, tokens):
         token = edge.platform.issue("wait")
         answer = await edge.call("wait", token)
-        assert answer.refusal == (503, "queue_full")
+        assert answer.rejection == (503, "queue_full")
         assert int(answer.headers["retry-after"]) > 0
         assert edge.accepted() == 2
         edge.hold.release.set()
-        for each in tokens:
-            await edge.completed(each)
+        for accepted in tokens:
+            await edge.completed(accepted)
         assert edge.untouched(token)
         answer = await edge.call("wait", token)
         assert answer.status == 200
@@ -52,8 +52,8 @@ async def test_a_full_queue_is_not_ready(serve: "Serve") -> None:
         assert (answer.status, answer.json) == (503, {"ready": False, "reasons": ["queue full"]})
         assert (await edge.ask("/healthz", method="GET")).status == 200
         edge.hold.release.set()
-        for token in tokens:
-            await edge.completed(token)
+        for accepted in tokens:
+            await edge.completed(accepted)
         await edge.until(lambda: len([n for n, _ in edge.happened if n == "settled"]) == 2)
         assert (await edge.ask("/readyz", method="GET")).json == {"ready": True}
 
@@ -74,7 +74,7 @@ async def test_a_full_queue_may_fail_the_block_instead(serve: "Serve") -> None:
 
 
 async def test_the_log_has_the_dialog_of_a_rejected_call(serve: "Serve", lines: LogCapture) -> None:
-    """A call that found no room is a line with its block and its dialog."""
+    """The line about a call rejected for a full queue has its block and its dialog."""
     async with full(serve) as (edge, _):
         token = Token(edge.platform.issue("wait"))
         assert token.log_fields["dialog"]
@@ -84,17 +84,17 @@ async def test_the_log_has_the_dialog_of_a_rejected_call(serve: "Serve", lines: 
 
 
 async def test_wrong_input_needs_no_room(serve: "Serve") -> None:
-    """A call that is wrong for good is told so although the queue is full."""
+    """A call with invalid inputs is rejected as such even if the queue is full."""
     async with full(serve) as (edge, _):
         token = edge.platform.issue("loan")
-        assert (await edge.call("loan", token)).refusal == (422, "invalid_input")
+        assert (await edge.call("loan", token)).rejection == (422, "invalid_input")
         await edge.completed(token)
 
 
 async def test_a_journal_that_cannot_write_asks_to_come_back(
     serve: "Serve", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What could not be kept is not acknowledged: 503 with Retry-After, and nothing runs."""
+    """A call that could not be written is answered 503 with Retry-After, and nothing runs."""
 
     async def unavailable(*_: Any) -> None:
         raise JournalUnavailable("the disk is full")
@@ -104,7 +104,7 @@ async def test_a_journal_that_cannot_write_asks_to_come_back(
         with monkeypatch.context() as patch:
             patch.setattr(edge.service.journal, "accept", unavailable)
             answer = await edge.call("echo", token)
-        assert answer.refusal == (503, "journal_unavailable")
+        assert answer.rejection == (503, "journal_unavailable")
         assert int(answer.headers["retry-after"]) > 0
         assert b"disk" not in answer.body
         assert edge.untouched(token)

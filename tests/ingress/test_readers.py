@@ -33,7 +33,7 @@ async def test_an_app_reads_the_call_in_its_own_way(serve: "Serve") -> None:
         assert await edge.completed(token) == {"inputs": expected}
 
 
-async def test_its_refusal_is_answered_as_it_says(serve: "Serve") -> None:
+async def test_its_rejection_is_answered_as_it_says(serve: "Serve") -> None:
     """A reader's `CallError` decides status, code and sentence of the answer."""
 
     def read(raw: RawCall) -> Call:
@@ -41,7 +41,7 @@ async def test_its_refusal_is_answered_as_it_says(serve: "Serve") -> None:
 
     async with serve(options={"read_call": read}) as edge:
         answer = await edge.ask(body=b"{}")
-        assert answer.refusal == (402, "no_credit")
+        assert answer.rejection == (402, "no_credit")
         assert answer.json["detail"] == "Send money."
 
 
@@ -59,7 +59,7 @@ def gives_nothing(raw: RawCall) -> Call:
 
 @pytest.mark.parametrize("reader", [misses_a_key, speaks_of_the_token, gives_nothing])
 @pytest.mark.parametrize("body", [b'{"token":"hush"}', b"[]", b"hush"])
-async def test_a_reader_that_breaks_down_refuses_the_call(
+async def test_a_reader_that_breaks_down_rejects_the_call(
     serve: "Serve", lines: "LogCapture", reader: Any, body: bytes
 ) -> None:
     """Any other error of a reader is a 400, and a log line says which and where it was raised.
@@ -69,7 +69,7 @@ async def test_a_reader_that_breaks_down_refuses_the_call(
     lines.entries.clear()
     async with serve(options={"read_call": reader}) as edge:
         answer = await edge.ask(body=body)
-        assert answer.refusal == (400, "unreadable")
+        assert answer.rejection == (400, "unreadable")
         assert b"hush" not in answer.body
     [line] = [entry for entry in lines.entries if entry["event"] == "read_call_failed"]
     assert line["log_level"] == "error"
@@ -80,9 +80,9 @@ async def test_a_reader_that_breaks_down_refuses_the_call(
 
 @pytest.mark.parametrize("token", [None, 7, "", "two words"])
 async def test_its_token_has_to_be_one(serve: "Serve", token: Any) -> None:
-    """Whatever a reader calls the token is checked as one: 400 `malformed_token`."""
+    """A token from an author's reader is checked like any other: 400 `malformed_token`."""
     async with serve(options={"read_call": lambda raw: Call(token, {})}) as edge:
-        assert (await edge.ask(body=b"")).refusal == (400, "malformed_token")
+        assert (await edge.ask(body=b"")).rejection == (400, "malformed_token")
 
 
 async def test_its_body_has_the_same_limit(serve: "Serve") -> None:
@@ -94,5 +94,5 @@ async def test_its_body_has_the_same_limit(serve: "Serve") -> None:
         return Call("t", {})
 
     async with serve(options={"read_call": read}, body_limit=10) as edge:
-        assert (await edge.ask(body=b"a" * 11)).refusal == (413, "too_large")
+        assert (await edge.ask(body=b"a" * 11)).rejection == (413, "too_large")
     assert not seen

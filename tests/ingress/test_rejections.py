@@ -1,4 +1,4 @@
-"""Rejections: blocks whose call was refused are completed as failed, so that dialogs go on."""
+"""Rejections: blocks of rejected calls are completed as failed, so that dialogs continue."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -28,35 +28,35 @@ SAID = {
 
 
 class Desk:
-    """Rejections on a fake platform and a virtual clock, and what they told."""
+    """Rejections on a fake platform and a virtual clock, and their events."""
 
     def __init__(self, url: str = "http://platform.test/api", instances: Any = ()) -> None:
         self.clock = VirtualClock()
         self.platform = FakePlatform(clock=self.clock)
-        self.told: list[Event] = []
+        self.events: list[Event] = []
         events = Events(self.clock)
-        events.subscribe(self.told.append)
+        events.subscribe(self.events.append)
         wire = AsgiWire(self.platform, self.clock)
         vertex = Vertex(wire, PlatformAddress(url, instances), self.clock, PlatformSettings())
         self.rejections = Rejections(vertex, self.clock, events)
         self.token = self.platform.issue()
 
     async def reject(self, token: str = "") -> None:
-        """Refuse, and wait until it is over."""
+        """Reject a call, and wait for the end of its completion."""
         self.rejections.reject(Token(token or self.token), INVALID)
         await self.rejections.drain(30)
 
     @property
     def completions(self) -> list[Any]:
-        return [each.data for each in self.platform.activation(self.token).completions]
+        return [completion.data for completion in self.platform.activation(self.token).completions]
 
     @property
     def names(self) -> list[str]:
-        return [event.name for event in self.told]
+        return [event.name for event in self.events]
 
 
 def said_of(desk: Desk) -> dict[str, Any]:
-    """What an operator reads of the refused call: never the token, but the dialog."""
+    """The fields about a rejected call: never the token, but the dialog."""
     token = Token(desk.token)
     return {"token": token.fingerprint, "code": "invalid_input", **token.log_fields}
 
@@ -68,17 +68,17 @@ async def desk() -> AsyncIterator[Desk]:
     desk.platform.check()
 
 
-async def test_a_refused_call_ends_its_block_as_failed(desk: Desk) -> None:
+async def test_a_rejected_call_ends_its_block_as_failed(desk: Desk) -> None:
     """The block is completed once, with the failure's code and sentence."""
     await desk.reject()
     assert desk.completions == [SAID]
-    [event] = desk.told
+    [event] = desk.events
     assert event.name == "rejected_call_completed"
     assert event.fields == said_of(desk)
 
 
-async def test_refusing_does_not_wait(desk: Desk) -> None:
-    """The caller goes on at once; the completion happens in the background."""
+async def test_rejecting_does_not_wait(desk: Desk) -> None:
+    """The caller does not wait; the completion happens in the background."""
     desk.rejections.reject(Token(desk.token), INVALID)
     assert not desk.platform.ledger
     await desk.rejections.drain(30)
@@ -114,19 +114,19 @@ async def test_a_passing_failure_is_tried_again(desk: Desk, fault: dict[str, Any
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 302])
-async def test_a_lasting_refusal_is_not_tried_again(desk: Desk, status: int) -> None:
-    """What the platform will never take is sent once, and an operator is told why."""
+async def test_a_lasting_rejection_is_not_tried_again(desk: Desk, status: int) -> None:
+    """A completion that the platform rejects is sent once, and the log has the reason."""
     desk.platform.fail("complete", status=status)
     await desk.reject()
     assert len(desk.platform.ledger) == 1
-    [event] = desk.told
+    [event] = desk.events
     assert event.name == "rejected_call_completion_failed"
     assert str(status) in event.fields["reason"]
-    assert desk.token not in repr(desk.told)
+    assert desk.token not in repr(desk.events)
 
 
 async def test_a_dialog_that_is_gone_is_left_alone(desk: Desk) -> None:
-    """A 403 means that there is no dialog left to go on: one try."""
+    """A 403 means that the dialog has ended: there is one attempt."""
     desk.platform.fail("complete", kind="gone")
     await desk.reject()
     assert len(desk.platform.ledger) == 1
@@ -134,7 +134,7 @@ async def test_a_dialog_that_is_gone_is_left_alone(desk: Desk) -> None:
 
 
 async def test_a_completion_whose_answer_was_lost_ends(desk: Desk) -> None:
-    """The second try after a lost answer is told 403 and is the last: the block is complete."""
+    """A 403 to the second attempt, after a lost answer, shows that the block is completed."""
     desk.platform.fail("complete", kind="lost")
     await desk.reject()
     assert desk.completions == [SAID]
@@ -143,7 +143,7 @@ async def test_a_completion_whose_answer_was_lost_ends(desk: Desk) -> None:
 
 
 async def test_a_platform_that_stays_away_is_given_up(desk: Desk) -> None:
-    """Rejections are kept nowhere, so they are tried for a few seconds only, and it is said."""
+    """Rejections are not in the journal: after a few seconds of attempts an event reports failure."""
     desk.platform.fail("complete", status=500, times=MAX_ATTEMPTS)
     began = desk.clock.now()
     await desk.reject()
@@ -152,8 +152,8 @@ async def test_a_platform_that_stays_away_is_given_up(desk: Desk) -> None:
     assert desk.clock.now() - began < 15
 
 
-async def test_a_flood_of_refusals_is_bounded() -> None:
-    """So many refused calls are completed at once; each further one is told of and dropped.
+async def test_a_flood_of_rejections_is_bounded() -> None:
+    """MAX_CONCURRENT rejected calls are completed at once; further ones are dropped with an event.
 
     There is room again when they are done.
     """
@@ -162,7 +162,7 @@ async def test_a_flood_of_refusals_is_bounded() -> None:
     for token in tokens:
         desk.rejections.reject(Token(token), INVALID)
     desk.rejections.reject(Token(desk.token), INVALID)
-    [event] = desk.told
+    [event] = desk.events
     assert event.name == "rejected_call_completion_dropped"
     assert event.fields == said_of(desk)
     await desk.rejections.drain(30)
@@ -177,11 +177,11 @@ async def test_nothing_goes_to_an_instance_that_is_not_listed() -> None:
     desk = Desk("http://{instance}.test/api", ("other",))
     await desk.reject()
     assert not desk.platform.ledger
-    assert not desk.told
+    assert not desk.events
 
 
 async def test_draining_waits_for_those_under_way(desk: Desk) -> None:
-    """At the end of the process the dialogs of refused calls get their few seconds."""
+    """At the end of the process the completions in progress get a few seconds."""
     desk.platform.fail("complete", status=500, times=2)
     desk.rejections.reject(Token(desk.token), INVALID)
     await desk.rejections.drain(30)
@@ -189,7 +189,7 @@ async def test_draining_waits_for_those_under_way(desk: Desk) -> None:
 
 
 async def test_draining_gives_up_what_takes_too_long() -> None:
-    """What is not done by then is cut off: nothing of it is left behind in a process that ends."""
+    """Completions that take longer are cancelled: no task is left in the process."""
     desk = Desk()
     under_way, over = asyncio.Event(), asyncio.Event()
 
@@ -204,11 +204,11 @@ async def test_draining_gives_up_what_takes_too_long() -> None:
     await under_way.wait()
     await desk.rejections.drain(0)
     assert task.cancelled()
-    assert not desk.told
+    assert not desk.events
     over.set()
 
 
 async def test_draining_nothing_is_nothing(desk: Desk) -> None:
-    """With no refusal under way, draining returns at once."""
+    """Without completions in progress draining returns immediately."""
     await desk.rejections.drain(30)
-    assert not desk.told
+    assert not desk.events

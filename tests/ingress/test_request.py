@@ -1,4 +1,4 @@
-"""Reading the platform's raw call: who speaks, and the block's input."""
+"""Reading the platform's raw call: the token and the block's inputs."""
 
 import json
 from collections.abc import Mapping
@@ -41,7 +41,7 @@ def read(members: Mapping[str, Any]) -> Call:
     return read_call(raw(json.dumps(members, ensure_ascii=False).encode()))
 
 
-def refusal(call: RawCall) -> tuple[int, str]:
+def rejection(call: RawCall) -> tuple[int, str]:
     with pytest.raises(CallError) as caught:
         read_call(call)
     return caught.value.status, caught.value.code
@@ -53,7 +53,7 @@ def nested(levels: int) -> bytes:
 
 
 def test_everything_beside_the_token_is_the_input() -> None:
-    """The token is taken out of the object, and all other members are the block's input."""
+    """The token is taken out of the object, and all other fields are the block's input."""
     call = read({"token": TOKEN, "amount": 100, "tags": ["a", None], "имя": "Аня"})
     assert call == (TOKEN, {"amount": 100, "tags": ["a", None], "имя": "Аня"})
 
@@ -76,7 +76,7 @@ def test_data_that_is_no_object_is_an_input_of_that_name(data: Any) -> None:
 
 
 def test_data_beside_another_member_is_an_input_of_that_name() -> None:
-    """With a second member beside it, `data` is not unwrapped: nothing that came is dropped."""
+    """If there is another field, `data` is not unwrapped: nothing is dropped."""
     given = {"data": {"amount": 1}, "months": 2}
     assert read({"token": TOKEN} | given).inputs == given
 
@@ -88,7 +88,7 @@ def test_another_only_object_is_not_unwrapped() -> None:
 
 @given(st.dictionaries(TEXTS.filter(lambda name: name not in ("token", "data")), VALUES))
 def test_whatever_json_says_reaches_the_block_unchanged(inputs: dict[str, Any]) -> None:
-    """Any JSON value comes through as it was sent, beside the token and inside of `data`."""
+    """Any JSON value is read unchanged, next to the token and inside of `data`."""
     assert read({"token": TOKEN} | inputs) == (TOKEN, inputs)
     assert read({"token": TOKEN, "data": inputs}) == (TOKEN, inputs)
 
@@ -141,16 +141,16 @@ def test_the_media_type_may_have_parameters(kind: str) -> None:
         "application/json; charset=",
     ],
 )
-def test_another_media_type_is_refused(kind: str | None) -> None:
-    """What is neither JSON nor a form, in UTF-8, is not guessed at: 415."""
-    assert refusal(raw(b'{"token":"t"}', kind)) == (415, "unsupported_media_type")
+def test_another_media_type_is_rejected(kind: str | None) -> None:
+    """A body that is neither JSON nor a form in UTF-8 is rejected: 415."""
+    assert rejection(raw(b'{"token":"t"}', kind)) == (415, "unsupported_media_type")
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate"])
-def test_a_compressed_body_is_refused(encoding: str) -> None:
-    """No body is unpacked: a small one could be gigabytes inside. 415."""
+def test_a_compressed_body_is_rejected(encoding: str) -> None:
+    """No body is decompressed: a small one could become gigabytes. 415."""
     call = raw(b'{"token":"t"}', **{"content-encoding": encoding})
-    assert refusal(call) == (415, "unsupported_encoding")
+    assert rejection(call) == (415, "unsupported_encoding")
 
 
 @pytest.mark.parametrize(
@@ -178,29 +178,33 @@ def test_a_compressed_body_is_refused(encoding: str) -> None:
         b"7",
     ],
 )
-def test_what_is_no_json_object_in_utf_8_is_refused(body: bytes) -> None:
-    """Broken JSON, another encoding, a number that is none, or another value: 400."""
-    assert refusal(raw(body)) == (400, "malformed_json")
+def test_what_is_no_json_object_in_utf_8_is_rejected(body: bytes) -> None:
+    """Broken JSON, another encoding, NaN, or a value that is not an object: 400."""
+    assert rejection(raw(body)) == (400, "malformed_json")
 
 
 def test_the_deepest_body_that_is_taken() -> None:
-    """Up to the limit of levels a body is read, whatever it is nested of."""
+    """Up to the limit of levels a body is read, of objects and of lists."""
     objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * (MAX_DEPTH - 1), b"}" * (MAX_DEPTH - 1))
     assert {read_call(raw(body)).token for body in (nested(MAX_DEPTH), objects)} == {"t"}
 
 
-def test_a_deeper_body_is_refused() -> None:
-    """One level more is refused with its own code, and no depth brings the reader down."""
+def test_a_deeper_body_is_rejected() -> None:
+    """One level more is rejected with its own code, and no depth crashes the reader."""
     objects = b'{"token":"t","x":%b1%b}' % (b'{"x":' * MAX_DEPTH, b"}" * MAX_DEPTH)
-    assert {refusal(raw(body)) for body in (nested(MAX_DEPTH + 1), objects)} == {(400, "too_deep")}
+    assert {rejection(raw(body)) for body in (nested(MAX_DEPTH + 1), objects)} == {
+        (400, "too_deep")
+    }
 
 
 def test_a_body_has_a_limited_number_of_values() -> None:
-    """Those of all depths count together; one more is refused."""
+    """Values at all levels count; one more than the limit is rejected."""
     assert read_call(raw(b'{"token":"t","x":[%b1]}' % (b"1," * (MAX_VALUES - 3)))).token == "t"
     for values in (b"1," * (MAX_VALUES - 2) + b"1", b"[1]," * (MAX_VALUES // 2 - 1) + b"1"):
-        assert refusal(raw(b'{"token":"t","x":[%b]}' % values)) == (400, "too_many_values")
-    body = json.dumps({"token": "t", "x": ',\\",' * MAX_VALUES})  # commas of a text are no values
+        assert rejection(raw(b'{"token":"t","x":[%b]}' % values)) == (400, "too_many_values")
+    body = json.dumps(
+        {"token": "t", "x": ',\\",' * MAX_VALUES}
+    )  # commas in a text do not separate values
     assert read_call(raw(body.encode())).token == "t"
 
 
@@ -218,9 +222,9 @@ def test_a_body_has_a_limited_number_of_values() -> None:
         b"token=t" + b"&x=1" * MAX_FORM_FIELDS,
     ],
 )
-def test_what_is_no_form_in_utf_8_is_refused(body: bytes) -> None:
-    """Fields without a value, bytes that are no UTF-8, or more fields than the limit: 400."""
-    assert refusal(raw(body, FORM_TYPE)) == (400, "malformed_form")
+def test_what_is_no_form_in_utf_8_is_rejected(body: bytes) -> None:
+    """Fields without a value, bytes that are not UTF-8, or more fields than the limit: 400."""
+    assert rejection(raw(body, FORM_TYPE)) == (400, "malformed_form")
 
 
 def test_a_form_of_as_many_fields_as_allowed_is_read() -> None:
@@ -234,24 +238,24 @@ def test_a_form_of_as_many_fields_as_allowed_is_read() -> None:
 )
 @pytest.mark.parametrize("more", [{}, {"amount": 1}])
 def test_without_a_token_there_is_no_call(members: dict[str, Any], more: dict[str, Any]) -> None:
-    """A token that is missing, empty or no string is refused: 400 `missing_token`."""
-    assert refusal(raw(json.dumps(members | more).encode())) == (400, "missing_token")
+    """A token that is missing, empty or not a string is rejected: 400 `missing_token`."""
+    assert rejection(raw(json.dumps(members | more).encode())) == (400, "missing_token")
 
 
 @pytest.mark.parametrize("body", [b"", b"x=1", b"token=", b"Token=t"])
 def test_without_a_token_a_form_is_no_call(body: bytes) -> None:
-    """A form without a field `token`, or with an empty one, is refused the same way."""
-    assert refusal(raw(body, FORM_TYPE)) == (400, "missing_token")
+    """A form without a field `token`, or with an empty one, is rejected the same way."""
+    assert rejection(raw(body, FORM_TYPE)) == (400, "missing_token")
 
 
 def test_a_token_inside_of_data_is_not_the_token() -> None:
-    """The token stands at the top level, nowhere else."""
-    assert refusal(raw(b'{"data":{"token":"t"}}')) == (400, "missing_token")
+    """The token is read only at the top level."""
+    assert rejection(raw(b'{"data":{"token":"t"}}')) == (400, "missing_token")
 
 
 @given(st.binary(max_size=60) | st.text('{}[]:,"\\\\token=&%1eE.-').map(str.encode))
-def test_any_bytes_are_read_or_refused(body: bytes) -> None:
-    """Whatever comes, a reader gives a call with a token or refuses with 400: nothing else."""
+def test_any_bytes_are_read_or_rejected(body: bytes) -> None:
+    """For any bytes a reader returns a call with a token, or rejects them with 400."""
     for kind in (JSON_TYPE, FORM_TYPE):
         try:
             status = 200 if read_call(raw(body, kind)).token else 0
@@ -273,8 +277,8 @@ def test_a_raw_call_shows_nothing_secret() -> None:
     assert "/blocks/loan" in repr(call)
 
 
-def test_a_refusal_repeats_nothing_that_was_sent() -> None:
-    """The sentence of a refusal holds nothing of the call: it may be logged as it is."""
+def test_a_rejection_repeats_nothing_that_was_sent() -> None:
+    """The detail of a rejection contains nothing of the call, so it may be logged."""
     for call in (
         raw(b'{"token":["hush"]}'),
         raw(b'{"token":"hush"'),
@@ -296,5 +300,5 @@ def test_a_refusal_repeats_nothing_that_was_sent() -> None:
     ],
 )
 def test_a_cut_emoji_is_no_reason_to_let_a_dialog_hang(body: bytes, text: str) -> None:
-    """Half a surrogate pair becomes U+FFFD; whole pairs and escaped backslashes stay."""
+    """A lone surrogate becomes U+FFFD; whole pairs and escaped backslashes stay."""
     assert read_json(b'{"token":"t","text":"' + body + b'"}')["text"] == text

@@ -1,4 +1,4 @@
-"""The secrets of the blocks' URLs: who may call."""
+"""The secrets in the URLs of the blocks."""
 
 import json
 from base64 import b64encode
@@ -20,20 +20,20 @@ NOTHING = b'"Not found."'
 
 @pytest.fixture(scope="module")
 async def guarded(lines: "LogCapture", serve: "Serve") -> AsyncIterator["Edge"]:
-    """A service with two secrets, one for all the URLs that do not open it."""
+    """A service with two secrets."""
     async with serve(url_secrets=[OLD, NEW]) as edge:
         yield edge
 
 
 async def call(edge: "Edge", path: str, opens: bool = True) -> None:
-    """Call a block at this URL; it is either run, or told that there is nothing."""
+    """Call a block at this URL; the call is accepted or answered 404."""
     token = edge.platform.issue("echo")
     answer = await edge.ask(path, json.dumps({"token": token}).encode())
     if opens:
         assert answer.status == 200
         assert await edge.completed(token) == {"inputs": {}}
     else:
-        assert answer.refusal == (404, "not_found")
+        assert answer.rejection == (404, "not_found")
         assert NOTHING in answer.body
         assert edge.untouched(token)
 
@@ -76,26 +76,26 @@ async def test_each_secret_opens_in_the_query_and_in_the_path(serve: "Serve") ->
     ],
 )
 async def test_nothing_else_opens(guarded: "Edge", path: str) -> None:
-    """A wrong or missing secret looks like a URL where nothing is, whatever it is made of."""
+    """A wrong or missing secret gets the same response as a path that does not exist."""
     await call(guarded, path, opens=False)
     assert not guarded.happened
 
 
 async def test_a_wrong_secret_is_noticed_before_the_body(serve: "Serve") -> None:
-    """Who has no secret is sent away before a byte of the body is waited for."""
+    """A caller without the secret is rejected before any byte of the body is read."""
     async with serve(url_secrets=SECRETS) as edge:
         for framing in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
             async with edge.line() as line:
                 await line.send(
                     f"POST /blocks/echo?key=no HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n".encode()
                 )
-                assert (await line.answer()).refusal == (404, "not_found")
+                assert (await line.answer()).rejection == (404, "not_found")
 
 
 async def test_a_wrong_secret_does_not_tell_which_blocks_there_are(serve: "Serve") -> None:
     """Without the secret an existing block and a missing one answer the same, to the byte.
 
-    And nobody's block is completed for a stranger.
+    And no block is completed for a caller without the secret.
     """
     async with serve(url_secrets=SECRETS) as edge:
         token = edge.platform.issue("echo")
@@ -114,21 +114,21 @@ async def test_basic_credentials_are_no_secret_of_the_url(serve: "Serve") -> Non
     async with serve(url_secrets=SECRETS) as edge:
         for header in (f"Basic {basic}", f"Bearer {OLD}"):
             answer = await edge.ask(body=b"{}", Authorization=header)
-            assert answer.refusal == (404, "not_found")
+            assert answer.rejection == (404, "not_found")
 
 
 async def test_without_a_secret_anybody_may_call(edge: "Edge") -> None:
-    """With no secret set, a key in the URL is neither asked for nor in the way."""
+    """Without secrets a key in the URL is ignored."""
     for path in ("/blocks/echo", "/blocks/echo?key=any", "/blocks/echo/any"):
         await call(edge, path)
 
 
 async def test_the_catalogue_asks_for_the_secret_and_health_does_not(serve: "Serve") -> None:
-    """What a service can do is told to those who may call it; that it lives is told to all."""
+    """The catalogue needs the secret; health does not."""
     async with serve(url_secrets=SECRETS) as edge:
         for path in ("/blocks", "/openapi.json"):
             answer = await edge.ask(path, method="GET")
-            assert answer.refusal == (404, "not_found")
+            assert answer.rejection == (404, "not_found")
             assert (await edge.ask(f"{path}?key={NEW}", method="GET")).status == 200
         for path in ("/healthz", "/readyz"):
             assert (await edge.ask(path, method="GET")).status == 200
@@ -145,6 +145,6 @@ async def test_no_secret_and_no_token_is_logged(serve: "Serve", lines: "LogCaptu
         for token in tokens[:-1]:
             await edge.completed(token)
     assert len(lines.entries) > 3
-    said = repr(lines.entries)
+    text = repr(lines.entries)
     for secret in (*SECRETS, "guess", *tokens):
-        assert secret not in said
+        assert secret not in text

@@ -23,9 +23,9 @@ class Site:
         self.rejections: Counter[str] = Counter()
         self.release = asyncio.Event()
         self.asked: list[tuple[str, int]] = []
-        """Path and body's size of each request that came whole."""
+        """Path and body size of each complete request."""
         self.broken = 0
-        """Requests whose callers left, or had to, before their end."""
+        """Requests whose clients disconnected before their end."""
         self.port = 0
         self._news = asyncio.Event()
 
@@ -59,7 +59,7 @@ class Site:
         await send({"type": "http.response.body", "body": body})
 
     async def until(self, condition: Callable[[], object]) -> None:
-        """Wait until this is so; it is asked again whenever something has happened."""
+        """Wait until a condition is true; it is checked again after each event."""
         async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
             while not condition():
                 self._news.clear()
@@ -76,7 +76,7 @@ class Site:
             await line.hang_up()
 
     async def ask(self, request: bytes) -> HttpResponse:
-        """What these bytes are answered with."""
+        """The response to these bytes."""
         async with self.line(request) as line:
             return await line.answer()
 
@@ -105,7 +105,7 @@ def get(path: str = "/", *fields: str) -> bytes:
 
 
 def post(size: int, *fields: str, path: str = "/") -> bytes:
-    """The head of a request whose body has so many bytes."""
+    """The head of a request with a body of this size."""
     length = f"Content-Length: {size}"
     return "\r\n".join([f"POST {path} HTTP/1.1", "Host: a", length, *fields, "", ""]).encode()
 

@@ -1,4 +1,4 @@
-"""Whoever is slow on purpose holds a connection for seconds, and nobody else up."""
+"""A client that is slow on purpose keeps a connection for seconds and delays no other client."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ SOON = {"head_timeout": 0.2, "body_timeout": 0.2}
 
 
 async def test_a_silent_connection_is_closed_without_a_word(site: "Open") -> None:
-    """Who says nothing gets no answer either."""
+    """A connection without a request is closed without a response."""
     async with site(**SOON) as here, here.line() as line:
         assert await line.rest() == b""
         assert here.rejections == {"silent": 1}
@@ -23,29 +23,29 @@ async def test_a_silent_connection_is_closed_without_a_word(site: "Open") -> Non
 async def test_a_head_has_to_come_in_time(site: "Open", first: bytes) -> None:
     """Half a head is answered 408 at its deadline, and the connection is closed."""
     async with site(**SOON) as here, here.line(first) as line:
-        assert (await line.answer()).refusal == (408, "head_timeout")
+        assert (await line.answer()).rejection == (408, "head_timeout")
         assert await line.rest() == b""
         assert not here.asked
 
 
 @pytest.mark.parametrize("first", [post(10) + b"123", post(10), chunked() + b"3\r\nabc\r\n"])
 async def test_a_body_has_to_come_in_time(site: "Open", first: bytes) -> None:
-    """Half a body is answered 408, and for the app the caller has left."""
+    """Half a body is answered 408, and the app sees that the client has disconnected."""
     async with site(**SOON) as here, here.line(first) as line:
-        assert (await line.answer()).refusal == (408, "body_timeout")
+        assert (await line.answer()).rejection == (408, "body_timeout")
         assert await line.rest() == b""
         await here.until(lambda: here.broken)
         assert not here.asked
 
 
 async def test_a_drip_does_not_put_the_deadline_off(site: "Open") -> None:
-    """A byte now and then is no progress: the whole has to come in time."""
+    """Single bytes do not extend the deadline: the whole body must arrive in time."""
     async with site(**SOON) as here, here.line(chunked()) as line:
         while not here.rejections:
             await line.send(b"1\r\nx\r\n")
             async with here.line(get()) as other:
                 assert (await other.answer()).status == 200
-        assert (await line.answer()).refusal == (408, "body_timeout")
+        assert (await line.answer()).rejection == (408, "body_timeout")
 
 
 async def test_between_two_requests_there_is_time(site: "Open") -> None:
@@ -68,7 +68,7 @@ async def test_an_answer_may_take_its_time(site: "Open") -> None:
 
 
 async def test_what_was_asked_before_is_answered_first(site: "Open") -> None:
-    """Half a request behind a whole one does not cost that its answer."""
+    """An incomplete request does not prevent the response to the one before it."""
     async with site(**SOON) as here, here.line(get("/hold") + b"GET / HT") as line:
         await here.until(lambda: here.rejections["head_timeout"])
         here.release.set()
@@ -79,7 +79,7 @@ async def test_what_was_asked_before_is_answered_first(site: "Open") -> None:
 async def test_a_body_that_nobody_wants_has_to_end_too(
     site: "Open", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who is answered early and goes on sending is read for a while, then cut off."""
+    """After an early response the rest of the body is read for a while, then the connection closes."""
     monkeypatch.setattr("vertexkit.server.connection.LINGER_SECONDS", 0.2)
     async with site() as here, here.line(post(10, path="/early")) as line:
         assert (await line.answer()).status == 200
@@ -87,6 +87,6 @@ async def test_a_body_that_nobody_wants_has_to_end_too(
 
 
 async def test_a_caller_who_does_not_read_is_cut_off(site: "Open") -> None:
-    """An answer that stays in our memory because nobody takes it goes with its connection."""
+    """A connection whose client does not read the response is closed, which frees its memory."""
     async with site(**SOON) as here, here.line(get("/large") * 4):
         await here.until(lambda: here.rejections["unread"])

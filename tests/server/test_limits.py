@@ -1,4 +1,4 @@
-"""However much is sent, little of it is kept, and the answer is seen."""
+"""However much a client sends, little is kept in memory, and the response arrives."""
 
 from typing import TYPE_CHECKING
 
@@ -33,22 +33,22 @@ async def pour(line: "HttpConnection", megabytes: int) -> None:
 async def test_a_head_has_a_limit(site: "Open", request_: bytes) -> None:
     """A head over it is answered 431, however it came to that, and the connection closes."""
     async with site(head_limit=1024) as here, here.line(request_) as line:
-        assert (await line.answer()).refusal == (431, "head_too_large")
+        assert (await line.answer()).rejection == (431, "head_too_large")
         assert await line.rest() == b""
         assert not here.asked
 
 
 async def test_a_head_has_at_most_a_hundred_fields(site: "Open") -> None:
-    """Each costs more than its bytes."""
+    """A field costs more than its bytes."""
     async with site() as here:
         whole = await here.ask(get("/", *(f"X-{n}: 1" for n in range(99))))
         assert (whole.status, whole.headers["x-fields"]) == (200, "100")
         answer = await here.ask(get("/", *(f"X-{n}: 1" for n in range(100))))
-        assert answer.refusal == (431, "head_too_large")
+        assert answer.rejection == (431, "head_too_large")
 
 
 async def test_many_requests_in_one_piece_are_no_large_head(site: "Open") -> None:
-    """What is counted is one request, not what happens to arrive with it."""
+    """The limit is for one request, not for others that arrive in the same piece."""
     async with site(head_limit=1024) as here, here.line(get() * 32 + b"GET / HT") as line:
         assert [(await line.answer()).status for _ in range(32)] == [200] * 32
         await line.send(b"TP/1.1\r\nHost: a\r\n\r\n")
@@ -66,17 +66,17 @@ async def test_only_so_many_requests_may_wait(site: "Open") -> None:
 
 
 async def test_trailers_are_not_kept(site: "Open") -> None:
-    """Fields after a body change nothing; without end they are refused."""
+    """Trailers are ignored; endless ones are rejected."""
     async with site(body_limit=1000) as here:
         some = await here.ask(chunked() + b"3\r\nabc\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n")
         assert (some.status, some.body, some.headers["x-fields"]) == (200, b"3", "2")
         async with here.line(chunked() + b"0\r\n" + b"X: " + b"y" * 400_000) as line:
-            assert (await line.answer()).refusal == (413, "too_large")
+            assert (await line.answer()).rejection == (413, "too_large")
             assert await line.rest() == b""
 
 
 async def test_small_chunks_are_taken(site: "Open") -> None:
-    """A body may come byte by byte: the frames around them are allowed for."""
+    """A body may arrive byte by byte: the limit allows for the framing."""
     async with site(body_limit=100_000) as here:
         answer = await here.ask(chunked() + b"1\r\nx\r\n" * 30_000 + b"0\r\n\r\n")
         assert (answer.status, answer.body) == (200, b"30000")
@@ -93,14 +93,14 @@ async def test_chunks_that_nobody_wants_are_not_looked_at(site: "Open") -> None:
 
 
 async def test_the_answer_to_a_large_request_is_seen(site: "Open") -> None:
-    """What is refused in the middle is read on, so that the caller finds the answer."""
+    """The rest of a rejected request is read, so that the client receives the response."""
     async with site(head_limit=1024) as here:
         answer = await here.ask(get("/", "X: " + "x" * 2_000_000))
-        assert answer.refusal == (431, "head_too_large")
+        assert answer.rejection == (431, "head_too_large")
 
 
 async def test_after_an_early_answer_the_connection_goes_on(site: "Open") -> None:
-    """Who sends the rest of a body that nobody wanted may ask again."""
+    """After an early response and the rest of the body the connection can be used again."""
     async with site() as here, here.line(post(1_000_000, path="/early")) as line:
         assert (await line.answer()).status == 200
         await line.send(b"x" * 1_000_000 + get())
@@ -109,7 +109,7 @@ async def test_after_an_early_answer_the_connection_goes_on(site: "Open") -> Non
 
 
 async def test_what_nobody_wants_is_not_read_for_ever(site: "Open") -> None:
-    """Some megabytes after an early answer the connection is cut."""
+    """Some megabytes after an early response the connection is closed."""
     async with site() as here, here.line(post(LINGER_BYTES * 4, path="/early")) as line:
         assert (await line.answer()).status == 200
         with pytest.raises(ConnectionError):
@@ -133,15 +133,15 @@ async def test_what_nobody_wants_is_not_read_for_ever(site: "Open") -> None:
     ids=["tls", "version", "http2", "connect", "field", "lengths", "both", "minus", "hex", "huge"],
 )
 async def test_what_is_not_http_is_told_so(site: "Open", request_: bytes) -> None:
-    """Garbage, and frames that two readers could read in two ways, are answered 400."""
+    """Garbage, and framing that two parsers could read differently, is answered 400."""
     async with site() as here, here.line(request_) as line:
-        assert (await line.answer()).refusal == (400, "malformed_request")
+        assert (await line.answer()).rejection == (400, "malformed_request")
         assert await line.rest() == b""
         assert here.rejections == {"malformed_request": 1}
 
 
 async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -> None:
-    """The answer under way is given, and then the connection closes."""
+    """The response in progress is sent, and then the connection closes."""
     async with site() as here, here.line(get("/hold") + b"\x00garbage\r\n\r\n") as line:
         await here.until(lambda: here.rejections)
         here.release.set()
@@ -150,10 +150,10 @@ async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -
 
 
 async def test_a_wish_for_another_protocol_is_passed_over(site: "Open") -> None:
-    """Who asks for WebSockets or HTTP/2 gets HTTP/1.1, and then has to connect again."""
+    """A request to upgrade to WebSockets or HTTP/2 is answered as HTTP/1.1, then closed."""
     async with site() as here:
-        for wish in ("websocket", "h2c"):
-            fields = (f"Upgrade: {wish}", "Connection: Upgrade")
+        for protocol in ("websocket", "h2c"):
+            fields = (f"Upgrade: {protocol}", "Connection: Upgrade")
             chunks = "\r\n".join([*fields, "", "4", "body", "0", "", ""]).encode()
             for request in (
                 get("/", *fields),

@@ -1,4 +1,4 @@
-"""When all connections are taken, those that only wait make room for those that ask."""
+"""When there are too many connections, idle ones are closed so that active clients are served."""
 
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
@@ -15,12 +15,12 @@ FEW = 4
 
 
 async def lines(stack: AsyncExitStack, here: "Site", *first: bytes) -> list["HttpConnection"]:
-    """Connections that begin with these bytes, one after the other."""
-    return [await stack.enter_async_context(here.line(each)) for each in first]
+    """Open connections one after the other, and send these bytes on each."""
+    return [await stack.enter_async_context(here.line(data)) for data in first]
 
 
 async def test_silent_ones_make_room(site: "Open") -> None:
-    """However many connect and say nothing, who asks is answered."""
+    """Any number of silent connections does not prevent a request from being answered."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         silent = await lines(stack, here, *[b""] * FEW * 10)
         assert (await here.ask(get())).status == 200
@@ -29,14 +29,14 @@ async def test_silent_ones_make_room(site: "Open") -> None:
 
 
 async def test_half_a_head_is_as_good_as_none(site: "Open") -> None:
-    """Those who have begun to speak and do not end give way as the silent ones do."""
+    """Connections with an incomplete head are closed like silent ones."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         await lines(stack, here, *[b"GET / HTTP/1.1\r\n"] * FEW * 10)
         assert (await here.ask(get())).status == 200
 
 
 async def test_those_never_heard_go_before_those_served(site: "Open") -> None:
-    """A connection of the platform's that waits for its next call stays as long as it can."""
+    """An idle connection that was used before is closed after those that were never used."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         [served] = await lines(stack, here, get())
         await served.answer()
@@ -46,7 +46,7 @@ async def test_those_never_heard_go_before_those_served(site: "Open") -> None:
 
 
 async def test_those_served_go_before_those_who_send(site: "Open") -> None:
-    """A body under way is let in as long as somebody idles."""
+    """A connection that sends a body is not closed while there are idle ones."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         [sending, *served] = await lines(stack, here, post(4), *[get()] * (FEW - 1))
         for line in served:
@@ -58,17 +58,17 @@ async def test_those_served_go_before_those_who_send(site: "Open") -> None:
 
 
 async def test_the_one_who_sends_for_longest_is_told_why(site: "Open") -> None:
-    """If all are sending, the first of them gets 503 and the newcomer its place."""
+    """If all connections send, the oldest one is answered 503, and the new one is served."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         first, *_ = await lines(stack, here, *[post(4)] * FEW)
         [newcomer] = await lines(stack, here, get())
         assert (await newcomer.answer()).status == 200
-        assert (await first.answer()).refusal == (503, "crowded")
+        assert (await first.answer()).rejection == (503, "crowded")
         await here.until(lambda: here.broken)
 
 
 async def test_who_is_being_answered_never_goes(site: "Open") -> None:
-    """If all are being answered, the newcomer has to come again."""
+    """If all connections wait for responses, the new one is closed."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         held = await lines(stack, here, *[get("/hold")] * FEW)
         await here.until(lambda: len(here.asked) == FEW)

@@ -1,4 +1,4 @@
-"""Answers that say no: one form for all of them."""
+"""Error responses: one form for all of them."""
 
 import json
 
@@ -37,7 +37,7 @@ def wrong(**inputs: object) -> list[dict[str, object]]:
     ],
 )
 def test_a_problem_says_what_was_wrong(status: int, title: str) -> None:
-    """A refusal is a JSON object with the status, its title, a code for machines and a sentence."""
+    """A problem is a JSON object with status, title, a code for programs and a sentence."""
     response = problem(status, "some_code", "Что не так.")
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
@@ -46,21 +46,21 @@ def test_a_problem_says_what_was_wrong(status: int, title: str) -> None:
 
 
 def test_a_problem_is_for_its_caller_alone() -> None:
-    """No proxy keeps a refusal, and no browser takes it for something else."""
+    """No proxy caches a problem, and no browser guesses its media type."""
     headers = problem(404, "not_found", "Nothing.").headers
     assert headers["cache-control"] == "no-store"
     assert headers["x-content-type-options"] == "nosniff"
 
 
 def test_a_problem_may_say_when_to_come_back() -> None:
-    """A refusal for now carries `Retry-After` in whole seconds; one for good carries none."""
+    """A temporary problem has `Retry-After` in whole seconds; a permanent one does not."""
     assert problem(503, "queue_full", "Full.", retry_after=5).headers["retry-after"] == "5"
     assert problem(503, "queue_full", "Full.", retry_after=0).headers["retry-after"] == "0"
     assert "retry-after" not in problem(503, "queue_full", "Full.").headers
 
 
 def test_a_problem_may_say_more() -> None:
-    """Further members stand beside the usual ones."""
+    """Further members are added to the standard ones."""
     body = content(problem(422, "invalid_input", "Wrong.", errors=[{"loc": ["a"], "msg": "m"}]))
     assert isinstance(body, dict)
     assert body["errors"] == [{"loc": ["a"], "msg": "m"}]
@@ -68,7 +68,7 @@ def test_a_problem_may_say_more() -> None:
 
 
 def test_the_headers_of_one_problem_are_not_those_of_the_next() -> None:
-    """Each answer has headers of its own: what one adds does not show up in another."""
+    """Problems do not share headers: one added to a response is not in the next."""
     problem(503, "queue_full", "Full.", retry_after=5).headers["x-more"] = "1"
     assert not {"retry-after", "x-more"} & set(problem(400, "c", "d").headers)
 
@@ -83,6 +83,6 @@ def test_wrong_inputs_are_shown_by_place_and_reason() -> None:
 
 
 def test_so_many_wrong_inputs_are_shown_and_no_more() -> None:
-    """A flood of errors is cut: the first twenty are enough to mend a call by."""
+    """The first twenty errors are listed: they are enough to fix a call."""
     assert len(wrong(amounts=["x"] * (MAX_LISTED_ERRORS - 1))) == MAX_LISTED_ERRORS - 1
     assert len(wrong(amounts=["x"] * 5000)) == MAX_LISTED_ERRORS == 20

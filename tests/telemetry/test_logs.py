@@ -1,4 +1,4 @@
-"""Log lines: the execution on each, no secret on any."""
+"""Log lines: each has its execution, none has a secret."""
 
 import asyncio
 import io
@@ -20,7 +20,7 @@ OPAQUE = "an-opaque-token-0123"
 
 
 def configured(form: Any = "json", level: str = "info", **options: Any) -> io.BytesIO:
-    """Logging set up to write into this."""
+    """A stream to which logging is configured to write."""
     stream = io.BytesIO()
     logs.configure(form, level, stream, **options)
     return stream
@@ -69,7 +69,7 @@ def test_lines_of_the_standard_library_are_alike() -> None:
 
 
 async def test_an_author_s_lines_are_of_their_execution() -> None:
-    """Whatever a handler logs with, and whatever else runs at the time."""
+    """A token is masked whatever logger is used, and whatever else runs at the time."""
     app = App()
     both = asyncio.Barrier(2)
 
@@ -105,21 +105,21 @@ def test_no_token_is_on_any_line(form: str, token: str) -> None:
         fail(f"bad token {token}")
     except ValueError:
         log.exception("failed")
-    said = stream.getvalue().decode()
-    assert "failed" in said
-    assert token not in said
-    assert said.count("[secret]") >= 4
+    text = stream.getvalue().decode()
+    assert "failed" in text
+    assert token not in text
+    assert text.count("[secret]") >= 4
 
 
 def test_a_jwt_is_masked_wherever_it_comes_from() -> None:
-    """Also one of another execution, or of a caller that was refused."""
+    """A JWT of another execution or of a rejected call is masked too."""
     stream = configured()
     structlog.get_logger("any").info("odd", header=f"Bearer {TOKEN}")
     assert TOKEN not in stream.getvalue().decode()
 
 
 def test_secrets_of_urls_are_masked() -> None:
-    """What `register_secrets` was told is on no line; an empty one masks nothing."""
+    """Registered secrets are on no line; an empty one masks nothing."""
     stream = configured()
     redaction.register_secrets(["the-urls-secret", ""])
     structlog.get_logger("any").info("GET /blocks/a?key=the-urls-secret")
@@ -140,7 +140,7 @@ def test_the_level_is_the_least_that_is_written(level: str, seen: int) -> None:
 
 
 def test_talkative_libraries_speak_from_warnings_on() -> None:
-    """uvicorn's and httpx's lines at INFO hold URLs: they are not written."""
+    """Lines of uvicorn and httpx at INFO contain URLs: they are not written."""
     stream = configured()
     for name in logs.QUIET_LOGGERS:
         logging.getLogger(name).info("GET http://x/?key=secret")
@@ -158,7 +158,7 @@ def test_a_muted_logger_says_nothing() -> None:
 
 
 def test_the_form_follows_the_terminal() -> None:
-    """`auto`: JSON where nobody watches; a stream that is a terminal gets lines for people."""
+    """`auto` writes lines for people to a terminal, and JSON to other streams."""
 
     class Terminal(io.BytesIO):
         def isatty(self) -> bool:
@@ -175,7 +175,7 @@ def test_the_form_follows_the_terminal() -> None:
 
 
 async def test_lines_of_a_moment_are_written_together() -> None:
-    """On the event loop a line waits for others; a warning takes all that wait with it."""
+    """On the event loop lines wait; a warning is written immediately with all that wait."""
     writes: list[bytes] = []
 
     class Stream(io.BytesIO):
@@ -196,14 +196,14 @@ async def test_lines_of_a_moment_are_written_together() -> None:
 
 
 async def test_lines_for_people_do_not_wait() -> None:
-    """Who watches wants to see them in their order among what is printed otherwise."""
+    """In a terminal, lines and other output appear in the order in which they were written."""
     stream = io.BytesIO()
     logs.LineWriter(stream, immediate=True).write(b"one")
     assert stream.getvalue() == b"one\n"
 
 
 def test_setting_up_twice_writes_once() -> None:
-    """The second call replaces the first: no line is doubled."""
+    """The second call replaces the first: no line is written twice."""
     configured()
     stream = configured()
     logging.getLogger("mine").info("once")
@@ -211,11 +211,13 @@ def test_setting_up_twice_writes_once() -> None:
 
 
 def test_a_line_that_cannot_be_made_raises_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    """A wrong format in a foreign library must not break what it logs about."""
+    """A wrong format in another library's log call does not raise."""
     stream = configured()
     record = logging.LogRecord("mine", logging.WARNING, "mine.py", 1, "%d", ("text",), None)
     [ours] = [
-        each for each in logging.getLogger().handlers if isinstance(each, logs._StandardHandler)
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logs._StandardHandler)
     ]
     ours.handle(record)
     assert stream.getvalue() == b""

@@ -1,4 +1,4 @@
-"""No secret gets past the log, however it is written; and no line stops the one who logs."""
+"""Secrets are masked however they are written, and logging never raises."""
 
 import contextvars
 import io
@@ -25,14 +25,14 @@ SECRETS = [
 
 
 def configured(form: Any = "json") -> io.BytesIO:
-    """Logging set up to write into this."""
+    """A stream to which logging is configured to write."""
     stream = io.BytesIO()
     logs.configure(form, "info", stream)
     return stream
 
 
 def ways(secret: str) -> dict[str, str]:
-    """How a secret may turn up in the text of a line."""
+    """Forms in which a secret may appear in a line."""
     nested = json.dumps({"deep": json.dumps({"key": secret})})
     return {
         "as it is": f"before {secret} after",
@@ -49,14 +49,14 @@ def ways(secret: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("secret", SECRETS[:4])
 def test_a_token_is_masked_where_no_execution_is_known(secret: str) -> None:
-    """An author's thread, or an error that nobody looked at, may say it; only the newest count."""
+    """An author's thread or an unretrieved error may log a token; the newest ones are masked."""
     stream = configured()
     task = contextvars.copy_context()
     task.run(redaction.register_token, Token(secret))
     for number in range(redaction.MAX_RECENT_TOKENS - 1):
         task.run(redaction.register_token, Token(f"another-token-{number}"))
     for text in ways(secret).values():
-        structlog.get_logger("any").warning("said", text=text)
+        structlog.get_logger("any").warning("logged", text=text)
     assert secret not in stream.getvalue().decode()
     task.run(redaction.register_token, Token("one-too-many"))
     assert len(redaction._recent_tokens) == redaction.MAX_RECENT_TOKENS
@@ -65,7 +65,7 @@ def test_a_token_is_masked_where_no_execution_is_known(secret: str) -> None:
 
 
 def test_a_token_of_a_few_letters_masks_no_words() -> None:
-    """Whoever calls with the token `t` does not make the log unreadable."""
+    """A call with the token `t` does not make the log unreadable."""
     stream = configured()
     redaction.register_token(Token("t"))
     structlog.get_logger("any").warning("started")
@@ -81,26 +81,26 @@ def test_a_secret_is_masked_however_it_is_written(secret: str, form: str) -> Non
     for way, text in ways(secret).items():
         stream.truncate(0)
         stream.seek(0)
-        structlog.get_logger("any").warning("said", text=text)
-        said = stream.getvalue().decode()
-        assert "secret]" in said, way
+        structlog.get_logger("any").warning("logged", text=text)
+        output = stream.getvalue().decode()
+        assert "secret]" in output, way
         for shown in (secret, quote(secret, safe="")):
-            assert shown not in said, way
+            assert shown not in output, way
 
 
 @pytest.mark.parametrize("token", ["opaque-token-0123", 'odd"token', "a-to\\ken", "it's-one"])
 def test_an_opaque_token_is_masked_however_it_is_written(token: str) -> None:
-    """A token that is no JWT is known by the execution that the line belongs to."""
+    """A token that is not a JWT is masked in the lines of its execution."""
     stream = configured()
     logs.bind(Execution("01e", "loan", Token(token), {}, b"", 0.0))
-    structlog.get_logger("any").warning("said", a=token, b=repr([token]), c=json.dumps([token]))
-    said = stream.getvalue().decode()
-    assert said.count("[secret]") == 3
-    assert token not in said
+    structlog.get_logger("any").warning("logged", a=token, b=repr([token]), c=json.dumps([token]))
+    output = stream.getvalue().decode()
+    assert output.count("[secret]") == 3
+    assert token not in output
 
 
 class Odd:
-    """An author's object that cannot be shown."""
+    """An author's object whose repr raises."""
 
     def __repr__(self) -> str:
         raise RuntimeError("no")
@@ -108,19 +108,19 @@ class Odd:
 
 @pytest.mark.parametrize("form", ["json", "console"])
 def test_what_cannot_be_shown_is_logged_all_the_same(form: str) -> None:
-    """Half an emoji, a circle, an object whose repr raises: the line comes, nothing is raised."""
+    """Lone surrogates, circular references, a repr that raises: the line is written anyway."""
     stream = configured(form)
     circle: list[Any] = []
     circle.append(circle)
     for odd in ("cut \ud83d", circle, Odd(), {"deep": Odd()}):
-        structlog.get_logger("any").warning("said", odd=odd, plain="here")
+        structlog.get_logger("any").warning("logged", odd=odd, plain="here")
     lines = stream.getvalue().decode().splitlines()
     assert len(lines) == 4
-    assert all("said" in line and "here" in line for line in lines)
+    assert all("logged" in line and "here" in line for line in lines)
 
 
 def test_a_stream_that_is_closed_stops_nobody() -> None:
-    """Lines that nobody can read any more are lost, and nothing else is."""
+    """If the stream is closed, lines are dropped without an error."""
     stream = configured()
     stream.close()
-    structlog.get_logger("any").warning("said")
+    structlog.get_logger("any").warning("logged")

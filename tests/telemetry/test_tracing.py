@@ -1,4 +1,4 @@
-"""Spans: what a call led to, joined from the caller to the services that its handler asks."""
+"""Spans: one trace from the caller through the execution to the services that it calls."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ class Recorded:
         return list(self._exporter.get_finished_spans())
 
     def one(self, name: str) -> Any:
-        [found] = [each for each in self.all if each.name == name]
+        [found] = [span for span in self.all if span.name == name]
         return found
 
 
@@ -83,13 +83,13 @@ async def call(app: App, traceparent: str = "", **inputs: Any) -> Any:
 async def test_a_call_is_one_trace_from_the_caller_to_the_platform(
     app: App, recorded: Recorded
 ) -> None:
-    """Call, execution, handler and each request hang together, below the caller's own span."""
+    """Call, execution, handler and each request are one trace, below the caller's span."""
     run = await call(app, CALLER)
     answered, execution = recorded.one("call talk"), recorded.one("execution talk")
     handler = recorded.one("handler talk")
     message = recorded.one("POST /vertex/v1/dialog/send_message")
     completion = recorded.one("POST /vertex/v1/complete")
-    assert {each.context.trace_id for each in recorded.all} == {TRACE}
+    assert {span.context.trace_id for span in recorded.all} == {TRACE}
     assert format(answered.parent.span_id, "016x") == CALLER.split("-")[2]
     assert execution.parent.span_id == answered.context.span_id
     assert handler.parent.span_id == execution.context.span_id
@@ -111,12 +111,12 @@ async def test_a_call_is_one_trace_from_the_caller_to_the_platform(
 async def test_without_a_callers_span_each_call_is_a_trace(
     app: App, recorded: Recorded, header: str
 ) -> None:
-    """A header that is none, or none at all, begins a trace; two calls are two."""
+    """A call with an invalid header or without one starts a new trace."""
     await call(app, header)
     await call(app, header)
-    roots = [each for each in recorded.all if each.name == "call talk"]
-    assert [each.parent for each in roots] == [None, None]
-    traces = {each.context.trace_id for each in recorded.all if each.context}
+    roots = [span for span in recorded.all if span.name == "call talk"]
+    assert [span.parent for span in roots] == [None, None]
+    traces = {span.context.trace_id for span in recorded.all if span.context}
     assert len(traces) == 2
     assert len(recorded.all) == 10
 
@@ -128,7 +128,7 @@ async def test_a_failed_handler_leaves_its_errors_name_only(app: App, recorded: 
     assert handler.status.status_code is StatusCode.ERROR
     assert handler.status.description == "ValueError"
     assert recorded.one("execution talk").attributes["vertexkit.code"] == "internal"
-    assert not [each for each in recorded.all if "s3cret" in each.to_json()]
+    assert not [span for span in recorded.all if "s3cret" in span.to_json()]
     assert not handler.events
 
 
@@ -164,7 +164,7 @@ async def test_the_authors_own_calls_carry_it_on(recorded: Recorded) -> None:
 
 
 async def test_log_lines_join_the_trace(app: App, recorded: Recorded) -> None:
-    """A line that is written inside a span has its ids; one outside of any has none."""
+    """A line logged inside a span has its ids; a line outside of spans has none."""
     event: dict[str, Any] = {"event": "greeted"}
     with tracing.span("handler", "talk"):
         inside = logs._add_execution(None, "info", dict(event))
@@ -177,7 +177,7 @@ async def test_log_lines_join_the_trace(app: App, recorded: Recorded) -> None:
 
 
 async def test_a_cancelled_handler_has_not_failed(recorded: Recorded) -> None:
-    """Who is cancelled has made no error."""
+    """A cancelled span is not marked as failed."""
 
     async def wait() -> None:
         with tracing.span("handler", "talk"):
@@ -194,10 +194,10 @@ async def test_a_cancelled_handler_has_not_failed(recorded: Recorded) -> None:
 async def test_the_trace_waits_in_the_journal(
     app: App, recorded: Recorded, tmp_path: Path, size: int
 ) -> None:
-    """Also a call that is read from the file again goes on with its trace, at any worker."""
+    """An execution read from the journal's file continues its trace, in any worker."""
     async with FakeDialog(app, journal=f"sqlite:{tmp_path}/journal.db") as dialog:
         await dialog.run("talk", end="x" * size)
-    assert len({each.context.trace_id for each in recorded.all if each.context}) == 1
+    assert len({span.context.trace_id for span in recorded.all if span.context}) == 1
     execution = Execution("e", "talk", Token("t"), {}, b"", 0.0, CALLER)
     assert encoding.decode_execution(encoding.encode_execution(execution)).trace == CALLER
 
@@ -238,7 +238,7 @@ trace.set_tracer_provider(TracerProvider())
 
 
 @pytest.mark.parametrize(
-    "setup, variables, said",
+    "setup, variables, output",
     [
         ("", {}, "off False"),
         ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
@@ -252,8 +252,8 @@ trace.set_tracer_provider(TracerProvider())
         ),
     ],
 )
-def test_it_is_on_where_somebody_wants_it(setup: str, variables: dict[str, str], said: str) -> None:
-    """The library is imported only where an author or the environment has set it up."""
+def test_it_is_imported_only_on_request(setup: str, variables: dict[str, str], output: str) -> None:
+    """The library is imported only if the author or the environment asks for it."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
     done = subprocess.run(
         [sys.executable, "-c", SERVE.format(setup=setup)],
@@ -263,11 +263,11 @@ def test_it_is_on_where_somebody_wants_it(setup: str, variables: dict[str, str],
         timeout=50,
         check=True,
     )
-    assert said in done.stdout.splitlines()
+    assert output in done.stdout.splitlines()
 
 
 async def test_without_it_nothing_is_made(app: App) -> None:
-    """Where nobody has set it up a span is one and the same empty context."""
+    """Without OpenTelemetry every span is the same empty context."""
     structlog.configure(processors=[structlog.testing.LogCapture()])
     assert not tracing.is_active()
     assert tracing.span("handler", "talk") is tracing.span("call", "talk", "server", parent=CALLER)

@@ -229,11 +229,11 @@ class Metrics:
         self._request_duration.observe((method,), seconds)
 
     def loop_lagged(self, seconds: float) -> None:
-        """A timer of the event loop ran so many seconds late."""
+        """As `WatchdogObserver.loop_lagged`."""
         self._lag.observe((), seconds)
 
     def loop_blocked(self, block: str) -> None:
-        """A handler of this block blocked the event loop; the name is empty if it is not known."""
+        """As `WatchdogObserver.loop_blocked`."""
         self._blocked.values[block,] += 1
 
     def snapshot(self) -> Snapshot:

@@ -21,7 +21,7 @@ app = App()
 
 @app.block("waiting")
 async def waiting(ctx: Context, name: str = "x") -> dict[str, str]:
-    await ctx.send_message("begun", typing=False)
+    await ctx.send_message("started", typing=False)
     await asyncio.sleep(float(name))
     await ctx.send_message("done", typing=False)
     return {"waited": name}
@@ -71,31 +71,32 @@ def test_a_call_is_answered_served_and_logged_in_two_lines(shell: Any, platform:
     assert not first["violations"] + second["violations"] + last["violations"]
     assert service.end(signal.SIGTERM) == 0
     lines = [json.loads(line) for line in service.lines]
-    own = [each["event"] for each in lines if each.get("execution") == answer["execution"]]
+    own = [line["event"] for line in lines if line.get("execution") == answer["execution"]]
     assert own == ["accepted", "greeted", "settled"]
-    assert [each["event"] for each in lines][-2:] == ["drain_started", "stopped"]
+    assert [line["event"] for line in lines][-2:] == ["drain_started", "stopped"]
     assert issued not in "".join(service.lines)
 
 
 def test_sigterm_lets_handlers_finish(shell: Any, platform: Any) -> None:
-    """A handler under way gets its grace period; the process then ends well, with exit code 0."""
+    """A running handler gets its grace period; the process then exits with 0."""
     (shell.folder / "waiting.py").write_text(WAITING, encoding="utf-8")
     service = shell.start("run", "waiting:app", "--port", "0", platform_url=api(platform))
     service.wait_for('"started"')
     url = f"http://127.0.0.1:{service.port}/blocks/waiting"
     assert post(url, token=token(platform), name="1.5")[0] == 200
-    platform.wait_for("begun")
+    platform.wait_for("started")
     assert service.end(signal.SIGTERM) == 0
     platform.wait_for('"complete"')
-    said = [each["body"].get("text", each["body"].get("data")) for each in requests(platform)]
-    assert said == ["begun", "done", {"waited": "1.5"}]
+    bodies = [request["body"] for request in requests(platform)]
+    sent = [body.get("text", body.get("data")) for body in bodies]
+    assert sent == ["started", "done", {"waited": "1.5"}]
 
 
 @pytest.mark.parametrize("twice", [False, True], ids=["grace over", "asked twice"])
 def test_what_does_not_finish_in_time_is_completed_as_failed(
     shell: Any, platform: Any, twice: bool
 ) -> None:
-    """Without a journal that survives, no dialog hangs because a service was stopped."""
+    """Without a durable journal, no dialog hangs because a service was stopped."""
     (shell.folder / "waiting.py").write_text(WAITING, encoding="utf-8")
     service = shell.start(
         "run",
@@ -108,7 +109,7 @@ def test_what_does_not_finish_in_time_is_completed_as_failed(
     service.wait_for('"started"')
     url = f"http://127.0.0.1:{service.port}/blocks/waiting"
     assert post(url, token=token(platform), name="3600")[0] == 200
-    platform.wait_for("begun")
+    platform.wait_for("started")
     service.popen.send_signal(signal.SIGTERM)
     if twice:
         service.wait_for('"drain_started"')
@@ -130,13 +131,13 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
     assert post(f"{url}?key={SECRET}", token=token(platform), name="x")[0] == 200
     service.wait_for('"settled"')
     assert service.end(signal.SIGTERM) == 0
-    said = "\n".join(service.lines)
-    assert f"{url}?key=[secret]" in said
-    assert SECRET not in said
+    output = "\n".join(service.lines)
+    assert f"{url}?key=[secret]" in output
+    assert SECRET not in output
 
 
 @pytest.mark.parametrize(
-    "arguments, settings, said",
+    "arguments, settings, text",
     [
         (["hello:app"], {}, "VERTEXKIT_PLATFORM_URL is not set"),
         ([], {"platform_url": "http://x/api"}, "Pass MODULE:APP"),
@@ -148,18 +149,18 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
     ],
 )  # fmt: skip
 def test_a_wrong_configuration_is_an_error_before_anything_listens(
-    shell: Any, arguments: list[str], settings: dict[str, str], said: str
+    shell: Any, arguments: list[str], settings: dict[str, str], text: str
 ) -> None:
     """One sentence names the setting and how to fix it; the exit code is 2."""
     (shell.folder / "empty.py").write_text("from vertexkit import App\napp = App()\n")
     done = shell.run("run", *arguments, **settings)
     assert done.returncode == 2
-    assert said in done.stderr
+    assert text in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_taken_port_is_told(shell: Any) -> None:
-    """Two services on one port are a mistake, and not a silent sharing."""
+    """Two services on one port are an error: the port is not shared silently."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -170,16 +171,16 @@ def test_a_taken_port_is_told(shell: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "error, said, not_said",
+    "error, text, other_text",
     [
         ("ValueError('no database')", "ValueError: no database", "nothing of the kind"),
         ("SettingsError('set CITY')", "set CITY", "Traceback"),
     ],
 )
 def test_a_lifespan_that_fails_ends_the_service(
-    shell: Any, error: str, said: str, not_said: str
+    shell: Any, error: str, text: str, other_text: str
 ) -> None:
-    """Exit code 1; the author's exception with its traceback, vertexkit's own as its sentence."""
+    """Exit code 1; the author's exception with its traceback, an error of vertexkit as a sentence."""
     (shell.folder / "failing.py").write_text(
         "from contextlib import asynccontextmanager\n"
         "from vertexkit import App, Context\nfrom vertexkit.errors import SettingsError\n"
@@ -188,14 +189,14 @@ def test_a_lifespan_that_fails_ends_the_service(
     )
     done = shell.run("run", "failing:app", "--port=0", platform_url="http://127.0.0.1:9/api")
     assert done.returncode == 1
-    assert said in done.stdout
-    assert not_said not in done.stdout
+    assert text in done.stdout
+    assert other_text not in done.stdout
     assert "the app did not start" in done.stderr
 
 
 @pytest.mark.parametrize("journal", ["sqlite:.vertexkit/journal.db", "memory:"])
 def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, journal: str) -> None:
-    """--workers serves with several processes, over one journal of any kind, and all end well."""
+    """--workers serves with several processes, over one journal of any kind; all exit normally."""
     arguments = ["hello:app", "--port=0", "--workers=2"]
     service = shell.start("run", *arguments, platform_url=api(platform), journal=journal)
     service.wait_for('"event":"started"')
@@ -210,7 +211,7 @@ def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, jour
 
 
 def test_reload_serves_what_was_saved(shell: Any, platform: Any) -> None:
-    """With --reload the next call meets the saved file; a broken one waits for the next save."""
+    """With --reload the next call runs the saved file; after a broken one it waits for a fix."""
     source = shell.folder / "hello.py"
     text = source.read_text(encoding="utf-8")
     service = shell.start("run", "hello:app", "--port=0", "--reload", platform_url=api(platform))

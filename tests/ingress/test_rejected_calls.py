@@ -1,4 +1,4 @@
-"""Calls that are refused for good: the dialog behind them goes on all the same."""
+"""Calls that are rejected permanently: their dialogs continue anyway."""
 
 import asyncio
 import json
@@ -44,12 +44,12 @@ async def test_inputs_that_do_not_fit_end_the_block(
 ) -> None:
     """Wrong input is a 422, starts nothing, and completes the block as failed.
 
-    So the dialog goes on; the answer names the place that is wrong.
+    So the dialog continues; the response names the location of the error.
     """
     token = edge.platform.issue("loan")
     before = edge.accepted()
     answer = await edge.call("loan", token, **inputs)
-    assert answer.refusal == (422, "invalid_input")
+    assert answer.rejection == (422, "invalid_input")
     assert [error["loc"] for error in answer.json["errors"]] == [loc]
     assert await edge.completed(token) == INVALID
     assert edge.accepted() == before
@@ -59,11 +59,11 @@ async def test_a_form_that_does_not_fit_ends_the_block(edge: "Edge") -> None:
     """The same for a call that is a form."""
     token = edge.platform.issue("loan")
     body = urlencode({"token": token, "amount": "сто"}).encode()
-    assert (await edge.ask("/blocks/loan", body, FORM)).refusal == (422, "invalid_input")
+    assert (await edge.ask("/blocks/loan", body, FORM)).rejection == (422, "invalid_input")
     assert await edge.completed(token) == INVALID
 
 
-async def test_the_refusal_shows_no_value_that_came(edge: "Edge") -> None:
+async def test_the_rejection_shows_no_value_that_came(edge: "Edge") -> None:
     """The answer to wrong input names places and reasons; values stay with the caller."""
     token = edge.platform.issue("loan")
     answer = await edge.call("loan", token, amount="4111 1111 1111 1111", months={"pin": "0000"})
@@ -86,22 +86,22 @@ async def test_a_thousand_wrong_values_make_a_short_answer(edge: "Edge") -> None
     "name", ["nothing", "Echo", "echo%20", "%D0%B1%D0%BB%D0%BE%D0%BA", "a" * 500]
 )
 async def test_an_unknown_block_ends_as_failed(edge: "Edge", name: str) -> None:
-    """A call of a block that is not there is answered 404, and its dialog goes on."""
+    """A call of an unknown block is answered 404, and its dialog continues."""
     token = edge.platform.issue("nothing")
     answer = await edge.ask(f"/blocks/{name}", json.dumps({"token": token}).encode())
-    assert answer.refusal == (404, "unknown_block")
+    assert answer.rejection == (404, "unknown_block")
     assert await edge.completed(token) == failed("unknown_block", "The block does not exist.")
 
 
 async def test_a_call_that_cannot_be_read_reaches_nobody(edge: "Edge") -> None:
-    """An unknown block called without a token is a 400: there is nobody to tell."""
+    """An unknown block called without a token is a 400: no block can be completed."""
     asked = len(edge.platform.ledger)
-    assert (await edge.ask("/blocks/nothing", b"{}")).refusal == (400, "missing_token")
+    assert (await edge.ask("/blocks/nothing", b"{}")).rejection == (400, "missing_token")
     assert len(edge.platform.ledger) == asked
 
 
 async def test_the_answer_does_not_wait_for_the_platform(serve: "Serve") -> None:
-    """A refusal is answered while its completion is still under way, and survives the answer.
+    """A rejection is answered while its completion is still under way, and survives the answer.
 
     The platform may hold back its answer to the completion until it has ours.
     """
@@ -119,8 +119,8 @@ async def test_the_answer_does_not_wait_for_the_platform(serve: "Serve") -> None
         assert await edge.completed(token) == INVALID
 
 
-async def test_a_service_that_stops_completes_what_it_refused(serve: "Serve") -> None:
-    """A process that is told to stop right after a refusal still lets that dialog go on."""
+async def test_a_service_that_stops_completes_what_it_rejected(serve: "Serve") -> None:
+    """A process that stops right after a rejection still completes that block."""
     async with serve() as edge:
         token = edge.platform.issue("loan")
         assert (await edge.call("loan", token)).status == 422
@@ -129,21 +129,21 @@ async def test_a_service_that_stops_completes_what_it_refused(serve: "Serve") ->
 
 
 async def test_an_instance_that_is_not_listed_is_never_called(serve: "Serve") -> None:
-    """With a list of instances, a token of another one is refused and goes nowhere: 422."""
+    """With a list of instances, a token of another one is rejected, and is sent nowhere: 422."""
     url = "http://{instance}.invalid/api"
     async with serve(platform_url=url, instances=("demo",)) as edge:
         for token in (edge.platform.issue("echo", instance="evil.example/"), "opaque"):
             answer = await edge.call("echo", token)
-            assert answer.refusal == (422, "unknown_instance")
+            assert answer.rejection == (422, "unknown_instance")
             assert edge.accepted() == 0
         assert not edge.platform.ledger
-        assert not [name for name, _ in edge.happened if name.startswith("refus")]
+        assert not [name for name, _ in edge.happened if name.startswith("rejected_call")]
 
 
 async def test_a_validator_that_breaks_down_ends_the_block(
     serve: "Serve", lines: "LogCapture"
 ) -> None:
-    """A bug in an author's validator is a 500 and a traceback in the log, and the dialog goes on."""
+    """A bug in an author's validator is a 500 with a traceback in the log; the dialog continues."""
 
     def make(hold: "Hold", **options: Any) -> App:
         app = App(**options)
@@ -158,7 +158,7 @@ async def test_a_validator_that_breaks_down_ends_the_block(
     lines.entries.clear()
     async with serve(make) as edge:
         token = edge.platform.issue("odd")
-        assert (await edge.call("odd", token, city="Орёл")).refusal == (500, "internal")
+        assert (await edge.call("odd", token, city="Орёл")).rejection == (500, "internal")
         assert await edge.completed(token) == failed("internal", "The block failed.")
         assert edge.accepted() == 0
     [line] = [entry for entry in lines.entries if entry["event"] == "validation_failed"]
