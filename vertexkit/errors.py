@@ -78,7 +78,7 @@ class Retry(VertexkitError):
 
     def __init__(self, after: float = 1.0, reason: str = "") -> None:
         super().__init__(f"run again after {after:g} s" + (f": {reason}" if reason else ""))
-        self.after = max(0.0, after)
+        self.after: float = max(0.0, after)
         self.reason = reason
 
 
@@ -203,7 +203,7 @@ class PlatformError(VertexkitError):
         self.method = method
         self.path = path
         self.status = status
-        self.body = body[:ERROR_BODY_CHARACTERS]
+        self.body: str = body[:ERROR_BODY_CHARACTERS]
         self.reason = reason
         self.retry_after = retry_after
         cause = reason or (f"answered {status}" if status is not None else "failed")

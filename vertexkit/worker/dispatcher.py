@@ -56,7 +56,7 @@ class Dispatcher:
         completion_timeout: float,
         lease: float,
     ) -> None:
-        self.worker = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self.worker: str = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._blocks = blocks
         self._runtime = runtime
         self._policy = policy

@@ -58,7 +58,7 @@ class Watchdog:
     """
 
     def __init__(self, threshold: float, observer: WatchdogObserver) -> None:
-        self.is_loop_blocked = False
+        self.is_loop_blocked: bool = False
         """Whether the loop was blocked for longer than the threshold at the last heartbeat."""
         self._threshold = threshold
         self._observer = observer
