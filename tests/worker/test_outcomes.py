@@ -171,7 +171,7 @@ async def test_a_bug_of_vertexkit_parks_the_execution(
     assert run.outcome.status == "parked"
     assert run.data["error"]["code"] == "internal"
     assert "parked" in run.events
-    assert "crashed" in [line["event"] for line in lines]
+    assert "execution_crashed" in [line["event"] for line in lines]
 
 
 async def test_the_reason_of_an_outcome_has_every_error() -> None:

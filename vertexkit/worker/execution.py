@@ -130,7 +130,7 @@ class ExecutionTask:
         except JournalUnavailable as error:  # another process continues from what is written
             self._emit("journal_unavailable", reason=str(error))
         except Exception:
-            log.exception("crashed")
+            log.exception("execution_crashed")
             await self._park_crashed()
         finally:
             self.task = None  # else a reference cycle would be left to the garbage collector
@@ -246,7 +246,7 @@ class ExecutionTask:
             request = ParkRequest(Failure("internal"), "vertexkit failed")
             await self._settle(await self._park(request))
         except Exception:
-            log.exception("crashed")
+            log.exception("execution_crashed")
 
     async def _settle(self, outcome: Outcome) -> None:
         """Write the outcome to the journal."""
