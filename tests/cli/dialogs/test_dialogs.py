@@ -14,6 +14,7 @@ from pyarrow import parquet
 
 from tests.cli.conftest import Shell
 from tests.testing.platform_server import served_in_thread
+from vertexkit.cli.dialogs.writers import open_writer
 from vertexkit.testing import FakePlatform
 
 Vertexkit = Callable[..., CompletedProcess[str]]
@@ -114,8 +115,6 @@ def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> No
 
 def test_a_users_answer_is_not_a_formula(dialogs: Vertexkit, shell: Shell) -> None:
     """A text that a spreadsheet would evaluate is prefixed; phone numbers are not changed."""
-    from vertexkit.cli.dialogs.writers import open_writer
-
     writer = open_writer(shell.folder / "a.csv", ".csv", {"a": str}, ",")
     for text in ("=1+1", "@SUM(A1)", "+7 999 000-12-34", "-5", "-rm", "Привет"):
         writer.write({"a": text})

@@ -29,11 +29,11 @@ class _Outcome(StrEnum):
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[ID]...", help="Execution id, or the start of it.", show_default=False),
+    typer.Argument(metavar="ID", help="Execution ID or its first characters.", show_default=False),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
 Block = Annotated[str | None, typer.Option(help="Filter by block.", show_default=False)]
-Dialog = Annotated[int | None, typer.Option(help="Filter by dialog id.", show_default=False)]
+Dialog = Annotated[int | None, typer.Option(help="Filter by dialog ID.", show_default=False)]
 Code = Annotated[
     str | None,
     typer.Option(help="Filter by the code of the outcome, such as timeout.", show_default=False),
@@ -82,7 +82,7 @@ def list_(
 @executions.command()
 def show(
     execution: Annotated[
-        str, typer.Argument(metavar="ID", help="Execution id, or the start of it.")
+        str, typer.Argument(metavar="ID", help="Execution ID or its first characters.")
     ],
     as_json: Json = False,
 ) -> None:
