@@ -99,7 +99,7 @@ async def test_block_and_token_make_a_call() -> None:
     assert len({call.execution for call in calls}) == 3
 
 
-async def test_a_full_queue_keeps_nothing() -> None:
+async def test_a_full_queue_stores_nothing() -> None:
     """With as many waiting as there is room for, a call is rejected, and no event is emitted."""
     desk = Desk(room=2)
     await desk.accept("a")

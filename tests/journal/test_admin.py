@@ -1,4 +1,4 @@
-"""The journal in an operator's hands: with a service that runs, and without."""
+"""Access for operators, with a running service and without one."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ with listening_socket(Path(sys.argv[1])):
 
 
 def kill_owner(file: Path) -> Path:
-    """Let a process own this file and kill it; gives the socket that it leaves behind."""
+    """Kill a process that owns this file; return the socket that it leaves behind."""
     environment = {**os.environ, "TMPDIR": tempfile.gettempdir()}
     command = [sys.executable, "-c", KILLED, str(file)]
     subprocess.run(command, env=environment, check=False, timeout=30)
@@ -65,7 +65,7 @@ def deep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 async def test_a_running_service_is_asked(file: Path) -> None:
-    """While a service has the file, an operator sees and does everything through it."""
+    """While a service has the file open, an operator's command uses that service's journal."""
     host = HostedJournal(file, VirtualClock())
     await host.open()
     lease = await JournalDriver(host.journal, VirtualClock()).held()
@@ -78,8 +78,8 @@ async def test_a_running_service_is_asked(file: Path) -> None:
     await host.close()
 
 
-async def test_without_a_service_the_file_is_opened(file: Path) -> None:
-    """An operator sees what a service has left, and leaves the file to the next one."""
+async def test_without_a_running_service_the_file_is_opened(file: Path) -> None:
+    """An operator's command reads the file of a stopped service, and closes it again."""
     host = HostedJournal(file, VirtualClock())
     await host.open()
     kept = await JournalDriver(host.journal, VirtualClock()).accept()
@@ -93,14 +93,14 @@ async def test_without_a_service_the_file_is_opened(file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "url, said", [("sqlite:no/journal.db", "does not exist"), ("memory:", "memory")]
+    "url, error", [("sqlite:no/journal.db", "does not exist"), ("memory:", "memory")]
 )
-async def test_where_there_is_nothing_nothing_is_made(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, said: str
+async def test_no_file_is_created_for_a_missing_journal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, error: str
 ) -> None:
-    """Looking at a journal that is not there makes no file."""
+    """A command does not create the journal that it was to read."""
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(JournalUnusable, match=said):
+    with pytest.raises(JournalUnusable, match=error):
         async with open_admin(JournalSettings(url=url), Clock()):
             pass
     assert not os.listdir()  # noqa: PTH208 - the working folder
@@ -143,8 +143,8 @@ async def test_a_registered_kind_in_memory_cannot_be_read(monkeypatch: pytest.Mo
             pass
 
 
-async def test_what_a_killed_owner_left_is_no_obstacle(file: Path) -> None:
-    """After kill -9 a socket and a note lie about: an operator and the next owner pass them by."""
+async def test_files_of_a_killed_owner_are_replaced(file: Path) -> None:
+    """After kill -9 a socket and its announcement are left; commands and the next owner ignore them."""
     old = await asyncio.to_thread(kill_owner, file)
     with pytest.raises(JournalUnusable, match="does not exist"):
         async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()):
@@ -159,18 +159,18 @@ async def test_what_a_killed_owner_left_is_no_obstacle(file: Path) -> None:
 
 
 def test_the_socket_is_for_this_user_alone(file: Path) -> None:
-    """Tokens go over it: like the file it is 0600, and so is the note that says where it is."""
+    """Tokens are sent over it: like the file it is 0600, and so is its announcement."""
     with listening_socket(file) as (_, path):
-        note = file.with_name("journal.db.owner")
+        announcement = file.with_name("journal.db.owner")
         assert path.parent == file.parent
-        assert json.loads(note.read_text()) == {"pid": os.getpid(), "socket": str(path)}
-        for each in (path, note):
-            assert stat.S_IMODE(each.stat().st_mode) == 0o600
+        assert json.loads(announcement.read_text()) == {"pid": os.getpid(), "socket": str(path)}
+        for created in (path, announcement):
+            assert stat.S_IMODE(created.stat().st_mode) == 0o600
     assert not list(file.parent.iterdir())
 
 
-def test_a_long_path_gets_a_folder_of_its_own(deep: Path) -> None:
-    """Where the path would be too long for a socket, it lies in a folder that only we can open."""
+def test_a_socket_with_a_long_path_is_in_a_temporary_folder(deep: Path) -> None:
+    """Where the path is too long for a socket, it is in a temporary folder of this user."""
     with listening_socket(deep) as (_, path):
         assert find_socket(deep) == path
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
@@ -179,8 +179,8 @@ def test_a_long_path_gets_a_folder_of_its_own(deep: Path) -> None:
         assert path.is_socket()
 
 
-def test_the_folder_of_a_killed_owner_is_cleared(deep: Path) -> None:
-    """The next owner takes away what lies in the temporary folder too."""
+def test_the_temporary_folder_of_a_killed_owner_is_removed(deep: Path) -> None:
+    """The next owner removes the temporary folder too."""
     old = kill_owner(deep)
     with listening_socket(deep):
         assert not old.parent.exists()

@@ -1,4 +1,4 @@
-"""What every journal promises: an execution from its acceptance to its outcome."""
+"""The contract of every journal: an execution from its acceptance to its outcome."""
 
 import asyncio
 import pickle
@@ -18,8 +18,8 @@ SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"create
 STEPPED = Effect(1, "step:rate", "", EffectState.CONFIRMED, b'"a result of the author"')
 
 
-async def test_what_is_accepted_is_kept_and_announced(driver: "JournalDriver") -> None:
-    """An accepted call is on record, counts as waiting, and whoever claims is told."""
+async def test_an_accepted_execution_is_stored_and_announced(driver: "JournalDriver") -> None:
+    """An accepted execution can be found, counts as backlog, and the observer is notified."""
     execution = driver.execution()
     before = driver.ready_count
     acceptance = await driver.journal.accept(execution, 1)
@@ -33,8 +33,8 @@ async def test_what_is_accepted_is_kept_and_announced(driver: "JournalDriver") -
     assert (record.accepted_at, record.outcome) == (execution.accepted_at, None)
 
 
-async def test_a_claim_brings_the_whole_call(driver: "JournalDriver") -> None:
-    """A worker gets everything that came with the call, unchanged, and it is the first run."""
+async def test_a_claim_returns_the_whole_call(driver: "JournalDriver") -> None:
+    """A worker gets the whole call unchanged, as the first attempt."""
     execution = driver.execution(city="Орёл", nested={"deep": [1, None, 2.5]})
     await driver.journal.accept(execution, 1)
     lease = await driver.claim_one()
@@ -44,8 +44,8 @@ async def test_a_claim_brings_the_whole_call(driver: "JournalDriver") -> None:
     assert (lease.result, lease.completion_tried) == (None, False)
 
 
-async def test_first_come_first_claimed(driver: "JournalDriver") -> None:
-    """Within a block, those who wait longest are claimed first, and no more than asked for."""
+async def test_executions_are_claimed_in_the_order_of_acceptance(driver: "JournalDriver") -> None:
+    """Within a block, the oldest executions are claimed first, up to the limit."""
     ids = [(await driver.accept()).execution for _ in range(5)]
     first = await driver.claim(limit=2)
     rest = await driver.claim(limit=9)
@@ -54,7 +54,7 @@ async def test_first_come_first_claimed(driver: "JournalDriver") -> None:
 
 
 async def test_a_block_gets_no_more_than_its_room(driver: "JournalDriver") -> None:
-    """A block whose places are taken waits, without keeping another one from running."""
+    """A block without room waits; other blocks are claimed."""
     for block in ("loan", "loan", "story", "loan"):
         await driver.accept(block=block)
     claimed = await driver.claim(loan=1)
@@ -63,23 +63,23 @@ async def test_a_block_gets_no_more_than_its_room(driver: "JournalDriver") -> No
     assert len(await driver.claim()) == 2
 
 
-async def test_a_block_that_is_not_served_is_left_alone(driver: "JournalDriver") -> None:
-    """A worker claims only what it has a handler for."""
+async def test_a_block_that_is_not_served_is_not_claimed(driver: "JournalDriver") -> None:
+    """A worker claims only blocks that it has a handler for."""
     await driver.accept(block="loan")
     assert await driver.journal.claim("first", {"story": 5}, 5) == []
     assert len(await driver.claim()) == 1
 
 
 async def test_nothing_is_claimed_twice(driver: "JournalDriver") -> None:
-    """Two workers who claim at once share what there is, and get nothing in common."""
+    """Two workers that claim at once get different executions."""
     ids = [(await driver.accept()).execution for _ in range(20)]
     shares = await asyncio.gather(*(driver.claim(w, limit=7) for w in ("a", "b", "c", "d")))
     claimed = [lease.execution.id for share in shares for lease in share]
     assert sorted(claimed) == sorted(ids)
 
 
-async def test_a_full_queue_keeps_nothing(driver: "JournalDriver") -> None:
-    """Where there is no room, a call leaves no trace."""
+async def test_a_full_queue_stores_nothing(driver: "JournalDriver") -> None:
+    """A call that is rejected by a full queue is not stored."""
     await driver.accept()
     refused = driver.execution()
     with pytest.raises(QueueFull):
@@ -89,8 +89,8 @@ async def test_a_full_queue_keeps_nothing(driver: "JournalDriver") -> None:
     assert len(await driver.claim()) == 1
 
 
-async def test_what_runs_takes_no_place_in_the_queue(driver: "JournalDriver") -> None:
-    """The queue counts those that wait for a handler or for the platform, and no other."""
+async def test_running_executions_do_not_count_as_backlog(driver: "JournalDriver") -> None:
+    """The backlog counts executions that wait for a handler or for the platform."""
     lease = await driver.held()
     assert driver.journal.backlog() == 0
     await driver.journal.record_result(lease, RESULT)
@@ -101,8 +101,8 @@ async def test_what_runs_takes_no_place_in_the_queue(driver: "JournalDriver") ->
     assert driver.journal.backlog() == 0
 
 
-async def test_effects_are_there_for_the_next_run(driver: "JournalDriver") -> None:
-    """What a run did is known to the next one, each effect as it was last written."""
+async def test_effects_are_available_to_the_next_run(driver: "JournalDriver") -> None:
+    """The next run gets each effect as last recorded."""
     lease = await driver.held()
     intended = Effect(SENT.position, SENT.kind, SENT.digest)
     lost = Effect(2, "send", "def")
@@ -121,7 +121,7 @@ async def test_effects_are_there_for_the_next_run(driver: "JournalDriver") -> No
 
 
 async def test_effects_may_be_far_apart(driver: "JournalDriver") -> None:
-    """Positions need not follow on one another: a failure hook's are far from the handler's."""
+    """Positions may have gaps: those of a failure hook are far from the handler's."""
     lease = await driver.held()
     far = Effect(1_000_000, "send", "abc", EffectState.UNKNOWN)
     await driver.journal.record_intent(lease, Effect(1_000_000, "send", "abc"))
@@ -131,7 +131,7 @@ async def test_effects_may_be_far_apart(driver: "JournalDriver") -> None:
 
 
 async def test_a_fixed_result_needs_no_handler(driver: "JournalDriver") -> None:
-    """Once a result is fixed the execution is claimed whatever the room, to be completed only."""
+    """An execution with a recorded result is claimed without room, only to be completed."""
     lease = await driver.held()
     await driver.journal.record_result(lease, RESULT)
     record = await driver.journal.find(lease.execution.id)
@@ -144,7 +144,7 @@ async def test_a_fixed_result_needs_no_handler(driver: "JournalDriver") -> None:
     assert again.epoch > lease.epoch
 
 
-async def test_a_try_of_the_completion_is_remembered(driver: "JournalDriver") -> None:
+async def test_a_completion_request_is_recorded(driver: "JournalDriver") -> None:
     """The next worker knows whether a completion may have reached the platform."""
     lease = await driver.held()
     await driver.journal.record_result(lease, RESULT)
@@ -159,7 +159,7 @@ async def test_a_try_of_the_completion_is_remembered(driver: "JournalDriver") ->
 
 
 async def test_a_result_may_be_replaced(driver: "JournalDriver") -> None:
-    """A result that the platform refuses gives way to another one."""
+    """A result that the platform rejects can be replaced."""
     lease = await driver.held()
     await driver.journal.record_result(lease, RESULT)
     other = Result(b'{"ok":false}', "refused")
@@ -168,8 +168,8 @@ async def test_a_result_may_be_replaced(driver: "JournalDriver") -> None:
     assert (await driver.claim_one()).result == other
 
 
-async def test_later_means_not_yet(driver: "JournalDriver") -> None:
-    """What is given back for later is claimed when its time has come, and that is announced."""
+async def test_a_released_execution_is_claimable_when_it_is_due(driver: "JournalDriver") -> None:
+    """A released execution is claimable after its delay, and the observer is notified."""
     lease = await driver.held()
     before = driver.clock.now()
     await driver.journal.release(lease, 3600)
@@ -184,7 +184,7 @@ async def test_later_means_not_yet(driver: "JournalDriver") -> None:
 
 
 async def test_a_reason_that_utf_8_cannot_hold_is_repaired(driver: "JournalDriver") -> None:
-    """A lone surrogate in the reason of a retry becomes U+FFFD, and later calls go on."""
+    """A lone surrogate in the reason of a retry becomes U+FFFD; later calls are not affected."""
     lease = await driver.held()
     await driver.journal.release(lease, 0, "cut \ud83d")
     again = await driver.claim_one()
@@ -194,8 +194,8 @@ async def test_a_reason_that_utf_8_cannot_hold_is_repaired(driver: "JournalDrive
     assert [event.detail for event in record.history if event.name == "retried"] == ["cut \ufffd"]
 
 
-async def test_later_can_be_now(driver: "JournalDriver") -> None:
-    """A process that ends claims early what was to be run later, once."""
+async def test_scheduled_executions_can_be_claimed_early(driver: "JournalDriver") -> None:
+    """A process that ends claims scheduled executions early, once."""
     lease = await driver.held()
     await driver.journal.release(lease, 3600)
     [early] = await driver.claim(early=True)
@@ -206,7 +206,7 @@ async def test_later_can_be_now(driver: "JournalDriver") -> None:
 
 
 async def test_a_settled_execution_keeps_its_outcome_and_no_secret(driver: "JournalDriver") -> None:
-    """The record of an end says how it ended, and holds neither token nor texts nor results."""
+    """A settled record has its outcome, and neither token nor texts nor results."""
     execution = driver.execution("a-secret-token", city="Орёл")
     await driver.journal.accept(execution, 1)
     lease = await driver.claim_one()
@@ -226,8 +226,8 @@ async def test_a_settled_execution_keeps_its_outcome_and_no_secret(driver: "Jour
         assert secret not in kept
 
 
-async def test_the_end_is_the_end(driver: "JournalDriver") -> None:
-    """A settled execution is claimed no more, and takes no second outcome."""
+async def test_a_settled_execution_does_not_change(driver: "JournalDriver") -> None:
+    """A settled execution cannot be claimed, and its outcome cannot change."""
     lease = await driver.held()
     await driver.journal.settle(lease, DONE)
     driver.pass_lease()
@@ -240,11 +240,11 @@ async def test_the_end_is_the_end(driver: "JournalDriver") -> None:
 
 
 async def test_an_unknown_execution_is_not_found(driver: "JournalDriver") -> None:
-    """Asked for an id that it never kept, a journal says so."""
+    """For an unknown id a journal returns None."""
     assert await driver.journal.find("0" * 22) is None
 
 
-async def test_it_says_what_it_survives(driver: "JournalDriver") -> None:
-    """A journal has a sentence for operators about what it does, or does not, survive."""
+async def test_a_journal_describes_its_durability(driver: "JournalDriver") -> None:
+    """A journal has a sentence for operators about the failures that its executions survive."""
     assert len(driver.journal.durability) > 20
     assert isinstance(driver.journal.durable, bool)

@@ -1,4 +1,4 @@
-"""What every journal promises: when the same call again is a duplicate, and when it is not."""
+"""The contract of every journal: when a repeated call is a duplicate."""
 
 import asyncio
 from typing import TYPE_CHECKING
@@ -26,7 +26,7 @@ async def tried(driver: "JournalDriver", token: str) -> Lease:
 async def test_the_same_call_is_a_duplicate_until_its_completion_is_tried(
     driver: "JournalDriver",
 ) -> None:
-    """While it waits, runs, waits to run again or has a result, the same call starts nothing."""
+    """While an execution waits, runs, is scheduled or has a result, the same call is a duplicate."""
     first = await driver.accept("again")
     answers = [await driver.accept("again")]
     lease = await driver.claim_one()
@@ -43,8 +43,8 @@ async def test_the_same_call_is_a_duplicate_until_its_completion_is_tried(
     assert await driver.claim(early=True) == []
 
 
-async def test_many_of_the_same_call_at_once_are_one_execution(driver: "JournalDriver") -> None:
-    """However many come in the same moment, one of them is new."""
+async def test_simultaneous_equal_calls_are_one_execution(driver: "JournalDriver") -> None:
+    """Of equal calls at the same moment one is new."""
     answers = await asyncio.gather(*(driver.accept("again") for _ in range(50)))
     assert len({answer.execution for answer in answers}) == 1
     assert [answer.new for answer in answers].count(True) == 1
@@ -52,29 +52,29 @@ async def test_many_of_the_same_call_at_once_are_one_execution(driver: "JournalD
 
 
 async def test_another_block_or_token_is_another_call(driver: "JournalDriver") -> None:
-    """Both the block and the token make a call."""
+    """Calls are equal if their block and token are equal."""
     for token, block in (("a", "loan"), ("a", "story"), ("b", "loan")):
         assert (await driver.accept(token, block)).new
     assert len(await driver.claim()) == 3
 
 
-async def test_a_full_queue_still_knows_its_duplicates(driver: "JournalDriver") -> None:
-    """What is kept already needs no room."""
+async def test_duplicates_are_recognised_when_the_queue_is_full(driver: "JournalDriver") -> None:
+    """A duplicate needs no room."""
     first = await driver.accept("again", room=1)
     again = await driver.accept("again", room=1)
     assert (again.execution, again.new) == (first.execution, False)
 
 
 async def test_after_a_tried_completion_the_same_call_is_new(driver: "JournalDriver") -> None:
-    """From the first byte of the completion on, the same call confirms it and starts another."""
+    """After the first byte of the completion the same call confirms it, and starts another execution."""
     old = await tried(driver, "again")
     new = await driver.accept("again")
     assert (new.new, new.supersedes) == (True, old.execution.id)
     assert new.execution != old.execution.id
 
 
-async def test_the_new_one_waits_for_the_old_one_s_end(driver: "JournalDriver") -> None:
-    """A superseded execution's successor is claimed once the old one is settled, not before."""
+async def test_a_new_execution_waits_until_the_old_one_settles(driver: "JournalDriver") -> None:
+    """The successor of a superseded execution can be claimed once that one is settled."""
     old = await tried(driver, "again")
     new = await driver.accept("again")
     assert await driver.claim(early=True) == []
@@ -87,7 +87,7 @@ async def test_the_new_one_waits_for_the_old_one_s_end(driver: "JournalDriver") 
 
 
 async def test_a_superseded_execution_sends_no_more(driver: "JournalDriver") -> None:
-    """The old one's further tries stop, and its worker hears of it when it renews its lease."""
+    """No further completion is sent for a superseded execution; a renewal reports it."""
     old = await tried(driver, "again")
     await driver.accept("again")
     renewal = await driver.journal.renew("first", [old.execution.id])
@@ -96,8 +96,10 @@ async def test_a_superseded_execution_sends_no_more(driver: "JournalDriver") -> 
     assert not await driver.journal.begin_completion(old)
 
 
-async def test_a_superseded_execution_stays_so_in_other_hands(driver: "JournalDriver") -> None:
-    """If its worker dies, whoever takes it over sends nothing either, and sets the new one free."""
+async def test_a_superseded_execution_stays_superseded_for_another_worker(
+    driver: "JournalDriver",
+) -> None:
+    """A worker that takes over a superseded execution sends nothing either, and settles it."""
     old = await tried(driver, "again")
     new = await driver.accept("again")
     driver.pass_lease()
@@ -109,7 +111,7 @@ async def test_a_superseded_execution_stays_so_in_other_hands(driver: "JournalDr
 
 
 async def test_a_try_that_never_left_keeps_the_call_a_duplicate(driver: "JournalDriver") -> None:
-    """Once the note of a try is taken back, the platform cannot have read it: nothing is new."""
+    """After a withdrawn completion the same call is a duplicate again."""
     old = await tried(driver, "again")
     await driver.journal.withdraw_completion(old)
     again = await driver.accept("again")
@@ -117,7 +119,7 @@ async def test_a_try_that_never_left_keeps_the_call_a_duplicate(driver: "Journal
 
 
 async def test_a_third_call_belongs_to_the_second(driver: "JournalDriver") -> None:
-    """While the new one waits for the old one's end, the same call again is its duplicate."""
+    """A third equal call is a duplicate of the second one, which waits for the first."""
     old = await tried(driver, "again")
     new = await driver.accept("again")
     third = await driver.accept("again")
@@ -128,8 +130,8 @@ async def test_a_third_call_belongs_to_the_second(driver: "JournalDriver") -> No
     assert len(await driver.claim()) == 1
 
 
-async def test_a_loop_goes_on_and_on(driver: "JournalDriver") -> None:
-    """Each round of a loop supersedes the one before it, and each is run and settled once."""
+async def test_a_loop_of_equal_calls_runs_each_of_them(driver: "JournalDriver") -> None:
+    """Each call of a loop supersedes the one before it, and each is run and settled once."""
     lease, ids = await tried(driver, "again"), []
     for _ in range(5):
         ids.append(lease.execution.id)
@@ -144,7 +146,7 @@ async def test_a_loop_goes_on_and_on(driver: "JournalDriver") -> None:
 
 
 async def test_a_full_queue_refuses_the_next_round(driver: "JournalDriver") -> None:
-    """A new execution of the same call needs room as any other; refused, it confirms nothing."""
+    """A new execution of the same call needs room; if it is rejected, it confirms nothing."""
     old = await tried(driver, "again")
     with pytest.raises(QueueFull):
         await driver.accept("again", room=1)
@@ -154,7 +156,7 @@ async def test_a_full_queue_refuses_the_next_round(driver: "JournalDriver") -> N
 
 
 async def test_after_its_end_the_same_call_is_new(driver: "JournalDriver") -> None:
-    """A dialog that reaches a block again after its end gets a new execution, at once."""
+    """A call after the execution has settled starts a new execution at once."""
     old = await tried(driver, "again")
     await driver.journal.settle(old, DONE)
     new = await driver.accept("again")

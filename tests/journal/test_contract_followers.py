@@ -1,4 +1,4 @@
-"""What every journal promises of a call that came again and was given up."""
+"""The contract of every journal: repeated calls that were dropped."""
 
 import pytest
 
@@ -10,7 +10,7 @@ DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="call")
 
 @pytest.fixture
 async def given_up(driver: JournalDriver) -> str:
-    """An execution whose call came again; the new one was dropped before its turn had come."""
+    """An execution whose call was repeated; the new execution was dropped while it waited."""
     lease = await driver.held("same")
     await driver.journal.record_result(lease, Result(b"{}"), completing=True)
     again = await driver.accept("same")
@@ -21,10 +21,10 @@ async def given_up(driver: JournalDriver) -> str:
     return again.execution
 
 
-async def test_what_was_dropped_while_it_waited_for_another_never_starts(
+async def test_an_execution_dropped_while_it_waits_never_starts(
     driver: JournalDriver, given_up: str
 ) -> None:
-    """The end of the one that it followed does not bring it back to life."""
+    """It does not start when the execution that it followed settles."""
     assert await driver.claim() == []
     driver.pass_lease()
     assert await driver.claim() == []
@@ -33,10 +33,10 @@ async def test_what_was_dropped_while_it_waited_for_another_never_starts(
     assert (record.phase, record.outcome and record.outcome.code) == (Phase.SETTLED, "dropped")
 
 
-async def test_the_next_call_still_waits_for_the_one_that_is_under_way(
+async def test_the_next_call_waits_for_the_running_one(
     driver: JournalDriver,
 ) -> None:
-    """A dropped call in between does not let two executions of one call run at once."""
+    """Dropping the call in between does not make two executions of one call run at once."""
     lease = await driver.held("same")
     await driver.journal.record_result(lease, Result(b"{}"), completing=True)
     second = await driver.accept("same")

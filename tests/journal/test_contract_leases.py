@@ -1,4 +1,4 @@
-"""What every journal promises: one worker at a time, and none for ever."""
+"""The contract of every journal: leases."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -28,8 +28,8 @@ WRITES: dict[str, Write] = {
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
-async def test_a_silent_worker_loses_what_it_held(driver: "JournalDriver") -> None:
-    """What a dead worker held is claimed by another when the lease is over, and not before."""
+async def test_an_expired_lease_is_taken_over(driver: "JournalDriver") -> None:
+    """Executions of a silent worker can be claimed by another after the lease, and not before."""
     lease = await driver.held()
     await driver.journal.record_intent(lease, EFFECT)
     assert await driver.claim("second") == []
@@ -41,8 +41,8 @@ async def test_a_silent_worker_loses_what_it_held(driver: "JournalDriver") -> No
     assert dict(taken.effects) == {0: EFFECT}
 
 
-async def test_a_dead_worker_gives_its_places_back(driver: "JournalDriver") -> None:
-    """An execution whose worker died waits again, and is counted as waiting once it is noticed."""
+async def test_an_execution_of_a_dead_worker_counts_as_backlog(driver: "JournalDriver") -> None:
+    """An execution whose worker died waits again, and counts as backlog."""
     await driver.held()
     driver.pass_lease()
     assert await driver.claim("second", loan=0) == []
@@ -51,8 +51,8 @@ async def test_a_dead_worker_gives_its_places_back(driver: "JournalDriver") -> N
     assert driver.journal.backlog() == 0
 
 
-async def test_a_dead_worker_s_completion_goes_on(driver: "JournalDriver") -> None:
-    """A result that was being delivered when its worker died is delivered by another."""
+async def test_a_completion_of_a_dead_worker_is_taken_over(driver: "JournalDriver") -> None:
+    """A result that was being sent when its worker died is sent by another one."""
     lease = await driver.held()
     await driver.journal.record_result(lease, Result(b"7", "timeout"))
     await driver.journal.begin_completion(lease)
@@ -64,7 +64,7 @@ async def test_a_dead_worker_s_completion_goes_on(driver: "JournalDriver") -> No
 
 
 async def test_a_renewed_lease_holds(driver: "JournalDriver") -> None:
-    """A worker that speaks up in time keeps what it has, however long its handler takes."""
+    """A worker that renews its leases keeps its executions."""
     lease = await driver.held()
     for _ in range(4):
         driver.clock.skip_to(driver.clock.now() + 20)
@@ -74,8 +74,8 @@ async def test_a_renewed_lease_holds(driver: "JournalDriver") -> None:
     await driver.journal.record_effect(lease, EFFECT)
 
 
-async def test_only_what_is_renewed_holds(driver: "JournalDriver") -> None:
-    """Of two executions of one worker, the one that it does not name any more is taken over."""
+async def test_a_lease_that_is_not_renewed_expires(driver: "JournalDriver") -> None:
+    """Of two executions of a worker, the one that it does not renew is taken over."""
     kept, dropped = await driver.held(), await driver.held()
     driver.clock.skip_to(driver.clock.now() + 20)
     await driver.journal.renew("first", [kept.execution.id])
@@ -84,8 +84,8 @@ async def test_only_what_is_renewed_holds(driver: "JournalDriver") -> None:
     assert taken.execution.id == dropped.execution.id
 
 
-async def test_a_worker_learns_what_it_lost(driver: "JournalDriver") -> None:
-    """A renewal names what another worker holds by now, and leaves that one's lease alone."""
+async def test_a_renewal_reports_lost_executions(driver: "JournalDriver") -> None:
+    """A renewal reports the executions that another worker holds, and does not extend their leases."""
     lost, kept = await driver.held(), await driver.held()
     driver.clock.skip_to(driver.clock.now() + 20)
     await driver.journal.renew("first", [kept.execution.id])
@@ -98,7 +98,7 @@ async def test_a_worker_learns_what_it_lost(driver: "JournalDriver") -> None:
     assert lost.execution.id in {lease.execution.id for lease in again}
 
 
-async def test_what_was_given_back_is_lost(driver: "JournalDriver") -> None:
+async def test_released_executions_cannot_be_renewed(driver: "JournalDriver") -> None:
     """A worker cannot renew what it has released or settled."""
     released, settled = await driver.held(), await driver.held()
     await driver.journal.release(released, 3600)
@@ -109,7 +109,7 @@ async def test_what_was_given_back_is_lost(driver: "JournalDriver") -> None:
 
 @every_write
 async def test_an_old_lease_writes_nothing(driver: "JournalDriver", write: Write) -> None:
-    """A worker that was taken for dead can change nothing, and is told so at its next write."""
+    """A worker whose lease expired cannot change anything: its next write raises Fenced."""
     old = await driver.held()
     driver.pass_lease()
     new = await driver.claim_one("second")
@@ -127,7 +127,7 @@ async def test_an_old_lease_writes_nothing(driver: "JournalDriver", write: Write
 async def test_an_old_claim_of_the_same_worker_writes_nothing(
     driver: "JournalDriver", write: Write
 ) -> None:
-    """It is the claim that counts, not the worker's name: its older run is shut out too."""
+    """The epoch decides, not the worker's id: an older run of the same worker is fenced too."""
     old = await driver.held()
     await driver.journal.release(old, 0)
     new = await driver.claim_one()
@@ -138,10 +138,8 @@ async def test_an_old_claim_of_the_same_worker_writes_nothing(
 
 
 @every_write
-async def test_a_lease_that_was_given_back_writes_nothing(
-    driver: "JournalDriver", write: Write
-) -> None:
-    """After its release an execution is nobody's: the worker that had it can change nothing."""
+async def test_a_released_lease_writes_nothing(driver: "JournalDriver", write: Write) -> None:
+    """After its release a worker cannot change an execution."""
     lease = await driver.held()
     await driver.journal.release(lease, 3600)
     before = await driver.journal.find(lease.execution.id)
@@ -153,7 +151,7 @@ async def test_a_lease_that_was_given_back_writes_nothing(
 
 @every_write
 async def test_a_settled_lease_writes_nothing(driver: "JournalDriver", write: Write) -> None:
-    """Nothing is written about an execution after its outcome."""
+    """An execution cannot be changed after its outcome."""
     lease = await driver.held()
     await driver.journal.settle(lease, DONE)
     before = await driver.journal.find(lease.execution.id)

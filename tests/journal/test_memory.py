@@ -1,4 +1,4 @@
-"""The memory journal's own: what it does not promise, and that its memory is bounded."""
+"""The memory journal: it is not durable, and its memory is limited."""
 
 import asyncio
 import gc
@@ -12,6 +12,7 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.memory import MAX_SETTLED_EXECUTIONS, MemoryJournal
 from vertexkit.journal.protocol import Acceptance
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
+from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
@@ -28,8 +29,8 @@ def driver(make_driver: "type[JournalDriver]") -> "JournalDriver":
     return make_driver(MemoryJournal(clock, JournalSettings(tokens="unique")), clock)
 
 
-async def test_it_says_that_it_survives_nothing() -> None:
-    """Whoever runs it is told in words that a killed process takes its executions along."""
+async def test_a_memory_journal_says_that_it_is_not_durable() -> None:
+    """Operators are informed that a killed process loses its executions."""
     journal = make_journal(JournalSettings(url="memory:"), VirtualClock())
     assert isinstance(journal, MemoryJournal)
     assert not journal.durable
@@ -37,24 +38,24 @@ async def test_it_says_that_it_survives_nothing() -> None:
 
 
 async def test_an_unknown_journal_is_refused_by_name() -> None:
-    """A journal that there is not is named in a sentence, with those that there are."""
+    """The error names the unknown kind of journal and the known ones."""
     with pytest.raises(SettingsError, match=r"VERTEXKIT_JOURNAL .*memory:.*got 'paper:'"):
         make_journal(JournalSettings(url="paper:tray"), VirtualClock())
 
 
-async def test_only_the_last_ends_are_kept(driver: "JournalDriver") -> None:
-    """However many executions there were, the records of the newest thousand are left."""
+async def test_the_number_of_settled_executions_is_limited(driver: "JournalDriver") -> None:
+    """The records of the newest thousand settled executions are kept."""
     ids = []
     for _ in range(MAX_SETTLED_EXECUTIONS + 10):
         lease = await driver.held()
         await driver.journal.settle(lease, DONE)
         ids.append(lease.execution.id)
-    found = [await driver.journal.find(each) is not None for each in ids]
+    found = [await driver.journal.find(execution) is not None for execution in ids]
     assert found == [False] * 10 + [True] * MAX_SETTLED_EXECUTIONS
 
 
-async def test_what_is_settled_is_let_go(driver: "JournalDriver") -> None:
-    """After its end, nothing in the journal holds an execution's token or inputs any more."""
+async def test_settled_executions_are_released_from_memory(driver: "JournalDriver") -> None:
+    """After it has settled, the journal keeps neither token nor inputs of an execution."""
     lease = await driver.held("again")
     await driver.journal.record_result(lease, Result(b"1"))
     await driver.journal.begin_completion(lease)
@@ -62,12 +63,12 @@ async def test_what_is_settled_is_let_go(driver: "JournalDriver") -> None:
     execution = lease.execution
     del lease
     gc.collect()
-    holders = [each for each in gc.get_referrers(execution) if type(each).__name__ == "_Row"]
+    holders = [row for row in gc.get_referrers(execution) if isinstance(row, ExecutionRow)]
     assert holders == []
 
 
 async def test_a_unique_token_is_a_duplicate_for_a_day(driver: "JournalDriver") -> None:
-    """Where tokens are unique, the same call within 24 hours of the end is the same execution."""
+    """With unique tokens, the same call within 24 hours of the end is a duplicate."""
     lease = await driver.held("again")
     await driver.journal.settle(lease, DONE)
     again = await driver.accept("again")
@@ -79,7 +80,7 @@ async def test_a_unique_token_is_a_duplicate_for_a_day(driver: "JournalDriver") 
 
 
 async def test_a_unique_token_is_never_superseded(driver: "JournalDriver") -> None:
-    """Where tokens are unique, not even a tried completion makes the same call a new one."""
+    """With unique tokens, the same call is a duplicate even after a completion request."""
     lease = await driver.held("again")
     await driver.journal.record_result(lease, Result(b"1"))
     await driver.journal.begin_completion(lease)
@@ -87,10 +88,10 @@ async def test_a_unique_token_is_never_superseded(driver: "JournalDriver") -> No
     assert await driver.journal.begin_completion(lease)
 
 
-async def test_remembered_tokens_are_bounded(
+async def test_the_number_of_remembered_tokens_is_limited(
     driver: "JournalDriver", monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A flood of unique tokens makes the oldest ones forgotten, not the memory full."""
+    """With very many unique tokens, the oldest ones are forgotten."""
     monkeypatch.setattr("vertexkit.journal.state.duplicates.MAX_REMEMBERED_TOKENS", 3)
     for number in range(5):
         await driver.journal.settle(await driver.held(f"visit-{number}"), DONE)
@@ -98,8 +99,8 @@ async def test_remembered_tokens_are_bounded(
     assert new == [True, True, False, False, False]
 
 
-async def test_closing_it_leaves_nothing_under_way(driver: "JournalDriver") -> None:
-    """What was to be run later has no task left once the journal is closed."""
+async def test_closing_cancels_all_timers(driver: "JournalDriver") -> None:
+    """A closed journal has no tasks for scheduled executions."""
     others = asyncio.all_tasks()
     await driver.journal.release(await driver.held(), 3600)
     [alarm] = asyncio.all_tasks() - others

@@ -1,4 +1,4 @@
-"""`vertexkit executions`: an operator sees what is in the journal, and may act on it."""
+"""`vertexkit executions`: list, show, retry and drop."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ DEAD = Outcome(
     OutcomeStatus.PARKED, "attempts", "204", "3 runs have ended with the death of a worker"
 )
 RESULT = Result(b'{"secret":"of the result"}')
-TEXT = "a text that nobody may see"
+TEXT = "a text that must not be shown"
 
 Fill = Callable[[SqliteJournal], Awaitable[None]]
 
@@ -37,7 +37,7 @@ def name(number: int) -> str:
 
 
 def fill(shell: Any, work: Fill) -> None:
-    """Let a process work with the journal of this folder, and end."""
+    """Open the journal of this folder, fill it, and close it."""
 
     async def run() -> None:
         path = shell.folder / ".vertexkit" / "journal.db"
@@ -50,7 +50,7 @@ def fill(shell: Any, work: Fill) -> None:
 
 
 async def held(journal: SqliteJournal, number: int, block: str = "hello") -> Lease:
-    """Accepted and claimed."""
+    """Accept and claim an execution."""
     token = Token(FakePlatform(seed=number).issue(block))
     call = Execution(name(number), block, token, {"name": TEXT}, b"{}", 1_700_000_000.0 + number)
     await journal.accept(call, 10)
@@ -59,7 +59,7 @@ async def held(journal: SqliteJournal, number: int, block: str = "hello") -> Lea
 
 
 async def several(journal: SqliteJournal) -> None:
-    """One of each kind of end, and one that waits."""
+    """Settle an execution with each kind of outcome; one more waits."""
     for number, outcome in enumerate([DONE, DEAD, PARKED, LEFT], 1):
         lease = await held(journal, number, "loan" if outcome is DONE else "hello")
         await journal.record_intent(lease, Effect(0, "send", "abc"))
@@ -77,14 +77,14 @@ async def several(journal: SqliteJournal) -> None:
 
 
 def listed(shell: Any, *options: str) -> list[dict[str, Any]]:
-    """What `list --json` prints."""
+    """Return what `list --json` prints."""
     done = shell.run("executions", "list", "--json", *options)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_the_list_is_read_at_a_glance(shell: Any) -> None:
-    """The newest first, with state, code, dialog and reason, and a line that counts them."""
+def test_the_list_shows_state_code_dialog_and_reason(shell: Any) -> None:
+    """Newest first, with state, code, dialog and reason, and a line with the counts."""
     fill(shell, several)
     done = shell.run("executions", "list")
     lines = done.stdout.splitlines()
@@ -109,14 +109,14 @@ def test_the_list_is_read_at_a_glance(shell: Any) -> None:
     ],
     ids=lambda value: " ".join(value) if value and isinstance(value[0], str) else "",
 )
-def test_the_list_can_be_narrowed(shell: Any, options: tuple[str, ...], numbers: list[int]) -> None:
-    """Each filter leaves those that it says."""
+def test_the_list_can_be_filtered(shell: Any, options: tuple[str, ...], numbers: list[int]) -> None:
+    """Each filter leaves the executions that match."""
     fill(shell, several)
-    assert [each["execution"] for each in listed(shell, *options)] == [name(n) for n in numbers]
+    assert [record["execution"] for record in listed(shell, *options)] == [name(n) for n in numbers]
 
 
-def test_a_timeline_tells_the_story(shell: Any) -> None:
-    """Accepted, claimed, each message and step, the result, the tries, the end; no secret."""
+def test_show_prints_the_history(shell: Any) -> None:
+    """Accepted, claimed, each message and step, the result, the completion, the outcome; no secret."""
     fill(shell, several)
     done = shell.run("executions", "show", name(3)[:6])
     words = [line[30:].split()[0] for line in done.stdout.splitlines()[1:8]]
@@ -137,8 +137,8 @@ def test_a_timeline_tells_the_story(shell: Any) -> None:
         assert secret not in everything
 
 
-def test_a_dialog_that_has_gone_on_needs_nobody(shell: Any) -> None:
-    """Of a parked execution whose block was completed as failed that is said, and retry says it."""
+def test_an_execution_whose_block_is_completed_needs_no_action(shell: Any) -> None:
+    """`show` and `retry` report that its block was completed as failed."""
     fill(shell, several)
     assert "No action is needed" in shell.run("executions", "show", name(2)).stdout
     refused = shell.run("executions", "retry", name(2), "--yes")
@@ -146,37 +146,37 @@ def test_a_dialog_that_has_gone_on_needs_nobody(shell: Any) -> None:
     assert "has continued" in refused.stderr
 
 
-def test_parked_executions_are_taken_up_again(shell: Any) -> None:
-    """A fixed result will be sent again, another's handler run; both wait for the service."""
+def test_parked_executions_are_retried(shell: Any) -> None:
+    """A recorded result will be sent again, otherwise the handler runs again; both wait for the service."""
     fill(shell, several)
     done = shell.run("executions", "retry", "--all-parked", "--yes")
     assert done.returncode == 0, done.stderr
     assert f"{name(3)}: the service will send its result again" in done.stdout
     assert f"{name(4)}: the service will run its handler again" in done.stdout
-    assert {each["phase"] for each in listed(shell) if not each["outcome"]} == {"waiting"}
+    assert {record["phase"] for record in listed(shell) if not record["outcome"]} == {"waiting"}
 
 
-def test_what_is_dropped_lets_its_dialog_go_on(shell: Any) -> None:
-    """One that waits will be completed as failed; a parked one is forgotten."""
+def test_a_dropped_execution_releases_its_dialog(shell: Any) -> None:
+    """An execution that waits will be completed as failed; a parked one is deleted."""
     fill(shell, several)
     done = shell.run("executions", "drop", name(5), name(4), "--yes")
     assert done.returncode == 0, done.stderr
     assert "completed as failed (dropped)" in done.stdout
     assert f"{name(4)}: deleted" in done.stdout
-    left = {each["execution"]: each for each in listed(shell)}
+    left = {record["execution"]: record for record in listed(shell)}
     assert name(4) not in left
     assert (left[name(5)]["phase"], left[name(5)]["code"]) == ("waiting", "dropped")
 
 
 def test_a_running_service_is_asked(shell: Any, platform: Any) -> None:
-    """While a service has the journal, its own executions are listed, and shown as they run."""
+    """While a service has the journal open, its executions are listed and shown."""
     waiting = """
 import asyncio
 from vertexkit import App, Context
 app = App()
 @app.block("wait")
 async def wait(ctx: Context) -> None:
-    await ctx.send_message("begun")
+    await ctx.send_message("working")
     await asyncio.Event().wait()
 """
     (shell.folder / "waiting.py").write_text(waiting, encoding="utf-8")
@@ -186,7 +186,7 @@ async def wait(ctx: Context) -> None:
     call = f"http://127.0.0.1:{service.port}/blocks/wait"
     token = fetch(f"http://127.0.0.1:{platform.port}/token")
     execution = json.loads(fetch(call, json.dumps({"token": token}).encode()))["execution"]
-    platform.wait_for("begun")
+    platform.wait_for("working")
     [one] = listed(shell, "--phase", "running")
     assert one["execution"] == execution
     shown = shell.run("executions", "show", execution).stdout
@@ -195,19 +195,19 @@ async def wait(ctx: Context) -> None:
     assert refused.returncode == 1
     assert "is running" in refused.stderr
     assert service.end(signal.SIGTERM) == 0
-    assert [each["phase"] for each in listed(shell)] == ["waiting"]
+    assert [record["phase"] for record in listed(shell)] == ["waiting"]
 
 
 def fetch(url: str, body: bytes | None = None) -> str:
-    """What an address answers."""
+    """Return the response's body."""
     request = urllib.request.Request(url, body, {"content-type": "application/json"})
     with urllib.request.urlopen(request, timeout=10) as answer:
-        said: str = answer.read().decode()
-    return said
+        text: str = answer.read().decode()
+    return text
 
 
 @pytest.mark.parametrize(
-    "command, settings, said",
+    "command, settings, error",
     [
         (("list",), {}, "does not exist"),
         (("list",), {"journal": "memory:"}, "can only be read by the process"),
@@ -215,18 +215,18 @@ def fetch(url: str, body: bytes | None = None) -> str:
         (("list", "--since", "yesterday"), {}, "30m, 2h or 7d"),
     ],
 )
-def test_what_cannot_be_asked_is_told(
-    shell: Any, command: tuple[str, ...], settings: dict[str, str], said: str
+def test_errors_are_one_line(
+    shell: Any, command: tuple[str, ...], settings: dict[str, str], error: str
 ) -> None:
-    """One sentence with the mend; and looking makes no file."""
+    """The error is one sentence with the fix; no file is created."""
     done = shell.run("executions", *command, **settings)
     assert done.returncode in {1, 2}
-    assert said in done.stderr
+    assert error in done.stderr
     assert not (shell.folder / ".vertexkit").exists()
 
 
-def test_an_id_has_to_be_one(shell: Any) -> None:
-    """One that is not there, and a beginning of several, are told apart."""
+def test_an_unknown_or_ambiguous_id_is_an_error(shell: Any) -> None:
+    """An unknown id and the start of several ids are different errors."""
     fill(shell, several)
     assert "there is no execution ffff" in shell.run("executions", "show", "ffff").stderr
     assert "the ids of 5 executions start with 00" in shell.run("executions", "show", "00").stderr

@@ -36,11 +36,11 @@ async def failing(ctx: Context) -> None:
     writer.error = "disk I/O error"
     writer._break([])
 """
-"""An author's file: its handler makes the disk fail for good."""
+"""An author's file: its handler makes the disk fail permanently."""
 
 
 class Breakable(MemoryJournal):
-    """A journal that breaks when it is told to, in the loop that opened it."""
+    """A journal that a test can lose, on the event loop that opened it."""
 
     async def open(self, observer: JournalObserver) -> None:
         await super().open(observer)
@@ -51,7 +51,7 @@ class Breakable(MemoryJournal):
 
 
 def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
-    """After an error for good `vertexkit run` ends by itself, with exit code 1 and the reason."""
+    """After a permanent error `vertexkit run` ends with exit code 1 and the reason."""
     (shell.folder / "failing.py").write_text(FAILING, encoding="utf-8")
     service = shell.start("run", "failing:app", "--port=0", platform_url="http://127.0.0.1:9/api")
     service.wait_for('"event":"started"')
@@ -66,15 +66,15 @@ def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
     assert any(reason in line for line in service.lines)
 
 
-async def test_a_service_without_its_journal_takes_nothing(tmp_path: Path) -> None:
-    """When the process that has the journal is gone: not ready, handlers end, the server is told."""
+async def test_a_service_without_its_journal_accepts_no_calls(tmp_path: Path) -> None:
+    """When the process that owns the journal has ended: not ready, handlers end, the server ends."""
     host_journal = HostedJournal(tmp_path / "journal.db", Clock())
     await host_journal.open()
-    app, begun = App(), asyncio.Event()
+    app, started = App(), asyncio.Event()
 
     @app.block("patient")
     async def patient(_: Context) -> None:
-        begun.set()
+        started.set()
         await asyncio.Event().wait()
 
     settings = Settings.of(platform_url="http://p/api", grace=3600.0)
@@ -82,19 +82,19 @@ async def test_a_service_without_its_journal_takes_nothing(tmp_path: Path) -> No
     async with app.started(
         settings, wire=AsgiWire(platform), journal=JournalClient(host_journal.socket)
     ) as service:
-        told = asyncio.Event()
-        service.on_lost = told.set
+        lost = asyncio.Event()
+        service.on_lost = lost.set
         await service.receiver._inbox.accept("patient", Token(platform.issue("patient")), {}, b"")
-        await begun.wait()
+        await started.wait()
         assert service.readiness() == (200, {"ready": True})
         await host_journal.close()
-        await told.wait()
+        await lost.wait()
         assert service.readiness() == (503, {"ready": False, "reasons": ["journal lost"]})
     assert service.dispatcher.held == 0
 
 
-def test_a_host_says_that_its_journal_broke(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The supervising process is told, so that it ends, and knows why."""
+def test_a_host_reports_the_loss_of_its_journal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The supervising process is notified of the reason, so that it ends."""
     journal = Breakable(Clock())
     monkeypatch.setattr(module, "make_journal", lambda *_: journal)
     lost = threading.Event()
@@ -106,8 +106,8 @@ def test_a_host_says_that_its_journal_broke(monkeypatch: pytest.MonkeyPatch) -> 
     assert not host.journal_socket.exists()
 
 
-def test_a_host_that_cannot_have_the_journal_says_why(tmp_path: Path) -> None:
-    """A journal that cannot be used is refused before any worker starts."""
+def test_a_host_that_cannot_open_the_journal_reports_why(tmp_path: Path) -> None:
+    """A journal that cannot be opened is an error before any worker starts."""
     with (
         pytest.raises(JournalUnusable, match="cannot be opened"),
         JournalHost(Settings.of(journal=f"sqlite:{tmp_path}"), lambda: None),

@@ -1,4 +1,4 @@
-"""`vertexkit run --workers`: real processes that share one journal, and die."""
+"""`vertexkit run --workers`: processes that share one journal, and are killed."""
 
 import json
 import os
@@ -30,15 +30,15 @@ app = App()
 
 @app.block("shared")
 async def shared(ctx: Context) -> dict[str, int]:
-    await ctx.send_message(f"begun {os.getpid()}", typing=False)
+    await ctx.send_message(f"working {os.getpid()}", typing=False)
     while not Path("go").exists():
         await asyncio.sleep(0.01)
     await ctx.send_message("done", typing=False)
     return {"by": os.getpid()}
 """
-"""An author's file: its handler waits for a file `go`, and says which process runs it."""
+"""An author's file: its handler waits for a file `go`, and reports which process runs it."""
 FOREVER = "3600"
-"""Seconds of a lease that ends in no test: what is taken over was freed by a death."""
+"""Seconds of a lease that does not expire in a test: executions are taken over after a death."""
 
 
 class Scene:
@@ -66,7 +66,7 @@ class Scene:
             return text
 
     def call(self, token: str) -> str:
-        """Call the block; gives the execution."""
+        """Call the block; return the execution's id."""
         request = Request(
             f"http://127.0.0.1:{self.service.port}/blocks/shared",
             json.dumps({"token": token}).encode(),
@@ -77,7 +77,7 @@ class Scene:
             return name
 
     def figures(self, port: str = "") -> dict[str, float]:
-        """The sum over the blocks of each figure, at whichever worker answers."""
+        """Scrape the metrics at any worker; return the sum of each metric over the blocks."""
         found: dict[str, float] = {}
         port = port or self.service.port
         with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
@@ -86,9 +86,9 @@ class Scene:
                     found[sample.name] = found.get(sample.name, 0.0) + sample.value
         return found
 
-    def begun_by(self) -> int:
-        """Wait for a handler's first message; gives the process that sent it."""
-        line = json.loads(self._platform.wait_for("begun "))
+    def running_in(self) -> int:
+        """Wait for a handler's first message; return the process that sent it."""
+        line = json.loads(self._platform.wait_for("working "))
         return int(line["body"]["text"].split()[1])
 
     def workers(self) -> list[int]:
@@ -102,11 +102,11 @@ class Scene:
         ]
 
     def go(self) -> None:
-        """Let handlers go on."""
+        """Let handlers continue."""
         (self._shell.folder / "go").touch()
 
     def completed(self, number: int) -> list[int]:
-        """Wait for so many completions; gives by whom."""
+        """Wait for a number of completions; return the processes that sent them."""
         lines = [json.loads(self._platform.wait_for('"complete"')) for _ in range(number)]
         return [line["body"]["data"]["by"] for line in lines]
 
@@ -114,17 +114,19 @@ class Scene:
         """End the service, and check that each call was served once."""
         assert self.service.end(signal.SIGTERM) == 0
         self._platform.end(signal.SIGTERM)
-        said = [json.loads(line) for line in self._platform.lines if line.startswith("{")]
+        requests = [json.loads(line) for line in self._platform.lines if line.startswith("{")]
         texts = Counter(
-            line["body"].get("text", "complete").split()[0] for line in said if line["processed"]
+            line["body"].get("text", "complete").split()[0]
+            for line in requests
+            if line["processed"]
         )
-        assert texts == {"begun": calls, "done": calls, "complete": calls}
-        assert not any(line["violations"] for line in said)
+        assert texts == {"working": calls, "done": calls, "complete": calls}
+        assert not any(line["violations"] for line in requests)
 
 
 @pytest.fixture
 def free_port() -> str:
-    """Nobody listens there."""
+    """A port on which no process listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return str(taken.getsockname()[1])
@@ -136,13 +138,13 @@ def scene(shell: Any) -> Scene:
 
 
 def test_the_same_call_at_another_worker_is_a_duplicate(scene: Scene) -> None:
-    """The worker that did not take the call knows it: the answer is the same, nothing starts."""
+    """The other worker recognises the call: the response is the same, nothing starts."""
     scene.serve()
     first, second = scene.workers()
     token = scene.token()
     os.kill(first, signal.SIGSTOP)
     execution = scene.call(token)
-    assert scene.begun_by() == second
+    assert scene.running_in() == second
     os.kill(first, signal.SIGCONT)
     os.kill(second, signal.SIGSTOP)
     assert scene.call(token) == execution
@@ -153,11 +155,11 @@ def test_the_same_call_at_another_worker_is_a_duplicate(scene: Scene) -> None:
 
 
 def test_a_killed_workers_executions_are_taken_over(scene: Scene) -> None:
-    """After kill -9 of a worker the other one, or its successor, ends what it had, once each."""
+    """After kill -9 of a worker another one completes each of its executions once."""
     scene.serve()
     for _ in range(6):
         scene.call(scene.token())
-    victim, *_ = [scene.begun_by() for _ in range(6)]
+    victim, *_ = [scene.running_in() for _ in range(6)]
     os.kill(victim, signal.SIGKILL)
     scene.service.wait_for('"event":"started"')
     scene.go()
@@ -166,10 +168,10 @@ def test_a_killed_workers_executions_are_taken_over(scene: Scene) -> None:
 
 
 def test_a_stopped_worker_is_fenced(scene: Scene) -> None:
-    """What a worker had that said nothing for a lease ends elsewhere; it learns when it wakes."""
+    """An execution whose lease expired is completed by another worker; the first one is fenced."""
     scene.serve(lease="1")
     scene.call(scene.token())
-    sleeper = scene.begun_by()
+    sleeper = scene.running_in()
     os.kill(sleeper, signal.SIGSTOP)
     scene.go()
     [by] = scene.completed(1)
@@ -179,13 +181,13 @@ def test_a_stopped_worker_is_fenced(scene: Scene) -> None:
     scene.close(calls=1)
 
 
-def test_the_death_of_the_parent_ends_all_and_loses_nothing(scene: Scene) -> None:
-    """After kill -9 of the parent its workers end; the next service completes everything."""
+def test_the_death_of_the_parent_ends_the_workers_and_loses_nothing(scene: Scene) -> None:
+    """After kill -9 of the parent its workers end; the next service completes all executions."""
     scene.serve()
     for _ in range(3):
         scene.call(scene.token())
     for _ in range(3):
-        scene.begun_by()
+        scene.running_in()
     scene.service.end(signal.SIGKILL)  # reads until the last worker has closed its end
     assert sum('"journal_lost"' in line for line in scene.service.lines) == 2
     scene.serve()
@@ -198,10 +200,10 @@ def test_the_death_of_the_parent_ends_all_and_loses_nothing(scene: Scene) -> Non
 async def test_an_operator_reads_the_journal_of_a_running_service(
     scene: Scene, workers: int
 ) -> None:
-    """Beside a service with one worker or more, an operator's command sees what they do."""
+    """An operator's command sees the executions of a service with one worker or more."""
     scene.serve(workers=workers)
     execution = scene.call(scene.token())
-    by = scene.begun_by()
+    by = scene.running_in()
     async with open_admin(JournalSettings(url=f"sqlite:{scene.journal}"), Clock()) as journal:
         [record] = await journal.search(Query())
     assert (record.execution, record.phase) == (execution, Phase.RUNNING)
@@ -212,11 +214,11 @@ async def test_an_operator_reads_the_journal_of_a_running_service(
 
 
 def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
-    """Whichever worker answers, all are counted, their parent's commits too, and no death undoes it."""
+    """Any worker returns the sum of all, with their parent's commits; a death loses no counts."""
     scene.serve()
     for _ in range(6):
         scene.call(scene.token())
-    victim, *_ = [scene.begun_by() for _ in range(6)]
+    victim, *_ = [scene.running_in() for _ in range(6)]
     while (seen := scene.figures()).get("vertexkit_messages_total", 0) < 6:
         pass
     assert seen["vertexkit_calls_total"] == 6
@@ -237,27 +239,27 @@ def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
 
 
 def test_all_workers_share_the_operators_port(scene: Scene, free_port: str) -> None:
-    """Whichever of them is asked there, it gives the sum; the blocks' port has no figures."""
+    """Each worker returns the sum there; the blocks' port has no metrics."""
     scene.serve(ops_port=free_port)
-    said = next(json.loads(line) for line in scene.service.lines if '"address_bound"' in line)
-    assert said["ops"] == f"http://127.0.0.1:{free_port}"
+    event = next(json.loads(line) for line in scene.service.lines if '"address_bound"' in line)
+    assert event["ops"] == f"http://127.0.0.1:{free_port}"
     scene.call(scene.token())
     with pytest.raises(HTTPError, match="404"):
         scene.figures()
     for _ in range(8):
         assert scene.figures(free_port)["vertexkit_workers"] == 2
-    scene.begun_by()
+    scene.running_in()
     scene.go()
     scene.completed(1)
     scene.close(calls=1)
 
 
-def test_a_worker_that_stands_still_does_not_stop_the_figures(scene: Scene) -> None:
-    """One that is stopped counts with what it told last."""
+def test_a_stopped_worker_does_not_block_the_metrics(scene: Scene) -> None:
+    """The last report of a stopped worker counts."""
     scene.serve()
     first, _ = scene.workers()
     scene.call(scene.token())
-    scene.begun_by()
+    scene.running_in()
     assert scene.figures()["vertexkit_calls_total"] == 1
     os.kill(first, signal.SIGSTOP)
     assert scene.figures()["vertexkit_calls_total"] == 1

@@ -1,4 +1,4 @@
-"""The owner of a journal: what others may rely on when it lets them use it."""
+"""The server of a journal and its clients."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +18,7 @@ from vertexkit.journal.shared.client import JournalClient, JournalServerNotFound
 from vertexkit.testing import VirtualClock
 from vertexkit.token import Token
 
-Guest: TypeAlias = Callable[[], Awaitable[JournalDriver]]
+Connect: TypeAlias = Callable[[], Awaitable[JournalDriver]]
 
 
 @pytest.fixture
@@ -32,40 +32,40 @@ async def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
 
 
 @pytest.fixture
-async def guest(host: HostedJournal) -> AsyncIterator[Guest]:
-    """Makes one more process that uses the owner's journal."""
-    guests = []
+async def connect(host: HostedJournal) -> AsyncIterator[Connect]:
+    """Makes one more client of the server."""
+    drivers = []
     numbers = count(1)
 
-    async def come() -> JournalDriver:
+    async def connect_client() -> JournalDriver:
         driver = JournalDriver(JournalClient(host.socket), VirtualClock())
         driver._numbers = numbers  # no two of them make the same call
         await driver.journal.open(driver)
-        guests.append(driver)
+        drivers.append(driver)
         return driver
 
-    yield come
-    for driver in guests:
+    yield connect_client
+    for driver in drivers:
         await driver.journal.close()
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Let the loop go round until it is so."""
+    """Run the event loop until the condition holds."""
     while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
         await asyncio.sleep(0)
 
 
 async def once(driver: JournalDriver) -> str:
-    """Claim again and again, until there is something; gives the execution."""
+    """Claim repeatedly until there is an execution; return its id."""
     leases: list[Lease] = []
     while not leases:
         leases = await driver.claim("living")
     return leases[0].execution.id
 
 
-async def test_a_call_that_reaches_another_process_is_recognised(guest: Guest) -> None:
-    """The same call is one execution, whichever process it comes to."""
-    first, second = await guest(), await guest()
+async def test_a_call_that_reaches_another_process_is_recognised(connect: Connect) -> None:
+    """The same call is one execution, even if two processes receive it."""
+    first, second = await connect(), await connect()
     kept = await first.accept("t")
     again = await second.journal.accept(
         Execution("f" * 22, "loan", Token("t"), {}, b"", 0.0), room=1
@@ -73,9 +73,9 @@ async def test_a_call_that_reaches_another_process_is_recognised(guest: Guest) -
     assert (again.execution, again.new) == (kept.execution, False)
 
 
-async def test_whoever_could_claim_is_told(guest: Guest) -> None:
-    """An execution that one process accepts wakes the others, each of them once."""
-    first, second = await guest(), await guest()
+async def test_clients_that_can_claim_are_notified(connect: Connect) -> None:
+    """An execution that one process accepts is announced to the others once."""
+    first, second = await connect(), await connect()
     assert not await second.claim()
     before = second.ready_count
     await first.accept()
@@ -86,9 +86,9 @@ async def test_whoever_could_claim_is_told(guest: Guest) -> None:
     assert second.ready_count == before + 1
 
 
-async def test_what_a_dead_process_held_is_due_at_once(guest: Guest) -> None:
-    """When a connection ends, its executions are free, with no wait for their leases."""
-    dying, living = await guest(), await guest()
+async def test_executions_of_a_dead_process_are_due_at_once(connect: Connect) -> None:
+    """When a connection ends, the leases of its process end at once."""
+    dying, living = await connect(), await connect()
     await dying.accept()
     [lease] = await dying.claim("dying")
     before = living.ready_count
@@ -102,9 +102,9 @@ async def test_what_a_dead_process_held_is_due_at_once(guest: Guest) -> None:
     assert record.history[0].detail == "worker dying has died"
 
 
-async def test_what_a_dead_process_claimed_last_is_free(guest: Guest) -> None:
-    """A claim whose answer nobody hears any more holds nothing."""
-    dying, living = await guest(), await guest()
+async def test_the_last_claim_of_a_dead_process_is_released(connect: Connect) -> None:
+    """A claim whose response cannot be delivered holds nothing."""
+    dying, living = await connect(), await connect()
     await living.accept()
     claiming = asyncio.ensure_future(dying.claim("dying"))
     await asyncio.sleep(0)
@@ -114,26 +114,26 @@ async def test_what_a_dead_process_claimed_last_is_free(guest: Guest) -> None:
     assert await once(living)
 
 
-async def test_a_death_frees_at_once_and_what_is_claimed_after_it_too(
-    guest: Guest, monkeypatch: pytest.MonkeyPatch
+async def test_a_late_claim_of_a_dead_process_is_released(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A question that is still open when its process dies delays nothing, and keeps nothing."""
-    dying, living = await guest(), await guest()
+    """A claim that is carried out after its process died delays nothing, and holds nothing."""
+    dying, living = await connect(), await connect()
     held = await dying.held()
-    asked, late, claimed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    requested, late, claimed = asyncio.Event(), asyncio.Event(), asyncio.Event()
     claim = methods.METHODS["claim"]
 
-    async def slow(*said: Any) -> Any:
-        asked.set()
+    async def slow(*arguments: Any) -> Any:
+        requested.set()
         await late.wait()
-        answer = await claim(*said)
+        answer = await claim(*arguments)
         claimed.set()
         return answer
 
     with monkeypatch.context() as patch:
         patch.setitem(cast(dict[str, Any], methods.METHODS), "claim", slow)
         claiming = asyncio.ensure_future(dying.claim())
-        await asked.wait()
+        await requested.wait()
     await dying.journal.close()
     with pytest.raises(JournalUnavailable):
         await claiming
@@ -144,8 +144,8 @@ async def test_a_death_frees_at_once_and_what_is_claimed_after_it_too(
     assert await once(living) == kept.execution
 
 
-async def test_without_its_owner_a_journal_is_nothing(host: HostedJournal) -> None:
-    """The owner's end is told once; what was asked and what is asked then is unavailable."""
+async def test_a_client_without_its_server_is_unavailable(host: HostedJournal) -> None:
+    """The end of the server is reported once; all requests raise JournalUnavailable."""
     driver = JournalDriver(JournalClient(host.socket), VirtualClock())
     await driver.journal.open(driver)
     lease = await driver.held()
@@ -161,21 +161,21 @@ async def test_without_its_owner_a_journal_is_nothing(host: HostedJournal) -> No
     assert len(driver.lost_reasons) == 1
 
 
-async def test_questions_under_way_end_with_the_connection(host: HostedJournal) -> None:
-    """Nobody waits for ever for an answer that cannot come."""
+async def test_open_requests_fail_when_the_connection_ends(host: HostedJournal) -> None:
+    """A request does not wait for a response that cannot arrive."""
     driver = JournalDriver(JournalClient(host.socket), VirtualClock())
     await driver.journal.open(driver)
     [client] = host.server._clients
-    asked = asyncio.ensure_future(driver.claim())
+    requested = asyncio.ensure_future(driver.claim())
     await asyncio.sleep(0)
     assert client.connection._transport is not None
     client.connection._transport.abort()
     with pytest.raises(JournalUnavailable):
-        await asked
+        await requested
 
 
-async def test_a_journal_that_breaks_breaks_for_all(host: HostedJournal) -> None:
-    """When the file cannot be written any more, each process is told why."""
+async def test_all_clients_learn_that_the_journal_is_lost(host: HostedJournal) -> None:
+    """When the file cannot be written any more, each client is notified of the reason."""
     driver = JournalDriver(JournalClient(host.socket), VirtualClock())
     await driver.journal.open(driver)
     host.server.lost("disk I/O error")
@@ -184,9 +184,9 @@ async def test_a_journal_that_breaks_breaks_for_all(host: HostedJournal) -> None
     await driver.journal.close()
 
 
-async def test_the_length_of_the_queue_is_known_everywhere(guest: Guest) -> None:
-    """Also who asks nothing learns how many wait, and for which blocks."""
-    busy, quiet = await guest(), await guest()
+async def test_all_clients_know_the_backlog(connect: Connect) -> None:
+    """A client that sends no requests knows how many executions wait, and for which blocks."""
+    busy, quiet = await connect(), await connect()
     await busy.accept(block="story")
     await until(lambda: quiet.journal.backlog() == 1)
     assert quiet.journal.unserved_blocks({"loan"}) == {"story"}
@@ -195,9 +195,9 @@ async def test_the_length_of_the_queue_is_known_everywhere(guest: Guest) -> None
     await until(lambda: quiet.journal.backlog() == 2)
 
 
-async def test_what_the_journal_refuses_is_refused_over_the_socket(guest: Guest) -> None:
-    """Errors keep their kind and their words."""
-    driver = await guest()
+async def test_errors_are_raised_at_the_client(connect: Connect) -> None:
+    """Errors keep their class and message."""
+    driver = await connect()
     kept = await driver.accept()
     with pytest.raises(QueueFull, match="1 executions are waiting"):
         await driver.accept(room=1)
@@ -207,9 +207,9 @@ async def test_what_the_journal_refuses_is_refused_over_the_socket(guest: Guest)
         await driver.journal.accept(driver.execution(name="\ud800"), 10)
 
 
-async def test_values_come_through_whole(guest: Guest) -> None:
-    """Bytes that are no text, floats that are no numbers, and every member of a record."""
-    driver = await guest()
+async def test_values_are_transferred_unchanged(connect: Connect) -> None:
+    """Binary bytes, very large numbers, and every field of a record."""
+    driver = await connect()
     odd = Execution(
         "a" * 22, "loan", Token("t"), {"a": [1, None, 2**70], "б": "в"}, bytes(range(256)), 7.5
     )
@@ -230,7 +230,7 @@ async def test_values_come_through_whole(guest: Guest) -> None:
 async def test_another_version_is_refused(
     host: HostedJournal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A command of another vertexkit than the service's says so, and does nothing."""
+    """A client of another version is refused."""
     monkeypatch.setattr(client, "VERSION", methods.VERSION + 1)
     journal = JournalClient(host.socket)
     with pytest.raises(JournalUnusable, match="another version"):
@@ -238,7 +238,7 @@ async def test_another_version_is_refused(
     await journal.close()
 
 
-async def test_an_owner_that_is_not_there_is_said(tmp_path: Path) -> None:
-    """Who finds nobody at the socket learns at which one."""
+async def test_a_missing_server_is_reported(tmp_path: Path) -> None:
+    """The error names the socket."""
     with pytest.raises(JournalServerNotFound, match=r"no process answers at .*missing\.sock"):
         await JournalClient(tmp_path / "missing.sock").open(NullJournalObserver())

@@ -11,10 +11,10 @@ from vertexkit.testing import VirtualClock
 
 
 class Machine:
-    """A folder with a journal's file, and processes that come and go.
+    """A folder with a journal's file, and processes that are started and crash.
 
     Attributes:
-        path: of the file that the process of now has.
+        path: of the current process's file.
         clock: one for all processes.
     """
 
@@ -28,7 +28,7 @@ class Machine:
     async def start(
         self, *, unique_tokens: bool = False, retention: float = 86_400.0
     ) -> JournalDriver:
-        """A process begins on the file as it is."""
+        """Start a process with the current file."""
         rules = JournalSettings(
             lease=LEASE, tokens="unique" if unique_tokens else "reused", retention=retention
         )
@@ -38,11 +38,11 @@ class Machine:
         return driver
 
     def crash(self) -> None:
-        """The process is gone: what it has not written is lost, and nobody closes its file.
+        """Crash the process: changes that are not written are lost, and the file is not closed.
 
-        It still has the lock on its own file, so the next one gets what it left as a copy.
+        The crashed process still has the lock on its file, so the next one gets a copy.
         """
-        self._open[-1]._state.close()  # a dead process waits for no time
+        self._open[-1]._state.close()  # a dead process has no timers
         self._lives += 1
         after = self._folder / f"journal-{self._lives}.db"
         for ending in ("", "-wal"):
@@ -52,7 +52,7 @@ class Machine:
         self.path = after
 
     async def close(self) -> None:
-        """End all processes."""
+        """Close all journals."""
         for journal in self._open:
             await journal.close()
         self._open.clear()

@@ -1,4 +1,4 @@
-"""The journal's file: what is refused, with the mend; and a disk that is full."""
+"""The journal's file: errors on opening it, and a full disk."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
 
 
 def refusal(path: Path) -> str:
-    """What is said when this file is opened, which has to leave it as it is."""
+    """Return the error on opening this file, which must not change it."""
     before = path.read_bytes() if path.is_file() else b""
     with pytest.raises(JournalUnusable) as caught:
         open_file(path)
@@ -41,40 +41,40 @@ def made(path: Path) -> Path:
     return path
 
 
-def test_a_new_journal_is_for_its_user_alone(tmp_path: Path) -> None:
-    """Folder and file can be read by nobody else, and version control leaves them alone."""
+def test_a_new_journal_is_private_to_its_user(tmp_path: Path) -> None:
+    """Folder and file are readable by their user only, and ignored by version control."""
     path = made(tmp_path / "deep" / "journal.db")
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert (path.parent / ".gitignore").read_text(encoding="ascii") == "*\n"
 
 
-async def test_what_is_written_meanwhile_is_for_its_user_alone(machine: Machine) -> None:
-    """The log beside the file holds tokens too."""
+async def test_the_log_of_a_journal_is_private_to_its_user(machine: Machine) -> None:
+    """The write-ahead log contains tokens too."""
     driver = await machine.start()
     await driver.accept()
     for path in machine.path.parent.glob("journal.db*"):
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_a_journal_that_everybody_may_read_is_refused(tmp_path: Path) -> None:
-    """The mend is a command."""
+def test_a_world_readable_journal_is_refused(tmp_path: Path) -> None:
+    """The error contains the command that fixes it."""
     path = made(tmp_path / "journal.db")
     path.chmod(0o644)
     assert f"chmod o-rwx {path}" in refusal(path)
 
 
 def test_a_damaged_journal_is_refused(tmp_path: Path) -> None:
-    """Nothing is deleted or made anew; the way to what can be saved is told."""
+    """Nothing is deleted or created; the error describes how to recover data."""
     path = made(tmp_path / "journal.db")
     path.write_bytes(b"no database at all, " * 500)
-    said = refusal(path)
-    assert "damaged" in said
-    assert ".recover" in said
+    error = refusal(path)
+    assert "damaged" in error
+    assert ".recover" in error
 
 
-async def test_damage_after_a_crash_is_looked_for(machine: Machine) -> None:
-    """A file that was left in the middle of something is checked before it is used."""
+async def test_a_file_is_checked_after_a_crash(machine: Machine) -> None:
+    """A file that was not closed is checked before it is used."""
     driver = await machine.start()
     for _ in range(200):
         await driver.accept()
@@ -88,21 +88,21 @@ async def test_damage_after_a_crash_is_looked_for(machine: Machine) -> None:
 
 
 def test_another_program_s_file_is_refused(tmp_path: Path) -> None:
-    """A path that was set by mistake does not cost somebody their data."""
+    """Another program's data is not changed if the path is wrong."""
     path = tmp_path / "other.db"
     with sqlite3.connect(path) as other:
         other.execute("CREATE TABLE precious (data)")
     other.close()
     path.chmod(0o600)
-    said = refusal(path)
-    assert "not a journal of vertexkit" in said
+    error = refusal(path)
+    assert "not a journal of vertexkit" in error
     with sqlite3.connect(path) as other:
         assert other.execute("SELECT count(*) FROM precious").fetchone() == (0,)
     other.close()
 
 
 def test_another_version_is_refused(tmp_path: Path) -> None:
-    """Tables that this version does not know are left to the one that wrote them."""
+    """A journal of another version is not changed."""
     path = made(tmp_path / "journal.db")
     with sqlite3.connect(path) as journal:
         journal.execute(f"PRAGMA user_version = {VERSION + 1}")
@@ -111,7 +111,7 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_journal_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two processes on one file would each do the other's work: the second is told what to do."""
+    """A second process cannot open the file; the error describes what to do."""
     monkeypatch.setattr("vertexkit.journal.sqlite.file.LOCK_TIMEOUT_SECONDS", 0.05)
     path = tmp_path / "journal.db"
     first = open_file(path)
@@ -124,8 +124,8 @@ def test_a_journal_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.parametrize("place", ["a-file/journal.db", "a-folder"])
-def test_a_place_for_no_file_is_refused(tmp_path: Path, place: str) -> None:
-    """A path that cannot be, named with the setting to change."""
+def test_an_impossible_path_is_refused(tmp_path: Path, place: str) -> None:
+    """The error names the setting to change."""
     (tmp_path / "a-file").touch()
     (tmp_path / "a-folder").mkdir()
     assert "VERTEXKIT_JOURNAL" in refusal(tmp_path / place)
@@ -133,20 +133,20 @@ def test_a_place_for_no_file_is_refused(tmp_path: Path, place: str) -> None:
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
-    """Who may not write is told where."""
+    """The error names the folder."""
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
     assert "VERTEXKIT_JOURNAL" in refusal(folder / "journal.db")
 
 
 def test_a_journal_needs_a_path() -> None:
-    """sqlite: alone is refused with an example."""
+    """`sqlite:` without a path is refused with an example."""
     with pytest.raises(SettingsError, match=r"sqlite:\.vertexkit/journal\.db"):
         make_journal(JournalSettings(url="sqlite:"), Clock())
 
 
-async def test_a_full_disk_refuses_what_is_new_and_loses_nothing(machine: Machine) -> None:
-    """New calls are refused at once, running ones wait, and all goes on when there is room."""
+async def test_a_full_disk_rejects_new_calls_and_loses_nothing(machine: Machine) -> None:
+    """New calls fail at once, running executions wait, and all continues when there is space."""
     driver = await machine.start()
     lease = await driver.held()
     connection = driver.journal._writer._connection  # type: ignore[attr-defined]
@@ -167,22 +167,22 @@ async def test_a_full_disk_refuses_what_is_new_and_loses_nothing(machine: Machin
     with pytest.raises(JournalUnavailable):
         await driver.accept()
     assert driver.journal.backlog() == backlog
-    assert not all(each.done() for each in waiting)
+    assert not all(write.done() for write in waiting)
     connection.execute("PRAGMA max_page_count = 1000000")
     await asyncio.gather(*waiting)
     assert driver.journal.unavailable_reason() == ""
     assert (await driver.accept()).new
     machine.crash()
     driver = await machine.start()
-    leases = {each.execution.id: each for each in await driver.claim()}
+    leases = {lease.execution.id: lease for lease in await driver.claim()}
     assert len(leases) == backlog + 2
     assert len(leases[lease.execution.id].effects) == 3
 
 
-async def test_a_failed_write_to_the_disk_is_the_end(
+async def test_a_failed_sync_is_permanent(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After an input/output error nothing is tried again: it is told once, and all else fails."""
+    """After an input/output error nothing is tried again: it is reported once, and all writes fail."""
     driver = await machine.start()
     lease = await driver.held()
 

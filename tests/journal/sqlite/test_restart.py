@@ -1,4 +1,4 @@
-"""The SQLite journal after the death of its process: everything goes on."""
+"""The SQLite journal after the death of its process."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -31,8 +31,8 @@ async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
     await machine.close()
 
 
-async def test_what_was_accepted_is_there_again(machine: Machine) -> None:
-    """Executions that waited wait again, in their order, with all that their call brought."""
+async def test_waiting_executions_are_restored(machine: Machine) -> None:
+    """Executions that waited wait again, in their order, with their whole call."""
     driver = await machine.start()
     calls = [driver.execution(city="Орёл", deep=[1, None, 2.5, {"a": "\u2028"}]) for _ in range(3)]
     for call in calls:
@@ -47,8 +47,8 @@ async def test_what_was_accepted_is_there_again(machine: Machine) -> None:
     assert not any(lease.crashed for lease in leases)
 
 
-async def test_what_ran_runs_again_and_knows_what_it_did(machine: Machine) -> None:
-    """The next process claims it at once, as another attempt, with every effect as it was left."""
+async def test_running_executions_run_again_with_their_effects(machine: Machine) -> None:
+    """The next process claims it at once, as another attempt, with all its effects."""
     driver = await machine.start()
     lease = await driver.held()
     await driver.journal.record_intent(lease, Effect(0, "send", "abc"))
@@ -66,7 +66,7 @@ async def test_what_ran_runs_again_and_knows_what_it_did(machine: Machine) -> No
 
 
 async def test_a_fixed_result_is_completed_by_the_next_process(machine: Machine) -> None:
-    """The handler does not run again; and it is known whether the platform may have it."""
+    """The handler does not run again; the lease says whether a completion may have been sent."""
     for tried in (False, True):
         driver = await machine.start()
         lease = await driver.held()
@@ -80,8 +80,8 @@ async def test_a_fixed_result_is_completed_by_the_next_process(machine: Machine)
         await machine.close()
 
 
-async def test_an_end_is_an_end_for_every_process(machine: Machine) -> None:
-    """What was settled is not run again; its record is there, and neither token nor texts are."""
+async def test_settled_executions_stay_settled(machine: Machine) -> None:
+    """A settled execution is not run again; its record has neither token nor texts."""
     driver = await machine.start()
     await driver.journal.accept(driver.execution("a-secret-token", city="Орёл"), 1)
     lease = await driver.claim_one()
@@ -104,8 +104,8 @@ async def test_an_end_is_an_end_for_every_process(machine: Machine) -> None:
         assert secret not in kept
 
 
-async def test_a_loop_is_taken_up_in_its_order(machine: Machine) -> None:
-    """The new execution of a repeated call still waits for the old one's end."""
+async def test_repeated_calls_keep_their_order(machine: Machine) -> None:
+    """The new execution of a repeated call still waits until the old one settles."""
     driver = await machine.start()
     old = await driver.held("again")
     await driver.journal.record_result(old, Result(b"1"), completing=True)
@@ -121,7 +121,7 @@ async def test_a_loop_is_taken_up_in_its_order(machine: Machine) -> None:
 
 
 async def test_the_same_call_is_a_duplicate_in_the_next_process_too(machine: Machine) -> None:
-    """A platform that got no answer calls again: nothing is started twice."""
+    """A call that is repeated after a restart is a duplicate."""
     driver = await machine.start()
     first = await driver.accept("again")
     machine.crash()
@@ -131,7 +131,7 @@ async def test_the_same_call_is_a_duplicate_in_the_next_process_too(machine: Mac
 
 
 async def test_a_unique_token_is_remembered(machine: Machine) -> None:
-    """Where tokens are unique, the same one is a duplicate for a day, in whatever process."""
+    """With unique tokens, the same call is a duplicate for a day, in the next process too."""
     driver = await machine.start(unique_tokens=True)
     lease = await driver.held("again")
     await driver.journal.settle(lease, DONE)
@@ -142,8 +142,8 @@ async def test_a_unique_token_is_remembered(machine: Machine) -> None:
     assert (await driver.accept("again")).new
 
 
-async def test_later_stays_later(machine: Machine) -> None:
-    """What was to run again in an hour is not run at once after a restart, nor a day later."""
+async def test_scheduled_executions_stay_scheduled(machine: Machine) -> None:
+    """An execution that is scheduled in an hour runs in an hour after a restart too."""
     driver = await machine.start()
     lease = await driver.held()
     released = machine.clock.now()
@@ -161,7 +161,7 @@ async def test_later_stays_later(machine: Machine) -> None:
 async def test_a_clock_that_was_set_back_delays_nothing(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Between two processes only the wall clock is left: it may shorten a wait, not stretch it."""
+    """Between two processes the wall clock may shorten a wait, not extend it."""
     driver = await machine.start()
     lease = await driver.held()
     await driver.journal.release(lease, 60)
@@ -175,8 +175,8 @@ async def test_a_clock_that_was_set_back_delays_nothing(
     assert machine.clock.now() - began < 90
 
 
-async def test_large_calls_come_back_whole(machine: Machine) -> None:
-    """A body that is too large to be held in memory while it waits is there when it is claimed."""
+async def test_large_calls_are_read_from_the_file(machine: Machine) -> None:
+    """A body that is too large for memory is read from the file when it is claimed."""
     driver = await machine.start()
     raw = b'{"text": "' + b"x" * 200_000 + b'"}'
     call = Execution("0" * 22, "loan", Token("large"), {"text": "x" * 200_000}, raw, 1.0)
@@ -189,8 +189,8 @@ async def test_large_calls_come_back_whole(machine: Machine) -> None:
     assert lease.execution == call
 
 
-async def test_a_parked_execution_can_be_taken_up_again(machine: Machine) -> None:
-    """One whose block is not complete keeps what it needs, and an operator's retry runs it."""
+async def test_a_parked_execution_can_be_retried(machine: Machine) -> None:
+    """An execution whose block is not completed can be retried by an operator."""
     driver = await machine.start()
     lease = await driver.held()
     await driver.journal.record_effect(lease, SENT)
@@ -210,8 +210,8 @@ async def test_a_parked_execution_can_be_taken_up_again(machine: Machine) -> Non
     assert [effect.state for effect in again.effects.values()] == [EffectState.CONFIRMED] * 2
 
 
-async def test_what_ended_long_ago_is_deleted(machine: Machine) -> None:
-    """After the retention the record goes, with its effects; what is under way stays."""
+async def test_old_executions_are_deleted(machine: Machine) -> None:
+    """After the retention a record is deleted with its effects; unfinished executions are kept."""
     driver = await machine.start(retention=60)
     lease = await driver.held()
     await driver.journal.record_effect(lease, SENT)
