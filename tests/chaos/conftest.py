@@ -13,14 +13,14 @@ from tests.chaos.soak import served
 from vertexkit.testing import FakePlatform
 
 AT_ONCE = 6
-"""Scenes that are played at the same time: most of one is waiting."""
+"""Scenes that run at the same time: each spends most of its time waiting."""
 Play = Callable[[Scene], Awaitable[None]]
 PlayAll = Callable[[Mapping[str, Play]], Awaitable[None]]
 
 
 @asynccontextmanager
 async def opened(folder: Path) -> AsyncIterator[Scene]:
-    """A platform that is served, and nothing else yet."""
+    """Yield a scene with a served platform and no process yet."""
     platform = FakePlatform()
     timeout = aiohttp.ClientTimeout(total=30)
     async with served(platform) as port, aiohttp.ClientSession(timeout=timeout) as client:
@@ -33,14 +33,14 @@ async def opened(folder: Path) -> AsyncIterator[Scene]:
 
 @pytest.fixture
 async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
-    """One scene."""
+    """A scene."""
     async with opened(tmp_path) as scene:
         yield scene
 
 
 @pytest.fixture
 def play_all(tmp_path: Path) -> PlayAll:
-    """Play these, each in a scene of its own; what fails is named."""
+    """Run each in a scene of its own; failures carry their names."""
     places = asyncio.Semaphore(AT_ONCE)
 
     async def play(name: str, act: Play) -> Exception | None:
@@ -50,7 +50,7 @@ def play_all(tmp_path: Path) -> PlayAll:
             async with opened(folder) as scene:
                 try:
                     await act(scene)
-                except Exception as error:  # noqa: BLE001 - told below, with its name
+                except Exception as error:  # noqa: BLE001 - reported below, with its name
                     error.add_note(f"this was {name}")
                     return error
         return None

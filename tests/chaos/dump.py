@@ -1,4 +1,4 @@
-"""A journal's file, read without touching it: what a dead process has left."""
+"""Reading the file that a dead process has left, without changing it."""
 
 import shutil
 import sqlite3
@@ -13,7 +13,7 @@ ALL = 1 << 40
 
 
 def copy_of(path: Path, to: Path) -> Path:
-    """The file as it is on the disk at this moment, with its log, under another name."""
+    """Copy the current file, with its write-ahead log."""
     for ending in ("", "-wal"):
         left = path.with_name(path.name + ending)
         if left.exists():
@@ -22,7 +22,7 @@ def copy_of(path: Path, to: Path) -> Path:
 
 
 def dump(path: Path) -> tuple[Record, ...]:
-    """All executions in the file of a journal that no process is writing to just now."""
+    """Read all executions of a journal that no process has open."""
     with TemporaryDirectory() as folder:
         copy = copy_of(path, Path(folder) / "journal.db")
         with closing(sqlite3.connect(copy)) as connection:

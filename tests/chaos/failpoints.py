@@ -1,10 +1,10 @@
-"""`vertexkit run`, with one place at which the process kills itself.
+"""`vertexkit run` with a failpoint: a place at which the process kills itself.
 
     python -m tests.chaos.failpoints K4:2 run MODULE:APP --port 0
 
-Nothing in vertexkit knows of it: methods of the journal and of the wire are wrapped before its
-command line starts. The places are the kill points of the protocol; `:2` means the second time.
-Two are missing, K5 and K10: bytes are out and no answer is read. Those the platform has to tell.
+Methods of the journal and of the wire are wrapped before the command line starts. The places are
+the kill points of the protocol; `:2` means the second time. K5 and K10 are missing: there the bytes
+are sent and no response is read, so the platform kills the process (`Scene.kill_at`).
 """
 
 import asyncio
@@ -23,11 +23,11 @@ from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.journal import SqliteJournal
 
 Act = Callable[[Any, Any], Coroutine[Any, Any, None]]
-"""Gets the object whose method it is and, afterwards, what that gave."""
+"""Gets the object of the method and what the method returned."""
 
 
 class Countdown:
-    """Kills this process when it has come by for the n-th time."""
+    """Kills this process at the n-th call."""
 
     def __init__(self, times: int) -> None:
         self._left = times
@@ -42,18 +42,18 @@ class Countdown:
             await self.die()
 
     async def die_when_written(self, journal: Any, *_: Any) -> None:
-        """A message's outcome is journalled with the next write: here is one."""
+        """Force a write: a message's outcome is written with the next one."""
         await journal._writer.write(schema.NO_CHANGE, ())
         await self.die()
 
     async def hang_if_any(self, journal: Any, *_: Any) -> None:
-        """The caller is to have its answer first, and nobody here can tell: it ends the process."""
+        """Wait until the test kills the process: the caller must get its response first."""
         if journal.backlog():
             await asyncio.Event().wait()
 
 
 def before(owner: Any, name: str, act: Act) -> None:
-    """Have something done before each call of a method."""
+    """Run an action before each call of a method."""
     original = getattr(owner, name)
 
     async def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -64,7 +64,7 @@ def before(owner: Any, name: str, act: Act) -> None:
 
 
 def after(owner: Any, name: str, act: Act) -> None:
-    """Have something done when a method has done its work, before its caller goes on."""
+    """Run an action after each call of a method, before its caller resumes."""
     original = getattr(owner, name)
 
     async def wrapped(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -76,7 +76,7 @@ def after(owner: Any, name: str, act: Act) -> None:
 
 
 def arm(point: str) -> None:
-    """Put the failpoint in its place; an empty one is none."""
+    """Install a failpoint; an empty string installs none."""
     name, _, times = point.partition(":")
     count = Countdown(int(times or 1))
     places: dict[str, tuple[Callable[[Any, str, Act], None], Any, str, Act]] = {
@@ -101,7 +101,7 @@ def arm(point: str) -> None:
 def start(
     point: str, arguments: Sequence[str], environment: Mapping[str, str], output: Connection
 ) -> None:
-    """Be `vertexkit` with these arguments, in a process that was made for it by forking."""
+    """Run `vertexkit` with these arguments in this forked process."""
     for stream in (1, 2):
         os.dup2(output.fileno(), stream)
     sys.stdout, sys.stderr = (os.fdopen(n, "w", closefd=False) for n in (1, 2))

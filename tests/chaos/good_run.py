@@ -1,4 +1,4 @@
-"""A run as it should be, and the parts to break it with."""
+"""A correct run, and parts to make it incorrect."""
 
 from dataclasses import replace
 from typing import Any
@@ -76,7 +76,7 @@ GOOD = Observed((CALL,), LEDGER, (RECORD,), starts=((ONE, 1),), settled=(ONE,))
 
 
 def seen(**changed: Any) -> Observed:
-    """The good run with something else in it."""
+    """Return the correct run with some values replaced."""
     return replace(GOOD, **changed)
 
 

@@ -27,11 +27,11 @@ from vertexkit.testing.platform.ledger import Entry
 DATA_AT_FAULT = frozenset({400, 413, 415, 422})
 """Statuses after which a completion is tried with other data, once."""
 SHORTEST = 6
-"""Characters of the shortest text that is looked for in the logs: a shorter one is a word."""
+"""Length of the shortest text that is searched for in the logs."""
 
 
 def durable(seen: Observed) -> list[str]:
-    """I1. What was answered 2xx is in the journal; what was answered 4xx is not."""
+    """I1. Calls that were answered 2xx are in the journal; those answered 4xx are not."""
     wrongs = []
     for call in seen.calls:
         accepted = call.status is not None and 200 <= call.status < 300
@@ -40,13 +40,13 @@ def durable(seen: Observed) -> list[str]:
                 f"I1: {call.execution or 'a call'} was answered {call.status}, and is not in the "
                 "journal"
             )
-    told = {call.execution for call in seen.calls}
-    untold = Counter(r.block for r in seen.records if r.execution not in told)
+    known = {call.execution for call in seen.calls}
+    unknown = Counter(r.block for r in seen.records if r.execution not in known)
     unanswered = Counter(c.block for c in seen.calls if c.status is None or c.status >= 500)
     wrongs += [
-        f"I1: {number} executions of {block} are in the journal that no 2xx tells of, and only "
-        f"{unanswered[block]} calls were left without a clear answer"
-        for block, number in untold.items()
+        f"I1: {number} executions of {block} are in the journal without a 2xx, and only "
+        f"{unanswered[block]} calls had no response or a 5xx"
+        for block, number in unknown.items()
         if number > unanswered[block]
     ]
     return wrongs
@@ -62,14 +62,14 @@ def all_ended(seen: Observed) -> list[str]:
 
 
 def one_outcome(seen: Observed) -> list[str]:
-    """I3. An execution ends once, in the way that the platform can confirm."""
+    """I3. An execution ends once, in a way that the platform can confirm."""
     wrongs = [
         f"I3: {name} is in the journal {number} times"
         for name, number in Counter(record.execution for record in seen.records).items()
         if number > 1
     ]
     for name, number in Counter(seen.settled).items():
-        if number > 1 + _revivals(seen, name):
+        if number > 1 + _operator_retries(seen, name):
             wrongs.append(f"I3: {name} was settled {number} times")
     owned = _completions(seen)
     for record in seen.records:
@@ -81,8 +81,8 @@ def one_outcome(seen: Observed) -> list[str]:
     return wrongs
 
 
-def _revivals(seen: Observed, name: str) -> int:
-    """How often an operator has taken an execution up again; very often if nobody knows."""
+def _operator_retries(seen: Observed, name: str) -> int:
+    """Return how often an operator has retried an execution; unlimited if it is not recorded."""
     record = seen.by_id.get(name)
     return (
         sum(event.name == "retried_by_operator" for event in record.history) if record else 1 << 30
@@ -90,34 +90,34 @@ def _revivals(seen: Observed, name: str) -> int:
 
 
 def _unconfirmed(seen: Observed, record: Record, own: Sequence[Entry]) -> str:
-    """What the platform knows against this outcome."""
+    """Return how the platform's ledger contradicts this outcome."""
     assert record.outcome is not None
     ending, by = record.outcome.status, record.outcome.confirmed_by
     token = seen.tokens.get(record.execution)
-    tried = [each for each in seen.requests.get(token or "", []) if each.method == COMPLETE]
-    processed = any(each.processed for each in tried)
+    tried = [entry for entry in seen.requests.get(token or "", []) if entry.method == COMPLETE]
+    processed = any(entry.processed for entry in tried)
     if ending is OutcomeStatus.COMPLETED and by not in {"204", "403", "call"}:
         return f"is completed, and nothing has confirmed it ({by!r})"
-    begun_anew = record.execution in seen.afresh
-    if ending is OutcomeStatus.GONE and any(each.processed for each in own) and not begun_anew:
+    restarted = record.execution in seen.afresh
+    if ending is OutcomeStatus.GONE and any(entry.processed for entry in own) and not restarted:
         return "is gone, and the platform has completed it"
     if token is None or token in seen.unlike:
         return ""
     if by == "204" and not processed:
         return "is completed by 204, and the platform has not completed it"
-    if by == "403" and not any(each.status == 403 for each in tried):
-        return "is completed by 403, and the platform has not said so"
+    if by == "403" and not any(entry.status == 403 for entry in tried):
+        return "is completed by 403, and the platform has not responded 403"
     generations = seen.generations[token]
     silent = any(call.token == token and not call.execution for call in seen.calls)
     if by == "call" and record.execution == generations[-1] and not silent:
         return "is completed by the next call, and there was none"
-    if ending is OutcomeStatus.GONE and not any(each.status == 403 for each in tried):
-        return "is gone, and the platform has not said so"
+    if ending is OutcomeStatus.GONE and not any(entry.status == 403 for entry in tried):
+        return "is gone, and the platform has not responded 403"
     return ""
 
 
 def _completions(seen: Observed) -> dict[str, list[Entry]]:
-    """The completions of each execution, as far as it is known whose they are."""
+    """Return the completions of each execution, as far as they can be assigned."""
     found: dict[str, list[Entry]] = {}
     for entry in seen.ledger:
         if entry.method == COMPLETE and (owner := seen.owner(entry)) is not None:
@@ -126,29 +126,29 @@ def _completions(seen: Observed) -> dict[str, list[Entry]]:
 
 
 def one_result(seen: Observed) -> list[str]:
-    """I4. Every try of a completion carries the same bytes; the platform takes one for each activation.
+    """I4. Every completion request has the same bytes; one per activation is processed.
 
-    A result may end a later activation of the same token as well: nothing tells the two apart while
-    the call of the later one has not got through.
+    A result may complete a later activation of the same token as well: they cannot be distinguished
+    while the call of the later one has not arrived.
     """
     wrongs = []
     for execution, tries in _completions(seen).items():
         if execution in seen.afresh:
             continue
-        bodies = list(dict.fromkeys(each.body for each in tries))
-        refused = {each.body for each in tries if each.status in DATA_AT_FAULT}
+        bodies = list(dict.fromkeys(entry.body for entry in tries))
+        refused = {entry.body for entry in tries if entry.status in DATA_AT_FAULT}
         if len(bodies) > 1 and (len(bodies) > 2 or bodies[0] not in refused):
             wrongs.append(f"I4: {execution} was completed with {len(bodies)} different results")
     for token, entries in seen.requests.items():
         activations = Counter(e.activation for e in entries if e.method == COMPLETE and e.processed)
         if any(number > 1 for number in activations.values()):
-            known = ", ".join(seen.generations.get(token, [])) or "nobody's token"
+            known = ", ".join(seen.generations.get(token, [])) or "an unknown token"
             wrongs.append(f"I4: one activation was completed twice ({known})")
     return wrongs
 
 
 def deduplicated(seen: Observed) -> list[str]:
-    """I8. The same call again starts nothing, until the completion may have been sent.
+    """I8. A repeated call starts nothing until the completion may have been sent.
 
     From then on it is a new execution (rule 7 of the guarantee), which starts when the old one
     has ended.
@@ -156,7 +156,7 @@ def deduplicated(seen: Observed) -> list[str]:
     wrongs = [
         f"I8: run {attempt} of {name} was started {number} times"
         for (name, attempt), number in Counter(seen.starts).items()
-        if number > 1 + _revivals(seen, name)
+        if number > 1 + _operator_retries(seen, name)
     ]
     for known in seen.generations.values():
         found = [seen.by_id[name] for name in known if name in seen.by_id]
@@ -179,7 +179,7 @@ def deduplicated(seen: Observed) -> list[str]:
 
 
 def no_hang(seen: Observed) -> list[str]:
-    """I9. Before an execution is parked its block is completed as failed, or that is tried."""
+    """I9. Before an execution is parked, its block is completed as failed, or that is tried."""
     return [
         f"I9: {record.execution} is parked ({record.outcome.code}), and its dialog hangs"
         for record in seen.records
@@ -192,7 +192,7 @@ def no_hang(seen: Observed) -> list[str]:
 
 
 def no_secret(seen: Observed) -> list[str]:
-    """I11. Neither token nor text nor secret is in what the service has written."""
+    """I11. The service's output contains neither tokens nor texts nor secrets."""
     texts = {str((e.json or {}).get("text", "")) for e in seen.ledger if e.method == SEND}
     known = {
         "a token": {call.token for call in seen.calls} | {e.token or "" for e in seen.ledger},
@@ -208,7 +208,7 @@ def no_secret(seen: Observed) -> list[str]:
 
 
 def _forms(value: str) -> set[bytes]:
-    """As it may be written."""
+    """Return the forms in which a text may be written."""
     return {value.encode(), to_json(value)[1:-1], ascii(value)[1:-1].encode()}
 
 
@@ -224,9 +224,9 @@ AT_THE_END = (
     no_hang,
     no_secret,
 )
-"""Those that need nothing but what was observed."""
+"""Invariants that need nothing but what was observed."""
 
 
 def check(seen: Observed) -> list[str]:
-    """All violations at the end of a run, when everything is to have its outcome."""
+    """Return all violations at the end of a run, when every execution must have its outcome."""
     return [wrong for judge in AT_THE_END for wrong in judge(seen)]

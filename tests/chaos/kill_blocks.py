@@ -1,4 +1,4 @@
-"""The app whose process is killed: each block says who it is in all that it says."""
+"""The app whose process is killed; its messages and results contain the execution's id."""
 
 import asyncio
 import os
@@ -16,11 +16,11 @@ TERMS: dict[str, BlockOptions] = {
     "leave": {"on_unknown": "park", "on_park": "leave"},
     "once": {"on_crash": "fail"},
 }
-"""The blocks that say two things, and how each is run."""
+"""The blocks that send two messages, and their options."""
 
 
-async def pass_gate(path: str) -> None:
-    """Wait until the test has put something into this pipe; it stays open then."""
+async def wait_at_barrier(path: str) -> None:
+    """Wait until the test has written to this pipe."""
     if not path:
         return
     opened, loop = asyncio.Event(), asyncio.get_running_loop()
@@ -34,11 +34,11 @@ async def pass_gate(path: str) -> None:
 
 
 async def talk(ctx: Context, first: str = "", second: str = "") -> dict[str, Any]:
-    """Two messages, each behind a gate."""
+    """Send two messages, each behind a barrier."""
     ids = []
     try:
-        for number, gate in enumerate((first, second)):
-            await pass_gate(gate)
+        for number, barrier in enumerate((first, second)):
+            await wait_at_barrier(barrier)
             message = await ctx.send_message(f"{ctx.execution_id} {number}", typing=False)
             ids.append(message.message_id)
     except SendOutcomeUnknown:

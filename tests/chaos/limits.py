@@ -1,4 +1,4 @@
-"""I2, I10 and I12: what must hold within given times and numbers, of what was observed."""
+"""I2, I10 and I12: invariants with limits of time and number."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from vertexkit.execution import Phase
 
 
 def progress(seen: Observed, *, now: float, within: float, pause: float) -> list[str]:
-    """I2. Nothing is owned by nobody and due never, and nothing takes for ever.
+    """I2. Every execution is held by a worker or due, and ends in time.
 
     Args:
         seen: at any moment.
         now: Unix seconds of that moment.
-        within: seconds from its acceptance in which every execution ends.
-        pause: the longest one for which an execution is put off.
+        within: seconds in which every execution ends after its acceptance.
+        pause: the longest delay of an execution.
     """
     wrongs = []
     for record in seen.records:
@@ -23,9 +23,9 @@ def progress(seen: Observed, *, now: float, within: float, pause: float) -> list
             continue
         name = f"I2: {record.execution} ({record.phase.value})"
         if record.phase is not Phase.WAITING and not record.worker:
-            wrongs.append(f"{name} is held by nobody")
+            wrongs.append(f"{name} is held by no worker")
         if record.due_at is not None and record.due_at > now + pause:
-            wrongs.append(f"{name} is due in {record.due_at - now:.0f} s: that is never")
+            wrongs.append(f"{name} is due in {record.due_at - now:.0f} s, which is too late")
         if now - record.accepted_at > within:
             wrongs.append(f"{name} has not ended in {now - record.accepted_at:.0f} s")
     return wrongs
@@ -33,17 +33,17 @@ def progress(seen: Observed, *, now: float, within: float, pause: float) -> list
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What is allowed at once."""
+    """Limits of concurrency."""
 
     running: int
-    """Handlers, in all."""
+    """Handlers in total."""
     waiting: int
     blocks: Mapping[str, int]
-    """Handlers of each block that has a limit of its own."""
+    """Handlers by block, where a block has its own limit."""
 
 
 def bounded(seen: Observed, limits: Limits) -> list[str]:
-    """I10. At any moment no more runs and waits than is allowed; who is refused may come again."""
+    """I10. No more executions run and wait than allowed; a rejected call gets a Retry-After."""
     running = Counter(r.block for r in seen.records if r.phase is Phase.RUNNING)
     waiting = sum(r.phase in {Phase.WAITING, Phase.COMPLETING} for r in seen.records)
     wrongs = []
@@ -56,7 +56,7 @@ def bounded(seen: Observed, limits: Limits) -> list[str]:
     if waiting > limits.waiting:
         wrongs.append(f"I10: {waiting} executions wait, {limits.waiting} may")
     wrongs += [
-        "I10: a call was refused with 503, and not told when to come again"
+        "I10: a call was rejected with 503 without a Retry-After"
         for call in seen.calls
         if call.status == 503 and not call.retry_after
     ]
@@ -65,18 +65,18 @@ def bounded(seen: Observed, limits: Limits) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A process was asked to end. Unix seconds, as in the journal."""
+    """A shutdown of a process. Unix seconds, as in the journal."""
 
     asked_at: float
     ended_at: float
     grace: float
     """Seconds for the handlers."""
     spare: float
-    """Seconds for all the rest."""
+    """Seconds for the rest of the shutdown."""
 
 
 def clean_stop(seen: Observed, stop: Stop) -> list[str]:
-    """I12. From SIGTERM on nothing is claimed; after the grace period nothing is begun.
+    """I12. After SIGTERM nothing is claimed; after the grace period nothing is started.
 
     Args:
         seen: what the stopped process left, before the next one began.

@@ -1,4 +1,4 @@
-"""A machine on which one process after the other has a journal's file, and what befalls it."""
+"""A machine on which processes open a journal's file one after the other, and crash."""
 
 import asyncio
 import heapq
@@ -18,15 +18,15 @@ from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 
 PATIENCE = 30.0
-"""Real seconds after which a disk that was held goes on by itself."""
+"""Real seconds after which a paused disk continues by itself."""
 QUIET = 10
-"""Limiter of the loop after which nobody is about to ask the journal for more."""
+"""Turns of the event loop without work after which the journal counts as idle."""
 FULL = 2
-"""What `PRAGMA synchronous` says where a commit waits for the disk."""
+"""Value of `PRAGMA synchronous` with which a commit waits for the disk."""
 
 
-class HandClock(Clock):
-    """Time that passes only when it is told to."""
+class ManualClock(Clock):
+    """A clock that a test advances."""
 
     def __init__(self) -> None:
         self._time = 0.0
@@ -45,7 +45,7 @@ class HandClock(Clock):
         await woken
 
     def advance(self, seconds: float) -> None:
-        """So much later."""
+        """Advance the clock."""
         self._time += seconds
         while self._sleepers and self._sleepers[0][0] <= self._time:
             _, _, woken = heapq.heappop(self._sleepers)
@@ -54,9 +54,9 @@ class HandClock(Clock):
 
 
 class Disk:
-    """Knows what of a journal's file is on the disk for sure, and can hold its commits back.
+    """Knows which part of a journal's file is surely on the disk, and can pause its commits.
 
-    Killing a process keeps what it has written, also what it has not waited for; a power loss
+    Killing a process keeps all that it has written, with or without a sync; a power loss
     keeps what was there at the last commit with `synchronous = FULL`, and of the rest of SQLite's
     log (`-wal`) any part from the front: what follows a hole in it is void by its checksums. Until
     a checkpoint, which none of these short runs gets to, all that was written is in the log.
@@ -69,25 +69,25 @@ class Disk:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._log = Path()
         self.synced = 0
-        """Bytes of the log that are on the disk for sure."""
+        """Bytes of the log that are surely on the disk."""
         self.stuck = asyncio.Event()
-        """A commit is being held back."""
+        """A commit is paused."""
         # There is no other place between a transaction's last statement and its commit.
         monkeypatch.setattr(writer, "_commit", self._watched)
 
     def watch(self, path: Path) -> None:
-        """From now on it is this journal's file."""
+        """Watch this journal's file from now on."""
         self._loop = asyncio.get_running_loop()
         self._log = path.with_name(f"{path.name}-wal")
         self.synced = self._log.stat().st_size
 
     def hold(self) -> None:
-        """Let no commit happen."""
+        """Pause commits."""
         self.stuck.clear()
         self._free.clear()
 
     def go_on(self) -> None:
-        """Let them happen again."""
+        """Continue commits."""
         self.stuck.clear()
         self._free.set()
 
@@ -113,10 +113,10 @@ class _Observer(NullJournalObserver):
 
 
 class Machine:
-    """A folder, and the process of now that has the journal in it."""
+    """A folder with a journal, and the current process that has it open."""
 
     def __init__(
-        self, folder: Path, disk: Disk, clock: HandClock, settings: JournalSettings
+        self, folder: Path, disk: Disk, clock: ManualClock, settings: JournalSettings
     ) -> None:
         self._folder = folder
         self._lives = count(1)
@@ -127,26 +127,26 @@ class Machine:
         self.journal: SqliteJournal
 
     async def start(self, on_lost: Callable[[str], None]) -> None:
-        """Start a process with the file as it is."""
+        """Start a process with the current file."""
         self.journal = SqliteJournal(self._path, self._clock, self._settings)
         await self.journal.open(_Observer(on_lost))
         self._disk.watch(self._path)
 
     async def rest(self) -> None:
-        """Wait until the journal has nothing to write or to read, so that what follows is exact."""
+        """Wait until the journal has nothing to write or to read."""
         quiet = 0
         while quiet < QUIET:
             await asyncio.sleep(0)
             quiet = 0 if self.journal._writer._busy else quiet + 1
 
     async def die(self, *, power: bool, part: float) -> None:
-        """The process is killed, or the machine goes dark.
+        """Kill the process, or cut the power.
 
-        The dead process still has the lock on its file: the next one gets a copy of what is left.
+        The dead process still has the lock on its file: the next one gets a copy.
 
         Args:
-            power: nothing but what was on the disk for sure is left,
-            part: and so much of the rest, from 0 to 1.
+            power: only what was surely on the disk is kept,
+            part: and this part of the rest, from 0 to 1.
         """
         left = copy_of(self._path, self._folder / f"journal-{next(self._lives)}.db")
         if power:
@@ -154,11 +154,11 @@ class Machine:
             unsure = log.stat().st_size - self._disk.synced
             with log.open("r+b") as file:
                 file.truncate(self._disk.synced + int(unsure * part))
-        await self.bury()
+        await self.release_dead_process()
         self._path = left
 
-    async def bury(self) -> None:
-        """Free what the dead process still holds."""
+    async def release_dead_process(self) -> None:
+        """Release the resources of the dead process."""
         self._disk.go_on()
         await self.journal.close()
         for ending in ("", "-wal"):

@@ -10,8 +10,8 @@ from vertexkit.execution import Effect, EffectState
 from vertexkit.journal.protocol import Record
 from vertexkit.testing.platform.ledger import Entry
 
-NOBODY_KNOWS = frozenset({None, 500, 502, 504})
-"""Statuses after which the caller cannot know whether its request was processed."""
+OUTCOME_UNKNOWN = frozenset({None, 500, 502, 504})
+"""Statuses after which it is unknown whether a request was processed."""
 
 
 def confirmed_once(seen: Observed) -> list[str]:
@@ -42,14 +42,14 @@ def _effects(records: Iterable[Record], own: str) -> list[Effect]:
 
 
 def _numbered(effect: Effect) -> bool:
-    """Has the platform said which message it is? What counts as sent has no number."""
+    """Return whether the platform has returned the message's id; an assumed one has none."""
     if effect.state is not EffectState.CONFIRMED:
         return False
     return from_json(effect.value or b"{}").get("message_id") is not None
 
 
 def at_most_once(seen: Observed) -> list[str]:
-    """I6. Unless its block resends, a message goes out once at most, its intent before it."""
+    """I6. Unless its block resends, a message is sent at most once, after its intent."""
     wrongs = []
     out = Counter(digest(e) for e in seen.ledger if e.method == SEND and _may_be_out(e))
     first = {digest(e): e for e in reversed(seen.ledger) if e.method == SEND}
@@ -60,7 +60,7 @@ def at_most_once(seen: Observed) -> list[str]:
         if any(seen.policy(record.block).on_unknown == "resend" for record in records):
             continue
         intended = len(_effects(records, own))
-        name = records[0].execution if records else seen.owner(entry) or "nobody"
+        name = records[0].execution if records else seen.owner(entry) or "an unknown execution"
         if not intended:
             wrongs.append(f"I6: request {entry.number} sent a message of {name} without an intent")
         elif out[own] > intended:
@@ -69,11 +69,11 @@ def at_most_once(seen: Observed) -> list[str]:
 
 
 def _may_be_out(entry: Entry) -> bool:
-    return entry.processed or entry.status in NOBODY_KNOWS
+    return entry.processed or entry.status in OUTCOME_UNKNOWN
 
 
-def _told(seen: Observed, token: str, entries: list[Entry]) -> list[Entry]:
-    """Without completions of executions that nobody was told of, as their call got no answer."""
+def _known_entries(seen: Observed, token: str, entries: list[Entry]) -> list[Entry]:
+    """Remove completions of executions whose call got no response."""
     known = set(seen.generations.get(token, []))
     silent = token in seen.silent
     return [
@@ -86,23 +86,23 @@ def _told(seen: Observed, token: str, entries: list[Entry]) -> list[Entry]:
 
 
 def _late(entry: Entry, record: Record, effect: Effect) -> bool:
-    """Was it sent by a worker that had stood still between its intent and its first byte?
+    """Return whether a worker that was frozen after its intent sent it.
 
-    Nobody can hold such a request back. Its fate counts as unknown, and the platform refuses it.
+    Such a request cannot be prevented. Its outcome is unknown, and the platform rejects it.
     """
     frozen = any(event.name == "lease_expired" for event in record.history)
     return frozen and effect.state is EffectState.UNKNOWN and not entry.processed
 
 
 def in_order(seen: Observed) -> list[str]:
-    """I7. Messages are processed in their order, and none comes after a completion."""
+    """I7. Messages are processed in order, and none after a completion."""
     wrongs = []
     for token, entries in seen.requests.items():
         if token in seen.unlike:
             continue
         line = {name: at for at, name in enumerate(seen.generations.get(token, []))}
         current, complete, last = 0, -1, -1
-        for entry in _told(seen, token, entries):
+        for entry in _known_entries(seen, token, entries):
             owner = seen.owner(entry)
             if entry.method == COMPLETE:
                 current = max(current, line.get(owner or "", 0))

@@ -1,8 +1,8 @@
-"""What was seen of a run, from the outside: values that the invariants judge.
+"""What was observed of a run from the outside: the input of the invariants.
 
-For `Entry` and `Record` to be brought together, a block under test says something else in each of
-its messages (`f"{ctx.execution_id} {position}"`, for example) and, where a token comes back, puts
-the id of its execution into its result.
+To match `Entry` and `Record`, a block under test sends a different text in each message
+(`f"{ctx.execution_id} {position}"`, for example) and, where tokens are reused, puts the id of its
+execution into its result.
 """
 
 import hashlib
@@ -23,21 +23,21 @@ NAME = re.compile(r"[0-9a-f]{22}")
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call of a block's URL, and what it was answered. In the order of the answers."""
+    """A call of a block and its response, in the order of the responses."""
 
     token: str = field(repr=False)
     block: str
     status: int | None
-    """None: there was no answer."""
+    """None: there was no response."""
     execution: str = ""
-    """The id in the answer, where it is a 2xx."""
+    """The id in a 2xx response."""
     retry_after: str = ""
-    """The answer's header."""
+    """The response's header."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What a block's author has said of it."""
+    """The options of a block."""
 
     on_unknown: str = "assume_sent"
     on_park: str = "complete"
@@ -45,31 +45,31 @@ class Policy:
 
 @dataclass(frozen=True)
 class Observed:
-    """All that was seen. What is left empty is not judged."""
+    """Everything that was observed. Empty fields are not checked."""
 
     calls: tuple[Call, ...]
     ledger: tuple[Entry, ...]
     """Of the fake platform."""
     records: tuple[Record, ...]
-    """The journal's dump."""
+    """Of the journal."""
     logs: bytes = field(default=b"", repr=False)
-    """Everything that the service wrote to its outputs."""
+    """Everything that the service wrote to stdout and stderr."""
     policies: Mapping[str, Policy] = field(default_factory=dict)
-    """By block; the usual for those that are not there."""
+    """By block; the default for other blocks."""
     secrets: tuple[str, ...] = field(default=(), repr=False)
-    """What must not be in the logs, beside the tokens and the texts of the messages."""
+    """Further texts that must not be in the logs, in addition to tokens and messages."""
     starts: tuple[tuple[str, int], ...] = ()
     """Execution and attempt of each start of a handler."""
     settled: tuple[str, ...] = ()
     """The execution of each event `settled`, in order."""
     forgotten: frozenset[str] = frozenset()
-    """Executions that an operator dropped when they were parked: their records are gone."""
+    """Parked executions that an operator dropped: their records are deleted."""
     afresh: frozenset[str] = frozenset()
-    """Executions that an operator let begin anew: they may say everything twice."""
+    """Executions that an operator restarted with `--fresh`: they may send everything twice."""
     unique_tokens: bool = False
 
     def policy(self, block: str) -> Policy:
-        """Of this block."""
+        """Return the options of a block."""
         return self.policies.get(block, Policy())
 
     @cached_property
@@ -89,7 +89,7 @@ class Observed:
 
     @cached_property
     def generations(self) -> dict[str, list[str]]:
-        """The executions that were told for each token, the oldest first."""
+        """The executions that were returned for each token, oldest first."""
         found: dict[str, list[str]] = {}
         for call in self.calls:
             known = found.setdefault(call.token, [])
@@ -104,12 +104,12 @@ class Observed:
 
     @cached_property
     def silent(self) -> set[str]:
-        """Tokens of which a call was not answered with an execution."""
+        """Tokens with a call that got no execution."""
         return {call.token for call in self.calls if not call.execution}
 
     @cached_property
     def _alone(self) -> dict[str, str]:
-        """Tokens of which every call was answered with one and the same execution."""
+        """Tokens whose calls all got the same execution."""
         return {
             token: known[0]
             for token, known in self.generations.items()
@@ -118,7 +118,7 @@ class Observed:
 
     @cached_property
     def unlike(self) -> set[str]:
-        """Tokens of executions whose journal does not tell all that they did."""
+        """Tokens of executions whose journal does not contain all that they did."""
         lost = self.forgotten | self.afresh
         return {token for token, known in self.generations.items() if lost.intersection(known)}
 
@@ -133,11 +133,11 @@ class Observed:
 
     @cached_property
     def tokens(self) -> dict[str, str]:
-        """The token of each execution, as far as calls were answered."""
+        """The token of each execution whose call was answered."""
         return {name: token for token, known in self.generations.items() for name in known}
 
     def owner(self, entry: Entry) -> str | None:
-        """Which execution made this request; None if nobody can tell."""
+        """Return the execution that made a request; None if it is unknown."""
         named: set[str] = set(NAME.findall(entry.body.decode(errors="replace")))
         found = [name for name in named if name in self.by_id]
         if len(found) == 1:
@@ -148,15 +148,15 @@ class Observed:
 
 
 def digest(entry: Entry) -> str:
-    """What the journal keeps of a message's text."""
+    """Return the digest that the journal stores of a message's text."""
     text = (entry.json or {}).get("text", "")
     return hashlib.sha256(str(text).encode()).hexdigest()[:16]
 
 
-def entry_from(told: Mapping[str, Any]) -> Entry:
-    """An entry from its JSON. A body may be told as text or as the object that it holds."""
-    known = {each.name for each in fields(Entry)}
-    values = {name: value for name, value in told.items() if name in known}
+def entry_from(values: Mapping[str, Any]) -> Entry:
+    """Return an entry from its JSON; its body is a text or a JSON object."""
+    known = {f.name for f in fields(Entry)}
+    values = {name: value for name, value in values.items() if name in known}
     body = values.get("body", b"")
     if not isinstance(body, bytes):
         text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False)

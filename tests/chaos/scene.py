@@ -1,4 +1,4 @@
-"""A platform in this process, and services on one journal that die one after the other."""
+"""A platform in this process, and service processes with one journal, which are killed."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ POLICIES = {
 
 
 class Child:
-    """One process of the service."""
+    """A process of the service."""
 
     def __init__(
         self, pid: int, output: asyncio.StreamReader, wait: Callable[[], Awaitable[int]]
@@ -44,22 +44,22 @@ class Child:
         self._wait = wait
 
     @property
-    def told(self) -> list[dict[str, Any]]:
-        """What it has logged."""
+    def events(self) -> list[dict[str, Any]]:
+        """The events that it has logged."""
         return [json.loads(line) for line in self.lines if line.startswith(b"{")]
 
-    async def said(self, event: str, **fields: Any) -> dict[str, Any]:
-        """Wait until it has logged this, and give the line."""
+    async def wait_for_event(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Wait until it has logged an event with these fields; return the event."""
         at = 0
         while True:
             if at == len(self.lines) and not await self._read():
-                raise AssertionError(f"it never said {event} {fields}:\n{self}")
+                raise AssertionError(f"it has not logged {event} {fields}:\n{self}")
             line = self.lines[at]
             at += 1
             if line.startswith(b"{"):
-                told: dict[str, Any] = json.loads(line)
-                if told["event"] == event and fields.items() <= told.items():
-                    return told
+                logged: dict[str, Any] = json.loads(line)
+                if logged["event"] == event and fields.items() <= logged.items():
+                    return logged
 
     async def _read(self) -> bool:
         line = await self._output.readline()
@@ -68,7 +68,7 @@ class Child:
         return bool(line)
 
     async def ended(self) -> int:
-        """Wait for its end; gives the exit code, or minus the signal."""
+        """Wait until it ends; return the exit code, or minus the signal."""
         while await self._read():
             pass
         self.code = await self._wait()
@@ -79,7 +79,7 @@ class Child:
         os.kill(self.pid, number)
 
     async def end(self, number: Signals = SIGTERM) -> int:
-        """Send it a signal and wait for its end; gives the exit code."""
+        """Send it a signal and wait until it ends; return the exit code."""
         self.send(number)
         return await self.ended()
 
@@ -87,15 +87,15 @@ class Child:
         return b"".join(self.lines).decode(errors="replace")
 
 
-class Gate:
-    """A place where a handler waits until the test lets it pass."""
+class Barrier:
+    """A place where a handler waits until the test releases it."""
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path)
         self.path = str(path)
         self._pipe = os.open(path, os.O_RDWR)
 
-    def open(self) -> None:
+    def release(self) -> None:
         os.write(self._pipe, b"!")
 
     def close(self) -> None:
@@ -103,7 +103,7 @@ class Gate:
 
 
 class Scene:
-    """Calls, processes and what came of them.
+    """Calls, processes, and what was observed of them.
 
     Args:
         folder: of the journal.
@@ -122,13 +122,13 @@ class Scene:
         self._port = port
         self._client = client
         self._calls: list[Call] = []
-        self._gates: list[Gate] = []
+        self._barriers: list[Barrier] = []
         self._url = ""
 
-    def gate(self) -> Gate:
-        """A new gate, closed."""
-        self._gates.append(Gate(self.folder / f"gate{len(self._gates)}"))
-        return self._gates[-1]
+    def barrier(self) -> Barrier:
+        """Make a barrier."""
+        self._barriers.append(Barrier(self.folder / f"barrier{len(self._barriers)}"))
+        return self._barriers[-1]
 
     def _environment(self, settings: dict[str, Any]) -> dict[str, str]:
         defaults = {
@@ -143,7 +143,7 @@ class Scene:
         return own | given | {"PYTHONPATH": str(ROOT)}
 
     async def launch(self, point: str = "", **settings: Any) -> Child:
-        """A new process on the journal as it is, by forking; it may refuse to start."""
+        """Fork a new process with the current journal; it may fail to start."""
         ours, theirs = FORKS.Pipe(duplex=False)
         arguments = ("run", APP, "--port", "0")
         process = FORKS.Process(
@@ -158,8 +158,8 @@ class Scene:
         ours.close()
 
         async def wait() -> int:
-            # Not in a thread: whoever starts another process looks after all of them, and of two
-            # who wait for one, one is told 255. It has no output left, so it is over.
+            # Not in a thread: starting another process waits for all of them, and of two threads
+            # that wait for the same process one gets 255. Its output has ended, so it has too.
             process.join()
             assert process.exitcode is not None
             return process.exitcode
@@ -169,37 +169,37 @@ class Scene:
         return self.children[-1]
 
     async def start(self, point: str = "", **settings: Any) -> Child:
-        """A new process that serves."""
+        """Start a new process, and wait until it serves."""
         return await self.serving(await self.launch(point, **settings))
 
     async def serving(self, child: Child) -> Child:
-        """Wait until it serves; from now on blocks are called there."""
-        self._url = (await child.said("address_bound"))["blocks"][0].rpartition("/")[0]
-        await child.said("started")
+        """Wait until it serves; blocks are called there from now on."""
+        self._url = (await child.wait_for_event("address_bound"))["blocks"][0].rpartition("/")[0]
+        await child.wait_for_event("started")
         return child
 
     async def call(self, block: str, token: str = "", **inputs: Any) -> Call:
-        """Call a block as the platform does, with a token of its own if none is given."""
+        """Call a block as the platform does, with a new token if none is given."""
         token = token or self.platform.issue(block)
         url, body = f"{self._url}/{block}", {"token": token, **inputs}
         try:
             async with self._client.post(url, json=body) as answer:
-                told = await answer.json(content_type=None)
+                reply = await answer.json(content_type=None)
                 again = answer.headers.get("Retry-After", "")
-                call = Call(token, block, answer.status, told.get("execution", ""), again)
+                call = Call(token, block, answer.status, reply.get("execution", ""), again)
         except (aiohttp.ClientError, ValueError):
             call = Call(token, block, None)
         self._calls.append(call)
         return call
 
     async def readiness(self) -> tuple[int, list[str]]:
-        """What the service says of itself."""
+        """Return status and reasons of the readiness check."""
         async with self._client.get(self._url.replace("/blocks", "/readyz")) as answer:
-            told = await answer.json()
-            return answer.status, told.get("reasons", [])
+            reply = await answer.json()
+            return answer.status, reply.get("reasons", [])
 
     def kill_at(self, method: str, child: Child, times: int = 1) -> None:
-        """Kill this process as its n-th request of a method arrives: it never reads the answer."""
+        """Kill this process when its n-th request of a method arrives: it reads no response."""
         left = [times]
 
         def arrived(entry: Entry) -> None:
@@ -211,15 +211,15 @@ class Scene:
         self.platform.subscribe(arrived, arrivals=True)
 
     def messages(self, call: Call) -> list[int]:
-        """Which of its messages the platform has, in order."""
+        """Return the numbers of its messages that the platform processed, in order."""
         return [int(e.json["text"].split()[1]) for e in self._done("send_message", call)]
 
     def results(self, call: Call) -> list[Any]:
-        """What its block was completed with, once for each time that the platform took it."""
+        """Return the data of each completion that the platform processed."""
         return [entry.json["data"] for entry in self._done("complete", call)]
 
     def tries(self, call: Call) -> list[bytes]:
-        """The bytes of each request to complete its block."""
+        """Return the bytes of each completion request."""
         return [
             e.body for e in self.platform.ledger if (e.token, e.method) == (call.token, "complete")
         ]
@@ -232,31 +232,31 @@ class Scene:
         ]
 
     def record(self, call: Call) -> Record:
-        """What the journal has of it, once no process writes there."""
-        [record] = [each for each in dump(self.journal) if each.execution == call.execution]
+        """Return its record, once no process has the journal open."""
+        [record] = [found for found in dump(self.journal) if found.execution == call.execution]
         return record
 
     async def finish(self, *, code: int = 0) -> None:
-        """End the last process well; then everything must be as it was promised."""
+        """Stop the last process; all invariants must hold then."""
         assert await self.children[-1].end() == code, str(self.children[-1])
         assert check(self.observed()) == []
 
     def observed(self) -> Observed:
-        """All that was seen."""
-        told = [line for child in self.children for line in child.told]
+        """Return everything that was observed."""
+        events = [event for child in self.children for event in child.events]
         return Observed(
             tuple(self._calls),
             tuple(self.platform.ledger),
             dump(self.journal),
             b"".join(b"".join(child.lines) for child in self.children),
             POLICIES,
-            settled=tuple(line["execution"] for line in told if line["event"] == "settled"),
+            settled=tuple(event["execution"] for event in events if event["event"] == "settled"),
         )
 
     async def close(self) -> None:
-        """Leave nothing behind."""
-        for gate in self._gates:
-            gate.close()
+        """End all processes."""
+        for barrier in self._barriers:
+            barrier.close()
         for child in self.children:
             if child.code is None:
                 with suppress(ProcessLookupError):

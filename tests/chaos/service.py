@@ -1,4 +1,4 @@
-"""A service under attack: `vertexkit run` on one journal, killed and started again."""
+"""A service under attack: `vertexkit run` with one journal, killed and restarted."""
 
 import asyncio
 import os
@@ -11,11 +11,11 @@ from random import Random
 
 ROOT = Path(__file__).parents[2]
 GENTLE = {"term", "term twice"}
-"""Ends after which the exit code has to be 0."""
+"""Signals after which the exit code must be 0."""
 
 
 class Service:
-    """One process after the other, in a folder with a journal.
+    """Processes, one after the other, in a folder with a journal.
 
     Args:
         folder: of the journal and the logs.
@@ -47,20 +47,20 @@ class Service:
         }
         self._process: subprocess.Popen[bytes]
         self._began = 0
-        """Where the log of the process begins."""
+        """Offset at which the log of the process starts."""
 
     @property
     def url(self) -> str:
-        """Where the blocks are."""
+        """URL of the blocks."""
         return f"http://127.0.0.1:{self._port}/blocks"
 
     @property
     def logs(self) -> bytes:
-        """All that every process has written."""
+        """Everything that the processes have written."""
         return (self.folder / "log").read_bytes()
 
     def start(self) -> None:
-        """Start a process on the journal as it is."""
+        """Start a process with the current journal."""
         command = ["-m", "vertexkit", "run", "tests.chaos.soak_blocks:app"]
         options = ["--port", str(self._port), "--workers", str(self._workers)]
         with (self.folder / "log").open("ab") as log:
@@ -74,7 +74,7 @@ class Service:
             )
 
     async def attack(self, random: Random) -> None:
-        """Do it some harm, and start it again if it is dead."""
+        """Attack the process, and restart it if it has died."""
         kinds, weights = ["kill", "term", "term twice", "stop"], [60, 12, 8, 20]
         if self._workers > 1:
             kinds, weights = [*kinds, "kill a worker"], [*weights, 60]
@@ -101,7 +101,7 @@ class Service:
             self.start()
 
     def _served(self) -> bool:
-        """Did the process come as far as serving, and so as handling signals?"""
+        """Return whether the process has started to serve, and so handles signals."""
         return b'"started"' in self.logs[self._began :]
 
     async def _freeze(self, pid: int, seconds: float) -> None:
@@ -112,35 +112,33 @@ class Service:
             signal_to(pid, signal.SIGCONT)
 
     async def ended(self) -> int:
-        """Wait for the process's end; gives its exit code."""
+        """Wait until the process ends; return its exit code."""
         return await asyncio.to_thread(self._process.wait, 60)
 
     async def stop(self) -> int:
-        """End it well; gives the exit code."""
+        """Stop it; return the exit code."""
         self._process.terminate()
         return await self.ended()
 
     def kill(self) -> None:
-        """End it at once, whatever its state."""
+        """Kill it in any state."""
         self._process.kill()
         self._process.wait()
 
 
 def children(pid: int) -> list[int]:
-    """The processes that a process has started, but for its helpers."""
+    """Return the worker processes of a process."""
     try:
         found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
         return [
-            int(each)
-            for each in found
-            if b"spawn_main" in Path(f"/proc/{each}/cmdline").read_bytes()
+            int(pid) for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
         ]
     except OSError:
         return []
 
 
 def signal_to(pid: int, number: signal.Signals) -> None:
-    """Send a signal to a process that may be gone."""
+    """Send a signal to a process that may have ended."""
     try:
         os.kill(pid, number)
     except ProcessLookupError:

@@ -1,4 +1,4 @@
-"""Journal, workers and platform in one simulated world, and what an observer sees of it."""
+"""A simulation of journal, workers and platform, and what an observer sees of it."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,10 @@ import pytest
 from pydantic_core import to_json
 
 from tests.chaos.invariants import AT_THE_END, all_ended, check, progress
-from tests.chaos.machine import Disk, HandClock, Machine
+from tests.chaos.machine import Disk, Machine, ManualClock
 from tests.chaos.observed import COMPLETE, Call, Observed, Policy
 from tests.chaos.stage import Dialog, Stage
-from tests.chaos.worker import TURNS, Hand
+from tests.chaos.worker import TURNS, SimulatedRun
 from vertexkit.errors import OperationNotAllowed, QueueFull
 from vertexkit.execution import Execution, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Query, Record
@@ -22,12 +22,12 @@ from vertexkit.token import Token
 
 LEASE = 30.0
 ROOM = 6
-"""Executions that may wait."""
+"""Maximum backlog."""
 ALL = 1 << 30
 ROUNDS = 200
-"""In which everything has ended, if nothing goes wrong any more."""
+"""Rounds after which every execution has ended, if no more failures happen."""
 FOREVER = 10_000.0
-"""Seconds that no simulation takes."""
+"""More seconds than a simulation takes."""
 POLICIES = {
     "assume_sent": Policy(),
     "resend": Policy("resend"),
@@ -35,26 +35,26 @@ POLICIES = {
     "park": Policy("park"),
     "leave": Policy("park", on_park="leave"),
 }
-"""A block for each policy, named for it."""
+"""A block for each policy, with the policy's name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A call that was answered 2xx, and when."""
+    """A call that was answered 2xx."""
 
     execution: str
     activation: int
     requests: int
-    """How long the ledger was then."""
+    """Length of the ledger at that time."""
 
 
 class Simulation:
-    """Two workers, one journal, one platform; every method is one thing that happens."""
+    """Two workers, one journal, one platform; every method is an event."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch, *, unique: bool) -> None:
-        self.clock = HandClock()
+        self.clock = ManualClock()
         self.stage = Stage(self.clock)
-        self.hands: list[Hand] = []
+        self.runs: list[SimulatedRun] = []
         self._unique = unique
         self._disk = Disk(monkeypatch)
         self._machine = Machine(
@@ -72,20 +72,20 @@ class Simulation:
         self._next = 1
 
     async def open(self) -> None:
-        """The first process begins."""
-        await self._machine.start(_broke)
+        """Start the first process."""
+        await self._machine.start(_fail_on_loss)
 
     async def rest(self) -> None:
-        """Let everything that was asked for come to its end."""
+        """Wait until the journal is idle."""
         await self._machine.rest()
 
     async def close(self) -> None:
-        """The end of it all."""
-        for hand in self.hands:
-            await hand.die()
-        await self._machine.bury()
+        """End the simulation."""
+        for run in self.runs:
+            await run.die()
+        await self._machine.release_dead_process()
 
-    # What workers tell
+    # Reports of workers
 
     def started(self, execution: str, attempt: int) -> None:
         self._starts.append((execution, attempt))
@@ -93,10 +93,10 @@ class Simulation:
     def settled(self, execution: str) -> None:
         self._settled.append(execution)
 
-    # What may happen
+    # Events
 
     async def call(self, dialog: Dialog) -> None:
-        """The platform calls a block."""
+        """Call a block as the platform does."""
         self.clock.advance(0.001)
         at = len(self._calls)
         self._calls.append(Call(dialog.token, dialog.block, None))
@@ -116,40 +116,40 @@ class Simulation:
         self._answered.setdefault(dialog.token, []).append(answered)
 
     async def claim(self, worker: str, limit: int) -> None:
-        """A worker takes what there is."""
+        """Claim executions for a worker."""
         journal = self._machine.journal
         for lease in await journal.claim(worker, dict.fromkeys(POLICIES, ALL), limit):
             name = lease.execution.id
-            for stale in self.hands:
+            for stale in self.runs:
                 if (stale.lease.worker, stale.lease.execution.id) == (worker, name):
-                    await stale.die()  # its own lease ran out, and it knows that now
-            self.hands.append(Hand(lease, journal, self.stage, self))
+                    await stale.die()  # its own lease has expired
+            self.runs.append(SimulatedRun(lease, journal, self.stage, self))
         self._tidy()
 
-    async def step(self, hand: Hand, happens: str, times: int = 1) -> None:
-        """A worker does the next steps of one of its executions, `happens` in the last of them."""
+    async def step(self, run: SimulatedRun, happens: str, times: int = 1) -> None:
+        """Run the next steps of an execution; `happens` is the event of the last one."""
         for left in range(times, 0, -1):
             self.clock.advance(0.001)
-            if not await hand.step("fine" if left > 1 else happens, self._disk.stuck):
+            if not await run.step("fine" if left > 1 else happens, self._disk.stuck):
                 break
         self._tidy()
 
     def _tidy(self) -> None:
-        self.hands = [hand for hand in self.hands if not hand.over]
+        self.runs = [run for run in self.runs if not run.over]
 
     async def renew(self, worker: str) -> None:
-        """A worker says that it lives, and learns what it has lost."""
-        mine = {h.lease.execution.id: h for h in self.hands if h.lease.worker == worker}
+        """Renew a worker's leases; it learns which executions it has lost."""
+        mine = {h.lease.execution.id: h for h in self.runs if h.lease.worker == worker}
         news = await self._machine.journal.renew(worker, list(mine))
         for name in news.lost:
             await mine[name].die()
         self._tidy()
 
     async def lose_worker(self, worker: str) -> None:
-        """A worker dies; the journal learns of it by its silence."""
-        for hand in self.hands:
-            if hand.lease.worker == worker:
-                await hand.die()
+        """End a worker; its leases expire."""
+        for run in self.runs:
+            if run.lease.worker == worker:
+                await run.die()
         self._tidy()
 
     async def crash(
@@ -160,42 +160,42 @@ class Simulation:
         power: bool,
         part: float,
     ) -> None:
-        """The process dies while it does several things at once.
+        """Crash the process while it does several things at once.
 
         Args:
-            meanwhile: what it does: none of it gets past its first commit.
-            kept: that commit is on the disk, and nobody was told.
-            power: it was the machine that died.
-            part: how much of what was not on the disk for sure is there all the same, 0 to 1.
+            meanwhile: what it does; nothing gets past its first commit.
+            kept: that commit is on the disk, and no caller was notified.
+            power: the machine lost power.
+            part: the part of the unsynced data that is on the disk nevertheless, 0 to 1.
         """
         self._disk.hold()
-        doing = [asyncio.ensure_future(each()) for each in meanwhile]
+        doing = [asyncio.ensure_future(action()) for action in meanwhile]
         for task in doing:
             stuck = asyncio.ensure_future(self._disk.stuck.wait())
             await asyncio.wait([task, stuck], return_when=asyncio.FIRST_COMPLETED)
             stuck.cancel()
         for _ in range(TURNS):
             await asyncio.sleep(0)
-        for hand in self.hands:
-            hand.task.cancel()
+        for run in self.runs:
+            run.task.cancel()
         for task in doing:
             task.cancel()
-        await asyncio.gather(*doing, *(hand.task for hand in self.hands), return_exceptions=True)
-        self.hands.clear()
+        await asyncio.gather(*doing, *(run.task for run in self.runs), return_exceptions=True)
+        self.runs.clear()
         if kept:
             self._disk.go_on()
             await self._machine.rest()
         await self._machine.die(power=power, part=part)
-        if power:  # a claim and an outcome may have gone with it
+        if power:  # a claim and an outcome may be lost
             self._starts.clear()
             self._settled.clear()
-        await self._machine.start(_broke)
+        await self._machine.start(_fail_on_loss)
 
     async def operate(self, order: str, at: int) -> None:
-        """An operator drops an execution that waits or is parked, or retries a parked one."""
+        """Drop an execution that waits or is parked, or retry a parked one, as an operator."""
         journal, records = self._machine.journal, await self._records()
-        parked = [each for each in records if each.outcome is not None and each.retryable]
-        waiting = [each for each in records if each.phase is Phase.WAITING]
+        parked = [record for record in records if record.outcome is not None and record.retryable]
+        waiting = [record for record in records if record.phase is Phase.WAITING]
         found = [*parked, *waiting] if order == "drop" else parked
         if not found:
             return
@@ -208,13 +208,13 @@ class Simulation:
                 self._afresh |= {name} if order == "fresh" else set()
         self._forgotten |= {name} if await journal.find(name) is None else set()
 
-    # What is seen of it
+    # Observations
 
     async def _records(self) -> list[Record]:
         return await self._machine.journal.search(Query(limit=ALL))
 
     async def seen(self) -> Observed:
-        """Everything up to now."""
+        """Return everything that was observed until now."""
         return Observed(
             tuple(self._calls),
             tuple(self.stage.ledger),
@@ -228,14 +228,14 @@ class Simulation:
         )
 
     async def wrongs(self) -> list[str]:
-        """What is against the invariants at this moment."""
+        """Return the violations of the invariants at this moment."""
         seen = await self.seen()
         found = [wrong for judge in AT_THE_END if judge is not all_ended for wrong in judge(seen)]
         found += progress(seen, now=self.clock.unix(), within=FOREVER, pause=LEASE)
         return found + self._stale(seen)
 
     def _stale(self, seen: Observed) -> list[str]:
-        """Rule 7: after its completion a call is a new execution, and no old result goes there."""
+        """Rule 7: after its completion a call is a new execution, which gets no old result."""
         found = []
         for entry in self.stage.ledger:
             owner, calls = seen.owner(entry), self._answered.get(entry.token or "", [])
@@ -255,15 +255,15 @@ class Simulation:
         return found if not self._unique else []
 
     async def finish(self) -> list[str]:
-        """Let it run to its end, with nothing going wrong any more; gives what is wrong then."""
+        """Run to the end without further failures; return the violations."""
         for _ in range(ROUNDS):
             await self.claim("last", ALL)
-            if not self.hands:
+            if not self.runs:
                 if all(record.outcome for record in await self._records()):
                     break
                 self.clock.advance(LEASE + 1.0)
-            for hand in list(self.hands):
-                await self.step(hand, "fine")
+            for run in list(self.runs):
+                await self.step(run, "fine")
         return [
             *check(await self.seen()),
             *self._stale(await self.seen()),
@@ -271,9 +271,9 @@ class Simulation:
         ]
 
     def _hanging(self, seen: Observed) -> list[str]:
-        """Dialogs that wait for ever, though their call was answered 2xx.
+        """Return dialogs that wait forever, though their call was answered 2xx.
 
-        By rule 3, a 403 after a try of unknown fate is the end, also where it was a passing one.
+        By rule 3, a 403 after a completion of unknown outcome confirms it, even if it was temporary.
         """
         found = []
         for dialog in self.stage.dialogs:
@@ -296,5 +296,5 @@ class Simulation:
         return found
 
 
-def _broke(reason: str) -> None:
-    raise AssertionError(f"the journal broke: {reason}")
+def _fail_on_loss(reason: str) -> None:
+    raise AssertionError(f"the journal was lost: {reason}")

@@ -1,4 +1,4 @@
-"""The soak: a service under load is killed at random, again and again, and nothing may be lost.
+"""The soak test: a service under load is killed at random, repeatedly, and nothing may be lost.
 
     python -m tests.chaos.soak --minutes 10 --seed 1
     python -m tests.chaos.soak --minutes 10 --seed 1 --workers 2
@@ -39,7 +39,7 @@ from vertexkit.testing import FakePlatform
 ROUND = 60.0
 """Seconds of one round's attacks."""
 PATIENCE = 150.0
-"""Seconds in which everything comes to its end once nobody attacks any more: a dialog that is gone
+"""Seconds in which everything ends after the last attack: a dialog that is gone
 takes a minute of them."""
 FAULTS = ("cut", "lost", "half", "garbage", 429, 500, 503)
 POLICIES = {
@@ -50,21 +50,21 @@ POLICIES = {
 
 @dataclass(frozen=True)
 class Plan:
-    """What one round does."""
+    """The parameters of a round."""
 
     seed: int
     seconds: float = ROUND
     callers: int = 10
     workers: int = 1
     rate: float = 0.06
-    """Of requests to the platform that meet a fault."""
+    """Fraction of requests to the platform that meet a fault."""
     gone: int = 2
-    """Dialogs that are deleted."""
+    """Fraction of dialogs that are deleted."""
 
 
 @dataclass
 class Seen:
-    """What one round has seen so far."""
+    """What a round has observed so far."""
 
     calls: list[Call] = field(default_factory=list)
     duplicates: int = 0
@@ -72,7 +72,7 @@ class Seen:
 
 
 class Round:
-    """One round of the soak.
+    """A round of the soak test.
 
     Args:
         plan: what it does.
@@ -90,7 +90,7 @@ class Round:
         self.service: Service
 
     async def run(self) -> list[str]:
-        """Attack, let everything come to its end, and judge. Gives the violations."""
+        """Attack, wait until everything has ended, and return the violations."""
         plan = self._plan
         async with served(self.platform) as port:
             self.service = Service(self._folder, free_port(), port, workers=plan.workers)
@@ -126,7 +126,7 @@ class Round:
         self.platform.chaos(0.0)
 
     async def _call_on(self, client: aiohttp.ClientSession, random: Random) -> None:
-        """Let dialogs reach blocks, one after the other."""
+        """Activate blocks in dialogs, one after the other."""
         while not self._over.is_set():
             block = random.choice(list(TERMS))
             token = self.platform.issue(block)
@@ -142,7 +142,7 @@ class Round:
     async def _loop(
         self, client: aiohttp.ClientSession, block: str, token: str, random: Random
     ) -> None:
-        """The bot comes round to the same block once more, if it gets that far soon."""
+        """Call the same block again, as a looping bot, if the first call ends soon."""
         for _ in range(40):
             if self.platform.activation(token).state == "completed":
                 self.platform.issue(reuse=token)
@@ -155,13 +155,13 @@ class Round:
     async def _call(
         self, client: aiohttp.ClientSession, block: str, token: str, body: dict[str, object]
     ) -> None:
-        """Call until it is answered 200, as a platform that cares would."""
+        """Call until the response is 200."""
         while True:
             try:
                 async with client.post(f"{self.service.url}/{block}", json=body) as answer:
-                    told = await answer.json(content_type=None)
+                    reply = await answer.json(content_type=None)
                     again = answer.headers.get("Retry-After", "")
-                    execution = told.get("execution", "") if answer.status == 200 else ""
+                    execution = reply.get("execution", "") if answer.status == 200 else ""
                     self._seen.calls.append(Call(token, block, answer.status, execution, again))
                     if answer.status == 200:
                         return
@@ -170,7 +170,7 @@ class Round:
             await asyncio.sleep(0.1)
 
     async def _settle(self) -> list[str]:
-        """Wait until everything in the journal has its outcome."""
+        """Wait until every execution has its outcome."""
         deadline = time.monotonic() + PATIENCE
         while unfinished := [
             r for r in dump(self._folder / "journal.db") if r.phase is not Phase.SETTLED
@@ -192,7 +192,7 @@ class Round:
         )
 
     def report(self) -> Counter[str]:
-        """What there was of everything."""
+        """Return counts of what happened."""
         found: Counter[str] = Counter()
         found["executions"] = len(self.records)
         found["calls answered 200"] = sum(call.status == 200 for call in self._seen.calls)
@@ -219,7 +219,7 @@ class Round:
 
 @asynccontextmanager
 async def served(platform: FakePlatform) -> AsyncIterator[int]:
-    """The platform on a free port; gives the port."""
+    """Serve the platform on a free port; yield the port."""
     config = uvicorn.Config(platform, lifespan="off", log_config=None, ws="none")
     server = uvicorn.Server(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -232,14 +232,14 @@ async def served(platform: FakePlatform) -> AsyncIterator[int]:
 
 
 def free_port() -> int:
-    """A port that is free just now."""
+    """Return a free port."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
         return port
 
 
 def main() -> int:
-    """Soak for so many minutes, and report."""
+    """Run the soak test for a number of minutes, and print a report."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=int(time.time()))
@@ -248,7 +248,7 @@ def main() -> int:
     end = time.monotonic() + asked.minutes * 60
     total: Counter[str] = Counter()
     seed = asked.seed
-    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # of the platform's faults
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it logs the platform's faults
     print(f"soaking for {asked.minutes:g} minutes with {asked.workers} workers, seed {seed}")
     while time.monotonic() < end:
         folder = Path(tempfile.mkdtemp(prefix="soak-"))

@@ -1,4 +1,4 @@
-"""The app that the soak serves: each execution is a random program, the same in every run."""
+"""The app of the soak test: each execution is a random program, the same in every run."""
 
 import asyncio
 import time
@@ -20,17 +20,17 @@ TERMS: dict[str, BlockOptions] = {
     "brief": {"timeout": 0.3},
     "thread": {},
 }
-"""The blocks, and how each is run."""
+"""The blocks and their options."""
 
 
 async def work(seconds: float) -> float:
-    """Something that takes a moment and gives another result each time."""
+    """Return a different result each time, after a moment."""
     await asyncio.sleep(seconds)
     return time.time()
 
 
 async def play(ctx: Context, seed: int) -> dict[str, Any]:
-    """A program made of this seed."""
+    """Run a program made from this seed."""
     random = Random(seed)
     stepped = []
     for number in range(random.randrange(6)):
@@ -47,14 +47,14 @@ async def play(ctx: Context, seed: int) -> dict[str, Any]:
         case "failed":
             raise BlockFailed("said_so", data={"execution": ctx.execution_id})
         case "broken":
-            raise ValueError("as it was told to")
+            raise ValueError("as the program says")
         case "early":
             await ctx.complete({"execution": ctx.execution_id, "step_completed": stepped})
     return {"execution": ctx.execution_id, "step_completed": stepped}
 
 
 def plainly(ctx: SyncContext, seed: int) -> dict[str, Any]:
-    """The same in a thread."""
+    """Run the program in a thread."""
     random = Random(seed)
     for number in range(random.randrange(4)):
         ctx.send_message(f"{ctx.execution_id} {number}")

@@ -1,10 +1,10 @@
-"""The platform of a simulation: its dialogs, and the ledger of what it was asked."""
+"""The platform of a simulation: its dialogs, and the ledger of its requests."""
 
 from dataclasses import dataclass, replace
 
 from pydantic_core import to_json
 
-from tests.chaos.machine import HandClock
+from tests.chaos.machine import ManualClock
 from tests.chaos.observed import COMPLETE, SEND
 from vertexkit.errors import Fate
 from vertexkit.testing.platform.ledger import Entry
@@ -20,7 +20,7 @@ FATES = {
     "blocked": Fate.FORBIDDEN,
     "deleted": Fate.FORBIDDEN,
 }
-"""What may happen to a request, and what its sender learns of it.
+"""What can happen to a request, and what its sender learns.
 
 `fine`: processed and answered. `lost`: processed, the answer is lost. `cut`: the connection breaks
 before it is read. `error`: processed, and answered 500. `busy`: 429. `send_failed`: it never left.
@@ -32,21 +32,21 @@ STATUSES = {"error": 500, "busy": 429, "bad": 400, "blocked": 403, "deleted": 40
 
 @dataclass(slots=True)
 class Dialog:
-    """One dialog, which speaks with one token."""
+    """A dialog with one token."""
 
     token: str
     block: str
     inputs: dict[str, object]
     activation: int = 1
     completed: bool = False
-    """Its activation of now is over."""
+    """Its current activation is completed."""
     deleted: bool = False
 
 
 class Stage:
-    """Answers requests, each as it is told to."""
+    """Answers requests, each with a given response."""
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: ManualClock) -> None:
         self._clock = clock
         self.dialogs: list[Dialog] = []
         self.ledger: list[Entry] = []
@@ -54,30 +54,30 @@ class Stage:
 
     @property
     def open(self) -> int:
-        """Dialogs that wait for their block to end."""
-        return sum(not (each.completed or each.deleted) for each in self.dialogs)
+        """Number of dialogs whose block is not completed."""
+        return sum(not (dialog.completed or dialog.deleted) for dialog in self.dialogs)
 
     def begin(self, block: str, inputs: dict[str, object]) -> Dialog:
-        """A dialog reaches a block."""
+        """Activate a block in a dialog."""
         dialog = Dialog(f"token-{len(self.dialogs)}", block, inputs)
         self.dialogs.append(dialog)
         return dialog
 
     def again(self, dialog: Dialog) -> None:
-        """The dialog makes the same call: of the same activation, or of the next one if that is over."""
+        """Repeat the dialog's call: of the same activation, or of the next one if that is completed."""
         if dialog.completed:
             dialog.activation += 1
             dialog.completed = False
 
     def send(self, token: str, text: str, happens: str) -> tuple[Fate | None, int | None]:
-        """A message; gives what its sender learns, and the message's number."""
+        """Take a message; return what its sender learns, and the message's id."""
         fate = self._answer(SEND, token, happens, text=text)
         if fate is None:
             self._messages += 1
         return fate, self._messages if fate is None else None
 
     def complete(self, token: str, data: bytes, happens: str) -> Fate | None:
-        """A completion."""
+        """Take a completion."""
         return self._answer(COMPLETE, token, happens, data=data.decode())
 
     def _answer(self, method: str, token: str, happens: str, **body: str) -> Fate | None:
@@ -85,7 +85,7 @@ class Stage:
         fate = FATES[happens]
         if fate is Fate.NOT_SENT:
             return fate
-        dialog = next(each for each in self.dialogs if each.token == token)
+        dialog = next(found for found in self.dialogs if found.token == token)
         processed = happens in PROCESSED and not dialog.completed and not dialog.deleted
         status = STATUSES.get(happens)
         if happens in {"fine", "error"}:

@@ -1,4 +1,4 @@
-"""The same call again: before the completion may be out, after it, and with a death between."""
+"""Repeated calls: before the completion may have been sent, after it, and with a crash in between."""
 
 from signal import SIGKILL
 
@@ -7,17 +7,17 @@ from vertexkit.execution import OutcomeStatus
 
 
 async def test_a_duplicate_is_one_across_a_death(scene: Scene) -> None:
-    """While its handler has not completed, the same call starts nothing, in no process."""
-    gate = scene.gate()
+    """While its block is not completed, the same call starts nothing, in this process and the next."""
+    barrier = scene.barrier()
     child = await scene.start()
-    call = await scene.call("assume_sent", first=gate.path)
-    again = await scene.call("assume_sent", call.token, first=gate.path)
+    call = await scene.call("assume_sent", first=barrier.path)
+    again = await scene.call("assume_sent", call.token, first=barrier.path)
     assert await child.end(SIGKILL) == -SIGKILL
     child = await scene.start()
-    later = await scene.call("assume_sent", call.token, first=gate.path)
+    later = await scene.call("assume_sent", call.token, first=barrier.path)
     assert call.execution == again.execution == later.execution
-    gate.open()
-    await child.said("settled", execution=call.execution)
+    barrier.release()
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     assert scene.messages(call) == [0, 1]
     assert len(scene.results(call)) == 1
@@ -25,20 +25,20 @@ async def test_a_duplicate_is_one_across_a_death(scene: Scene) -> None:
 
 
 async def test_a_token_used_again_after_the_end_is_a_new_execution(scene: Scene) -> None:
-    """A bot that loops is served each time, in the process that ended the first and in the next."""
+    """Each call of a looping bot is served, in the same process and in the next."""
     child = await scene.start()
     call = await scene.call("assume_sent")
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     calls = [call]
     for _ in range(2):
         scene.platform.issue(reuse=call.token)
         calls.append(await scene.call("assume_sent", call.token))
-        await child.said("settled", execution=calls[-1].execution)
+        await child.wait_for_event("settled", execution=calls[-1].execution)
         if len(calls) == 2:
             assert await child.end(SIGKILL) == -SIGKILL
             child = await scene.start()
     await scene.finish()
-    assert len({each.execution for each in calls}) == 3
+    assert len({call.execution for call in calls}) == 3
     assert scene.messages(call) == [0, 1] * 3
     assert [result["execution"] for result in scene.results(call)] == [c.execution for c in calls]
     scene.platform.check()
@@ -48,13 +48,13 @@ async def test_where_tokens_are_unique_the_end_is_the_end_across_a_death(scene: 
     """VERTEXKIT_TOKENS=unique: the same call after the end is a duplicate, in the next process too."""
     child = await scene.start(tokens="unique")
     call = await scene.call("assume_sent")
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     assert (await scene.call("assume_sent", call.token)).execution == call.execution
     assert await child.end(SIGKILL) == -SIGKILL
     child = await scene.start(tokens="unique")
     assert (await scene.call("assume_sent", call.token)).execution == call.execution
     other = await scene.call("assume_sent")
-    await child.said("settled", execution=other.execution)
+    await child.wait_for_event("settled", execution=other.execution)
     await scene.finish()
     assert scene.messages(call) == [0, 1]
     assert len(scene.observed().records) == 2
@@ -62,7 +62,7 @@ async def test_where_tokens_are_unique_the_end_is_the_end_across_a_death(scene: 
 
 
 async def test_a_call_during_the_completion_confirms_it_across_a_death(scene: Scene) -> None:
-    """Killed with the completion out and the next call of the same token answered: both end.
+    """Killed after the completion was sent and the next call was answered: both executions end.
 
     The platform holds its answer back until it has made that call. What the dead process did not
     read, the call has confirmed: no further try goes out, which would end the new one.
@@ -84,7 +84,7 @@ async def test_a_call_during_the_completion_confirms_it_across_a_death(scene: Sc
     assert new
     assert new != call.execution
     child = await scene.start()
-    await child.said("settled", execution=new)
+    await child.wait_for_event("settled", execution=new)
     await scene.finish()
     outcome = scene.record(call).outcome
     assert outcome is not None

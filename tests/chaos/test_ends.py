@@ -1,4 +1,4 @@
-"""How a process ends, in one piece or not: signals, and handlers that take it down."""
+"""How a process ends: signals, and handlers that crash it."""
 
 import asyncio
 from functools import partial
@@ -6,32 +6,34 @@ from signal import SIGABRT, SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
 from tests.chaos.conftest import PlayAll
 from tests.chaos.observed import Call
-from tests.chaos.scene import Gate, Scene
+from tests.chaos.scene import Barrier, Scene
 from vertexkit.execution import OutcomeStatus
 from vertexkit.testing.platform.ledger import Entry
 
 LEASE = 0.3
 
 
-async def under_way(scene: Scene, block: str = "assume_sent") -> tuple[Call, Gate]:
-    """Call a block; it has said its first message, and waits at a gate before the second."""
-    gate, sent = scene.gate(), asyncio.Event()
+async def call_running_block(scene: Scene, block: str = "assume_sent") -> tuple[Call, Barrier]:
+    """Call a block, and wait until its first message is sent; the second one waits at a barrier."""
+    barrier, sent = scene.barrier(), asyncio.Event()
 
     def heard(entry: Entry) -> None:
         if entry.method == "send_message":
             sent.set()
 
     scene.platform.subscribe(heard)
-    call = await scene.call(block, second=gate.path)
+    call = await scene.call(block, second=barrier.path)
     await sent.wait()
-    return call, gate
+    return call, barrier
 
 
-async def goes_on(scene: Scene, call: Call, gate: Gate, *, attempts: int) -> None:
-    """The next process brings it to its end, and repeats nothing."""
-    gate.open()
+async def assert_completed_by_next_process(
+    scene: Scene, call: Call, barrier: Barrier, *, attempts: int
+) -> None:
+    """Check that the next process completes it and repeats nothing."""
+    barrier.release()
     child = await scene.start()
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     record = scene.record(call)
     assert scene.messages(call) == [0, 1]
@@ -41,18 +43,18 @@ async def goes_on(scene: Scene, call: Call, gate: Gate, *, attempts: int) -> Non
 
 
 async def test_a_handler_that_kills_its_process_is_parked(scene: Scene) -> None:
-    """After as many runs as it may have it is given up, its dialog goes on, and so do the others."""
+    """After the maximum number of attempts it is given up; its dialog and other executions continue."""
     child = await scene.start()
-    gate = scene.gate()
-    other = await scene.call("assume_sent", first=gate.path)
+    barrier = scene.barrier()
+    other = await scene.call("assume_sent", first=barrier.path)
     poison = await scene.call("poison")
     assert await child.ended() == -SIGABRT
     child = await scene.launch()
     assert await child.ended() == -SIGABRT
     child = await scene.start()
-    await child.said("settled", execution=poison.execution)
-    gate.open()
-    await child.said("settled", execution=other.execution)
+    await child.wait_for_event("settled", execution=poison.execution)
+    barrier.release()
+    await child.wait_for_event("settled", execution=other.execution)
     await scene.finish()
     record = scene.record(poison)
     assert record.outcome is not None
@@ -65,13 +67,13 @@ async def test_a_handler_that_kills_its_process_is_parked(scene: Scene) -> None:
 
 
 async def test_a_handler_that_is_not_to_run_twice_does_not(scene: Scene) -> None:
-    """on_crash="fail": its block is completed as failed, with `crashed`, and says no more."""
+    """on_crash="fail": its block is completed as failed, with `crashed`, and sends no more."""
     child = await scene.start()
-    call, gate = await under_way(scene, "once")
+    call, barrier = await call_running_block(scene, "once")
     assert await child.end(SIGKILL) == -SIGKILL
-    gate.open()
+    barrier.release()
     child = await scene.start()
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     outcome = scene.record(call).outcome
     assert outcome is not None
@@ -82,13 +84,13 @@ async def test_a_handler_that_is_not_to_run_twice_does_not(scene: Scene) -> None
 
 
 async def test_sigterm_lets_a_handler_finish(scene: Scene) -> None:
-    """Readiness goes off, calls are sent away, what runs ends in peace, and the exit code is 0."""
+    """It is not ready, calls are rejected, running handlers finish, and the exit code is 0."""
     child = await scene.start(grace=3600)
-    call, gate = await under_way(scene)
+    call, barrier = await call_running_block(scene)
     child.send(SIGTERM)
-    await child.said("drain_started")
-    gate.open()
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("drain_started")
+    barrier.release()
+    await child.wait_for_event("settled", execution=call.execution)
     assert await child.ended() == 0
     assert scene.messages(call) == [0, 1]
     assert scene.record(call).attempts == 1
@@ -96,7 +98,7 @@ async def test_sigterm_lets_a_handler_finish(scene: Scene) -> None:
 
 
 async def test_what_a_signal_cuts_off_the_next_process_goes_on_with(play_all: PlayAll) -> None:
-    """SIGTERM and no time left, SIGTERM twice, SIGINT twice: given back, and nothing said twice."""
+    """SIGTERM without a grace period, SIGTERM twice, SIGINT twice: released, and nothing is sent twice."""
     await play_all(
         {
             "SIGTERM": partial(_cut_off, first=SIGTERM, grace=0),
@@ -110,41 +112,41 @@ async def _cut_off(
     scene: Scene, *, first: Signals, second: Signals | None = None, grace: float = 3600
 ) -> None:
     child = await scene.start(grace=grace)
-    call, gate = await under_way(scene)
+    call, barrier = await call_running_block(scene)
     child.send(first)
-    await child.said("drain_started")
+    await child.wait_for_event("drain_started")
     if second is not None:
         child.send(second)
     assert await child.ended() == 0
-    await child.said("stopped")
+    await child.wait_for_event("stopped")
     assert [event.name for event in scene.record(call).history] == ["released"]
-    await goes_on(scene, call, gate, attempts=2)
+    await assert_completed_by_next_process(scene, call, barrier, attempts=2)
 
 
 async def test_killed_while_it_drains_it_loses_nothing(scene: Scene) -> None:
-    """SIGKILL in the middle of a SIGTERM's grace period is a death like any other."""
+    """SIGKILL during the grace period is a crash like any other."""
     child = await scene.start(grace=3600)
-    call, gate = await under_way(scene)
+    call, barrier = await call_running_block(scene)
     child.send(SIGTERM)
-    await child.said("drain_started")
+    await child.wait_for_event("drain_started")
     assert await child.end(SIGKILL) == -SIGKILL
-    await goes_on(scene, call, gate, attempts=2)
+    await assert_completed_by_next_process(scene, call, barrier, attempts=2)
 
 
 async def test_frozen_beyond_its_lease_a_single_process_loses_nothing(scene: Scene) -> None:
-    """Nobody else has taken what it held: it thaws and goes on, and answers who has waited."""
+    """A process that was stopped continues its executions, and answers the calls that waited."""
     child = await scene.start(lease=LEASE)
-    call, gate = await under_way(scene)
+    call, barrier = await call_running_block(scene)
     child.send(SIGSTOP)
     meanwhile = asyncio.create_task(scene.call("assume_sent"))
     await asyncio.sleep(3 * LEASE)
-    gate.open()
+    barrier.release()
     child.send(SIGCONT)
     other = await meanwhile
-    for each in (call, other):
-        await child.said("settled", execution=each.execution)
+    for executed in (call, other):
+        await child.wait_for_event("settled", execution=executed.execution)
     await scene.finish()
-    for each in (call, other):
-        assert scene.messages(each) == [0, 1]
-        assert len(scene.results(each)) == 1
+    for executed in (call, other):
+        assert scene.messages(executed) == [0, 1]
+        assert len(scene.results(executed)) == 1
     scene.platform.check()

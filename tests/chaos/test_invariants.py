@@ -1,4 +1,4 @@
-"""Each invariant, broken by hand: whoever judges has to see it."""
+"""Each invariant reports a violation made by run."""
 
 from dataclasses import replace
 from typing import Any
@@ -45,7 +45,7 @@ from vertexkit.testing.platform.ledger import Entry
 
 
 def test_a_good_run_breaks_nothing() -> None:
-    """Two messages and a completion, each once: no invariant has anything against it."""
+    """Two messages and a completion, each once: no invariant is violated."""
     assert check(GOOD) == []
 
 
@@ -62,7 +62,7 @@ def test_a_good_run_of_a_token_that_comes_back_breaks_nothing() -> None:
         effects=(effect(0, execution=TWO),),
     )
     again = (send(4, 0, execution=TWO), complete(5, execution=TWO))
-    ledger = (*LEDGER, *(replace(each, activation=2) for each in again))
+    ledger = (*LEDGER, *(replace(entry, activation=2) for entry in again))
     calls = (CALL, CALL, Call(TOKEN, BLOCK, 200, TWO))
     assert check(seen(calls=calls, ledger=ledger, records=(new, old))) == []
 
@@ -80,12 +80,12 @@ def test_a_good_run_of_a_token_that_comes_back_breaks_nothing() -> None:
     ids=["lost", "one lost", "refused and kept", "unanswered, but another's"],
 )
 def test_what_was_acknowledged_and_is_not_there_is_seen(broken: Observed) -> None:
-    """I1 sees a 2xx without a row, and a row without a call that may have made it."""
+    """I1 reports a 2xx without a row, and a row without a call that may have made it."""
     assert durable(broken)
 
 
 def test_a_call_without_an_answer_may_be_in_the_journal_or_not() -> None:
-    """I1 says nothing of calls that were cut off or answered 5xx."""
+    """I1 ignores calls that were cut off or answered 5xx."""
     for status in (None, 500, 503):
         calls = (Call(TOKEN, BLOCK, status, retry_after="1"),)
         assert not durable(seen(calls=calls))
@@ -93,7 +93,7 @@ def test_a_call_without_an_answer_may_be_in_the_journal_or_not() -> None:
 
 
 def test_an_operators_drop_is_no_loss() -> None:
-    """I1 forgives what an operator has forgotten."""
+    """I1 ignores executions that an operator has deleted."""
     assert not durable(seen(records=(), forgotten=frozenset({ONE})))
 
 
@@ -107,14 +107,14 @@ def test_an_operators_drop_is_no_loss() -> None:
     ],
 )
 def test_what_gets_nowhere_is_seen(stuck: dict[str, Any]) -> None:
-    """I2 sees a row that nobody owns, that is due never, or that has taken for ever."""
+    """I2 reports a row without a worker, one that is due too late, and one that takes too long."""
     broken = seen(records=record(outcome=None, **stuck))
     assert len(progress(broken, now=1010.0, within=600.0, pause=60.0)) == 1
     assert all_ended(broken)
 
 
 def test_what_goes_on_is_let_alone() -> None:
-    """I2 has nothing against a row that is held, due soon, or over."""
+    """I2 accepts a row that is held, due soon, or settled."""
     for changed in (
         {"phase": Phase.RUNNING, "worker": "first", "outcome": None},
         {"phase": Phase.WAITING, "due_at": 1020.0, "outcome": None},
@@ -152,12 +152,12 @@ def test_what_goes_on_is_let_alone() -> None:
     ],
 )
 def test_an_outcome_that_is_not_one_is_seen(broken: Observed) -> None:
-    """I3 sees a second outcome, and one that the platform knows nothing of."""
+    """I3 reports a second outcome, and one that the platform's ledger contradicts."""
     assert one_outcome(broken)
 
 
 def test_what_an_operator_took_up_again_may_end_again() -> None:
-    """I3 grants one more outcome for each time that it was revived."""
+    """I3 accepts one more outcome for each retry by an operator."""
     revived = record(history=(HistoryEvent(1002.0, "retried_by_operator"),))
     assert not one_outcome(seen(settled=(ONE, ONE), records=revived))
 
@@ -173,18 +173,18 @@ def test_what_an_operator_took_up_again_may_end_again() -> None:
     ids=["other bytes", "done twice", "activation done twice", "three results"],
 )
 def test_a_second_result_is_seen(tries: tuple[Entry, ...]) -> None:
-    """I4 sees other bytes in another try, and a completion taken twice."""
+    """I4 reports different bytes in another request, and a completion that was processed twice."""
     assert one_result(seen(ledger=tries))
 
 
 def test_a_result_that_was_refused_may_be_followed_by_one_other() -> None:
-    """I4 lets the platform's own refusal of the bytes be answered with a failure."""
+    """I4 accepts a failure after the platform rejected the data."""
     tries = (complete(3, None), complete(4, 413), complete(5, monthly=1))
     assert not one_result(seen(ledger=tries))
 
 
 def test_calls_that_started_too_much_are_seen() -> None:
-    """I8 sees a run started twice, and a new execution while the old one was not tried."""
+    """I8 reports a run that was started twice, and a new execution before a completion request."""
     assert deduplicated(seen(starts=((ONE, 1), (ONE, 1))))
     new = replace(RECORD, execution=TWO, accepted_at=1001.5, claimed_at=1004.0)
     calls = (CALL, Call(TOKEN, BLOCK, 200, TWO))
@@ -197,7 +197,7 @@ def test_calls_that_started_too_much_are_seen() -> None:
 
 
 def test_a_parked_execution_whose_dialog_hangs_is_seen() -> None:
-    """I9 sees one whose completion was not even tried, unless its author has said so."""
+    """I9 reports a parked execution without a completion request, unless its block has on_park=leave."""
     broken = seen(records=record(outcome=PARKED, completion_tries=0))
     assert no_hang(broken)
     assert not no_hang(replace(broken, policies={BLOCK: Policy(on_park="leave")}))
@@ -205,7 +205,7 @@ def test_a_parked_execution_whose_dialog_hangs_is_seen() -> None:
 
 
 def test_too_many_at_once_are_seen() -> None:
-    """I10 sees each limit that is passed, and a refusal without a time to come again."""
+    """I10 reports each limit that is exceeded, and a rejection without a Retry-After."""
     running = record(phase=Phase.RUNNING, outcome=None) * 3
     waiting = record(phase=Phase.WAITING, outcome=None) * 2
     moment = seen(records=(*running, *waiting))
@@ -219,15 +219,15 @@ def test_too_many_at_once_are_seen() -> None:
     "logs", [TOKEN, text(1), "pass\\u0439word", "пароль"], ids=["token", "text", "escaped", "plain"]
 )
 def test_a_secret_in_the_logs_is_seen(logs: str) -> None:
-    """I11 sees tokens, texts and secrets, escaped or not, and does not repeat them."""
-    broken = seen(logs=f"INFO {logs} said\n".encode(), secrets=("passйword", "пароль"))
+    """I11 reports tokens, texts and secrets, escaped or not, without repeating them."""
+    broken = seen(logs=f"INFO {logs} logged\n".encode(), secrets=("passйword", "пароль"))
     [wrong] = no_secret(broken)
     assert logs not in wrong
     assert not no_secret(seen(logs=b"INFO claimed execution=" + ONE.encode()))
 
 
 def test_a_stop_that_is_not_clean_is_seen() -> None:
-    """I12 sees a claim after the signal, an effect after the grace period, and a late end."""
+    """I12 reports a claim after the signal, an effect after the grace period, and a late end."""
     stop = Stop(asked_at=1010.0, ended_at=1016.0, grace=5.0, spare=2.0)
     late = replace(effect(1), began=1015.5)
     assert not clean_stop(GOOD, stop)
@@ -238,15 +238,15 @@ def test_a_stop_that_is_not_clean_is_seen() -> None:
 
 
 def test_an_entry_is_read_back_from_its_json() -> None:
-    """What a fake platform in another process prints can be judged all the same."""
+    """The printed ledger of a fake platform in another process can be checked too."""
     entry = send(1, 0)
-    told = {"number": 1, "verb": "POST", "path": "/api/send_message", "at": 1.0, "status": 200}
-    told |= {
+    printed = {"number": 1, "verb": "POST", "path": "/api/send_message", "at": 1.0, "status": 200}
+    printed |= {
         "method": "send_message",
         "token": TOKEN,
         "activation": 1,
         "processed": True,
         "more": 0,
     }
-    assert entry_from(told | {"body": entry.body.decode()}) == entry
-    assert entry_from(told | {"body": entry.json}).json == entry.json
+    assert entry_from(printed | {"body": entry.body.decode()}) == entry
+    assert entry_from(printed | {"body": entry.json}).json == entry.json

@@ -1,4 +1,4 @@
-"""`vertexkit run`, killed at each point of its way, and started again."""
+"""`vertexkit run`, killed at each kill point, and restarted."""
 
 from functools import partial
 from signal import SIGKILL
@@ -11,7 +11,7 @@ CONFIRMED = EffectState.CONFIRMED
 
 
 async def test_killed_before_it_was_kept_nothing_is_kept(scene: Scene) -> None:
-    """K0: the caller has no answer, the journal has no row; the call made again is the first."""
+    """K0: no response, no row in the journal; the repeated call is new."""
     child = await scene.start("K0")
     lost = await scene.call("assume_sent")
     assert lost.status is None
@@ -19,7 +19,7 @@ async def test_killed_before_it_was_kept_nothing_is_kept(scene: Scene) -> None:
     assert scene.observed().records == ()
     child = await scene.start()
     call = await scene.call("assume_sent", lost.token)
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     assert scene.messages(call) == [0, 1]
     assert scene.record(call).attempts == 1
@@ -27,38 +27,38 @@ async def test_killed_before_it_was_kept_nothing_is_kept(scene: Scene) -> None:
 
 
 async def test_killed_before_its_answer_it_runs_all_the_same(scene: Scene) -> None:
-    """K1: what was kept runs in the next process; the call made again is a duplicate of it."""
-    gate = scene.gate()
+    """K1: the stored execution runs in the next process; the repeated call is its duplicate."""
+    barrier = scene.barrier()
     child = await scene.start("K1")
-    lost = await scene.call("assume_sent", first=gate.path)
+    lost = await scene.call("assume_sent", first=barrier.path)
     assert lost.status is None
     assert await child.ended() == -SIGKILL
     [kept] = scene.observed().records
     child = await scene.start()
-    call = await scene.call("assume_sent", lost.token, first=gate.path)
+    call = await scene.call("assume_sent", lost.token, first=barrier.path)
     assert call.execution == kept.execution
-    gate.open()
-    await child.said("settled", execution=call.execution)
+    barrier.release()
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     assert scene.messages(call) == [0, 1]
     assert scene.record(call).attempts == 1
 
 
 async def test_killed_before_its_handler_began_it_begins_later(scene: Scene) -> None:
-    """K2: answered and not claimed, it is run once, by the next process."""
+    """K2: answered and not claimed, the execution runs once, in the next process."""
     child = await scene.start("K2")
     call = await scene.call("assume_sent")
     assert call.status == 200
     assert await child.end(SIGKILL) == -SIGKILL
     child = await scene.start()
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     assert scene.messages(call) == [0, 1]
     assert scene.record(call).attempts == 1
 
 
 async def test_killed_anywhere_it_ends_once(play_all: PlayAll) -> None:
-    """K3 to K12: one outcome, one result for the platform, no message twice, all ids as they were."""
+    """K3 to K12: one outcome, one result, no message twice, the same ids."""
     await play_all(
         {
             point: partial(_ends_once, point=point, attempts=attempts, by=by)
@@ -82,11 +82,11 @@ async def _ends_once(scene: Scene, *, point: str, attempts: int, by: str) -> Non
     assert await child.ended() == -SIGKILL
     before = scene.messages(call)
     child = await scene.start()
-    if point == "K12":  # there is nothing left to do, but there would be time to do it
+    if point == "K12":  # nothing is left to do; give the process time to do something wrong
         other = await scene.call("assume_sent")
-        await child.said("settled", execution=other.execution)
+        await child.wait_for_event("settled", execution=other.execution)
     else:
-        await child.said("settled", execution=call.execution)
+        await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     record = scene.record(call)
     assert record.outcome is not None
@@ -107,13 +107,13 @@ async def _ends_once(scene: Scene, *, point: str, attempts: int, by: str) -> Non
 
 
 async def test_killed_while_the_platform_completes_it_sends_the_same_again(scene: Scene) -> None:
-    """K10: nobody read the answer; the same bytes go out again, and 403 is taken for done."""
+    """K10: no response was read; the same bytes are sent again, and 403 confirms them."""
     child = await scene.start()
     scene.kill_at("complete", child)
     call = await scene.call("assume_sent")
     assert await child.ended() == -SIGKILL
     child = await scene.start()
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     outcome = scene.record(call).outcome
     assert outcome is not None
@@ -125,12 +125,12 @@ async def test_killed_while_the_platform_completes_it_sends_the_same_again(scene
 
 
 async def test_killed_over_a_message_the_blocks_policy_decides(play_all: PlayAll) -> None:
-    """K4 to K6: its fate is unknown; assumed, sent again, raised or parked, as its author said."""
+    """K4 to K6: its outcome is unknown; it is assumed sent, resent, raised or parked, as its block says."""
     points: dict[str, list[int]] = {
         "K4": [],
         "K5": [0],
         "K6": [0],
-    }  # and the messages that the platform has by then
+    }  # and the messages that the platform has processed
     await play_all(
         {
             f"{point} {policy}": partial(_decides, point=point, had=had, policy=policy)
@@ -148,7 +148,7 @@ async def _decides(scene: Scene, *, point: str, had: list[int], policy: str) -> 
     assert await child.ended() == -SIGKILL
     assert scene.messages(call) == had
     child = await scene.start()
-    await child.said("settled", execution=call.execution)
+    await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     record = scene.record(call)
     assert record.outcome is not None
@@ -169,7 +169,7 @@ async def _decides(scene: Scene, *, point: str, had: list[int], policy: str) -> 
     else:
         messages = had
         assert (ending, code) == (OutcomeStatus.PARKED, "unknown")
-        codes = [each["error"]["code"] for each in scene.results(call)]
+        codes = [result["error"]["code"] for result in scene.results(call)]
         assert codes == ([] if policy == "leave" else ["unknown"])
     assert scene.messages(call) == messages
     state = CONFIRMED if policy == "resend" else EffectState.UNKNOWN

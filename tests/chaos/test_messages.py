@@ -1,4 +1,4 @@
-"""The invariants of messages, broken by hand: whoever judges has to see it."""
+"""Each invariant of messages reports a violation made by run."""
 
 from dataclasses import replace
 
@@ -19,12 +19,12 @@ from vertexkit.testing.platform.ledger import Entry
     ids=["twice", "never"],
 )
 def test_a_confirmed_message_that_was_not_sent_once_is_seen(ledger: tuple[Entry, ...]) -> None:
-    """I5 sees that it was processed again, or never."""
+    """I5 reports a message that was processed twice, or never."""
     assert confirmed_once(seen(ledger=ledger))
 
 
 def test_a_message_that_counts_as_sent_may_not_have_been() -> None:
-    """I5 asks of a message without a number only that it was not sent twice."""
+    """I5 requires of a message without an id only that it was not sent twice."""
     assumed = record(effects=(effect(0, message_id=None),))
     for ledger in ((complete(3),), (send(1, 0), complete(3))):
         assert not confirmed_once(seen(records=assumed, ledger=ledger))
@@ -42,12 +42,12 @@ def test_a_message_that_counts_as_sent_may_not_have_been() -> None:
     ids=["again after no answer", "again after 502", "no intents", "one without an intent"],
 )
 def test_a_message_that_may_have_gone_out_twice_is_seen(broken: Observed, policy: str) -> None:
-    """I6 sees every way in which more goes out than was intended."""
+    """I6 reports every way of sending more than was intended."""
     assert at_most_once(replace(broken, policies={BLOCK: Policy(policy)}))
 
 
 def test_a_message_may_go_out_again_where_that_is_safe_or_asked_for() -> None:
-    """I6 lets a refused request be repeated, and a block resend what it has said it may."""
+    """I6 accepts a repeated request after a rejection, and resending if the block has that option."""
     refused = seen(ledger=(send(1, 0), send(2, 1, 429), send(3, 1, 503), send(4, 1)))
     assert not at_most_once(refused)
     again = seen(ledger=(send(1, 0), send(2, 1, None), send(3, 1)))
@@ -65,5 +65,5 @@ def test_a_message_may_go_out_again_where_that_is_safe_or_asked_for() -> None:
     ids=["other order", "after a completion", "all after a completion"],
 )
 def test_messages_in_another_order_are_seen(ledger: tuple[Entry, ...]) -> None:
-    """I7 sees a message before an earlier one, and one after a completion was tried."""
+    """I7 reports a message before an earlier one, and one after a completion request."""
     assert in_order(seen(ledger=ledger))

@@ -1,11 +1,11 @@
-"""The journal's file after a power loss: what was promised to survive it is there."""
+"""The journal's file after a power loss."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from tests.chaos.machine import Disk, HandClock, Machine
+from tests.chaos.machine import Disk, Machine, ManualClock
 from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease
 from vertexkit.settings import JournalSettings
@@ -19,7 +19,7 @@ FIXED = Result(b'{"monthly":1}')
 
 
 class Outage(Machine):
-    """A machine that loses all that was not on the disk for sure."""
+    """A machine that loses all data that was not surely on the disk."""
 
     async def claim(self) -> Lease:
         [lease] = await self.journal.claim("first", {"loan": 1}, 1)
@@ -33,15 +33,15 @@ class Outage(Machine):
 
 @pytest.fixture
 async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Outage]:
-    machine = Outage(tmp_path, Disk(monkeypatch), HandClock(), JournalSettings())
+    machine = Outage(tmp_path, Disk(monkeypatch), ManualClock(), JournalSettings())
     await machine.start(pytest.fail)
     await machine.journal.accept(CALL, 10)
     yield machine
-    await machine.bury()
+    await machine.release_dead_process()
 
 
 async def test_an_acceptance_survives(machine: Outage) -> None:
-    """What was answered 2xx is there; that a worker had it may be forgotten."""
+    """Accepted executions survive; their claims may be lost."""
     await machine.claim()
     await machine.restart()
     lease = await machine.claim()
@@ -50,7 +50,7 @@ async def test_an_acceptance_survives(machine: Outage) -> None:
 
 
 async def test_an_intent_survives_and_its_fate_may_not(machine: Outage) -> None:
-    """A message that may be out is never taken for one that was not sent."""
+    """A message that may have been sent is not treated as unsent."""
     lease = await machine.claim()
     await machine.journal.record_intent(lease, INTENT)
     await machine.journal.record_effect(lease, SENT)
@@ -59,7 +59,7 @@ async def test_an_intent_survives_and_its_fate_may_not(machine: Outage) -> None:
 
 
 async def test_a_fixed_result_survives(machine: Outage) -> None:
-    """The handler does not run again, and it is known that the platform may have the result."""
+    """The handler does not run again; the platform may have the result."""
     await machine.journal.record_result(await machine.claim(), FIXED, completing=True)
     await machine.restart()
     lease = await machine.claim()
@@ -67,7 +67,7 @@ async def test_a_fixed_result_survives(machine: Outage) -> None:
 
 
 async def test_the_first_try_of_a_completion_survives(machine: Outage) -> None:
-    """A 403 to a later try is known to mean that it is done, and not that its dialog is gone."""
+    """A 403 to a later request confirms the completion; it does not mean that the dialog is gone."""
     lease = await machine.claim()
     await machine.journal.record_result(lease, FIXED)
     assert await machine.journal.begin_completion(lease)
@@ -76,7 +76,7 @@ async def test_the_first_try_of_a_completion_survives(machine: Outage) -> None:
 
 
 async def test_an_outcome_may_be_lost_and_is_found_again(machine: Outage) -> None:
-    """The same bytes are sent once more."""
+    """The same bytes are sent again."""
     lease = await machine.claim()
     await machine.journal.record_result(lease, FIXED, completing=True)
     await machine.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204"))

@@ -1,4 +1,4 @@
-"""The journal's protocol, with everything that may befall it, in every order that can be thought of."""
+"""The journal's protocol under random events in random order."""
 
 import asyncio
 import os
@@ -24,20 +24,20 @@ from tests.chaos.simulation import LEASE, POLICIES, Simulation
 from tests.chaos.stage import FATES
 
 EXAMPLES = int(os.environ.get("VERTEXKIT_SIMULATIONS", "60"))
-"""Worlds that are simulated. Thousands take minutes."""
+"""Number of simulations. Thousands take minutes."""
 FAST = Path("/dev/shm")
-"""Where files need no disk: it is not the disk that is tested here."""
+"""A folder in memory: the disk is not what is tested here."""
 HAPPENINGS = st.one_of(st.just("fine"), st.sampled_from([*FATES, "give up", "timeout", "shutdown"]))
 WORKERS = st.sampled_from(["first", "second"])
 PROGRAMS = st.lists(st.sampled_from(["send", "send", "step", "retry"]), max_size=3)
 WHICH = st.integers(0, 1000)
 TIMES = st.integers(1, 6)
 BUSY = 4
-"""Dialogs that are at a block at once: few, so that each gets far."""
+"""Number of simultaneous dialogs: few, so that each makes progress."""
 
 
 class Protocol(RuleBasedStateMachine):
-    """One world; each rule is one thing that happens in it."""
+    """A simulation; each rule is an event."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -89,21 +89,21 @@ class Protocol(RuleBasedStateMachine):
         self._do(self._world.claim(worker, limit))
 
     def _step(self, which: int, happens: str, times: int = 1) -> Callable[[], Awaitable[None]]:
-        hands = self._world.hands
-        return partial(self._world.step, hands[which % len(hands)], happens, times)
+        runs = self._world.runs
+        return partial(self._world.step, runs[which % len(runs)], happens, times)
 
-    @precondition(lambda self: self._world.hands)
+    @precondition(lambda self: self._world.runs)
     @rule(which=WHICH, happens=HAPPENINGS, times=TIMES)
     def step(self, which: int, happens: str, times: int) -> None:
         self._do(self._step(which, happens, times)())
 
-    @precondition(lambda self: self._world.hands)
+    @precondition(lambda self: self._world.runs)
     @rule(happens=HAPPENINGS, times=TIMES)
     def step_all(self, happens: str, times: int) -> None:
-        for hand in list(self._world.hands):
-            self._do(self._world.step(hand, happens, times))
+        for run in list(self._world.runs):
+            self._do(self._world.step(run, happens, times))
 
-    @precondition(lambda self: self._world.hands)
+    @precondition(lambda self: self._world.runs)
     @rule(which=WHICH, happens=HAPPENINGS, again=WHICH)
     def step_and_call_at_once(self, which: int, happens: str, again: int) -> None:
         async def both() -> None:
@@ -111,15 +111,15 @@ class Protocol(RuleBasedStateMachine):
 
         self._do(both())
 
-    @precondition(lambda self: self._world.hands)
+    @precondition(lambda self: self._world.runs)
     @rule(worker=WORKERS, what=st.sampled_from(["renew", "lose_worker"]))
     def tell_of_a_worker(self, worker: str, what: str) -> None:
         self._do(getattr(self._world, what)(worker))
 
-    @precondition(lambda self: self._world.hands)
+    @precondition(lambda self: self._world.runs)
     @rule(worker=WORKERS)
     def take_over(self, worker: str) -> None:
-        """Nobody has renewed anything for longer than a lease."""
+        """Advance the clock beyond all leases."""
         self._world.clock.advance(LEASE + 1)
         self._do(self._world.claim(worker, 3))
 
@@ -149,8 +149,8 @@ class Protocol(RuleBasedStateMachine):
         part: float,
     ) -> None:
         meanwhile = []
-        if self._world.hands:
-            chosen = {step[0] % len(self._world.hands): step for step in steps}
+        if self._world.runs:
+            chosen = {step[0] % len(self._world.runs): step for step in steps}
             meanwhile = [self._step(*step) for step in chosen.values()]
         if self._world.stage.dialogs:
             meanwhile += [self._again(which) for which in calls]
@@ -182,7 +182,7 @@ class Protocol(RuleBasedStateMachine):
 
 @pytest.mark.timeout(60 + EXAMPLES)
 def test_every_story_ends_well() -> None:
-    """Whatever happens to two workers and their journal, the invariants hold all the time."""
+    """The invariants hold after every event."""
     run_state_machine_as_test(
         Protocol,
         settings=settings(

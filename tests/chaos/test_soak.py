@@ -1,4 +1,4 @@
-"""A short soak, with a seed of its own: the long one is `make soak`."""
+"""A short soak test with a fixed seed; `make soak` runs a long one."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from tests.chaos.soak import Plan, Round
 
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_service_that_is_killed_loses_nothing(tmp_path: Path, workers: int) -> None:
-    """Killed, stopped and frozen at random under load and faults, it ends as it has promised."""
+    """A service that is killed, stopped and frozen at random under load keeps all invariants."""
     soak = Round(Plan(seed=7, seconds=5.0, callers=6, workers=workers, gone=0), tmp_path)
     assert await soak.run() == []
     report = soak.report()

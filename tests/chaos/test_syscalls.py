@@ -1,4 +1,4 @@
-"""The journal under a system that fails at its n-th call: killed there, full, or broken."""
+"""The journal when a system call fails: killed, disk full, or input/output error."""
 
 import shutil
 import subprocess
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(STRACE is None, reason="strace is not installed"
 
 
 def inject(path: Path, call: str, what: str) -> list[str]:
-    """Let a process accept executions while this is done to its system calls; what it said."""
+    """Run a process that accepts executions with a fault in its system calls; return its output."""
     assert STRACE is not None
     done = subprocess.run(
         [
@@ -31,8 +31,8 @@ def inject(path: Path, call: str, what: str) -> list[str]:
     return done.stdout.split()
 
 
-def kept(path: Path) -> set[str]:
-    """What is in the journal's file."""
+def stored(path: Path) -> set[str]:
+    """Return the ids in the journal's file."""
     return {record.execution for record in dump(path)}
 
 
@@ -41,28 +41,28 @@ def kept(path: Path) -> set[str]:
     [*(("fdatasync", at) for at in (8, 9, 15, 40)), *(("pwrite64", at) for at in (30, 37, 80))],
 )
 def test_killed_at_a_write_it_keeps_what_it_had_said(tmp_path: Path, call: str, at: int) -> None:
-    """Every execution that was acknowledged is there; at most one that was not is there too."""
+    """Every acknowledged execution is stored, and at most one that was not acknowledged."""
     path = tmp_path / "journal.db"
-    said = inject(path, call, f"signal=KILL:when={at}")
-    assert len(said) < 60
-    found = kept(path)
-    assert found >= set(said)
-    assert len(found) <= len(said) + 1
+    output = inject(path, call, f"signal=KILL:when={at}")
+    assert len(output) < 60
+    found = stored(path)
+    assert found >= set(output)
+    assert len(found) <= len(output) + 1
 
 
 def test_a_disk_without_room_refuses_and_goes_on(tmp_path: Path) -> None:
-    """Calls that find no room are refused and leave nothing; those after them are kept."""
+    """Calls that find no space fail and store nothing; later ones are stored."""
     path = tmp_path / "journal.db"
-    said = inject(path, "pwrite64", "error=ENOSPC:when=30..36")
-    assert "unavailable" in said
-    assert said[-1] != "unavailable"
-    assert kept(path) == set(said) - {"unavailable"}
+    output = inject(path, "pwrite64", "error=ENOSPC:when=30..36")
+    assert "unavailable" in output
+    assert output[-1] != "unavailable"
+    assert stored(path) == set(output) - {"unavailable"}
 
 
 def test_a_disk_that_fails_is_not_asked_again(tmp_path: Path) -> None:
-    """After a failed sync nothing more is acknowledged; what was, is there."""
+    """After a failed sync nothing is acknowledged; earlier executions are stored."""
     path = tmp_path / "journal.db"
-    said = inject(path, "fdatasync", "error=EIO:when=20")
-    assert said.count("lost") == 1
-    assert set(said[said.index("lost") :]) <= {"lost", "unavailable"}
-    assert kept(path) >= set(said) - {"lost", "unavailable"}
+    output = inject(path, "fdatasync", "error=EIO:when=20")
+    assert output.count("lost") == 1
+    assert set(output[output.index("lost") :]) <= {"lost", "unavailable"}
+    assert stored(path) >= set(output) - {"lost", "unavailable"}

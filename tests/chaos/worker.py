@@ -1,4 +1,4 @@
-"""A worker of the simulation: it follows the protocol, one step when it is told to."""
+"""A worker of the simulation: it follows the protocol step by step."""
 
 import asyncio
 import contextlib
@@ -15,13 +15,13 @@ from vertexkit.journal.protocol import Journal, Lease
 from vertexkit.worker.completion import FORBIDDEN_RETRY_SECONDS
 
 ATTEMPTS = 3
-"""Runs of a handler that may end with the death of a worker."""
+"""Maximum number of runs that end with the death of a worker."""
 TURNS = 30
-"""Limiter of the loop in which a step that waits for nothing comes to its end."""
+"""Turns of the event loop in which a step without waiting ends."""
 
 
-class Told(Protocol):
-    """Who hears what a hand has done."""
+class RunObserver(Protocol):
+    """Observes the runs of a simulation."""
 
     def started(self, execution: str, attempt: int) -> None:
         """A handler has been started."""
@@ -31,7 +31,7 @@ class Told(Protocol):
 
 
 class Verdict(Exception):
-    """The handler's run is over."""
+    """The handler's run has ended."""
 
     def __init__(self, result: Result, park: str = "") -> None:
         super().__init__(result.code)
@@ -40,22 +40,22 @@ class Verdict(Exception):
 
 
 class Released(Exception):
-    """It was given back to the journal."""
+    """The execution was released."""
 
 
-class Hand:
-    """One execution in a worker's hands, as Active, Attempt, Context and Completion have it.
+class SimulatedRun:
+    """A claimed execution, processed like `worker/` and `context/` do.
 
-    It stops before each step (`turn`), where anything may come between: other workers, other
-    calls, the end of the process.
+    It pauses before each step (`_turn`), where other events may happen: other workers, other calls,
+    the end of the process.
     """
 
-    def __init__(self, lease: Lease, journal: Journal, stage: Stage, told: Told) -> None:
+    def __init__(self, lease: Lease, journal: Journal, stage: Stage, observer: RunObserver) -> None:
         self.lease = lease
         self.policy = lease.execution.block
         self._journal = journal
         self._stage = stage
-        self._told = told
+        self._observer = observer
         self._happens = "fine"
         self._next = asyncio.Event()
         self._waits = asyncio.Event()
@@ -67,32 +67,32 @@ class Hand:
         return self.task.done()
 
     async def step(self, happens: str, stuck: asyncio.Event) -> bool:
-        """Do the next step; come back before the one after it, or when the disk is held.
+        """Run the next step; return before the one after it, or when the disk is paused.
 
         Returns:
-            Whether it can do another one.
+            Whether it can run another one.
         """
         self._happens = happens
         self._waits.clear()
         self._next.set()
-        signs = [asyncio.ensure_future(each.wait()) for each in (self._waits, stuck)]
+        signs = [asyncio.ensure_future(event.wait()) for event in (self._waits, stuck)]
         await asyncio.wait([self.task, *signs], return_when=asyncio.FIRST_COMPLETED)
         for _ in range(TURNS * stuck.is_set()):
             await asyncio.sleep(0)
-        for each in signs:
-            each.cancel()
+        for sign in signs:
+            sign.cancel()
         if self.task.done() and not self.task.cancelled():
             self.task.result()
         return self._waits.is_set() and not self.task.done()
 
     async def die(self) -> None:
-        """Do nothing more, in the middle of whatever it was."""
+        """Stop at once, within a step."""
         self.task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self.task
 
     async def _turn(self) -> str:
-        """Let others go first; gives what is to happen in the next step."""
+        """Pause; return what is to happen in the next step."""
         self._waits.set()
         await self._next.wait()
         self._next.clear()
@@ -103,7 +103,7 @@ class Hand:
             outcome = await self._outcome()
             await self._turn()
             await self._journal.settle(self.lease, outcome)
-            self._told.settled(self.lease.execution.id)
+            self._observer.settled(self.lease.execution.id)
         except (Fenced, Released):
             return
 
@@ -118,7 +118,7 @@ class Hand:
         return await self._record_result(Result(to_json({"execution": name})))
 
     def _failed(self, code: str) -> Result:
-        """A failure that says whose it is, so that the ledger tells who has completed an activation."""
+        """A failure with the execution's id, so that the ledger shows which one completed an activation."""
         return Failure(code, self.lease.execution.id).result()
 
     async def _follow(self, verdict: Verdict) -> Outcome:
@@ -131,10 +131,10 @@ class Hand:
         return Outcome(OutcomeStatus.PARKED, verdict.result.code, by, verdict.park + outcome.reason)
 
     async def _handle(self) -> None:
-        """Run the handler: what its inputs name, one after the other."""
+        """Run the handler: the operations that its inputs name."""
         if self.lease.attempt > ATTEMPTS:
             raise Verdict(self._failed("attempts"), "workers have died")
-        self._told.started(self.lease.execution.id, self.lease.attempt)
+        self._observer.started(self.lease.execution.id, self.lease.attempt)
         for position, what in enumerate(self.lease.execution.inputs["program"]):
             match what:
                 case "send":
@@ -147,7 +147,7 @@ class Hand:
                     raise Released
 
     async def _handler_turn(self) -> str:
-        """A moment in which a handler can be stopped."""
+        """A point at which a handler can be stopped."""
         happens = await self._turn()
         if happens == "timeout":
             raise Verdict(self._failed("timeout"))
@@ -207,7 +207,7 @@ class Hand:
                     raise Verdict(self._failed(code))
 
     async def _unknown(self, effect: Effect) -> bool:
-        """Follow the block's policy; does the message count as sent?"""
+        """Follow the block's policy; return whether the message counts as sent."""
         if self.policy == "resend":
             return False
         await self._note(effect, EffectState.UNKNOWN)
@@ -222,7 +222,7 @@ class Hand:
         await self._journal.record_effect(self.lease, done)
 
     async def _hold(self) -> None:
-        """A worker that lives renews its leases in time; one that was frozen learns that it lost.
+        """Renew the lease in time, as a live worker does.
 
         What a frozen worker writes to its socket before it learns that is not simulated.
         """
@@ -261,7 +261,7 @@ class Hand:
 
 
 class Completing:
-    """What a worker knows of its tries."""
+    """What a worker knows of its completion requests."""
 
     def __init__(self, unknown: bool) -> None:
         self.unknown = unknown
@@ -269,13 +269,13 @@ class Completing:
         self._refused = False
 
     def over(self, result: Result, by: str) -> Outcome:
-        """The block is complete."""
+        """Return the outcome of a completed block."""
         if self._refused:
             return Outcome(OutcomeStatus.PARKED, result.code, by, "the result was refused")
         return Outcome(OutcomeStatus.COMPLETED, result.code, by)
 
     def after(self, fate: Fate, result: Result) -> Outcome | None:
-        """What a failed try means; None if there is another one."""
+        """Return the outcome after a failed request; None if it is retried."""
         if fate is Fate.FORBIDDEN and self.unknown:
             return self.over(result, "403")
         if fate is Fate.FORBIDDEN:
