@@ -11,7 +11,7 @@ LAZY = ("cli", "testing.plugin")
 """Modules that may import inside functions, so that the command line and pytest start fast."""
 STATEFUL = {
     "context.stream.splitter._CodeBlock",
-    "journal.state.row.Row",
+    "journal.state.row.ExecutionRow",
     "journal.sqlite.writer.Write",
     "testing.platform.conversation.FakeConversation",
     "testing.platform.dialogs.Dialog",

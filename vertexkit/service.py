@@ -75,17 +75,10 @@ class Service:
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
         self.clients = InstanceClients(address, settings.platform, clock, client)
         runtime = Runtime(journal, vertex, self.events, clock, self.clients, state)
-        policy = HandlerPolicy(
-            settings.handlers,
-            anyio.CapacityLimiter(settings.handlers.threads),
-            author.middleware,
-            author.on_failure,
-            recorder,
-        )
         self.dispatcher = Dispatcher(
             author.blocks,
             runtime,
-            policy,
+            _policy(author, settings, recorder),
             completion_timeout=settings.platform.complete_patience,
             lease=settings.journal.lease,
         )
@@ -216,3 +209,13 @@ class _JournalReports:
 
     def commit_failed(self) -> None:
         self._commits.commit_failed()
+
+
+def _policy(author: Author, settings: Settings, recorder: ServiceRecorder | None) -> HandlerPolicy:
+    return HandlerPolicy(
+        settings.handlers,
+        anyio.CapacityLimiter(settings.handlers.threads),
+        author.middleware,
+        author.on_failure,
+        recorder,
+    )

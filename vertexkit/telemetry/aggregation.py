@@ -20,6 +20,8 @@ MAX_LINE_BYTES = 64 * 1024 * 1024
 """Longest snapshot of a process."""
 REPORT_TIMEOUT_SECONDS = 1.0
 """How long a scrape waits for the workers; of one that does not answer, the last metrics count."""
+MERGE_TIMEOUT_SECONDS = 5.0
+"""How long a worker waits for the metrics of all processes, before it returns its own."""
 REPORT, REGISTERED = b"report\n", b"registered\n"
 """Lines of the server: it requests a worker's metrics; it has received the first ones."""
 WORKER, MERGED = b"worker\n", b"merged\n"
@@ -170,12 +172,13 @@ class MetricsReporter:
         """Return the metrics of all processes.
 
         Raises:
-            OSError: the server cannot be reached.
+            OSError: the server cannot be reached, or does not respond (`TimeoutError`).
         """
         reader, writer = await asyncio.open_unix_connection(str(self._path), limit=MAX_LINE_BYTES)
         try:
             writer.write(MERGED)
-            line = await reader.readline()
+            async with asyncio.timeout(MERGE_TIMEOUT_SECONDS):
+                line = await reader.readline()
         finally:
             writer.close()
         if not line:
