@@ -1,4 +1,4 @@
-"""An app: blocks behind one address, from the start of a process to its end."""
+"""An app as an ASGI application: its routes, its lifespan, its start and its end."""
 
 import asyncio
 import json
@@ -12,9 +12,10 @@ import pytest
 import uvicorn
 
 from vertexkit import App, Blocks, Context, RawCall, Settings
+from vertexkit.app import asgi_app
 from vertexkit.errors import CallError, DefinitionError, SettingsError
 from vertexkit.ingress.request import Call
-from vertexkit.service import Service
+from vertexkit.service import Service, running_service
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
 
@@ -23,12 +24,12 @@ QUIET = Settings.of(platform_url="http://127.0.0.1:9/api", log_level="error", jo
 
 @asynccontextmanager
 async def served(asgi: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """An ASGI app behind a real uvicorn on a free port."""
+    """Serve an ASGI app with uvicorn on a free port; yield a client."""
     config = uvicorn.Config(asgi, lifespan="on", log_config=None, ws="none")
     server = uvicorn.Server(config)
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
-        listener.listen()  # a request waits here until the app has started
+        listener.listen()  # connections wait here until the app has started
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
@@ -40,8 +41,8 @@ async def served(asgi: Any) -> AsyncIterator[httpx.AsyncClient]:
             await serving
 
 
-def small(**options: Any) -> App:
-    """An app with one block."""
+def make_app(**options: Any) -> App:
+    """An app with one block, `echo`."""
     app = App(**options)
 
     @app.block("echo")
@@ -52,21 +53,21 @@ def small(**options: Any) -> App:
 
 
 async def test_an_app_is_an_asgi_application() -> None:
-    """`uvicorn module:app` serves it: settings are checked and the lifespan runs around it all."""
-    happened: list[str] = []
+    """`uvicorn module:app` serves an app; its lifespan surrounds the service."""
+    events: list[str] = []
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[str]:
-        happened.append(f"up {app!r}")
+        events.append(f"up {app!r}")
         yield "shared"
-        happened.append("down")
+        events.append("down")
 
     platform = FakePlatform(tokens="any")
     done = asyncio.Event()
     platform.subscribe(lambda _: done.set())
-    async with served(platform_behind(platform)) as outside:
+    async with served(with_health_page(platform)) as outside:
         url = f"{outside.base_url}/api"
-        app = small(
+        app = make_app(
             lifespan=lifespan,
             settings=Settings.of(platform_url=url, log_level="error", journal="memory:"),
         )
@@ -74,8 +75,8 @@ async def test_an_app_is_an_asgi_application() -> None:
             answer = await client.post("/blocks/echo", json={"token": "t", "a": 1})
             assert answer.status_code == 200
             await done.wait()
-    assert app.service is None
-    assert happened == ["up App(echo)", "down"]
+    assert asgi_app(app).service is None
+    assert events == ["up App(echo)", "down"]
     assert [entry.method for entry in platform.ledger] == ["complete"]
     assert platform.dialog("t").activations[0].completions[0].data == {
         "inputs": {"a": 1},
@@ -83,8 +84,8 @@ async def test_an_app_is_an_asgi_application() -> None:
     }
 
 
-def platform_behind(platform: FakePlatform) -> Any:
-    """The fake platform with a page of health, as `served` waits for one."""
+def with_health_page(platform: FakePlatform) -> Any:
+    """The fake platform with a health page, which `served` requests."""
 
     async def asgi(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
@@ -100,12 +101,12 @@ def platform_behind(platform: FakePlatform) -> Any:
     return asgi
 
 
-async def test_a_single_block_answers_at_the_root_too() -> None:
-    """`POST /` reaches the only block; with two there is nothing at the root."""
-    async with served(small(settings=QUIET)) as client:
+async def test_a_single_block_is_also_served_at_the_root() -> None:
+    """`POST /` calls the only block; an app with two blocks answers 404."""
+    async with served(make_app(settings=QUIET)) as client:
         answer = await client.post("/", json={})
         assert (answer.status_code, answer.json()["code"]) == (400, "missing_token")
-    two = small(settings=QUIET)
+    two = make_app(settings=QUIET)
 
     @two.block("other")
     async def other(ctx: Context) -> None: ...
@@ -115,15 +116,15 @@ async def test_a_single_block_answers_at_the_root_too() -> None:
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_blocks_of_other_modules_are_included() -> None:
-    """`app.include(blocks)` serves them beside its own; one name in both is an error."""
+async def test_blocks_of_another_module_are_included() -> None:
+    """`app.include(blocks)` adds them; a name that is taken is an error."""
     more = Blocks()
 
     @more.block("more")
     async def handler(ctx: Context) -> str:
         return "more"
 
-    app = small()
+    app = make_app()
     app.include(more)
     assert list(app.blocks) == ["echo", "more"]
     assert (await FakeDialog(app).run("more")).data == {"result": "more"}
@@ -131,8 +132,8 @@ async def test_blocks_of_other_modules_are_included() -> None:
         app.include(more)
 
 
-async def test_the_reading_of_a_call_can_be_replaced() -> None:
-    """`read_call` gives token and inputs of whatever a platform sends, or refuses it."""
+async def test_read_call_can_be_replaced() -> None:
+    """`read_call` returns token and inputs of a call of any format, or rejects the call."""
 
     def read(raw: RawCall) -> Call:
         body = json.loads(raw.body)
@@ -140,7 +141,7 @@ async def test_the_reading_of_a_call_can_be_replaced() -> None:
             raise CallError(401, "no_auth", "Say who you are.")
         return Call(body["auth"], {"text": body["payload"]})
 
-    app = small(read_call=read)
+    app = make_app(read_call=read)
     async with FakeDialog(app) as dialog:
         token = dialog.platform.issue("echo")
         done = asyncio.Event()
@@ -155,24 +156,24 @@ async def test_the_reading_of_a_call_can_be_replaced() -> None:
 
 
 @pytest.mark.parametrize(
-    "app, settings, error, said",
+    "app, settings, error, message",
     [
         (App(), QUIET, DefinitionError, "the app has no block"),
-        (small(), Settings.of(journal="paper:x"), SettingsError, "VERTEXKIT_JOURNAL"),
+        (make_app(), Settings.of(journal="paper:x"), SettingsError, "VERTEXKIT_JOURNAL"),
     ],
     ids=["no block", "no such journal"],
 )
-async def test_what_cannot_work_is_refused_at_start(
-    app: App, settings: Settings, error: type[Exception], said: str
+async def test_an_app_that_cannot_run_does_not_start(
+    app: App, settings: Settings, error: type[Exception], message: str
 ) -> None:
-    """Before anything listens, with the mend."""
-    with pytest.raises(error, match=said):
-        async with app.started(settings):
+    """An app without blocks, or with an unknown journal, raises before the service starts."""
+    with pytest.raises(error, match=message):
+        async with running_service(app, settings):
             raise AssertionError("it has started")
 
 
-async def test_a_lifespan_that_fails_leaves_nothing_open() -> None:
-    """An author's start that raises is raised on; what was opened before is closed again."""
+async def test_a_lifespan_that_raises_stops_the_start() -> None:
+    """The exception of the lifespan is raised, and the wire is closed."""
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[None]:
@@ -180,63 +181,67 @@ async def test_a_lifespan_that_fails_leaves_nothing_open() -> None:
             raise OSError("no database")
         yield
 
-    app = small(lifespan=lifespan)
+    class Closed(AsgiWire):
+        closed = False
+
+        async def close(self) -> None:
+            self.closed = True
+
+    wire = Closed(FakePlatform())
     with pytest.raises(OSError, match="no database"):
-        async with app.started(QUIET):
+        async with running_service(make_app(lifespan=lifespan), QUIET, wire=wire):
             raise AssertionError("it has started")
-    assert app.service is None
+    assert wire.closed
 
 
-async def test_what_a_lifespan_opened_serves_to_the_last_handler() -> None:
-    """At the end handlers are drained first, and the author's lifespan is left after them."""
-    happened: list[str] = []
-    begun, go_on = asyncio.Event(), asyncio.Event()
+async def test_the_lifespan_is_left_after_the_last_handler() -> None:
+    """At shutdown the handlers finish first; then the lifespan is left."""
+    events: list[str] = []
+    started, resume = asyncio.Event(), asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(app: App) -> AsyncIterator[list[str]]:
-        yield happened
-        happened.append("closed")
+        yield events
+        events.append("closed")
 
     app = App(lifespan=lifespan)
 
     @app.block("work")
     async def work(ctx: Context) -> None:
-        begun.set()
-        await go_on.wait()
+        started.set()
+        await resume.wait()
         ctx.state.append("handled")
 
     async with FakeDialog(app, grace=30) as dialog:
         await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
-        await begun.wait()
-        asyncio.get_running_loop().call_later(0.01, go_on.set)
-    assert happened == ["handled", "closed"]
+        await started.wait()
+        asyncio.get_running_loop().call_later(0.01, resume.set)
+    assert events == ["handled", "closed"]
 
 
-async def test_an_app_may_be_started_again() -> None:
-    """Each start is a new service; whatever ends one ends it well."""
-    app = small()
+async def test_an_app_can_be_started_again() -> None:
+    """Each start creates a new service, which is stopped if the context is left by an exception."""
+    app = make_app()
     services: list[Service] = []
 
     async def work() -> None:
-        async with app.started(QUIET, wire=AsgiWire(FakePlatform())) as service:
-            assert app.service is service
+        async with running_service(app, QUIET, wire=AsgiWire(FakePlatform())) as service:
             services.append(service)
             raise RuntimeError("stop")
 
     for _ in range(2):
         with pytest.raises(RuntimeError, match="stop"):
             await work()
-        assert app.service is None
     first, second = services
     assert first is not second
     assert first.dispatcher.worker != second.dispatcher.worker
     assert first.readiness() == (503, {"ready": False, "reasons": ["stopping"]})
 
 
-async def test_a_server_does_not_start_what_cannot_work() -> None:
-    """uvicorn is told at the start of the lifespan: it exits instead of listening."""
+async def test_a_server_exits_if_the_app_cannot_start() -> None:
+    """The lifespan reports the failure to uvicorn, which exits without listening."""
     for app in (
-        small(settings=Settings.of(log_level="error", journal="memory:")),
+        make_app(settings=Settings.of(log_level="error", journal="memory:")),
         App(settings=QUIET),
     ):
         server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="on", log_config=None))
@@ -245,15 +250,15 @@ async def test_a_server_does_not_start_what_cannot_work() -> None:
         assert not server.started
 
 
-async def test_an_app_shows_its_blocks() -> None:
-    """In a debugger an app says what it serves."""
-    assert repr(small()) == "App(echo)"
+async def test_the_repr_of_an_app() -> None:
+    """The repr of an app lists its blocks."""
+    assert repr(make_app()) == "App(echo)"
     assert repr(App()) == "App(no blocks)"
 
 
-async def test_where_there_is_nothing_it_is_told() -> None:
-    """An unknown path and a wrong method are problems with a code, a trailing slash too."""
-    async with FakeDialog(small()) as dialog:
+async def test_unknown_paths_and_methods() -> None:
+    """An unknown path, a trailing slash and a wrong method are answered with a problem."""
+    async with FakeDialog(make_app()) as dialog:
         for path, status, code in (
             ("/nowhere", 404, "not_found"),
             ("/blocks/echo/", 404, "not_found"),

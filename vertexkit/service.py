@@ -1,12 +1,15 @@
-"""An app at work: the floors wired together, from a process's start to its end."""
+"""A running app: the objects of one process, created and connected, from start to drain."""
 
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
 import anyio
 import structlog
+from anyio import to_thread
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Blocks
 from vertexkit.botone.address import PlatformAddress
@@ -14,18 +17,20 @@ from vertexkit.botone.http_client import HttpClient
 from vertexkit.botone.instance_clients import InstanceClients
 from vertexkit.botone.timed_wire import TimedWire
 from vertexkit.botone.vertex import Vertex
-from vertexkit.botone.wire import Wire
+from vertexkit.botone.wire import AiohttpWire, Wire
 from vertexkit.clock import Clock
 from vertexkit.context.runtime import Runtime
+from vertexkit.errors import DefinitionError
 from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.ingress.receiver import Receiver
 from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import ReadCall
+from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
 from vertexkit.settings import Settings
-from vertexkit.telemetry import prometheus
+from vertexkit.telemetry import otel_setup, prometheus
 from vertexkit.telemetry.aggregation import MetricsReporter
 from vertexkit.telemetry.events import Events
 from vertexkit.telemetry.metrics import Metrics, ProcessState
@@ -33,24 +38,105 @@ from vertexkit.worker.dispatcher import Dispatcher
 from vertexkit.worker.policy import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.watchdog import Watchdog
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
-class Author(Protocol):
-    """What the author of an app has written."""
+class AppDefinition(Protocol):
+    """What the author of an app has defined; `App` is one."""
 
-    blocks: Blocks
-    middleware: tuple[Middleware, ...]
-    on_failure: OnFailure | None
-    read_call: ReadCall
+    @property
+    def blocks(self) -> Blocks:
+        """The blocks by name."""
+
+    @property
+    def lifespan(self) -> Callable[[Any], AbstractAsyncContextManager[Any]] | None:
+        """Makes a context around the service; what it yields is `ctx.state`."""
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        """Wraps every handler; the first one is the outermost."""
+
+    @property
+    def read_call(self) -> ReadCall:
+        """Reads the platform's calls."""
+
+    @property
+    def on_failure(self) -> OnFailure | None:
+        """Called when a block failed."""
+
+    @property
+    def settings(self) -> Settings | None:
+        """Settings of the app; None: they are read when the service starts."""
+
+
+@asynccontextmanager
+async def running_service(
+    app: AppDefinition,
+    settings: Settings,
+    *,
+    clock: Clock | None = None,
+    wire: Wire | None = None,
+    journal: Journal | None = None,
+    client: HttpClient | None = None,
+    export_traces: bool = False,
+) -> AsyncIterator["Service"]:
+    """Run an app, from its author's lifespan to the drain.
+
+    Args:
+        app: what is run.
+        settings: of the process.
+        clock: by default real time.
+        wire: carries requests to the platform; by default sockets.
+        journal: by default the one that the settings name.
+        client: HTTP client of `ctx.dialog`, which is not closed; by default one for each instance.
+        export_traces: whether to start OpenTelemetry's exporter if the environment configures it.
+
+    Yields:
+        The service, which accepts calls.
+
+    Raises:
+        DefinitionError: the app has no block.
+        SettingsError: a setting is invalid.
+        JournalUnusable: the journal cannot be opened.
+    """
+    if not app.blocks:
+        raise DefinitionError('the app has no block: decorate a handler with @app.block("name")')
+    clock = clock or Clock()
+    journal = journal or make_journal(settings.journal, clock)
+    async with AsyncExitStack() as stack:
+        wire = wire or AiohttpWire()
+        stack.push_async_callback(wire.close)
+        state: Any = None
+        if app.lifespan is not None:
+            state = await stack.enter_async_context(app.lifespan(app))
+        if export_traces and (flush := otel_setup.start_exporter()) is not None:
+            stack.push_async_callback(to_thread.run_sync, flush)
+        otel_setup.use_tracer()
+        service = Service(app, settings, clock, wire, journal, state, client)
+        await service.start()
+        stack.push_async_callback(service.drain)
+        try:
+            yield service
+        finally:
+            await stack.aclose()  # without the exception, if there is one: it is not the lifespan's
 
 
 class Service:
-    """An app at work: everything that lives from the start of a process to its end."""
+    """The objects of a process that runs an app.
+
+    Args:
+        app: what is run.
+        settings: of the process.
+        clock: measures all times.
+        wire: carries requests to the platform.
+        journal: keeps the executions; `start` opens it.
+        state: what the app's lifespan yielded.
+        client: HTTP client of `ctx.dialog`; by default one for each instance.
+    """
 
     def __init__(
         self,
-        author: Author,
+        app: AppDefinition,
         settings: Settings,
         clock: Clock,
         wire: Wire,
@@ -60,15 +146,15 @@ class Service:
     ) -> None:
         self.settings = settings
         self.journal = journal
-        self.lost = ""
-        """Why the journal cannot be used any more."""
-        self.on_lost: Callable[[], object] = lambda: None
-        """Called when that happens, by a server that then ends."""
+        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Has a result, the reason, as soon as the journal can no longer be written."""
+        self.blocks = app.blocks
         address = PlatformAddress(settings.platform.url, settings.platform.instances)
         self.metrics = Metrics(self.state)
         self._reporter: MetricsReporter | None = None
         self.events = Events(clock, self.metrics)
-        wire = self._measured(author.blocks, wire)
+        self.metrics.declare_blocks(app.blocks)
+        wire = TimedWire(wire, self.metrics)
         recorder = self._record(clock)
         if recorder is not None:
             wire = recorder.wire(wire)
@@ -76,9 +162,9 @@ class Service:
         self.clients = InstanceClients(address, settings.platform, clock, client)
         runtime = Runtime(journal, vertex, self.events, clock, self.clients, state)
         self.dispatcher = Dispatcher(
-            author.blocks,
+            app.blocks,
             runtime,
-            _policy(author, settings, recorder),
+            _policy(app, settings, recorder),
             completion_timeout=settings.platform.complete_patience,
             lease=settings.journal.lease,
         )
@@ -86,21 +172,16 @@ class Service:
         inbox = Inbox(journal, self.events, settings.journal.queue, self.dispatcher)
         self.access = AccessControl(settings.access)
         self.receiver = Receiver(
-            author.blocks,
+            app.blocks,
             inbox,
             self.rejections,
             address,
             self.access,
-            author.read_call,
+            app.read_call,
             settings,
             self.metrics,
         )
         self.watchdog = Watchdog(settings.handlers.stall, self.metrics)
-
-    def _measured(self, blocks: Blocks, wire: Wire) -> Wire:
-        """Let the metrics see what happens; gives the wire that they see."""
-        self.metrics.declare_blocks(blocks)
-        return TimedWire(wire, self.metrics)
 
     def _record(self, clock: Clock) -> ServiceRecorder | None:
         """Record every execution if VERTEXKIT_RECORD is set."""
@@ -112,7 +193,7 @@ class Service:
 
     async def start(self) -> None:
         """Open the journal and start to claim executions."""
-        await self.dispatcher.start(_JournalReports(self))
+        await self.dispatcher.start(_JournalEvents(self))
 
     async def share_metrics(self, socket: Path) -> None:
         """Report this process's metrics at a socket; `GET /metrics` returns the sum from then on.
@@ -132,20 +213,24 @@ class Service:
         """Report not ready and reject calls from now on. Accepted executions continue."""
         self.receiver.closed = True
 
-    def hurry(self) -> None:
-        """Cut the grace period short: handlers are ended now, and their blocks completed."""
+    def skip_drain_phase(self) -> None:
+        """Skip the rest of the drain's current phase; during the grace period, stop the handlers."""
         self.dispatcher.skip_drain_phase()
 
     def journal_lost(self, reason: str) -> None:
         """Stop: the journal cannot be written any more by this process."""
         log.critical("journal_lost", reason=reason)
-        self.lost = reason
+        self.lost.set_result(reason)
         self.stop_accepting()
-        self.hurry()
-        self.on_lost()
+        self.skip_drain_phase()
+
+    @property
+    def lost_reason(self) -> str:
+        """Why the journal can no longer be written; empty if it can."""
+        return self.lost.result() if self.lost.done() else ""
 
     async def drain(self) -> None:
-        """End well, within the grace period and a few seconds."""
+        """Stop: finish or release the executions, within the grace period and a few seconds."""
         self.stop_accepting()
         log.info("drain_started", executions=self.dispatcher.held)
         await self.dispatcher.drain(self.settings.handlers.grace)
@@ -155,14 +240,14 @@ class Service:
             await self._reporter.close()
 
     def state(self) -> ProcessState:
-        """How this process is, for the metrics."""
+        """Return the state of this process, for the metrics."""
         limiter = self._vertex.limiter
         return ProcessState(
             running=self.dispatcher.running,
             held=self.dispatcher.held,
             waiting=self.journal.backlog(),
             connections=self.settings.platform.connections - limiter.available,
-            trouble=bool(self.lost or self.journal.unavailable_reason()),
+            trouble=bool(self.lost_reason or self.journal.unavailable_reason()),
             ready=self.readiness()[0] == 200,
         )
 
@@ -174,24 +259,24 @@ class Service:
         return prometheus.render(self.metrics.snapshot())
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
-        """`GET /readyz`: may calls be sent here? With the reasons if not."""
+        """Return status and content of `GET /readyz`; if not ready, the content has the reasons."""
         reasons = []
         if self.receiver.closed:
-            reasons.append("journal lost" if self.lost else "stopping")
+            reasons.append("journal lost" if self.lost_reason else "stopping")
         elif self.journal.unavailable_reason():
             reasons.append("journal cannot be written")
         if self.journal.backlog() >= self.settings.journal.queue:
             reasons.append("queue full")
         if self.watchdog.is_loop_blocked:
-            reasons.append("event loop held up")
+            reasons.append("event loop blocked")
         return (503, {"ready": False, "reasons": reasons}) if reasons else (200, {"ready": True})
 
 
-class _JournalReports:
-    """The observer of the journal: passes its reports on to the parts of a service.
+class _JournalEvents:
+    """The `JournalObserver` of a service: passes events on to its parts.
 
     Args:
-        service: whose journal it is.
+        service: uses the journal.
     """
 
     def __init__(self, service: Service) -> None:
@@ -211,11 +296,13 @@ class _JournalReports:
         self._commits.commit_failed()
 
 
-def _policy(author: Author, settings: Settings, recorder: ServiceRecorder | None) -> HandlerPolicy:
+def _policy(
+    app: AppDefinition, settings: Settings, recorder: ServiceRecorder | None
+) -> HandlerPolicy:
     return HandlerPolicy(
         settings.handlers,
         anyio.CapacityLimiter(settings.handlers.threads),
-        author.middleware,
-        author.on_failure,
+        app.middleware,
+        app.on_failure,
         recorder,
     )

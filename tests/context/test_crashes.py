@@ -10,6 +10,7 @@ from vertexkit.errors import SendOutcomeUnknown
 from vertexkit.execution import Effect, EffectState, Execution, OutcomeStatus
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease, Record
+from vertexkit.service import running_service
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakePlatform, VirtualClock
@@ -38,7 +39,7 @@ async def resume(
 
     wire = AsgiWire(platform, clock)
     settings = Settings.of(platform_url="http://platform.test/api")
-    async with app.started(settings, clock=clock, wire=wire, journal=journal) as service:
+    async with running_service(app, settings, clock=clock, wire=wire, journal=journal) as service:
         service.events.subscribe(note)
         await settled.wait()
     record = await journal.find(CALL)

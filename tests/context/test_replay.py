@@ -10,6 +10,7 @@ from vertexkit import App, Context, Message, Retry
 from vertexkit.errors import BadRequest, NonDeterministic, SendOutcomeUnknown
 from vertexkit.execution import Effect, Execution, Outcome, OutcomeStatus
 from vertexkit.journal.memory import MemoryJournal
+from vertexkit.service import running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
@@ -187,8 +188,8 @@ class Wreck:
                 settled.set()
 
         wire = AsgiWire(self.platform, self.clock)
-        async with self.app.started(
-            settings, clock=self.clock, wire=wire, journal=self.journal
+        async with running_service(
+            self.app, settings, clock=self.clock, wire=wire, journal=self.journal
         ) as service:
             service.events.subscribe(note)
             await settled.wait()

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from vertexkit import App, Settings
+from vertexkit.service import running_service
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = {"probe": 100, "findings": 100, "report": 100}
@@ -23,8 +24,8 @@ async def test_it_can_be_deployed_by_itself(name: str) -> None:
     app = import_module(f"example_blocks.{name}").app
     assert isinstance(app, App)
     assert [block.title for block in app.blocks.values()] != [""]
-    async with app.started(
-        Settings.of(platform_url="http://127.0.0.1:9/api", journal="memory:")
+    async with running_service(
+        app, Settings.of(platform_url="http://127.0.0.1:9/api", journal="memory:")
     ) as service:
         assert service.readiness() == (200, {"ready": True})
         assert len(app.blocks) == 1

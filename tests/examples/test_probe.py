@@ -202,8 +202,7 @@ async def test_a_platform_that_calls_with_a_form(fake_dialog: FakeDialog, folder
     """The findings do not depend on the call's content type."""
     token = fake_dialog.platform.issue("probe")
     async with fake_dialog:
-        assert app.service is not None
-        async with asgi_client(app.face(app.service)) as caller:
+        async with asgi_client(fake_dialog._asgi) as caller:
             await caller.post("http://block.test/blocks/probe", data={"token": token})
     assert len(fake_dialog.platform.dialog(token).completions) == 1
     assert answers(folder)[3].startswith("No: 0.")

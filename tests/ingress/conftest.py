@@ -16,6 +16,7 @@ from structlog.testing import LogCapture
 
 from tests.http_connection import REPLY_TIMEOUT_SECONDS, HttpConnection, HttpResponse
 from vertexkit import App, Context
+from vertexkit.app import asgi_app
 from vertexkit.server.config import ServedApp, ServerConfig
 from vertexkit.server.limits import max_connections
 from vertexkit.server.pool import ConnectionObserver
@@ -47,7 +48,7 @@ class Edge:
     """A served app, with what its platform and its journal received."""
 
     def __init__(self, app: App, platform: FakePlatform, hold: Hold, port: int) -> None:
-        service = app.service
+        service = asgi_app(app).service
         assert service is not None
         self.service: Service = service
         self.platform, self.hold, self.port = platform, hold, port
@@ -172,8 +173,9 @@ class AppObserver:
         self._app = app
 
     def connection_rejected(self, code: str) -> None:
-        assert self._app.service is not None
-        self._app.service.metrics.connection_rejected(code)
+        service = asgi_app(self._app).service
+        assert service is not None
+        service.metrics.connection_rejected(code)
 
 
 @asynccontextmanager

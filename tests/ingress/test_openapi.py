@@ -12,7 +12,9 @@ from openapi_spec_validator import validate
 from pydantic import BaseModel, ConfigDict, Field
 
 from vertexkit import App, Context, SyncContext
+from vertexkit.asgi import http_app
 from vertexkit.ingress.openapi import catalogue, openapi
+from vertexkit.service import running_service
 from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -79,8 +81,8 @@ async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The running app, and a client of it in this process."""
     values = {"platform_url": "http://platform.test/api", "journal": "memory:"} | settings
     wire = AsgiWire(FakePlatform(tokens="any"))
-    async with app.started(Settings.of(**values), wire=wire) as service:
-        transport = httpx.ASGITransport(app.face(service))
+    async with running_service(app, Settings.of(**values), wire=wire) as service:
+        transport = httpx.ASGITransport(http_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://block.test") as http:
             yield http
 

@@ -5,8 +5,10 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.applications import Starlette
 
 from vertexkit import App, Context
+from vertexkit.app import asgi_app
 from vertexkit.errors import SettingsError
 from vertexkit.settings import Settings
 from vertexkit.token import Token
@@ -70,7 +72,7 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
             writer.close()
             await writer.wait_closed()
 
-    app._settings = Settings.of(
+    app.settings = Settings.of(
         platform_url="http://127.0.0.1:9/api",
         journal="memory:",
         ops_port=free_port,
@@ -87,8 +89,8 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
     await asked.put({"type": "lifespan.startup"})
     life = asyncio.create_task(app({"type": "lifespan"}, asked.get, send))
     await up.wait()
-    assert app.service is not None
-    service = app.service
+    service = asgi_app(app).service
+    assert service is not None
     await service.receiver._inbox.accept("wait", Token("a-token"), {}, b"")
     await begun.wait()
     await asked.put({"type": "lifespan.shutdown"})
@@ -106,7 +108,7 @@ async def test_a_loop_that_stood_still_is_not_ready(edge: "Edge") -> None:
     """After a handler has blocked the event loop the service is not ready for a moment."""
     edge.service.watchdog.is_loop_blocked = True
     answer = await edge.ask("/readyz", method="GET")
-    assert (answer.status, answer.json["reasons"]) == (503, ["event loop held up"])
+    assert (answer.status, answer.json["reasons"]) == (503, ["event loop blocked"])
     edge.service.watchdog.is_loop_blocked = False
     assert (await edge.ask("/readyz", method="GET")).status == 200
 
@@ -123,15 +125,9 @@ async def test_a_port_that_is_taken_is_said(serve: "Serve") -> None:
         )
         app.block("none")(_handler)
         with pytest.raises(SettingsError, match="VERTEXKIT_OPS_PORT: cannot listen on 127"):
-            async with app._serve(_Routes()):  # type: ignore[arg-type]
+            async with asgi_app(app)._lifespan(Starlette()):
                 pass
 
 
 async def _handler(ctx: Context) -> None:
     return None
-
-
-class _Routes:
-    """Replaces Starlette."""
-
-    router: Any = None

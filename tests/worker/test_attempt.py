@@ -14,6 +14,7 @@ from vertexkit.errors import ExecutionEnded
 from vertexkit.execution import Execution
 from vertexkit.failure import Failure
 from vertexkit.journal.memory import MemoryJournal
+from vertexkit.service import running_service
 from vertexkit.settings import Settings
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -67,7 +68,7 @@ async def test_inputs_that_fit_no_more_fail_the_block() -> None:
     token = platform.issue("block")
     await journal.accept(Execution("01e", "block", Token(token), {}, b"", 0.0), 10)
     settings = Settings.of(platform_url="http://p/api")
-    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
         over = asyncio.Event()
         service.events.subscribe(lambda event: over.set() if event.name == "settled" else None)
         await over.wait()

@@ -11,7 +11,7 @@ from vertexkit.clock import Clock
 from vertexkit.execution import Execution, Result
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease, NullJournalObserver
-from vertexkit.service import Service
+from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform
@@ -51,7 +51,7 @@ async def serving(
 ) -> AsyncIterator[Service]:
     """The app at work over this journal."""
     settings = Settings.of(**{"platform_url": "http://p/api", "lease": 3600, **options})
-    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
         yield service
 
 

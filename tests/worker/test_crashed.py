@@ -11,6 +11,7 @@ from vertexkit.errors import DefinitionError
 from vertexkit.execution import Execution, OutcomeStatus
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Record
+from vertexkit.service import running_service
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -45,8 +46,8 @@ class Aftermath:
         settled = asyncio.Event()
         values = Settings.of(platform_url="http://p/api", **settings)
         wire = AsgiWire(self.platform, self.clock)
-        async with app.started(
-            values, clock=self.clock, wire=wire, journal=self.journal
+        async with running_service(
+            app, values, clock=self.clock, wire=wire, journal=self.journal
         ) as service:
             service.events.subscribe(lambda e: settled.set() if e.name == "settled" else None)
             await settled.wait()
@@ -158,8 +159,12 @@ async def test_a_parked_execution_may_leave_its_dialog_waiting() -> None:
     assert (await left.journal.find(CALL)) is not None
     settled = asyncio.Event()
     wire = AsgiWire(left.platform, left.clock)
-    async with app.started(
-        Settings.of(platform_url="http://p/api"), clock=left.clock, wire=wire, journal=left.journal
+    async with running_service(
+        app,
+        Settings.of(platform_url="http://p/api"),
+        clock=left.clock,
+        wire=wire,
+        journal=left.journal,
     ) as service:
         service.events.subscribe(lambda e: settled.set() if e.name == "settled" else None)
         await settled.wait()
@@ -195,12 +200,12 @@ async def test_a_stopped_handler_is_left_only_if_it_may_run_again(on_crash: Any,
     await left.journal.accept(Execution(CALL, "work", Token(left.token), {}, b"", 0.0), 10)
     settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
     wire = AsgiWire(left.platform, left.clock)
-    async with app.started(settings, clock=left.clock, wire=wire, journal=left.journal):
+    async with running_service(app, settings, clock=left.clock, wire=wire, journal=left.journal):
         await begun.wait()
     if on_crash == "run":
         settled = asyncio.Event()
-        async with app.started(
-            settings, clock=left.clock, wire=wire, journal=left.journal
+        async with running_service(
+            app, settings, clock=left.clock, wire=wire, journal=left.journal
         ) as service:
             service.events.subscribe(lambda e: settled.set() if e.name == "settled" else None)
             await settled.wait()

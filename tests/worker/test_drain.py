@@ -9,6 +9,7 @@ from vertexkit import App, Context, Message, Retry, Settings
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
+from vertexkit.service import running_service
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -84,7 +85,7 @@ class Held:
     async def end_while_held(self) -> None:
         """One execution; the process ends without a grace period while the platform is waiting."""
         settings = Settings.of(platform_url="http://p/api", grace=0)
-        async with self._app.started(settings, wire=AsgiWire(self), journal=self.journal):
+        async with running_service(self._app, settings, wire=AsgiWire(self), journal=self.journal):
             token = Token(self.platform.issue("work"))
             await self.journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
             await self.arrived.wait()
@@ -125,8 +126,8 @@ async def test_a_completion_that_arrives_during_shutdown_counts() -> None:
     assert (record.phase, ends(held.platform)) == ("settled", ["ok"])
 
 
-async def test_hurry_ends_the_grace_period() -> None:
-    """`Service.hurry` ends the grace period at once."""
+async def test_skip_drain_phase_ends_the_grace_period() -> None:
+    """`Service.skip_drain_phase` ends the grace period at once."""
     app = App()
     begun = asyncio.Event()
 
@@ -139,8 +140,8 @@ async def test_hurry_ends_the_grace_period() -> None:
     async with dialog:
         await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
         await begun.wait()
-        assert app.service is not None
-        asyncio.get_running_loop().call_later(0.01, app.service.hurry)
+        assert dialog._service is not None
+        asyncio.get_running_loop().call_later(0.01, dialog._service.skip_drain_phase)
     assert ends(dialog.platform) == ["shutdown"]
 
 

@@ -12,7 +12,7 @@ from vertexkit.errors import DialogGone, JournalUnavailable, VertexkitError
 from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease, Renewal
-from vertexkit.service import Service
+from vertexkit.service import Service, running_service
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -66,7 +66,7 @@ async def serving(
 ) -> AsyncIterator[tuple[Service, asyncio.Event]]:
     """Run the app with this journal; the event is set when it has no execution left."""
     settings = Settings.of(platform_url="http://p/api", lease=SHORT, cleanup=0.05, grace=5)
-    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
         over = asyncio.Event()
         ends = {"settled", "fenced"}
         service.events.subscribe(lambda event: over.set() if event.name in ends else None)
@@ -184,7 +184,7 @@ async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
             await asyncio.Event().wait()
 
     settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
-    async with app.started(settings, wire=AsgiWire(platform), journal=journal):
+    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal):
         token = await accept(journal, platform, "work")
         await begun.wait()
     assert not platform.activation(token).completions
@@ -213,7 +213,7 @@ async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
 
     platform.fail("complete", status=500, times=1)
     settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
-    async with app.started(settings, wire=AsgiWire(platform), journal=journal) as service:
+    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
         tried = asyncio.Event()
         platform.chaos(1.0, (500,))
         service.events.subscribe(

@@ -18,10 +18,12 @@ from typing import Any, BinaryIO, cast
 import uvicorn
 
 from vertexkit.app import App
+from vertexkit.asgi import http_app
 from vertexkit.errors import VertexkitError
 from vertexkit.ingress.openapi import catalogue
 from vertexkit.loading import LIBRARY_PATHS, error_location, find_app
 from vertexkit.server.listen import bind, local_config
+from vertexkit.service import running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs, redaction
 from vertexkit.telemetry.events import Event
@@ -125,9 +127,9 @@ async def _serve(name: str, app: App, reporter: Reporter) -> None:
         reporter.report_event(event)
 
     with bind(HOST, 0) as listener:
-        async with app.started(settings) as service:
+        async with running_service(app, settings) as service:
             service.events.subscribe(on_event)
-            server = uvicorn.Server(local_config(app.face(service), SHUTDOWN_SECONDS))
+            server = uvicorn.Server(local_config(http_app(service), SHUTDOWN_SECONDS))
             blocks = catalogue(app.blocks)["blocks"]
             reporter.report("ready", port=listener.getsockname()[1], target=name, blocks=blocks)
             await server.serve(sockets=[listener])

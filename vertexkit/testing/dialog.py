@@ -12,12 +12,13 @@ from pydantic_core import from_json, to_json
 from starlette.types import ASGIApp
 
 from vertexkit.app import App
+from vertexkit.asgi import http_app
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.clock import Clock
 from vertexkit.execution import Outcome
 from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import JournalBackend
-from vertexkit.service import Service
+from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -142,7 +143,8 @@ class FakeDialog:
         self._stack = AsyncExitStack()
         self._journal = make_journal(self._settings.journal, self.clock)
         self._service = await self._stack.enter_async_context(
-            self.app.started(
+            running_service(
+                self.app,
                 self._settings,
                 clock=self.clock,
                 wire=AsgiWire(self.platform, self.clock),
@@ -151,7 +153,7 @@ class FakeDialog:
             )
         )
         self._service.events.subscribe(self._on_event)
-        self._asgi = self.app.face(self._service)
+        self._asgi = http_app(self._service)
         return self
 
     async def __aexit__(self, *error: object) -> None:

@@ -19,6 +19,7 @@ from vertexkit.errors import JournalUnusable
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import JournalObserver
 from vertexkit.journal.shared.client import JournalClient
+from vertexkit.service import running_service
 from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -26,13 +27,14 @@ from vertexkit.token import Token
 
 FAILING = """
 from vertexkit import App, Context
+from vertexkit.app import asgi_app
 
 app = App()
 
 
 @app.block("failing")
 async def failing(ctx: Context) -> None:
-    writer = app.service.journal._writer
+    writer = asgi_app(app).service.journal._writer
     writer.error = "disk I/O error"
     writer._break([])
 """
@@ -79,16 +81,14 @@ async def test_a_service_without_its_journal_accepts_no_calls(tmp_path: Path) ->
 
     settings = Settings.of(platform_url="http://p/api", grace=3600.0)
     platform = FakePlatform()
-    async with app.started(
-        settings, wire=AsgiWire(platform), journal=JournalClient(host_journal.socket)
+    async with running_service(
+        app, settings, wire=AsgiWire(platform), journal=JournalClient(host_journal.socket)
     ) as service:
-        lost = asyncio.Event()
-        service.on_lost = lost.set
         await service.receiver._inbox.accept("patient", Token(platform.issue("patient")), {}, b"")
         await started.wait()
         assert service.readiness() == (200, {"ready": True})
         await host_journal.close()
-        await lost.wait()
+        assert await service.lost == service.lost_reason
         assert service.readiness() == (503, {"ready": False, "reasons": ["journal lost"]})
     assert service.dispatcher.held == 0
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from starlette.types import Message, Receive, Scope, Send
 
-from vertexkit.app import App
+from vertexkit.app import asgi_app
+from vertexkit.asgi import AsgiApp
 from vertexkit.cli.options import DEBUG_VARIABLE
 from vertexkit.errors import VertexkitError
 from vertexkit.loading import find_app
@@ -29,7 +30,7 @@ class ServedProcess:
         app: the author's.
     """
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: AsgiApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,7 +48,7 @@ class ServedProcess:
 
 def load_app() -> ServedApp:
     """Load what VERTEXKIT_APP names; called once in each process."""
-    app = find_app(None)[1]
+    app = asgi_app(find_app(None)[1])
     app.journal_socket = _path_in(JOURNAL_SOCKET)
     app.metrics_socket = _path_in(METRICS_SOCKET)
     process = ServedProcess(app)

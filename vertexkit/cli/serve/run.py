@@ -14,7 +14,7 @@ import uvicorn
 from structlog.typing import FilteringBoundLogger
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
-from vertexkit.app import App
+from vertexkit.app import App, asgi_app
 from vertexkit.cli.serve.journal_host import JournalHost
 from vertexkit.cli.serve.process import JOURNAL_SOCKET, METRICS_SOCKET, load_app
 from vertexkit.errors import SettingsError, VertexkitError
@@ -51,13 +51,13 @@ class Server(uvicorn.Server):
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As uvicorn does, but a drained service exits normally, not by the signal."""
-        service = self._app.service
+        service = asgi_app(self._app).service
         if service is not None:
-            self.lost = service.lost
+            self.lost = service.lost_reason
             service.stop_accepting()
             if self.should_exit:  # the second signal
                 with suppress(RuntimeError):
-                    asyncio.get_running_loop().call_soon_threadsafe(service.hurry)
+                    asyncio.get_running_loop().call_soon_threadsafe(service.skip_drain_phase)
         super().handle_exit(sig, frame)
         self.force_exit = False  # it would skip the drain
         self._captured_signals.clear()
@@ -141,7 +141,7 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
         ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
     elif settings.server.workers > 1:
         supervisor = Multiprocess(config, sockets=[listener])
-        with JournalHost(app.load_settings(), supervisor.should_exit.set) as host:
+        with JournalHost(app.settings or settings, supervisor.should_exit.set) as host:
             os.environ[JOURNAL_SOCKET] = str(host.journal_socket)
             os.environ[METRICS_SOCKET] = str(host.metrics_socket)
             supervisor.run()

@@ -1,0 +1,119 @@
+"""An app as an ASGI application: its service runs from the server's startup to its shutdown."""
+
+import signal
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from pathlib import Path
+
+import structlog
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
+
+from vertexkit.clock import Clock
+from vertexkit.ingress.ops import OpsServer
+from vertexkit.ingress.routes import block_routes, information_routes, make_router
+from vertexkit.journal import make_journal
+from vertexkit.journal.protocol import Journal
+from vertexkit.journal.shared.client import JournalClient
+from vertexkit.journal.shared.server import offered_to_operators
+from vertexkit.service import AppDefinition, Service, running_service
+from vertexkit.settings import Settings
+from vertexkit.telemetry import logs, redaction
+
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
+
+
+class AsgiApp:
+    """The ASGI application of an app. At startup it reads the settings and starts the service.
+
+    Args:
+        app: what is served.
+    """
+
+    def __init__(self, app: AppDefinition) -> None:
+        self.service: Service | None = None
+        """The running service, from startup to shutdown."""
+        self.journal_socket: Path | None = None
+        """Socket of the process that has the journal open; None: this process opens it."""
+        self.metrics_socket: Path | None = None
+        """Socket of the process that adds up the metrics of all workers, if there are several."""
+        self._app = app
+        self._router = make_router([], self._lifespan)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, or the lifespan of the server."""
+        await self._router(scope, receive, send)
+
+    @asynccontextmanager
+    async def _lifespan(self, router: Starlette) -> AsyncIterator[None]:
+        settings = self._app.settings or Settings.load()
+        settings.check_platform()
+        writer = None
+        if not structlog.is_configured():
+            writer = logs.configure(settings.logging.format, settings.logging.level)
+        redaction.register_secrets(settings.secrets())
+        try:
+            async with self._running(settings) as (service, ops):
+                self._route(router, service, ops)
+                service.lost.add_done_callback(lambda _: signal.raise_signal(signal.SIGTERM))
+                log.info(
+                    "started",
+                    blocks=list(service.blocks),
+                    platform=settings.platform.url,
+                    journal=settings.journal.url,
+                    durability=service.journal.durability,
+                )
+                yield
+        finally:
+            self.service = None
+        log.info("stopped")
+        if writer is not None:
+            writer.flush()
+
+    @asynccontextmanager
+    async def _running(self, settings: Settings) -> AsyncIterator[tuple[Service, OpsServer]]:
+        """Run the service with everything that surrounds it in a process of its own."""
+        clock = Clock()
+        journal, offered = self._open_journal(settings, clock)
+        async with (
+            OpsServer(settings.server, shared=self.journal_socket is not None) as ops,
+            running_service(
+                self._app, settings, clock=clock, journal=journal, export_traces=True
+            ) as service,
+            offered,
+            service.watchdog,
+        ):
+            self.service = service
+            if self.metrics_socket is not None:
+                await service.share_metrics(self.metrics_socket)
+            yield service, ops
+
+    def _open_journal(
+        self, settings: Settings, clock: Clock
+    ) -> tuple[Journal, AbstractAsyncContextManager[None]]:
+        """Return the journal, and a context in which operators can use it."""
+        if self.journal_socket is not None:
+            return JournalClient(self.journal_socket), nullcontext()
+        journal = make_journal(settings.journal, clock)
+        return journal, offered_to_operators(journal)
+
+    def _route(self, router: Starlette, service: Service, ops: OpsServer) -> None:
+        ack_status = service.settings.server.ack_status
+        routes = block_routes(service.blocks, service.receiver)
+        if service.settings.server.ops_port:
+            ops.app = make_router(information_routes(service.blocks, ack_status, service, None))
+        else:
+            routes += information_routes(service.blocks, ack_status, service, service.access)
+        router.router.routes[:] = routes
+
+
+def http_app(service: Service) -> ASGIApp:
+    """Make an ASGI application, without lifespan, that serves a running service."""
+    ack_status = service.settings.server.ack_status
+    return make_router(
+        [
+            *block_routes(service.blocks, service.receiver),
+            *information_routes(service.blocks, ack_status, service, service.access),
+        ]
+    )
