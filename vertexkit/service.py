@@ -148,30 +148,30 @@ class Service:
         self.journal = journal
         self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Has a result, the reason, as soon as the journal can no longer be written."""
-        self.blocks = app.blocks
+        self.blocks: Blocks = app.blocks
         address = PlatformAddress(settings.platform.url, settings.platform.instances)
-        self.metrics = Metrics(self.state)
+        self.metrics: Metrics = Metrics(self.state)
         self._reporter: MetricsReporter | None = None
-        self.events = Events(clock, self.metrics)
+        self.events: Events = Events(clock, self.metrics)
         self.metrics.declare_blocks(app.blocks)
         wire = TimedWire(wire, self.metrics)
         recorder = self._record(clock)
         if recorder is not None:
             wire = recorder.wire(wire)
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
-        self.clients = InstanceClients(address, settings.platform, clock, client)
+        self.clients: InstanceClients = InstanceClients(address, settings.platform, clock, client)
         runtime = Runtime(journal, vertex, self.events, clock, self.clients, state)
-        self.dispatcher = Dispatcher(
+        self.dispatcher: Dispatcher = Dispatcher(
             app.blocks,
             runtime,
             _policy(app, settings, recorder),
             completion_timeout=settings.platform.complete_patience,
             lease=settings.journal.lease,
         )
-        self.rejections = Rejections(vertex, clock, self.events)
+        self.rejections: Rejections = Rejections(vertex, clock, self.events)
         inbox = Inbox(journal, self.events, settings.journal.queue, self.dispatcher)
-        self.access = AccessControl(settings.access)
-        self.receiver = Receiver(
+        self.access: AccessControl = AccessControl(settings.access)
+        self.receiver: Receiver = Receiver(
             app.blocks,
             inbox,
             self.rejections,
@@ -181,7 +181,7 @@ class Service:
             settings,
             self.metrics,
         )
-        self.watchdog = Watchdog(settings.handlers.stall, self.metrics)
+        self.watchdog: Watchdog = Watchdog(settings.handlers.stall, self.metrics)
 
     def _record(self, clock: Clock) -> ServiceRecorder | None:
         """Record every execution if VERTEXKIT_RECORD is set."""

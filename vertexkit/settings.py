@@ -5,7 +5,7 @@ from difflib import get_close_matches
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -76,7 +76,7 @@ class Section(BaseModel):
     alias where it has one.
     """
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True,
         extra="forbid",
         allow_inf_nan=False,
@@ -228,7 +228,7 @@ class Settings(BaseModel):
     a setting by its flat name, which is that of its environment variable: `port`, `log_level`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
 
     platform: PlatformSettings = PlatformSettings()
     access: AccessSettings = AccessSettings()

@@ -57,8 +57,8 @@ class BotOne:
         self._requests = DialogRequests(
             url, login, password, client=client, timeout=timeout, clock=clock
         )
-        self.v1 = V1(self._requests)
-        self.v2 = V2(self._requests)
+        self.v1: V1 = V1(self._requests)
+        self.v2: V2 = V2(self._requests)
 
     def __repr__(self) -> str:
         return f"BotOne({self._requests!r})"

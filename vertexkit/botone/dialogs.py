@@ -148,7 +148,7 @@ class Dialogs:
 class V1(Dialogs):
     """Version 1 of the API, where a dialog's id is a number."""
 
-    VERSION = 1
+    VERSION: ClassVar[int] = 1
 
     def _path_id(self, dialog_id: DialogId) -> str:
         if isinstance(dialog_id, int) and not isinstance(dialog_id, bool) and dialog_id >= 0:
@@ -165,7 +165,7 @@ class V1(Dialogs):
 class V2(Dialogs):
     """Version 2 of the API, where a dialog's id is a UUID and dialogs can be managed."""
 
-    VERSION = 2
+    VERSION: ClassVar[int] = 2
 
     async def create_and_start(
         self, bot_id: int, *, variables: Mapping[str, Any] | None = None, response: bool = True

@@ -7,7 +7,7 @@ open.
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -64,7 +64,7 @@ def _default_for_none(default: Any) -> BeforeValidator:
 class _PlatformModel(BaseModel):
     """The base of all models. Undocumented fields are kept in `model_extra` and as attributes."""
 
-    model_config = ConfigDict(
+    model_config: ClassVar[ConfigDict] = ConfigDict(
         extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
     )
 

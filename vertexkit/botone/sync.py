@@ -123,8 +123,8 @@ class SyncBotOne:
     def __init__(self, v1: V1, v2: V2, close: Callable[[], Coroutine[Any, Any, None]]) -> None:
         self._thread = EventLoopThread()
         self._close = close
-        self.v1 = SyncV1(v1, self._thread.run)
-        self.v2 = SyncV2(v2, self._thread.run)
+        self.v1: SyncV1 = SyncV1(v1, self._thread.run)
+        self.v2: SyncV2 = SyncV2(v2, self._thread.run)
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -40,7 +40,7 @@ class Vertex:
         self, wire: Wire, address: PlatformAddress, clock: Clock, settings: PlatformSettings
     ) -> None:
         self.address = address
-        self.limiter = Limiter(settings.connections)
+        self.limiter: Limiter = Limiter(settings.connections)
         self._wire = wire
         self._clock = clock
         self._timeout = settings.send_timeout

@@ -23,7 +23,7 @@ from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 SUMMARY = "Write, test and serve external custom blocks for the Bot.one platform."
 APP = "The app, for example hello:app or hello.py."
 
-cli = typer.Typer(
+cli: typer.Typer = typer.Typer(
     name="vertexkit",
     help=SUMMARY,
     no_args_is_help=True,

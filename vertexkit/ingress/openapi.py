@@ -22,7 +22,7 @@ ERRORS = {
     "500": "The block's own validation failed.",
     "503": "The service is overloaded or stopping. Retry after the time in Retry-After.",
 }
-PROBLEM = {
+PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["title", "status", "code", "detail"],
     "properties": {

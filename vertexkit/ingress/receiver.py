@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 from pydantic import ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
 from vertexkit.botone.address import PlatformAddress
@@ -29,10 +30,13 @@ from vertexkit.telemetry.redaction import redact_text, register_token
 from vertexkit.token import Token
 
 ACK_HEADERS = ((b"content-type", b"application/json"), (b"cache-control", b"no-store"))
-STATUSES_WITHOUT_BODY = {204: (), 205: ((b"content-length", b"0"),)}
+STATUSES_WITHOUT_BODY: dict[int, tuple[tuple[bytes, bytes], ...]] = {
+    204: (),
+    205: ((b"content-length", b"0"),),
+}
 """Statuses whose responses have no body, each with its headers about the body."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class CallObserver(Protocol):

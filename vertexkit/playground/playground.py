@@ -60,9 +60,9 @@ class Playground:
     def __init__(
         self, target: str, folder: Path, url: str, *, typing: float = 0.7, seed: int = 0
     ) -> None:
-        self.platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing)
+        self.platform: FakePlatform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing)
         self.platform.subscribe(self._on_platform_request, arrivals=True)
-        self.recordings = RecordingsFolder()
+        self.recordings: RecordingsFolder = RecordingsFolder()
         self.state: dict[str, Any] = {"phase": "starting", "target": target, "blocks": []}
         self._seed = seed
         self._folder = folder

@@ -47,7 +47,7 @@ class AppSupervisor:
     """
 
     def __init__(self, target: str, environment: Mapping[str, str], observer: AppObserver) -> None:
-        self.port = 0
+        self.port: int = 0
         """The port on which the app is served; 0 while it is not."""
         self._target = target
         self._environment = environment

@@ -40,7 +40,7 @@ class Recorder:
         on_line: Callable[[dict[str, Any]], object] | None = None,
     ) -> None:
         self.header = header
-        self.ended = False
+        self.ended: bool = False
         self._started_at = started_at
         self._on_line = on_line
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -58,7 +58,7 @@ class ServerConfig(uvicorn.Config):
     def load(self) -> None:
         """As uvicorn does, once in each process."""
         served = self._load_app()
-        self.app = served.app
+        self.app: Any = served.app
         super().load()
         self.pool = ConnectionPool(self._settings, self._max_connections, served.observer)
 

@@ -85,6 +85,9 @@ TOO_MANY_CONNECTIONS = Rejection(503, "crowded", "Too many connections are open.
 class Connection(HttpToolsProtocol):
     """One connection, made by uvicorn from a `ServerConfig`."""
 
+    headers: list[tuple[bytes, bytes]]
+    parser: httptools.HttpRequestParser
+
     def __init__(
         self,
         config: uvicorn.Config,

@@ -2,10 +2,11 @@
 
 from importlib import import_module
 from importlib.util import find_spec
+from types import ModuleType
 
 from vertexkit.settings import Settings
 
-resource = import_module("resource") if find_spec("resource") else None
+resource: ModuleType | None = import_module("resource") if find_spec("resource") else None
 """The standard library's module, which does not exist on Windows."""
 
 IDLE_TIMEOUT_SECONDS = 75

@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Protocol
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.settings import ServerSettings
 
@@ -14,7 +15,7 @@ SWEEP_INTERVAL_SECONDS = 1.0
 REPORT_INTERVAL_SECONDS = 60.0
 """Time between two log lines about rejected connections, so that an attack does not fill the log."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class Awaited(Enum):

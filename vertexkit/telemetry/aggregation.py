@@ -13,6 +13,7 @@ from pathlib import Path
 
 import structlog
 from pydantic_core import from_json, to_json
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.telemetry.prometheus import MetricsAggregator, Snapshot
 
@@ -27,7 +28,7 @@ REPORT, REGISTERED = b"report\n", b"registered\n"
 WORKER, MERGED = b"worker\n", b"merged\n"
 """First line of a connection: metrics of a worker follow; the metrics of all are asked for."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class MetricsServer:

@@ -27,7 +27,8 @@ class Counter(Collector):
     """
 
     def __init__(self, name: str, documentation: str, *labels: str) -> None:
-        self.name, self.labels = name, labels
+        self.name: str = name
+        self.labels: tuple[str, ...] = labels
         self.values: defaultdict[Key, int] = defaultdict(int)
         self._documentation = documentation
         if not labels:
@@ -53,7 +54,8 @@ class Histogram(Collector):
     def __init__(
         self, name: str, documentation: str, bounds: Sequence[float], *labels: str
     ) -> None:
-        self.name, self.labels = name, labels
+        self.name: str = name
+        self.labels: tuple[str, ...] = labels
         self._documentation = documentation
         self._bounds = bounds
         self._rows: dict[Key, list[float]] = {}

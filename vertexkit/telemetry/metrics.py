@@ -108,7 +108,7 @@ class Metrics:
     def __init__(self, state: Callable[[], ProcessState] = ProcessState) -> None:
         self._registry = CollectorRegistry()
         self._registry.register(_ProcessGauges(state))
-        self.commits = CommitMetrics(self._registry)
+        self.commits: CommitMetrics = CommitMetrics(self._registry)
         self._codes: set[str] = set()
         self._create_counters()
         self._create_histograms()

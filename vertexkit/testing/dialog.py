@@ -25,7 +25,7 @@ from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
 
-DEFAULT_SETTINGS = {
+DEFAULT_SETTINGS: dict[str, Any] = {
     "platform_url": "http://platform.test/api",
     "login": DEFAULT_LOGIN,
     "password": DEFAULT_PASSWORD,
@@ -128,8 +128,10 @@ class FakeDialog:
         **settings: Any,
     ) -> None:
         self.app = app
-        self.clock = clock or (platform.clock if platform is not None else VirtualClock())
-        self.platform = platform if platform is not None else FakePlatform(clock=self.clock)
+        self.clock: Clock = clock or (platform.clock if platform is not None else VirtualClock())
+        self.platform: FakePlatform = (
+            platform if platform is not None else FakePlatform(clock=self.clock)
+        )
         self._settings = Settings.of(**(DEFAULT_SETTINGS | settings))
         self._patience = patience
         self._service: Service | None = None

@@ -11,7 +11,7 @@ from vertexkit.cli.options import Json, LanguageOption
 if TYPE_CHECKING:
     from vertexkit.cli.dialogs.filters import DialogFilters
 
-dialogs = typer.Typer(
+dialogs: typer.Typer = typer.Typer(
     name="dialogs",
     help="List, show, manage, export and analyse the platform's dialogs.",
     no_args_is_help=True,

@@ -61,7 +61,9 @@ class FileDownload:
     def __init__(
         self, filters: DialogFilters, ids: list[str], folder: Path, console: Console
     ) -> None:
-        self.downloaded = self.existing = self.bytes = 0
+        self.downloaded: int = 0
+        self.existing: int = 0
+        self.bytes: int = 0
         self.failures: list[str] = []
         self._filters, self._ids, self._folder = filters, ids, folder
         self._progress = Progress(

@@ -26,7 +26,7 @@ class PartFile:
     def __init__(self, path: Path, export: dict[str, Any], restart: bool) -> None:
         self.known: set[str] = set()
         """The IDs of the dialogs in the file."""
-        self.unread = 0
+        self.unread: int = 0
         """Number of dialogs whose answers were requested and could not be read."""
         self._path = path
         self._with_answers = export["rows"] != "dialogs"

@@ -3,7 +3,7 @@
 import csv
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -153,7 +153,12 @@ class Xlsx:
         self._workbook.close()
 
 
-WRITERS = {".jsonl": JsonLines, ".csv": Csv, ".parquet": Parquet, ".xlsx": Xlsx}
+WRITERS: dict[str, Callable[[Path, Columns], RowWriter]] = {
+    ".jsonl": JsonLines,
+    ".csv": Csv,
+    ".parquet": Parquet,
+    ".xlsx": Xlsx,
+}
 
 
 def open_writer(path: Path, suffix: str, columns: Columns, delimiter: str) -> RowWriter:

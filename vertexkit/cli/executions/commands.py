@@ -7,7 +7,7 @@ import typer
 
 from vertexkit.cli.options import Json
 
-executions = typer.Typer(
+executions: typer.Typer = typer.Typer(
     name="executions",
     help="Inspect and manage executions in the journal, also while the service runs.",
     no_args_is_help=True,

@@ -39,11 +39,11 @@ class JournalHost:
     """
 
     def __init__(self, settings: Settings, on_lost: Callable[[], object]) -> None:
-        self.journal_socket = Path()
+        self.journal_socket: Path = Path()
         """Where workers use the journal."""
-        self.metrics_socket = Path()
+        self.metrics_socket: Path = Path()
         """Where workers report their metrics."""
-        self.lost_reason = ""
+        self.lost_reason: str = ""
         """Why the journal cannot be written any more."""
         self._settings = settings
         self._on_lost = on_lost

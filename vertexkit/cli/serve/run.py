@@ -46,7 +46,7 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, app: App) -> None:
         super().__init__(config)
         self._app = app
-        self.lost = ""
+        self.lost: str = ""
         """Why the journal became unusable, if it did: the server stops then."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:

@@ -45,8 +45,8 @@ class JournalClient:
     """
 
     def __init__(self, socket: Path) -> None:
-        self.durability = ""
-        self.durable = True
+        self.durability: str = ""
+        self.durable: bool = True
         self._socket = socket
         self._connection: FrameConnection
         self._observer: JournalObserver = NullJournalObserver()

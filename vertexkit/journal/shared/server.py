@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.errors import JournalError, QueueFull
 from vertexkit.journal.protocol import JournalBackend, NullJournalObserver
@@ -26,7 +27,7 @@ STATUS_INTERVAL_SECONDS = 1.0
 CLOSE_TIMEOUT_SECONDS = 2.0
 """How long open requests may take when the server closes."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 @asynccontextmanager
@@ -120,7 +121,7 @@ class ClientConnection:
     def __init__(
         self, journal: JournalBackend, on_finished: Callable[["ClientConnection"], None]
     ) -> None:
-        self.connection = FrameConnection(self)
+        self.connection: FrameConnection = FrameConnection(self)
         self._journal = journal
         self._on_finished = on_finished
         self._workers: set[str] = set()

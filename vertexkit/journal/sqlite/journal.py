@@ -63,7 +63,7 @@ class SqliteJournal:
         clock: Clock,
         settings: JournalSettings,
     ) -> None:
-        self.durability = (
+        self.durability: str = (
             f"sqlite: every accepted execution is stored in {path} and survives the death of the "
             "process and the loss of power"
         )

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalError
@@ -27,7 +28,7 @@ ENDED_BETWEEN_CHECKS = 2000
 DELETE_BATCH = 2000
 """Executions deleted in one transaction; other writes wait for it."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class Retention:

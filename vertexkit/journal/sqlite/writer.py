@@ -79,7 +79,7 @@ class Writer:
     """
 
     def __init__(self, connection: sqlite3.Connection, observer: JournalObserver) -> None:
-        self.error = ""
+        self.error: str = ""
         """Why the last commit failed; empty after one succeeded."""
         self._connection = connection
         self._observer = observer

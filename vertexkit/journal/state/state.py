@@ -38,7 +38,7 @@ class JournalState:
         self._clock = clock
         self._lease_seconds = settings.lease
         self._rows: dict[str, ExecutionRow] = {}
-        self.duplicates = Duplicates(clock, unique=settings.tokens == "unique")
+        self.duplicates: Duplicates = Duplicates(clock, unique=settings.tokens == "unique")
         self._queues = Queues(clock)
         self._leases: OrderedDict[str, float] = OrderedDict()
         """By the execution's id: when the lease expires, on the clock's `now()`; oldest first."""

@@ -82,7 +82,7 @@ class FakePlatform:
         login: str = DEFAULT_LOGIN,
         password: str = DEFAULT_PASSWORD,
     ) -> None:
-        self.clock = clock if clock is not None else Clock()
+        self.clock: Clock = clock if clock is not None else Clock()
         self._ledger = Ledger()
         self._dialogs = DialogRegistry(seed, tokens == "any", self.clock, FIRST_DIALOG_ID + dialogs)
         self._faults = Faults((*VERTEX_METHODS, *DIALOG_METHODS), seed)

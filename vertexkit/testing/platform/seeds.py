@@ -81,14 +81,16 @@ class SeededConversations:
         dates = random.choices(range(PERIOD_DAYS), days, k=count)
         hours = random.choices(range(24), HOUR_WEIGHTS, k=count)
         self._seed = seed
-        self.created = array(
+        self.created: array[int] = array(
             "q",
             sorted(
                 FIRST_DAY_UNIX_SECONDS + day * 86_400 + hour * 3600 + int(random.random() * 3600)
                 for day, hour in zip(dates, hours, strict=True)
             ),
         )
-        self.bot = array("q", _draw(random, [(bot.id, bot.share) for bot in BOTS], count))
+        self.bot: array[int] = array(
+            "q", _draw(random, [(bot.id, bot.share) for bot in BOTS], count)
+        )
         self._city = bytes(_draw(random, _indexed(CITY_WEIGHTS), count))
         self._source = bytes(_draw(random, _indexed(SOURCE_WEIGHTS), count))
         self._status = bytes(_draw(random, _indexed(STATUS_WEIGHTS), count))
@@ -97,7 +99,7 @@ class SeededConversations:
             STATUS_WEIGHTS[status][0] == IN_PROCESS and random.random() < NEVER_STARTED_SHARE
             for status in self._status
         )
-        self.updated = array(
+        self.updated: array[int] = array(
             "q",
             (
                 -1 if never_started else created + duration
