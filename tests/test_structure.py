@@ -7,8 +7,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LAZY = ("cli", "testing.plugin")
-"""Modules that may import inside functions, so that the command line and pytest start fast."""
+LAZY = ("cli", "testing.plugin", "telemetry.otel_setup")
+"""Modules that may import inside functions: the command line and the pytest plugin, to start fast,
+and those that import optional packages."""
 STATEFUL = {
     "context.stream.splitter._CodeBlock",
     "journal.state.row.ExecutionRow",
@@ -61,7 +62,7 @@ EVERYTHING = [*SOURCE, *TESTS, *read("example_blocks")]
 
 
 def test_imports_are_at_the_top() -> None:
-    """Only the command line and the pytest plugin, which must start fast, import in functions."""
+    """Only the modules in `LAZY` import inside functions."""
     late = [
         f"{module.file}:{node.lineno}"
         for module in SOURCE

@@ -16,7 +16,7 @@ from vertexkit.settings import Settings
 from vertexkit.worker.policy import Middleware, OnFailure
 
 H = TypeVar("H", bound=Handler)
-Lifespan: TypeAlias = Callable[["App[State]"], AbstractAsyncContextManager[State]]
+Lifespan: TypeAlias = Callable[["App[Any]"], AbstractAsyncContextManager[State]]
 """Makes an async context manager from the app; what it yields is `ctx.state`."""
 
 

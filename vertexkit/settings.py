@@ -177,11 +177,6 @@ class JournalSettings(Section):
     parked_retention: Annotated[float, Field(ge=0)] = 2_592_000.0
     """Seconds for which a parked execution is kept for an operator."""
 
-    @property
-    def unique_tokens(self) -> bool:
-        """Whether a token belongs to one execution only."""
-        return self.tokens == "unique"
-
 
 class HandlerSettings(Section):
     """Limits of handlers; a block may set its own timeout, attempts and concurrency."""
