@@ -18,7 +18,7 @@ from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared.client import JournalClient
 from vertexkit.journal.shared.server import offered_to_operators
 from vertexkit.service import AppDefinition, Service, running_service
-from vertexkit.settings import Settings
+from vertexkit.settings import Settings, new_warnings
 from vertexkit.telemetry import logs, redaction
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
@@ -48,10 +48,13 @@ class AsgiApp:
     @asynccontextmanager
     async def _lifespan(self, router: Starlette) -> AsyncIterator[None]:
         settings = self._app.settings or Settings.load()
-        settings.check_platform()
         writer = None
         if not structlog.is_configured():
             writer = logs.configure(settings.logging.format, settings.logging.level)
+        if self._app.settings is None and self.journal_socket is None:  # not in each worker
+            for warning in new_warnings():
+                log.warning("setting_ignored", reason=warning)
+        settings.check_platform()
         redaction.register_secrets(settings.secrets())
         try:
             async with self._running(settings) as (service, ops):

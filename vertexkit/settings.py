@@ -16,15 +16,16 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    create_model,
 )
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from vertexkit.environment import PREFIX as PREFIX
+from vertexkit.environment import read_environment
 from vertexkit.errors import SettingsError
 
-PREFIX = "VERTEXKIT_"
 SECRETS_DIR = "/run/secrets"
+INTERNAL_NAMES = ("debug", "journal_socket", "metrics_socket")
+"""Variables that vertexkit sets for its own processes."""
 INSTANCE = "{instance}"
 """The placeholder in the platform's URL that is replaced with an instance's name."""
 Network = IPv4Network | IPv6Network
@@ -242,9 +243,8 @@ class Settings(BaseModel):
         Raises:
             SettingsError: a value is not valid or a name in `values` is unknown; names each.
         """
-        secrets_dir = SECRETS_DIR if Path(SECRETS_DIR).is_dir() else None
-        read = _Environment(_secrets_dir=secrets_dir)
-        return cls.of(**(read.model_dump(exclude_unset=True) | values))
+        read = read_environment(FIELDS, INTERNAL_NAMES, Path(SECRETS_DIR))
+        return cls.of(**(dict(read.values) | values))
 
     @classmethod
     def of(cls, **values: Any) -> "Settings":
@@ -281,6 +281,19 @@ class Settings(BaseModel):
             for flat, field in zip(_flat_fields(section), section.model_fields, strict=True)
             if not names or flat in names
         }
+
+    def short_secrets(self, characters: int) -> list[str]:
+        """Return the variables of the secrets that have fewer characters than this."""
+        secrets = {
+            "URL_SECRETS": self.access.url_secrets,
+            "TOKEN_KEYS": self.access.token_keys,
+            "PASSWORD": (self.platform.password,),
+        }
+        return [
+            f"{PREFIX}{name}"
+            for name, values in secrets.items()
+            if any(0 < len(value.get_secret_value()) < characters for value in values)
+        ]
 
     def secrets(self) -> Iterator[str]:
         """Yield each secret value, for the redaction of logs."""
@@ -343,19 +356,27 @@ FIELDS: Mapping[str, FieldInfo] = MappingProxyType(
 """Every setting by its flat name, in the order of the sections."""
 
 
-class _Sources(BaseSettings):
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        hide_input_in_errors=True,
-    )
+_given_warnings: set[str] = set()
 
 
-# It reads texts as they are; the sections validate them.
-_TEXTS: dict[str, Any] = dict.fromkeys(FIELDS, (Any, None))
-_Environment = create_model("_Environment", __base__=_Sources, **_TEXTS)
+def environment_warnings() -> tuple[str, ...]:
+    """Return a sentence for each variable with vertexkit's prefix that has no effect.
+
+    Raises:
+        SettingsError: `.env` or a file of secrets cannot be read.
+    """
+    return read_environment(FIELDS, INTERNAL_NAMES, Path(SECRETS_DIR)).warnings
+
+
+def new_warnings() -> list[str]:
+    """Return those of `environment_warnings` that it did not return before in this process.
+
+    Raises:
+        SettingsError: as `environment_warnings`.
+    """
+    sentences = [text for text in environment_warnings() if text not in _given_warnings]
+    _given_warnings.update(sentences)
+    return sentences
 
 
 def _unknown(name: str) -> str:

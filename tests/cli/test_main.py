@@ -22,7 +22,7 @@ def test_the_help_lists_every_command_and_imports_none(shell: Any) -> None:
         "from vertexkit.cli.main import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "print('loaded:', *{'aiohttp', 'uvicorn', 'starlette', 'pydantic_settings'} & {*sys.modules})"
+        "print('loaded:', *{'aiohttp', 'uvicorn', 'starlette', 'dotenv'} & {*sys.modules})"
     )
     output = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True

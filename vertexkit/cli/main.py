@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from vertexkit.cli.command import use_command_class
 from vertexkit.cli.dialogs.commands import dialogs as dialogs_group
 from vertexkit.cli.executions.commands import executions
 from vertexkit.cli.options import (
@@ -19,6 +20,7 @@ from vertexkit.cli.options import (
     terminal_language,
 )
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
+from vertexkit.text import sanitize_lines
 
 SUMMARY = "Write, test and serve external custom blocks for the Bot.one platform."
 APP = "The app, for example hello:app or hello.py."
@@ -302,7 +304,7 @@ def health(
     from vertexkit.cli.serve.health import check_health
 
     report, healthy = check_health(url, _HealthPage.READY if ready else _HealthPage.ALIVE)
-    typer.echo(report, err=not healthy)
+    typer.echo(sanitize_lines(report), err=not healthy)
     raise typer.Exit(0 if healthy else EXIT_FAILED)
 
 
@@ -310,6 +312,9 @@ def _set_debug(debug: bool) -> None:
     """Turn on tracebacks in this process and in its child processes."""
     if debug:
         os.environ[DEBUG_VARIABLE] = "1"
+
+
+use_command_class(cli)
 
 
 def main() -> NoReturn:
@@ -340,5 +345,5 @@ def _fail(error: Exception, message: str, exit_code: int) -> NoReturn:
     """Print an error and exit; with --debug, raise it again."""
     if os.environ.get(DEBUG_VARIABLE):
         raise error
-    typer.echo(f"vertexkit: {message}", err=True)
+    typer.echo(f"vertexkit: {sanitize_lines(message)}", err=True)
     sys.exit(exit_code)

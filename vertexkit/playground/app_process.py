@@ -48,7 +48,7 @@ class Reporter:
         """Write one report."""
         line = json.dumps({"kind": kind, **fields}, ensure_ascii=False, default=str)
         with self._lock:
-            self._stream.write(redaction.redact(line.encode(errors="replace")) + b"\n")
+            self._stream.write(redaction.redact_json(line.encode(errors="replace")) + b"\n")
             self._stream.flush()
 
     def report_event(self, event: Event) -> None:

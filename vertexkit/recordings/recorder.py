@@ -7,7 +7,8 @@ from typing import Any, TextIO
 
 from vertexkit.recordings.format import RecordingHeader
 from vertexkit.telemetry.events import Event
-from vertexkit.telemetry.redaction import redact
+from vertexkit.telemetry.redaction import redact_json
+from vertexkit.text import encodable
 
 TOKEN_FIELD = "token"  # noqa: S105 - a field's name
 
@@ -87,7 +88,8 @@ class Recorder:
             self._write({"kind": kind, "at": round(at - self._started_at, 6), **fields})
 
     def _write(self, line: dict[str, Any]) -> None:
-        text = redact(json.dumps(line, ensure_ascii=False, default=str).encode()).decode()
+        content = encodable(line)
+        text = redact_json(json.dumps(content, ensure_ascii=False, default=str).encode()).decode()
         self._file.write(text + "\n")
         self._file.flush()
         if self._on_line is not None:

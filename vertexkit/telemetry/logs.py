@@ -9,7 +9,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Collection, MutableMapping
-from typing import Any, BinaryIO, Literal
+from io import StringIO
+from typing import Any, BinaryIO, Literal, TextIO
 
 import structlog
 from pydantic_core import to_json
@@ -17,7 +18,8 @@ from structlog.typing import Processor
 
 from vertexkit.execution import Execution
 from vertexkit.telemetry import tracing
-from vertexkit.telemetry.redaction import redact, register_token
+from vertexkit.telemetry.redaction import redact, redact_json, register_token
+from vertexkit.text import sanitize_lines
 
 FLUSH_DELAY_SECONDS = 0.05
 """Time that a line below WARNING may wait, to be written together with others."""
@@ -63,9 +65,17 @@ class LineWriter:
     Args:
         stream: receives the lines.
         immediate: write every line immediately, for a terminal.
+        mask: masks the secrets of a line.
     """
 
-    def __init__(self, stream: BinaryIO, *, immediate: bool = False) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        *,
+        immediate: bool = False,
+        mask: Callable[[bytes], bytes] = redact,
+    ) -> None:
+        self._mask = mask
         self._stream = stream
         self._immediate = immediate
         self._lines: list[bytes] = []
@@ -79,7 +89,7 @@ class LineWriter:
         Args:
             line: without its line break.
         """
-        self._lines.append(redact(line))
+        self._lines.append(self._mask(line))
         if self._immediate:
             self.flush()
             return
@@ -99,7 +109,7 @@ class LineWriter:
         Args:
             line: without its line break.
         """
-        self._lines.append(redact(line))
+        self._lines.append(self._mask(line))
         self.flush()
 
     def flush(self) -> None:
@@ -174,10 +184,22 @@ def _render_json(_: Any, __: str, event: MutableMapping[str, Any]) -> bytes:
 
 
 def _console_renderer(stream: BinaryIO) -> Processor:
+    """Format lines for people; control characters in texts do not reach the terminal."""
     render = structlog.dev.ConsoleRenderer(
-        colors=stream.isatty(), exception_formatter=structlog.dev.plain_traceback
+        colors=stream.isatty(), exception_formatter=_plain_traceback
     )
-    return lambda logger, name, event: render(logger, name, event).encode(errors="replace")
+
+    def render_safely(logger: Any, name: str, event: MutableMapping[str, Any]) -> bytes:
+        texts = {key: sanitize_lines(v) if isinstance(v, str) else v for key, v in event.items()}
+        return str(render(logger, name, texts)).encode(errors="replace")
+
+    return render_safely
+
+
+def _plain_traceback(stream: TextIO, error: Any) -> None:
+    trace = StringIO()
+    structlog.dev.plain_traceback(trace, error)
+    stream.write(sanitize_lines(trace.getvalue()))
 
 
 def _safe(render: Processor) -> Processor:
@@ -233,7 +255,7 @@ def configure(
     """
     stream = stream or sys.stdout.buffer
     console = is_console(log_format, stream)
-    writer = LineWriter(stream, immediate=console)
+    writer = LineWriter(stream, immediate=console, mask=redact if console else redact_json)
     logger = _LevelMethods(writer)
     level_number = logging.getLevelNamesMapping()[level.upper()]
     chain: list[Processor] = [

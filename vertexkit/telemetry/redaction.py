@@ -5,8 +5,10 @@ import json
 import re
 from collections import OrderedDict
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import quote
+
+from pydantic_core import from_json, to_json
 
 from vertexkit.text import replace_surrogates
 from vertexkit.token import JWT_IN_BYTES, Token
@@ -17,6 +19,13 @@ _MASK_BYTES = MASK.encode()
 MIN_TOKEN_CHARACTERS = 8
 """Length of the shortest token that is masked. A shorter one protects nothing, and masking each `t`
 would let a caller make the log unreadable."""
+MIN_MASKED_CHARACTERS = 4
+"""Length of the shortest secret that is masked wherever it occurs. A shorter one is masked only where
+it is a whole word: a password `b` must not mask each `b` of the log."""
+WORD_EDGES = r"(?<![0-9A-Za-z_\x80-\xff]){}(?![0-9A-Za-z_\x80-\xff])"
+"""Around a pattern: no letter and no digit stands before or after it."""
+UNMASKED_FIELDS = frozenset({"level", "time"})
+"""Fields of a log line that vertexkit itself writes from a fixed set."""
 MAX_RECENT_TOKENS = 1000
 """Tokens without the shape of a JWT that are masked even outside of their execution."""
 ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+", "/": r"\\*/"}
@@ -44,7 +53,8 @@ def register_secrets(secrets: Iterable[str]) -> None:
     """Mask these texts from now on, in every line.
 
     Args:
-        secrets: empty ones are ignored.
+        secrets: empty ones are ignored, and those of fewer than `MIN_MASKED_CHARACTERS` are masked
+            only where they are whole words.
     """
     _secrets.update(_pattern(secret) for secret in secrets if secret)
 
@@ -90,6 +100,49 @@ def redact(line: bytes) -> bytes:
     return JWT_IN_BYTES.sub(_MASK_BYTES, line) if b"eyJ" in line else line
 
 
+def redact_json(line: bytes) -> bytes:
+    """Mask secrets as `redact` does, in a line that is a JSON object and stays one.
+
+    A secret may be `true`, `1234` or `","`: masked in the line, it would break the JSON. Only texts
+    and numbers are masked, and texts that are names of fields within a field.
+
+    Args:
+        line: the object, in UTF-8.
+
+    Returns:
+        The line, or the object with `MASK` in place of each secret.
+    """
+    if redact(line) == line:
+        return line
+    try:
+        content = from_json(line)
+    except ValueError:
+        return redact(line)
+    if not isinstance(content, dict):
+        return to_json(_redact_value(content))
+    return to_json(
+        {
+            name: value if name in UNMASKED_FIELDS else _redact_value(value)
+            for name, value in content.items()
+        },
+        inf_nan_mode="strings",
+    )
+
+
+def _redact_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact_text(value)
+    if isinstance(value, dict):
+        return {redact_text(name): _redact_value(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_redact_value(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = str(value)
+        short = len(number) < MIN_MASKED_CHARACTERS
+        return value if short or redact_text(number) == number else MASK
+    return value
+
+
 def redact_text(text: str) -> str:
     """Mask secrets as `redact` does, in a text that is kept or sent.
 
@@ -120,7 +173,10 @@ def mask_secrets(text: str, secrets: Iterable[str]) -> str:
 
 def _pattern(secret: str) -> re.Pattern[bytes]:
     """Match a secret plain, escaped (in JSON, in `repr`, nested in each other) or URL-encoded."""
-    return re.compile("".join([_character_forms(char) for char in secret]).encode())
+    pattern = "".join([_character_forms(char) for char in secret])
+    if len(secret) < MIN_MASKED_CHARACTERS:
+        pattern = WORD_EDGES.format(pattern)
+    return re.compile(pattern.encode())
 
 
 def _character_forms(char: str) -> str:

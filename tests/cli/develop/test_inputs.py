@@ -61,7 +61,7 @@ def test_the_command_line_overrides_the_file(tmp_path: Path) -> None:
 
 def test_a_dash_reads_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
     """`-f -` reads the inputs from standard input."""
-    monkeypatch.setattr(sys, "stdin", io.StringIO('{"name": "x"}'))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b'{"name": "x"}')))
     assert read_inputs([], Path("-"), SCHEMA) == {"name": "x"}
 
 
@@ -77,7 +77,8 @@ def test_an_input_without_a_name_or_a_value_is_rejected(given: str) -> None:
     [
         (b"[1]", "must contain a JSON object"),
         (b"{", "is not valid JSON"),
-        (b"\xff\xfe", "is not UTF-8"),
+        ('{"name": "Аня"}'.encode("cp1251"), "is not UTF-8"),
+        ('{"name": "x"}'.encode("utf-16-le"), "is not UTF-8"),
     ],
 )
 def test_an_invalid_file_is_rejected(tmp_path: Path, content: bytes, message: str) -> None:

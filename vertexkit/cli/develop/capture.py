@@ -8,15 +8,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-import typer
 import uvicorn
 from pydantic_core import from_json
-from rich.console import Console
 from rich.text import Text
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from vertexkit.cli import output
 from vertexkit.cli.develop.anonymise import claim_types, mask, mask_text, mask_value
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.errors import CallError
@@ -66,7 +65,7 @@ class CallRecorder:
         self._status = status
         self._body = body
         self._number = 0
-        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._console = output.console()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -225,13 +224,13 @@ def record_calls(host: str, port: int, folder: Path, status: int, body: str) -> 
     """
     with bind(host, port) as listener:
         base = base_url(listener, host)
-        typer.echo(
+        output.echo(
             f"Recording all calls to {base} (any path); every response has status {status}. "
             "Press Ctrl+C to stop."
         )
-        typer.echo("On the platform, set the block's URL to this service's public address, and")
-        typer.echo(f"run the bot. Recordings are saved to {folder}.")
-        typer.echo(f"Tokens are masked, for example as {mask('eyJhbG.x9')}.\n")
+        output.echo("On the platform, set the block's URL to this service's public address, and")
+        output.echo(f"run the bot. Recordings are saved to {folder}.")
+        output.echo(f"Tokens are masked, for example as {mask('eyJhbG.x9')}.\n")
         # A larger body is accepted too, because every call must get the chosen response; only its
         # first megabyte is recorded.
         settings = ServerSettings(body_limit=sys.maxsize)

@@ -15,6 +15,7 @@ import uvicorn
 from rich.console import Console
 from rich.text import Text
 
+from vertexkit.cli import output
 from vertexkit.errors import SettingsError
 from vertexkit.playground.playground import Playground
 from vertexkit.playground.server import PlaygroundServer
@@ -62,7 +63,7 @@ def _app_file() -> str:
 
 async def _serve(options: DevOptions, target: str, listener: socket.socket) -> None:
     base = base_url(listener, options.host)
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     playground = Playground(target, Path.cwd(), base, typing=options.typing, seed=options.seed)
     server = uvicorn.Server(local_config(PlaygroundServer(playground).app(options.host), 1))
     playground.subscribe(PlaygroundPrinter(console, base))

@@ -1,12 +1,13 @@
 """Inputs of a block, read from the command line."""
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from vertexkit.cli.stdin import read_stdin
 from vertexkit.errors import SettingsError
+from vertexkit.text import decode_file, encodable
 
 
 def read_inputs(
@@ -21,7 +22,7 @@ def read_inputs(
         schema: The JSON Schema of the block's inputs.
 
     Returns:
-        The inputs by name.
+        The inputs by name, with texts that UTF-8 can encode.
 
     Raises:
         SettingsError: An input or the file cannot be read.
@@ -35,7 +36,7 @@ def read_inputs(
             )
         is_string = _accepts(schema, schema.get("properties", {}).get(name, {}), "string")
         inputs[name] = value if is_string else _parse(value)
-    return inputs
+    return dict(encodable(inputs))
 
 
 def _parse(text: str) -> Any:
@@ -59,11 +60,11 @@ def _accepts(schema: Mapping[str, Any], field: Mapping[str, Any], kind: str) -> 
 def _read_file(file: Path) -> dict[str, Any]:
     name = "standard input" if str(file) == "-" else str(file)
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")
+        text = read_stdin() if str(file) == "-" else decode_file(file.read_bytes())
     except OSError as error:
         raise SettingsError(f"cannot read {name}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise SettingsError(f"{name} is not UTF-8") from error
+        raise SettingsError(f"{name} is not UTF-8. Save it as UTF-8") from error
     try:
         inputs = json.loads(text)
     except ValueError as error:

@@ -4,14 +4,13 @@ import json
 import time
 from urllib.parse import unquote_plus
 
-import typer
 import uvicorn
-from rich.console import Console
 from rich.text import Text
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from vertexkit.cli import output
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.server.listen import base_url, bind, local_config
 from vertexkit.testing.platform.app import (
@@ -116,14 +115,14 @@ def _print_instructions(base: str, dialogs: int, *, as_json: bool) -> None:
         "",
     ]
     for line in lines:
-        typer.echo(line, err=as_json)
+        output.echo(line, err=as_json)
 
 
 class _RequestPrinter:
     """Prints a line for each request when it is answered."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._console = output.console()
 
     def __call__(self, entry: Entry) -> None:
         name = entry.method if entry.method != "unknown" else f"{entry.verb} {entry.path}"
@@ -172,4 +171,4 @@ def _print_json(entry: Entry) -> None:
         "processed": entry.processed,
         "violations": entry.violations,
     }
-    print(json.dumps(line, ensure_ascii=False), flush=True)
+    output.print_json(line, flush=True)

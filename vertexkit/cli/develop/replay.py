@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import structlog
-import typer
-from rich.console import Console
 from rich.text import Text
 
+from vertexkit.cli import output
 from vertexkit.cli.develop.trigger import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.errors import SettingsError
@@ -57,7 +56,7 @@ def replay_run(options: ReplayOptions) -> int:
         logs.configure("console", "warning")
     replayed = asyncio.run(replay(app, recording, **handler_settings()))
     if options.as_json:
-        print(json.dumps(_report(replayed), ensure_ascii=False))
+        output.print_json(_report(replayed))
     else:
         _show(replayed)
     return EXIT_FAILED if options.must_match and not replayed.matches else 0
@@ -72,12 +71,12 @@ def _save_test(recording: Recording, path: Path) -> int:
         raise SettingsError(f"{path} already exists. Choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(generate_test(recording), encoding="utf-8")
-    typer.echo(f"Saved {path}. Run it with pytest.")
+    output.echo(f"Saved {path}. Run it with pytest.")
     return 0
 
 
 def _show(replayed: Replay) -> None:
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     header = replayed.recording.header
     inputs = " ".join(
         f"{name}={json.dumps(v, ensure_ascii=False)}" for name, v in header.inputs.items()

@@ -1,7 +1,6 @@
 """`vertexkit trigger`: run a block against a fake platform and show the dialog."""
 
 import asyncio
-import json
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -11,6 +10,7 @@ import structlog
 from rich.console import Console
 
 from vertexkit.app import App
+from vertexkit.cli import output
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import TerminalStream, Transcript
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
@@ -62,7 +62,7 @@ def run_block(options: TriggerOptions) -> int:
         DefinitionError: A block of the app is declared incorrectly.
     """
     target, name = _split_target(options.target, options.block)
-    console = Console(highlight=False, markup=False, emoji=False, quiet=options.as_json)
+    console = output.console(quiet=options.as_json)
     if not structlog.is_configured():
         _configure_logs(console, options)
     app_name, app = find_app(target)
@@ -80,7 +80,7 @@ def run_block(options: TriggerOptions) -> int:
     finally:
         transcript.stop_typing()
     if options.as_json:
-        print(json.dumps(_report(block.name, run, violations), ensure_ascii=False, indent=2))
+        output.print_json(_report(block.name, run, violations), indent=2)
     if run.outcome is None:
         transcript.expected_inputs(schema)
         return EXIT_USAGE

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.models import ConversationDetails
+from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters, api_of
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.show import find_dialog
@@ -27,7 +28,7 @@ def download_files(filters: DialogFilters, ids: list[str], folder: Path) -> int:
     Returns:
         The exit code: 1 if a file could not be downloaded, else 0.
     """
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     download = FileDownload(filters, ids, folder, console)
     run_with_bot(download.run)
     summary = f"Downloaded {_files(download.downloaded)} ({_size(download.bytes)}) to {folder}."

@@ -1,17 +1,14 @@
 """`vertexkit dialogs export`: write dialogs to a file, in constant memory; can be resumed."""
 
-import json
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import typer
-
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.cli import output
 from vertexkit.cli.dialogs.columns import answer_rows, column_types, dialog_row
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
@@ -68,11 +65,11 @@ def export_dialogs(options: ExportOptions) -> int:
         path, options.filters.to_dict() | {"rows": options.rows}, options.restart
     ) as part:
         if part.known:
-            typer.echo(f"Resuming after the {len(part.known):,} dialogs in {path}.", err=True)
+            output.echo(f"Resuming after the {len(part.known):,} dialogs in {path}.", err=True)
         try:
             run_with_bot(lambda bot: _collect(bot, options, part))
         except BaseException:
-            typer.echo(
+            output.echo(
                 f"The export is incomplete; the dialogs received so far are in {path}. Rerun the "
                 "command to resume.",
                 err=True,
@@ -82,7 +79,7 @@ def export_dialogs(options: ExportOptions) -> int:
         unread = part.unread
     path.unlink()
     if unread:
-        typer.echo(
+        output.echo(
             f"{unread} dialogs were deleted during the export; their answers are missing.", err=True
         )
     return 0
@@ -115,7 +112,7 @@ def _write(options: ExportOptions, suffix: str, delimiter: str, part: PartFile) 
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
-    typer.echo(f"Wrote {count:,} rows to {options.output}.")
+    output.echo(f"Wrote {count:,} rows to {options.output}.")
 
 
 def rows_of(dialog: Conversation, rows: RowKind) -> Iterator[Row]:
@@ -132,4 +129,4 @@ async def _print(bot: BotOne, options: ExportOptions) -> None:
         async for dialog in dialogs:
             for row in rows_of(dialog, options.rows):
                 line = {"bot": bot_id, **row} if bot_id is not None else row
-                sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+                output.print_json(line)

@@ -1,15 +1,13 @@
 """`vertexkit dialogs create`, `start`, `stop`, `send` and `goto`."""
 
-import json
-import sys
 from typing import Any
 from uuid import UUID
 
-import typer
-
 from vertexkit.botone.client import BotOne
+from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import api_of
 from vertexkit.cli.dialogs.login import run_with_bot
+from vertexkit.cli.stdin import read_stdin
 from vertexkit.errors import SettingsError
 
 CONFIRMATIONS = {
@@ -49,14 +47,14 @@ def create_dialog(
 
     ids = run_with_bot(create)
     if as_json:
-        print(json.dumps(ids))
+        output.print_json(ids)
         return
     uuid = ids["dialog_uuid"]
-    typer.echo(uuid)
+    output.echo(uuid)
     if "dialog_id" in ids:
-        typer.echo(f"Created and started. Number in API 1: {ids['dialog_id']}.", err=True)
+        output.echo(f"Created and started. Number in API 1: {ids['dialog_id']}.", err=True)
     else:
-        typer.echo(f"Created, but not started. To start: vertexkit dialogs start {uuid}", err=True)
+        output.echo(f"Created, but not started. To start: vertexkit dialogs start {uuid}", err=True)
 
 
 def parse_variable(text: str) -> tuple[str, str]:
@@ -92,7 +90,7 @@ def manage_dialog(method: str, uuid: str, *arguments: Any) -> None:
             "UUIDs of dialogs"
         ) from None
     run_with_bot(lambda bot: getattr(bot.v2, method)(dialog, *arguments))
-    typer.echo(CONFIRMATIONS[method].format(*arguments))
+    output.echo(CONFIRMATIONS[method].format(*arguments))
 
 
 def read_message(text: str) -> str:
@@ -101,7 +99,7 @@ def read_message(text: str) -> str:
     Raises:
         SettingsError: The text is empty.
     """
-    message = sys.stdin.read().rstrip("\n") if text == "-" else text
+    message = read_stdin().rstrip("\r\n") if text == "-" else text
     if not message:
         raise SettingsError(
             "the message is empty. Pass a text, or - and the text on standard input"

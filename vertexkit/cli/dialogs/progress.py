@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from vertexkit.cli import output
 
 
 @contextmanager
@@ -17,7 +18,7 @@ def dialog_counter(done: int = 0) -> Iterator[Callable[[int], None]]:
     Yields:
         A function that adds to the count.
     """
-    console = Console(stderr=True)
+    console = output.console(err=True)
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.completed:,} dialogs"),

@@ -1,15 +1,12 @@
 """`vertexkit dialogs report`: statistics of dialogs, in the terminal or as an HTML page."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-
-import typer
-from rich.console import Console
 
 from vertexkit.analytics import Analysis, Report, render_html
 from vertexkit.analytics.terminal import print_report
 from vertexkit.botone.client import BotOne
+from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.progress import dialog_counter
@@ -47,11 +44,11 @@ def report_dialogs(options: ReportOptions) -> None:
     language = options.language or terminal_language()
     if options.html is not None:
         options.html.write_text(render_html(report, language), encoding="utf-8")
-        typer.echo(f"Wrote a report about {report.dialogs:,} dialogs to {options.html}.")
+        output.echo(f"Wrote a report about {report.dialogs:,} dialogs to {options.html}.")
     elif options.as_json:
-        print(json.dumps(report.to_dict(), ensure_ascii=False))
+        output.print_json(report.to_dict())
     else:
-        print_report(report, Console(highlight=False, markup=False, emoji=False), language)
+        print_report(report, output.console(), language)
 
 
 async def _count(bot: BotOne, options: ReportOptions, analysis: Analysis) -> Report:

@@ -4,11 +4,11 @@ import json
 from contextlib import aclosing
 from typing import Any
 
-from rich.console import Console
 from rich.text import Text
 
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.table import Table
@@ -37,9 +37,9 @@ def list_dialogs(filters: DialogFilters, limit: int, as_json: bool) -> None:
     dialogs, total = run_with_bot(lambda bot: _first(bot, filters, limit))
     if as_json:
         for dialog in dialogs:
-            print(dialog.model_dump_json(exclude_none=True))
+            output.print_json(dialog.model_dump(mode="json", exclude_none=True))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     if not dialogs:
         console.print("No dialogs match the filters.")
         return
@@ -101,9 +101,9 @@ def show_dialog(dialog_id: str, as_json: bool) -> None:
     """
     dialog = run_with_bot(lambda bot: find_dialog(bot, dialog_id))
     if as_json:
-        print(dialog.model_dump_json())
+        output.print_json(dialog.model_dump(mode="json"))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     details = [format_duration(dialog.duration), dialog.location, dialog.source, dialog.ip]
     head = Text(sanitize(dialog.name or str(dialog.id)), "bold")
     head.append(f"  {sanitize(dialog.status)}", STYLES.get(dialog.status, "default"))

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from vertexkit.cli import output
 from vertexkit.cli.executions.filters import ExecutionFilters
 from vertexkit.cli.executions.timeline import timeline_lines
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
@@ -56,9 +57,9 @@ def list_executions(filters: ExecutionFilters, *, as_json: bool) -> None:
     records = with_journal(lambda journal: journal.search(query))
     if as_json:
         for record in records:
-            print(json.dumps(as_object(record), ensure_ascii=False))
+            output.print_json(as_object(record))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     if not records:
         console.print("  no executions match")
         return
@@ -121,9 +122,9 @@ def show(execution: str, *, as_json: bool) -> None:
     """
     record = with_journal(lambda journal: find(journal, execution))
     if as_json:
-        print(json.dumps(as_object(record), ensure_ascii=False))
+        output.print_json(as_object(record))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     for line in timeline_lines(record, time.time()):
         console.print(line, soft_wrap=True)
 
@@ -219,7 +220,7 @@ def _for_each(
     yes: bool,
 ) -> int:
     if not executions:
-        typer.echo(f"vertexkit: {if_none}", err=True)
+        output.echo(f"vertexkit: {if_none}", err=True)
         return EXIT_USAGE
     number = f"{len(executions)} execution{'' if len(executions) == 1 else 's'}"
     if not yes and Console().is_terminal and not typer.confirm(f"{question}: {number}?"):
@@ -229,9 +230,9 @@ def _for_each(
         code = 0
         for execution in executions:
             try:
-                typer.echo(f"  {await action(journal, execution)}")
+                output.echo(f"  {await action(journal, execution)}")
             except OperationNotAllowed as error:
-                typer.echo(f"vertexkit: {error}", err=True)
+                output.echo(f"vertexkit: {error}", err=True)
                 code = EXIT_FAILED
         return code
 

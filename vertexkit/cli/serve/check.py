@@ -1,6 +1,5 @@
 """`vertexkit check`: check the app and its configuration; report each problem and how to fix it."""
 
-import json
 import os
 import sqlite3
 import stat
@@ -11,18 +10,25 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from rich.console import Console
 from rich.text import Text
 
 from vertexkit.app import App
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import FIELD_PREFIX
 from vertexkit.botone.client import BotOne
+from vertexkit.cli import output
 from vertexkit.cli.serve.probe import probe
 from vertexkit.errors import VertexkitError
 from vertexkit.journal.sqlite.file import OLDEST_SQLITE
 from vertexkit.loading import find_app
-from vertexkit.settings import INSTANCE, AccessSettings, PlatformSettings, Settings
+from vertexkit.settings import (
+    INSTANCE,
+    AccessSettings,
+    PlatformSettings,
+    Settings,
+    environment_warnings,
+)
+from vertexkit.telemetry.redaction import MIN_MASKED_CHARACTERS
 
 MIN_SECRET_CHARACTERS = 20
 """Length of the shortest URL secret that cannot be guessed."""
@@ -73,6 +79,7 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
         settings = Settings.load()
     except VertexkitError as error:
         return [*findings, Finding(Level.FAIL, "settings", str(error))]
+    findings += [Finding(Level.WARN, "settings", warning) for warning in environment_warnings()]
     findings += _check_settings(settings)
     findings += _check_secrets(settings)
     findings += _check_networks(settings.access)
@@ -91,9 +98,9 @@ def show(findings: list[Finding], *, as_json: bool) -> None:
     """
     if as_json:
         for finding in findings:
-            print(json.dumps(asdict(finding), ensure_ascii=False))
+            output.print_json(asdict(finding))
         return
-    console = Console(highlight=False, markup=False, emoji=False)
+    console = output.console()
     width = max((len(finding.subject) for finding in findings), default=0)
     for finding in findings:
         line = Text(f"  {finding.level.value:<5}", STYLES[finding.level])
@@ -175,6 +182,14 @@ def _is_local(url: str) -> bool:
 
 
 def _check_secrets(settings: Settings) -> Iterator[Finding]:
+    for variable in settings.short_secrets(MIN_MASKED_CHARACTERS):
+        yield Finding(
+            Level.WARN,
+            "secrets",
+            f"a secret in {variable} has fewer than {MIN_MASKED_CHARACTERS} characters: the log "
+            "masks it only where it is a whole word",
+            "Replace it with a longer one.",
+        )
     secrets, host = settings.access.url_secrets, settings.server.host
     try:
         settings.check_exposure()

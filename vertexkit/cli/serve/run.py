@@ -9,12 +9,12 @@ from types import FrameType
 from typing import Any
 
 import structlog
-import typer
 import uvicorn
 from structlog.typing import FilteringBoundLogger
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from vertexkit.app import App, asgi_app
+from vertexkit.cli import output
 from vertexkit.cli.serve.journal_host import JournalHost
 from vertexkit.cli.serve.process import JOURNAL_SOCKET, METRICS_SOCKET, load_app
 from vertexkit.errors import SettingsError, VertexkitError
@@ -22,7 +22,7 @@ from vertexkit.loading import find_app
 from vertexkit.server.config import ServerConfig
 from vertexkit.server.limits import max_connections
 from vertexkit.server.listen import base_url, bind
-from vertexkit.settings import PREFIX, Settings
+from vertexkit.settings import PREFIX, Settings, new_warnings
 from vertexkit.telemetry import logs, redaction
 
 SHUTDOWN_TIMEOUT_SECONDS = 5
@@ -85,14 +85,16 @@ def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
     if reload:  # an author who has saved a file does not want to wait for old executions
         os.environ.setdefault(f"{PREFIX}GRACE", "1")
     settings = Settings.load()
+    if not structlog.is_configured():
+        logs.configure(settings.logging.format, settings.logging.level)
+    for warning in new_warnings():  # before the checks, which may fail for the same reason
+        log.warning("setting_ignored", reason=warning)
     settings.check_platform()
     settings.check_exposure()
     if not app.blocks:
         raise SettingsError(f'{name} has no block: decorate a handler with @app.block("name")')
     if reload and settings.server.workers > 1:
         raise SettingsError("--reload needs a single worker. Leave out --reload or --workers")
-    if not structlog.is_configured():
-        logs.configure(settings.logging.format, settings.logging.level)
     redaction.register_secrets(settings.secrets())
     with bind(settings.server.host, settings.server.port) as listener:
         _announce(app, settings, listener, "reloading" if reload else "serving")
@@ -112,10 +114,10 @@ def _announce(app: App, settings: Settings, listener: socket.socket, mode: str) 
     if logs.is_console(settings.logging.format):
         width = max(map(len, urls.values()))
         for name, url in urls.items():
-            typer.echo(f"  {url:<{width}}  {app.blocks[name].title}")
+            output.echo(f"  {url:<{width}}  {app.blocks[name].title}")
         if settings.server.ops_port:
-            typer.echo(f"  {ops:<{width}}  health, metrics and the catalogue")
-        typer.echo("  Press Ctrl+C to stop gracefully, twice to stop immediately.")
+            output.echo(f"  {ops:<{width}}  health, metrics and the catalogue")
+        output.echo("  Press Ctrl+C to stop gracefully, twice to stop immediately.")
     else:
         log.info(
             "address_bound",
