@@ -19,6 +19,7 @@ from vertexkit.journal.protocol import (
 from vertexkit.journal.state.operations import DROPPED, matches, why_not_dropped, why_not_retried
 from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.journal.state.state import JournalState
+from vertexkit.journal.state.storable import storable_execution
 from vertexkit.settings import JournalSettings
 
 MAX_SETTLED_EXECUTIONS = 1000
@@ -53,7 +54,7 @@ class MemoryJournal:
         self._state.close()
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
-        key = execution.key
+        key = storable_execution(execution).key
         duplicated = self._state.duplicates.find(key)
         if duplicated is not None:
             id_ = duplicated if isinstance(duplicated, str) else duplicated.execution.id
@@ -92,7 +93,7 @@ class MemoryJournal:
         self._state.release(lease, after, reason)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        self._store(self._state.settle(lease), outcome)
+        self._store(*self._state.settle(lease, outcome))
 
     def _store(self, row: ExecutionRow, outcome: Outcome) -> Record:
         record = row.settled_record(outcome)

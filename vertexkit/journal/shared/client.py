@@ -28,11 +28,22 @@ from vertexkit.journal.shared.methods import (
     STATUS,
     VERSION,
 )
-from vertexkit.text import replace_surrogates
+from vertexkit.journal.state.storable import (
+    storable_effect,
+    storable_execution,
+    storable_outcome,
+    storable_result,
+    storable_seconds,
+    storable_text,
+)
 
 
 class JournalServerNotFound(JournalUnusable):
     """No process listens at the socket."""
+
+
+class NotEncodable(JournalError):
+    """A request contains a value that JSON cannot hold; nothing was sent."""
 
 
 class JournalClient:
@@ -92,10 +103,10 @@ class JournalClient:
             self._end("it is closed")
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
-        call = encoding.encode_execution(execution)
+        call = encoding.encode_execution(storable_execution(execution))
         try:
             name, new, supersedes = await self._request("accept", call, room)
-        except ValueError as error:
+        except NotEncodable as error:
             raise JournalUnavailable(
                 f"the inputs of the call cannot be stored as JSON: {error}"
             ) from error
@@ -117,18 +128,22 @@ class JournalClient:
 
     async def record_intent(self, lease: Lease, effect: Effect) -> None:
         await self._request(
-            "record_intent", encoding.encode_lease_key(lease), encoding.encode_effect(effect)
+            "record_intent",
+            encoding.encode_lease_key(lease),
+            encoding.encode_effect(storable_effect(effect)),
         )
 
     async def record_effect(self, lease: Lease, effect: Effect) -> None:
         await self._request(
-            "record_effect", encoding.encode_lease_key(lease), encoding.encode_effect(effect)
+            "record_effect",
+            encoding.encode_lease_key(lease),
+            encoding.encode_effect(storable_effect(effect)),
         )
 
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
     ) -> None:
-        encoded = encoding.encode_result(result)
+        encoded = encoding.encode_result(storable_result(result))
         await self._request("record_result", encoding.encode_lease_key(lease), encoded, completing)
 
     async def begin_completion(self, lease: Lease) -> bool:
@@ -140,11 +155,13 @@ class JournalClient:
 
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         key = encoding.encode_lease_key(lease)
-        await self._request("release", key, after, replace_surrogates(reason))
+        after = storable_seconds("the time until the next run", after)
+        reason = storable_text("the reason of a retry", reason)
+        await self._request("release", key, after, reason)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         key = encoding.encode_lease_key(lease)
-        await self._request("settle", key, encoding.encode_outcome(outcome))
+        await self._request("settle", key, encoding.encode_outcome(storable_outcome(outcome)))
 
     def backlog(self) -> int:
         return self._backlog
@@ -195,12 +212,15 @@ class JournalClient:
         Raises:
             JournalUnavailable: the connection is lost; the method may have been carried out.
             JournalError, QueueFull: as the server's journal raised it.
-            ValueError: an argument cannot be encoded as JSON; nothing was sent.
+            NotEncodable: an argument cannot be encoded as JSON; nothing was sent.
         """
         if self._disconnect_reason:
             raise JournalUnavailable(f"the journal cannot be written: {self._disconnect_reason}")
         number = self._last_request = self._last_request + 1
-        self._connection.send([number, method, *arguments])
+        try:
+            self._connection.send([number, method, *arguments])
+        except Exception as error:  # also an error of an author's type, which `str` raises
+            raise NotEncodable(str(error)) from error
         response = self._responses[number] = asyncio.get_running_loop().create_future()
         try:
             return await response

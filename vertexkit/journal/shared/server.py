@@ -21,6 +21,7 @@ from vertexkit.journal.shared.methods import (
     STATUS,
 )
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
+from vertexkit.text import replace_surrogates
 
 STATUS_INTERVAL_SECONDS = 1.0
 """How often clients that send no requests learn the length of the queue."""
@@ -176,12 +177,26 @@ class ClientConnection:
                 self._workers.add(arguments[0])
             response = [number, await METHODS[method](self._journal, *arguments)]
         except (JournalError, QueueFull) as error:
-            response = [number, None, type(error).__name__, str(error)]
+            response = [number, None, type(error).__name__, replace_surrogates(str(error))]
         except Exception as error:
             log.exception("journal_request_failed", method=method)
-            response = [number, None, JournalError.__name__, f"the journal failed: {error}"]
+            response = [
+                number,
+                None,
+                JournalError.__name__,
+                f"the journal failed: {type(error).__name__}",
+            ]
         if number != NOTIFICATION and self.connection.is_open:
+            self._send_response(number, method, response)
+
+    def _send_response(self, number: int, method: str, response: list[Any]) -> None:
+        """Send a response; the client must get one even if it cannot be encoded."""
+        try:
             self.connection.send(response)
+        except Exception:
+            log.exception("journal_request_failed", method=method)
+            reason = f"the response to {method} cannot be encoded"
+            self.connection.send([number, None, JournalError.__name__, reason])
 
     async def _finish(self) -> None:
         await self.wait_idle()

@@ -34,6 +34,7 @@ from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
 from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
+from vertexkit.journal.state.storable import storable_execution
 from vertexkit.settings import JournalSettings
 
 MAX_BODY_BYTES_IN_MEMORY = 4096
@@ -103,21 +104,18 @@ class SqliteJournal:
             await self._writer.close()
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
-        key = execution.key
+        key = storable_execution(execution).key
+        inputs = schema.encode_inputs(execution)
         duplicated = self._state.duplicates.find(key)
         if duplicated is not None:
             return await self._accept_duplicate(duplicated)
         row = self._state.add(execution, key, room)
-        try:
-            claims = execution.token.claims
-            row.pending = True
-            row.dialog = None if claims is None else claims.dialog_id
-            row.number, self._next_number = self._next_number, self._next_number + 1
-            supersedes = None if row.follows is None else row.follows.execution.id
-            values = schema.accept_values(row)
-        except JournalUnavailable:
-            self._state.discard(row)
-            raise
+        claims = execution.token.claims
+        row.pending = True
+        row.dialog = None if claims is None else claims.dialog_id
+        row.number, self._next_number = self._next_number, self._next_number + 1
+        supersedes = None if row.follows is None else row.follows.execution.id
+        values = schema.accept_values(row, inputs)
 
         def finish(written: bool) -> None:
             if not written:
@@ -183,7 +181,7 @@ class SqliteJournal:
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
     ) -> None:
-        row = self._state.record_result(lease, result, completing=completing)
+        row, result = self._state.record_result(lease, result, completing=completing)
         await self._writer.write(
             schema.RECORD_RESULT, schema.result_values(row, result), power=True
         )
@@ -210,7 +208,7 @@ class SqliteJournal:
         )
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        await self._end(self._state.settle(lease), outcome)
+        await self._end(*self._state.settle(lease, outcome))
 
     async def _end(self, row: ExecutionRow, outcome: Outcome) -> None:
         values = schema.settle_values(row, outcome)

@@ -5,7 +5,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from vertexkit.errors import JournalUnavailable
-from vertexkit.execution import Effect, Outcome, Result
+from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
@@ -127,19 +127,28 @@ NO_CHANGE = "SELECT 1"
 """Its write is done when all earlier ones are."""
 
 
-def accept_values(row: ExecutionRow) -> tuple[Any, ...]:
-    """Return the values of ACCEPT.
+def encode_inputs(execution: Execution) -> bytes:
+    """Encode the inputs of a call.
 
     Raises:
-        JournalUnavailable: the inputs cannot be stored as JSON.
+        JournalUnavailable: they cannot be stored as JSON.
     """
-    execution = row.execution
     try:
-        inputs = to_json(execution.inputs, inf_nan_mode="constants", fallback=str)
-    except ValueError as error:
+        return to_json(execution.inputs, inf_nan_mode="constants", fallback=str)
+    except Exception as error:  # also an error of an author's type, which `str` raises
         raise JournalUnavailable(
             f"the inputs of the call cannot be stored as JSON: {error}"
         ) from error
+
+
+def accept_values(row: ExecutionRow, inputs: bytes) -> tuple[Any, ...]:
+    """Return the values of ACCEPT.
+
+    Args:
+        row: of the call.
+        inputs: of the call, encoded.
+    """
+    execution = row.execution
     return (
         row.number,
         execution.id,
@@ -174,7 +183,12 @@ def effect_values(row: ExecutionRow, effect: Effect) -> tuple[Any, ...]:
 
 
 def result_values(row: ExecutionRow, result: Result) -> tuple[Any, ...]:
-    """Return the values of RECORD_RESULT."""
+    """Return the values of RECORD_RESULT.
+
+    Args:
+        row: of the execution.
+        result: as the row has it.
+    """
     recorded = (result.data, result.code, row.result_recorded_at)
     return (*recorded, *completion_try_values(row))
 

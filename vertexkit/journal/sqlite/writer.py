@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from vertexkit.errors import JournalUnavailable
+from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.journal.protocol import JournalObserver
 
 T = TypeVar("T")
@@ -33,6 +33,8 @@ TRANSIENT_ERRORS = {
 After a failed fsync it is unknown what is on the disk, and a second try would only appear to
 succeed (https://wiki.postgresql.org/wiki/Fsync_Errors): that error is permanent.
 """
+DAMAGE_ERRORS = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_IOERR")
+"""Starts of the names of errors after which a read ends the use of the file as well."""
 SET_SYNC = {True: "PRAGMA synchronous = FULL", False: "PRAGMA synchronous = NORMAL"}
 
 
@@ -135,7 +137,8 @@ class Writer:
         """Run a job with the connection on the writer's thread, outside any transaction.
 
         Raises:
-            JournalUnavailable: the journal is lost.
+            JournalUnavailable: the journal is lost, or the file could not be read.
+            JournalError: the job failed.
         """
         if self._broken:
             raise JournalUnavailable(self.error)
@@ -251,8 +254,11 @@ class Writer:
             if error is None:
                 done.set_result(value)
             else:
-                done.set_exception(error)
-        self._next()
+                done.set_exception(_read_error(error))
+        if getattr(error, "sqlite_errorname", "").startswith(DAMAGE_ERRORS):
+            self._retry_or_break([], error or Exception())
+        else:
+            self._next()
 
     def _work(self) -> None:
         """Run jobs on the thread, one after the other."""
@@ -271,6 +277,16 @@ class Writer:
             _abandon(self._connection)
         else:
             self._connection.close()
+
+
+def _read_error(error: Exception) -> JournalError:
+    """Return the error that the caller of a failed job gets."""
+    if isinstance(error, JournalError):
+        return error
+    kind = JournalUnavailable if isinstance(error, sqlite3.DatabaseError) else JournalError
+    raised = kind(f"the journal cannot be read: {error}")
+    raised.__cause__ = error
+    return raised
 
 
 def _commit(connection: sqlite3.Connection) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
-from vertexkit.execution import Effect, Execution, Phase, Result
+from vertexkit.execution import Effect, Execution, Outcome, Phase, Result
 from vertexkit.journal.protocol import (
     Acceptance,
     HistoryEvent,
@@ -18,8 +18,14 @@ from vertexkit.journal.state.duplicates import Duplicates
 from vertexkit.journal.state.operations import matches
 from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.row import ExecutionRow, assumed_sent
+from vertexkit.journal.state.storable import (
+    storable_effect,
+    storable_outcome,
+    storable_result,
+    storable_seconds,
+    storable_text,
+)
 from vertexkit.settings import JournalSettings
-from vertexkit.text import replace_surrogates
 
 
 class JournalState:
@@ -27,7 +33,8 @@ class JournalState:
 
     A journal on a disk first calls `add`, writes the execution, and then calls `confirm` or
     `discard`. All other changes are made here first and then written; the journal's method returns
-    when they are.
+    when they are. What cannot be stored is repaired or refused (`storable`) before any change, so
+    that memory and file never differ.
 
     Args:
         clock: for leases and for what is to run again later.
@@ -101,6 +108,7 @@ class JournalState:
         self, worker: str, room: Mapping[str, int], limit: int, *, early: bool
     ) -> list[ExecutionRow]:
         """Claim executions that are due, those with a recorded result first."""
+        worker = storable_text("the id of a worker", worker)
         self._expire()
         if early:
             self._queues.put_all_now()
@@ -175,23 +183,25 @@ class JournalState:
 
     def record_effect(self, lease: Lease, effect: Effect) -> tuple[ExecutionRow, Effect]:
         """Record the intent or the outcome of an effect; return it with its times."""
-        row = self.leased(lease)
+        row, effect = self.leased(lease), storable_effect(effect)
         earlier, now = row.effects.get(effect.position), self._clock.unix()
         began = now if earlier is None or earlier.kind != effect.kind else earlier.began
         at, kind, digest = effect.position, effect.kind, effect.digest
         row.effects[at] = timed = Effect(at, kind, digest, effect.state, effect.value, began, now)
         return row, timed
 
-    def record_result(self, lease: Lease, result: Result, *, completing: bool) -> ExecutionRow:
-        """Record the result."""
-        row = self.leased(lease)
+    def record_result(
+        self, lease: Lease, result: Result, *, completing: bool
+    ) -> tuple[ExecutionRow, Result]:
+        """Record the result; return it as it is stored."""
+        row, result = self.leased(lease), storable_result(result)
         row.result = result
         row.result_recorded_at = self._clock.unix()
         self._leave_running(row)
         row.phase = Phase.COMPLETING
         if completing:
             self._count_completion_try(row)
-        return row
+        return row, result
 
     def begin_completion(self, lease: Lease) -> ExecutionRow | None:
         """Record that a completion is about to be sent; None: the call was accepted again."""
@@ -216,6 +226,8 @@ class JournalState:
     def release(self, lease: Lease, after: float, reason: str) -> ExecutionRow:
         """End a lease; the execution is claimable in `after` seconds."""
         row = self.leased(lease)
+        after = storable_seconds("the time until the next run", after)
+        reason = storable_text("the reason of a retry", reason)
         del self._leases[lease.execution.id]
         row.crashed = False
         self._add_event(row, "retried" if after > 0 or reason else "released", reason)
@@ -228,12 +240,12 @@ class JournalState:
         self._queues.put_later(row, after)
         return row
 
-    def settle(self, lease: Lease) -> ExecutionRow:
-        """Remove an execution that has its outcome."""
-        row = self.leased(lease)
+    def settle(self, lease: Lease, outcome: Outcome) -> tuple[ExecutionRow, Outcome]:
+        """Remove an execution that has its outcome; return it with the outcome as it is stored."""
+        row, outcome = self.leased(lease), storable_outcome(outcome)
         del self._leases[lease.execution.id]
         self._end(row)
-        return row
+        return row, outcome
 
     def _end(self, row: ExecutionRow) -> None:
         self._leave_running(row)
@@ -323,4 +335,4 @@ class JournalState:
             self._running -= 1
 
     def _add_event(self, row: ExecutionRow, name: str, detail: str = "") -> None:
-        row.history.append(HistoryEvent(self._clock.unix(), name, replace_surrogates(detail)))
+        row.history.append(HistoryEvent(self._clock.unix(), name, detail))

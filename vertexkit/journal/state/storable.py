@@ -1,0 +1,102 @@
+"""What a journal of every kind can store: checked before anything is changed.
+
+A text from outside may contain half of an emoji (a lone surrogate), which neither a file nor a
+socket can hold: it is replaced. A value of another type, or a time that is no finite number, is an
+error of the one execution that it belongs to.
+"""
+
+import math
+from dataclasses import replace
+
+from vertexkit.errors import JournalError, JournalUnavailable
+from vertexkit.execution import Effect, Execution, Outcome, Result
+from vertexkit.text import replace_surrogates
+
+
+def storable_text(name: str, text: object) -> str:
+    """Return a text that UTF-8 can encode.
+
+    Args:
+        name: what it is, for the error.
+        text: the text.
+
+    Raises:
+        JournalError: it is not a text.
+    """
+    if not isinstance(text, str):
+        raise JournalError(f"{name} must be a text, got {type(text).__name__}")
+    return text if text.isascii() else replace_surrogates(text)
+
+
+def storable_seconds(name: str, seconds: object) -> float:
+    """Return a number of seconds.
+
+    Args:
+        name: what they are, for the error.
+        seconds: the number.
+
+    Raises:
+        JournalError: it is not a finite number.
+    """
+    if not isinstance(seconds, (int, float)) or not math.isfinite(seconds):
+        raise JournalError(f"{name} must be a finite number of seconds, got {seconds!r}")
+    return float(seconds)
+
+
+def storable_execution(execution: Execution) -> Execution:
+    """Return a call that can be stored, except that its inputs are not checked.
+
+    Raises:
+        JournalUnavailable: it cannot be stored.
+    """
+    try:
+        execution.id.encode()
+        execution.block.encode()
+    except UnicodeEncodeError as error:
+        raise JournalUnavailable(f"the call cannot be stored: {error}") from error
+    _check_bytes("the body of a call", execution.raw)
+    return execution
+
+
+def storable_effect(effect: Effect) -> Effect:
+    """Return an effect that can be stored.
+
+    Raises:
+        JournalError: a field has another type.
+    """
+    kind = storable_text("the kind of an effect", effect.kind)
+    digest = storable_text("the digest of an effect", effect.digest)
+    _check_bytes("the value of an effect", effect.value)
+    if kind is effect.kind and digest is effect.digest:
+        return effect
+    return replace(effect, kind=kind, digest=digest)
+
+
+def storable_result(result: Result) -> Result:
+    """Return a result that can be stored.
+
+    Raises:
+        JournalError: a field has another type.
+    """
+    code = storable_text("the code of a result", result.code)
+    _check_bytes("a result", result.data)
+    return result if code is result.code else replace(result, code=code)
+
+
+def storable_outcome(outcome: Outcome) -> Outcome:
+    """Return an outcome that can be stored.
+
+    Raises:
+        JournalError: a field has another type.
+    """
+    return Outcome(
+        outcome.status,
+        storable_text("the code of an outcome", outcome.code),
+        storable_text("the confirmation of an outcome", outcome.confirmed_by),
+        storable_text("the reason of an outcome", outcome.reason),
+    )
+
+
+def _check_bytes(name: str, value: object) -> None:
+    if not isinstance(value, bytes):
+        raise JournalError(f"{name} must be bytes, got {type(value).__name__}")
