@@ -7,7 +7,8 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,15 +17,23 @@ import pytest
 from tests.journal.conftest import JournalDriver
 from tests.journal.shared.served_journal import HostedJournal
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalUnusable
+from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.execution import Phase
 from vertexkit.journal import KINDS
 from vertexkit.journal.admin import open_admin
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Access, NullJournalObserver, Query, Record
+from vertexkit.journal.protocol import (
+    Access,
+    JournalAdmin,
+    NullJournalObserver,
+    Query,
+    Record,
+)
 from vertexkit.journal.shared.client import JournalClient
 from vertexkit.journal.shared.socket import find_socket, listening_socket
+from vertexkit.journal.sqlite.file import open_file
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
@@ -70,12 +79,59 @@ async def test_a_running_service_is_asked(file: Path) -> None:
     await host.open()
     lease = await JournalDriver(host.journal, VirtualClock()).held()
     async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal, JournalClient)
+        assert isinstance(journal._journal, JournalClient)  # type: ignore[attr-defined]
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (lease.execution.id, Phase.RUNNING)
     [still] = await host.journal.search(Query())
     assert still.phase is Phase.RUNNING
     await host.close()
+
+
+async def test_a_frozen_service_is_reported(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that is stopped accepts the connection and says nothing: the command ends."""
+    monkeypatch.setattr("vertexkit.journal.admin.ANSWER_TIMEOUT_SECONDS", 0.1)
+    await asyncio.to_thread(lambda: open_file(file).close())
+    with listening_socket(file), pytest.raises(JournalUnusable, match=rf"{os.getpid()}.*SIGCONT"):
+        async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()):
+            pass
+
+
+QUESTIONS: dict[str, Callable[[JournalAdmin], Awaitable[object]]] = {
+    "list": lambda journal: journal.search(Query()),
+    "show": lambda journal: journal.find("a"),
+    "retry": lambda journal: journal.retry("a"),
+    "drop": lambda journal: journal.drop("a"),
+}
+
+
+@pytest.mark.parametrize("running", [True, False], ids=["socket", "file"])
+@pytest.mark.parametrize("question", QUESTIONS.values(), ids=QUESTIONS)
+async def test_every_question_has_an_answer(
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    question: Callable[[JournalAdmin], Awaitable[object]],
+    running: bool,
+) -> None:
+    """A journal that does not answer is an error after a time limit, and so is nothing to close."""
+    host = HostedJournal(file, VirtualClock())
+    await host.open()
+    if not running:
+        await host.close()
+    thread_may_end = threading.Event()
+    with monkeypatch.context() as patch:
+        async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
+            patch.setattr("vertexkit.journal.admin.ANSWER_TIMEOUT_SECONDS", 0.1)
+            if running:  # the service's event loop takes the request and is then blocked
+                for client in host.server._clients:
+                    patch.setattr(client, "frame_received", lambda _: None)
+            else:  # the disk does not respond
+                writer: Writer = journal._journal._writer  # type: ignore[attr-defined]
+                writer._jobs.put((lambda _: thread_may_end.wait(), lambda *_: None))
+            with pytest.raises(JournalUnavailable, match="did not answer"):
+                await question(journal)
+    thread_may_end.set()
+    if running:
+        await host.close()
 
 
 async def test_without_a_running_service_the_file_is_opened(file: Path) -> None:
@@ -85,7 +141,7 @@ async def test_without_a_running_service_the_file_is_opened(file: Path) -> None:
     kept = await JournalDriver(host.journal, VirtualClock()).accept()
     await host.close()
     async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal, SqliteJournal)
+        assert isinstance(journal._journal, SqliteJournal)  # type: ignore[attr-defined]
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (kept.execution, Phase.WAITING)
     await host.journal.open(NullJournalObserver())
@@ -152,7 +208,7 @@ async def test_files_of_a_killed_owner_are_replaced(file: Path) -> None:
     host = HostedJournal(file, VirtualClock())
     await host.open()
     async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal, JournalClient)
+        assert isinstance(journal._journal, JournalClient)  # type: ignore[attr-defined]
     await host.close()
     assert find_socket(file) is None
     assert not old.exists()

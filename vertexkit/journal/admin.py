@@ -1,21 +1,27 @@
 """Access for operators' commands, which run in a process of their own."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalUnusable
+from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import (
     Access,
     JournalAdmin,
     JournalBackend,
     NullJournalObserver,
+    Query,
+    Record,
 )
 from vertexkit.journal.shared.client import JournalClient, JournalServerNotFound
-from vertexkit.journal.shared.socket import find_socket
+from vertexkit.journal.shared.socket import find_owner, find_socket
 from vertexkit.settings import JournalSettings
+
+ANSWER_TIMEOUT_SECONDS = 5.0
+"""How long an operator's command waits for each answer of the journal."""
 
 
 @asynccontextmanager
@@ -25,6 +31,9 @@ async def open_admin(settings: JournalSettings, clock: Clock) -> AsyncIterator[J
     How it is opened depends on what the kind of journal can do (`JournalBackend.access`). A journal
     that one process has open is reached over that process's socket; without such a process the
     file is opened, and a service that is started meanwhile has to wait. No file is created.
+
+    Every question has a time limit: if the process that has the journal open is stopped, or its
+    event loop is blocked, the journal's methods raise `JournalUnavailable`.
 
     Args:
         settings: of the journal, as the service has them.
@@ -46,10 +55,62 @@ async def open_admin(settings: JournalSettings, clock: Clock) -> AsyncIterator[J
         case _:
             await backend.open(NullJournalObserver())
             journal = backend
+    silence = _describe_silence(backend.file)
     try:
-        yield journal
+        yield TimeLimitedAdmin(journal, silence)
     finally:
-        await journal.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                await journal.close()
+
+
+class TimeLimitedAdmin:
+    """A journal for operators that answers each question within a time limit, or raises an error.
+
+    Args:
+        journal: that is asked.
+        silence: what it means if there is no answer: the text of the error.
+    """
+
+    def __init__(self, journal: JournalAdmin, silence: str) -> None:
+        self._journal = journal
+        self._silence = silence
+
+    async def find(self, execution: str) -> Record | None:
+        async with self._limit():
+            return await self._journal.find(execution)
+
+    async def search(self, query: Query) -> list[Record]:
+        async with self._limit():
+            return await self._journal.search(query)
+
+    async def retry(self, execution: str, *, fresh: bool = False) -> Record:
+        async with self._limit():
+            return await self._journal.retry(execution, fresh=fresh)
+
+    async def drop(self, execution: str) -> Record:
+        async with self._limit():
+            return await self._journal.drop(execution)
+
+    @asynccontextmanager
+    async def _limit(self) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+                yield
+        except TimeoutError:
+            raise JournalUnavailable(self._silence) from None
+
+
+def _describe_silence(file: Path | None) -> str:
+    """Return the error for a journal that does not answer."""
+    seconds = f"within {ANSWER_TIMEOUT_SECONDS:g} s"
+    if file is None or (owner := find_owner(file)) is None:
+        return f"the journal did not answer {seconds}: its disk or its server does not respond"
+    return (
+        f"the process {owner} has the journal {file} open and did not answer {seconds}: it is "
+        "stopped (SIGSTOP) or its event loop is blocked. Continue it (SIGCONT), or restart the "
+        "service, and try again; a change that was asked for may still be carried out"
+    )
 
 
 async def _open_file(backend: JournalBackend, file: Path) -> JournalClient | JournalBackend:
@@ -81,7 +142,11 @@ async def _connect(file: Path) -> JournalClient | None:
         return None
     client = JournalClient(socket)
     try:
-        await client.open(NullJournalObserver())
+        async with asyncio.timeout(ANSWER_TIMEOUT_SECONDS):
+            await client.open(NullJournalObserver())
     except JournalServerNotFound:
         return None
+    except TimeoutError:
+        await client.close()
+        raise JournalUnusable(_describe_silence(file)) from None
     return client

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 HAS_SOCKETS = hasattr(socket, "AF_UNIX")
 """This system has Unix sockets."""
@@ -47,9 +48,23 @@ def listening_socket(file: Path | None) -> Iterator[tuple[socket.socket, Path]]:
 def find_socket(file: Path) -> Path | None:
     """Return where the owner of this file listens, or listened when it was killed."""
     try:
-        return Path(json.loads(_announcement(file).read_text(encoding="utf-8"))["socket"])
-    except (OSError, ValueError, KeyError, TypeError):
+        return Path(_read_announcement(file)["socket"])
+    except (KeyError, TypeError):
         return None
+
+
+def find_owner(file: Path) -> int | None:
+    """Return the id of the process that has announced its socket next to this file."""
+    pid = _read_announcement(file).get("pid")
+    return pid if isinstance(pid, int) else None
+
+
+def _read_announcement(file: Path) -> dict[str, Any]:
+    try:
+        announced = json.loads(_announcement(file).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return announced if isinstance(announced, dict) else {}
 
 
 def _announcement(file: Path) -> Path:

@@ -6,6 +6,7 @@ import sqlite3
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -97,6 +98,7 @@ class Writer:
         self._broken = False
         self._closing = False
         self._idle = asyncio.Event()
+        self._closed = asyncio.Event()
         self._full_sync = True
         self._jobs: SimpleQueue[tuple[Job, Callable[[Any, Exception | None], None]] | None]
         self._jobs = SimpleQueue()
@@ -154,7 +156,7 @@ class Writer:
             self._idle.clear()
             await self._idle.wait()
         self._jobs.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
+        await self._closed.wait()  # not `join`: a command must not wait for a disk that hangs
 
     def _is_stalled(self) -> bool:
         started = self._job_started_at
@@ -277,6 +279,8 @@ class Writer:
             _abandon(self._connection)
         else:
             self._connection.close()
+        with suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._closed.set)
 
 
 def _read_error(error: Exception) -> JournalError:
