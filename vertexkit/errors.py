@@ -118,13 +118,16 @@ class CallError(VertexkitError):
         status: HTTP status of the response, 400 to 599.
         code: A stable code, for example `malformed_json`.
         detail: What is wrong and how to fix it, without anything that the caller sent.
+        token: The call's token, if it could be read. Its block is completed as failed, so that the
+            dialog continues; without it, the dialog waits until the platform's own timeout.
     """
 
-    def __init__(self, status: int, code: str, detail: str) -> None:
+    def __init__(self, status: int, code: str, detail: str, token: str = "") -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
         self.code = code
         self.detail = detail
+        self.token = token
 
 
 class ExecutionEnded(VertexkitError):

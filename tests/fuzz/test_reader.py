@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from tests.fuzz.conftest import MANY
 from vertexkit.errors import CallError
-from vertexkit.ingress.request import FORM_TYPE, JSON_TYPE, RawCall, read_call
+from vertexkit.ingress.body import FORM_TYPE, JSON_TYPE
+from vertexkit.ingress.request import RawCall, read_call
 from vertexkit.token import Token
 
 KINDS = st.sampled_from(

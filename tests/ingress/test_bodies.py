@@ -73,34 +73,108 @@ async def test_a_body_in_chunks_is_put_together(edge: "Edge") -> None:
 
 
 @pytest.mark.parametrize(
+    "kind, body",
+    [
+        (FORM, "token=%b&city=Орёл".encode()),
+        (FORM, "&token=%b&&city=Орёл&".encode()),
+        (FORM + "; charset=UTF-8", "city=%b&token=%b&city=Орёл".encode()),
+        (FORM, '{"token":"%b","city":"Орёл"}'.encode()),
+        ("application/json", '\ufeff{"token":"%b","city":"Орёл"}'.encode()),
+        ("text/json", '{"token":"%b","city":"Орёл"}'.encode()),
+        ("application/vnd.x+json", '{"token":"%b","city":"Орёл"}'.encode()),
+        (
+            "application/json",
+            '{"token":"%b","city":"Орёл"}'.encode("utf-8").replace(b"{", b"\r\n{"),
+        ),
+        (None, '{"token":"%b","city":"Орёл"}'.encode()),
+        (None, "token=%b&city=Орёл".encode()),
+        (
+            "multipart/form-data; boundary=b",
+            b"--b\r\nContent-Disposition: form-data; name=token\r\n\r\n%b\r\n"
+            b"--b\r\nContent-Disposition: form-data; name=city\r\n\r\n\xd0\x9e\xd1\x80"
+            b"\xd1\x91\xd0\xbb\r\n--b--\r\n",
+        ),
+    ],
+)
+async def test_what_clients_send_reaches_its_handler(
+    edge: "Edge", kind: str | None, body: bytes
+) -> None:
+    """Bodies as browsers, curl, PHP and .NET send them are read, and nothing of a text is lost."""
+    token = edge.platform.issue("echo")
+    answer = await edge.ask("/blocks/echo", body.replace(b"%b", token.encode()), kind)
+    assert answer.status == 200
+    assert await edge.completed(token) == {"inputs": {"city": "Орёл"}}
+
+
+async def test_a_label_that_encodes_nothing_does_not_matter(edge: "Edge") -> None:
+    """`Content-Encoding: identity` says that the body is as it is."""
+    token = edge.platform.issue("echo")
+    body = b'{"token":"%b"}' % token.encode()
+    assert (await edge.ask(body=body, content_encoding="identity")).status == 200
+    assert await edge.completed(token) == {"inputs": {}}
+
+
+@pytest.mark.parametrize(
+    "kind, body, rejection",
+    [
+        ("application/json", b'{"token":"%b"', (400, "malformed_json")),
+        ("application/json", b"token=%b", (400, "malformed_json")),
+        ("application/json", b'{"token":"%b","x":"\xff\xfe"}', (400, "malformed_json")),
+        ("application/json", b'{"token":"%b","x":"\xcf\xf0\xe8"}', (400, "malformed_json")),
+        ("application/json", b'{"token":"%b","x":NaN}', (400, "malformed_json")),
+        ("application/json", b'{"token":"%b","x":1e999}', (400, "malformed_json")),
+        ("application/json", b'{"token":"%b","x":' + b"9" * 5000 + b"}", (400, "malformed_json")),
+        (
+            "application/json",
+            b'{"token":"%b","x":' + b"[" * 99 + b"]" * 99 + b"}",
+            (400, "too_deep"),
+        ),
+        (FORM, b"token=%b&x=%%FF%%FE", (400, "malformed_form")),
+        (FORM, b"token=%b&x=\xce\xd0", (400, "malformed_form")),
+        (FORM, b"token=%b" + b"&x=1" * 1000, (400, "malformed_form")),
+        ("text/plain", b"token=%b", (415, "unsupported_media_type")),
+    ],
+)
+async def test_the_block_of_a_malformed_body_is_completed_as_failed(
+    edge: "Edge", kind: str, body: bytes, rejection: tuple[int, str]
+) -> None:
+    """What cannot be read is rejected and starts nothing, and its dialog continues if the token can."""
+    token = edge.platform.issue("echo")
+    before = edge.accepted()
+    assert (await edge.ask("/blocks/echo", body % token.encode(), kind)).rejection == rejection
+    assert (await edge.completed(token))["error"]["code"] == "invalid_input"
+    assert edge.accepted() == before
+
+
+@pytest.mark.parametrize(
     "kind, body, code",
     [
         ("application/json", b"", "malformed_json"),
-        ("application/json", b'{"token":"%b"', "malformed_json"),
-        ("application/json", b"token=%b", "malformed_json"),
         ("application/json", b'["%b"]', "malformed_json"),
-        ("application/json", b'{"token":"%b","x":"\xff\xfe"}', "malformed_json"),
-        ("application/json", b'{"token":"%b","x":"\xcf\xf0\xe8"}', "malformed_json"),
-        ("application/json", b'{"token":"%b","x":NaN}', "malformed_json"),
-        ("application/json", b'{"token":"%b","x":1e999}', "malformed_json"),
-        ("application/json", b'{"token":"%b","x":' + b"9" * 5000 + b"}", "malformed_json"),
-        ("application/json", b'{"token":"%b","x":' + b"[" * 99 + b"]" * 99 + b"}", "too_deep"),
-        (FORM, b'{"token":"%b"}', "malformed_form"),
-        (FORM, b"token=%b&x=%%FF%%FE", "malformed_form"),
-        (FORM, b"token=%b&x=\xd0\x9e", "malformed_form"),
-        (FORM, b"token=%b" + b"&x=1" * 1000, "malformed_form"),
+        ("application/json", b'{"x":{"token":"%b"},}', "malformed_json"),
+        (FORM, b"x=%%FF&tokens=%b", "malformed_form"),
+        (FORM, b'{"x":"%b"', "missing_token"),
     ],
 )
-async def test_a_malformed_body_is_rejected(
+async def test_a_body_without_a_token_is_rejected(
     edge: "Edge", kind: str, body: bytes, code: str
 ) -> None:
-    """What cannot be read is answered 400, starts nothing, and the service continues."""
+    """If there is no token to be read, the call is answered 400, and the service continues."""
     token = edge.platform.issue("echo")
     before = edge.accepted()
     if b"%b" in body:
         body = body % token.encode()
     assert (await edge.ask("/blocks/echo", body, kind)).rejection == (400, code)
     assert edge.accepted() == before
+    assert edge.untouched(token)
+
+
+async def test_a_rejected_body_shows_the_platform_no_foreign_token(serve: "Serve") -> None:
+    """Only a token that a call could have is used: one that the platform has signed."""
+    async with serve(token_keys="key", strict=False) as edge:
+        token = edge.platform.issue("echo")
+        body = b'{"token":"%b",}' % token.encode()
+        assert (await edge.ask(body=body)).rejection == (400, "malformed_json")
     assert edge.untouched(token)
 
 

@@ -1,6 +1,7 @@
 """The endpoint of all blocks: reads the platform's call, accepts it and answers."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from traceback import extract_tb
 from typing import Protocol
 
@@ -145,6 +146,7 @@ class Receiver:
             query = scope["query_string"].decode("latin-1")
             call, token = self._read(RawCall(scope["path"], body, headers, query))
         except CallError as error:
+            self._complete_unread(error)
             return problem(error.status, error.code, redact_text(error.detail))
         block = self._blocks.get(name)
         if block is None:
@@ -192,14 +194,23 @@ class Receiver:
 
     def _read(self, raw: RawCall) -> tuple[Call, Token]:
         call = self._read_call_safely(raw)
+        return call, self._read_token(call.token)
+
+    def _read_token(self, secret: str) -> Token:
         try:
-            token = Token(call.token)
+            token = Token(secret)
         except (ValueError, TypeError) as error:
             raise CallError(400, "malformed_token", f"The token is invalid: {error}.") from None
         if not self._token_verifier.accepts(token):
             raise CallError(403, "wrong_signature", "The token is not signed with a known key.")
         self._address.base_url(token)
-        return call, token
+        return token
+
+    def _complete_unread(self, error: CallError) -> None:
+        """Complete the block of a call of which only the token could be read."""
+        if error.token:
+            with suppress(CallError):
+                self._rejections.reject(self._read_token(error.token), Failure("invalid_input"))
 
     def _read_call_safely(self, raw: RawCall) -> Call:
         """Call the author's reader, which may raise anything.

@@ -55,6 +55,17 @@ def not_found() -> Problem:
     return problem(404, CODES[404], "Not found.")
 
 
+def method_not_allowed(allowed: str) -> Problem:
+    """Make the response for a method that a path does not accept.
+
+    Args:
+        allowed: methods that it accepts, separated by commas.
+    """
+    response = problem(405, CODES[405], f"This URL does not accept the method. Use {allowed}.")
+    response.headers["Allow"] = allowed
+    return response
+
+
 def list_errors(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
     """List validation errors of a call's inputs without the values.
 
@@ -74,15 +85,8 @@ async def _handle_http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
     if status == 404:
         return not_found()
-    detail = "The request failed."
-    if status == 405:
-        detail = "This URL does not accept the request's method. Blocks are called with POST."
-    response = problem(status, CODES.get(status, "failed"), detail)
-    allow = (error.headers or {}).get("Allow") if isinstance(error, HTTPException) else None
-    if allow:
-        response.headers["Allow"] = allow
-    return response
+    return problem(status, "failed", "The request failed.")
 
 
 EXCEPTION_HANDLERS = {HTTPException: _handle_http_error}
-"""Handlers of a Starlette application for paths and methods that do not exist."""
+"""Handlers of a Starlette application for paths that do not exist."""
