@@ -257,11 +257,11 @@ async def test_the_repr_of_an_app() -> None:
 
 
 async def test_unknown_paths_and_methods() -> None:
-    """An unknown path, a trailing slash and a wrong method are answered with a problem."""
+    """An unknown path, an unknown block and a wrong method are answered with a problem."""
     async with FakeDialog(make_app()) as dialog:
         for path, status, code in (
             ("/nowhere", 404, "not_found"),
-            ("/blocks/echo/", 404, "not_found"),
+            ("/blocks/echo/", 400, "missing_token"),
             ("/healthz", 405, "method_not_allowed"),
         ):
             got, problem = await dialog.post(path, {})

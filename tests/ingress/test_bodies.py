@@ -84,15 +84,17 @@ async def test_a_body_in_chunks_is_put_together(edge: "Edge") -> None:
         ("application/vnd.x+json", '{"token":"%b","city":"Орёл"}'.encode()),
         (
             "application/json",
-            '{"token":"%b","city":"Орёл"}'.encode("utf-8").replace(b"{", b"\r\n{"),
+            '{"token":"%b","city":"Орёл"}'.encode().replace(b"{", b"\r\n{"),
         ),
         (None, '{"token":"%b","city":"Орёл"}'.encode()),
         (None, "token=%b&city=Орёл".encode()),
         (
             "multipart/form-data; boundary=b",
-            b"--b\r\nContent-Disposition: form-data; name=token\r\n\r\n%b\r\n"
-            b"--b\r\nContent-Disposition: form-data; name=city\r\n\r\n\xd0\x9e\xd1\x80"
-            b"\xd1\x91\xd0\xbb\r\n--b--\r\n",
+            (
+                b"--b\r\nContent-Disposition: form-data; name=token\r\n\r\n%b\r\n"
+                b"--b\r\nContent-Disposition: form-data; name=city\r\n\r\n\xd0\x9e\xd1\x80"
+                b"\xd1\x91\xd0\xbb\r\n--b--\r\n"
+            ),
         ),
     ],
 )
@@ -182,7 +184,7 @@ async def test_a_rejected_body_shows_the_platform_no_foreign_token(serve: "Serve
     "body",
     [
         b"[" * 120_000,
-        b'{"token":"t","x":' + b"[" * 120_000 + b"]" * 120_000 + b"}",
+        b'{"x":' + b"[" * 120_000 + b"]" * 120_000 + b"}",
         b'{"a":' * 40_000 + b"1" + b"}" * 40_000,
     ],
 )

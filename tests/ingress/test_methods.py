@@ -93,11 +93,16 @@ async def test_a_page_with_a_slash_too_many_is_the_page(edge: "Edge", page: str)
     """Monitoring and load balancers write the path with slashes at its end or doubled."""
     plain = await edge.ask(f"/{page}", method="GET")
     for path in (f"/{page}/", f"//{page}", f"//{page}//"):
-        for method in ("GET", "HEAD"):
-            answer = await edge.ask(path, method=method)
-            assert answer.status == plain.status == 200
-            assert answer.headers["content-type"] == plain.headers["content-type"]
-            assert "location" not in answer.headers
+        answer = await edge.ask(path, method="GET")
+        assert answer.status == plain.status == 200
+        assert answer.headers["content-type"] == plain.headers["content-type"]
+        async with edge.line() as line:
+            await line.send(
+                f"HEAD {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode()
+            )
+            head, _, body = (await line.rest()).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert body == b""
 
 
 async def test_the_secret_may_be_followed_by_a_slash(serve: "Serve") -> None:
@@ -110,11 +115,12 @@ async def test_the_secret_may_be_followed_by_a_slash(serve: "Serve") -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/blocks%2fecho", "/blocks%2Fecho", "%2fblocks/echo", "/blocks/echo%2f"]
+    "path", ["/blocks%2fecho", "/blocks%2Fecho", "/%2fblocks/echo", "/blocks/echo%2f"]
 )
 async def test_an_encoded_slash_separates_nothing(edge: "Edge", path: str) -> None:
     """`%2f` is a character of a name, as RFC 3986 says: there is no such path."""
-    answer = await edge.ask(path, b'{"token":"t"}')
+    body = b'{"token":"%b"}' % edge.platform.issue("echo").encode()
+    answer = await edge.ask(path, body)
     assert answer.rejection in {(404, "not_found"), (404, "unknown_block")}
 
 

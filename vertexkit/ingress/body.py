@@ -180,6 +180,9 @@ def read_form(body: bytes, charset: str = "") -> dict[str, Any]:
     fields = [field for field in body.split(b"&") if field]
     if len(fields) > MAX_FORM_FIELDS:
         raise _malformed_form()
+    if fields and fields[-1].startswith(b"token="):
+        # `curl --data-binary @file` also sends the line break at the end of the file.
+        fields[-1] = fields[-1].rstrip(b"\r\n")
     pairs = [field.replace(b"+", b" ").partition(b"=") for field in fields]
     return _decode(
         [(unquote_to_bytes(name), unquote_to_bytes(value)) for name, _, value in pairs], charset
@@ -254,7 +257,7 @@ def _find_json_token(text: str) -> str:
     except ValueError:
         found = JSON_TOKEN.match(text)
         token = found[1] if found else ""
-    return token.strip() if isinstance(token, str) else ""
+    return token if isinstance(token, str) else ""
 
 
 def is_encoded(content_encoding: str) -> bool:

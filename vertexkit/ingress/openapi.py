@@ -1,16 +1,11 @@
 """Descriptions of what an app serves: the catalogue of blocks and the OpenAPI document."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import to_json
-from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
-
 from vertexkit.blocks.registry import Block
-from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.receiver import STATUSES_WITHOUT_BODY
-from vertexkit.server.problems import MEDIA_TYPE, not_found
+from vertexkit.server.problems import MEDIA_TYPE
 
 ERRORS = {
     "400": "The call is malformed.",
@@ -33,31 +28,6 @@ PROBLEM: dict[str, Any] = {
         "errors": {"type": "array", "items": {"type": "object"}},
     },
 }
-
-
-class JsonEndpoint:
-    """An endpoint whose JSON is generated for each request.
-
-    Args:
-        generate: returns status and content.
-        access: who may read it; None: every client.
-    """
-
-    def __init__(
-        self, generate: Callable[[], tuple[int, Any]], access: AccessControl | None = None
-    ) -> None:
-        self._generate = generate
-        self._access = access
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if self._access is not None and not self._access.allows(scope):
-            response: Response = not_found()
-        else:
-            status, content = self._generate()
-            headers = {"Cache-Control": "no-store"}
-            response = Response(to_json(content), status, headers, "application/json")
-        await response(scope, receive, send)
 
 
 def catalogue(blocks: Mapping[str, Block]) -> dict[str, Any]:

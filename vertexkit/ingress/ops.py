@@ -8,9 +8,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.errors import SettingsError
 from vertexkit.ingress.access import AccessControl
-from vertexkit.ingress.openapi import JsonEndpoint
+from vertexkit.ingress.information import (
+    HEADERS,
+    SHARED_SECONDS,
+    InformationEndpoint,
+    json_endpoint,
+)
 from vertexkit.server.config import SecondaryServer
-from vertexkit.server.problems import not_found, problem
+from vertexkit.server.problems import problem
 from vertexkit.settings import ServerSettings
 from vertexkit.telemetry.prometheus import MEDIA_TYPE
 
@@ -28,28 +33,6 @@ class Monitored(Protocol):
         """Return the body of `GET /metrics`."""
 
 
-class MetricsEndpoint:
-    """`GET /metrics`.
-
-    Args:
-        service: has the metrics.
-        access: who may read them; None: every client.
-    """
-
-    def __init__(self, service: Monitored, access: AccessControl | None) -> None:
-        self._service = service
-        self._access = access
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        if self._access is not None and not self._access.allows(scope):
-            response: Response = not_found()
-        else:
-            body = await self._service.render_metrics()
-            response = Response(body, 200, {"Cache-Control": "no-store"}, MEDIA_TYPE)
-        await response(scope, receive, send)
-
-
 def ops_endpoints(service: Monitored, access: AccessControl | None) -> Mapping[str, ASGIApp]:
     """Make the endpoints for operators.
 
@@ -60,10 +43,14 @@ def ops_endpoints(service: Monitored, access: AccessControl | None) -> Mapping[s
     Returns:
         The endpoints by path.
     """
+
+    async def render_metrics() -> Response:
+        return Response(await service.render_metrics(), 200, HEADERS, MEDIA_TYPE)
+
     return {
-        "/healthz": JsonEndpoint(lambda: (200, {"alive": True})),
-        "/readyz": JsonEndpoint(service.readiness),
-        "/metrics": MetricsEndpoint(service, access),
+        "/healthz": json_endpoint(lambda: (200, {"alive": True})),
+        "/readyz": json_endpoint(service.readiness),
+        "/metrics": InformationEndpoint(render_metrics, access, shared_seconds=SHARED_SECONDS),
     }
 
 

@@ -22,6 +22,7 @@ from vertexkit.server.problems import (
     RETRY_AFTER_SECONDS,
     Problem,
     list_errors,
+    method_not_allowed,
     not_found,
     problem,
 )
@@ -127,6 +128,8 @@ class Receiver:
     async def _respond(self, scope: Scope, receive: Receive) -> ASGIApp:
         if not self._access.allows(scope):
             return not_found()
+        if scope["method"] != "POST":
+            return method_not_allowed("POST")
         if self.closed:
             return problem(
                 503, "shutting_down", "The service is stopping.", retry_after=RETRY_AFTER_SECONDS

@@ -65,8 +65,7 @@ def read_call(raw: RawCall) -> Call:
         error.token = find_token(raw.body)
         raise
     token = fields.pop("token", None)
-    token = token.strip() if isinstance(token, str) else ""
-    if not token:
+    if not isinstance(token, str) or not token:
         raise CallError(400, "missing_token", "The body must have a field `token` with a string.")
     if len(fields) == 1 and isinstance(data := fields.get("data"), dict):
         fields = data

@@ -1,20 +1,24 @@
 """The routes of a service: the platform's calls, the catalogue, health and metrics."""
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import cache
+from functools import partial
 from importlib.metadata import version
-from typing import Any
+from urllib.parse import unquote
 
 from starlette.applications import Starlette
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.blocks.registry import Block
 from vertexkit.ingress.access import AccessControl
-from vertexkit.ingress.openapi import JsonEndpoint, catalogue, openapi
+from vertexkit.ingress.information import SHARED_SECONDS, json_endpoint
+from vertexkit.ingress.openapi import catalogue, openapi
 from vertexkit.ingress.ops import Monitored, ops_endpoints
 from vertexkit.server.problems import EXCEPTION_HANDLERS
+
+ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 
 
 def block_routes(blocks: Mapping[str, Block], receiver: ASGIApp) -> list[Route]:
@@ -27,7 +31,7 @@ def block_routes(blocks: Mapping[str, Block], receiver: ASGIApp) -> list[Route]:
     paths = ["/blocks/{name}", "/blocks/{name}/{key}"]
     if len(blocks) == 1:
         paths.append("/")
-    return [Route(path, receiver, methods=["POST"]) for path in paths]
+    return [Route(path, receiver) for path in paths]
 
 
 def information_routes(
@@ -41,17 +45,44 @@ def information_routes(
         service: is running.
         access: which clients are let in; None: all. Health is always open to all.
     """
-
-    @cache
-    def document() -> dict[str, Any]:
-        return openapi(blocks, version("vertexkit"), ack_status)
-
+    shared = partial(json_endpoint, shared_seconds=SHARED_SECONDS)
     endpoints: dict[str, ASGIApp] = {
-        "/blocks": JsonEndpoint(lambda: (200, catalogue(blocks)), access),
-        "/openapi.json": JsonEndpoint(lambda: (200, document()), access),
+        "/blocks": shared(lambda: (200, catalogue(blocks)), access),
+        "/openapi.json": shared(
+            lambda: (200, openapi(blocks, version("vertexkit"), ack_status)), access
+        ),
         **ops_endpoints(service, access),
     }
-    return [Route(path, endpoint, methods=["GET"]) for path, endpoint in endpoints.items()]
+    return [Route(path, endpoint) for path, endpoint in endpoints.items()]
+
+
+class Router(Starlette):
+    """Routes requests by paths in which slashes that are doubled or at the end do not matter.
+
+    Endpoints check the method themselves, after access: without the secret, a path that exists
+    looks like any other.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle a request, or the lifespan of the server."""
+        if scope["type"] == "http":
+            scope = _with_plain_path(scope)
+        await super().__call__(scope, receive, send)
+
+
+def _with_plain_path(scope: Scope) -> Scope:
+    raw_path: bytes = scope.get("raw_path") or b""
+    if b"%2" in raw_path and (name := ENCODED_SLASH.sub(b"%252F", raw_path)) != raw_path:
+        # An encoded slash is a character of a name, which the decoded path does not show.
+        scope = {**scope, "path": unquote(name.decode("ascii", "replace"))}
+    path: str = scope["path"]
+    if "//" not in path and not path.endswith("/"):
+        return scope
+    root = scope.get("root_path", "")
+    if not path.startswith(f"{root}/"):
+        root = ""
+    segments = filter(None, path[len(root) :].split("/"))
+    return {**scope, "path": f"{root}/{'/'.join(segments)}"}
 
 
 def make_router(
@@ -64,7 +95,7 @@ def make_router(
         routes: may be replaced in `router.routes` later.
         lifespan: entered at startup and left at shutdown.
     """
-    router = Starlette(routes=routes, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
+    router = Router(routes=routes, lifespan=lifespan, exception_handlers=EXCEPTION_HANDLERS)
     # A redirect would repeat the URL secret, and a platform need not follow it.
     router.router.redirect_slashes = False
     return router
