@@ -20,6 +20,35 @@ STATEFUL = {
 }
 """Mutable dataclasses: each is the state of something in progress."""
 Definition = ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+ABSENT_ON_WINDOWS = {
+    "os": {
+        *("chown", "fchmod", "fchown", "fork", "getegid", "geteuid", "getgid", "getgroups"),
+        *("getpgid", "getsid", "getuid", "killpg", "lchown", "mkfifo", "nice", "openpty"),
+        *(
+            "posix_fadvise",
+            "posix_fallocate",
+            "posix_spawn",
+            "pread",
+            "pwrite",
+            "sched_getaffinity",
+        ),
+        *("sendfile", "setpgid", "setsid", "statvfs", "sysconf", "uname", "wait3", "wait4"),
+        *("WNOHANG", "O_CLOEXEC", "O_DIRECTORY", "O_NOFOLLOW", "fdatasync"),
+    },
+    "signal": {
+        *("SIGALRM", "SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGSTOP", "SIGCONT"),
+        *("SIGUSR1", "SIGUSR2", "pthread_kill", "pthread_sigmask", "setitimer", "sigwait", "alarm"),
+    },
+    "socket": {"AF_UNIX", "SO_REUSEPORT"},
+    "asyncio": {"start_unix_server", "open_unix_connection"},
+    "loop": {"add_signal_handler", "create_unix_server", "create_unix_connection"},
+}
+"""Names that Python does not have on Windows, by the module or object that has them elsewhere."""
+UNIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios", "tty"}
+NEEDS_UNIX = {"journal.shared.socket", "journal.shared.server", "journal.shared.client"} | {
+    "telemetry.aggregation"
+}
+"""What several processes of one machine need; `vertexkit run` refuses --workers on Windows."""
 VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "types", "base_utils"}
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 400, 50, 8
 
@@ -72,6 +101,30 @@ def test_imports_are_at_the_top() -> None:
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
     assert not late
+
+
+def test_nothing_is_used_that_windows_lacks() -> None:
+    """A name that only POSIX systems have is used in the modules of `NEEDS_UNIX` alone."""
+    used = [
+        f"{module.file}:{node.lineno}"
+        for module in SOURCE
+        if module.name not in NEEDS_UNIX
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Attribute)
+        and isinstance(node.value, ast.Name)
+        and node.attr in ABSENT_ON_WINDOWS.get(node.value.id, ())
+    ]
+    imported = [
+        f"{module.file}:{node.lineno}"
+        for module in SOURCE
+        for node in ast.walk(module.tree)
+        if (isinstance(node, ast.Import) and {alias.name for alias in node.names} & UNIX_MODULES)
+        or (
+            isinstance(node, ast.ImportFrom)
+            and {a.name for a in node.names} & ABSENT_ON_WINDOWS.get(node.module or "", set())
+        )
+    ]
+    assert not used + imported
 
 
 def test_no_file_is_too_long() -> None:

@@ -1,6 +1,7 @@
 """Downloads of files."""
 
 import asyncio
+import os
 import re
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -17,7 +18,7 @@ from starlette.routing import Route
 from tests.botone.fake_api import client_of, platform_of, requested_methods
 from tests.testing.platform_server import served
 from vertexkit import BotOne
-from vertexkit.botone.files import sanitized_filename
+from vertexkit.botone.filenames import filename_in, sanitized_filename
 from vertexkit.errors import FileTooLarge, NotFound, SendOutcomeUnknown
 
 MEGABYTE = 1024 * 1024
@@ -154,13 +155,11 @@ def test_file_names_are_sanitised(name: str, safe: str) -> None:
         ("attachment; filename*=UTF-8''..%2F..%2Fx", "x"),
         ("attachment", "file"),
         ("attachment; filename*=KOI-99''%FF", "file"),
-        ('attachment; filename="=?utf-8?b?0Y4=?="', None),
+        ('attachment; filename="=?utf-8?b?0Y4=?="', "ю"),
         ("", "file"),
     ],
 )
-async def test_a_name_is_read_from_the_header(
-    header: str, name: str | None, tmp_path: Path
-) -> None:
+async def test_a_name_is_read_from_the_header(header: str, name: str, tmp_path: Path) -> None:
     """All forms of RFC 6266, raw UTF-8 and invalid headers result in a safe name."""
 
     async def serve(request: Request) -> Response:
@@ -171,5 +170,69 @@ async def test_a_name_is_read_from_the_header(
     async with serving(serve) as bot:
         there = await bot.v1.download(7, tmp_path)
     assert there.parent == tmp_path
-    assert name is None or there.name == f"7-{name}"
+    assert there.name == f"7-{name}"
     assert re.fullmatch(r"7-[^/\\\x00-\x1f]+", there.name)
+
+
+@pytest.mark.parametrize(
+    "header, name",
+    [
+        # quoted, as RFC 6266 has it, and broken off
+        (rb'attachment; filename="say \"hi\".txt"', "say hi.txt"),
+        (rb'attachment; filename="C:\temp\a.txt"', "a.txt"),
+        (rb'attachment; filename="not closed.txt', "not closed.txt"),
+        (b'attachment; size=3; filename="a;b=c.txt"; x=y', "a;b=c.txt"),
+        # unquoted, with spaces and letters
+        ("attachment; filename=Заявление на отпуск.pdf".encode(), "Заявление на отпуск.pdf"),
+        ("attachment;filename = отчёт.pdf ; x=1".encode(), "отчёт.pdf"),
+        (b"ATTACHMENT; FILENAME=a.txt", "a.txt"),
+        (b"filename=a.txt", "a.txt"),
+        # percent-encoded in the plain parameter
+        (b'attachment; filename="%D1%8E%20%D1%8F.pdf"', "ю я.pdf"),
+        (b"attachment; filename=%D1%8E.pdf", "ю.pdf"),
+        (b'attachment; filename="50% off.pdf"', "50% off.pdf"),
+        (b'attachment; filename="100%fe.pdf"', "100%fe.pdf"),
+        (b"attachment; filename*=%D1%8E.pdf", "ю.pdf"),
+        # words of RFC 2047
+        (b'attachment; filename="=?UTF-8?B?0Y4=?= =?UTF-8?Q?=D1=8F.pdf?="', "юя.pdf"),
+        (b'attachment; filename="=?koi8-r?B?wMAucGRm?="', "юю.pdf"),
+        (b"attachment; filename==?UTF-8?B?0Y4=?=", "ю"),
+        (b'attachment; filename="=?KOI-99?B?wMA=?="', "=KOI-99BwMA=="),
+        (b'attachment; filename="=?UTF-8?B?A?="', "=UTF-8BA="),
+        # other encodings
+        ('attachment; filename="Заявление.pdf"'.encode("cp1251"), "Заявление.pdf"),
+        (b"attachment; filename*=windows-1251''%FE.pdf; filename=b.pdf", "ю.pdf"),
+        (b"attachment; filename*=KOI-99''%FE.pdf; filename=b.pdf", "b.pdf"),
+        (b"attachment; filename*=utf-8''%FE.pdf; filename=b.pdf", "b.pdf"),
+        # parts of RFC 2231
+        (
+            b"attachment; filename*0*=UTF-8''%D1%8E; filename*1=\" x\"; filename*2*=%D1%8F.pdf",
+            "ю xя.pdf",
+        ),
+        (b'attachment; filename*1="b.txt"; filename*0="a"', "ab.txt"),
+        # nothing, or nothing safe
+        (b"attachment; filename=", "file"),
+        (b'attachment; filename=""', "file"),
+        (b"attachment; filename*=UTF-8''%2E%2E%2F%2E%2E%2Fetc%2Fpasswd", "passwd"),
+        (b'attachment; filename="..%2F..%2Fetc%2Fpasswd"', "passwd"),
+        (b'attachment; filename="=?UTF-8?B?Li4vLi4vZXRjL3Bhc3N3ZA==?="', "passwd"),
+        (b'attachment; filename="a%00%1b[2J.txt"', "a [2J.txt"),
+    ],
+)
+def test_a_name_is_read_as_browsers_read_it(header: bytes, name: str) -> None:
+    """Names that are quoted, unquoted, percent-encoded, RFC 2047 words or in old encodings."""
+    assert filename_in(header) == name
+
+
+async def test_a_file_is_downloaded_where_the_system_is_not_posix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows has no `os.fchmod`; the file has the permissions that the umask leaves."""
+    monkeypatch.delattr(os, "fchmod", raising=False)
+    platform = platform_of()
+    file = platform.conversations.add_file("a.txt", b"content")
+    async with client_of(platform) as bot:
+        there = await bot.v2.download(file.id, tmp_path)
+    assert there.read_bytes() == b"content"
+    (tmp_path / "plain").touch()
+    assert there.stat().st_mode == (tmp_path / "plain").stat().st_mode

@@ -1,37 +1,23 @@
 """Downloads of files that users uploaded in dialogs (methods 4 and 13)."""
 
 import os
-import warnings
 from contextlib import suppress
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
 import anyio.to_thread
-from aiohttp import (
-    BadContentDispositionHeader,
-    BadContentDispositionParam,
-    content_disposition_filename,
-    parse_content_disposition,
-)
-from pathvalidate import sanitize_filename
 
 from vertexkit.botone.dialog_requests import DialogRequests
 from vertexkit.botone.failures import from_incomplete_response
+from vertexkit.botone.filenames import filename_in
 from vertexkit.botone.http_client import HttpError, HttpResponse
 from vertexkit.errors import FileTooLarge, PlatformError
-from vertexkit.text import sanitize
 
 CHUNK_BYTES = 1024 * 1024
 """Bytes that are written at once."""
 DOWNLOAD_LIMIT_BYTES = 1024 * 1024 * 1024
 """The default size limit of a file."""
-MAX_FILENAME_BYTES = 200
-"""Bytes of a name in UTF-8: with the file's id before it, it fits into common file systems."""
-MAX_EXTENSION_BYTES = 16
-"""A longer extension is not kept when a name is shortened."""
-MAX_HEADER_NAME_CHARACTERS = 1000
-"""Characters of the platform's name that are read."""
 
 
 async def download(
@@ -72,7 +58,11 @@ async def download(
 
 
 def _file_path(response: HttpResponse, file_id: int, target: Path) -> Path:
-    return target / f"{file_id}-{filename_of(response)}" if target.is_dir() else target
+    if not target.is_dir():
+        return target
+    headers = response.headers.raw
+    header = next((value for name, value in headers if name.lower() == b"content-disposition"), b"")
+    return target / f"{file_id}-{filename_in(header)}"
 
 
 async def _save(response: HttpResponse, path: str, file: Path, limit: int | None) -> Path:
@@ -111,40 +101,9 @@ def _flush_to_disk(part: IO[bytes]) -> None:
     os.fsync(part.fileno())
     umask = os.umask(0)
     os.umask(umask)
-    os.fchmod(part.fileno(), 0o666 & ~umask)
+    os.chmod(part.name, 0o666 & ~umask)  # noqa: PTH101 - Windows has no os.fchmod
 
 
 def _too_large(path: str, limit: int) -> FileTooLarge:
     reason = f"the file is larger than the limit of {limit:,} bytes; to raise it, pass `limit=`"
     return FileTooLarge("GET", path, status=200, reason=reason)
-
-
-def filename_of(response: HttpResponse) -> str:
-    """Return the file's name from `Content-Disposition`, sanitised; `file` if there is none."""
-    headers = response.headers.raw
-    raw = next((value for name, value in headers if name.lower() == b"content-disposition"), b"")
-    with warnings.catch_warnings():
-        # An invalid header counts as a missing name and needs no warning.
-        warnings.simplefilter("ignore", BadContentDispositionHeader)
-        warnings.simplefilter("ignore", BadContentDispositionParam)
-        _, parameters = parse_content_disposition(raw.decode(errors="replace"))
-        return sanitized_filename(content_disposition_filename(parameters) or "")
-
-
-def sanitized_filename(name: str) -> str:
-    """Return a safe file name that every operating system accepts.
-
-    The name has no folders, no control or reserved characters, no leading dot, and at most
-    `MAX_FILENAME_BYTES`.
-
-    Args:
-        name: any text; it comes from the user who uploaded the file.
-    """
-    base = name.replace("\\", "/").rpartition("/")[2]
-    base = sanitize(base, MAX_HEADER_NAME_CHARACTERS).strip(" .")
-    if len(base.encode()) > MAX_FILENAME_BYTES:
-        stem, dot, extension = base.rpartition(".")
-        end = dot + extension if len(extension.encode()) <= MAX_EXTENSION_BYTES else ""
-        room = MAX_FILENAME_BYTES - len(end.encode())
-        base = (stem if end else base).encode()[:room].decode(errors="ignore") + end
-    return str(sanitize_filename(base)).strip(" .") or "file"

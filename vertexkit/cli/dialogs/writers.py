@@ -12,8 +12,12 @@ from vertexkit.errors import SettingsError
 
 Row = Mapping[str, Any]
 Columns = Mapping[str, type]
-FORMULA = re.compile(r"[=+\-@\t\r]")
-"""The start of a text that a spreadsheet evaluates as a formula."""
+FORMULA = re.compile(
+    r"[\t\r\n]|[\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
+    r"[=+\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]"
+)
+"""The start of a text that a spreadsheet evaluates as a formula: its sign, in each of its widths,
+after spaces and characters that are not visible, which some spreadsheets leave out."""
 NUMBER = re.compile(r"[+\-]?[\d\s().,\-]+")
 """A number or a phone number, which is not a formula although it may start like one."""
 PARQUET_GROUP_ROWS = 10_000
@@ -196,4 +200,4 @@ def _cell(value: Any) -> Any:
     if isinstance(value, bool) or value is None or isinstance(value, int | float):
         return value
     text = _text(value)
-    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text) else text
+    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text.strip()) else text
