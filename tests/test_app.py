@@ -10,9 +10,12 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from vertexkit import App, Blocks, Context, RawCall, Settings
 from vertexkit.app import asgi_app
+from vertexkit.botone.http_client import asgi_client
 from vertexkit.errors import CallError, DefinitionError, SettingsError
 from vertexkit.ingress.request import Call
 from vertexkit.service import Service, running_service
@@ -99,6 +102,49 @@ def with_health_page(platform: FakePlatform) -> Any:
             await platform(scope, receive, send)
 
     return asgi
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/blocks/echo", "/nothing", "/"])
+async def test_an_app_whose_lifespan_does_not_run_says_so(path: str) -> None:
+    """Served with `--lifespan off`, or mounted without its lifespan, it answers 503 with the fix."""
+    app = make_app(settings=QUIET)
+    outer = Starlette(routes=[Mount("/bot", app)])
+    for asgi, url in ((app, path), (outer, f"/bot{path}")):
+        async with asgi_client(asgi) as client:
+            answer = await client.post(f"http://app{url}", json={"token": "t"})
+        assert (answer.status_code, answer.json()["code"]) == (503, "not_started")
+        assert "app.serving()" in answer.json()["detail"]
+        assert "--lifespan off" in answer.json()["detail"]
+        assert answer.headers["retry-after"]
+
+
+@pytest.mark.parametrize("root", ["", "/behind/a/proxy"])
+async def test_an_app_may_be_mounted(root: str) -> None:
+    """In another ASGI application it serves its paths below the mount, and drains at the end."""
+    platform = FakePlatform(tokens="any")
+    async with served(with_health_page(platform)) as outside:
+        url = f"{outside.base_url}/api"
+        app = make_app(settings=Settings.of(platform_url=url, log_level="error", journal="memory:"))
+
+        @asynccontextmanager
+        async def lifespan(outer: Starlette) -> AsyncIterator[None]:
+            async with app.serving():
+                yield
+
+        outer = Starlette(routes=[Mount("/v/bot", app)], lifespan=lifespan)
+        async with outer.router.lifespan_context(outer):
+            transport = httpx.ASGITransport(outer, root_path=root)
+            async with httpx.AsyncClient(transport=transport, base_url="http://app") as client:
+                base = f"{root}/v/bot"
+                for path in ("/blocks/echo", "/blocks//echo/", "/"):
+                    answer = await client.post(base + path, json={"token": "t" + path[-2:]})
+                    assert answer.status_code == 200
+                for path in ("/healthz", "/readyz/", "//metrics", "/blocks"):
+                    assert (await client.get(base + path)).status_code == 200
+        async with asgi_client(outer) as client:
+            answer = await client.get("http://app/v/bot/healthz")
+            assert answer.status_code == 503
+    assert [entry.method for entry in platform.ledger] == ["complete"] * 3
 
 
 async def test_a_single_block_is_also_served_at_the_root() -> None:

@@ -92,6 +92,29 @@ class App(Generic[State]):
         """
         self.blocks.include(blocks)
 
+    def serving(self) -> AbstractAsyncContextManager[None]:
+        """Run the app inside of another ASGI application, which it is mounted in.
+
+        A server runs the lifespan of the outer application only. Enter this context there:
+
+            @asynccontextmanager
+            async def lifespan(outer):
+                async with app.serving():
+                    yield
+
+            outer = Starlette(routes=[Mount("/bot", app)], lifespan=lifespan)
+
+        Returns:
+            A context manager. The app accepts calls while it is entered; on leaving, running
+            handlers finish within the grace period.
+
+        Raises:
+            SettingsError: on entering: a setting is invalid.
+            DefinitionError: on entering: the app has no block.
+            JournalUnusable: on entering: the journal cannot be opened.
+        """
+        return self._asgi.lifespan()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, or the lifespan of the server, as an ASGI application."""
         await self._asgi(scope, receive, send)

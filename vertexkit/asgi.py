@@ -17,11 +17,18 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Journal
 from vertexkit.journal.shared.client import JournalClient
 from vertexkit.journal.shared.server import offered_to_operators
+from vertexkit.server.problems import RETRY_AFTER_SECONDS, problem
 from vertexkit.service import AppDefinition, Service, running_service
 from vertexkit.settings import Settings, new_warnings
 from vertexkit.telemetry import logs, redaction
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
+
+NOT_STARTED = (
+    "The app has not been started, because its lifespan was not run. Serve it with `vertexkit run`, "
+    "or with uvicorn without `--lifespan off`. If it is mounted in another ASGI application, enter "
+    "`app.serving()` in the lifespan of that application."
+)
 
 
 class AsgiApp:
@@ -40,10 +47,23 @@ class AsgiApp:
         """Socket of the process that adds up the metrics of all workers, if there are several."""
         self._app = app
         self._router = make_router([], self._lifespan)
+        self._reported = False
+        """Whether the log says that the lifespan does not run."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, or the lifespan of the server."""
-        await self._router(scope, receive, send)
+        if self.service is None and scope["type"] == "http":
+            if not self._reported:
+                log.error("request_rejected", code="not_started", reason=NOT_STARTED)
+                self._reported = True
+            response = problem(503, "not_started", NOT_STARTED, retry_after=RETRY_AFTER_SECONDS)
+            await response(scope, receive, send)
+        else:
+            await self._router(scope, receive, send)
+
+    def lifespan(self) -> AbstractAsyncContextManager[None]:
+        """Return the context in which the service runs, as a server enters it by its events."""
+        return self._lifespan(self._router)
 
     @asynccontextmanager
     async def _lifespan(self, router: Starlette) -> AsyncIterator[None]:

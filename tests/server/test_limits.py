@@ -127,10 +127,19 @@ async def test_what_nobody_wants_is_not_read_for_ever(site: "Open") -> None:
         b"POST / HTTP/1.1\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabc",
         b"POST / HTTP/1.1\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\nabc",
         b"POST / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/1.0\r\nHost: a\r\nhost: b\r\n\r\n",
+        b"GET /\r\n\r\n",
+        b"GET / HTTP/0.9\r\nHost: a\r\n\r\n",
+        b"GET / HTTP/2.0\r\nHost: a\r\n\r\n",
         chunked() + b"zz\r\n",
         chunked() + b"FFFFFFFFFFFFFFFFFF\r\n",
     ],
-    ids=["tls", "version", "http2", "connect", "field", "lengths", "both", "minus", "hex", "huge"],
+    ids=[
+        *("tls", "version", "http2", "connect", "field", "lengths", "both", "minus", "no-host"),
+        *("two-hosts", "old-two-hosts", "no-version", "too-old", "too-new", "hex", "huge"),
+    ],
 )
 async def test_what_is_not_http_is_told_so(site: "Open", request_: bytes) -> None:
     """Garbage, and framing that two parsers could read differently, is answered 400."""
@@ -138,6 +147,15 @@ async def test_what_is_not_http_is_told_so(site: "Open", request_: bytes) -> Non
         assert (await line.answer()).rejection == (400, "malformed_request")
         assert await line.rest() == b""
         assert here.rejections == {"malformed_request": 1}
+
+
+@pytest.mark.parametrize(
+    "request_", [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", get()]
+)
+async def test_http_1_0_needs_no_host(site: "Open", request_: bytes) -> None:
+    """A probe in HTTP/1.0 need not name the host; other requests name it once."""
+    async with site() as here, here.line(request_) as line:
+        assert (await line.answer()).status == 200
 
 
 async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -> None:

@@ -45,6 +45,7 @@ class Phase(Enum):
     """All bytes are discarded until the client closes the connection."""
 
 
+HTTP_VERSIONS = ("1.1", "1.0")
 FRAMING_HEADERS = (b"content-length", b"transfer-encoding")
 AWAITED = {
     Phase.IDLE: Awaited.NEXT_REQUEST,
@@ -70,6 +71,7 @@ class Rejection(NamedTuple):
 
 
 MALFORMED_REQUEST = Rejection(400, "malformed_request", "The request is not valid HTTP/1.1.")
+WRONG_HOST = Rejection(400, "malformed_request", "The request must have one header Host.")
 HEAD_TOO_LARGE = Rejection(431, "head_too_large", "The request line and the headers are too large.")
 BODY_TOO_LARGE = Rejection(413, "too_large", "The encoded request body is too large.")
 HEAD_TIMEOUT = Rejection(
@@ -192,11 +194,10 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Parser callback: the end of a head."""
-        is_pipeline_full = len(self.pipeline) > MAX_PIPELINED_REQUESTS
-        if is_pipeline_full or self._is_head_too_large():
-            self._parser_rejection = TOO_MANY_PIPELINED if is_pipeline_full else HEAD_TOO_LARGE
+        if (rejection := self._head_rejection()) is not None:
+            self._parser_rejection = rejection
             # The parser stops and raises an error, which `data_received` handles.
-            raise ValueError(self._parser_rejection.code)
+            raise ValueError(rejection.code)
         super().on_headers_complete()
         framing = [field for field in self.headers if field[0] in FRAMING_HEADERS]
         self._is_chunked = any(name == b"transfer-encoding" for name, _ in framing)
@@ -206,6 +207,20 @@ class Connection(HttpToolsProtocol):
             self._resumed_head = b"POST / HTTP/1.1\r\n%b\r\n" % fields if framing else b""
         self.headers = []  # collects trailers, which the app does not receive
         self._enter(Phase.BODY)
+
+    def _head_rejection(self) -> Rejection | None:
+        """Why the request whose head is complete is rejected; None if it is not."""
+        if len(self.pipeline) > MAX_PIPELINED_REQUESTS:
+            return TOO_MANY_PIPELINED
+        if self._is_head_too_large():
+            return HEAD_TOO_LARGE
+        version = self.parser.get_http_version()
+        if version not in HTTP_VERSIONS:
+            return MALFORMED_REQUEST
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts == 1 or (hosts == 0 and version == "1.0"):
+            return None
+        return WRONG_HOST
 
     def _is_head_too_large(self) -> bool:
         if len(self.headers) > MAX_HEADER_FIELDS:
