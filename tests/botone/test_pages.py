@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from tests.botone.fake_api import client_of, platform_of
@@ -77,6 +77,37 @@ async def test_the_end_is_found_without_total_pages() -> None:
     ) as bot:
         assert len([dialog async for dialog in bot.v2.conversations()]) == 6
     assert requested == [1, 2, 3, 4]
+
+
+async def test_a_page_that_is_repeated_ends_a_list_of_unknown_length() -> None:
+    """A platform that ignores the page's number and does not tell it is not asked for ever."""
+    requested: list[int] = []
+    async with client_of_pages(lambda n: {"0": {"id": 1}, "meta": {}}, requested) as bot:
+        assert [dialog.id async for dialog in bot.v2.conversations()] == [1]
+    assert requested == [1, 2]
+
+
+async def test_a_cut_emoji_hides_nothing() -> None:
+    """Half of a character in a text becomes U+FFFD, as JSON with an escape and as cut UTF-8."""
+    bodies = [
+        rb'{"0": {"id": 1, "name": "#1 \ud83d"}, "1": {"id": 2, "name": "#2 \\ud83d"}, "meta": {}}',
+        b'{"0": {"id": 1, "name": "#1 \xf0\x9f\x91"}, "1": {"id": 2, "name": "ok"}, "meta": {}}',
+        b'\xef\xbb\xbf{"0": {"id": 1, "name": "#1 \\udc4d"}, "1": {"id": 2}, "meta": {}}',
+    ]
+
+    async def serve(request: Request) -> Response:
+        return Response(bodies[0], media_type="application/json")
+
+    app = Starlette(routes=[Route("/v2/conversations", serve)])
+    async with asgi_client(app) as client:
+        bot = BotOne("http://p.test", "a", "b", client=client)
+        while bodies:
+            page = await bot.v2.conversations().page()
+            assert page.items[0].name == "#1 \ufffd"
+            assert len(page.items) == 2
+            if len(bodies) == 3:
+                assert page.items[1].name == r"#2 \ud83d"
+            bodies.pop(0)
 
 
 async def test_a_repeated_first_page_is_an_error() -> None:

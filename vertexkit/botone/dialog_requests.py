@@ -5,6 +5,7 @@ The methods themselves are in `dialogs`. `send_message` and `complete` do not us
 """
 
 import asyncio
+import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -27,6 +28,7 @@ from vertexkit.botone.response import Response
 from vertexkit.botone.retries import MAX_ATTEMPTS, backoff, may_retry
 from vertexkit.clock import Clock
 from vertexkit.errors import PlatformError, SendOutcomeUnknown, SettingsError, UnexpectedResponse
+from vertexkit.text import encodable
 
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Bytes of a response's JSON: a page of a thousand dialogs needs about one hundredth of it."""
@@ -203,9 +205,17 @@ def parse_body(method: str, path: str, response: Response, parse: Any) -> Any:
         UnexpectedResponse: the body is not what the platform documents.
     """
     try:
-        return parse(from_json(response.body))
+        return parse(_decode_json(response.body))
     except (ValueError, TypeError, RecursionError, OverflowError) as error:
         raise from_invalid_body(method, path, response, error) from None
+
+
+def _decode_json(body: bytes) -> Any:
+    """Decode JSON; half of a character, which a cut text leaves behind, becomes U+FFFD."""
+    try:
+        return from_json(body)
+    except ValueError:
+        return encodable(json.loads(body.decode("utf-8-sig", "replace")))
 
 
 def _check_url(url: str) -> None:

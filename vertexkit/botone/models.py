@@ -1,21 +1,34 @@
 """The values that the platform's methods return.
 
 Unknown fields and unknown statuses are kept, never rejected: the platform's document leaves both
-open.
+open. A member of a dialog that cannot be read does not hide the dialog: the member has its default,
+and `unreadable` has it as it came.
 """
 
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import from_json
 
 DIALOG_NAME = re.compile(r"#(\d{1,18})(?:\s+(.*))?", re.DOTALL)
 """A dialog's name: its number and, usually, its city."""
+FIRST_YEAR, LAST_YEAR = 1970, 9998
+"""A time outside of these years is not a time: databases write none as 0000-00-00, 0001-01-01 or
+1899-12-30."""
 FILE_PATH = re.compile(r"/web/file/(\d{1,18})/?")
 """The end of the path of a link to an uploaded file."""
 
@@ -43,12 +56,27 @@ def _parse_time(value: Any) -> Any:
     return value
 
 
+def _reject_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected a number or a UUID")  # noqa: TRY004 - pydantic reports it
+    return value
+
+
+def _check_time(value: datetime | None) -> datetime | None:
+    if value is not None and not FIRST_YEAR <= value.year <= LAST_YEAR:
+        raise ValueError(f"the year must be between {FIRST_YEAR} and {LAST_YEAR}")
+    return value
+
+
 def _parse_list(value: Any) -> Any:
     """Parse a list, which the platform may write as the text "[]" or as an object."""
     if isinstance(value, str):
         value = from_json(value) if value.strip() else None
     if isinstance(value, dict):
-        return [value[key] for key in _numeric_keys(value)]
+        keys = _numeric_keys(value)
+        if value and not keys:
+            raise ValueError('expected an array, or an object with the keys "0", "1", ...')
+        return [value[key] for key in keys]
     return () if value is None else value
 
 
@@ -69,7 +97,29 @@ class _PlatformModel(BaseModel):
     )
 
 
-class Answer(_PlatformModel):
+class _TolerantModel(_PlatformModel):
+    """A model whose optional members may come in a form that cannot be read."""
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _set_unreadable_aside(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(value)
+        except ValidationError as error:
+            names = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
+            optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+            if not isinstance(value, dict) or not names or not names <= optional:
+                raise
+        readable = {name: item for name, item in value.items() if name not in names}
+        return handler(readable | {"unreadable": {name: value[name] for name in names}})
+
+    @property
+    def unreadable(self) -> dict[str, Any]:
+        """The members that could not be read, as the platform sent them, by name."""
+        return dict((self.model_extra or {}).get("unreadable", {}))
+
+
+class Answer(_TolerantModel):
     """One answer of the data that a dialog has collected: a question and what the user answered."""
 
     question: str | None = None
@@ -82,6 +132,12 @@ class Answer(_PlatformModel):
     """The name of the bot's variable that holds the answer."""
     deleted: Annotated[bool, _default_for_none(False)] = False
     """Whether the uploaded file was deleted."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _wrap_bare_answer(cls, value: Any) -> Any:
+        """Read what is not an object, `null` for example, as an answer without a question."""
+        return value if isinstance(value, dict | Answer) else {"answer": value}
 
     @property
     def file_id(self) -> int | None:
@@ -96,10 +152,10 @@ class Answer(_PlatformModel):
         return int(match[1]) if match is not None and match.end() == len(path) else None
 
 
-class Conversation(_PlatformModel):
+class Conversation(_TolerantModel):
     """A dialog, as lists contain it (methods 1 and 5)."""
 
-    id: int | UUID
+    id: Annotated[int | UUID, BeforeValidator(_reject_bool)]
     """A number in V1, a UUID in V2."""
     name: str | None = None
     """`#319 Perm`: the dialog's number, which is not its id, and its city."""
@@ -109,10 +165,12 @@ class Conversation(_PlatformModel):
     """The user's IP address."""
     location: str | None = None
     """The user's city."""
-    updated: Annotated[datetime | None, BeforeValidator(_parse_time)] = None
+    updated: Annotated[
+        datetime | None, BeforeValidator(_parse_time), AfterValidator(_check_time)
+    ] = None
     """The time of the last message, with a time zone (UTC if the platform names none); None if the
     dialog has no messages."""
-    duration: float | None = None
+    duration: float | None = Field(None, allow_inf_nan=False)
     """Seconds."""
     source: str | None = None
     """The channel: `web` and others. V2 only."""
@@ -146,7 +204,7 @@ class ConversationDetails(Conversation):
         return tuple(dict.fromkeys(file_id for file_id in ids if file_id is not None))
 
 
-class Pagination(_PlatformModel):
+class Pagination(_TolerantModel):
     """The position of a page in its list; None where the platform does not say."""
 
     total: int | None = None
@@ -167,6 +225,8 @@ class ConversationPage(_PlatformModel):
     """One page of a list (methods 1 and 5): an object with keys "0", "1", ... and `meta`."""
 
     items: tuple[Conversation, ...] = ()
+    unreadable: tuple[Any, ...] = Field((), exclude=True)
+    """What the platform sent among the dialogs and is not a dialog, as it came."""
     pagination: Pagination = Field(default_factory=Pagination)
 
     @classmethod
@@ -181,7 +241,7 @@ class ConversationPage(_PlatformModel):
             ValueError: the object is not a page of a list.
         """
         if isinstance(content, list):
-            return cls(items=tuple(content))
+            return cls._of(content, {})
         if not isinstance(content, dict):
             raise TypeError("expected an object or an array")
         keys = _numeric_keys(content)
@@ -189,8 +249,27 @@ class ConversationPage(_PlatformModel):
         pagination = meta.get("pagination") if isinstance(meta, dict) else None
         if not keys and meta is None and content.keys() - {"meta"}:
             raise ValueError('expected an object with the keys "0", "1", ... or `meta`')
+        return cls._of([content[key] for key in keys], pagination)
+
+    @classmethod
+    def _of(cls, items: list[Any], pagination: Any) -> "ConversationPage":
+        """Make a page of those items that are dialogs; if none is, the first problem is raised."""
+        content = {
+            "items": items,
+            "pagination": pagination if isinstance(pagination, dict) else {},
+        }
+        try:
+            return cls.model_validate(content)
+        except ValidationError as error:
+            unreadable = {int(detail["loc"][1]) for detail in error.errors()}
+            if len(unreadable) == len(items):
+                raise
         return cls.model_validate(
-            {"items": [content[key] for key in keys], "pagination": pagination or {}}
+            content
+            | {
+                "items": [item for index, item in enumerate(items) if index not in unreadable],
+                "unreadable": [items[index] for index in sorted(unreadable)],
+            }
         )
 
 

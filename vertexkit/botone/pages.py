@@ -65,8 +65,8 @@ class Conversations:
             while requested:
                 page = await requested.popleft()
                 total_pages = page.pagination.total_pages
-                if total_pages is None:  # unknown: the list ends with a page without dialogs
-                    total_pages = number + bool(page.items)
+                if total_pages is None:  # unknown: the list ends with a page without new dialogs
+                    total_pages = number + any(dialog.id not in seen for dialog in page.items)
                 number += 1
                 while last_requested < total_pages and len(requested) < PREFETCHED_PAGES:
                     last_requested += 1
