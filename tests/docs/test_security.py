@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.docs.conftest import ROOT
-from vertexkit.ingress import request
+from vertexkit.ingress import body
 from vertexkit.server import limits
 from vertexkit.settings import Settings
 
@@ -45,9 +45,9 @@ def test_its_limits_are_those_of_the_code(page: str) -> None:
         [settings.server.body_limit],
         [limits.BODY_OVERHEAD_FACTOR],
         [int(settings.server.body_timeout)],
-        [request.MAX_DEPTH],
-        [request.MAX_VALUES],
-        [request.MAX_FORM_FIELDS],
+        [body.MAX_DEPTH],
+        [body.MAX_VALUES],
+        [body.MAX_FORM_FIELDS],
         [settings.server.clients],
         [limits.MAX_PIPELINED_REQUESTS],
         [int(settings.server.body_timeout)],

@@ -201,9 +201,8 @@ async def test_a_second_completion_of_a_second_activation(
 async def test_a_platform_that_calls_with_a_form(fake_dialog: FakeDialog, folder: Path) -> None:
     """The findings do not depend on the call's content type."""
     token = fake_dialog.platform.issue("probe")
-    async with fake_dialog:
-        async with asgi_client(fake_dialog._asgi) as caller:
-            await caller.post("http://block.test/blocks/probe", data={"token": token})
+    async with fake_dialog, asgi_client(fake_dialog._asgi) as caller:
+        await caller.post("http://block.test/blocks/probe", data={"token": token})
     assert len(fake_dialog.platform.dialog(token).completions) == 1
     assert answers(folder)[3].startswith("No: 0.")
 

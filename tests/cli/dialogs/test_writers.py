@@ -42,7 +42,7 @@ def written(folder: Path, text: str) -> str:
     writer.write({"a": text})
     writer.close()
     lines = (folder / "a.csv").read_bytes().decode("utf-8-sig")
-    return list(csv.DictReader(StringIO(lines, newline="")))[0]["a"]
+    return next(iter(csv.DictReader(StringIO(lines, newline=""))))["a"]
 
 
 @pytest.mark.parametrize("sign", SIGNS)
