@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from vertexkit.private_files import create_private_text, make_private_folder
 from vertexkit.recordings.format import RecordingHeader
 from vertexkit.telemetry.events import Event
 from vertexkit.telemetry.redaction import redact_json
@@ -20,7 +21,7 @@ class Recorder:
     the process is killed. Secrets are masked.
 
     Args:
-        path: the file; its folder is created.
+        path: the file; its folder is created. Both are for this user only.
         header: the first line.
         started_at: the start, on the clock of all events that are recorded.
         on_line: called with each line that is written, the first one included.
@@ -44,8 +45,8 @@ class Recorder:
         self.ended: bool = False
         self._started_at = started_at
         self._on_line = on_line
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._file: TextIO = path.open("w", encoding="utf-8")
+        make_private_folder(path.parent)
+        self._file: TextIO = create_private_text(path)
         self._write(header.line())
 
     def event(self, event: Event) -> None:

@@ -1,8 +1,12 @@
 """`vertexkit capture`: calls are recorded without their secrets."""
 
+import ast
 import importlib.util
 import json
+import os
 import signal
+import stat
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,7 @@ from typing import Any
 import pytest
 
 from vertexkit import RawCall
+from vertexkit.cli.develop.capture import generate_reader
 from vertexkit.testing import FakePlatform
 
 BLOCK = "/blocks/hello"
@@ -32,8 +37,7 @@ def record(shell: Any, *requests: urllib.request.Request, options: tuple[str, ..
             answers.append((answer.status, answer.read()))
         recorder.wait_for("saved to")
     recorder.end(signal.SIGINT)
-    files = sorted((shell.folder / ".vertexkit" / "captures").glob("*.json"))
-    recordings = [json.loads(path.read_text(encoding="utf-8")) for path in files]
+    recordings = [json.loads(path.read_text(encoding="utf-8")) for path in captures(shell.folder)]
     return "\n".join(recorder.lines), recordings, answers
 
 
@@ -101,6 +105,62 @@ def test_a_read_call_is_generated_for_a_rejected_call(
     call = reader.read_call(RawCall(BLOCK, sent, headers, query.removeprefix("?")))
     assert call.token == token
     assert call.inputs == json.loads(sent)
+
+
+HOSTILE = "\x1b[2J\x1b]0;title\x07\x9b31m\u202etxt.exe\x08\x7f"
+"""Clears the screen, sets the title, colours, turns the text round, deletes a character."""
+
+
+def test_nothing_that_a_stranger_sends_controls_the_terminal(shell: Any) -> None:
+    """Path, query, headers, a text, JSON and names in them are printed without control characters."""
+    escaped = urllib.parse.quote(HOSTILE)
+    output, recordings, _ = record(
+        shell,
+        post(f"/hook/{escaped}?a{escaped}={escaped}", HOSTILE.encode()),
+        post(BLOCK, json.dumps({HOSTILE: [HOSTILE]}, ensure_ascii=False).encode()),
+        post(BLOCK, b"{}", **{"x-odd": "\x9b31m\x9d0;t"}),
+    )
+    files = [path.read_text(encoding="utf-8") for path in captures(shell.folder)]
+    for text in (output, *files):
+        assert not set(text) & (set(HOSTILE) - set("[2J]0;title31mtxt.exe"))
+    assert len(recordings) == 3
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_recordings_are_for_this_user_only(shell: Any, token: str) -> None:
+    """The folder, the recordings and generated code, with the umask that most systems have."""
+    before = os.umask(0o022)
+    try:
+        record(shell, post(f"{BLOCK}?token={token}", b"{}"))
+    finally:
+        os.umask(before)
+    folder = shell.folder / ".vertexkit"
+    for path in (folder, folder / "captures"):
+        assert stat.S_IMODE(path.stat().st_mode) == 0o700
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (folder / "captures").iterdir()}
+    assert modes == {0o600}
+
+
+@pytest.mark.parametrize("name", ['token"]; import os; x["', "token']#", "token\\", "token\u202e"])
+def test_generated_code_contains_names_as_literals(name: str) -> None:
+    """A name that a caller has chosen never becomes code, in JSON, the query or a header."""
+    value = FakePlatform(seed=5).issue("hello")
+    calls = [
+        RawCall("/", json.dumps({"a": {name: value}}).encode()),
+        RawCall("/", b"{}", {}, urllib.parse.urlencode({name: value}, errors="replace")),
+        RawCall("/", b"{}", {name: value}),
+    ]
+    for raw in calls:
+        code = generate_reader(raw, "no token").encode("utf-8", "strict").decode()
+        tree = ast.parse(code)
+        assert [type(node).__name__ for node in tree.body] == [
+            *("Expr", "ImportFrom", "ImportFrom", "FunctionDef"),
+        ]
+        assert not [node for node in ast.walk(tree) if isinstance(node, ast.Import)]
+
+
+def captures(folder: Path) -> list[Path]:
+    return sorted((folder / ".vertexkit" / "captures").glob("*.json"))
 
 
 def load(path: Path) -> Any:

@@ -16,10 +16,11 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.cli import output
-from vertexkit.cli.develop.anonymise import claim_types, mask, mask_text, mask_value
+from vertexkit.cli.develop.anonymise import claim_types, mask, mask_path, mask_text, mask_value
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.errors import CallError
 from vertexkit.ingress.request import RawCall, read_call
+from vertexkit.private_files import create_private_text, make_private_folder
 from vertexkit.server.config import ServedApp, ServerConfig
 from vertexkit.server.listen import base_url, bind
 from vertexkit.settings import ServerSettings
@@ -88,20 +89,22 @@ class CallRecorder:
             "version": FORMAT_VERSION,
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             "method": request.method,
-            "path": mask_text(request.url.path),
+            "path": mask_path(request.url.path),
             "query": mask_query(query),
             "headers": [[name, mask_value(name, value)] for name, value in headers],
             "body": mask_body(body),
             "claims": claim_types(f"{headers} {query} {body.decode(errors='replace')}"),
             "reading": reading,
         }
-        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(self._folder)
         path = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._number}.json"
-        path.write_text(json.dumps(recording, ensure_ascii=False, indent=2), encoding="utf-8")
+        with create_private_text(path) as file:
+            file.write(output.to_json_text(recording, file, indent=2))
         self._print(recording, path)
         if "rejected" in reading and (code := generate_reader(raw, reading["rejected"])):
             reader = path.with_suffix(".py")
-            reader.write_text(code, encoding="utf-8")
+            with create_private_text(reader) as file:
+                file.write(code)
             self._line("", f"generated a read_call for it: {reader}", "bold")
 
     def _print(self, recording: dict[str, Any], path: Path) -> None:
@@ -175,9 +178,8 @@ def generate_reader(raw: RawCall, reason: str) -> str:
         body = from_json(raw.body)
     except ValueError:
         body = None
-    for expression, value in [*_texts(body, "body"), *_texts_outside_body(raw)]:
-        name = expression.rpartition('["')[2].rstrip('"]').lower()
-        if JWT_IN_TEXT.fullmatch(value) or "token" in name:
+    for expression, name, value in [*_texts(body, "body", ""), *_texts_outside_body(raw)]:
+        if JWT_IN_TEXT.fullmatch(value) or "token" in name.lower():
             inputs = "body if isinstance(body, dict) else {}"
             return READER_TEMPLATE.format(
                 reason=reason.replace('"', "'").rstrip("."), token=expression, inputs=inputs
@@ -185,27 +187,34 @@ def generate_reader(raw: RawCall, reason: str) -> str:
     return ""
 
 
-def _texts(value: Any, expression: str) -> Iterator[tuple[str, str]]:
-    """Each string in a JSON value, with the Python expression that returns it."""
+def _texts(value: Any, expression: str, name: str) -> Iterator[tuple[str, str, str]]:
+    """Each string in a JSON value: the Python expression that returns it, its name, and itself."""
     if isinstance(value, str):
-        yield expression, value
+        yield expression, name, value
     elif isinstance(value, dict):
-        for name, item in value.items():
-            yield from _texts(item, f"{expression}[{json.dumps(name, ensure_ascii=False)}]")
+        for key, item in value.items():
+            yield from _texts(item, f"{expression}[{_literal(key)}]", key)
     elif isinstance(value, list):
         for index, item in enumerate(value):
-            yield from _texts(item, f"{expression}[{index}]")
+            yield from _texts(item, f"{expression}[{index}]", name)
 
 
-def _texts_outside_body(raw: RawCall) -> Iterator[tuple[str, str]]:
-    """Each string in the query and the headers, with the expression that returns it."""
+def _texts_outside_body(raw: RawCall) -> Iterator[tuple[str, str, str]]:
+    """Each string in the query and the headers, as `_texts` yields them."""
     for name, value in raw.query.items():
-        yield f'raw.query["{name}"]', value
+        yield f"raw.query[{_literal(name)}]", name, value
     for name, value in raw.headers.items():
+        header = f"raw.headers[{_literal(name)}]"
         if value.startswith("Bearer "):
-            yield f'raw.headers["{name}"].removeprefix("Bearer ")', value.removeprefix("Bearer ")
+            yield f'{header}.removeprefix("Bearer ")', name, value.removeprefix("Bearer ")
         else:
-            yield f'raw.headers["{name}"]', value
+            yield header, name, value
+
+
+def _literal(name: str) -> str:
+    """A name that a caller has chosen, as a literal of Python."""
+    text = repr(name)
+    return f'"{text[1:-1]}"' if text.startswith("'") and '"' not in text else text
 
 
 def record_calls(host: str, port: int, folder: Path, status: int, body: str) -> None:

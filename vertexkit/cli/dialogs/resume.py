@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.errors import SettingsError
+from vertexkit.private_files import create_private_binary
 
 
 class PartFile:
@@ -31,7 +32,7 @@ class PartFile:
         self._path = path
         self._with_answers = export["rows"] != "dialogs"
         if restart or not path.exists():
-            self._file = path.open("w+b")
+            self._file = create_private_binary(path)
             self._write({"export": export})
             return
         self._file = path.open("r+b")
