@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from vertexkit.errors import JournalUnusable, SettingsError
 from vertexkit.journal.sqlite.schema import APPLICATION_ID, TABLES, VERSION
+from vertexkit.private_files import make_private_folder
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first version with STRICT tables."""
@@ -79,7 +80,7 @@ def _prepare(path: Path) -> bool:
     """Create folder and file, readable by this user only; return whether recovery is needed."""
     folder = path.parent
     if not folder.is_dir():
-        folder.mkdir(parents=True, mode=0o700)
+        make_private_folder(folder)
         (folder / ".gitignore").write_text("*\n", encoding="ascii")
         _sync_name(folder)
     new = not path.exists()
