@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from vertexkit import settings as module
 from vertexkit.errors import SettingsError
 from vertexkit.settings import FIELDS, PREFIX, ServerSettings, Settings
+from vertexkit.settings import settings as module
 
 SECRET = "correct-horse-battery-staple"
 BAD = [

@@ -1,5 +1,6 @@
 """SyncContext: a `def` handler in its thread has what an `async def` one has."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -156,11 +157,12 @@ async def test_a_thread_that_outlives_its_time(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, ask: Any
 ) -> None:
     """A thread cannot be stopped, but after the deadline it gets nothing more into the dialog."""
-    may_go_on, over = threading.Event(), threading.Event()
+    started, may_go_on, over = threading.Event(), threading.Event(), threading.Event()
     raised: list[BaseException] = []
 
-    @app.block("work", timeout=0.01)
+    @app.block("work", timeout=10)
     def work(ctx: SyncContext) -> None:
+        started.set()
         may_go_on.wait(30)
         try:
             ask(ctx)
@@ -169,10 +171,12 @@ async def test_a_thread_that_outlives_its_time(
         over.set()
 
     async with dialog:
-        run = await dialog.run("work")
+        running = asyncio.create_task(dialog.run("work"))
+        assert await asyncio.to_thread(started.wait, 30)
+        await dialog.clock.sleep(11)
+        run = await running
         may_go_on.set()
-        while not over.is_set():
-            await dialog.clock.sleep(0)
+        assert await asyncio.to_thread(over.wait, 30)
     assert run.data["error"]["code"] == "timeout"
     assert (run.messages, len(raised)) == ([], 1)
     assert len(fake_platform.ledger) == 1
