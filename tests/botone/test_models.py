@@ -57,7 +57,7 @@ ODD: list[tuple[str, Any]] = [
 
 @pytest.mark.parametrize("name, value", ODD)
 def test_an_odd_member_does_not_hide_its_dialog(name: str, value: Any) -> None:
-    """The member has its default, it is kept as it came, and the rest is there."""
+    """The member has its default, it is kept unchanged, and the rest is there."""
     whole = ConversationDetails.model_validate(DIALOG)
     dialog = ConversationDetails.model_validate(DIALOG | {name: value})
     default = {"status": "", "data": ()}.get(name)

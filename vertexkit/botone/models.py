@@ -2,7 +2,7 @@
 
 Unknown fields and unknown statuses are kept, never rejected: the platform's document leaves both
 open. A member of a dialog that cannot be read does not hide the dialog: the member has its default,
-and `unreadable` has it as it came.
+and `unreadable` has it unchanged.
 """
 
 import re
@@ -226,7 +226,7 @@ class ConversationPage(_PlatformModel):
 
     items: tuple[Conversation, ...] = ()
     unreadable: tuple[Any, ...] = Field((), exclude=True)
-    """What the platform sent among the dialogs and is not a dialog, as it came."""
+    """What the platform sent among the dialogs and is not a dialog, unchanged."""
     pagination: Pagination = Field(default_factory=Pagination)
 
     @classmethod

@@ -42,7 +42,7 @@ def _commands(group: typer.Typer) -> Iterator[Any]:
 
 
 def _repaired(value: Any) -> Any:
-    """Repair a text or each text of a repeatable option. A path is used as it came."""
+    """Repair a text or each text of a repeatable option. A path is used unchanged."""
     if isinstance(value, list | tuple):
         return [_repaired(item) for item in value]
     return replace_surrogates(value) if isinstance(value, str) else value

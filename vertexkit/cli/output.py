@@ -16,7 +16,7 @@ from vertexkit.text import UNSAFE_IN_LINES, encodable, sanitize_lines
 
 
 class SafeConsole(Console):
-    """A console that prints texts of strangers safely.
+    """A console that prints untrusted texts safely.
 
     Control characters in a text never reach the terminal, whatever prints the text: only rich's
     own control codes, which are marked as such, do.

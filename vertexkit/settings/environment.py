@@ -110,7 +110,7 @@ def _link_warning(name: str) -> str:
     service = f"{PREFIX}{name}".lower().removesuffix("_port").replace("_", "-")
     return (
         f"{PREFIX}{name.upper()} has the address of a Kubernetes Service named {service!r} and is "
-        "ignored: it is no setting. Rename the Service, or set enableServiceLinks: false in the "
+        "ignored: it is not a setting. Rename the Service, or set enableServiceLinks: false in the "
         "pod's spec"
     )
 
