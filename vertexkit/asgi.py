@@ -1,15 +1,17 @@
 """An app as an ASGI application: its service runs from the server's startup to its shutdown."""
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from pathlib import Path
+from typing import TypeAlias
 
 import structlog
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.blocks.registry import Blocks
 from vertexkit.clock import Clock
 from vertexkit.ingress.ops import OpsServer
 from vertexkit.ingress.routes import block_routes, information_routes, make_router
@@ -24,6 +26,7 @@ from vertexkit.telemetry import logs, redaction
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
+Announce: TypeAlias = Callable[[Blocks, Settings], None]
 NOT_STARTED = (
     "The app has not been started, because its lifespan was not run. Serve it with `vertexkit run`, "
     "or with uvicorn without `--lifespan off`. If it is mounted in another ASGI application, enter "
@@ -45,6 +48,8 @@ class AsgiApp:
         """Socket of the process that has the journal open; None: this process opens it."""
         self.metrics_socket: Path | None = None
         """Socket of the process that adds up the metrics of all workers, if there are several."""
+        self.announce: Announce | None = None
+        """Called when the journal is open and calls are accepted."""
         self._app = app
         self._router = make_router([], self._lifespan)
         self._reported = False
@@ -79,6 +84,8 @@ class AsgiApp:
         try:
             async with self._running(settings) as (service, ops):
                 self._route(router, service, ops)
+                if self.announce is not None:
+                    self.announce(service.blocks, settings)
                 service.lost.add_done_callback(lambda _: signal.raise_signal(signal.SIGTERM))
                 log.info(
                     "started",

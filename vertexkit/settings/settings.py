@@ -23,7 +23,7 @@ from vertexkit.settings.sections import (
 )
 
 SECRETS_DIR = "/run/secrets"
-INTERNAL_NAMES = ("debug", "journal_socket", "metrics_socket")
+INTERNAL_NAMES = ("debug", "journal_socket", "metrics_socket", "address", "mode")
 """Variables that vertexkit sets for its own processes."""
 
 

@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 from starlette.types import Message, Receive, Scope, Send
@@ -10,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from vertexkit.app import asgi_app
 from vertexkit.asgi import AsgiApp
 from vertexkit.cli.options import DEBUG_VARIABLE
+from vertexkit.cli.serve.announcement import announce
 from vertexkit.errors import VertexkitError
 from vertexkit.loading import find_app
 from vertexkit.server.config import ServedApp
@@ -18,6 +20,9 @@ from vertexkit.settings import PREFIX
 JOURNAL_SOCKET = f"{PREFIX}JOURNAL_SOCKET"
 METRICS_SOCKET = f"{PREFIX}METRICS_SOCKET"
 """In the environment of a worker: the sockets of the process that has started it."""
+ADDRESS = f"{PREFIX}ADDRESS"
+MODE = f"{PREFIX}MODE"
+"""In the environment of an only process: what it announces when it has started."""
 GC_THRESHOLDS = (20_000, 20, 50)
 """New objects, and younger collections, that start a collection of each generation. Measured: few
 objects of an execution live long."""
@@ -51,6 +56,8 @@ def load_app() -> ServedApp:
     app = asgi_app(find_app(None)[1])
     app.journal_socket = _path_in(JOURNAL_SOCKET)
     app.metrics_socket = _path_in(METRICS_SOCKET)
+    if address := os.environ.get(ADDRESS):
+        app.announce = partial(announce, base=address, mode=os.environ.get(MODE, ""))
     process = ServedProcess(app)
     return ServedApp(process, process)
 

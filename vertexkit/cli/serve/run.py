@@ -14,9 +14,9 @@ from structlog.typing import FilteringBoundLogger
 from uvicorn.supervisors import ChangeReload, Multiprocess
 
 from vertexkit.app import App, asgi_app
-from vertexkit.cli import output
+from vertexkit.cli.serve.announcement import announce
 from vertexkit.cli.serve.journal_host import JournalHost
-from vertexkit.cli.serve.process import JOURNAL_SOCKET, METRICS_SOCKET, load_app
+from vertexkit.cli.serve.process import ADDRESS, JOURNAL_SOCKET, METRICS_SOCKET, MODE, load_app
 from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.loading import find_app
 from vertexkit.server.config import ServerConfig
@@ -80,7 +80,7 @@ def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
     for setting, value in options.items():  # each process of this service reads them
         os.environ[f"{PREFIX}{setting.upper()}"] = str(value)
     os.environ[f"{PREFIX}APP"] = name
-    for variable in (JOURNAL_SOCKET, METRICS_SOCKET):
+    for variable in (JOURNAL_SOCKET, METRICS_SOCKET, ADDRESS, MODE):
         os.environ.pop(variable, None)
     if reload:  # an author who has saved a file does not want to wait for old executions
         os.environ.setdefault(f"{PREFIX}GRACE", "1")
@@ -97,35 +97,7 @@ def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
         raise SettingsError("--reload needs a single worker. Leave out --reload or --workers")
     redaction.register_secrets(settings.secrets())
     with bind(settings.server.host, settings.server.port) as listener:
-        _announce(app, settings, listener, "reloading" if reload else "serving")
         _run(app, settings, listener, reload)
-
-
-def _announce(app: App, settings: Settings, listener: socket.socket, mode: str) -> None:
-    """Print or log the URLs of the blocks. The URL's secret is masked."""
-    base = base_url(listener, settings.server.host)
-    key = f"?key={redaction.MASK}" if settings.access.url_secrets else ""
-    urls = {name: f"{base}/blocks/{name}{key}" for name in app.blocks}
-    ops = (
-        f"{base.rpartition(':')[0]}:{settings.server.ops_port}"
-        if settings.server.ops_port
-        else base
-    )
-    if logs.is_console(settings.logging.format):
-        width = max(map(len, urls.values()))
-        for name, url in urls.items():
-            output.echo(f"  {url:<{width}}  {app.blocks[name].title}")
-        if settings.server.ops_port:
-            output.echo(f"  {ops:<{width}}  health, metrics and the catalogue")
-        output.echo("  Press Ctrl+C to stop gracefully, twice to stop immediately.")
-    else:
-        log.info(
-            "address_bound",
-            blocks=list(urls.values()),
-            ops=ops,
-            workers=settings.server.workers,
-            mode=mode,
-        )
 
 
 def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) -> None:
@@ -139,6 +111,9 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
     )
     failed, lost = False, ""
+    address, mode = base_url(listener, settings.server.host), "reloading" if reload else "serving"
+    if settings.server.workers == 1:  # the process that serves announces it
+        os.environ |= {ADDRESS: address, MODE: mode}
     if reload:
         ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
     elif settings.server.workers > 1:
@@ -146,6 +121,7 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
         with JournalHost(app.settings or settings, supervisor.should_exit.set) as host:
             os.environ[JOURNAL_SOCKET] = str(host.journal_socket)
             os.environ[METRICS_SOCKET] = str(host.metrics_socket)
+            announce(app.blocks, settings, address, mode)
             supervisor.run()
         lost = host.lost_reason
         failed = any(
