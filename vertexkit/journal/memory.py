@@ -47,6 +47,9 @@ class MemoryJournal:
         self._state = JournalState(clock, settings)
         self._settled: OrderedDict[str, tuple[Record, ExecutionRow | None]] = OrderedDict()
 
+    def check(self) -> str:
+        return "executions are kept in memory"
+
     async def open(self, observer: JournalObserver) -> None:
         self._state.open(observer)
 

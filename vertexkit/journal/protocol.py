@@ -334,6 +334,16 @@ class Access(StrEnum):
 class JournalBackend(Journal, JournalAdmin, Protocol):
     """A journal for the service and for operators: what a registered kind makes."""
 
+    def check(self) -> str:
+        """Check, before `open`, that the journal could be opened; change nothing.
+
+        Returns:
+            The journal's state in a sentence without its end: `journal.db will be created`.
+
+        Raises:
+            JournalUnusable: as `open`.
+        """
+
     @property
     def access(self) -> Access:
         """Which processes may use it."""

@@ -1,12 +1,8 @@
 """`vertexkit check`: check the app and its configuration; report each problem and how to fix it."""
 
-import os
-import sqlite3
-import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
@@ -18,12 +14,14 @@ from vertexkit.blocks.signature import FIELD_PREFIX
 from vertexkit.botone.client import BotOne
 from vertexkit.cli import output
 from vertexkit.cli.serve.probe import probe
+from vertexkit.clock import Clock
 from vertexkit.errors import VertexkitError
-from vertexkit.journal.sqlite.file import OLDEST_SQLITE
+from vertexkit.journal import make_journal
 from vertexkit.loading import find_app
 from vertexkit.settings import (
     INSTANCE,
     AccessSettings,
+    JournalSettings,
     PlatformSettings,
     Settings,
     environment_warnings,
@@ -83,7 +81,7 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
     findings += _check_settings(settings)
     findings += _check_secrets(settings)
     findings += _check_networks(settings.access)
-    findings += _check_journal(settings)
+    findings += _check_journal(settings.journal)
     if not offline and settings.platform.url:
         findings += _check_platform(settings.platform)
     return findings
@@ -248,47 +246,22 @@ def _check_networks(access: AccessSettings) -> Iterator[Finding]:
         )
 
 
-def _check_journal(settings: Settings) -> Iterator[Finding]:
-    scheme, _, place = settings.journal.url.partition(":")
-    if scheme == "memory":
+def _check_journal(settings: JournalSettings) -> Iterator[Finding]:
+    try:
+        journal = make_journal(settings, Clock())
+        state = journal.check()
+    except VertexkitError as error:
+        yield Finding(Level.FAIL, "journal", str(error))
+        return
+    if journal.durable:
+        yield Finding(Level.OK, "journal", state)
+    else:
         yield Finding(
             Level.WARN,
             "journal",
-            "memory: unfinished executions are lost when the process is killed",
+            f"{settings.url} unfinished executions are lost when the process is killed",
             "Set VERTEXKIT_JOURNAL=sqlite:.vertexkit/journal.db.",
         )
-        return
-    if scheme != "sqlite":
-        return
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        needed = ".".join(map(str, OLDEST_SQLITE))
-        yield Finding(
-            Level.FAIL,
-            "journal",
-            f"SQLite {needed} or newer is required, this Python has {sqlite3.sqlite_version}",
-            "Use a Python that is built with a newer SQLite.",
-        )
-    path = Path(place.removeprefix("//"))
-    existing = path if path.exists() else _existing_parent(path)
-    if not os.access(existing, os.W_OK) or (existing != path and not existing.is_dir()):
-        yield Finding(
-            Level.FAIL,
-            "journal",
-            f"{path} cannot be written because of {existing}",
-            "Set VERTEXKIT_JOURNAL to sqlite: and a path that this user may write.",
-        )
-    elif path.exists() and os.name == "posix" and path.stat().st_mode & stat.S_IROTH:
-        yield Finding(
-            Level.FAIL, "journal", f"every user may read {path}", f"Run: chmod o-rwx {path}"
-        )
-    else:
-        state = "exists" if path.exists() else "will be created"
-        yield Finding(Level.OK, "journal", f"{path} {state}")
-
-
-def _existing_parent(path: Path) -> Path:
-    """The nearest folder above a path that exists."""
-    return next((folder for folder in path.parents if folder.exists()), path.parents[-1])
 
 
 def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:

@@ -17,7 +17,9 @@ from vertexkit.app import App, asgi_app
 from vertexkit.cli.serve.announcement import announce
 from vertexkit.cli.serve.journal_host import JournalHost
 from vertexkit.cli.serve.process import ADDRESS, JOURNAL_SOCKET, METRICS_SOCKET, MODE, load_app
+from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError, VertexkitError
+from vertexkit.journal import make_journal
 from vertexkit.loading import find_app
 from vertexkit.server.config import ServerConfig
 from vertexkit.server.limits import max_connections
@@ -95,6 +97,7 @@ def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
         raise SettingsError(f'{name} has no block: decorate a handler with @app.block("name")')
     if reload and settings.server.workers > 1:
         raise SettingsError("--reload needs a single worker. Leave out --reload or --workers")
+    make_journal((app.settings or settings).journal, Clock())  # an unknown kind is an error now
     redaction.register_secrets(settings.secrets())
     with bind(settings.server.host, settings.server.port) as listener:
         _run(app, settings, listener, reload)

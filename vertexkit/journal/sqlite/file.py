@@ -1,10 +1,12 @@
 """Opening the journal's file."""
 
+import errno
 import os
 import re
 import sqlite3
 import stat
 from pathlib import Path
+from tempfile import TemporaryFile
 from urllib.parse import quote
 
 from vertexkit.errors import JournalUnusable, SettingsError
@@ -50,20 +52,11 @@ def open_file(path: Path) -> sqlite3.Connection:
     Raises:
         JournalUnusable: the message names the path, the cause and the fix.
     """
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        needed = ".".join(map(str, OLDEST_SQLITE))
-        raise JournalUnusable(
-            f"this Python's SQLite is {sqlite3.sqlite_version}, and the journal needs {needed} or "
-            "newer: use a newer Python, or VERTEXKIT_JOURNAL=memory: (which loses unfinished "
-            "executions in a crash)"
-        )
+    _check_version()
     try:
         unclean = _prepare(path)
     except OSError as error:
-        raise JournalUnusable(
-            f"the journal {path} cannot be opened: {error.strerror}. Set VERTEXKIT_JOURNAL to "
-            "sqlite: and a path that this user may write"
-        ) from error
+        raise _cannot_be_opened(path, error) from error
     connection = _connect(path)
     try:
         _check(connection, path, unclean=unclean)
@@ -76,10 +69,70 @@ def open_file(path: Path) -> sqlite3.Connection:
     return connection
 
 
+def check_file(path: Path) -> str:
+    """Check that a journal's file could be opened or created; change nothing.
+
+    Args:
+        path: of the file. A running service may have it open.
+
+    Returns:
+        A sentence without its end.
+
+    Raises:
+        JournalUnusable: as `open_file`.
+    """
+    _check_version()
+    try:
+        if not path.exists():
+            folder = next((folder for folder in path.parents if folder.exists()), Path())
+            with TemporaryFile(dir=folder):
+                return f"{path} will be created"
+        os.close(os.open(path, os.O_RDWR))
+        _check_permissions(path)
+    except OSError as error:
+        raise _cannot_be_opened(path, error) from error
+    connection = _connect(path, "mode=ro&immutable=1")  # without locks
+    try:
+        _recognise(connection, path)
+    except sqlite3.Error as error:
+        raise JournalUnusable(_explain(path, error)) from error
+    finally:
+        connection.close()
+    return f"{path} exists"
+
+
+def _check_version() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        needed = ".".join(map(str, OLDEST_SQLITE))
+        raise JournalUnusable(
+            f"this Python's SQLite is {sqlite3.sqlite_version}, and the journal needs {needed} or "
+            "newer: use a newer Python, or VERTEXKIT_JOURNAL=memory: (which loses unfinished "
+            "executions in a crash)"
+        )
+
+
+def _cannot_be_opened(path: Path, error: OSError) -> JournalUnusable:
+    return JournalUnusable(
+        f"the journal {path} cannot be opened: {error.strerror}. Set VERTEXKIT_JOURNAL to "
+        "sqlite: and a path that this user may write"
+    )
+
+
+def _check_permissions(path: Path) -> None:
+    mode = path.stat().st_mode
+    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
+        raise JournalUnusable(
+            f"the journal {path} contains tokens, and every user of this machine can read it. "
+            f"Run: chmod o-rwx {path}"
+        )
+
+
 def _prepare(path: Path) -> bool:
     """Create folder and file, readable by this user only; return whether recovery is needed."""
     folder = path.parent
     if not folder.is_dir():
+        if folder.exists():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         make_private_folder(folder)
         (folder / ".gitignore").write_text("*\n", encoding="ascii")
         _sync_name(folder)
@@ -87,12 +140,7 @@ def _prepare(path: Path) -> bool:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     if new:
         _sync_name(path)
-    mode = path.stat().st_mode
-    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
-        raise JournalUnusable(
-            f"the journal {path} contains tokens, and every user of this machine can read it. "
-            f"Run: chmod o-rwx {path}"
-        )
+    _check_permissions(path)
     wal = path.with_name(f"{path.name}-wal")
     return wal.exists() and wal.stat().st_size > 0
 
@@ -107,8 +155,8 @@ def _sync_name(path: Path) -> None:
             os.close(folder)
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?mode=rw"
+def _connect(path: Path, options: str = "mode=rw") -> sqlite3.Connection:
+    uri = f"file:{quote(str(path.absolute()))}?{options}"
     connection = sqlite3.connect(
         uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
     )

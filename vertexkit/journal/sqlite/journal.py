@@ -19,7 +19,7 @@ from vertexkit.journal.protocol import (
     Renewal,
 )
 from vertexkit.journal.sqlite import schema
-from vertexkit.journal.sqlite.file import open_file, path_in
+from vertexkit.journal.sqlite.file import check_file, open_file, path_in
 from vertexkit.journal.sqlite.queries import (
     read_call,
     read_ended_since,
@@ -76,6 +76,9 @@ class SqliteJournal:
         self._next_number = 1
         self._retention: Retention
         self._opened = False
+
+    def check(self) -> str:
+        return check_file(self.file)
 
     async def open(self, observer: JournalObserver) -> None:
         self._writer = Writer(await asyncio.to_thread(open_file, self.file), observer)
