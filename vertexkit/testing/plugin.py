@@ -8,7 +8,7 @@ The app under test is the one of the marker `@pytest.mark.vertexkit(app)`, other
 """
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from vertexkit.testing.platform.app import FakePlatform
 
 FIXTURES = {"fake_dialog", "fake_platform"}
+BACKEND = "anyio_backend"
+"""The fixture of anyio's plugin that names the kind of event loop."""
+LEFT_TO_OTHERS = {"asyncio", "trio"}
+"""Markers of tests that another plugin runs."""
 NO_APP = (
     "fake_dialog found no app to run. Import it in the test's module "
     "(`from hello import app`), mark the test (`@pytest.mark.vertexkit(app)`), or set "
@@ -40,17 +44,43 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_pycollect_makeitem(collector: pytest.Collector, obj: Any) -> None:
-    """Let anyio's plugin, a dependency of vertexkit, run the tests that use our fixtures."""
-    if not inspect.iscoroutinefunction(obj) or not FIXTURES & {*inspect.signature(obj).parameters}:
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Let anyio's plugin, a dependency of vertexkit, run the tests that use our fixtures on asyncio.
+
+    `metafunc.fixturenames` also has the fixtures that are used by other fixtures or by a marker.
+    """
+    names, marks = metafunc.fixturenames, list(metafunc.definition.iter_markers())
+    if not _is_async(metafunc.function) or not FIXTURES & {*names}:
         return
-    marks = [*getattr(obj, "pytestmark", ()), *collector.iter_markers()]
-    if "asyncio" in {mark.name for mark in marks} or _asyncio_mode(collector.config) == "auto":
+    if LEFT_TO_OTHERS & {mark.name for mark in marks} or _asyncio_mode(metafunc.config) == "auto":
         return
-    pytest.mark.anyio(obj)
-    pytest.mark.usefixtures("anyio_backend")(obj)
-    if "anyio_backend" not in {mark.args[0] for mark in marks if mark.name == "parametrize"}:
-        pytest.mark.parametrize("anyio_backend", ["asyncio"])(obj)  # trio may be installed too
+    if BACKEND not in names:
+        names.append(BACKEND)
+    if not any(BACKEND in str(mark.args[0]) for mark in marks if mark.name == "parametrize"):
+        metafunc.definition.add_marker(pytest.mark.parametrize(BACKEND, ["asyncio"]))
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Request anyio's fixture, which makes its plugin run the test, for the tests from above."""
+    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+        if BACKEND in item.callspec.params and BACKEND not in item.fixturenames:
+            item.fixturenames.insert(0, BACKEND)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(
+    items: list[pytest.Item],
+) -> Generator[None, object, object]:
+    """Keep pytest-trio, if `trio_mode` is on, from running the tests that run on asyncio."""
+    ours = [
+        item
+        for item in items
+        if FIXTURES & {*getattr(item, "fixturenames", ())} and item.get_closest_marker("trio") is None
+    ]
+    result = yield
+    for item in ours:
+        item.own_markers[:] = [mark for mark in item.own_markers if mark.name != "trio"]
+    return result
 
 
 @pytest.fixture
@@ -81,6 +111,12 @@ def _asyncio_mode(config: pytest.Config) -> str:
     if not config.pluginmanager.hasplugin("asyncio"):
         return ""
     return str(config.getoption("asyncio_mode", None) or config.getini("asyncio_mode"))
+
+
+def _is_async(function: Any) -> bool:
+    """Return whether a test is `async def`, also under hypothesis's `@given`."""
+    hypothesis = getattr(function, "hypothesis", None)
+    return inspect.iscoroutinefunction(getattr(hypothesis, "inner_test", function))
 
 
 def _find_app(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
