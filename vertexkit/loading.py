@@ -6,6 +6,7 @@ import os
 import sys
 import sysconfig
 import traceback
+from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
@@ -107,6 +108,17 @@ def error_location(error: BaseException) -> tuple[str, str]:
         if not frame.filename.startswith(LIBRARY_PATHS):
             return f"{display_path(frame.filename)}:{frame.lineno}", frame.line or ""
     return "", ""
+
+
+def is_library(filename: str) -> bool:
+    """Whether a file belongs to vertexkit, the standard library or an installed package."""
+    return filename.startswith(LIBRARY_PATHS) or any(part in filename for part in PACKAGE_FOLDERS)
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'x'?` for the known name that is most similar, or an empty text."""
+    close = difflib.get_close_matches(name, [*known], 1)
+    return f" Did you mean {close[0]!r}?" if close else ""
 
 
 def display_path(filename: str) -> str:

@@ -1,7 +1,9 @@
 """A clock whose waits take no time, for tests: it replaces `Clock`."""
 
 import asyncio
+import threading
 from collections.abc import Callable
+from enum import Enum
 
 from vertexkit.clock import Clock, Timer
 
@@ -9,6 +11,27 @@ SETTLE_ROUNDS = 50
 """Rounds of the event loop before and after `SETTLE_SECONDS`, for work that moves between tasks."""
 SETTLE_SECONDS = 0.001
 """Real seconds that sockets and threads get before time jumps."""
+QUIET_CHECK_SECONDS = 0.01
+"""Real seconds between two checks whether the event loop has nothing to do."""
+QUIET_CHECKS = 5
+"""Checks in a row after which the event loop counts as idle."""
+TOLERANCE_SECONDS = 1e-6
+"""A wait that is due this soon is due: sums of floats are not exact."""
+OWN_SELECTOR_KEYS = 1
+"""Sockets in the selector of an event loop that waits for nothing: the one that wakes it up."""
+
+
+class Wait(Enum):
+    """What a wait does to the clock."""
+
+    TIMER = "timer"
+    """Nothing: it ends when other waits, or real time, have advanced the clock far enough."""
+    SLEEP = "sleep"
+    """The clock jumps to its end as soon as tasks have nothing to do."""
+    AUTHOR_SLEEP = "author_sleep"
+    """As `SLEEP`, but real time passes while a thread works, and sockets get some time to answer."""
+    AUTHOR_TIMER = "author_timer"
+    """As `AUTHOR_SLEEP`, but only if no socket is open either: it may be the limit for an answer."""
 
 
 class VirtualClock(Clock):
@@ -19,12 +42,18 @@ class VirtualClock(Clock):
     starts is done before the next jump.
 
     The clock does not see waits outside of it (a thread, a socket, `asyncio.sleep`): time may jump
-    during them. A wait that must not advance time, such as a deadline, uses `timer`.
+    during them. A wait that must not advance time, such as a deadline, uses `timer`. For the code
+    of handlers, `LoopTimers` brings the waits of asyncio to this clock.
     """
 
     def __init__(self) -> None:
         self._skipped = 0.0
         self._schedules: dict[asyncio.AbstractEventLoop, _Schedule] = {}
+
+    @property
+    def skipped(self) -> float:
+        """Seconds by which the clock is ahead of real time."""
+        return self._skipped
 
     def now(self) -> float:
         """Return monotonic seconds: real time plus skipped time."""
@@ -43,7 +72,36 @@ class VirtualClock(Clock):
 
     def timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back once the clock has advanced by these seconds; a timer causes no jump."""
-        return _Wait(self._schedule(), self.now() + seconds, callback)
+        return self.wait(Wait.TIMER, seconds, callback)
+
+    def wait(self, kind: Wait, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back once the clock has advanced by these seconds.
+
+        Args:
+            kind: what the wait does to the clock.
+            seconds: from now.
+            callback: what is called.
+
+        Returns:
+            A timer that can be cancelled.
+        """
+        schedule = self._schedule()
+        wait = _Wait(schedule, self.now() + seconds, callback, kind)
+        schedule.watch()
+        return wait
+
+    def hold_while(self, check: Callable[[], object]) -> Callable[[], None]:
+        """Let real time pass, instead of the waits of authors, while a thread works on the loop.
+
+        Args:
+            check: returns something true while a thread works.
+
+        Returns:
+            A function that removes the check.
+        """
+        checks = self._schedule().thread_checks
+        checks.append(check)
+        return lambda: checks.remove(check)
 
     def skip_to(self, due: float) -> None:
         """Advance `now()` to `due` at once, without waking the sleepers in between."""
@@ -54,6 +112,45 @@ class VirtualClock(Clock):
         return self._schedules.setdefault(loop, _Schedule(self, loop))
 
 
+def real_timer(
+    loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], object]
+) -> Timer:
+    """Call back on the loop after real seconds, also while a test has frozen the time.
+
+    freezegun freezes `loop.time()`, and with it all timers of an event loop.
+    """
+    if loop.time() != loop.time():  # it advances, even between two calls
+        return loop.call_later(seconds, callback)
+    return _ThreadTimer(loop, seconds, callback)
+
+
+class _ThreadTimer:
+    """A timer that does not need the event loop's time."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, seconds: float, callback: Callable[[], object]
+    ) -> None:
+        self._loop = loop
+        self._callback: Callable[[], object] | None = callback
+        self._thread = threading.Timer(seconds, self._wake)
+        self._thread.daemon = True
+        self._thread.start()
+
+    def cancel(self) -> None:
+        self._callback = None
+        self._thread.cancel()
+
+    def _wake(self) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._call)
+        except RuntimeError:  # the loop was closed
+            return
+
+    def _call(self) -> None:
+        if self._callback is not None:
+            self._callback()
+
+
 class _Schedule:
     """All sleepers and timers of one event loop."""
 
@@ -61,48 +158,82 @@ class _Schedule:
         self.clock = clock
         self.loop = loop
         self.waits: list[_Wait] = []
+        self.thread_checks: list[Callable[[], object]] = []
         self._watching = False
+        self._quiet_checks = 0
 
     async def sleep(self, due: float) -> None:
         woken = asyncio.Event()
-        wait = _Wait(self, due, woken.set, is_sleeper=True)
-        if not self._watching:
-            self._watch(0)
+        wait = _Wait(self, due, woken.set, Wait.SLEEP)
+        self.watch()
         try:
             await woken.wait()
         finally:
             wait.cancel()
 
+    def watch(self) -> None:
+        """Watch for the moment to jump, unless that is done already."""
+        if not self._watching:
+            self._quiet_checks = 0
+            self._watch(0)
+
     def _watch(self, step: int) -> None:
-        self._watching = any(wait.is_sleeper for wait in self.waits)
-        if self._watching and step == SETTLE_ROUNDS:
-            self.loop.call_later(SETTLE_SECONDS, self._watch, step + 1)
-        elif self._watching:
-            self.loop.call_soon(self._watch, (step + 1) % (2 * SETTLE_ROUNDS))
-            if step == 2 * SETTLE_ROUNDS - 1:
-                self._jump()
+        kinds = {wait.kind for wait in self.waits} - {Wait.TIMER}
+        self._watching = bool(kinds)
+        if not kinds:
+            return
+        if step == SETTLE_ROUNDS:
+            quick = Wait.SLEEP in kinds or (Wait.AUTHOR_SLEEP in kinds and self._quiet_checks == 0)
+            seconds = SETTLE_SECONDS if quick else QUIET_CHECK_SECONDS
+            real_timer(self.loop, seconds, lambda: self._check(kinds, step + 1))
+            return
+        self.loop.call_soon(self._watch, (step + 1) % (2 * SETTLE_ROUNDS))
+        if step == 2 * SETTLE_ROUNDS - 1 and self._may_jump(kinds):
+            self._jump()
+
+    def _check(self, kinds: set[Wait], step: int) -> None:
+        """Count how long the event loop has had nothing to do."""
+        if getattr(self.loop, "_ready", None):
+            self._quiet_checks = 0
+        elif kinds and Wait.SLEEP not in kinds:
+            self._quiet_checks += 1
+        self._watch(step)
+
+    def _may_jump(self, kinds: set[Wait]) -> bool:
+        if Wait.SLEEP in kinds:
+            return True
+        if any(runs() for runs in self.thread_checks):
+            self._quiet_checks = 0
+            return False
+        is_idle = self._quiet_checks >= QUIET_CHECKS
+        if Wait.AUTHOR_SLEEP in kinds:
+            return is_idle or not _may_have_sockets(self.loop)
+        return is_idle and not _may_have_sockets(self.loop)
 
     def _jump(self) -> None:
+        self._quiet_checks = 0
         first = min(self.waits, key=lambda wait: wait.due)
         self.clock.skip_to(first.due)
         for wait in self.waits:
             wait.arm()
-        first.fire()
+        first.end()
+
+
+def _may_have_sockets(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether the loop may wait for a socket; True for loops that do not show it (uvloop)."""
+    selector = getattr(loop, "_selector", None)
+    keys = getattr(selector, "get_map", lambda: None)()
+    return keys is None or len(keys) > OWN_SELECTOR_KEYS
 
 
 class _Wait:
     """A sleeper, which makes time jump, or a timer, which uses a timer of the event loop."""
 
     def __init__(
-        self,
-        schedule: _Schedule,
-        due: float,
-        callback: Callable[[], object],
-        *,
-        is_sleeper: bool = False,
+        self, schedule: _Schedule, due: float, callback: Callable[[], object], kind: Wait
     ) -> None:
         self.due = due
-        self.is_sleeper = is_sleeper
+        self.kind = kind
         self._schedule = schedule
         self._callback = callback
         self._handle: asyncio.TimerHandle | None = None
@@ -112,16 +243,19 @@ class _Wait:
     def arm(self) -> None:
         if self._handle is not None:
             self._handle.cancel()
-        if not self.is_sleeper:
+        if self.kind is not Wait.SLEEP:
             remaining = self.due - self._schedule.clock.now()
             self._handle = self._schedule.loop.call_later(max(0.0, remaining), self.fire)
 
     def fire(self) -> None:
-        if self._schedule.clock.now() < self.due:
+        if self._schedule.clock.now() < self.due - TOLERANCE_SECONDS:
             self.arm()
         else:
-            self.cancel()
-            self._callback()
+            self.end()
+
+    def end(self) -> None:
+        self.cancel()
+        self._callback()
 
     def cancel(self) -> None:
         if self._handle is not None:

@@ -1,6 +1,7 @@
 """A fake dialog that runs blocks in the test's process: no network, no waiting."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
@@ -8,21 +9,26 @@ from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from pydantic_core import from_json, to_json
+from pydantic import AliasChoices, AliasPath, BaseModel, RootModel
+from pydantic_core import from_json, to_jsonable_python
 from starlette.types import ASGIApp
 
 from vertexkit.app import App
 from vertexkit.asgi import http_app
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.clock import Clock
-from vertexkit.execution import Outcome
+from vertexkit.execution import Outcome, OutcomeStatus
 from vertexkit.journal import make_journal
-from vertexkit.journal.protocol import JournalBackend
+from vertexkit.loading import suggestion
 from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
+from vertexkit.testing.app_under_test import AppUnderTest
 from vertexkit.testing.asgi_wire import AsgiWire
-from vertexkit.testing.clock import VirtualClock
+from vertexkit.testing.clock import VirtualClock, real_timer
+from vertexkit.testing.crashes import CrashingJournal, CrashPlan
+from vertexkit.testing.failures import describe, readable_tracebacks
+from vertexkit.testing.loop_timers import replaced_timers
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
 
 DEFAULT_SETTINGS: dict[str, Any] = {
@@ -69,6 +75,9 @@ class Run:
         outcome: how the execution ended; None if the call was rejected.
         timeline: the events of the execution, in order: accepted, claimed, sent, step_completed,
             result_recorded, completed, settled and others.
+        error: what the handler raised, if the block failed because of that. The representation of
+            the run, which a failed assertion shows, names its line in the author's code.
+        crashes: how often the process of the handler has crashed, as the test had ordered.
     """
 
     status: int
@@ -77,6 +86,18 @@ class Run:
     data: Any = None
     outcome: Outcome | None = None
     timeline: list[Event] = field(default_factory=list)
+    error: BaseException | None = None
+    crashes: int = 0
+
+    def __repr__(self) -> str:
+        code = self.answer.get("code") if self.outcome is None else self.outcome.code
+        parts = [str(self.status) if self.outcome is None else self.outcome.status.value]
+        if code not in {None, "ok"}:
+            parts.append(str(code) if self.error is None else f"{code}: {describe(self.error)}")
+        elif self.outcome is not None:
+            parts.append("ok")
+        messages = [str(message) for message in self.messages]
+        return f"<Run {' '.join(parts)}; messages={messages!r}; data={self.data!r}>"
 
     @property
     def execution(self) -> str | None:
@@ -115,6 +136,9 @@ class FakeDialog:
         platform: by default a new one.
         clock: by default the platform's; `Clock()` for real time.
         patience: real seconds after which a run counts as hanging.
+        virtual_sleep: let `asyncio.sleep`, `timeout` and `wait_for` of handlers take no time
+            either, if the clock is virtual. Threads and sockets take real time; the clock does not
+            skip the time in which a thread works.
         settings: of the app, for example `timeout=2`; the environment is not read.
     """
 
@@ -125,6 +149,7 @@ class FakeDialog:
         *,
         clock: Clock | None = None,
         patience: float = DEFAULT_PATIENCE_SECONDS,
+        virtual_sleep: bool = True,
         **settings: Any,
     ) -> None:
         self.app = app
@@ -134,19 +159,29 @@ class FakeDialog:
         )
         self._settings = Settings.of(**(DEFAULT_SETTINGS | settings))
         self._patience = patience
+        self._virtual_sleep = virtual_sleep
         self._service: Service | None = None
-        self._journal: JournalBackend
+        self._app_under_test: AppUnderTest
+        self._journal: CrashingJournal
         self._asgi: ASGIApp | None = None
         self._timelines: dict[str, list[Event]] = {}
         self._settled: dict[str, asyncio.Event] = {}
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        require_asyncio()
         self._stack = AsyncExitStack()
-        self._journal = make_journal(self._settings.journal, self.clock)
+        self._journal = CrashingJournal(make_journal(self._settings.journal, self.clock))
+        virtual = self.clock if isinstance(self.clock, VirtualClock) else None
+        if not self._virtual_sleep:
+            virtual = None
+        self._app_under_test = AppUnderTest(self.app, virtual)
+        self._stack.enter_context(readable_tracebacks())
+        if virtual is not None:
+            self._stack.enter_context(replaced_timers())
         self._service = await self._stack.enter_async_context(
             running_service(
-                self.app,
+                self._app_under_test,
                 self._settings,
                 clock=self.clock,
                 wire=AsgiWire(self.platform, self.clock),
@@ -171,27 +206,72 @@ class FakeDialog:
         assert self._service is not None, "call this inside `async with dialog:`"
         self._service.events.subscribe(callback)
 
-    async def run(self, block: str, /, **inputs: Any) -> Run:
+    async def run(
+        self,
+        block: str,
+        /,
+        *,
+        crash_after: int | str | None = None,
+        crash_everywhere: bool = False,
+        **inputs: Any,
+    ) -> Run:
         """Call the block from a new dialog, and wait until its execution has ended.
+
+        A crash ends the run of the handler as the death of its process does: nothing that the run
+        does with `ctx` afterwards counts, and when its lease has expired, the next run starts on
+        the same journal.
 
         Args:
             block: the block's name.
-            inputs: the block's inputs.
+            crash_after: crash once, after this effect: its number, counted from 1 over messages and
+                steps, or its name: that of a step, or "send_message".
+            crash_everywhere: crash after each effect, so that every part of the handler is rerun;
+                fail if a rerun does something else than the run before.
+            inputs: the block's inputs. (One that is called `crash_after` needs `call`.)
 
         Returns:
             The record of the call.
 
         Raises:
+            ValueError: the app has no such block, or the block no such input. (With `call`, these
+                are sent.)
+            AssertionError: the ordered crash did not happen, or a rerun was not deterministic.
             TimeoutError: the execution did not end within the patience.
         """
-        return await self.call(block, inputs, self.platform.issue(block))
+        self._check_names(block, inputs)
+        return await self.call(
+            block,
+            inputs,
+            self.platform.issue(block),
+            crash_after=crash_after,
+            crash_everywhere=crash_everywhere,
+        )
 
-    def run_sync(self, block: str, /, **inputs: Any) -> Run:
+    def run_sync(
+        self,
+        block: str,
+        /,
+        *,
+        crash_after: int | str | None = None,
+        crash_everywhere: bool = False,
+        **inputs: Any,
+    ) -> Run:
         """Do the same as `run` in a test without `async`.
+
+        Args:
+            block: as for `run`.
+            crash_after: as for `run`.
+            crash_everywhere: as for `run`.
+            inputs: as for `run`.
+
+        Returns:
+            The record of the call.
 
         Raises:
             RuntimeError: an event loop is running.
-            TimeoutError: the execution did not end within the patience.
+            ValueError: as for `run`.
+            AssertionError: as for `run`.
+            TimeoutError: as for `run`.
         """
         try:
             asyncio.get_running_loop()
@@ -201,46 +281,104 @@ class FakeDialog:
             raise RuntimeError(
                 "run_sync cannot be used in an async test; use `await dialog.run(...)` there"
             )
-        return asyncio.run(self.run(block, **inputs))
+        return asyncio.run(
+            self.run(block, crash_after=crash_after, crash_everywhere=crash_everywhere, **inputs)
+        )
 
-    async def call(self, block: str, inputs: dict[str, Any], token: str) -> Run:
+    async def call(
+        self,
+        block: str,
+        inputs: dict[str, Any],
+        token: str,
+        *,
+        crash_after: int | str | None = None,
+        crash_everywhere: bool = False,
+    ) -> Run:
         """Do the same as `run` with a token that the platform's `issue` returned.
+
+        The names of the block and of the inputs are not checked before they are sent.
 
         Args:
             block: the block's name.
             inputs: the block's inputs.
             token: the token of the call.
+            crash_after: as for `run`.
+            crash_everywhere: as for `run`.
 
         Returns:
             The record of the call.
 
         Raises:
+            AssertionError: as for `run`.
             TimeoutError: the execution did not end within the patience.
         """
-        if self._service is None:
-            # Each run has its own instance of the app, so that concurrent runs do not stop it.
-            async with copy(self) as dialog:
-                return await dialog.call(block, inputs, token)
+        plan = CrashPlan(crash_after, crash_everywhere)
+        if self._service is not None:
+            return await self._call(block, inputs, token, plan)
+        # Each run has its own instance of the app, so that concurrent runs do not stop it.
+        async with copy(self) as dialog:
+            return await dialog._call(block, inputs, token, plan)  # noqa: SLF001 - of this class
+
+    async def _call(self, block: str, inputs: dict[str, Any], token: str, plan: CrashPlan) -> Run:
+        assert self._service is not None
         service, started = self._service, self.clock.now()
         ACCEPTED_EXECUTION.set(None)
+        self._journal.order(token, plan)
         status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
         execution = ACCEPTED_EXECUTION.get()
         if execution is None:
             await service.rejections.drain(self._patience)
             return self._with_activation(Run(status, answer), token, started)
+        await self._wait_until_settled(block, execution)
+        record = await self._journal.find(execution)
+        outcome = record.outcome if record is not None else None
+        run = Run(
+            status,
+            answer,
+            outcome=outcome,
+            timeline=list(self._timelines[execution]),
+            error=self._app_under_test.errors.get(execution),
+            crashes=plan.crashes,
+        )
+        if plan.everywhere and outcome is not None and outcome.code == "nondeterministic":
+            raise AssertionError(f"block {block!r} is not deterministic: {outcome.reason}")
+        plan.check()
+        return self._with_activation(run, token, started)
+
+    async def _wait_until_settled(self, block: str, execution: str) -> None:
         try:
-            async with asyncio.timeout(self._patience):
-                await self._settled.setdefault(execution, asyncio.Event()).wait()
-                record = await self._journal.find(execution)
+            async with asyncio.timeout(None) as limit:
+                loop = asyncio.get_running_loop()
+                timer = real_timer(loop, self._patience, lambda: limit.reschedule(0.0))
+                try:
+                    await self._settled.setdefault(execution, asyncio.Event()).wait()
+                finally:
+                    timer.cancel()
         except TimeoutError:
             events = ", ".join(event.name for event in self._timelines[execution])
             raise TimeoutError(
                 f"block {block!r} did not end within {self._patience} s; events so far: {events}"
             ) from None
-        timeline = list(self._timelines[execution])
-        outcome = record.outcome if record is not None else None
-        run = Run(status, answer, outcome=outcome, timeline=timeline)
-        return self._with_activation(run, token, started)
+
+    def _check_names(self, block: str, inputs: dict[str, Any]) -> None:
+        """Fail for a misspelt name: the platform would only get an answer with status 404 or 422.
+
+        Raises:
+            ValueError: with a suggestion.
+        """
+        blocks = self.app.blocks
+        if block not in blocks:
+            raise ValueError(
+                f"there is no block {block!r}.{suggestion(block, blocks)} "
+                f"The app has: {', '.join(blocks) or 'no blocks'}"
+            )
+        known = input_names(blocks[block].signature.model)
+        for name in inputs:
+            if known is not None and name not in known:
+                raise ValueError(
+                    f"block {block!r} has no input {name!r}.{suggestion(name, known)} "
+                    f"It has: {', '.join(known) or 'no inputs'}"
+                )
 
     async def post(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         """Send a POST request to the app as the platform does.
@@ -257,7 +395,9 @@ class FakeDialog:
         """
         assert self._asgi is not None, "call this inside `async with dialog:`"
         response: dict[str, Any] = {"body": b""}
-        messages = [{"type": "http.request", "body": to_json(body), "more_body": False}]
+        # As the platform sends it: an emoji that was cut in half is an escape in JSON.
+        content = json.dumps(to_jsonable_python(body)).encode()
+        messages = [{"type": "http.request", "body": content, "more_body": False}]
 
         async def receive() -> dict[str, Any]:
             return messages.pop() if messages else {"type": "http.disconnect"}
@@ -284,6 +424,8 @@ class FakeDialog:
         if event.name in {"accepted", "deduplicated"}:
             ACCEPTED_EXECUTION.set(event.execution)
         self._timelines.setdefault(event.execution, []).append(event)
+        if event.name == "fenced":
+            self._journal.run_cancelled(event.execution)
         if event.name == "settled":
             self._settled.setdefault(event.execution, asyncio.Event()).set()
 
@@ -300,3 +442,35 @@ class FakeDialog:
             messages.append(message)
         data = activation.completions[-1].data if activation.completions else None
         return replace(run, messages=messages, data=data)
+
+
+def require_asyncio() -> None:
+    """Fail with an explanation if another library runs the event loop.
+
+    Raises:
+        RuntimeError: says what to change.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise RuntimeError(
+            "fake_dialog runs on asyncio, and this test runs on another event loop. Remove the "
+            "test's marker for trio; with `trio_mode`, tests that use fake_dialog need no marker"
+        ) from None
+
+
+def input_names(model: type[BaseModel]) -> list[str] | None:
+    """Return the names of the inputs that a model reads; None if it may read any."""
+    before = model.__pydantic_decorators__.model_validators.values()
+    if model.model_config.get("extra") == "allow" or issubclass(model, RootModel):
+        return None
+    if any(validator.info.mode != "after" for validator in before):
+        return None
+    names: list[str] = []
+    for name, model_field in model.model_fields.items():
+        alias = model_field.validation_alias or model_field.alias
+        choices = alias.choices if isinstance(alias, AliasChoices) else [alias or name]
+        names += [str(c.path[0]) if isinstance(c, AliasPath) else c for c in choices]
+        if model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name"):
+            names.append(name)
+    return list(dict.fromkeys(names))

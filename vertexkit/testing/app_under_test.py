@@ -1,0 +1,78 @@
+"""An app as the testing kit runs it: its handlers are observed, and their waits are virtual."""
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from vertexkit.app import App
+from vertexkit.blocks.registry import Blocks
+from vertexkit.context.context import Context
+from vertexkit.errors import Retry
+from vertexkit.failure import Failure
+from vertexkit.ingress.request import ReadCall
+from vertexkit.settings import Settings
+from vertexkit.testing.clock import VirtualClock
+from vertexkit.testing.loop_timers import virtual_waits
+from vertexkit.worker.policy import Middleware, Next, OnFailure
+
+
+class AppUnderTest:
+    """The definition of an app, with a middleware of the kit around all others.
+
+    Args:
+        app: of the author.
+        clock: for the waits of handlers, middleware and hooks; None: real time.
+    """
+
+    def __init__(self, app: App[Any], clock: VirtualClock | None) -> None:
+        self.errors: dict[str, Exception] = {}
+        """What a handler raised last, by the execution's id."""
+        self._app = app
+        self._clock = clock
+
+    @property
+    def blocks(self) -> Blocks:
+        return self._app.blocks
+
+    @property
+    def lifespan(self) -> Callable[[Any], AbstractAsyncContextManager[Any]] | None:
+        lifespan = self._app.lifespan
+        return None if lifespan is None else lambda _: lifespan(self._app)
+
+    @property
+    def middleware(self) -> Sequence[Middleware]:
+        return (self._observe, *self._app.middleware)
+
+    @property
+    def read_call(self) -> ReadCall:
+        return self._app.read_call
+
+    @property
+    def on_failure(self) -> OnFailure | None:
+        hook = self._app.on_failure
+        if hook is None:
+            return None
+
+        async def call(ctx: Context, failure: Failure) -> Any:
+            with self._waits():
+                return await hook(ctx, failure)
+
+        return call
+
+    @property
+    def settings(self) -> Settings | None:
+        return self._app.settings
+
+    async def _observe(self, ctx: Context, /, call_next: Next) -> Any:
+        self.errors.pop(ctx.execution_id, None)
+        try:
+            with self._waits():
+                return await call_next(ctx)
+        except Retry:
+            raise
+        except Exception as error:
+            self.errors[ctx.execution_id] = error
+            raise
+
+    def _waits(self) -> AbstractAsyncContextManager[Any] | Any:
+        return nullcontext() if self._clock is None else virtual_waits(self._clock)

@@ -1,0 +1,221 @@
+"""Crashes on order: the process of a handler dies after an effect, and another run continues."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from vertexkit.errors import Fenced
+from vertexkit.execution import SEND, STEP, Effect, EffectState, Execution, Outcome, Result
+from vertexkit.journal.protocol import (
+    Acceptance,
+    Access,
+    JournalBackend,
+    JournalObserver,
+    Lease,
+    Query,
+    Record,
+    Renewal,
+)
+
+SEND_MESSAGE = "send_message"
+"""The name of a message's effect; a step has its own name."""
+
+
+@dataclass(slots=True)
+class CrashPlan:
+    """The crashes of one execution, and what they did.
+
+    Attributes:
+        after: the number of the effect, counted from 1, or its name: that of a step, or
+            "send_message"; None: no single crash.
+        everywhere: crash after each effect.
+        effects: the names of the effects that were performed, in order.
+        crashes: how many crashes there were.
+    """
+
+    after: int | str | None = None
+    everywhere: bool = False
+    effects: list[str] = field(default_factory=list)
+    crashes: int = 0
+
+    def __post_init__(self) -> None:
+        if self.after is not None and self.everywhere:
+            raise ValueError("crash_after and crash_everywhere exclude each other")
+        if not isinstance(self.after, int | str | None) or isinstance(self.after, bool):
+            raise TypeError(f"crash_after must be a number or a name, got {self.after!r}")
+        if isinstance(self.after, int) and self.after < 1:
+            raise ValueError(f"crash_after must be at least 1, got {self.after}")
+
+    def crashes_after(self, effect: Effect) -> bool:
+        """Count an effect that has been performed; return whether the process dies now."""
+        name = effect.kind.removeprefix(STEP) if effect.kind != SEND else SEND_MESSAGE
+        self.effects.append(name)
+        is_due = not self.crashes and self.after in {len(self.effects), name}
+        if self.everywhere or is_due:
+            self.crashes += 1
+            return True
+        return False
+
+    def check(self) -> None:
+        """Fail if an ordered crash did not happen.
+
+        Raises:
+            AssertionError: lists the effects.
+        """
+        if self.after is not None and not self.crashes:
+            effects = ", ".join(f"{n} {name!r}" for n, name in enumerate(self.effects, 1))
+            raise AssertionError(
+                f"crash_after={self.after!r}: the process did not crash, because the block has no "
+                f"such effect; its effects: {effects or 'none'}"
+            )
+
+
+class CrashingJournal:
+    """A journal whose worker loses an execution in the middle, as when its process dies.
+
+    From the crash on, nothing that the run writes or sends counts. Its lease expires as soon as the
+    run is cancelled, so that two runs never overlap.
+
+    Each execution is claimed under a worker's name of its own, so that its lease can expire alone.
+
+    Args:
+        journal: keeps the executions.
+    """
+
+    def __init__(self, journal: JournalBackend) -> None:
+        self._journal = journal
+        self._plans: dict[str, CrashPlan] = {}
+        self._crashed: dict[str, Lease] = {}
+        self._workers: dict[str, str] = {}
+        self._claims = 0
+
+    def order(self, token: str, plan: CrashPlan) -> None:
+        """Crash the executions of a token as planned."""
+        self._plans[token] = plan
+
+    def run_cancelled(self, execution: str) -> None:
+        """Let the lease of a crashed run expire: the run has ended."""
+        lease = self._crashed.pop(execution, None)
+        if lease is not None:
+            self._journal.release_worker(lease.worker)
+
+    @property
+    def durability(self) -> str:
+        return self._journal.durability
+
+    @property
+    def durable(self) -> bool:
+        return self._journal.durable
+
+    @property
+    def access(self) -> Access:
+        return self._journal.access
+
+    @property
+    def file(self) -> Path | None:
+        return self._journal.file
+
+    async def open(self, observer: JournalObserver) -> None:
+        await self._journal.open(observer)
+
+    async def close(self) -> None:
+        await self._journal.close()
+
+    async def accept(self, execution: Execution, room: int) -> Acceptance:
+        return await self._journal.accept(execution, room)
+
+    async def claim(
+        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+    ) -> list[Lease]:
+        room_left, leases = dict(room), list[Lease]()
+        while len(leases) < limit:
+            self._claims += 1
+            own_name = f"{worker}/{self._claims}"
+            claimed = await self._journal.claim(own_name, room_left, 1, early=early)
+            if not claimed:
+                break
+            lease = claimed[0]
+            if lease.result is None:
+                room_left[lease.execution.block] -= 1
+            self._workers[lease.execution.id] = own_name
+            leases.append(self._with_attempt(lease))
+        return leases
+
+    def _with_attempt(self, lease: Lease) -> Lease:
+        """Count the runs after crashes "everywhere" as one, or `attempts` would end them."""
+        plan = self._plans.get(lease.execution.token.reveal())
+        if plan is None or not plan.everywhere:
+            return lease
+        return replace(lease, attempt=lease.attempt - max(0, plan.crashes - 1))
+
+    async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
+        lost, superseded = set[str](), set[str]()
+        for execution in executions:
+            own_name = self._workers.get(execution, worker)
+            renewal = await self._journal.renew(own_name, [execution])
+            lost |= renewal.lost
+            superseded |= renewal.superseded
+        return Renewal(frozenset(lost), frozenset(superseded))
+
+    def release_worker(self, worker: str) -> None:
+        self._journal.release_worker(worker)
+
+    async def record_intent(self, lease: Lease, effect: Effect) -> None:
+        self._check(lease)
+        await self._journal.record_intent(lease, effect)
+
+    async def record_effect(self, lease: Lease, effect: Effect) -> None:
+        self._check(lease)
+        await self._journal.record_effect(lease, effect)
+        plan = self._plans.get(lease.execution.token.reveal())
+        if plan is not None and effect.state is EffectState.CONFIRMED and plan.crashes_after(effect):
+            self._crashed[lease.execution.id] = lease
+            self._check(lease)
+
+    async def record_result(
+        self, lease: Lease, result: Result, *, completing: bool = False
+    ) -> None:
+        self._check(lease)
+        await self._journal.record_result(lease, result, completing=completing)
+
+    async def begin_completion(self, lease: Lease) -> bool:
+        self._check(lease)
+        return await self._journal.begin_completion(lease)
+
+    async def withdraw_completion(self, lease: Lease) -> None:
+        self._check(lease)
+        await self._journal.withdraw_completion(lease)
+
+    async def release(self, lease: Lease, after: float, reason: str = "") -> None:
+        self._check(lease)
+        await self._journal.release(lease, after, reason)
+
+    async def settle(self, lease: Lease, outcome: Outcome) -> None:
+        self._check(lease)
+        await self._journal.settle(lease, outcome)
+
+    def backlog(self) -> int:
+        return self._journal.backlog()
+
+    def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
+        return self._journal.unserved_blocks(blocks)
+
+    def unavailable_reason(self) -> str:
+        return self._journal.unavailable_reason()
+
+    async def find(self, execution: str) -> Record | None:
+        return await self._journal.find(execution)
+
+    async def search(self, query: Query) -> list[Record]:
+        return await self._journal.search(query)
+
+    async def retry(self, execution: str, *, fresh: bool = False) -> Record:
+        return await self._journal.retry(execution, fresh=fresh)
+
+    async def drop(self, execution: str) -> Record:
+        return await self._journal.drop(execution)
+
+    def _check(self, lease: Lease) -> None:
+        crashed = self._crashed.get(lease.execution.id)
+        if crashed is not None and crashed.epoch == lease.epoch:
+            raise Fenced("the process crashed here, as the test has ordered")
