@@ -1,11 +1,13 @@
 """FakeDialog: a dialog with a block in one process, without network and waiting."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from pydantic import AliasChoices, BaseModel, Field, model_validator
 
 from vertexkit import App, BlockFailed, Context, Retry
 from vertexkit.clock import Clock
@@ -42,6 +44,39 @@ async def later(ctx: Context) -> float:
 @app.block("fails")
 async def fails(ctx: Context) -> None:
     raise BlockFailed("no", "No.")
+
+
+class Aliases(BaseModel):
+    first: int = Field(alias="First")
+    second: int = Field(validation_alias=AliasChoices("second", "2nd"))
+
+
+class Anything(BaseModel, extra="allow"):
+    pass
+
+
+class Converted(BaseModel):
+    new_name: int
+
+    @model_validator(mode="before")
+    @classmethod
+    def rename(cls, inputs: dict[str, Any]) -> dict[str, Any]:
+        return {"new_name": inputs["old_name"]}
+
+
+@app.block("aliases")
+async def aliases(ctx: Context, request: Aliases) -> None:
+    pass
+
+
+@app.block("anything")
+async def anything(ctx: Context, request: Anything) -> None:
+    pass
+
+
+@app.block("converted")
+async def converted(ctx: Context, request: Converted) -> None:
+    pass
 
 
 @app.block("hangs")
@@ -272,10 +307,63 @@ async def test_a_given_platform_is_used() -> None:
     assert (run.messages, run.data) == ([], None)
 
 
-async def test_an_unknown_block_is_a_404(fake_platform: Any) -> None:
-    """A misspelt name of a block is visible in the response."""
-    run = await FakeDialog(app, fake_platform).run("tlak")
+@pytest.mark.parametrize(
+    "block, inputs, message",
+    [
+        ("tlak", {}, "there is no block 'tlak'. Did you mean 'talk'? The app has: talk, later, "),
+        ("xyz", {}, "there is no block 'xyz'. The app has: talk, later, "),
+        (
+            "talk",
+            {"nam": "x"},
+            "block 'talk' has no input 'nam'. Did you mean 'name'? It has: name, times",
+        ),
+        ("later", {"x": 1}, "block 'later' has no input 'x'. It has: no inputs"),
+        (
+            "aliases",
+            {"third": 1},
+            "block 'aliases' has no input 'third'. It has: First, second, 2nd",
+        ),
+    ],
+)
+async def test_a_misspelt_name_fails_the_test(
+    block: str, inputs: dict[str, Any], message: str
+) -> None:
+    """`run` rejects unknown blocks and unknown inputs, and suggests the most similar name."""
+    with pytest.raises(ValueError, match=re.escape(message)):
+        await FakeDialog(app).run(block, **inputs)
+
+
+@pytest.mark.parametrize(
+    "block, inputs",
+    [
+        ("aliases", {"First": 1, "2nd": 2}),
+        ("aliases", {"First": 1, "second": 2}),
+        ("anything", {"whatever": 1}),
+        ("converted", {"old_name": 1}),
+    ],
+)
+async def test_all_names_that_a_model_reads_are_known(block: str, inputs: dict[str, Any]) -> None:
+    """Aliases, extra fields and validators that convert the inputs are no mistakes."""
+    assert (await FakeDialog(app).run(block, **inputs)).ok
+
+
+async def test_call_sends_unknown_names() -> None:
+    """`call` does what the platform might do: an unknown block is a 404, an input is ignored."""
+    dialog = FakeDialog(app)
+    run = await dialog.call("tlak", {}, dialog.platform.issue("tlak"))
     assert (run.status, run.answer["code"]) == (404, "unknown_block")
+    run = await dialog.call("talk", {"name": "x", "nam": 1}, dialog.platform.issue("talk"))
+    assert run.ok
+
+
+@pytest.mark.parametrize(
+    "text, received", [("cut \ud83d", "cut \ufffd"), ("\udc00x", "\ufffdx"), ("ok 😀", "ok 😀")]
+)
+async def test_half_an_emoji_in_an_input_is_repaired(text: str, received: str) -> None:
+    """A lone surrogate becomes U+FFFD, as in a call of the platform; it does not fail the test."""
+    run = await FakeDialog(app).run("talk", name=text)
+    assert run.messages == [f"{received} 0"]
+    assert run.data == {"name": received}
 
 
 async def test_subscribing_outside_async_with_is_an_error() -> None:

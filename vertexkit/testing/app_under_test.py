@@ -1,7 +1,7 @@
 """An app as the testing kit runs it: its handlers are observed, and their waits are virtual."""
 
-from contextlib import AbstractAsyncContextManager, nullcontext
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any
 
 from vertexkit.app import App
@@ -74,5 +74,5 @@ class AppUnderTest:
             self.errors[ctx.execution_id] = error
             raise
 
-    def _waits(self) -> AbstractAsyncContextManager[Any] | Any:
+    def _waits(self) -> AbstractContextManager[None]:
         return nullcontext() if self._clock is None else virtual_waits(self._clock)

@@ -41,8 +41,6 @@ class CrashPlan:
     def __post_init__(self) -> None:
         if self.after is not None and self.everywhere:
             raise ValueError("crash_after and crash_everywhere exclude each other")
-        if not isinstance(self.after, int | str | None) or isinstance(self.after, bool):
-            raise TypeError(f"crash_after must be a number or a name, got {self.after!r}")
         if isinstance(self.after, int) and self.after < 1:
             raise ValueError(f"crash_after must be at least 1, got {self.after}")
 
@@ -83,6 +81,8 @@ class CrashingJournal:
     """
 
     def __init__(self, journal: JournalBackend) -> None:
+        self.durability = journal.durability
+        self.durable = journal.durable
         self._journal = journal
         self._plans: dict[str, CrashPlan] = {}
         self._crashed: dict[str, Lease] = {}
@@ -98,14 +98,6 @@ class CrashingJournal:
         lease = self._crashed.pop(execution, None)
         if lease is not None:
             self._journal.release_worker(lease.worker)
-
-    @property
-    def durability(self) -> str:
-        return self._journal.durability
-
-    @property
-    def durable(self) -> bool:
-        return self._journal.durable
 
     @property
     def access(self) -> Access:
@@ -168,7 +160,11 @@ class CrashingJournal:
         self._check(lease)
         await self._journal.record_effect(lease, effect)
         plan = self._plans.get(lease.execution.token.reveal())
-        if plan is not None and effect.state is EffectState.CONFIRMED and plan.crashes_after(effect):
+        if (
+            plan is not None
+            and effect.state is EffectState.CONFIRMED
+            and plan.crashes_after(effect)
+        ):
             self._crashed[lease.execution.id] = lease
             self._check(lease)
 

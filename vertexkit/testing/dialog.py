@@ -17,7 +17,7 @@ from vertexkit.app import App
 from vertexkit.asgi import http_app
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.clock import Clock
-from vertexkit.execution import Outcome, OutcomeStatus
+from vertexkit.execution import Outcome
 from vertexkit.journal import make_journal
 from vertexkit.loading import suggestion
 from vertexkit.service import Service, running_service
@@ -179,7 +179,7 @@ class FakeDialog:
         self._stack.enter_context(readable_tracebacks())
         if virtual is not None:
             self._stack.enter_context(replaced_timers())
-        self._service = await self._stack.enter_async_context(
+        service = self._service = await self._stack.enter_async_context(
             running_service(
                 self._app_under_test,
                 self._settings,
@@ -189,8 +189,8 @@ class FakeDialog:
                 client=asgi_client(self.platform),
             )
         )
-        self._service.events.subscribe(self._on_event)
-        self._asgi = http_app(self._service)
+        service.events.subscribe(self._on_event)
+        self._asgi = http_app(service)
         return self
 
     async def __aexit__(self, *error: object) -> None:
@@ -238,6 +238,7 @@ class FakeDialog:
             AssertionError: the ordered crash did not happen, or a rerun was not deterministic.
             TimeoutError: the execution did not end within the patience.
         """
+        __tracebackhide__ = True
         self._check_names(block, inputs)
         return await self.call(
             block,
@@ -312,6 +313,7 @@ class FakeDialog:
             AssertionError: as for `run`.
             TimeoutError: the execution did not end within the patience.
         """
+        __tracebackhide__ = True
         plan = CrashPlan(crash_after, crash_everywhere)
         if self._service is not None:
             return await self._call(block, inputs, token, plan)
@@ -320,6 +322,7 @@ class FakeDialog:
             return await dialog._call(block, inputs, token, plan)  # noqa: SLF001 - of this class
 
     async def _call(self, block: str, inputs: dict[str, Any], token: str, plan: CrashPlan) -> Run:
+        __tracebackhide__ = True
         assert self._service is not None
         service, started = self._service, self.clock.now()
         ACCEPTED_EXECUTION.set(None)
@@ -361,11 +364,12 @@ class FakeDialog:
             ) from None
 
     def _check_names(self, block: str, inputs: dict[str, Any]) -> None:
-        """Fail for a misspelt name: the platform would only get an answer with status 404 or 422.
+        """Fail for a misspelt name; the app itself answers 404, or ignores an unknown input.
 
         Raises:
             ValueError: with a suggestion.
         """
+        __tracebackhide__ = True
         blocks = self.app.blocks
         if block not in blocks:
             raise ValueError(

@@ -84,9 +84,11 @@ class _LoopTimers:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.users = 0
+        self._in_loop = False
         self._loop = loop
         self._before = {name: vars(loop)[name] for name in METHODS if name in vars(loop)}
         self._time: Callable[[], float] = loop.time
+        self._call_later: Callable[..., asyncio.TimerHandle] = loop.call_later
         self._call_at: Callable[..., asyncio.TimerHandle] = loop.call_at
         self._run_in_executor: Callable[..., asyncio.Future[Any]] = loop.run_in_executor
         for name in METHODS:
@@ -100,46 +102,55 @@ class _LoopTimers:
             setattr(self._loop, name, method)
 
     def time(self) -> float:
-        handler = _virtual_caller()
+        handler = self._virtual_caller()
         return self._time() + (0.0 if handler is None else handler.clock.skipped)
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        handler = _virtual_caller()
-        when = self._time() + delay  # loop.call_later would call this object's `time` and `call_at`
+        handler = self._virtual_caller()
         if handler is None:
-            return self._call_at(when, callback, *args, context=context)
-        call = _VirtualCall(when + handler.clock.skipped, callback, args, self._loop, context)
+            return self._call_loop(self._call_later, delay, callback, *args, context=context)
+        when = self._time() + handler.clock.skipped + delay
+        call = _VirtualCall(when, callback, args, self._loop, context)
         return call.start(handler.clock, delay)
 
     def call_at(
         self, when: float, callback: Callable[..., object], *args: Any, context: Any = None
     ) -> asyncio.TimerHandle:
-        handler = _virtual_caller()
+        handler = self._virtual_caller()
         if handler is None:
-            return self._call_at(when, callback, *args, context=context)
+            return self._call_loop(self._call_at, when, callback, *args, context=context)
         call = _VirtualCall(when, callback, args, self._loop, context)
         return call.start(handler.clock, when - self._time() - handler.clock.skipped)
 
     def run_in_executor(
         self, executor: Any, function: Callable[..., Any], *args: Any
     ) -> asyncio.Future[Any]:
-        handler = _virtual_caller()
+        handler = self._virtual_caller()
         future = self._run_in_executor(executor, function, *args)
         if handler is not None:
             handler.threads.add(future)
             future.add_done_callback(handler.threads.discard)
         return future
 
+    def _call_loop(
+        self, method: Callable[..., asyncio.TimerHandle], *args: Any, context: Any
+    ) -> asyncio.TimerHandle:
+        """Call one of the loop's own methods, which call each other."""
+        nested, self._in_loop = self._in_loop, True
+        try:
+            return method(*args, context=context)
+        finally:
+            self._in_loop = nested
 
-def _virtual_caller() -> _Handler | None:
-    """Return the handler that the caller's caller belongs to, if its waits are virtual."""
-    handler = _HANDLER.get()
-    if handler is None or not handler.is_running:
-        return None
-    module = sys._getframe(2).f_globals.get("__name__", "")  # noqa: SLF001 - it is documented
-    return None if module.startswith(OWN_PACKAGE) else handler
+    def _virtual_caller(self) -> _Handler | None:
+        """Return the handler that the caller's caller belongs to, if its waits are virtual."""
+        handler = _HANDLER.get()
+        if handler is None or not handler.is_running or self._in_loop:
+            return None
+        module = sys._getframe(2).f_globals.get("__name__", "")  # noqa: SLF001 - it is documented
+        return None if module.startswith(OWN_PACKAGE) else handler
 
 
 class _VirtualCall(asyncio.TimerHandle):

@@ -62,9 +62,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Request anyio's fixture, which makes its plugin run the test, for the tests from above."""
-    if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
-        if BACKEND in item.callspec.params and BACKEND not in item.fixturenames:
-            item.fixturenames.insert(0, BACKEND)
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    names = getattr(item, "fixturenames", [])
+    if BACKEND in parameters and BACKEND not in names:
+        names.insert(0, BACKEND)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,7 +76,8 @@ def pytest_collection_modifyitems(
     ours = [
         item
         for item in items
-        if FIXTURES & {*getattr(item, "fixturenames", ())} and item.get_closest_marker("trio") is None
+        if FIXTURES & {*getattr(item, "fixturenames", ())}
+        and item.get_closest_marker("trio") is None
     ]
     result = yield
     for item in ours:

@@ -50,7 +50,8 @@ class Replay:
 async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
     """Run the block with the recorded inputs; the platform responds as recorded.
 
-    Back-off and typing take no time. Steps and requests to other services are really executed.
+    Back-off and typing take no time. Steps and requests to other services are really executed, and
+    what the handler itself waits for takes real time.
 
     Args:
         app: the app that has the block.
@@ -66,7 +67,7 @@ async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
     platform = FakePlatform(clock=VirtualClock(), seed=recording.header.seed)
     for fault in recording.faults():
         platform.fail(**fault)
-    dialog = FakeDialog(app, platform, **settings)
+    dialog = FakeDialog(app, platform, virtual_sleep=False, **settings)
     header = recording.header
     token = platform.issue(header.block, header.dialog_id)
     return Replay(recording, await dialog.call(header.block, header.inputs, token))

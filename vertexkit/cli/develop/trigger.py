@@ -117,7 +117,7 @@ async def _run(
     settings = handler_settings()
     timeout = app.blocks[block].options["timeout"] or settings["timeout"]
     patience = timeout * settings["attempts"] + COMPLETION_SECONDS
-    dialog = FakeDialog(app, platform, patience=patience, **settings)
+    dialog = FakeDialog(app, platform, patience=patience, virtual_sleep=False, **settings)
     app.on_failure = _show_failure(app.on_failure, transcript)
     transcript.call(block, inputs)
     recorder = _recorder(block, inputs, options.target or "", clock)
@@ -127,7 +127,7 @@ async def _run(
             dialog.subscribe(recorder.event)
             platform.subscribe(lambda entry: recorder.request(entry.at, **request_fields(entry)))
         started_at = clock.now()
-        run = await dialog.run(block, **inputs)
+        run = await dialog.call(block, inputs, platform.issue(block))
         transcript.end(run, clock.now() - started_at)
         if recorder is not None:
             recorder.end(clock.now(), *outcome_and_code(run))
