@@ -99,9 +99,11 @@ async def test_unknown_inputs_are_ignored() -> None:
         return True
 
     async with FakeDialog(app) as dialog:
-        ran = await dialog.run("loan", amount=1, extra=[2])
+        token = dialog.platform.issue("loan")
+        ran = await dialog.call("loan", {"amount": 1, "extra": [2]}, token)
         assert ran.data == {"amount": 1, "all": {"amount": 1, "extra": [2]}}
-        assert (await dialog.run("bare", extra=1)).data == {"result": True}
+        ran = await dialog.call("bare", {"extra": 1}, dialog.platform.issue("bare"))
+        assert ran.data == {"result": True}
 
 
 async def test_a_strict_model_keeps_its_strictness() -> None:

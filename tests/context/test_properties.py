@@ -15,7 +15,9 @@ MOMENT = timedelta(seconds=10)
 """More than it takes to read the clock twice, less than what is waited for."""
 
 
-async def test_inputs_as_they_came(app: App, dialog: FakeDialog) -> None:
+async def test_inputs_as_they_came(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform
+) -> None:
     """`inputs` is the call's own object, before validation, without the token."""
     seen: list[dict[str, Any]] = []
 
@@ -23,7 +25,8 @@ async def test_inputs_as_they_came(app: App, dialog: FakeDialog) -> None:
     async def look(ctx: Context, amount: int) -> None:
         seen.append(ctx.inputs)
 
-    await dialog.run("look", amount="7", other=["не для нас"])
+    inputs = {"amount": "7", "other": ["не для нас"]}
+    await dialog.call("look", inputs, fake_platform.issue("look"))
     assert seen == [{"amount": "7", "other": ["не для нас"]}]
 
 

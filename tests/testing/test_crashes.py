@@ -117,7 +117,7 @@ async def test_a_crash_after_every_effect_changes_nothing(journal: str, tmp_path
 
 
 async def test_runs_of_one_dialog_crash_apart_from_each_other() -> None:
-    """The crash of one execution does not end those that run beside it."""
+    """The crash of one execution does not end those that run at the same time."""
     async with FakeDialog(app) as dialog:
         plans: list[dict[str, Any]] = [{"crash_after": 2}, {}, {"crash_everywhere": True}, {}]
         orders = [dialog.run("order", item=f"{n}", **plan) for n, plan in enumerate(plans)]

@@ -343,7 +343,7 @@ async def test_a_misspelt_name_fails_the_test(
     ],
 )
 async def test_all_names_that_a_model_reads_are_known(block: str, inputs: dict[str, Any]) -> None:
-    """Aliases, extra fields and validators that convert the inputs are no mistakes."""
+    """Aliases, extra fields and validators that convert the inputs are accepted."""
     assert (await FakeDialog(app).run(block, **inputs)).ok
 
 

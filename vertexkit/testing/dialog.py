@@ -399,9 +399,7 @@ class FakeDialog:
         """
         assert self._asgi is not None, "call this inside `async with dialog:`"
         response: dict[str, Any] = {"body": b""}
-        # As the platform sends it: an emoji that was cut in half is an escape in JSON.
-        content = json.dumps(to_jsonable_python(body)).encode()
-        messages = [{"type": "http.request", "body": content, "more_body": False}]
+        messages = [{"type": "http.request", "body": _encode(body), "more_body": False}]
 
         async def receive() -> dict[str, Any]:
             return messages.pop() if messages else {"type": "http.disconnect"}
@@ -464,9 +462,9 @@ def require_asyncio() -> None:
 
 
 def input_names(model: type[BaseModel]) -> list[str] | None:
-    """Return the names of the inputs that a model reads; None if it may read any."""
+    """Return the names of the inputs that a model reads; None if it takes or rejects others."""
     before = model.__pydantic_decorators__.model_validators.values()
-    if model.model_config.get("extra") == "allow" or issubclass(model, RootModel):
+    if model.model_config.get("extra") in {"allow", "forbid"} or issubclass(model, RootModel):
         return None
     if any(validator.info.mode != "after" for validator in before):
         return None
@@ -478,3 +476,12 @@ def input_names(model: type[BaseModel]) -> list[str] | None:
         if model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name"):
             names.append(name)
     return list(dict.fromkeys(names))
+
+
+def _encode(body: Any) -> bytes:
+    """Return a body as JSON; half of an emoji, which UTF-8 cannot encode, becomes an escape."""
+    plain = to_jsonable_python(body)
+    try:
+        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(plain).encode()
