@@ -74,7 +74,11 @@ def test_vertexkit_app_is_the_default(folder: Path, monkeypatch: pytest.MonkeyPa
 @pytest.mark.parametrize(
     "target, text, message",
     [
-        (None, "", "no app given. Pass MODULE:APP, for example hello:app, or set VERTEXKIT_APP"),
+        (
+            None,
+            "",
+            "no app given. Pass MODULE:APP, for example hello:app, or set VERTEXKIT_APP, or run",
+        ),
         (":app", "", "the module is missing before the colon"),
         ("nowhere:app", "", "there is no module 'nowhere'"),
         ("nowhere.at.all:app", "", "there is no module 'nowhere'"),

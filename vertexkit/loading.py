@@ -16,6 +16,8 @@ from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.settings import Settings
 
 EXAMPLE = "for example hello:app"
+APP_FILES = ("block.py", "app.py", "main.py", "hello.py")
+"""Files that may contain the app, if neither an argument nor VERTEXKIT_APP names it."""
 LIBRARY_PATHS = (
     str(Path(__file__).parent),
     sysconfig.get_path("stdlib"),
@@ -32,7 +34,7 @@ def find_app(target: str | None) -> tuple[str, App]:
 
     Args:
         target: `package.module:app`, `package.module`, `file.py` or `folder/file.py:app`.
-            None or empty means the setting VERTEXKIT_APP.
+            None or empty means that of `default_target`.
 
     Returns:
         The app's full name, `package.module:app`, and the app.
@@ -42,9 +44,7 @@ def find_app(target: str | None) -> tuple[str, App]:
             line that failed.
         DefinitionError: A block of the app is declared incorrectly.
     """
-    target = target or Settings.load().server.app
-    if not target:
-        raise SettingsError(f"no app given. Pass MODULE:APP, {EXAMPLE}, or set VERTEXKIT_APP")
+    target = target or default_target()
     module_or_file, _, attribute = target.partition(":")
     name = _module_name(module_or_file)
     if (folder := str(Path.cwd())) not in sys.path:
@@ -62,6 +62,26 @@ def find_app(target: str | None) -> tuple[str, App]:
             f"{_suggestion(module)}"
         )
     return f"{name}:{attribute}", app
+
+
+def default_target() -> str:
+    """Return the app that a command uses if no argument names one.
+
+    Returns:
+        The setting VERTEXKIT_APP, or the first of `APP_FILES` in the working folder.
+
+    Raises:
+        SettingsError: There is neither.
+    """
+    if target := Settings.load().server.app:
+        return target
+    for name in APP_FILES:
+        if Path(name).is_file():
+            return name
+    raise SettingsError(
+        f"no app given. Pass MODULE:APP, {EXAMPLE}, or set VERTEXKIT_APP, or run the command in a "
+        f"folder with {', '.join(APP_FILES[:-1])} or {APP_FILES[-1]}"
+    )
 
 
 def find_block(app: App, name: str | None) -> Block:

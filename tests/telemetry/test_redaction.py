@@ -3,6 +3,8 @@
 import contextvars
 import io
 import json
+import logging
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +12,9 @@ import pytest
 import structlog
 
 from vertexkit.execution import Execution
+from vertexkit.recordings import RecordingsFolder
 from vertexkit.telemetry import logs, redaction
+from vertexkit.telemetry.events import Event
 from vertexkit.token import Token
 
 SECRETS = [
@@ -97,6 +101,87 @@ def test_an_opaque_token_is_masked_however_it_is_written(token: str) -> None:
     output = stream.getvalue().decode()
     assert output.count("[secret]") == 3
     assert token not in output
+
+
+HARD_SECRETS = [
+    *(
+        "b",
+        "1",
+        "ab",
+        "event",
+        "level",
+        "info",
+        "true",
+        "null",
+        "1234",
+        '":"',
+        '","',
+        "{",
+        "}",
+        "\\",
+    ),
+    *('"', "any", "logged", "time", "2026", "e", ":", '"event"', "Z", "-"),
+]
+"""Texts that a line of JSON has outside of its values, or in most of them."""
+
+
+@pytest.mark.parametrize("secret", HARD_SECRETS)
+def test_lines_stay_json_whatever_is_secret(secret: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret like `true` or `","` masks texts and numbers, never the structure or the fields."""
+    monkeypatch.setattr(redaction, "_secrets", set())
+    stream = configured()
+    redaction.register_secrets([secret])
+    structlog.get_logger("any").warning(
+        "logged", text=f"a {secret} z", flag=True, none=None, n=1234
+    )
+    logging.getLogger("any").warning("logged by %s", "another")
+    first, second = [json.loads(line) for line in stream.getvalue().decode().splitlines()]
+    assert {"event", "level", "time", "text", "flag", "none", "n"} == first.keys()
+    assert (first["level"], first["flag"], first["none"]) == ("warning", True, None)
+    assert first["text"].replace(redaction.MASK, "") != f"a {secret} z"
+    assert first["n"] == (redaction.MASK if secret == "1234" else 1234)
+    assert second.keys() == {"event", "level", "time", "logger"}
+
+
+@pytest.mark.parametrize("secret", ["b", "7", "ab", "abc"])
+def test_a_short_secret_is_masked_as_a_whole_word(
+    secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A password `b` does not mask each `b` of the log."""
+    monkeypatch.setattr(redaction, "_secrets", set())
+    redaction.register_secrets([secret])
+    text = f"about {secret}ig x{secret}_ {secret} =77 ю{secret}ю"
+    assert redaction.redact_text(text) == text.replace(f" {secret} ", f" {redaction.MASK} ")
+
+
+@pytest.mark.parametrize("secret", ["event", "kind", "true", '","', "name", "text", "1234"])
+def test_recorded_lines_stay_json_whatever_is_secret(
+    secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A recording can be read again."""
+    monkeypatch.setattr(redaction, "_secrets", set())
+    redaction.register_secrets([secret])
+    recorder = RecordingsFolder(tmp_path).start(
+        "hello", 0.0, inputs={"a": f"x {secret} y", "b": 1234}
+    )
+    recorder.event(Event("sent", "01e", 1.0, {"text": "cut \ud83d"}))
+    recorder.end(2.0, "completed", "ok")
+    [recording] = RecordingsFolder(tmp_path)
+    assert recording.header.inputs["a"] == f"x {redaction.MASK} y"
+    assert recording.lines_of("event")[0]["fields"] == {"text": "cut \ufffd"}
+    assert recording.code == "ok"
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_texts_of_strangers_do_not_control_the_terminal(form: str) -> None:
+    """ESC, C1, OSC and changes of direction, in an event, a field and an error."""
+    stream = configured(form)
+    hostile = "a\x1b[2J\x1b]0;t\x07\x9b31m\u202eb"
+    error = ValueError(hostile)
+    structlog.get_logger("any").warning(hostile, text=hostile, deep=[hostile], exc_info=error)
+    text = stream.getvalue().decode()
+    shown = text if form == "console" else text.replace("\x9b", "").replace("\u202e", "")
+    assert not set(shown) & set("\x1b\x07\x9b\u202e")
 
 
 class Odd:

@@ -39,10 +39,6 @@ cli.add_typer(dialogs_group)
 
 Target = Annotated[
     str | None,
-    typer.Argument(metavar="MODULE:APP", help=f"{APP} Default: VERTEXKIT_APP.", show_default=False),
-]
-DevTarget = Annotated[
-    str | None,
     typer.Argument(
         metavar="MODULE:APP",
         help=f"{APP} Default: VERTEXKIT_APP, or block.py, app.py, main.py or hello.py.",
@@ -121,7 +117,7 @@ def run(
 
 @cli.command()
 def dev(
-    target: DevTarget = None,
+    target: Target = None,
     port: Port = 8765,
     host: Host = "127.0.0.1",
     typing: TypingSeconds = 0.7,

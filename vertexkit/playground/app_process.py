@@ -29,6 +29,7 @@ from vertexkit.telemetry import logs, redaction
 from vertexkit.telemetry.events import Event
 
 HOST = "127.0.0.1"
+STDIN, READ_BYTES = 0, 1024
 SHUTDOWN_SECONDS = 2
 """Time for responses in progress when the process stops."""
 
@@ -48,7 +49,9 @@ class Reporter:
         """Write one report."""
         line = json.dumps({"kind": kind, **fields}, ensure_ascii=False, default=str)
         with self._lock:
-            self._stream.write(redaction.redact_json(line.encode(errors="replace")) + b"\n")
+            self._stream.write(
+                redaction.redact_json(line.encode(errors="replace"), {"kind", "at"}) + b"\n"
+            )
             self._stream.flush()
 
     def report_event(self, event: Event) -> None:
@@ -137,7 +140,9 @@ async def _serve(name: str, app: App, reporter: Reporter) -> None:
 
 def _stop_with_parent() -> None:
     """Stop this process when its parent ends: the parent's end of standard input closes then."""
-    sys.stdin.buffer.read()
+    # Not `sys.stdin`: the interpreter cannot end while a thread holds the lock of its buffer.
+    while os.read(STDIN, READ_BYTES):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
@@ -63,6 +64,9 @@ class AppSupervisor:
             stdout=PIPE,
             env=os.environ | dict(self._environment),
             limit=MAX_LINE_BYTES,
+            # Ctrl+C in the terminal is for the playground, which then stops this process.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
         self._reading = asyncio.ensure_future(self._read(self._process))
 

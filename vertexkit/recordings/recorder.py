@@ -11,6 +11,8 @@ from vertexkit.telemetry.events import Event
 from vertexkit.telemetry.redaction import redact_json
 from vertexkit.text import encodable
 
+FIXED_FIELDS = frozenset({"kind", "at", "version"})
+"""Fields of a line whose values are not chosen by authors or callers."""
 TOKEN_FIELD = "token"  # noqa: S105 - a field's name
 
 
@@ -90,7 +92,8 @@ class Recorder:
 
     def _write(self, line: dict[str, Any]) -> None:
         content = encodable(line)
-        text = redact_json(json.dumps(content, ensure_ascii=False, default=str).encode()).decode()
+        plain = json.dumps(content, ensure_ascii=False, default=str).encode()
+        text = redact_json(plain, FIXED_FIELDS).decode()
         self._file.write(text + "\n")
         self._file.flush()
         if self._on_line is not None:

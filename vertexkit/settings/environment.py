@@ -103,7 +103,7 @@ def _read_text(path: Path) -> str:
         raise SettingsError(
             f"{path} is not UTF-8: line {line} cannot be decoded. Save the file again with the "
             "encoding UTF-8"
-        ) from error
+        ) from None  # the error has the file's content, which may be secret
 
 
 def _link_warning(name: str) -> str:

@@ -4,7 +4,7 @@ import contextvars
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -24,8 +24,10 @@ MIN_MASKED_CHARACTERS = 4
 it is a whole word: a password `b` must not mask each `b` of the log."""
 WORD_EDGES = r"(?<![0-9A-Za-z_\x80-\xff]){}(?![0-9A-Za-z_\x80-\xff])"
 """Around a pattern: no letter and no digit stands before or after it."""
-UNMASKED_FIELDS = frozenset({"level", "time"})
-"""Fields of a log line that vertexkit itself writes from a fixed set."""
+LOG_FIELDS = frozenset({"level", "time"})
+"""Fields of a log line whose values only vertexkit writes."""
+FIELD_NAME = re.compile(r"[a-z_]{1,20}")
+"""A name within a field that is not masked: readers of the line look for such names."""
 MAX_RECENT_TOKENS = 1000
 """Tokens without the shape of a JWT that are masked even outside of their execution."""
 ESCAPED = {'"': r'\\*"', "'": r"\\*'", "\\": r"\\+", "/": r"\\*/"}
@@ -100,7 +102,7 @@ def redact(line: bytes) -> bytes:
     return JWT_IN_BYTES.sub(_MASK_BYTES, line) if b"eyJ" in line else line
 
 
-def redact_json(line: bytes) -> bytes:
+def redact_json(line: bytes, unmasked: Collection[str] = LOG_FIELDS) -> bytes:
     """Mask secrets as `redact` does, in a line that is a JSON object and stays one.
 
     A secret may be `true`, `1234` or `","`: masked in the line, it would break the JSON. Only texts
@@ -108,6 +110,7 @@ def redact_json(line: bytes) -> bytes:
 
     Args:
         line: the object, in UTF-8.
+        unmasked: names of fields whose values are chosen by vertexkit.
 
     Returns:
         The line, or the object with `MASK` in place of each secret.
@@ -122,7 +125,7 @@ def redact_json(line: bytes) -> bytes:
         return to_json(_redact_value(content))
     return to_json(
         {
-            name: value if name in UNMASKED_FIELDS else _redact_value(value)
+            name: value if name in unmasked else _redact_value(value)
             for name, value in content.items()
         },
         inf_nan_mode="strings",
@@ -133,7 +136,10 @@ def _redact_value(value: Any) -> Any:
     if isinstance(value, str):
         return redact_text(value)
     if isinstance(value, dict):
-        return {redact_text(name): _redact_value(item) for name, item in value.items()}
+        return {
+            name if FIELD_NAME.fullmatch(name) else redact_text(name): _redact_value(item)
+            for name, item in value.items()
+        }
     if isinstance(value, list):
         return [_redact_value(item) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):

@@ -16,14 +16,11 @@ from rich.console import Console
 from rich.text import Text
 
 from vertexkit.cli import output
-from vertexkit.errors import SettingsError
+from vertexkit.loading import default_target
 from vertexkit.playground.playground import Playground
 from vertexkit.playground.server import PlaygroundServer
 from vertexkit.server.listen import base_url, bind, local_config
-from vertexkit.settings import Settings
 
-APP_FILES = ("block.py", "app.py", "main.py", "hello.py")
-"""Files that may contain the app, if neither an argument nor VERTEXKIT_APP names it."""
 LABEL_COLUMNS = 9
 
 
@@ -46,19 +43,9 @@ def serve_playground(options: DevOptions) -> None:
     Raises:
         SettingsError: There is no app, or the address cannot be listened on.
     """
-    target = options.target or Settings.load().server.app or _app_file()
+    target = options.target or default_target()
     with suppress(KeyboardInterrupt), bind(options.host, options.port) as listener:
         asyncio.run(_serve(options, target, listener))
-
-
-def _app_file() -> str:
-    for name in APP_FILES:
-        if Path(name).is_file():
-            return name
-    raise SettingsError(
-        "no app given. Pass MODULE:APP, for example vertexkit dev hello:app, or create a project "
-        "with vertexkit new hello"
-    )
 
 
 async def _serve(options: DevOptions, target: str, listener: socket.socket) -> None:

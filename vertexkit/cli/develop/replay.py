@@ -9,6 +9,7 @@ import structlog
 from rich.text import Text
 
 from vertexkit.cli import output
+from vertexkit.cli.develop.transcript import Transcript
 from vertexkit.cli.develop.trigger import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.errors import SettingsError
@@ -82,10 +83,10 @@ def _show(replayed: Replay) -> None:
         f"{name}={json.dumps(v, ensure_ascii=False)}" for name, v in header.inputs.items()
     )
     console.print(Text(f"{header.id}  {header.block} {inputs}".rstrip(), "dim"), soft_wrap=True)
+    transcript = Transcript(console)
     for message in replayed.run.messages:
-        console.print(Text.assemble(("  bot   ", "green"), str(message)), soft_wrap=True)
-    data = json.dumps(replayed.run.data, ensure_ascii=False)
-    console.print(Text.assemble(("  done  ", "bold"), data), soft_wrap=True)
+        transcript.message(str(message))
+    transcript.end(replayed.run)
     if replayed.matches:
         console.print(Text("Matches the recording.", "green"))
         return

@@ -84,7 +84,11 @@ class Transcript:
             return
         self.stop_typing()
         if entry.processed:
-            self._line("bot", str(content.get("text", "")))
+            self.message(str(content.get("text", "")))
+
+    def message(self, text: str) -> None:
+        """Print a message of the bot."""
+        self._line("bot", text)
 
     def event(self, event: Event) -> None:
         """Print an event of the execution if something is retried."""
@@ -94,18 +98,19 @@ class Transcript:
             suffix = f": {reason}" if reason else ""
             self._line("", f"{RETRY_EVENTS[event.name]} {pause}{suffix}", "dim")
 
-    def end(self, run: Run, seconds: float) -> None:
-        """Print the result and the duration of the run."""
+    def end(self, run: Run, seconds: float | None = None) -> None:
+        """Print the result of the run, and its duration if it is known."""
         self.stop_typing()
         if run.outcome is None:
             self._rejected_call(run)
             return
+        tail = "" if seconds is None else f"  {seconds:.1f} s"
         if run.ok:
-            self._line("done", _json(run.data), tail=f"  {seconds:.1f} s")
+            self._line("done", _json(run.data), tail=tail)
         elif run.outcome.reason:
             self._line("", f"{run.outcome.status}: {run.outcome.reason}", "dim")
         if not run.ok:
-            self._line("done", _json(run.data), "dim", tail=f"  {seconds:.1f} s")
+            self._line("done", _json(run.data), "dim", tail=tail)
 
     def recorded(self, run_id: str) -> None:
         """In a terminal, print the command that replays the run."""

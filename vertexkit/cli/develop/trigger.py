@@ -16,8 +16,9 @@ from vertexkit.cli.develop.transcript import TerminalStream, Transcript
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.clock import Clock
 from vertexkit.context.context import Context
+from vertexkit.errors import SettingsError
 from vertexkit.failure import Failure
-from vertexkit.loading import find_app, find_block
+from vertexkit.loading import default_target, find_app, find_block
 from vertexkit.recordings import Recorder, RecordingsFolder
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs
@@ -101,11 +102,15 @@ def _configure_logs(console: Console, options: TriggerOptions) -> None:
 
 
 def _split_target(target: str | None, block: str | None) -> tuple[str | None, str | None]:
-    """The app and the block: a single name is the block's if the settings name the app."""
+    """The app and the block: a single name is the block's if the app is known without it."""
     if target is None or block is not None or ":" in target or target.endswith(".py"):
         return target, block
-    app = Settings.load().server.app
-    return (app, target) if app else (target, None)
+    if not Settings.load().server.app and (Path(f"{target}.py").is_file() or "." in target):
+        return target, None
+    try:
+        return default_target(), target
+    except SettingsError:
+        return target, None
 
 
 async def _run(
