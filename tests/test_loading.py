@@ -11,7 +11,14 @@ import pytest
 
 from vertexkit.app import App
 from vertexkit.errors import DefinitionError, SettingsError
-from vertexkit.loading import display_path, error_location, find_app, find_block
+from vertexkit.loading import (
+    APP_FILES,
+    default_target,
+    display_path,
+    error_location,
+    find_app,
+    find_block,
+)
 
 BLOCK = """
 @app.block("{0}")
@@ -69,6 +76,19 @@ def test_vertexkit_app_is_the_default(folder: Path, monkeypatch: pytest.MonkeyPa
     (folder / "bot_d.py").write_text(APP)
     monkeypatch.setenv("VERTEXKIT_APP", "bot_d:app")
     assert find_app(None)[0] == "bot_d:app"
+
+
+@pytest.mark.parametrize("name", APP_FILES)
+def test_the_app_file_of_the_folder_is_the_default(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Without a target and without VERTEXKIT_APP, the first of the usual files that exists is."""
+    monkeypatch.delenv("VERTEXKIT_APP", raising=False)
+    for file in APP_FILES[APP_FILES.index(name) :]:
+        (folder / file).write_text(APP)
+    assert default_target() == name
+    monkeypatch.setenv("VERTEXKIT_APP", "bot_d:app")
+    assert default_target() == "bot_d:app"
 
 
 @pytest.mark.parametrize(

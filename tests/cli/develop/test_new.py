@@ -1,10 +1,20 @@
 """`vertexkit new`: the generated project works without changes."""
 
+import ast
+import builtins
+import keyword
+import re
+import runpy
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from vertexkit.blocks.registry import NAME
+from vertexkit.cli.develop.new import create_project, function_name
 
 
 @pytest.mark.parametrize("language", ["en", "ru"])
@@ -45,6 +55,46 @@ def test_the_generated_code_is_formatted(shell: Any) -> None:
             [*ruff, *command, "."], cwd=shell.folder / "a-block", capture_output=True, check=False
         )
         assert done.returncode == 0, done.stdout
+
+
+RESERVED = [*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "app"]
+
+
+@pytest.mark.parametrize(
+    "name", sorted({name.lower() for name in RESERVED if NAME.fullmatch(name.lower())})
+)
+def test_the_handler_s_name_hides_nothing(name: str) -> None:
+    """Keywords, soft keywords, names of Python and of the template get a suffix."""
+    function = function_name(name)
+    assert function.isidentifier()
+    assert not keyword.iskeyword(function)
+    assert not keyword.issoftkeyword(function)
+    assert not hasattr(builtins, function)
+    assert function not in {"app", "request"}
+
+
+@pytest.mark.parametrize(
+    "name, function",
+    [("1c", "_1c"), ("loan-2", "loan_2"), ("a--b", "a__b"), ("class", "class_block"), ("0", "_0")],
+)
+def test_the_handler_s_name_is_an_identifier(name: str, function: str) -> None:
+    """A name may begin with a digit and contain hyphens."""
+    assert function_name(name) == function
+
+
+@pytest.mark.parametrize("name", ["class", "print", "app", "1c", "rich", "vertexkit", "x-"])
+def test_a_project_of_any_name_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The generated block can be imported, has the name, and pip can install the project."""
+    monkeypatch.chdir(tmp_path)
+    folder = create_project(name, "en")
+    scope = runpy.run_path(str(folder / "block.py"))
+    assert list(scope["app"].blocks) == [name]
+    project = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert re.fullmatch(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?", project["name"])
+    assert project["name"] not in {"rich", "vertexkit"}
+    ast.parse((folder / "tests" / "test_block.py").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("name", ["Привет", "a/b c!", "x" * 65])

@@ -81,6 +81,33 @@ def test_inputs_come_from_a_file_or_standard_input(shell: Any) -> None:
     assert done.stdout.count("Привет, B!") == 2
 
 
+@pytest.mark.parametrize("arguments", [["hello"], []])
+def test_the_app_file_is_found(shell: Any, arguments: list[str]) -> None:
+    """Without VERTEXKIT_APP, hello.py in the folder is the app, as for `vertexkit dev`."""
+    done = shell.run("trigger", *arguments, "-i", "name=x", "--fast")
+    assert done.returncode == 0, done.stderr
+    assert "Привет, x!" in done.stdout
+
+
+def test_a_block_of_the_app_file_can_be_named(shell: Any) -> None:
+    """`trigger greet` is a block of main.py if there is no greet.py."""
+    text = (shell.folder / "hello.py").read_text(encoding="utf-8")
+    text = text.replace('"hello", title', '"greet", title')
+    (shell.folder / "hello.py").write_text(text, encoding="utf-8")
+    done = shell.run("trigger", "greet", "-i", "name=x", "--fast")
+    assert "Привет, x!" in done.stdout
+
+
+def test_a_rejected_call_is_replayed_as_it_was_printed(shell: Any) -> None:
+    """`replay` prints `fail 422`, and not a result, as `trigger` does."""
+    triggered = shell.run("trigger", "hello:app", "-i", "times=2", "--fast")
+    replayed = shell.run("replay", "last")
+    [failed] = [line for line in triggered.stdout.splitlines() if "fail" in line]
+    assert failed in replayed.stdout.splitlines()
+    assert "422" in failed
+    assert "done" not in replayed.stdout
+
+
 @pytest.mark.parametrize("arguments", [["hello"], ["hello:app", "hello"], []])
 def test_app_and_block_can_be_given_separately(shell: Any, arguments: list[str]) -> None:
     """With VERTEXKIT_APP set, `trigger hello` means the block."""

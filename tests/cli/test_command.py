@@ -1,0 +1,94 @@
+"""What each command does before its own work."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from tests.cli.conftest import Shell
+from vertexkit.cli.command import Command
+from vertexkit.cli.main import cli
+
+
+def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Each command, those of groups included."""
+    for name, inner in getattr(command, "commands", {}).items():
+        if hasattr(inner, "commands"):
+            yield from commands(inner, (*path, name))
+        else:
+            yield " ".join((*path, name)), inner
+
+
+COMMANDS = dict(commands(typer.main.get_command(cli)))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_repairs_its_texts(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An argument whose bytes are not UTF-8 has U+FFFD; a path has the bytes that it came with."""
+    command = COMMANDS[name]
+    assert isinstance(command, Command)
+    given: dict[str, Any] = {}
+    for parameter in command.params:
+        many = parameter.multiple or parameter.nargs == -1
+        given[parameter.name] = ["a\udcff", "b"] if many else "a\udcff"
+    given["path"] = Path("a\udcff")
+    seen: dict[str, Any] = {}
+    command.callback = lambda **values: seen.update(values)
+    context = typer.Context(command)
+    context.params = given
+    monkeypatch.setattr("vertexkit.cli.command.WITHOUT_WARNINGS", {command.name})
+    command.invoke(context)
+    assert seen["path"] == Path("a\udcff")
+    texts = {name: value for name, value in seen.items() if name != "path"}
+    assert all(value in ("a\ufffd", ["a\ufffd", "b"]) for value in texts.values())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [b"trigger", b"hello:app", b"-i", b"name=\xc0\xed\xff", b"--fast"],
+        [b"trigger", b"hello:app", b"--file", b"in.json", b"--fast", b"--json"],
+        [b"trigger", b"hello:app", b"\xff"],
+        [b"trigger", b"\xff:app"],
+        [b"executions", b"list", b"--block", b"\xff"],
+        [b"executions", b"show", b"\xff"],
+        [b"replay", b"\xff"],
+        [b"new", b"\xff"],
+    ],
+    ids=lambda arguments: b" ".join(arguments).decode(errors="replace"),
+)
+def test_bytes_that_are_not_utf8_are_no_traceback(shell: Shell, arguments: list[bytes]) -> None:
+    """As arguments, and as halves of characters in a file."""
+    (shell.folder / "in.json").write_text(r'{"name": "cut \ud83d", "times": 1}')
+    done = subprocess.run(
+        [sys.executable, "-m", "vertexkit", *arguments],
+        cwd=shell.folder,
+        capture_output=True,
+        env=shell.environment(VERTEXKIT_JOURNAL="memory:"),
+        check=False,
+    )
+    said = (done.stdout + done.stderr).decode()
+    assert "Traceback" not in said
+    assert "Error:" not in said or done.returncode
+    if arguments[0] == b"trigger" and len(arguments) > 3:
+        assert done.returncode == 0, said
+        assert "\ufffd" in said
+
+
+@pytest.mark.parametrize("command", ["check", "trigger", "run", "executions"])
+def test_a_misspelt_setting_is_warned_of(shell: Shell, command: str) -> None:
+    """Each command that uses settings names the variable and the one that was meant."""
+    arguments = {
+        "check": ["check", "--offline"],
+        "trigger": ["trigger", "-i", "name=x", "--fast"],
+        "run": ["run"],
+        "executions": ["executions", "list"],
+    }[command]
+    done = shell.run(*arguments, platfrom_url="https://demo.bot.one/api", journal="memory:")
+    said = done.stdout + done.stderr
+    assert said.count("VERTEXKIT_PLATFROM_URL in the environment is not a setting") == 1
+    assert "Did you mean VERTEXKIT_PLATFORM_URL?" in said
