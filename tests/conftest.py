@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 import structlog
 
@@ -13,6 +14,13 @@ from vertexkit.telemetry import logs, redaction
 # to import.
 DISABLED_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
 os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
+
+
+# On a loaded machine generated inputs may take long; that says nothing about the code.
+hypothesis.settings.register_profile(
+    "gate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("gate")
 
 
 @pytest.fixture(autouse=True)
