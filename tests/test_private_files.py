@@ -52,14 +52,14 @@ def test_the_journal_is_private(folder: Path) -> None:
 
 
 def test_an_unfinished_export_is_private(folder: Path) -> None:
-    """FILE.part, which nobody has asked for; the export itself follows the umask."""
+    """The user did not name FILE.part; the export itself follows the umask."""
     part = folder / "a.csv.part"
     with PartFile(part, {"rows": "dialogs"}, restart=False):
         assert modes(folder) == {("file", 0o600)}
 
 
 def test_an_existing_folder_keeps_its_permissions(tmp_path: Path) -> None:
-    """Somebody may have opened it to a group on purpose."""
+    """An operator may have opened it to a group on purpose."""
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o750)
     make_private_folder(shared)

@@ -12,7 +12,7 @@ def make_private_folder(path: Path) -> None:
     """Create a folder and its missing parents for this user only, whatever the umask.
 
     Args:
-        path: The folder. If it exists, its permissions stay as somebody has chosen them.
+        path: The folder. If it exists, its permissions are not changed.
 
     Raises:
         OSError: The folder cannot be created.

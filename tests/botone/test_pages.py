@@ -80,7 +80,7 @@ async def test_the_end_is_found_without_total_pages() -> None:
 
 
 async def test_a_page_that_is_repeated_ends_a_list_of_unknown_length() -> None:
-    """A platform that ignores the page's number and does not report it is not asked for ever."""
+    """A platform that ignores the page's number and does not report it is not asked again and again."""
     requested: list[int] = []
     async with client_of_pages(lambda n: {"0": {"id": 1}, "meta": {}}, requested) as bot:
         assert [dialog.id async for dialog in bot.v2.conversations()] == [1]

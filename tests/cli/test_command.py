@@ -71,12 +71,12 @@ def test_bytes_that_are_not_utf8_are_no_traceback(shell: Shell, arguments: list[
         env=shell.environment(VERTEXKIT_JOURNAL="memory:"),
         check=False,
     )
-    said = (done.stdout + done.stderr).decode()
-    assert "Traceback" not in said
-    assert "Error:" not in said or done.returncode
+    output = (done.stdout + done.stderr).decode()
+    assert "Traceback" not in output
+    assert "Error:" not in output or done.returncode
     if arguments[0] == b"trigger" and len(arguments) > 3:
-        assert done.returncode == 0, said
-        assert "\ufffd" in said
+        assert done.returncode == 0, output
+        assert "\ufffd" in output
 
 
 @pytest.mark.parametrize("command", ["check", "trigger", "run", "executions"])
@@ -89,6 +89,6 @@ def test_a_misspelt_setting_is_warned_of(shell: Shell, command: str) -> None:
         "executions": ["executions", "list"],
     }[command]
     done = shell.run(*arguments, platfrom_url="https://demo.bot.one/api", journal="memory:")
-    said = done.stdout + done.stderr
-    assert said.count("VERTEXKIT_PLATFROM_URL in the environment is not a setting") == 1
-    assert "Did you mean VERTEXKIT_PLATFORM_URL?" in said
+    output = done.stdout + done.stderr
+    assert output.count("VERTEXKIT_PLATFROM_URL in the environment is not a setting") == 1
+    assert "Did you mean VERTEXKIT_PLATFORM_URL?" in output

@@ -32,9 +32,7 @@ def make_journal(settings: JournalSettings, clock: Clock) -> JournalBackend:
     scheme, _, rest = settings.url.partition(":")
     if scheme not in KINDS:
         known = ", ".join(f"{kind}:" for kind in KINDS)
-        raise SettingsError(
-            f"VERTEXKIT_JOURNAL must start with one of {known}; got {scheme!r}"
-        )
+        raise SettingsError(f"VERTEXKIT_JOURNAL must start with one of {known}; got {scheme!r}")
     module, _, name = KINDS[scheme].partition(":")
     make = getattr(import_module(module), name)
     return cast(JournalBackend, make(rest, clock, settings))

@@ -35,7 +35,7 @@ NAMED_VALUES = (
 USER_INFO = re.compile(r"(?<=//)[^/@\s]+:[^/@\s]+(?=@)")
 """The login in a URL."""
 READABLE_SEGMENT = re.compile(r"[a-z]{1,20}(?:[-_.][a-z]{1,20}){0,2}|v?\d{1,10}|.{0,7}", re.DOTALL)
-"""A part of a path that is no secret: words in lower case, a number, or something short."""
+"""A part of a path that is not a secret: words in lower case, a number, or something short."""
 KEY_IN_PATH = re.compile(r"(?<=/blocks/)([^/]+)/(.+)", re.DOTALL)
 """The name of a block and the URL's secret behind it."""
 
