@@ -16,7 +16,7 @@ from vertexkit.clock import Clock
 from vertexkit.ingress.ops import OpsServer
 from vertexkit.ingress.routes import block_routes, information_routes, make_router
 from vertexkit.journal import make_journal
-from vertexkit.journal.protocol import Journal
+from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared.client import JournalClient
 from vertexkit.journal.shared.server import offered_to_operators
 from vertexkit.server.problems import RETRY_AFTER_SECONDS, problem
@@ -86,7 +86,7 @@ class AsgiApp:
                 self._route(router, service, ops)
                 if self.announce is not None:
                     self.announce(service.blocks, settings)
-                service.lost.add_done_callback(lambda _: signal.raise_signal(signal.SIGTERM))
+                service.failed.add_done_callback(lambda _: signal.raise_signal(signal.SIGTERM))
                 log.info(
                     "started",
                     blocks=list(service.blocks),
@@ -105,13 +105,13 @@ class AsgiApp:
     async def _running(self, settings: Settings) -> AsyncIterator[tuple[Service, OpsServer]]:
         """Run the service with everything that surrounds it in a process of its own."""
         clock = Clock()
-        journal, offered = self._open_journal(settings, clock)
+        journal = self._make_journal(settings, clock)
         async with (
             OpsServer(settings.server, shared=self.journal_socket is not None) as ops,
             running_service(
                 self._app, settings, clock=clock, journal=journal, export_traces=True
             ) as service,
-            offered,
+            self._offered(journal, service),
             service.watchdog,
         ):
             self.service = service
@@ -119,14 +119,18 @@ class AsgiApp:
                 await service.share_metrics(self.metrics_socket)
             yield service, ops
 
-    def _open_journal(
-        self, settings: Settings, clock: Clock
-    ) -> tuple[Journal, AbstractAsyncContextManager[None]]:
-        """Return the journal, and a context in which operators can use it."""
+    def _make_journal(self, settings: Settings, clock: Clock) -> JournalBackend | JournalClient:
         if self.journal_socket is not None:
-            return JournalClient(self.journal_socket), nullcontext()
-        journal = make_journal(settings.journal, clock)
-        return journal, offered_to_operators(journal)
+            return JournalClient(self.journal_socket)
+        return make_journal(settings.journal, clock)
+
+    def _offered(
+        self, journal: JournalBackend | JournalClient, service: Service
+    ) -> AbstractAsyncContextManager[None]:
+        """Return a context in which operators can use the journal, if this process has it open."""
+        if isinstance(journal, JournalClient):
+            return nullcontext()
+        return offered_to_operators(journal, service.supervisor)
 
     def _route(self, router: Starlette, service: Service, ops: OpsServer) -> None:
         ack_status = service.settings.server.ack_status

@@ -30,6 +30,7 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
 from vertexkit.settings import Settings
+from vertexkit.supervision import Supervisor
 from vertexkit.telemetry import otel_setup, prometheus
 from vertexkit.telemetry.aggregation import MetricsReporter
 from vertexkit.telemetry.events import Events
@@ -113,6 +114,7 @@ async def running_service(
             stack.push_async_callback(to_thread.run_sync, flush)
         otel_setup.use_tracer()
         service = Service(app, settings, clock, wire, journal, state, client)
+        stack.enter_context(service.supervisor.watch_callbacks())
         await service.start()
         stack.push_async_callback(service.drain)
         try:
@@ -146,9 +148,12 @@ class Service:
     ) -> None:
         self.settings = settings
         self.journal = journal
-        self.lost: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        """Has a result, the reason, as soon as the journal can no longer be written."""
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        """Has a result, a sentence that says why, as soon as this process cannot continue."""
         self.blocks: Blocks = app.blocks
+        self.supervisor: Supervisor = Supervisor(self.background_task_failed)
+        self._not_ready = "stopping"
+        """Why calls are rejected, once they are."""
         address = PlatformAddress(settings.platform.url, settings.platform.instances)
         self.metrics: Metrics = Metrics(self.state)
         self._reporter: MetricsReporter | None = None
@@ -167,8 +172,9 @@ class Service:
             _policy(app, settings, recorder),
             completion_timeout=settings.platform.complete_patience,
             lease=settings.journal.lease,
+            supervisor=self.supervisor,
         )
-        self.rejections: Rejections = Rejections(vertex, clock, self.events)
+        self.rejections: Rejections = Rejections(vertex, clock, self.events, self.supervisor)
         inbox = Inbox(journal, self.events, settings.journal.queue, self.dispatcher)
         self.access: AccessControl = AccessControl(settings.access)
         self.receiver: Receiver = Receiver(
@@ -181,7 +187,9 @@ class Service:
             settings,
             self.metrics,
         )
-        self.watchdog: Watchdog = Watchdog(settings.handlers.stall, self.metrics)
+        self.watchdog: Watchdog = Watchdog(
+            settings.handlers.stall, self.metrics, self.supervisor
+        )
 
     def _record(self, clock: Clock) -> ServiceRecorder | None:
         """Record every execution if VERTEXKIT_RECORD is set."""
@@ -201,7 +209,7 @@ class Service:
         Args:
             socket: of the process that adds up the metrics of all workers.
         """
-        reporter = MetricsReporter(socket, self.metrics.snapshot)
+        reporter = MetricsReporter(socket, self.metrics.snapshot, self.supervisor)
         try:
             await reporter.open()
         except OSError as error:  # the service works without it
@@ -220,14 +228,32 @@ class Service:
     def journal_lost(self, reason: str) -> None:
         """Stop: the journal cannot be written any more by this process."""
         log.critical("journal_lost", reason=reason)
-        self.lost.set_result(reason)
-        self.stop_accepting()
-        self.skip_drain_phase()
+        self._fail(
+            "journal lost",
+            f"the journal can no longer be written ({reason}). Accepted executions are kept. Fix "
+            "the cause, then start the service again",
+        )
+
+    def background_task_failed(self, reason: str) -> None:
+        """Stop: without this task, executions may not continue."""
+        self._fail(
+            f"background task failed ({reason})",
+            f"a background task failed ({reason}); its traceback is logged above. Accepted "
+            "executions are kept: start the service again",
+        )
+
+    def _fail(self, not_ready: str, failure: str) -> None:
+        """Turn readiness off, and let the server end the process. The first failure counts."""
+        if not self.failed.done():
+            self._not_ready = not_ready
+            self.failed.set_result(failure)
+            self.stop_accepting()
+            self.skip_drain_phase()
 
     @property
-    def lost_reason(self) -> str:
-        """Why the journal can no longer be written; empty if it can."""
-        return self.lost.result() if self.lost.done() else ""
+    def failure(self) -> str:
+        """Why this process cannot continue, as a sentence; empty if it can."""
+        return self.failed.result() if self.failed.done() else ""
 
     async def drain(self) -> None:
         """Stop: finish or release the executions, within the grace period and a few seconds."""
@@ -247,7 +273,7 @@ class Service:
             held=self.dispatcher.held,
             waiting=self.journal.backlog(),
             connections=self.settings.platform.connections - limiter.available,
-            trouble=bool(self.lost_reason or self.journal.unavailable_reason()),
+            trouble=bool(self.failure or self.journal.unavailable_reason()),
             ready=self.readiness()[0] == 200,
         )
 
@@ -262,7 +288,7 @@ class Service:
         """Return status and content of `GET /readyz`; if not ready, the content has the reasons."""
         reasons = []
         if self.receiver.closed:
-            reasons.append("journal lost" if self.lost_reason else "stopping")
+            reasons.append(self._not_ready)
         elif self.journal.unavailable_reason():
             reasons.append("journal cannot be written")
         if self.journal.backlog() >= self.settings.journal.queue:

@@ -8,6 +8,7 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
 from vertexkit.errors import CallError, Fate, PlatformError
 from vertexkit.failure import Failure
+from vertexkit.supervision import Supervisor
 from vertexkit.telemetry.events import Events
 from vertexkit.token import Token
 
@@ -26,12 +27,16 @@ class Rejections:
         vertex: sends the completions.
         clock: for the pauses.
         events: receives the outcome of each completion.
+        supervisor: starts the completions.
     """
 
-    def __init__(self, vertex: Vertex, clock: Clock, events: Events) -> None:
+    def __init__(
+        self, vertex: Vertex, clock: Clock, events: Events, supervisor: Supervisor
+    ) -> None:
         self._vertex = vertex
         self._clock = clock
         self._events = events
+        self._supervisor = supervisor
         self._tasks: set[asyncio.Task[None]] = set()
 
     def reject(self, token: Token, failure: Failure) -> None:
@@ -44,7 +49,8 @@ class Rejections:
         if len(self._tasks) >= MAX_CONCURRENT:
             self._events.emit("rejected_call_completion_dropped", "", **_fields(token, failure))
             return
-        task = asyncio.get_running_loop().create_task(self._complete(token, failure))
+        work = self._complete(token, failure)
+        task = self._supervisor.start("completion of a rejected call", work, endless=False)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

@@ -15,6 +15,7 @@ import structlog
 from pydantic_core import from_json, to_json
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.supervision import Supervisor
 from vertexkit.telemetry.prometheus import MetricsAggregator, Snapshot
 
 MAX_LINE_BYTES = 64 * 1024 * 1024
@@ -139,11 +140,15 @@ class MetricsReporter:
     Args:
         path: of the server's socket.
         snapshot: takes a snapshot of this process.
+        supervisor: starts the task that answers the server.
     """
 
-    def __init__(self, path: Path, snapshot: Callable[[], Snapshot]) -> None:
+    def __init__(
+        self, path: Path, snapshot: Callable[[], Snapshot], supervisor: Supervisor
+    ) -> None:
         self._path = path
         self._snapshot = snapshot
+        self._supervisor = supervisor
         self._writer: asyncio.StreamWriter | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -157,7 +162,8 @@ class MetricsReporter:
         self._writer.write(WORKER)
         self._send()
         await reader.readline()  # REGISTERED
-        self._task = asyncio.get_running_loop().create_task(self._answer(reader))
+        work = self._answer(reader)
+        self._task = self._supervisor.start("report of metrics", work, endless=False)
 
     async def close(self) -> None:
         """Send the last metrics."""

@@ -14,6 +14,7 @@ from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalError
 from vertexkit.journal.protocol import JournalObserver, Lease
+from vertexkit.supervision import Supervisor
 from vertexkit.worker.execution import ExecutionTask
 from vertexkit.worker.policy import HandlerPolicy
 
@@ -45,6 +46,7 @@ class Dispatcher:
         policy: The app's rules for handlers.
         completion_timeout: Seconds for which a completion is tried.
         lease: Duration of a lease in seconds.
+        supervisor: Starts the background tasks.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Dispatcher:
         *,
         completion_timeout: float,
         lease: float,
+        supervisor: Supervisor,
     ) -> None:
         self.worker: str = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._blocks = blocks
@@ -63,6 +66,7 @@ class Dispatcher:
         self._concurrency = policy.settings.concurrency
         self._completion_timeout = completion_timeout
         self._lease_seconds = lease
+        self._supervisor = supervisor
         self._executions: dict[str, ExecutionTask] = {}
         self._running: Counter[str] = Counter()
         self._handler_count = 0
@@ -94,8 +98,10 @@ class Dispatcher:
             observer: of the journal; calls `wake` when the journal is ready.
         """
         await self._runtime.journal.open(observer)
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._dispatch()), loop.create_task(self._renew())]
+        self._tasks = [
+            self._supervisor.start("claiming of executions", self._dispatch()),
+            self._supervisor.start("renewal of leases", self._renew()),
+        ]
         self._claim_wanted.set()
 
     def supersede(self, execution: str) -> None:
@@ -129,9 +135,9 @@ class Dispatcher:
         await self._wait_until_idle(
             self._policy.settings.cleanup + 2 * COMPLETION_SECONDS_AFTER_GRACE
         )
-        running = [task.task for task in self._executions.values() if task.task is not None]
-        for background in [*self._tasks, *running]:
-            background.cancel()
+        self._supervisor.cancel(*self._tasks)
+        for running in [task.task for task in self._executions.values() if task.task is not None]:
+            running.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._runtime.journal.close()
 
@@ -239,7 +245,7 @@ class Dispatcher:
             self._running[execution.block] += 1
         if self._shutdown_deadline is not None:
             task.shut_down(self._shutdown_deadline)
-        task.start(self)
+        task.start(self, self._supervisor)
 
     def handler_finished(self, task: ExecutionTask) -> None:
         """See `ExecutionObserver`."""

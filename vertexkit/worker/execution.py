@@ -14,6 +14,7 @@ from vertexkit.errors import Fenced, JournalUnavailable, Retry, ShuttingDown
 from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
+from vertexkit.supervision import Supervisor
 from vertexkit.telemetry import logs, tracing
 from vertexkit.telemetry.redaction import redact_text
 from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest
@@ -78,9 +79,10 @@ class ExecutionTask:
         self._shutdown_deadline: float | None = None
         """Set when the process ends."""
 
-    def start(self, observer: ExecutionObserver) -> None:
+    def start(self, observer: ExecutionObserver, supervisor: Supervisor) -> None:
         """Start the task."""
-        self.task = asyncio.get_running_loop().create_task(self._run_traced(observer))
+        work = self._run_traced(observer)
+        self.task = supervisor.start("execution", work, endless=False)
 
     def supersede(self) -> None:
         """The platform has made the same call again, so its dialog has left this execution."""
