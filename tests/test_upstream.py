@@ -20,9 +20,10 @@ EXTENDED = {
         "disconnected keep_alive message_event response_complete response_started"
     ),
     "uvicorn.server.ServerState": "connections",
-    "uvicorn.server.Server": "_captured_signals force_exit handle_exit run serve should_exit",
+    "uvicorn.server.Server": "_captured_signals force_exit handle_exit run serve should_exit started",
     "uvicorn.config.Config": "get_loop_factory load loaded_app",
-    "uvicorn.supervisors.Multiprocess": "processes run should_exit",
+    "uvicorn.supervisors.multiprocess.Multiprocess": "Process processes run should_exit",
+    "uvicorn.supervisors.multiprocess.Process": "_server config exitcode server",
     "httpx_aiohttp.HttpxAiohttpClient": "_init_proxy_transport _init_transport send",
     "httpx_aiohttp.AiohttpTransport": "handle_async_request",
 }

@@ -19,6 +19,7 @@ from vertexkit.botone.timed_wire import TimedWire
 from vertexkit.botone.vertex import Vertex
 from vertexkit.botone.wire import AiohttpWire, Wire
 from vertexkit.clock import Clock
+from vertexkit.context.branches import tracked_tasks
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import DefinitionError
 from vertexkit.ingress.access import AccessControl
@@ -38,6 +39,15 @@ from vertexkit.telemetry.metrics import Metrics, ProcessState
 from vertexkit.worker.dispatcher import Dispatcher
 from vertexkit.worker.policy import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.watchdog import Watchdog
+
+JOURNAL_LOST = (
+    "the journal can no longer be written ({}). Accepted executions are kept. Fix the cause, then "
+    "start the service again"
+)
+BACKGROUND_TASK_FAILED = (
+    "a background task failed ({}); its traceback is logged above. Accepted executions are kept. "
+    "Start the service again"
+)
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
@@ -115,6 +125,7 @@ async def running_service(
         otel_setup.use_tracer()
         service = Service(app, settings, clock, wire, journal, state, client)
         stack.enter_context(service.supervisor.watch_callbacks())
+        stack.enter_context(tracked_tasks())
         await service.start()
         stack.push_async_callback(service.drain)
         try:
@@ -150,6 +161,8 @@ class Service:
         self.journal = journal
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         """Has a result, a sentence that says why, as soon as this process cannot continue."""
+        self.drained: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Has a result as soon as the journal is closed."""
         self.blocks: Blocks = app.blocks
         self.supervisor: Supervisor = Supervisor(self.background_task_failed)
         self._not_ready = "stopping"
@@ -175,20 +188,21 @@ class Service:
             supervisor=self.supervisor,
         )
         self.rejections: Rejections = Rejections(vertex, clock, self.events, self.supervisor)
-        inbox = Inbox(journal, self.events, settings.journal.queue, self.dispatcher)
         self.access: AccessControl = AccessControl(settings.access)
-        self.receiver: Receiver = Receiver(
+        self.receiver: Receiver = self._receiver(app, address)
+        self.watchdog: Watchdog = Watchdog(settings.handlers.stall, self.metrics, self.supervisor)
+
+    def _receiver(self, app: AppDefinition, address: PlatformAddress) -> Receiver:
+        queue = self.settings.journal.queue
+        return Receiver(
             app.blocks,
-            inbox,
+            Inbox(self.journal, self.events, queue, self.dispatcher),
             self.rejections,
             address,
             self.access,
             app.read_call,
-            settings,
+            self.settings,
             self.metrics,
-        )
-        self.watchdog: Watchdog = Watchdog(
-            settings.handlers.stall, self.metrics, self.supervisor
         )
 
     def _record(self, clock: Clock) -> ServiceRecorder | None:
@@ -228,19 +242,11 @@ class Service:
     def journal_lost(self, reason: str) -> None:
         """Stop: the journal cannot be written any more by this process."""
         log.critical("journal_lost", reason=reason)
-        self._fail(
-            "journal lost",
-            f"the journal can no longer be written ({reason}). Accepted executions are kept. Fix "
-            "the cause, then start the service again",
-        )
+        self._fail("journal lost", JOURNAL_LOST.format(reason))
 
     def background_task_failed(self, reason: str) -> None:
         """Stop: without this task, executions may not continue."""
-        self._fail(
-            f"background task failed ({reason})",
-            f"a background task failed ({reason}); its traceback is logged above. Accepted "
-            "executions are kept: start the service again",
-        )
+        self._fail(f"background task failed ({reason})", BACKGROUND_TASK_FAILED.format(reason))
 
     def _fail(self, not_ready: str, failure: str) -> None:
         """Turn readiness off, and let the server end the process. The first failure counts."""
@@ -261,6 +267,7 @@ class Service:
         log.info("drain_started", executions=self.dispatcher.held)
         await self.dispatcher.drain(self.settings.handlers.grace)
         await self.rejections.drain(self.settings.handlers.cleanup)
+        self.drained.set_result(None)
         await self.clients.close()
         if self._reporter is not None:
             await self._reporter.close()

@@ -11,6 +11,10 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 PACKAGE = f"{Path(__file__).parent}/"
+ELSEWHERE = frozenset({"future", "task", "protocol", "transport"})
+"""Keys of the event loop's report of an exception that ends only one connection, or a task that
+an author's code has started."""
+CONNECTION_CALLBACKS = frozenset({"connection_made", "connection_lost"})
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
@@ -73,16 +77,16 @@ class Supervisor:
     def watch_callbacks(self) -> Iterator[None]:
         """A context in which a failed callback of vertexkit's own is a failure.
 
-        Timers, protocols and other callbacks of the running event loop are no tasks: asyncio only
-        logs their exceptions. Those of authors and of libraries still are only logged.
+        asyncio only logs the exceptions of timers and of other callbacks of its event loop. Those
+        of authors and of libraries are still only logged.
         """
         loop = asyncio.get_running_loop()
         previous = loop.get_exception_handler()
 
         def handle(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
             error = context.get("exception")
-            is_task = "future" in context or "task" in context
-            if error is not None and not is_task and _is_own(error.__traceback__):
+            is_ended_elsewhere = not ELSEWHERE.isdisjoint(context)
+            if error is not None and not is_ended_elsewhere and _is_own(error.__traceback__):
                 self.report("callback of the event loop", error)
             elif previous is not None:
                 previous(loop, context)
@@ -109,6 +113,7 @@ def _is_own(traceback: TracebackType | None) -> bool:
     while traceback is not None:
         file = traceback.tb_frame.f_code.co_filename
         if "asyncio" not in file and "uvloop" not in file:
-            return file.startswith(PACKAGE)
+            is_connection = traceback.tb_frame.f_code.co_name in CONNECTION_CALLBACKS
+            return file.startswith(PACKAGE) and not is_connection
         traceback = traceback.tb_next
     return False

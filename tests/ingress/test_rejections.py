@@ -12,6 +12,7 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.failure import Failure
 from vertexkit.ingress.rejections import MAX_ATTEMPTS, MAX_CONCURRENT, Rejections
 from vertexkit.settings import PlatformSettings
+from vertexkit.supervision import Supervisor
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -38,7 +39,7 @@ class Desk:
         events.subscribe(self.events.append)
         wire = AsgiWire(self.platform, self.clock)
         vertex = Vertex(wire, PlatformAddress(url, instances), self.clock, PlatformSettings())
-        self.rejections = Rejections(vertex, self.clock, events)
+        self.rejections = Rejections(vertex, self.clock, events, Supervisor(pytest.fail))
         self.token = self.platform.issue()
 
     async def reject(self, token: str = "") -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from vertexkit.supervision import Supervisor
 from vertexkit.telemetry import aggregation
 from vertexkit.telemetry.aggregation import MetricsReporter, MetricsServer
 from vertexkit.telemetry.prometheus import Snapshot
@@ -31,7 +32,7 @@ class Worker(MetricsReporter):
     """A worker whose calls the test counts."""
 
     def __init__(self, path: Path, received: int) -> None:
-        super().__init__(path, lambda: counted(self.received))
+        super().__init__(path, lambda: counted(self.received), Supervisor(pytest.fail))
         self.received = received
 
 

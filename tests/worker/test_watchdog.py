@@ -8,6 +8,7 @@ import pytest
 import structlog
 
 from vertexkit import App, Context
+from vertexkit.supervision import Supervisor
 from vertexkit.testing import FakeDialog
 from vertexkit.worker.watchdog import Watchdog
 
@@ -55,7 +56,7 @@ async def test_the_handler_that_blocks_the_loop_is_reported() -> None:
         return True
 
     with structlog.testing.capture_logs() as lines:
-        watchdog = recorder.watchdog = Watchdog(0.2, recorder)
+        watchdog = recorder.watchdog = Watchdog(0.2, recorder, Supervisor(pytest.fail))
         async with FakeDialog(app) as dialog, watchdog:
             run = await dialog.run("slow")
             await recorder.next_beat()
@@ -80,7 +81,7 @@ async def test_code_outside_a_handler_is_reported_by_its_line() -> None:
     """A task that belongs to no handler has no block, but the line that blocks the loop."""
     recorder = Recorder()
     with structlog.testing.capture_logs() as lines:
-        async with Watchdog(0.2, recorder):
+        async with Watchdog(0.2, recorder, Supervisor(pytest.fail)):
             wait_without_await(recorder)
             await recorder.next_beat()
     assert recorder.blocks[0] == ""
@@ -92,7 +93,7 @@ async def test_a_loop_that_is_not_blocked_is_only_measured() -> None:
     """Each heartbeat reports its lag; no handler is reported, and no thread is left."""
     recorder = Recorder()
     with structlog.testing.capture_logs() as lines:
-        async with Watchdog(TIMEOUT_SECONDS, recorder) as watchdog:
+        async with Watchdog(TIMEOUT_SECONDS, recorder, Supervisor(pytest.fail)) as watchdog:
             await recorder.next_beat()
             await recorder.next_beat()
             assert not watchdog.is_loop_blocked
@@ -106,6 +107,6 @@ async def test_a_loop_that_is_not_blocked_is_only_measured() -> None:
 async def test_a_threshold_of_0_starts_no_thread(threshold: float) -> None:
     """With a threshold of 0 there is no thread; otherwise there is one."""
     recorder: Any = Recorder()
-    async with Watchdog(threshold, recorder):
+    async with Watchdog(threshold, recorder, Supervisor(pytest.fail)):
         names = [thread.name for thread in threading.enumerate()]
     assert ("vertexkit-watchdog" in names) == (threshold > 0)

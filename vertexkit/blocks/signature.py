@@ -59,7 +59,7 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "result"
         reason = f"it does not match the return annotation ({place}: {first['msg']})"
-    except Exception as error:  # noqa: BLE001 - an author's validators and serializers too
+    except BaseException as error:  # noqa: BLE001 - an author's validators and serializers too
         reason = f"it cannot be serialised to JSON: {str(error)[:ERROR_CHARACTERS]}"
     else:
         if not data.startswith(b"{") and data != b"null":

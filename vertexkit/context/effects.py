@@ -81,7 +81,9 @@ class Effects:
         await self._write(self._runtime.journal.record_intent(self._lease, effect))
         try:
             stored, value = store(name, shape, await call(fn, *args, **kwargs))
-        except Exception:
+        except (asyncio.CancelledError, GeneratorExit):  # interrupted: a later run repeats it
+            raise
+        except BaseException:  # also sys.exit()
             await self._record(effect, EffectState.REJECTED)
             raise
         await self._record(effect, EffectState.CONFIRMED, stored)

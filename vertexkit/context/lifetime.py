@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import TypeVar
 
+from vertexkit.context.branches import Branches, outside_of_handlers
 from vertexkit.errors import VertexkitError
 
 T = TypeVar("T")
@@ -19,6 +20,8 @@ class Lifetime:
     def __init__(self) -> None:
         self._closed_by: VertexkitError | None = None
         self._in_flight: set[asyncio.Task[None]] = set()
+        self.branches: Branches = Branches()
+        """The tasks of the run's code."""
 
     def close(self, reason: VertexkitError) -> None:
         """End the lifetime: from now on `check_open` raises `reason`. The first reason counts."""
@@ -63,7 +66,8 @@ class Lifetime:
                 if not result.done():
                     result.set_result(value)
 
-        task = asyncio.get_running_loop().create_task(run())
+        with outside_of_handlers():
+            task = asyncio.get_running_loop().create_task(run())
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
         return await result

@@ -133,6 +133,7 @@ async def _serve(name: str, app: App, reporter: Reporter) -> None:
         async with running_service(app, settings) as service:
             service.events.subscribe(on_event)
             server = uvicorn.Server(local_config(http_app(service), SHUTDOWN_SECONDS))
+            service.failed.add_done_callback(lambda _: setattr(server, "should_exit", True))
             blocks = catalogue(app.blocks)["blocks"]
             reporter.report("ready", port=listener.getsockname()[1], target=name, blocks=blocks)
             await server.serve(sockets=[listener])

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import BadResult, dump
+from vertexkit.context.branches import EXITS, Branches, HandlerExited
 from vertexkit.context.context import Context
 from vertexkit.context.lifetime import Lifetime
 from vertexkit.context.runtime import RunOptions, Runtime
@@ -87,6 +88,7 @@ class Attempt:
         self._deadline = runtime.clock.now() + (block.options["timeout"] or policy.settings.timeout)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped_by: VertexkitError | None = None
+        self._exited: HandlerExited | None = None
         self._completed = False
         # Of the handler, and later of the hook: the attempt does not hold their contexts, which
         # hold the attempt, so that no reference cycle is left to the garbage collector.
@@ -134,7 +136,7 @@ class Attempt:
             request = self._block.signature.read(self._lease.execution.inputs)
         except ValidationError as error:
             return await self._fail(Failure("invalid_input", error=error))
-        except Exception as error:  # noqa: BLE001 - an author's validator may raise anything
+        except BaseException as error:  # noqa: BLE001 - an author's validator may raise anything
             return await self._fail_unexpectedly(error)
         task = asyncio.get_running_loop().create_task(self._call_handler(request))
         await self._wait_until_ended(task)
@@ -153,7 +155,8 @@ class Attempt:
         for middleware in reversed(policy.middleware):
             call = partial(middleware, call_next=call)
         with tracing.span("handler", self._block.name):
-            return await _guard(call, self._make_context(first_position=0))
+            context = self._make_context(first_position=0)
+            return await _call_guarded(self._lifetime.branches, call, context)
 
     async def _call_innermost(
         self, request: BaseModel, lifetime: Lifetime, context: Context
@@ -186,10 +189,19 @@ class Attempt:
             lambda: self.stop(DeadlineExceeded("the deadline has passed")),
         )
         task.add_done_callback(lambda _: self._end())
+        self._lifetime.branches.on_exit = self._exit
         try:
             await self._ended
         finally:
             timer.cancel()
+            self._lifetime.branches.on_exit = _log_exit  # and no reference cycle is left
+
+    def _exit(self, error: HandlerExited) -> None:
+        """End the run: the handler, or a task of its own, has called `sys.exit()`."""
+        if self._stopped_by is None and not self._ended.done():
+            self._exited = error
+            self._lifetime.close(ExecutionEnded(str(error)))
+            self._end()
 
     def _end(self) -> None:
         if not self._ended.done():
@@ -212,6 +224,8 @@ class Attempt:
             return None
         if self._stopped_by is not None:
             return await self._evaluate_stop(self._stopped_by)
+        if self._exited is not None:
+            return await self._fail_unexpectedly(self._exited)
         if error is None:
             return await self._evaluate_return(task.result())
         if isinstance(error, Retry):
@@ -271,7 +285,8 @@ class Attempt:
         self._deadline = self._runtime.clock.now() + self._policy.settings.cleanup
         self._lifetime, self._early_type, self._early_code = Lifetime(), ANYTHING, failure.code
         context = self._make_context(HOOK_FIRST_POSITION)
-        task = asyncio.get_running_loop().create_task(_guard(hook, context, failure))
+        call = _call_guarded(self._lifetime.branches, hook, context, failure)
+        task = asyncio.get_running_loop().create_task(call)
         _, running = await asyncio.wait({task}, timeout=self._policy.settings.cleanup)
         self._lifetime.close(ExecutionEnded("the on_failure hook has returned"))
         await self._lifetime.wait_for_requests()
@@ -288,12 +303,19 @@ class Attempt:
         return dump(shape, value, self._policy.settings.result_limit)
 
 
-async def _guard(function: Callable[..., Awaitable[Any]], *args: Any) -> Any:
-    """Call an author's function; a sys.exit() in it must not stop the whole service."""
+async def _call_guarded(
+    branches: Branches, function: Callable[..., Awaitable[Any]], *args: Any
+) -> Any:
+    """Call an author's function; neither it nor a task of its own can stop the service."""
+    branches.enter()
     try:
         return await function(*args)
-    except SystemExit as error:
-        raise RuntimeError(f"sys.exit({error.code!r}) was called") from error
+    except EXITS as error:
+        raise branches.exited(error) from error
+
+
+def _log_exit(error: HandlerExited) -> None:
+    log.error("handler_failed", completed=True, exc_info=error)
 
 
 def _error_of(task: asyncio.Future[Any]) -> BaseException | None:

@@ -9,6 +9,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
+from vertexkit.context.branches import outside_of_handlers
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fenced, JournalUnavailable, Retry, ShuttingDown
 from vertexkit.execution import Outcome, OutcomeStatus, Result
@@ -81,7 +82,7 @@ class ExecutionTask:
 
     def start(self, observer: ExecutionObserver, supervisor: Supervisor) -> None:
         """Start the task."""
-        work = self._run_traced(observer)
+        work = self._run_observed(observer)
         self.task = supervisor.start("execution", work, endless=False)
 
     def supersede(self) -> None:
@@ -106,6 +107,13 @@ class ExecutionTask:
         if self._completion is not None:
             self._completion.retry_now(deadline)
 
+    async def _run_observed(self, observer: ExecutionObserver) -> None:
+        try:
+            await self._run_traced(observer)
+        finally:
+            self.task = None  # else a reference cycle would be left to the garbage collector
+            observer.execution_finished(self)
+
     async def _run_traced(self, observer: ExecutionObserver) -> None:
         """Run inside a span, with the execution on every log line."""
         execution, attempt = self.lease.execution, self.lease.attempt
@@ -121,9 +129,9 @@ class ExecutionTask:
         ):
             logs.bind(execution, attempt)
             self._emit("claimed", attempt=attempt, waited=self._seconds_since_call())
-            await self._run_supervised(observer)
+            await self._run_safely(observer)
 
-    async def _run_supervised(self, observer: ExecutionObserver) -> None:
+    async def _run_safely(self, observer: ExecutionObserver) -> None:
         """Run, and handle every way in which that can fail."""
         try:
             await self._run(observer)
@@ -131,12 +139,11 @@ class ExecutionTask:
             self._emit("fenced")
         except JournalUnavailable as error:  # another process continues from what is written
             self._emit("journal_unavailable", reason=str(error))
-        except Exception:
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except BaseException:  # an author's code may raise anything
             log.exception("execution_crashed")
             await self._park_crashed()
-        finally:
-            self.task = None  # else a reference cycle would be left to the garbage collector
-            observer.execution_finished(self)
 
     async def _run(self, observer: ExecutionObserver) -> None:
         outcome: Outcome | None
@@ -178,7 +185,8 @@ class ExecutionTask:
 
     async def _complete_early(self, result: Result) -> None:
         """Complete the block while its handler runs; a cancelled handler does not cancel it."""
-        self._early_outcome = asyncio.ensure_future(self._record_and_complete(result))
+        with outside_of_handlers():
+            self._early_outcome = asyncio.ensure_future(self._record_and_complete(result))
         await asyncio.shield(self._early_outcome)
 
     async def _apply(self, result: AttemptResult) -> Outcome | None:

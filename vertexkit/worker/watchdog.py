@@ -6,6 +6,7 @@ import sysconfig
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Protocol, Self
@@ -15,6 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from vertexkit.context.context import Context
 from vertexkit.context.sync import SyncContext
+from vertexkit.supervision import Supervisor
 
 HEARTBEAT_SECONDS = 0.25
 """How often the loop's lag is measured."""
@@ -55,13 +57,17 @@ class Watchdog:
         threshold: Seconds for which the loop may be blocked before a warning names the handler;
             0: only the lag is measured.
         observer: Is informed about the loop.
+        supervisor: Is informed if the thread dies.
     """
 
-    def __init__(self, threshold: float, observer: WatchdogObserver) -> None:
+    def __init__(
+        self, threshold: float, observer: WatchdogObserver, supervisor: Supervisor
+    ) -> None:
         self.is_loop_blocked: bool = False
         """Whether the loop was blocked for longer than the threshold at the last heartbeat."""
         self._threshold = threshold
         self._observer = observer
+        self._supervisor = supervisor
         self._interval = min(HEARTBEAT_SECONDS, threshold / 2) if threshold else HEARTBEAT_SECONDS
         self._due = 0.0
         """When the next heartbeat is due, by `time.monotonic`."""
@@ -75,8 +81,8 @@ class Watchdog:
         self._set_timer(asyncio.get_running_loop())
         if self._threshold:
             self._thread = threading.Thread(
-                target=self._watch,
-                args=(threading.get_ident(),),
+                target=self._run,
+                args=(asyncio.get_running_loop(), threading.get_ident()),
                 name="vertexkit-watchdog",
                 daemon=True,
             )
@@ -104,8 +110,16 @@ class Watchdog:
             log.warning("loop_unblocked", seconds=round(lag, 3))
         self._set_timer(loop)
 
+    def _run(self, loop: asyncio.AbstractEventLoop, loop_thread: int) -> None:
+        """Watch the loop; it runs on the watchdog's thread."""
+        try:
+            self._watch(loop_thread)
+        except Exception as error:  # noqa: BLE001 - reported where it is seen
+            with suppress(RuntimeError):  # the loop is closed
+                loop.call_soon_threadsafe(self._supervisor.report, "watchdog", error)
+
     def _watch(self, loop_thread: int) -> None:
-        """Report missed heartbeats; it runs on the watchdog's thread."""
+        """Report missed heartbeats."""
         interval, report_after = self._threshold / 2, 0.0
         last_look = time.monotonic()
         while not self._stopped.wait(interval):

@@ -88,7 +88,7 @@ async def test_a_service_without_its_journal_accepts_no_calls(tmp_path: Path) ->
         await started.wait()
         assert service.readiness() == (200, {"ready": True})
         await host_journal.close()
-        assert await service.lost == service.lost_reason
+        assert await service.failed == service.failure
         assert service.readiness() == (503, {"ready": False, "reasons": ["journal lost"]})
     assert service.dispatcher.held == 0
 
@@ -102,7 +102,7 @@ def test_a_host_reports_the_loss_of_its_journal(monkeypatch: pytest.MonkeyPatch)
         assert host.journal_socket.is_socket()
         journal.fail("disk I/O error")
         assert lost.wait(10)
-    assert host.lost_reason == "disk I/O error"
+    assert "can no longer be written (disk I/O error)" in host.failure
     assert not host.journal_socket.exists()
 
 

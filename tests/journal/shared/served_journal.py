@@ -3,6 +3,8 @@
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from vertexkit.clock import Clock
 from vertexkit.journal.protocol import JournalObserver
 from vertexkit.journal.shared.client import JournalClient
@@ -10,6 +12,7 @@ from vertexkit.journal.shared.server import JournalServer
 from vertexkit.journal.shared.socket import listening_socket
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
+from vertexkit.supervision import Supervisor
 
 LEASE = 30.0
 
@@ -25,7 +28,7 @@ class HostedJournal:
 
     def __init__(self, file: Path, clock: Clock) -> None:
         self.journal = SqliteJournal(file, clock, JournalSettings(lease=LEASE))
-        self.server = JournalServer(self.journal)
+        self.server = JournalServer(self.journal, Supervisor(pytest.fail))
         self.socket = Path()
         self._file = file
         self._stack = ExitStack()

@@ -4,23 +4,30 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import structlog
 import uvicorn
 from prometheus_client import REGISTRY, CollectorRegistry
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
 from vertexkit.journal import make_journal
 from vertexkit.journal.shared.server import JournalServer
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
+from vertexkit.service import BACKGROUND_TASK_FAILED, JOURNAL_LOST
 from vertexkit.settings import Settings
+from vertexkit.supervision import Supervisor
 from vertexkit.telemetry.aggregation import MetricsServer
 from vertexkit.telemetry.metrics import CommitMetrics
 from vertexkit.telemetry.prometheus import take_snapshot
+
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 LOOP = uvicorn.Config("", log_config=None).get_loop_factory()
 """The workers' kind of event loop."""
@@ -31,22 +38,22 @@ class JournalHost:
 
     Args:
         settings: name the journal.
-        on_lost: called, on that thread, when the journal cannot be written any more.
+        on_failure: called, on that thread, when the workers can no longer use the journal.
 
     Raises:
         JournalUnusable: on entering: the journal cannot be opened; names the cause and the fix.
         SettingsError: on entering: this system has no Unix sockets.
     """
 
-    def __init__(self, settings: Settings, on_lost: Callable[[], object]) -> None:
+    def __init__(self, settings: Settings, on_failure: Callable[[], object]) -> None:
         self.journal_socket: Path = Path()
         """Where workers use the journal."""
         self.metrics_socket: Path = Path()
         """Where workers report their metrics."""
-        self.lost_reason: str = ""
-        """Why the journal cannot be written any more."""
+        self.failure: str = ""
+        """Why the workers can no longer use the journal, as a sentence; empty if they can."""
         self._settings = settings
-        self._on_lost = on_lost
+        self._on_failure = on_failure
         self._started: Future[Callable[[], object]] = Future()
         self._thread = threading.Thread(
             target=self._run, name="vertexkit-journal-host", daemon=True
@@ -66,7 +73,8 @@ class JournalHost:
         traceback: TracebackType | None,
     ) -> None:
         stop = self._started.result()
-        stop()
+        with suppress(RuntimeError):  # the thread has failed
+            stop()
         self._thread.join()
 
     def _run(self) -> None:
@@ -75,21 +83,27 @@ class JournalHost:
                 runner.run(self._serve())
         except BaseException as error:
             if self._started.done():
-                raise
-            self._started.set_exception(error)
+                log.critical("background_task_failed", task="journal host", exc_info=error)
+                self._background_task_failed(f"journal host: {type(error).__name__}: {error}")
+            else:
+                self._started.set_exception(error)
 
     async def _serve(self) -> None:
         """Offer the journal and add up the metrics until this context is left."""
         journal = make_journal(self._settings.journal, Clock())
-        server = JournalServer(journal)
+        supervisor = Supervisor(self._background_task_failed)
+        server = JournalServer(journal, supervisor)
         registry = CollectorRegistry()
-        observer = _Observer(server, CommitMetrics(registry), self._lost)
+        observer = _Observer(server, CommitMetrics(registry), self._journal_lost)
         metrics = MetricsServer(partial(take_snapshot, registry, REGISTRY))
         end = asyncio.Event()
         loop = asyncio.get_running_loop()
         await journal.open(observer)
         try:
-            with listening_socket(journal.file) as (listener, self.journal_socket):
+            with (
+                supervisor.watch_callbacks(),
+                listening_socket(journal.file) as (listener, self.journal_socket),
+            ):
                 self.metrics_socket = self.journal_socket.with_suffix(".metrics")
                 await metrics.open(self.metrics_socket)
                 await server.listen(listener)
@@ -100,9 +114,15 @@ class JournalHost:
         finally:
             await journal.close()
 
-    def _lost(self, reason: str) -> None:
-        self.lost_reason = reason
-        self._on_lost()
+    def _journal_lost(self, reason: str) -> None:
+        self._fail(JOURNAL_LOST.format(reason))
+
+    def _background_task_failed(self, reason: str) -> None:
+        self._fail(BACKGROUND_TASK_FAILED.format(reason))
+
+    def _fail(self, failure: str) -> None:
+        self.failure = self.failure or failure
+        self._on_failure()
 
 
 class _Observer:

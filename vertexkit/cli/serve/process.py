@@ -15,6 +15,7 @@ from vertexkit.cli.serve.announcement import announce
 from vertexkit.errors import VertexkitError
 from vertexkit.loading import find_app
 from vertexkit.server.config import ServedApp
+from vertexkit.service import Service
 from vertexkit.settings import PREFIX
 
 JOURNAL_SOCKET = f"{PREFIX}JOURNAL_SOCKET"
@@ -44,6 +45,11 @@ class ServedProcess:
             await self._app(scope, receive, _around_startup(send))
         else:
             await self._app(scope, receive, send)
+
+    @property
+    def service(self) -> Service | None:
+        """The running service, from startup to shutdown."""
+        return self._app.service
 
     def connection_rejected(self, code: str) -> None:
         """As `ConnectionObserver.connection_rejected`."""

@@ -1,22 +1,19 @@
 """`vertexkit run`: serve the blocks of an app until SIGTERM."""
 
-import asyncio
 import os
 import socket
 from collections.abc import Mapping
-from contextlib import suppress
-from types import FrameType
 from typing import Any
 
 import structlog
-import uvicorn
 from structlog.typing import FilteringBoundLogger
-from uvicorn.supervisors import ChangeReload, Multiprocess
+from uvicorn.supervisors import ChangeReload
 
-from vertexkit.app import App, asgi_app
+from vertexkit.app import App
 from vertexkit.cli.serve.announcement import announce
 from vertexkit.cli.serve.journal_host import JournalHost
 from vertexkit.cli.serve.process import ADDRESS, JOURNAL_SOCKET, METRICS_SOCKET, MODE, load_app
+from vertexkit.cli.serve.server import SHUTDOWN_TIMEOUT_SECONDS, Server, Workers
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.journal import make_journal
@@ -27,42 +24,11 @@ from vertexkit.server.listen import base_url, bind
 from vertexkit.settings import PREFIX, Settings, new_warnings
 from vertexkit.telemetry import logs, redaction
 
-SHUTDOWN_TIMEOUT_SECONDS = 5
-"""Time for responses in progress during shutdown. Running handlers get VERTEXKIT_GRACE."""
-
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class ServiceFailed(VertexkitError):
     """The service could not start, or stopped because of an error."""
-
-
-class Server(uvicorn.Server):
-    """uvicorn's server for one app in one process. It rejects calls from the first signal on.
-
-    Args:
-        config: of uvicorn.
-        app: that the configuration serves.
-    """
-
-    def __init__(self, config: uvicorn.Config, app: App) -> None:
-        super().__init__(config)
-        self._app = app
-        self.lost: str = ""
-        """Why the journal became unusable, if it did: the server stops then."""
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """As uvicorn does, but a drained service exits normally, not by the signal."""
-        service = asgi_app(self._app).service
-        if service is not None:
-            self.lost = service.lost_reason
-            service.stop_accepting()
-            if self.should_exit:  # the second signal
-                with suppress(RuntimeError):
-                    asyncio.get_running_loop().call_soon_threadsafe(service.skip_drain_phase)
-        super().handle_exit(sig, frame)
-        self.force_exit = False  # it would skip the drain
-        self._captured_signals.clear()
 
 
 def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
@@ -113,34 +79,35 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
         reload=reload,
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT_SECONDS,
     )
-    failed, lost = False, ""
     address, mode = base_url(listener, settings.server.host), "reloading" if reload else "serving"
     if settings.server.workers == 1:  # the process that serves announces it
         os.environ |= {ADDRESS: address, MODE: mode}
     if reload:
-        ChangeReload(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+        ChangeReload(config, target=Server(config).run, sockets=[listener]).run()
     elif settings.server.workers > 1:
-        supervisor = Multiprocess(config, sockets=[listener])
-        with JournalHost(app.settings or settings, supervisor.should_exit.set) as host:
+        workers = Workers(config, sockets=[listener])
+        with JournalHost(app.settings or settings, workers.should_exit.set) as host:
             os.environ[JOURNAL_SOCKET] = str(host.journal_socket)
             os.environ[METRICS_SOCKET] = str(host.metrics_socket)
             announce(app.blocks, settings, address, mode)
-            supervisor.run()
-        lost = host.lost_reason
-        failed = any(
-            process.exitcode == uvicorn.config.STARTUP_FAILURE for process in supervisor.processes
-        )
+            workers.run()
+        _raise_failure(host, workers)
     else:
-        server = Server(config, app)
-        try:
-            server.run(sockets=[listener])
-        except SystemExit:
-            failed = True
-        lost = server.lost
-    if lost:
-        raise ServiceFailed(
-            f"the journal can no longer be written ({lost}). Accepted executions are kept. Fix the "
-            "cause, then start the service again"
-        )
-    if failed:
-        raise ServiceFailed("the app did not start; the reason is logged above")
+        _run_server(Server(config), listener)
+
+
+def _raise_failure(host: JournalHost, workers: Workers) -> None:
+    if host.failure:
+        raise ServiceFailed(host.failure)
+    if workers.failed_to_start:
+        raise ServiceFailed("a worker could not start; the reason is logged above")
+
+
+def _run_server(server: Server, listener: socket.socket) -> None:
+    try:
+        server.run(sockets=[listener])
+    except SystemExit:
+        if not server.started:
+            raise ServiceFailed("the app did not start; the reason is logged above") from None
+    if server.failure:
+        raise ServiceFailed(server.failure)

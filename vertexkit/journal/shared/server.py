@@ -21,6 +21,7 @@ from vertexkit.journal.shared.methods import (
     STATUS,
 )
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
+from vertexkit.supervision import Supervisor
 from vertexkit.text import replace_surrogates
 
 STATUS_INTERVAL_SECONDS = 1.0
@@ -32,18 +33,21 @@ log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 @asynccontextmanager
-async def offered_to_operators(journal: JournalBackend) -> AsyncIterator[None]:
+async def offered_to_operators(
+    journal: JournalBackend, supervisor: Supervisor
+) -> AsyncIterator[None]:
     """A context in which operators' commands can use this process's journal.
 
     If no socket can be opened, a warning is logged and the context does nothing.
 
     Args:
         journal: open; no other process claims from it.
+        supervisor: of the background tasks.
     """
     if journal.file is None or not HAS_SOCKETS:
         yield
         return
-    server = JournalServer(journal)
+    server = JournalServer(journal, supervisor)
     async with AsyncExitStack() as stack:
         try:
             listener, _ = stack.enter_context(listening_socket(journal.file))
@@ -64,10 +68,12 @@ class JournalServer(NullJournalObserver):
     Args:
         journal: opened by the caller, with this server as its observer if other processes are to
             claim from it.
+        supervisor: of the background tasks.
     """
 
-    def __init__(self, journal: JournalBackend) -> None:
+    def __init__(self, journal: JournalBackend, supervisor: Supervisor) -> None:
         self._journal = journal
+        self._supervisor = supervisor
         self._clients: set[ClientConnection] = set()
         self._server: asyncio.Server | None = None
         self._status_task: asyncio.Task[None] | None = None
@@ -76,13 +82,15 @@ class JournalServer(NullJournalObserver):
         """Accept connections on this socket."""
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._accept_client, sock=listener)
-        self._status_task = loop.create_task(self._send_status_regularly())
+        self._status_task = self._supervisor.start(
+            "status for the journal's clients", self._send_status_regularly()
+        )
 
     async def close(self) -> None:
         """Accept no more connections, respond to open requests, and close the connections."""
         if self._server is not None and self._status_task is not None:
             self._server.close()
-            self._status_task.cancel()
+            self._supervisor.cancel(self._status_task)
         with suppress(TimeoutError):  # while the disk is full, writes do not return
             async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
                 await asyncio.gather(*(client.wait_idle() for client in self._clients))
@@ -100,7 +108,7 @@ class JournalServer(NullJournalObserver):
             client.connection.send([NOTIFICATION, LOST, reason])
 
     def _accept_client(self) -> FrameConnection:
-        client = ClientConnection(self._journal, self._clients.discard)
+        client = ClientConnection(self._journal, self._supervisor, self._clients.discard)
         self._clients.add(client)
         return client.connection
 
@@ -116,14 +124,19 @@ class ClientConnection:
 
     Args:
         journal: that it uses.
+        supervisor: of its requests.
         on_finished: called when the process has disconnected and its requests are done.
     """
 
     def __init__(
-        self, journal: JournalBackend, on_finished: Callable[["ClientConnection"], None]
+        self,
+        journal: JournalBackend,
+        supervisor: Supervisor,
+        on_finished: Callable[["ClientConnection"], None],
     ) -> None:
         self.connection: FrameConnection = FrameConnection(self)
         self._journal = journal
+        self._supervisor = supervisor
         self._on_finished = on_finished
         self._workers: set[str] = set()
         self._wants_ready = True
@@ -155,9 +168,9 @@ class ClientConnection:
 
     def frame_received(self, frame: list[Any]) -> None:
         """Start the requests of a frame, in order."""
-        loop = asyncio.get_running_loop()
         for number, method, *arguments in frame:
-            task = loop.create_task(self._respond(number, method, arguments))
+            work = self._respond(number, method, arguments)
+            task = self._supervisor.start("request to the journal", work, endless=False)
             self._requests.add(task)
             task.add_done_callback(self._requests.discard)
 
@@ -168,7 +181,9 @@ class ClientConnection:
     def disconnected(self) -> None:
         """Expire the leases of the process; its last requests are still carried out."""
         self._release_workers()
-        self._finishing = asyncio.get_running_loop().create_task(self._finish())
+        self._finishing = self._supervisor.start(
+            "end of a journal's client", self._finish(), endless=False
+        )
 
     async def _respond(self, number: int, method: str, arguments: list[Any]) -> None:
         try:

@@ -36,6 +36,7 @@ from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
 from vertexkit.journal.state.storable import storable_execution
 from vertexkit.settings import JournalSettings
+from vertexkit.supervision import Supervisor
 
 MAX_BODY_BYTES_IN_MEMORY = 4096
 """Largest body of a call that stays in memory while the execution waits. Larger ones are read from
@@ -95,7 +96,8 @@ class SqliteJournal:
             self._state.restore(row, due_in)
         self._next_number = 1 + await self._writer.run(read_last_number)
         self._state.open(observer)
-        self._retention = Retention(self._writer, self._clock, self._settings)
+        supervisor = Supervisor(observer.lost)
+        self._retention = Retention(self._writer, self._clock, self._settings, supervisor)
         self._opened = True
         observer.ready()
 

@@ -18,6 +18,7 @@ from vertexkit.journal.sqlite.schema import (
 )
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.settings import JournalSettings
+from vertexkit.supervision import Supervisor
 
 MAX_ENDED_EXECUTIONS = 100_000
 """Ended executions that are kept, not counting the parked ones."""
@@ -38,19 +39,23 @@ class Retention:
         writer: of the journal.
         clock: for the age.
         settings: of the journal; how long what is kept.
+        supervisor: of the task.
     """
 
-    def __init__(self, writer: Writer, clock: Clock, settings: JournalSettings) -> None:
+    def __init__(
+        self, writer: Writer, clock: Clock, settings: JournalSettings, supervisor: Supervisor
+    ) -> None:
         self._writer = writer
         self._clock = clock
         self._settings = settings
         self._ended = 0
         self._check_number = asyncio.Event()
-        self._task = asyncio.get_running_loop().create_task(self._clean())
+        self._supervisor = supervisor
+        self._task = supervisor.start("deletion of ended executions", self._clean())
 
     def stop(self) -> None:
         """Stop deleting."""
-        self._task.cancel()
+        self._supervisor.cancel(self._task)
 
     def count_ended(self) -> None:
         """Count an execution that has ended."""

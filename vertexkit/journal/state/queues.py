@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from vertexkit.clock import Clock
 from vertexkit.journal.protocol import JournalObserver, NullJournalObserver
 from vertexkit.journal.state.row import RESULT_QUEUE, ExecutionRow
+from vertexkit.supervision import Supervisor
 
 
 class Queues:
@@ -38,7 +39,9 @@ class Queues:
     def put_later(self, row: ExecutionRow, seconds: float) -> None:
         """Make an execution claimable in a number of seconds."""
         row.due_at = self._clock.unix() + seconds
-        timer = asyncio.get_running_loop().create_task(self._wait(row, seconds))
+        timer = Supervisor(self.observer.lost).start(
+            "schedule of an execution", self._wait(row, seconds), endless=False
+        )
         self._timers[row.execution.id] = row, timer
 
     async def _wait(self, row: ExecutionRow, seconds: float) -> None:

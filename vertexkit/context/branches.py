@@ -1,0 +1,158 @@
+"""The tasks that a handler starts for itself: branches of its run that work side by side."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Generator, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeAlias
+
+EXITS = (SystemExit, KeyboardInterrupt)
+"""Exceptions that asyncio raises out of the event loop, so that the whole process ends."""
+TaskFactory: TypeAlias = Callable[..., asyncio.Future[Any]]
+
+_current: ContextVar["Branches | None"] = ContextVar("vertexkit_branches", default=None)
+
+
+class HandlerExited(RuntimeError):
+    """A handler called `sys.exit()` or raised KeyboardInterrupt: its block fails, no more."""
+
+    def __init__(self, error: BaseException) -> None:
+        call = f"sys.exit({error.code!r})" if isinstance(error, SystemExit) else "KeyboardInterrupt"
+        super().__init__(f"{call} in a handler ends its execution, not the service")
+
+
+class Branches:
+    """The tasks that the code of one run has started, and that still run."""
+
+    def __init__(self) -> None:
+        self.on_exit: Callable[[HandlerExited], object] = _ignore
+        """Called when one of them calls `sys.exit()` or raises KeyboardInterrupt."""
+        self._parents: dict[asyncio.Future[Any], asyncio.Task[Any] | None] = {}
+        """The task that has started each task which still runs; None: no task has."""
+        self.on_change: Callable[[], object] = _ignore
+        """Called when one of them has ended."""
+
+    def enter(self) -> None:
+        """Count the current task, and every task that it starts, as branches of this run."""
+        _current.set(self)
+        task = asyncio.current_task()
+        if task is not None:
+            self._add(task, None)
+
+    def exited(self, error: BaseException) -> HandlerExited:
+        """Report that one of them has raised one of `EXITS`; return what it raises instead."""
+        exited = HandlerExited(error)
+        exited.__cause__ = error
+        self.on_exit(exited)
+        return exited
+
+    def running(self) -> set[asyncio.Future[Any]]:
+        """Return the tasks that still run."""
+        return set(self._parents)
+
+    def waiting_for(self, task: asyncio.Future[Any] | None) -> set[asyncio.Future[Any]]:
+        """Return a task and those that have started it, which as a rule wait for its end."""
+        found = set()
+        while task is not None and task not in found:
+            found.add(task)
+            task = self._parents.get(task)
+        return found
+
+    def start(self, coroutine: Coroutine[Any, Any, Any], make: TaskFactory) -> asyncio.Future[Any]:
+        """Start a task of the handler's.
+
+        Args:
+            coroutine: What it runs.
+            make: Makes the task.
+        """
+        guarded = _Guarded(coroutine, self)
+        task = make(guarded)
+        task.add_done_callback(guarded.retrieve_exit)
+        self._add(task, asyncio.current_task())
+        return task
+
+    def _add(self, task: asyncio.Future[Any], parent: asyncio.Task[Any] | None) -> None:
+        self._parents[task] = parent
+        task.add_done_callback(self._remove)
+
+    def _remove(self, task: asyncio.Future[Any]) -> None:
+        del self._parents[task]
+        self.on_change()
+
+
+def _ignore(*_: object) -> None:
+    pass
+
+
+class _Guarded(Coroutine[Any, Any, Any]):
+    """A coroutine that raises no `EXITS`; otherwise as the one that it is made from."""
+
+    __slots__ = ("_branches", "_coroutine", "_exited")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], branches: Branches) -> None:
+        self._coroutine = coroutine
+        self._branches = branches
+        self._exited = False
+
+    def retrieve_exit(self, task: asyncio.Future[Any]) -> None:
+        """Retrieve the task's exit, which is logged already, so that asyncio does not log it."""
+        if self._exited:
+            task.exception()
+
+    def send(self, value: Any, /) -> Any:
+        try:
+            return self._coroutine.send(value)
+        except EXITS as error:
+            self._exited = True
+            raise self._branches.exited(error) from error
+
+    def throw(self, *error: Any) -> Any:
+        try:
+            return self._coroutine.throw(*error)
+        except EXITS as exit_:
+            self._exited = True
+            raise self._branches.exited(exit_) from exit_
+
+    def close(self) -> None:
+        self._coroutine.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self._coroutine.__await__()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._coroutine, name)
+
+
+@contextmanager
+def outside_of_handlers() -> Iterator[None]:
+    """A context for tasks that vertexkit starts for itself while a handler's code runs."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+@contextmanager
+def tracked_tasks() -> Iterator[None]:
+    """A context in which the running event loop knows which tasks handlers start."""
+    loop = asyncio.get_running_loop()
+    previous = loop.get_task_factory()
+
+    def start(
+        loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+    ) -> asyncio.Future[Any]:
+        def make(coroutine: Any) -> asyncio.Future[Any]:
+            if previous is not None:
+                return previous(loop, coroutine, **options)
+            return asyncio.Task(coroutine, loop=loop, **options)
+
+        branches = _current.get()
+        return make(coroutine) if branches is None else branches.start(coroutine, make)
+
+    loop.set_task_factory(start)
+    try:
+        yield
+    finally:
+        if loop.get_task_factory() is start:
+            loop.set_task_factory(previous)
