@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from vertexkit import settings as module
 from vertexkit.errors import SettingsError
 from vertexkit.settings import FIELDS, PREFIX, Settings, environment_warnings, new_warnings
+from vertexkit.settings import settings as module
 
 CONTENT = "# платформа\nVERTEXKIT_PORT=9001\n"
 LINKS = {
