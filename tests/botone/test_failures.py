@@ -1,11 +1,18 @@
 """Responses and client exceptions become errors of vertexkit."""
 
+import errno
+import socket
+import ssl
 from collections.abc import Iterator
 from typing import Any
 
 import aiohttp
 import httpx
 import pytest
+from aiohttp.client_exceptions import UnixClientConnectorError
+from aiohttp.client_reqrep import ConnectionKey
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from vertexkit import errors
 from vertexkit.botone.failures import (
@@ -143,7 +150,7 @@ HTTPX_NOT_SENT = {
     "ProxyError",
     "UnsupportedProtocol",
 }
-AIOHTTP_NOT_SENT = {"ConnectionTimeoutError"} | {
+AIOHTTP_NOT_SENT = {"ConnectionTimeoutError", "ClientHttpProxyError"} | {
     kind.__name__ for kind in subclasses(aiohttp.ClientConnectorError)
 }
 
@@ -163,6 +170,20 @@ def test_every_httpx_exception_has_its_error(kind: type[httpx.HTTPError]) -> Non
     assert str(from_http_error("GET", V1, error)).endswith(": detail")
 
 
+def raised(kind: type[Exception], cause: OSError | None = None) -> Exception:
+    """An exception as aiohttp raises it."""
+    key = ConnectionKey("platform", 443, True, True, None, None, None)
+    cause = cause or OSError(errno.ECONNREFUSED, "Connect call failed ('10.1.1.1', 443)")
+    if kind is UnixClientConnectorError:
+        return UnixClientConnectorError("/socket", key, cause)
+    if issubclass(kind, aiohttp.ClientConnectorError):
+        return kind(key, cause)
+    if kind is aiohttp.ClientHttpProxyError:
+        info = aiohttp.RequestInfo(URL("http://platform"), "POST", CIMultiDictProxy(CIMultiDict()))
+        return aiohttp.ClientHttpProxyError(info, (), status=407, message="hush")
+    return kind.__new__(kind)
+
+
 @pytest.mark.parametrize(
     "kind",
     list(dict.fromkeys([*subclasses(aiohttp.ClientError), TimeoutError, OSError, ValueError])),
@@ -170,7 +191,7 @@ def test_every_httpx_exception_has_its_error(kind: type[httpx.HTTPError]) -> Non
 )
 def test_every_aiohttp_exception_has_its_error(kind: type[Exception]) -> None:
     """An exception of the wire says that nothing was sent or that the fate is unknown."""
-    error = from_wire_exception(VERTEX, kind.__new__(kind))
+    error = from_wire_exception(VERTEX, raised(kind))
     expected = (
         errors.PlatformUnreachable
         if kind.__name__ in AIOHTTP_NOT_SENT
@@ -178,3 +199,67 @@ def test_every_aiohttp_exception_has_its_error(kind: type[Exception]) -> None:
     )
     assert type(error) is expected
     assert (error.method, error.path) == ("POST", VERTEX)
+
+
+CERTIFICATE = ssl.SSLCertVerificationError(1, "certificate verify failed")
+CERTIFICATE.verify_message = "certificate has expired"
+HANDSHAKE = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1006)")
+HANDSHAKE.reason = "WRONG_VERSION_NUMBER"
+ALERT = ssl.SSLError(1, "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] alert")
+ALERT.reason = "TLSV1_ALERT_PROTOCOL_VERSION"
+CAUSES = [
+    (
+        aiohttp.ClientConnectorError,
+        OSError(errno.ECONNREFUSED, "Connect call failed"),
+        "platform:443 cannot be reached: Connection refused",
+    ),
+    (
+        aiohttp.ClientConnectorError,
+        OSError(errno.ENETUNREACH, "Connect call failed"),
+        "platform:443 cannot be reached: Network is unreachable",
+    ),
+    (
+        aiohttp.ClientConnectorError,
+        OSError("Multiple exceptions: [Errno 111], [Errno 101]"),
+        "platform:443 cannot be reached: Multiple exceptions",
+    ),
+    (
+        aiohttp.ClientConnectorDNSError,
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        "the host name platform cannot be resolved: Name or service not known",
+    ),
+    (
+        aiohttp.ClientProxyConnectionError,
+        OSError(errno.ECONNREFUSED, "Connect call failed"),
+        "the proxy platform:443 cannot be reached: Connection refused",
+    ),
+    (
+        aiohttp.ClientConnectorCertificateError,
+        CERTIFICATE,
+        "the TLS certificate of platform:443 is not valid: certificate has expired",
+    ),
+    (
+        aiohttp.ClientConnectorSSLError,
+        HANDSHAKE,
+        "the TLS handshake with platform:443 failed: the server does not use TLS on this port",
+    ),
+    (
+        aiohttp.ClientConnectorSSLError,
+        ALERT,
+        "the TLS handshake with platform:443 failed: tlsv1 alert protocol version",
+    ),
+    (aiohttp.ClientHttpProxyError, None, "the proxy rejected the connection with status 407"),
+    (aiohttp.ConnectionTimeoutError, None, "connecting took too long"),
+]
+
+
+@pytest.mark.parametrize("kind, cause, text", CAUSES, ids=[case[2] for case in CAUSES])
+def test_an_error_names_what_kept_a_connection_from_being_made(
+    kind: type[Exception], cause: OSError | None, text: str
+) -> None:
+    """Refusal, network, DNS, TLS, certificate and proxy are told apart; nothing was sent."""
+    error = from_wire_exception(VERTEX, raised(kind, cause))
+    assert error.fate is Fate.NOT_SENT
+    assert f"no connection: {text}" in str(error)
+    assert "ssl:" not in str(error)
+    assert "hush" not in str(error)

@@ -6,6 +6,7 @@ Each function returns the error; the caller raises it. When a request is retried
 import aiohttp
 from pydantic import ValidationError
 
+from vertexkit.botone.connecting import describe_failure
 from vertexkit.botone.http_client import NOT_SENT_ERRORS, HttpError
 from vertexkit.botone.response import Response
 from vertexkit.botone.retries import parse_retry_after
@@ -28,6 +29,12 @@ VERTEX_PATH = "/vertex/"
 MAX_ERROR_BODY_BYTES = 64 * 1024
 """Bytes of a response's body that are decoded for an error."""
 
+NO_CONNECTION = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ClientHttpProxyError,
+)
+"""The exceptions of aiohttp after which the platform has certainly not received the request."""
 ERRORS: dict[int, type[PlatformError]] = {
     401: Unauthorized,
     403: Forbidden,
@@ -69,8 +76,8 @@ def from_wire_exception(path: str, error: Exception) -> PlatformError:
         path: the request's path, without host and query.
         error: what aiohttp raised.
     """
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return PlatformUnreachable("POST", path, reason="no connection")
+    if isinstance(error, NO_CONNECTION):
+        return PlatformUnreachable("POST", path, reason=f"no connection: {describe_failure(error)}")
     if isinstance(error, TimeoutError):
         return SendOutcomeUnknown("POST", path, reason="no response in time")
     return SendOutcomeUnknown("POST", path, reason="the connection was lost")

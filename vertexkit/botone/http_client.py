@@ -5,12 +5,16 @@ API. Messages and completions do not go through it; see `wire`.
 """
 
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
+from yarl import URL
 
+from vertexkit.botone.connecting import describe_failure
+from vertexkit.botone.proxies import Proxies
+from vertexkit.errors import SettingsError
 from vertexkit.telemetry import tracing
 
 HttpClient = httpx.AsyncClient
@@ -38,6 +42,10 @@ def http_client(**options: Any) -> httpx.AsyncClient:
     Create it in the app's lifespan and yield it, alone or with other values, so that handlers find
     it in `ctx.state`. It has httpx's interface and aiohttp's connections, which stay fast with
     hundreds of simultaneous requests. It does not support HTTP/2.
+
+    Requests go through the proxies of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
+    except for the hosts in `NO_PROXY`), as those to the platform do; with the option `proxy`
+    through that one, with `trust_env=False` directly.
 
     Args:
         **options: the options of `httpx.AsyncClient`: `base_url`, `headers`, `auth`, `timeout`
@@ -68,35 +76,77 @@ class _AsgiTransport(httpx.ASGITransport):
 
 
 class _TracingClient(HttpxAiohttpClient):
-    """Adds the current span to each request."""
+    """Adds the current span to each request, and finds proxies as the rest of vertexkit does."""
+
+    def __init__(self, *, proxy: Any = None, trust_env: bool = True, **options: Any) -> None:
+        self._has_proxy = proxy is not None
+        self._trusts_environment = trust_env
+        # httpx has rules of its own for NO_PROXY: without `trust_env` it does not apply them.
+        super().__init__(proxy=proxy, trust_env=False, **options)
 
     async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
         tracing.inject(request.headers)
         return await super().send(request, **options)
 
     def _init_transport(self, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]
-        return options.pop("transport", None) or _Transport(**options)
+        if (transport := options.pop("transport", None)) is not None:
+            return cast(httpx.AsyncBaseTransport, transport)
+        follows = self._trusts_environment and not self._has_proxy
+        proxies = Proxies.from_environment() if follows else None
+        return _Transport(proxies, **options | {"trust_env": self._trusts_environment})
 
     def _init_proxy_transport(self, proxy: httpx.Proxy, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]
-        return _Transport(**options, proxy=proxy)
+        options["proxy"] = _with_login_in_url(proxy)
+        return _Transport(**options | {"trust_env": self._trusts_environment})
 
 
 class _Transport(AiohttpTransport):
-    """Raises the exceptions that httpx's own transport raises, also while a body is read.
+    """Finds the proxy of each request, and raises the exceptions that httpx's own transport raises.
 
     The base class raises `ConnectTimeout` for any broken connection, from which an author would
     conclude that nothing was sent, and lets aiohttp's exception for an invalid response through.
+
+    Args:
+        proxies: of the environment; None: all requests go the same way.
+        **options: of the base class.
     """
 
+    def __init__(self, proxies: Proxies | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self._proxies = proxies
+        self._options = options
+        self._proxied: dict[URL, _Transport] = {}
+
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if (proxy := self._find_proxy(request)) is not None:
+            return await self._through(proxy).handle_async_request(request)
         try:
             response = await super().handle_async_request(request)
-        except (httpx.ConnectTimeout, aiohttp.ClientError) as error:
-            if isinstance(error.__cause__, TimeoutError):
-                raise
+        except aiohttp.ClientError as error:
             raise _to_httpx(error.__cause__ or error, request) from error
+        except httpx.TransportError as error:
+            if error.__cause__ is None or isinstance(error.__cause__, TimeoutError):
+                raise
+            raise _to_httpx(error.__cause__, request) from error
         response.stream = _Stream(response.stream, request)
         return response
+
+    def _find_proxy(self, request: httpx.Request) -> URL | None:
+        try:
+            return self._proxies.find(str(request.url)) if self._proxies is not None else None
+        except SettingsError as error:
+            raise httpx.ProxyError(str(error), request=request) from error
+
+    def _through(self, proxy: URL) -> "_Transport":
+        if proxy not in self._proxied:
+            through = _with_login_in_url(httpx.Proxy(str(proxy)))
+            self._proxied[proxy] = _Transport(**self._options, proxy=through)
+        return self._proxied[proxy]
+
+    async def aclose(self) -> None:
+        for transport in self._proxied.values():
+            await transport.aclose()
+        await super().aclose()
 
 
 class _Stream(httpx.AsyncByteStream):
@@ -119,10 +169,19 @@ class _Stream(httpx.AsyncByteStream):
         await self._stream.aclose()
 
 
+def _with_login_in_url(proxy: httpx.Proxy) -> httpx.Proxy:
+    """Move the login to where aiohttp reads it: the base class passes a deprecated object."""
+    if proxy.auth is not None:
+        username, password = proxy.auth
+        proxy.url = proxy.url.copy_with(username=username, password=password)
+        proxy.auth = None
+    return proxy
+
+
 def _to_httpx(error: BaseException, request: httpx.Request) -> httpx.TransportError:
     """Return httpx's exception for one of aiohttp."""
     match error:
-        case aiohttp.ClientProxyConnectionError():
+        case aiohttp.ClientProxyConnectionError() | aiohttp.ClientHttpProxyError():
             kind: type[httpx.TransportError] = httpx.ProxyError
         case aiohttp.ClientConnectorError():
             kind = httpx.ConnectError
@@ -130,4 +189,4 @@ def _to_httpx(error: BaseException, request: httpx.Request) -> httpx.TransportEr
             kind = httpx.ReadError
         case _:
             kind = httpx.RemoteProtocolError
-    return kind(str(error), request=request)
+    return kind(describe_failure(error), request=request)

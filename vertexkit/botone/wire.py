@@ -12,8 +12,9 @@ from yarl import URL
 
 from vertexkit.botone.failures import from_wire_exception
 from vertexkit.botone.headers import VERTEX_HEADERS
+from vertexkit.botone.proxies import Proxies
 from vertexkit.botone.response import Response
-from vertexkit.errors import PlatformError, PlatformUnreachable
+from vertexkit.errors import PlatformError, PlatformUnreachable, SettingsError
 
 MAX_RESPONSE_BYTES = 1024 * 1024
 """Bytes of a response's body that are read; the rest is discarded."""
@@ -62,10 +63,16 @@ class AiohttpWire:
 
     It opens as many connections as there are requests in progress. `Vertex` limits those, because
     a long queue in aiohttp's connector adds half of the cost of a request.
+
+    Args:
+        proxies: through which the platform is reached; by default those of the environment.
     """
 
-    def __init__(self) -> None:
-        self._urls: dict[str, URL] = {}
+    def __init__(self, proxies: Proxies | None = None) -> None:
+        self._proxies = proxies or Proxies.from_environment()
+        self._routes: dict[str, tuple[URL, URL | None]] = {}
+        """For each URL: the same, parsed, and its proxy. aiohttp's `trust_env` would read the
+        environment for each request."""
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -75,14 +82,14 @@ class AiohttpWire:
         )
 
     async def post(self, url: str, body: bytes, timeout: float) -> Response:
-        target = self._urls.get(url) or self._urls.setdefault(url, _parse_url(url))
+        target, proxy = self._routes.get(url) or self._find_route(url)
         connect = min(CONNECT_TIMEOUT_SECONDS, timeout * CONNECT_TIMEOUT_SHARE)
         limits = aiohttp.ClientTimeout(total=timeout, connect=connect)
         data = body if len(body) <= STREAMED_BODY_BYTES else BytesIO(body)
         partial: Response | None = None
         try:
             async with self._session.post(
-                target, data=data, allow_redirects=False, timeout=limits
+                target, data=data, allow_redirects=False, timeout=limits, proxy=proxy
             ) as reply:
                 partial = Response(reply.status, b"", reply.headers.get("Retry-After"))
                 content = await self._read(reply)
@@ -93,6 +100,14 @@ class AiohttpWire:
             return partial
         # Not `from error`: aiohttp's exception holds the request, and so the token.
         raise failure from None
+
+    def _find_route(self, url: str) -> tuple[URL, URL | None]:
+        target = _parse_url(url)
+        try:
+            route = target, self._proxies.find(url)
+        except SettingsError as error:
+            raise PlatformUnreachable("POST", target.path, reason=str(error)) from None
+        return self._routes.setdefault(url, route)
 
     async def _read(self, reply: aiohttp.ClientResponse) -> bytes:
         length = reply.content_length
