@@ -12,6 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Blocks
+from vertexkit.botone.address import PlatformAddress
+from vertexkit.botone.proxies import Proxies, display
 from vertexkit.clock import Clock
 from vertexkit.ingress.ops import OpsServer
 from vertexkit.ingress.routes import block_routes, information_routes, make_router
@@ -91,6 +93,7 @@ class AsgiApp:
                     "started",
                     blocks=list(service.blocks),
                     platform=settings.platform.url,
+                    **_proxy_field(settings),
                     journal=settings.journal.url,
                     durability=service.journal.durability,
                 )
@@ -140,6 +143,13 @@ class AsgiApp:
         else:
             routes += information_routes(service.blocks, ack_status, service, service.access)
         router.router.routes[:] = routes
+
+
+def _proxy_field(settings: Settings) -> dict[str, str]:
+    """The platform's proxy as a field of a log line; empty if there is none."""
+    address = PlatformAddress(settings.platform.url, settings.platform.instances)
+    proxy = Proxies.from_environment().find(address.urls[0]) if address.urls else None
+    return {} if proxy is None else {"proxy": display(proxy)}
 
 
 def http_app(service: Service) -> ASGIApp:

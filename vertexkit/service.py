@@ -15,6 +15,7 @@ from vertexkit.blocks.registry import Blocks
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.http_client import HttpClient
 from vertexkit.botone.instance_clients import InstanceClients
+from vertexkit.botone.proxies import Proxies
 from vertexkit.botone.timed_wire import TimedWire
 from vertexkit.botone.vertex import Vertex
 from vertexkit.botone.wire import AiohttpWire, Wire
@@ -115,7 +116,7 @@ async def running_service(
     clock = clock or Clock()
     journal = journal or make_journal(settings.journal, clock)
     async with AsyncExitStack() as stack:
-        wire = wire or AiohttpWire()
+        wire = wire or AiohttpWire(_checked_proxies(settings))
         stack.push_async_callback(wire.close)
         state: Any = None
         if app.lifespan is not None:
@@ -327,6 +328,18 @@ class _JournalEvents:
 
     def commit_failed(self) -> None:
         self._commits.commit_failed()
+
+
+def _checked_proxies(settings: Settings) -> Proxies:
+    """Return the environment's proxies.
+
+    Raises:
+        SettingsError: the platform's proxy cannot be used.
+    """
+    proxies = Proxies.from_environment()
+    for url in PlatformAddress(settings.platform.url, settings.platform.instances).urls:
+        proxies.find(url)
+    return proxies
 
 
 def _policy(

@@ -19,6 +19,11 @@ class PlatformAddress:
         self._single = None if INSTANCE in template else template.rstrip("/")
         self._urls = {name: template.replace(INSTANCE, name).rstrip("/") for name in instances}
 
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The base URLs of all instances."""
+        return (self._single,) if self._single is not None else tuple(self._urls.values())
+
     def base_url(self, token: Token) -> str:
         """Return the base URL for this token's dialog, without a slash at its end.
 

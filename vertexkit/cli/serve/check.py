@@ -11,7 +11,9 @@ from rich.text import Text
 from vertexkit.app import App
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import FIELD_PREFIX
+from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.client import BotOne
+from vertexkit.botone.proxies import Proxies, display
 from vertexkit.cli import output
 from vertexkit.cli.serve.probe import probe
 from vertexkit.clock import Clock
@@ -19,7 +21,6 @@ from vertexkit.errors import VertexkitError
 from vertexkit.journal import make_journal
 from vertexkit.loading import find_app
 from vertexkit.settings import (
-    INSTANCE,
     AccessSettings,
     JournalSettings,
     PlatformSettings,
@@ -49,8 +50,8 @@ class Finding:
 
     level: Level
     subject: str
-    """What was checked: `app`, `settings`, `secrets`, `networks`, `journal`, `platform`, `login` or
-    a block's name."""
+    """What was checked: `app`, `settings`, `secrets`, `networks`, `journal`, `proxy`, `platform`,
+    `login`, `tracing` or a block's name."""
     message: str
     fix: str = ""
     """How to fix a problem."""
@@ -266,19 +267,23 @@ def _check_journal(settings: JournalSettings) -> Iterator[Finding]:
 
 def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
     """Check that each of the platform's URLs responds, and compare clocks."""
-    for name in settings.instances if INSTANCE in settings.url else ("",):
-        url = settings.url.replace(INSTANCE, name)
+    for url in PlatformAddress(settings.url, settings.instances).urls:
+        try:
+            proxy = display(Proxies.from_environment().find(url))
+        except VertexkitError as error:
+            yield Finding(Level.FAIL, "proxy", str(error))
+            continue
+        way = f" through the proxy {proxy}" if proxy else ""
         result = probe(url)
         if result.error:
             yield Finding(
                 Level.FAIL,
                 "platform",
-                f"{url} cannot be reached: {result.error}",
-                "Check VERTEXKIT_PLATFORM_URL and this machine's outbound network (proxy, "
-                "firewall, DNS).",
+                f"{url} cannot be reached{way}: {result.error}",
+                _fix_connection(result.error, proxy),
             )
             continue
-        yield Finding(Level.OK, "platform", f"{url} responds in {result.seconds:.2f} s")
+        yield Finding(Level.OK, "platform", f"{url} responds in {result.seconds:.2f} s{way}")
         skew = result.clock_skew
         if skew is not None and abs(skew) > MAX_CLOCK_SKEW_SECONDS:
             yield Finding(
@@ -288,6 +293,19 @@ def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
                 "Synchronise the clock with NTP. Deadlines do not depend on it, times in logs do.",
             )
         yield from _check_login(settings, url)
+
+
+def _fix_connection(error: str, proxy: str) -> str:
+    if "TLS certificate" in error:
+        return (
+            "Check VERTEXKIT_PLATFORM_URL. If an authority of your own has signed the certificate, "
+            "set SSL_CERT_FILE to a file with its certificate."
+        )
+    if "TLS handshake" in error:
+        return "Check the port and https:// in VERTEXKIT_PLATFORM_URL."
+    variables = "HTTPS_PROXY and NO_PROXY" if proxy else "this machine's outbound network"
+    network = "(firewall, DNS; HTTPS_PROXY if a proxy is needed)"
+    return f"Check VERTEXKIT_PLATFORM_URL and {variables}{'' if proxy else f' {network}'}."
 
 
 def _check_login(settings: PlatformSettings, url: str) -> Iterator[Finding]:

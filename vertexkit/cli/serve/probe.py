@@ -1,10 +1,11 @@
 """Requests a URL to measure its response time and to compare clocks."""
 
+import asyncio
 import time
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
+
+from vertexkit.botone.http_client import HttpError, http_client
 
 TIMEOUT_SECONDS = 5.0
 """Time for the response."""
@@ -23,7 +24,7 @@ class ProbeResult:
 
 
 def probe(url: str) -> ProbeResult:
-    """Send a HEAD request, which changes nothing on the server.
+    """Send a HEAD request, which changes nothing on the server, on the way that a service uses.
 
     Args:
         url: `http://` or `https://`.
@@ -31,18 +32,17 @@ def probe(url: str) -> ProbeResult:
     Returns:
         The result.
     """
-    parts = urlsplit(url)
-    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connect(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
+    return asyncio.run(_probe(url))
+
+
+async def _probe(url: str) -> ProbeResult:
     started = time.monotonic()
     try:
-        connection.request("HEAD", parts.path or "/")
-        date = connection.getresponse().headers["date"]
-    except (OSError, HTTPException) as error:
+        async with http_client(timeout=TIMEOUT_SECONDS) as client:
+            response = await client.head(url)
+    except HttpError as error:
         return ProbeResult(error=str(error) or type(error).__name__)
-    finally:
-        connection.close()
-    return ProbeResult(time.monotonic() - started, _clock_skew(date))
+    return ProbeResult(time.monotonic() - started, _clock_skew(response.headers.get("date")))
 
 
 def _clock_skew(date: str | None) -> float | None:
