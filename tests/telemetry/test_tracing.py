@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -16,9 +17,10 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 
 from vertexkit import App, Context, http_client
+from vertexkit.cli.serve.check import check
 from vertexkit.execution import Execution
 from vertexkit.journal.shared import encoding
-from vertexkit.telemetry import logs, tracing
+from vertexkit.telemetry import logs, otel_setup, tracing
 from vertexkit.telemetry.otel import OpenTelemetryTracer
 from vertexkit.testing import FakeDialog
 from vertexkit.token import Token
@@ -245,11 +247,8 @@ trace.set_tracer_provider(TracerProvider())
         (OWN, {}, "on True"),
         (OWN, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
         ("import opentelemetry.sdk.trace", {}, "off True"),
-        (
-            "sys.modules['opentelemetry'] = None",
-            {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"},
-            "off True",
-        ),
+        ("", {"OTEL_TRACES_EXPORTER": "console"}, "on True"),
+        ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_TRACES_EXPORTER": "none"}, "off False"),
     ],
 )
 def test_it_is_imported_only_on_request(setup: str, variables: dict[str, str], output: str) -> None:
@@ -264,6 +263,98 @@ def test_it_is_imported_only_on_request(setup: str, variables: dict[str, str], o
         check=True,
     )
     assert output in done.stdout.splitlines()
+
+
+ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
+
+
+@pytest.fixture
+def no_variables(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """An environment without OpenTelemetry's variables."""
+    for name in [name for name in os.environ if name.startswith("OTEL_")]:
+        monkeypatch.delenv(name)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    "variables, exporters, problem",
+    [
+        ({}, [], ""),
+        (ENDPOINT, ["otlp_proto_http"], ""),
+        ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://x"}, ["otlp_proto_http"], ""),
+        ({"OTEL_TRACES_EXPORTER": "otlp"}, ["otlp_proto_http"], ""),
+        ({"OTEL_TRACES_EXPORTER": "otlp, console"}, ["otlp_proto_http", "console"], ""),
+        (ENDPOINT | {"OTEL_TRACES_EXPORTER": ""}, ["otlp_proto_http"], ""),
+        (ENDPOINT | {"OTEL_TRACES_EXPORTER": "none"}, [], ""),
+        (ENDPOINT | {"OTEL_TRACES_EXPORTER": "otlp,none"}, [], ""),
+        (ENDPOINT | {"OTEL_SDK_DISABLED": "true"}, [], ""),
+        (ENDPOINT | {"OTEL_SDK_DISABLED": "TRUE"}, [], ""),
+        (ENDPOINT | {"OTEL_SDK_DISABLED": "false"}, ["otlp_proto_http"], ""),
+        (
+            ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+            ["otlp_proto_grpc"],
+            "pip install 'opentelemetry-exporter-otlp-proto-grpc'",
+        ),
+        (
+            ENDPOINT
+            | {
+                "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc",
+                "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "http/protobuf",
+            },
+            ["otlp_proto_http"],
+            "",
+        ),
+        (
+            ENDPOINT | {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/json"},
+            ["otlp"],
+            "'http/json' of OTLP is not supported",
+        ),
+        ({"OTEL_TRACES_EXPORTER": "zipkin"}, ["zipkin"], "there is no exporter 'zipkin'"),
+    ],
+)
+def test_the_variables_of_opentelemetry_are_honoured(
+    no_variables: pytest.MonkeyPatch, variables: dict[str, str], exporters: list[str], problem: str
+) -> None:
+    """Exporter, protocol and the switch that turns it off; what is missing is said with its package."""
+    for name, value in variables.items():
+        no_variables.setenv(name, value)
+    plan = otel_setup.read_environment()
+    assert list(plan.exporters) == exporters
+    assert problem in plan.problem
+    assert bool(plan.problem) is bool(problem)
+    assert len(plan.loaders) == (0 if problem else len(exporters))
+
+
+def test_an_extra_that_is_missing_is_reported(no_variables: pytest.MonkeyPatch) -> None:
+    """With an endpoint but without the packages, the log and the check name the extra."""
+    no_variables.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    no_variables.setattr(otel_setup, "entry_points", lambda **_: [])
+    no_variables.delitem(sys.modules, otel_setup.SDK)
+    logged = structlog.testing.LogCapture()
+    structlog.configure(processors=[logged])
+    assert otel_setup.start_exporter() is None
+    [entry] = logged.entries
+    assert (entry["event"], entry["log_level"]) == ("traces_not_exported", "warning")
+    assert "pip install 'vertexkit[otel]'" in entry["reason"]
+    [finding] = [f for f in check("no_such:app", offline=True) if f.subject == "tracing"]
+    assert finding.level == "warn"
+    assert "pip install 'vertexkit[otel]'" in finding.message
+
+
+def test_an_exporter_that_fails_does_not_stop_the_service(no_variables: pytest.MonkeyPatch) -> None:
+    """An exporter reads variables of its own; a wrong one is a warning."""
+
+    def make() -> type:
+        raise ValueError("OTEL_EXPORTER_OTLP_COMPRESSION: brotli")
+
+    no_variables.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:9")
+    no_variables.setattr(otel_setup, "entry_points", lambda **_: [SimpleNamespace(load=make)])
+    no_variables.delitem(sys.modules, otel_setup.SDK)
+    logged = structlog.testing.LogCapture()
+    structlog.configure(processors=[logged])
+    assert otel_setup.start_exporter() is None
+    assert logged.entries[0]["event"] == "traces_not_exported"
+    assert "brotli" in logged.entries[0]["reason"]
 
 
 async def test_without_it_nothing_is_made(app: App) -> None:

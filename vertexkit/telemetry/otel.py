@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from importlib.metadata import version
@@ -91,21 +91,25 @@ def current_tracer() -> OpenTelemetryTracer | None:
     return OpenTelemetryTracer(provider)
 
 
-def start_exporter() -> Callable[[], None]:
+def start_exporters(exporters: Sequence[Callable[[], Any]]) -> Callable[[], None]:
     """Set up the provider that the environment describes.
+
+    Args:
+        exporters: classes that read their own environment variables.
 
     Returns:
         A function that sends the remaining spans.
 
     Raises:
-        ModuleNotFoundError: the SDK or the exporter is not installed.
+        ModuleNotFoundError: the SDK is not installed.
     """
     sdk = import_module("opentelemetry.sdk.trace")
     export = import_module("opentelemetry.sdk.trace.export")
-    otlp = import_module("opentelemetry.exporter.otlp.proto.http.trace_exporter")
-    os.environ.setdefault("OTEL_SERVICE_NAME", "vertexkit")
+    if "service.name=" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
+        os.environ.setdefault("OTEL_SERVICE_NAME", "vertexkit")
     provider = sdk.TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(export.BatchSpanProcessor(otlp.OTLPSpanExporter()))
+    for make in exporters:
+        provider.add_span_processor(export.BatchSpanProcessor(make()))
     trace.set_tracer_provider(provider)
     shut_down: Callable[[], None] = provider.shutdown
     return shut_down

@@ -1,5 +1,6 @@
 """`vertexkit check`: check the app and its configuration; report each problem and how to fix it."""
 
+import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -27,6 +28,7 @@ from vertexkit.settings import (
     Settings,
     environment_warnings,
 )
+from vertexkit.telemetry import otel_setup
 from vertexkit.telemetry.redaction import MIN_MASKED_CHARACTERS
 
 MIN_SECRET_CHARACTERS = 20
@@ -83,6 +85,7 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
     findings += _check_secrets(settings)
     findings += _check_networks(settings.access)
     findings += _check_journal(settings.journal)
+    findings += _check_tracing()
     if not offline and settings.platform.url:
         findings += _check_platform(settings.platform)
     return findings
@@ -263,6 +266,17 @@ def _check_journal(settings: JournalSettings) -> Iterator[Finding]:
             f"{settings.url} unfinished executions are lost when the process is killed",
             "Set VERTEXKIT_JOURNAL=sqlite:.vertexkit/journal.db.",
         )
+
+
+def _check_tracing() -> Iterator[Finding]:
+    """Check the exporters that OpenTelemetry's environment variables name."""
+    if otel_setup.SDK in sys.modules:  # the author sets it up
+        return
+    plan = otel_setup.read_environment()
+    if plan.problem:
+        yield Finding(Level.WARN, "tracing", f"traces are not exported: {plan.problem}")
+    elif plan.exporters:
+        yield Finding(Level.OK, "tracing", f"traces are exported by {', '.join(plan.exporters)}")
 
 
 def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
