@@ -4,7 +4,8 @@ Authors use it for other services (`vertexkit.http_client`), and `dialog_request
 API. Messages and completions do not go through it; see `wire`.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, cast
 
 import aiohttp
@@ -18,6 +19,7 @@ from vertexkit.errors import SettingsError
 from vertexkit.telemetry import tracing
 
 HttpClient = httpx.AsyncClient
+HttpRequest = httpx.Request
 HttpResponse = httpx.Response
 HttpError = httpx.HTTPError
 """The base class of all exceptions of a request."""
@@ -47,6 +49,9 @@ def http_client(**options: Any) -> httpx.AsyncClient:
     except for the hosts in `NO_PROXY`), as those to the platform do; with the option `proxy`
     through that one, with `trust_env=False` directly.
 
+    In a test with `fake_dialog` or `fake_platform`, respx and pytest-httpx can mock it, and a
+    request that nothing mocks is refused.
+
     Args:
         **options: the options of `httpx.AsyncClient`: `base_url`, `headers`, `auth`, `timeout`
             (by default 10 s for each step and 5 s to connect), `limits` (by default 100
@@ -63,6 +68,23 @@ def http_client(**options: Any) -> httpx.AsyncClient:
 def asgi_client(app: Any) -> httpx.AsyncClient:
     """Create a client whose requests an ASGI app in this process handles; for tests."""
     return httpx.AsyncClient(transport=_AsgiTransport(app=app))
+
+
+@contextmanager
+def mockable_requests(check: Callable[[httpx.Request], object]) -> Iterator[None]:
+    """Let tools that mock httpx's own transport mock `http_client` too; for tests.
+
+    Inside this context, each request goes through httpx's transport first, as far as its connection
+    would be opened. What no mock has answered by then is sent as usual.
+
+    Args:
+        check: called with a request that no mock has answered; raises if it must not be sent.
+    """
+    _Transport.mocks = _Mocks(check)
+    try:
+        yield
+    finally:
+        _Transport.mocks = None
 
 
 class _AsgiTransport(httpx.ASGITransport):
@@ -111,6 +133,9 @@ class _Transport(AiohttpTransport):
         **options: of the base class.
     """
 
+    mocks: "_Mocks | None" = None
+    """Set during a test, for all clients: also for one that was created with its module."""
+
     def __init__(self, proxies: Proxies | None = None, **options: Any) -> None:
         super().__init__(**options)
         self._proxies = proxies
@@ -118,8 +143,14 @@ class _Transport(AiohttpTransport):
         self._proxied: dict[URL, _Transport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if self.mocks is not None and (mocked := await self.mocks.response(request)) is not None:
+            return mocked
         if (proxy := self._find_proxy(request)) is not None:
-            return await self._through(proxy).handle_async_request(request)
+            return await self._through(proxy).send(request)
+        return await self.send(request)
+
+    async def send(self, request: httpx.Request) -> httpx.Response:
+        """Send a request that is not mocked, through this transport's own proxy if it has one."""
         try:
             response = await super().handle_async_request(request)
         except aiohttp.ClientError as error:
@@ -147,6 +178,53 @@ class _Transport(AiohttpTransport):
         for transport in self._proxied.values():
             await transport.aclose()
         await super().aclose()
+
+
+class _NotMocked(Exception):
+    """A request has reached the opening of its connection."""
+
+
+class _Mocks:
+    """What respx, pytest-httpx and similar tools answer; see `mockable_requests`."""
+
+    def __init__(self, check: Callable[[httpx.Request], object]) -> None:
+        self._check = check
+        self._transport = httpx.AsyncHTTPTransport(verify=False)
+
+    async def response(self, request: httpx.Request) -> httpx.Response | None:
+        """Return the response of a mock, or None if there is none and the request may be sent."""
+        if not isinstance(request.stream, httpx.ByteStream):
+            request.stream = _RepeatableBody(request.stream)
+        extensions = request.extensions
+        request.extensions = {**extensions, "trace": _stop_before_connection}
+        try:
+            return await self._transport.handle_async_request(request)
+        except _NotMocked:
+            pass  # and checked outside of `except`, which would add this error to the check's
+        finally:
+            request.extensions = extensions
+        self._check(request)
+        return None
+
+
+class _RepeatableBody(httpx.AsyncByteStream):
+    """A body that can be sent after a mock has read it."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        self._chunks: list[bytes] | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        if self._chunks is None:
+            self._chunks = [chunk async for chunk in self._stream]
+        for chunk in self._chunks:
+            yield chunk
+
+
+async def _stop_before_connection(event: str, _: Any) -> None:
+    """Handle an event of httpx's own transport."""
+    if event.startswith("connection.connect_"):
+        raise _NotMocked
 
 
 class _Stream(httpx.AsyncByteStream):

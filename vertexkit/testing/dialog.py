@@ -93,7 +93,7 @@ class Run:
         code = self.answer.get("code") if self.outcome is None else self.outcome.code
         parts = [str(self.status) if self.outcome is None else self.outcome.status.value]
         if code not in {None, "ok"}:
-            parts.append(str(code) if self.error is None else f"{code}: {describe(self.error)}")
+            parts.append(str(code) if self.error is None else f"{code} {describe(self.error)}")
         elif self.outcome is not None:
             parts.append("ok")
         messages = [str(message) for message in self.messages]

@@ -8,7 +8,10 @@ from typing import Any, TextIO
 import structlog
 
 from vertexkit.loading import error_location, is_library
+from vertexkit.text import sanitize
 
+ERROR_CHARACTERS = 120
+"""Length at which an error's text is cut: pytest cuts the line of an assertion at 240."""
 Traceback = traceback.TracebackException
 
 
@@ -19,11 +22,11 @@ def describe(error: BaseException) -> str:
         error: what a handler raised.
 
     Returns:
-        For example `KeyError: 'name' at hello.py:9: x = inputs["name"]`.
+        For example `at hello.py:9: KeyError: 'name'`. The place is missing if it is unknown.
     """
-    text = " ".join(traceback.format_exception_only(error)[-1].split())
-    place, source = error_location(error)
-    return text + (f" at {place}" if place else "") + (f": {source}" if source else "")
+    place, _ = error_location(error)
+    text = sanitize(f"{type(error).__name__}: {error}".removesuffix(": "), ERROR_CHARACTERS)
+    return f"at {place}: {text}" if place else f": {text}"
 
 
 def own_traceback(error: BaseException) -> str:

@@ -31,16 +31,23 @@ NO_APP = (
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the ini option."""
+    """Add the ini options."""
     parser.addini("vertexkit_app", "the app that fake_dialog runs, as MODULE:APP", default="")
+    parser.addini(
+        "vertexkit_allow_hosts",
+        "hosts that http_client may send requests to in tests, such as *.example",
+        type="args",
+        default=(),
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker."""
-    config.addinivalue_line(
-        "markers",
+    """Register the markers."""
+    for marker in (
         "vertexkit(app, **settings): the app that fake_dialog runs, and its settings",
-    )
+        "vertexkit_allow_hosts(*hosts): hosts that http_client may send requests to",
+    ):
+        config.addinivalue_line("markers", marker)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -86,14 +93,25 @@ def pytest_collection_modifyitems(
 
 
 @pytest.fixture
-def fake_platform() -> "Iterator[FakePlatform]":
-    """A strict fake platform on a virtual clock; its violations fail the test at teardown."""
+def fake_platform(request: pytest.FixtureRequest) -> "Iterator[FakePlatform]":
+    """A strict fake platform on a virtual clock; its violations fail the test at teardown.
+
+    Requests of `http_client` to other hosts are refused, unless the test mocks or allows them.
+    """
     from vertexkit.testing.clock import VirtualClock
+    from vertexkit.testing.failures import readable_tracebacks
+    from vertexkit.testing.network import NetworkGuard
     from vertexkit.testing.platform.app import FakePlatform
 
+    allowed = [*request.config.getini("vertexkit_allow_hosts")]
+    for marker in request.node.iter_markers("vertexkit_allow_hosts"):
+        allowed += marker.args
+    guard = NetworkGuard(allowed)
     platform = FakePlatform(clock=VirtualClock())
-    yield platform
+    with guard.active(), readable_tracebacks():
+        yield platform
     platform.check()
+    guard.check()
 
 
 @pytest.fixture
