@@ -142,7 +142,8 @@ class _ThreadTimer:
 
     def _wake(self) -> None:
         try:
-            self._loop.call_soon_threadsafe(self._call)
+            # In the next turn, in which the loop has nothing else to do than this.
+            self._loop.call_soon_threadsafe(self._loop.call_soon, self._call)
         except RuntimeError:  # the loop was closed
             return
 

@@ -358,6 +358,8 @@ class FakeDialog:
                 finally:
                     timer.cancel()
         except TimeoutError:
+            if self._service is not None:
+                self._service.skip_drain_phase()  # it will not end within the grace period either
             events = ", ".join(event.name for event in self._timelines[execution])
             raise TimeoutError(
                 f"block {block!r} did not end within {self._patience} s; events so far: {events}"
