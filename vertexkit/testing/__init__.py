@@ -5,16 +5,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vertexkit.testing.clock import VirtualClock
-    from vertexkit.testing.dialog import FakeDialog, Run, SentMessage
+    from vertexkit.testing.dialog import FakeDialog
     from vertexkit.testing.platform.app import FakePlatform
+    from vertexkit.testing.run import Run, SentMessage
 
 __all__ = ["FakeDialog", "FakePlatform", "Run", "SentMessage", "VirtualClock"]
 
 _MODULES = {
     "FakeDialog": "dialog",
     "FakePlatform": "platform.app",
-    "Run": "dialog",
-    "SentMessage": "dialog",
+    "Run": "run",
+    "SentMessage": "run",
     "VirtualClock": "clock",
 }
 

@@ -1,7 +1,7 @@
 """Crashes on order: the process of a handler dies after an effect, and another run continues."""
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from vertexkit.errors import Fenced
@@ -21,34 +21,34 @@ SEND_MESSAGE = "send_message"
 """The name of a message's effect; a step has its own name."""
 
 
-@dataclass(slots=True)
 class CrashPlan:
     """The crashes of one execution, and what they did.
 
-    Attributes:
+    Args:
         after: the number of the effect, counted from 1, or its name: that of a step, or
             "send_message"; None: no single crash.
         everywhere: crash after each effect.
-        effects: the names of the effects that were performed, in order.
-        crashes: how many crashes there were.
+
+    Raises:
+        ValueError: the arguments exclude each other, or the number is less than 1.
     """
 
-    after: int | str | None = None
-    everywhere: bool = False
-    effects: list[str] = field(default_factory=list)
-    crashes: int = 0
-
-    def __post_init__(self) -> None:
-        if self.after is not None and self.everywhere:
+    def __init__(self, after: int | str | None = None, everywhere: bool = False) -> None:
+        if after is not None and everywhere:
             raise ValueError("crash_after and crash_everywhere exclude each other")
-        if isinstance(self.after, int) and self.after < 1:
-            raise ValueError(f"crash_after must be at least 1, got {self.after}")
+        if isinstance(after, int) and after < 1:
+            raise ValueError(f"crash_after must be at least 1, got {after}")
+        self.after = after
+        self.everywhere = everywhere
+        self.crashes = 0
+        self._effects: list[str] = []
+        """The names of the effects that were performed, in order."""
 
     def crashes_after(self, effect: Effect) -> bool:
         """Count an effect that has been performed; return whether the process dies now."""
         name = effect.kind.removeprefix(STEP) if effect.kind != SEND else SEND_MESSAGE
-        self.effects.append(name)
-        is_due = not self.crashes and self.after in {len(self.effects), name}
+        self._effects.append(name)
+        is_due = not self.crashes and self.after in {len(self._effects), name}
         if self.everywhere or is_due:
             self.crashes += 1
             return True
@@ -61,7 +61,7 @@ class CrashPlan:
             AssertionError: lists the effects.
         """
         if self.after is not None and not self.crashes:
-            effects = ", ".join(f"{n} {name!r}" for n, name in enumerate(self.effects, 1))
+            effects = ", ".join(f"{n} {name!r}" for n, name in enumerate(self._effects, 1))
             raise AssertionError(
                 f"crash_after={self.after!r}: the process did not crash, because the block has no "
                 f"such effect; its effects: {effects or 'none'}"

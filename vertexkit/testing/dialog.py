@@ -6,10 +6,9 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
 from copy import copy
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any, Self
 
-from pydantic import AliasChoices, AliasPath, BaseModel, RootModel
 from pydantic_core import from_json, to_jsonable_python
 from starlette.types import ASGIApp
 
@@ -17,9 +16,7 @@ from vertexkit.app import App
 from vertexkit.asgi import http_app
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.clock import Clock
-from vertexkit.execution import Outcome
 from vertexkit.journal import make_journal
-from vertexkit.loading import suggestion
 from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
@@ -27,9 +24,11 @@ from vertexkit.testing.app_under_test import AppUnderTest
 from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.clock import VirtualClock, real_timer
 from vertexkit.testing.crashes import CrashingJournal, CrashPlan
-from vertexkit.testing.failures import describe, readable_tracebacks
+from vertexkit.testing.failures import readable_tracebacks
 from vertexkit.testing.loop_timers import replaced_timers
+from vertexkit.testing.misspelling import check_names
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
+from vertexkit.testing.run import Run, SentMessage
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "platform_url": "http://platform.test/api",
@@ -39,90 +38,9 @@ DEFAULT_SETTINGS: dict[str, Any] = {
     "lease": 1e9,
     "grace": 5.0,
 }
-RETRY_EVENTS = frozenset({"send_retried", "completion_retried", "retried"})
 DEFAULT_PATIENCE_SECONDS = 60.0
 ACCEPTED_EXECUTION: ContextVar[str | None] = ContextVar("ACCEPTED_EXECUTION", default=None)
 """The execution of this task's call; a response without a body does not name it."""
-
-
-class SentMessage(str):
-    """A message that reached the dialog. It is a `str`, so it compares equal to its text.
-
-    Attributes:
-        typing: the platform showed the bot typing before it.
-        message_id: the platform's id.
-        created_at: the platform's time, in Unix seconds.
-        at: seconds since the start of the run, on the run's clock.
-    """
-
-    typing: bool
-    message_id: int
-    created_at: int
-    at: float
-
-    __slots__ = ("at", "created_at", "message_id", "typing")
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """The record of one call of a block.
-
-    Attributes:
-        status: status of the response to the platform's call; 200 if the call was accepted.
-        answer: JSON of that response.
-        messages: the messages that reached the dialog, in order; each compares equal to its text.
-        data: the data that the block was completed with.
-        outcome: how the execution ended; None if the call was rejected.
-        timeline: the events of the execution, in order: accepted, claimed, sent, step_completed,
-            result_recorded, completed, settled and others.
-        error: what the handler raised, if the block failed because of that. The representation of
-            the run, which a failed assertion shows, names its line in the author's code.
-        crashes: how often the process of the handler has crashed, as the test had ordered.
-    """
-
-    status: int
-    answer: dict[str, Any]
-    messages: list[SentMessage] = field(default_factory=list)
-    data: Any = None
-    outcome: Outcome | None = None
-    timeline: list[Event] = field(default_factory=list)
-    error: BaseException | None = None
-    crashes: int = 0
-
-    def __repr__(self) -> str:
-        code = self.answer.get("code") if self.outcome is None else self.outcome.code
-        parts = [str(self.status) if self.outcome is None else self.outcome.status.value]
-        if code not in {None, "ok"}:
-            parts.append(str(code) if self.error is None else f"{code} {describe(self.error)}")
-        elif self.outcome is not None:
-            parts.append("ok")
-        messages = [str(message) for message in self.messages]
-        return f"<Run {' '.join(parts)}; messages={messages!r}; data={self.data!r}>"
-
-    @property
-    def execution(self) -> str | None:
-        """The id of the execution; None if the call was rejected."""
-        return self.timeline[0].execution if self.timeline else self.answer.get("execution")
-
-    @property
-    def retries(self) -> int:
-        """How often a message, the completion or the handler was retried."""
-        return sum(event.name in RETRY_EVENTS for event in self.timeline)
-
-    @property
-    def attempts(self) -> int:
-        """How often the handler was started."""
-        return sum(event.name == "claimed" for event in self.timeline)
-
-    @property
-    def events(self) -> list[str]:
-        """The names of the events of the timeline."""
-        return [event.name for event in self.timeline]
-
-    @property
-    def ok(self) -> bool:
-        """Whether the call was accepted and the block did not fail."""
-        return self.outcome is not None and self.outcome.code == "ok"
 
 
 class FakeDialog:
@@ -239,7 +157,7 @@ class FakeDialog:
             TimeoutError: the execution did not end within the patience.
         """
         __tracebackhide__ = True
-        self._check_names(block, inputs)
+        check_names(self.app, block, inputs)
         return await self.call(
             block,
             inputs,
@@ -365,27 +283,6 @@ class FakeDialog:
                 f"block {block!r} did not end within {self._patience} s; events so far: {events}"
             ) from None
 
-    def _check_names(self, block: str, inputs: dict[str, Any]) -> None:
-        """Fail for a misspelt name; the app itself answers 404, or ignores an unknown input.
-
-        Raises:
-            ValueError: with a suggestion.
-        """
-        __tracebackhide__ = True
-        blocks = self.app.blocks
-        if block not in blocks:
-            raise ValueError(
-                f"there is no block {block!r}.{suggestion(block, blocks)} "
-                f"The app has: {', '.join(blocks) or 'no blocks'}"
-            )
-        known = input_names(blocks[block].signature.model)
-        for name in inputs:
-            if known is not None and name not in known:
-                raise ValueError(
-                    f"block {block!r} has no input {name!r}.{suggestion(name, known)} "
-                    f"It has: {', '.join(known) or 'no inputs'}"
-                )
-
     async def post(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         """Send a POST request to the app as the platform does.
 
@@ -461,23 +358,6 @@ def require_asyncio() -> None:
             "fake_dialog runs on asyncio, and this test runs on another event loop. Remove the "
             "test's marker for trio; with `trio_mode`, tests that use fake_dialog need no marker"
         ) from None
-
-
-def input_names(model: type[BaseModel]) -> list[str] | None:
-    """Return the names of the inputs that a model reads; None if it takes or rejects others."""
-    before = model.__pydantic_decorators__.model_validators.values()
-    if model.model_config.get("extra") in {"allow", "forbid"} or issubclass(model, RootModel):
-        return None
-    if any(validator.info.mode != "after" for validator in before):
-        return None
-    names: list[str] = []
-    for name, model_field in model.model_fields.items():
-        alias = model_field.validation_alias or model_field.alias
-        choices = alias.choices if isinstance(alias, AliasChoices) else [alias or name]
-        names += [str(c.path[0]) if isinstance(c, AliasPath) else c for c in choices]
-        if model.model_config.get("populate_by_name") or model.model_config.get("validate_by_name"):
-            names.append(name)
-    return list(dict.fromkeys(names))
 
 
 def _encode(body: Any) -> bytes:

@@ -6,8 +6,8 @@ import re
 from typing import Any
 
 from vertexkit.recordings import REJECTED, Recording, decode_body
-from vertexkit.testing.dialog import Run
 from vertexkit.testing.platform.ledger import Entry
+from vertexkit.testing.run import Run
 
 MAX_LINE_CHARACTERS = 70
 """A longer value of the generated test is written on several lines."""

@@ -8,9 +8,10 @@ from typing import Any
 from vertexkit.app import App
 from vertexkit.recordings import Recording
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.dialog import FakeDialog, Run
+from vertexkit.testing.dialog import FakeDialog
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.recorded import outcome_and_code
+from vertexkit.testing.run import Run
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from vertexkit.errors import BlockFailed
 from vertexkit.failure import FAILURE_MESSAGES, Failure
 from vertexkit.loading import error_location
 from vertexkit.telemetry.events import Event
-from vertexkit.testing.dialog import Run
 from vertexkit.testing.platform.ledger import Entry
+from vertexkit.testing.run import Run
 
 STYLES = {"you": "cyan", "bot": "green", "done": "bold green", "fail": "bold red", "rule": "red"}
 LABEL_COLUMNS = 4

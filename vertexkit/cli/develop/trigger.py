@@ -23,9 +23,10 @@ from vertexkit.recordings import Recorder, RecordingsFolder
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs
 from vertexkit.testing.clock import VirtualClock
-from vertexkit.testing.dialog import FakeDialog, Run
+from vertexkit.testing.dialog import FakeDialog
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.recorded import outcome_and_code, request_fields
+from vertexkit.testing.run import Run
 from vertexkit.worker.policy import OnFailure
 
 TYPING_SECONDS = 0.7
