@@ -97,7 +97,7 @@ def test_the_app_file_of_the_folder_is_the_default(
         (
             None,
             "",
-            "no app given. Pass MODULE:APP, for example hello:app, or set VERTEXKIT_APP, or run",
+            "no app given. Pass MODULE:APP, for example hello:app, set VERTEXKIT_APP, run",
         ),
         (":app", "", "the module is missing before the colon"),
         ("nowhere:app", "", "there is no module 'nowhere'"),

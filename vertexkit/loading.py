@@ -79,8 +79,9 @@ def default_target() -> str:
         if Path(name).is_file():
             return name
     raise SettingsError(
-        f"no app given. Pass MODULE:APP, {EXAMPLE}, or set VERTEXKIT_APP, or run the command in a "
-        f"folder with {', '.join(APP_FILES[:-1])} or {APP_FILES[-1]}"
+        f"no app given. Pass MODULE:APP, {EXAMPLE}, set VERTEXKIT_APP, run the command in a folder "
+        f"with {', '.join(APP_FILES[:-1])} or {APP_FILES[-1]}, or create a project with "
+        "vertexkit new hello"
     )
 
 

@@ -140,7 +140,7 @@ def test_the_secret_opens_and_is_never_shown(shell: Any, platform: Any) -> None:
     "arguments, settings, text",
     [
         (["hello:app"], {}, "VERTEXKIT_PLATFORM_URL is not set"),
-        ([], {"platform_url": "http://x/api"}, "Pass MODULE:APP"),
+        (["no_such:app"], {"platform_url": "http://x/api"}, "there is no module 'no_such'"),
         (["hello:app", "--host", "0.0.0.0"], {"platform_url": "http://x/api"}, "no secret"),
         (["hello:app", "--host", "300.0.0.1"], {"platform_url": "http://x/api", "allow_anonymous": "1"}, "cannot listen on"),
         (["hello:app", "--reload", "--workers", "2"], {"platform_url": "http://x/api"}, "--reload needs a single worker"),
