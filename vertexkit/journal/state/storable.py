@@ -1,7 +1,7 @@
 """What a journal of every kind can store: checked before anything is changed.
 
 A text from outside may contain half of an emoji (a lone surrogate), which neither a file nor a
-socket can hold: it is replaced. A value of another type, or a time that is not finite, is an
+socket can hold: it is replaced. A value of another type, or an infinite time, is an
 error of the one execution that it belongs to.
 """
 
