@@ -39,7 +39,7 @@ async def test_a_memory_journal_says_that_it_is_not_durable() -> None:
 
 async def test_an_unknown_journal_is_refused_by_name() -> None:
     """The error names the unknown kind of journal and the known ones."""
-    with pytest.raises(SettingsError, match=r"VERTEXKIT_JOURNAL .*memory:.*got 'paper:'"):
+    with pytest.raises(SettingsError, match=r"VERTEXKIT_JOURNAL .*memory:.*got 'paper'"):
         make_journal(JournalSettings(url="paper:tray"), VirtualClock())
 
 

@@ -1,22 +1,42 @@
 """Opening the journal's file."""
 
+import ctypes
 import errno
 import os
 import re
 import sqlite3
 import stat
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
-from tempfile import TemporaryFile
 from urllib.parse import quote
 
+import structlog
+
 from vertexkit.errors import JournalUnusable, SettingsError
+from vertexkit.journal.sqlite.queries import read_last_number
 from vertexkit.journal.sqlite.schema import APPLICATION_ID, TABLES, VERSION
-from vertexkit.private_files import make_private_folder
+from vertexkit.journal.sqlite.watch import (
+    LOG_SUFFIX,
+    MARK_SUFFIX,
+    count_commits,
+    read_mark,
+    remove_mark,
+)
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first version with STRICT tables."""
 LOCK_TIMEOUT_SECONDS = 5.0
 """How long opening waits until another process has closed the file."""
+CHECK_LOCK_TIMEOUT_SECONDS = 0.2
+"""How long a check waits for it: a service that runs keeps the file open."""
+MAX_CHECKED_BYTES = 256 << 20
+"""Largest file that is checked at every start; a larger one only after a crash."""
+
+log = structlog.get_logger("vertexkit")
 
 
 def path_in(place: str) -> Path:
@@ -36,6 +56,10 @@ def path_in(place: str) -> Path:
     return Path(re.sub("^/+", "/", path))
 
 
+class JournalInUse(JournalUnusable):
+    """Another process has the file open."""
+
+
 def open_file(path: Path) -> sqlite3.Connection:
     """Open or create a journal's file, for this process only.
 
@@ -50,27 +74,23 @@ def open_file(path: Path) -> sqlite3.Connection:
         A connection whose rows are `sqlite3.Row`.
 
     Raises:
-        JournalUnusable: the message names the path, the cause and the fix.
+        JournalUnusable: the message names the path, the cause and the fix; nothing was changed.
     """
-    _check_version()
+    _check_sqlite()
+    _check_files(path)
     try:
-        unclean = _prepare(path)
+        _create(path)
     except OSError as error:
-        raise _cannot_be_opened(path, error) from error
-    connection = _connect(path)
-    try:
-        _check(connection, path, unclean=unclean)
-    except sqlite3.Error as error:
-        connection.close()
-        raise JournalUnusable(_explain(path, error)) from error
-    except JournalUnusable:
-        connection.close()
-        raise
-    return connection
+        raise _not_openable(path, error) from error
+    with _opened(path, "mode=rw", LOCK_TIMEOUT_SECONDS) as connection:
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        new = _check_content(connection, path)
+        _prepare(connection, path, new=new)
+        return connection
 
 
 def check_file(path: Path) -> str:
-    """Check that a journal's file could be opened or created; change nothing.
+    """Check everything that `open_file` checks; change nothing.
 
     Args:
         path: of the file. A running service may have it open.
@@ -81,27 +101,88 @@ def check_file(path: Path) -> str:
     Raises:
         JournalUnusable: as `open_file`.
     """
-    _check_version()
+    _check_sqlite()
+    _check_files(path)
+    if not path.exists():
+        _try_to_create(path)
+        return f"{path} will be created"
+    if not os.access(path, os.R_OK | os.W_OK) or not path.is_file():
+        kind = errno.EACCES if path.is_file() else errno.EISDIR
+        raise _not_openable(path, OSError(kind, os.strerror(kind)))
+    index = path.with_name(f"{path.name}-shm")
+    had_index = index.exists()
+    # Without a log no process has the file open, and no log has to be created to read it.
+    has_log = path.with_name(path.name + LOG_SUFFIX).exists()
+    mode = "mode=ro" if has_log else "mode=ro&immutable=1"
     try:
-        if not path.exists():
-            folder = next((folder for folder in path.parents if folder.exists()), Path())
-            with TemporaryFile(dir=folder):
-                return f"{path} will be created"
-        os.close(os.open(path, os.O_RDWR))
-        _check_permissions(path)
-    except OSError as error:
-        raise _cannot_be_opened(path, error) from error
-    connection = _connect(path, "mode=ro&immutable=1")  # without locks
-    try:
-        _recognise(connection, path)
-    except sqlite3.Error as error:
-        raise JournalUnusable(_explain(path, error)) from error
+        with _opened(path, mode, CHECK_LOCK_TIMEOUT_SECONDS) as connection:
+            _check_content(connection, path)
+            connection.close()
+    except JournalInUse:  # a service that runs has checked it
+        pass
     finally:
-        connection.close()
+        if not had_index:
+            index.unlink(missing_ok=True)
     return f"{path} exists"
 
 
-def _check_version() -> None:
+def close_unchanged(connection: sqlite3.Connection, path: Path) -> None:
+    """Close a connection without moving what the write-ahead log has into the file."""
+    if _log_bytes(path):
+        abandon(connection)
+    else:
+        connection.close()
+
+
+def abandon(connection: sqlite3.Connection) -> None:
+    """Close the connection without the write and sync that SQLite would do."""
+    if sys.version_info >= (3, 12):
+        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
+        connection.close()
+    else:  # never closed, not even when the process ends
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+
+
+@contextmanager
+def reading(
+    connection: sqlite3.Connection, path: Path, *, read_only: bool = False
+) -> Iterator[None]:
+    """A context that reads the file: what cannot be read is `JournalUnusable`.
+
+    The connection is closed then, and nothing is changed.
+    """
+    close = connection.close if read_only else partial(close_unchanged, connection, path)
+    try:
+        yield
+    except JournalUnusable:
+        close()
+        raise
+    except (sqlite3.Error, ValueError, TypeError, KeyError, AttributeError) as error:
+        close()
+        if getattr(error, "sqlite_errorname", "").startswith("SQLITE_BUSY"):
+            raise JournalInUse(_explain(path, error)) from error
+        raise JournalUnusable(_explain(path, error)) from error
+
+
+@contextmanager
+def _opened(path: Path, mode: str, lock_timeout: float) -> Iterator[sqlite3.Connection]:
+    uri = f"file:{quote(str(path.absolute()))}?{mode}"
+    try:
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            timeout=lock_timeout,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+    except sqlite3.Error as error:
+        raise JournalUnusable(_explain(path, error)) from error
+    connection.row_factory = sqlite3.Row
+    with reading(connection, path, read_only="mode=ro" in mode):
+        yield connection
+
+
+def _check_sqlite() -> None:
     if sqlite3.sqlite_version_info < OLDEST_SQLITE:
         needed = ".".join(map(str, OLDEST_SQLITE))
         raise JournalUnusable(
@@ -111,38 +192,66 @@ def _check_version() -> None:
         )
 
 
-def _cannot_be_opened(path: Path, error: OSError) -> JournalUnusable:
-    return JournalUnusable(
-        f"the journal {path} cannot be opened: {error.strerror}. Set VERTEXKIT_JOURNAL to "
-        "sqlite: and a path that this user may write"
-    )
-
-
-def _check_permissions(path: Path) -> None:
-    mode = path.stat().st_mode
-    if os.name == "posix" and mode & (stat.S_IROTH | stat.S_IWOTH):
+def _check_files(path: Path) -> None:
+    """Check what can be seen without opening the file."""
+    size = 0
+    with suppress(OSError):
+        status = path.stat()
+        size = status.st_size
+        readable = status.st_mode & (stat.S_IROTH | stat.S_IWOTH)
+        if os.name == "posix" and stat.S_ISREG(status.st_mode) and readable:
+            raise JournalUnusable(
+                f"the journal {path} contains tokens, and every user of this machine can read it. "
+                f"Run: chmod o-rwx {path}"
+            )
+    if size == 0 and (unread := _log_bytes(path)):
         raise JournalUnusable(
-            f"the journal {path} contains tokens, and every user of this machine can read it. "
-            f"Run: chmod o-rwx {path}"
+            f"the journal {path} is missing or empty, but its write-ahead log {path.name}"
+            f"{LOG_SUFFIX} has {unread} bytes: executions are only in the log. Nothing was changed. "
+            f"Restore {path.name} beside it if there is a copy. To start with an empty journal, move "
+            "both files away"
         )
 
 
-def _prepare(path: Path) -> bool:
-    """Create folder and file, readable by this user only; return whether recovery is needed."""
+def _log_bytes(path: Path) -> int:
+    """Return the size of the write-ahead log: after a clean end there is none."""
+    try:
+        return path.with_name(path.name + LOG_SUFFIX).stat().st_size
+    except OSError:
+        return 0
+
+
+def _create(path: Path) -> None:
+    """Create folder and file, readable by this user only."""
     folder = path.parent
     if not folder.is_dir():
         if folder.exists():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        make_private_folder(folder)
+        folder.mkdir(parents=True, mode=0o700)
         (folder / ".gitignore").write_text("*\n", encoding="ascii")
         _sync_name(folder)
     new = not path.exists()
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     if new:
         _sync_name(path)
-    _check_permissions(path)
-    wal = path.with_name(f"{path.name}-wal")
-    return wal.exists() and wal.stat().st_size > 0
+
+
+def _try_to_create(path: Path) -> None:
+    """Create and remove another file, in the nearest folder that exists."""
+    folder = next((folder for folder in path.parents if folder.exists()), path.parent)
+    try:
+        number, name = tempfile.mkstemp(prefix=".vertexkit-check-", dir=folder)
+        os.close(number)
+        Path(name).unlink()
+    except OSError as error:
+        raise _not_openable(path, error) from error
+
+
+def _not_openable(path: Path, error: OSError) -> JournalUnusable:
+    return JournalUnusable(
+        f"the journal {path} cannot be opened: {error.strerror}. Set VERTEXKIT_JOURNAL to sqlite: "
+        "and a path that this user may write"
+    )
 
 
 def _sync_name(path: Path) -> None:
@@ -155,22 +264,23 @@ def _sync_name(path: Path) -> None:
             os.close(folder)
 
 
-def _connect(path: Path, options: str = "mode=rw") -> sqlite3.Connection:
-    uri = f"file:{quote(str(path.absolute()))}?{options}"
-    connection = sqlite3.connect(
-        uri, uri=True, timeout=LOCK_TIMEOUT_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    connection.row_factory = sqlite3.Row
-    return connection
-
-
-def _check(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, *, new: bool) -> None:
+    """Set up a file that has been checked; create the tables of a new one."""
     execute = connection.execute
-    execute("PRAGMA locking_mode = EXCLUSIVE")
-    new = _recognise(connection, path)  # before any change: it may be another program's
+    if new and (last := read_mark(path)):
+        log.warning(
+            "journal_replaced",
+            path=str(path),
+            reason=f"an earlier journal, with {last} executions, is not there any more",
+        )
+        remove_mark(path)
+    if new:  # before all else; the change of the journal mode syncs it
+        execute("PRAGMA synchronous = OFF")
+        execute("PRAGMA auto_vacuum = INCREMENTAL")
+        execute("PRAGMA synchronous = FULL")
     execute("PRAGMA journal_mode = WAL")
     execute("PRAGMA synchronous = FULL")
-    execute("PRAGMA secure_delete = FAST")
+    execute("PRAGMA secure_delete = ON")
     execute("PRAGMA journal_size_limit = 16777216")
     execute("BEGIN EXCLUSIVE")  # from here on no other process can open it
     if new:
@@ -179,10 +289,56 @@ def _check(connection: sqlite3.Connection, path: Path, *, unclean: bool) -> None
         execute(f"PRAGMA application_id = {APPLICATION_ID}")
         execute(f"PRAGMA user_version = {VERSION}")
     execute("COMMIT")
-    if unclean:
-        [found] = execute("PRAGMA quick_check(1)").fetchone()
+    if not new and _log_bytes(path):
+        _report_ignored_commits(connection, path)
+
+
+def _check_content(connection: sqlite3.Connection, path: Path) -> bool:
+    """Check that the file can be read, and has what was acknowledged.
+
+    Returns:
+        Whether the file is empty, so that the tables have to be created.
+
+    Raises:
+        sqlite3.DatabaseError: it is damaged.
+        JournalUnusable: it has less than was acknowledged.
+    """
+    size = path.stat().st_size
+    if _recognise(connection, path):  # before any change: it may be another program's
+        if size:  # its tables were in the log, which is not there
+            _check_complete(path, 0)
+        return True
+    if _log_bytes(path) or size <= MAX_CHECKED_BYTES:
+        [found] = connection.execute("PRAGMA quick_check(1)").fetchone()
         if found != "ok":
             raise sqlite3.DatabaseError(found)
+    _check_complete(path, read_last_number(connection))
+    return False
+
+
+def _check_complete(path: Path, last: int) -> None:
+    """Check that a file has all executions that were acknowledged, up to the last one."""
+    acknowledged = read_mark(path)
+    if last < acknowledged:
+        raise JournalUnusable(
+            f"the journal {path} is incomplete: {acknowledged - last} of the executions that it has "
+            f"acknowledged are missing. {path.name}{LOG_SUFFIX} is missing, damaged or shorter than "
+            f"it was, or {path.name} is an older copy. Nothing was changed. Restore the files that "
+            f"belong together. To start without these executions, delete {path.name}{MARK_SUFFIX}"
+        )
+
+
+def _report_ignored_commits(connection: sqlite3.Connection, path: Path) -> None:
+    """Log a warning if the write-ahead log is damaged: SQLite ignores all that follows."""
+    [page_size] = connection.execute("PRAGMA page_size").fetchone()
+    _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if frames >= 0 and (commits := count_commits(path, page_size, frames)):
+        log.warning(
+            "journal_commits_ignored",
+            path=str(path),
+            commits=commits,
+            reason="the end of the write-ahead log is damaged, as by a loss of power",
+        )
 
 
 def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
@@ -211,7 +367,7 @@ def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
     return False
 
 
-def _explain(path: Path, error: sqlite3.Error) -> str:
+def _explain(path: Path, error: Exception) -> str:
     name = getattr(error, "sqlite_errorname", "")
     if name.startswith("SQLITE_BUSY"):
         return (

@@ -1,8 +1,9 @@
 """The journal of one machine: an SQLite file, with the rules applied in memory."""
 
 import asyncio
+import sqlite3
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vertexkit.clock import Clock
@@ -19,18 +20,21 @@ from vertexkit.journal.protocol import (
     Renewal,
 )
 from vertexkit.journal.sqlite import schema
-from vertexkit.journal.sqlite.file import check_file, open_file, path_in
+from vertexkit.journal.sqlite.age import JournalAge
+from vertexkit.journal.sqlite.file import check_file, open_file, path_in, reading
 from vertexkit.journal.sqlite.queries import (
+    read_age,
     read_call,
-    read_ended_since,
     read_last_number,
     read_rows,
     read_settled,
     read_settled_one,
+    read_token,
+    read_tokens,
 )
 from vertexkit.journal.sqlite.retention import Retention
 from vertexkit.journal.sqlite.writer import Writer
-from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
+from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS, MAX_REMEMBERED_TOKENS
 from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
@@ -75,6 +79,7 @@ class SqliteJournal:
         self._state = JournalState(clock, settings)
         self._writer: Writer
         self._next_number = 1
+        self._age: JournalAge
         self._retention: Retention
         self._opened = False
 
@@ -82,29 +87,28 @@ class SqliteJournal:
         return check_file(self.file)
 
     async def open(self, observer: JournalObserver) -> None:
-        self._writer = Writer(await asyncio.to_thread(open_file, self.file), observer)
-        now = self._clock.unix()
-        if self._settings.tokens == "unique":
-            for key, execution, ended_at in await self._writer.run(
-                lambda connection: read_ended_since(connection, now - DUPLICATE_SECONDS)
-            ):
-                self._state.duplicates.remember(key, execution, ended_at + DUPLICATE_SECONDS - now)
-        for row in await self._writer.run(
-            lambda connection: read_rows(connection, "phase <> 'settled'")
-        ):
+        unique = self._state.duplicates.unique
+        loaded = await asyncio.to_thread(_load, self.file, self._clock, unique)
+        self._age, now = loaded.age, self._clock.unix()
+        for key, execution, ended_age in loaded.tokens:
+            remembered = ended_age + DUPLICATE_SECONDS - self._age.now()
+            self._state.duplicates.remember(key, execution, remembered)
+        for row in loaded.rows:
             due_in = min((row.due_at or now) - now, row.due_in or 0.0)
             self._state.restore(row, due_in)
-        self._next_number = 1 + await self._writer.run(read_last_number)
+        self._next_number = 1 + loaded.last_number
         self._state.open(observer)
-        supervisor = Supervisor(observer.lost)
-        self._retention = Retention(self._writer, self._clock, self._settings, supervisor)
+        self._writer = Writer(loaded.connection, self.file, observer)
+        self._retention = Retention(
+            self._writer, self._clock, self._age, self._settings, Supervisor(observer.lost)
+        )
         self._opened = True
         observer.ready()
 
     async def close(self) -> None:
         if self._opened:
             self._opened = False
-            self._retention.stop()
+            await self._retention.stop()
             self._state.close()
             await self._writer.close()
 
@@ -112,6 +116,8 @@ class SqliteJournal:
         key = storable_execution(execution).key
         inputs = schema.encode_inputs(execution)
         duplicated = self._state.duplicates.find(key)
+        if duplicated is None and self._state.duplicates.is_incomplete:
+            duplicated = await self._find_ended(key)
         if duplicated is not None:
             return await self._accept_duplicate(duplicated)
         row = self._state.add(execution, key, room)
@@ -131,8 +137,16 @@ class SqliteJournal:
                 row.body_on_disk = True
             self._state.confirm(row)
 
-        await self._writer.write(schema.ACCEPT, values, power=True, optional=True, after=finish)
+        await self._writer.write(
+            schema.ACCEPT, values, power=True, optional=True, after=finish, number=row.number
+        )
         return Acceptance(execution.id, new=True, supersedes=supersedes)
+
+    async def _find_ended(self, key: bytes) -> ExecutionRow | str | None:
+        """Look for a unique token in the file, as there was no room for all in memory."""
+        since = self._age.now() - DUPLICATE_SECONDS
+        ended = await self._writer.run(lambda connection: read_token(connection, key, since))
+        return self._state.duplicates.find(key) or ended  # the call may have come twice meanwhile
 
     async def _accept_duplicate(self, duplicated: ExecutionRow | str) -> Acceptance:
         if isinstance(duplicated, str):
@@ -216,7 +230,10 @@ class SqliteJournal:
         await self._end(*self._state.settle(lease, outcome))
 
     async def _end(self, row: ExecutionRow, outcome: Outcome) -> None:
-        values = schema.settle_values(row, outcome)
+        values = schema.settle_values(row, outcome, self._age.now())
+        if self._state.duplicates.unique:
+            remembered = (row.key, row.execution.id, self._age.now())
+            self._writer.write(schema.REMEMBER_CALL, remembered)
         if keeps_secrets(outcome):
             await self._writer.write(schema.PARK, values)
             return
@@ -272,6 +289,7 @@ class SqliteJournal:
             [row] = await self._writer.run(
                 lambda connection: read_rows(connection, "id = ?", execution)
             )
+            self._writer.write(schema.SAVE_LAST_NUMBER, ())
             self._writer.write(schema.DELETE_EFFECTS, (row.number,))
             await self._writer.write(schema.DELETE, (row.number,), power=True)
             return record
@@ -289,6 +307,37 @@ class SqliteJournal:
         )
         await self._writer.write(schema.RECORD_DROPPED, values, power=True)
         return row.record()
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A file that was opened, and what was read from it."""
+
+    connection: sqlite3.Connection
+    age: JournalAge
+    last_number: int
+    rows: list[ExecutionRow]
+    """Executions that have not ended."""
+    tokens: list[tuple[bytes, str, float]]
+    """As `read_tokens` returns them; one more than are remembered if there are more."""
+
+
+def _load(path: Path, clock: Clock, unique: bool) -> _Loaded:
+    """Open a file and read what has to be in memory.
+
+    Raises:
+        JournalUnusable: it cannot be opened or read; the message names the cause and the fix.
+    """
+    connection = open_file(path)
+    with reading(connection, path):
+        age = JournalAge(clock, *read_age(connection))
+        tokens: list[tuple[bytes, str, float]] = []
+        if unique:
+            since = age.now() - DUPLICATE_SECONDS
+            connection.execute(schema.REMEMBER_ENDED_CALLS, (since,))
+            tokens = read_tokens(connection, since, MAX_REMEMBERED_TOKENS + 1)
+        rows = read_rows(connection, "phase <> 'settled'")
+        return _Loaded(connection, age, read_last_number(connection), rows, tokens)
 
 
 def make(place: str, clock: Clock, settings: JournalSettings) -> SqliteJournal:

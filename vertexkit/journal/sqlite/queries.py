@@ -152,19 +152,37 @@ def _record(connection: sqlite3.Connection, line: sqlite3.Row) -> Record:
     )
 
 
-def read_ended_since(
-    connection: sqlite3.Connection, since: float
+def read_tokens(
+    connection: sqlite3.Connection, since: float, limit: int
 ) -> list[tuple[bytes, str, float]]:
-    """Read key, id and time of the end of executions that have ended since a Unix time."""
+    """Read key, execution and `ended_age` of the newest unique tokens, oldest first."""
     found = connection.execute(
-        "SELECT key, id, ended_at FROM executions WHERE phase = 'settled' AND ended_at > ?",
-        (since,),
-    )
-    return [(line["key"], line["id"], line["ended_at"]) for line in found.fetchall()]
+        "SELECT key, execution, ended_age FROM tokens WHERE ended_age > ? "
+        "ORDER BY ended_age DESC LIMIT ?",
+        (since, limit),
+    ).fetchall()
+    return [(line["key"], line["execution"], line["ended_age"]) for line in reversed(found)]
+
+
+def read_token(connection: sqlite3.Connection, key: bytes, since: float) -> str | None:
+    """Read the execution of a unique token."""
+    line = connection.execute(
+        "SELECT execution FROM tokens WHERE key = ? AND ended_age > ?", (key, since)
+    ).fetchone()
+    return None if line is None else line["execution"]
+
+
+def read_age(connection: sqlite3.Connection) -> tuple[float, float]:
+    """Read the journal's age, and the Unix time at which it was saved."""
+    line = connection.execute("SELECT age, saved_at FROM journal").fetchone()
+    return line["age"], line["saved_at"]
 
 
 def read_last_number(connection: sqlite3.Connection) -> int:
-    """Read the largest number of an execution; 0 if there is none."""
-    line = connection.execute("SELECT coalesce(max(number), 0) AS last FROM executions").fetchone()
+    """Read the largest number of an execution, deleted ones included; 0 if there was none."""
+    line = connection.execute(
+        "SELECT max(last_number, (SELECT coalesce(max(number), 0) FROM executions)) AS last "
+        "FROM journal"
+    ).fetchone()
     number: int = line["last"]
     return number

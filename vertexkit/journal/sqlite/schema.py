@@ -10,7 +10,7 @@ from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
 """`vxkj`: marks a file as a journal of vertexkit."""
-VERSION = 1
+VERSION = 2
 """Of the tables."""
 TABLES = """
 CREATE TABLE executions (
@@ -21,9 +21,6 @@ CREATE TABLE executions (
     dialog INTEGER,
     accepted_at REAL NOT NULL,
     follows INTEGER,
-    token TEXT,
-    inputs BLOB,
-    raw BLOB,
     phase TEXT NOT NULL,
     epoch INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
@@ -31,7 +28,6 @@ CREATE TABLE executions (
     claimed_at REAL,
     due_at REAL,
     due_in REAL,
-    result BLOB,
     code TEXT,
     result_recorded_at REAL,
     completion_tried INTEGER NOT NULL DEFAULT 0,
@@ -41,8 +37,15 @@ CREATE TABLE executions (
     confirmed_by TEXT,
     reason TEXT,
     ended_at REAL,
-    history TEXT NOT NULL DEFAULT ''
+    ended_age REAL,
+    history TEXT NOT NULL DEFAULT '',
+    token TEXT,
+    result BLOB,
+    inputs BLOB,
+    raw BLOB
 ) STRICT;
+CREATE INDEX executions_by_id ON executions (id);
+CREATE INDEX ended_executions ON executions (ending, ended_age) WHERE phase = 'settled';
 CREATE TABLE effects (
     execution INTEGER NOT NULL,
     position INTEGER NOT NULL,
@@ -54,6 +57,23 @@ CREATE TABLE effects (
     ended REAL NOT NULL,
     PRIMARY KEY (execution, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE tokens (
+    key BLOB PRIMARY KEY,
+    execution TEXT NOT NULL,
+    ended_age REAL NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX tokens_by_age ON tokens (ended_age);
+CREATE TABLE journal (
+    age REAL NOT NULL,
+    saved_at REAL NOT NULL,
+    last_number INTEGER NOT NULL
+) STRICT;
+INSERT INTO journal VALUES (0, 0, 0)
+"""
+"""Large columns are the last ones: reading a column reads all that are before it.
+
+`ended_age` is a time of `JournalAge`, all other times are of the wall clock. `tokens` has the calls
+of ended executions, if tokens are unique. `journal` has one row.
 """
 
 ACCEPT = """
@@ -90,13 +110,14 @@ WHERE number = ?
 SETTLE = """
 UPDATE executions
 SET phase = 'settled', token = NULL, inputs = NULL, raw = NULL, result = NULL, worker = NULL,
-    due_at = NULL, ending = ?, code = ?, confirmed_by = ?, reason = ?, ended_at = ?
+    due_at = NULL, ending = ?, code = ?, confirmed_by = ?, reason = ?, ended_at = ?,
+    ended_age = ?
 WHERE number = ?
 """
 PARK = """
 UPDATE executions
 SET phase = 'settled', worker = NULL, due_at = NULL, ending = ?, code = ?, confirmed_by = ?,
-    reason = ?, ended_at = ?
+    reason = ?, ended_at = ?, ended_age = ?
 WHERE number = ?
 """
 ERASE_STEP_VALUES = "UPDATE effects SET value = NULL WHERE execution = ? AND kind <> ?"
@@ -107,21 +128,37 @@ WHERE number = ?
 RETRY = """
 UPDATE executions
 SET phase = 'waiting', attempts = 0, completion_tries = 0, completion_tried = ?, result = ?,
-    history = ?, ending = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL
+    history = ?, ending = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL,
+    ended_age = NULL
 WHERE number = ?
 """
 DELETE = "DELETE FROM executions WHERE number = ?"
 DELETE_EFFECTS = "DELETE FROM effects WHERE execution = ?"
 SELECT_EXPIRED = """
-SELECT number FROM executions
-WHERE phase = 'settled' AND (ended_at < ? OR ending <> 'parked' AND ended_at < ?)
-ORDER BY number LIMIT ?
+SELECT number FROM executions WHERE phase = 'settled' AND ending = ? AND ended_age < ?
+ORDER BY ended_age LIMIT ?
 """
 SELECT_SURPLUS = """
 SELECT number FROM executions
-WHERE number <= (SELECT max(number) FROM executions) - ? AND phase = 'settled'
+WHERE number > ? AND number <= (SELECT max(number) FROM executions) - ? AND phase = 'settled'
     AND ending <> 'parked'
 ORDER BY number LIMIT ?
+"""
+SAVE_LAST_NUMBER = """
+UPDATE journal SET last_number = max(last_number, (SELECT max(number) FROM executions))
+"""
+"""Before a deletion, which may delete the newest execution: numbers are not used again."""
+SAVE_AGE = "UPDATE journal SET age = ?, saved_at = ?"
+REMEMBER_CALL = "INSERT OR REPLACE INTO tokens (key, execution, ended_age) VALUES (?, ?, ?)"
+REMEMBER_ENDED_CALLS = """
+INSERT OR IGNORE INTO tokens (key, execution, ended_age)
+SELECT key, id, ended_age FROM executions WHERE phase = 'settled' AND ended_age > ?
+ORDER BY ended_age DESC
+"""
+HAS_EXPIRED_CALL = "SELECT 1 FROM tokens WHERE ended_age < ? LIMIT 1"
+FORGET_CALLS = """
+DELETE FROM tokens WHERE key IN
+    (SELECT key FROM tokens WHERE ended_age < ? ORDER BY ended_age LIMIT ?)
 """
 NO_CHANGE = "SELECT 1"
 """Its write is done when all earlier ones are."""
@@ -198,10 +235,16 @@ def completion_try_values(row: ExecutionRow) -> tuple[Any, ...]:
     return row.completion_tried, row.completion_tries, row.completion_tried_at, row.number
 
 
-def settle_values(row: ExecutionRow, outcome: Outcome) -> tuple[Any, ...]:
-    """Return the values of SETTLE and PARK."""
+def settle_values(row: ExecutionRow, outcome: Outcome, age: float) -> tuple[Any, ...]:
+    """Return the values of SETTLE and PARK.
+
+    Args:
+        row: of the execution.
+        outcome: of the execution.
+        age: of the journal, now.
+    """
     values = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
-    return (*values, row.ended_at, row.number)
+    return (*values, row.ended_at, age, row.number)
 
 
 def history_value(row: ExecutionRow) -> str:

@@ -1,18 +1,20 @@
 """One SQLite connection, and the group commit."""
 
 import asyncio
-import ctypes
 import sqlite3
-import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.journal.protocol import JournalObserver
+from vertexkit.journal.sqlite.file import abandon
+from vertexkit.journal.sqlite.watch import AcceptedMark, FileLost, FileWatch
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
@@ -20,6 +22,8 @@ Job = Callable[[sqlite3.Connection], Any]
 
 RETRY_SECONDS = 0.25
 """Pause before a failed commit is tried again."""
+WATCH_SECONDS = 1.0
+"""How often the file is checked while nothing is committed."""
 STALLED_SECONDS = 5.0
 """Duration of a job after which new calls are rejected: the disk does not respond."""
 TRANSIENT_ERRORS = {
@@ -52,6 +56,8 @@ class Write:
     """It must survive power loss, not only the death of the process."""
     optional: bool
     """It fails at once, instead of waiting, while the disk is full."""
+    number: int
+    """Number of the execution that it accepts, or 0."""
 
     def finish(self, error: str = "") -> None:
         """Report that the change was committed, or why it never will be."""
@@ -76,15 +82,23 @@ class Writer:
     SQLite rolls back a commit that fails. Of its writes, the optional ones fail; the others are
     tried again until the commit succeeds.
 
+    No change is reported as committed to a file that is not at its path any more: that is checked
+    with each commit, and every second.
+
     Args:
         connection: opened with `check_same_thread=False`, for the writer alone.
+        path: of the file.
         observer: of the journal's commits and of its loss.
     """
 
-    def __init__(self, connection: sqlite3.Connection, observer: JournalObserver) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, path: Path, observer: JournalObserver
+    ) -> None:
         self.error: str = ""
         """Why the last commit failed; empty after one succeeded."""
         self._connection = connection
+        self._file = FileWatch(path)
+        self._mark = AcceptedMark(path)
         self._observer = observer
         self._loop = asyncio.get_running_loop()
         self._writes: list[Write] = []
@@ -104,6 +118,7 @@ class Writer:
         self._jobs = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="vertexkit-journal", daemon=True)
         self._thread.start()
+        self._watch_timer = self._loop.call_later(WATCH_SECONDS, self._watch)
 
     def write(
         self,
@@ -113,6 +128,7 @@ class Writer:
         power: bool = False,
         optional: bool = False,
         after: Callable[[bool], None] | None = None,
+        number: int = 0,
     ) -> asyncio.Future[None]:
         """Add a change to the next commit.
 
@@ -122,12 +138,13 @@ class Writer:
             power: the change must survive power loss, not only the death of the process.
             optional: fail at once, instead of waiting, while the disk is full.
             after: called with whether the change was committed, before the caller resumes.
+            number: of the execution that the change accepts, if it does.
 
         Returns:
             A future that is done when the change is committed, or fails with `JournalUnavailable`
             when it never will be.
         """
-        write = Write(sql, values, self._loop.create_future(), after, power, optional)
+        write = Write(sql, values, self._loop.create_future(), after, power, optional, number)
         if self._broken or (optional and self._is_stalled()):
             write.finish(self.error or "the disk does not respond")
             return write.done
@@ -152,6 +169,7 @@ class Writer:
     async def close(self) -> None:
         """Commit the changes that wait, if possible, and close the file."""
         self._closing = True
+        self._watch_timer.cancel()
         while self._busy:
             self._idle.clear()
             await self._idle.wait()
@@ -161,6 +179,13 @@ class Writer:
     def _is_stalled(self) -> bool:
         started = self._job_started_at
         return started is not None and self._loop.time() - started > STALLED_SECONDS
+
+    def _watch(self) -> None:
+        """Check the file while there is nothing to commit."""
+        if not (self._busy or self._broken):
+            self._reads.append((lambda _: None, self._loop.create_future()))
+            self._schedule()
+        self._watch_timer = self._loop.call_later(WATCH_SECONDS, self._watch)
 
     def _schedule(self) -> None:
         if not self._busy:
@@ -202,7 +227,15 @@ class Writer:
                 write.finish(str(error))  # the other writes are not affected
             else:
                 executed.append(write)
-        self._start_job(_commit, lambda _, error: self._finish_commit(executed, error))
+        accepted = max((write.number for write in executed), default=0)
+        commit = partial(self._commit_and_mark, accepted)
+        self._start_job(commit, lambda _, error: self._finish_commit(executed, error))
+
+    def _commit_and_mark(self, accepted: int, connection: sqlite3.Connection) -> None:
+        """Commit, and note the last execution that is acknowledged after it, on the thread."""
+        _commit(connection)
+        if accepted:
+            self._mark.write(accepted)
 
     def _start_job(self, job: Job, callback: Callable[[Any, Exception | None], None]) -> None:
         self._job_started_at = self._loop.time()
@@ -223,7 +256,7 @@ class Writer:
 
     def _retry_or_break(self, group: list[Write], error: Exception) -> None:
         name = getattr(error, "sqlite_errorname", "")
-        self.error = f"{error} ({name})"
+        self.error = f"{error} ({name})" if name else str(error)
         if name not in TRANSIENT_ERRORS:
             self._break(group)
             return
@@ -257,8 +290,10 @@ class Writer:
                 done.set_result(value)
             else:
                 done.set_exception(_read_error(error))
-        if getattr(error, "sqlite_errorname", "").startswith(DAMAGE_ERRORS):
-            self._retry_or_break([], error or Exception())
+                done.exception()  # if no caller waits, asyncio must not log it
+        name = getattr(error, "sqlite_errorname", "")
+        if error is not None and (isinstance(error, FileLost) or name.startswith(DAMAGE_ERRORS)):
+            self._retry_or_break([], error)
         else:
             self._next()
 
@@ -268,7 +303,9 @@ class Writer:
             job, callback = queued
             value = error = None
             try:
+                self._file.verify()
                 value = job(self._connection)
+                self._file.note()
             except Exception as raised:  # noqa: BLE001 - handed to the caller
                 error = raised
             try:
@@ -276,9 +313,10 @@ class Writer:
             except RuntimeError:  # the loop is closed
                 break
         if self._broken:
-            _abandon(self._connection)
+            abandon(self._connection)
         else:
             self._connection.close()
+        self._mark.close()
         with suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._closed.set)
 
@@ -287,7 +325,8 @@ def _read_error(error: Exception) -> JournalError:
     """Return the error that the caller of a failed job gets."""
     if isinstance(error, JournalError):
         return error
-    kind = JournalUnavailable if isinstance(error, sqlite3.DatabaseError) else JournalError
+    unavailable = isinstance(error, (sqlite3.DatabaseError, FileLost))
+    kind = JournalUnavailable if unavailable else JournalError
     raised = kind(f"the journal cannot be read: {error}")
     raised.__cause__ = error
     return raised
@@ -300,12 +339,3 @@ def _commit(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.rollback()
         raise
-
-
-def _abandon(connection: sqlite3.Connection) -> None:
-    """Close the connection without the write and sync that SQLite would do."""
-    if sys.version_info >= (3, 12):
-        connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
-        connection.close()
-    else:  # never closed, not even when the process ends
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))

@@ -8,7 +8,7 @@ from vertexkit.journal.state.row import ExecutionRow
 DUPLICATE_SECONDS = 24 * 3600.0
 """How long a unique token is remembered after its execution has ended."""
 MAX_REMEMBERED_TOKENS = 100_000
-"""Unique tokens of ended executions that are remembered."""
+"""Unique tokens of ended executions that are remembered in memory."""
 
 
 class Duplicates:
@@ -25,7 +25,19 @@ class Duplicates:
         self._unique = unique
         self._latest: dict[bytes, ExecutionRow] = {}
         self._ended: OrderedDict[bytes, tuple[str, float]] = OrderedDict()
-        """By key: the id, and until when it is remembered."""
+        """By key: the id, and until when it is remembered; in the order of these times."""
+        self._forgotten_until = 0.0
+        """Until when a token should be remembered for which there was no room."""
+
+    @property
+    def unique(self) -> bool:
+        """A token belongs to one execution."""
+        return self._unique
+
+    @property
+    def is_incomplete(self) -> bool:
+        """There was no room for a token that should still be remembered."""
+        return self._forgotten_until > self._clock.now()
 
     def find(self, key: bytes) -> ExecutionRow | str | None:
         """Return the execution that a call with this key duplicates: a row, or the id of an ended one."""
@@ -76,7 +88,19 @@ class Duplicates:
         return followers if before is None else []
 
     def remember(self, key: bytes, execution: str, seconds: float) -> None:
-        """Remember the call of an ended execution for a number of seconds."""
+        """Remember the call of an ended execution for a number of seconds.
+
+        Those that are remembered longer come later.
+        """
+        self.forget_expired()
+        self._ended.pop(key, None)
         self._ended[key] = (execution, self._clock.now() + seconds)
-        if len(self._ended) > MAX_REMEMBERED_TOKENS:
+        while len(self._ended) > MAX_REMEMBERED_TOKENS:
+            _, (_, until) = self._ended.popitem(last=False)
+            self._forgotten_until = max(self._forgotten_until, until)
+
+    def forget_expired(self) -> None:
+        """Free the memory of tokens that need not be remembered any more."""
+        now = self._clock.now()
+        while self._ended and next(iter(self._ended.values()))[1] <= now:
             self._ended.popitem(last=False)
