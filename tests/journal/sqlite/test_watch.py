@@ -13,6 +13,7 @@ import structlog
 from tests.journal.sqlite.restarts import Machine
 from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.execution import Outcome, OutcomeStatus
+from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite.file import check_file, open_file
 from vertexkit.journal.sqlite.journal import SqliteJournal
 
@@ -83,6 +84,8 @@ async def test_an_idle_service_notices(
     monkeypatch.setattr("vertexkit.journal.sqlite.watch.VERIFY_SECONDS", 0.0)
     driver = await machine.start()
     await driver.accept()
+    for _ in range(3):  # until the retention has looked through the file
+        await driver.journal.search(Query())
     await asyncio.to_thread(incident, machine.path)
     async with asyncio.timeout(5):
         while not driver.lost_reasons:  # noqa: ASYNC110 - reported by the journal's own timer
