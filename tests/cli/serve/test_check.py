@@ -177,3 +177,22 @@ def test_a_login_is_tried(shell: Any, password: str, level: str) -> None:
     [login] = [line for line in lines if line["subject"] == "login"]
     assert login["level"] == level
     assert "guess" not in done.stdout + done.stderr
+
+
+def test_a_variable_without_effect_and_a_short_secret_are_warned_of(shell: Any) -> None:
+    """Each is a warning of its own, which `--strict` makes fail."""
+    done = shell.run(
+        *("check", "--offline", "--json", "--strict"),
+        platform_url="https://demo.bot.one/api",
+        port="tcp://10.43.0.1:8000",
+        log_levl="debug",
+        password="abc",
+    )
+    assert done.returncode == 1
+    assert done.stderr == ""
+    findings = [json.loads(line) for line in done.stdout.splitlines()]
+    warnings = [finding["message"] for finding in findings if finding["level"] == "warn"]
+    assert any("enableServiceLinks: false" in text for text in warnings)
+    assert any("Did you mean VERTEXKIT_LOG_LEVEL?" in text for text in warnings)
+    assert any("secret in VERTEXKIT_PASSWORD has fewer than 4" in text for text in warnings)
+    assert "abc" not in done.stdout
