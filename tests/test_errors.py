@@ -5,6 +5,10 @@ import inspect
 import pickle
 import re
 import traceback
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from typing import Any
 
 import pytest
 
@@ -97,6 +101,51 @@ def test_authors_errors_keep_what_they_were_given() -> None:
     assert str(BlockFailed("code", "A message.")) == "code: A message."
     assert str(BlockFailed("code")) == "code"
     assert str(CallError(418, "teapot", "Brew.")) == "418 teapot: Brew."
+
+
+@pytest.mark.parametrize(
+    "after, seconds",
+    [
+        (1, 1.0),
+        (0, 0.0),
+        (-1, 0.0),
+        (float("-inf"), 0.0),
+        (Fraction(1, 2), 0.5),
+        (Decimal("0.1"), 0.1),
+        (timedelta(minutes=2), 120.0),
+        (timedelta(seconds=-1), 0.0),
+        (timedelta(days=7), 604800.0),
+    ],
+)
+def test_retry_takes_numbers_and_timedeltas(after: Any, seconds: float) -> None:
+    """Seconds of every kind of number; a negative one counts as 0."""
+    assert Retry(after=after).after == seconds
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        float("inf"),
+        float("nan"),
+        1e300,
+        10**400,
+        604801,
+        timedelta.max,
+        Decimal("Infinity"),
+        Decimal("NaN"),
+        Decimal("sNaN"),
+        None,
+        "0.1",
+        b"1",
+        [1],
+        datetime.now(UTC),
+    ],
+    ids=lambda after: repr(after)[:20],
+)
+def test_retry_refuses_what_would_park_a_dialog(after: Any) -> None:
+    """Infinity, NaN, more than 7 days, and what is not a number: an error that names `after`."""
+    with pytest.raises((TypeError, ValueError), match=r"Retry needs .* in `after`, got "):
+        Retry(after=after)
 
 
 def test_one_except_catches_them_all() -> None:

@@ -28,9 +28,10 @@ def test_an_authors_failure_is_sent_as_it_is() -> None:
     assert json.loads(Failure("mine").result().data)["error"] == {"code": "mine", "message": ""}
 
 
-def test_numbers_that_json_has_not_become_null() -> None:
-    """A failure is sent whatever its data holds."""
-    assert json.loads(Failure("x", data=[float("nan")]).result().data)["error"]["data"] == [None]
+def test_numbers_that_json_has_not_are_rejected() -> None:
+    """As in a result: NaN does not silently become null."""
+    with pytest.raises(ValueError, match="no NaN"):
+        Failure("x", data=[float("nan")]).result()
 
 
 def test_a_failure_is_shown_without_its_exception() -> None:
@@ -47,10 +48,11 @@ def test_a_failure_is_shown_without_its_exception() -> None:
         (Failure("c", "M.", object()), {"code": "c", "message": "M."}),
         (Failure("c", "M.", "x" * 300), {"code": "c", "message": "M."}),
         (Failure("c", "x" * 300, {"a": 1}), {"code": "c", "message": ""}),
-        (Failure("timeout", "\ud83d"), {"code": "timeout", "message": FAILURE_MESSAGES["timeout"]}),
+        (Failure("c", "\ud83d", "\ud83d"), {"code": "c", "message": "\ufffd", "data": "\ufffd"}),
+        (Failure("c", "M.", [float("nan")]), {"code": "c", "message": "M."}),
         (Failure("x" * 300), {"code": "internal", "message": FAILURE_MESSAGES["internal"]}),
     ],
-    ids=["all", "odd data", "large data", "large message", "cut message", "large code"],
+    ids=["all", "odd data", "large data", "large message", "cut texts", "nan", "large code"],
 )
 def test_a_failure_is_sent_without_what_does_not_fit(
     failure: Failure, sent: dict[str, Any]

@@ -32,11 +32,18 @@ VertexkitError
     └── SendOutcomeUnknown    the request may have been carried out
 """
 
+import math
+from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
+from numbers import Real
 from typing import Any
 
 ERROR_BODY_CHARACTERS = 2048
 """Number of characters of a response's body that an error keeps."""
+
+MAX_RETRY_SECONDS = 7 * 24 * 3600
+"""Longest time until the next run of a handler."""
 
 
 class Fate(StrEnum):
@@ -72,14 +79,37 @@ class Retry(VertexkitError):
     Messages and steps of this run are not repeated: the next run gets their stored results.
 
     Args:
-        after: Seconds until the next run, at least 0.
+        after: Seconds until the next run, or a timedelta; at most 7 days. A negative number counts
+            as 0.
         reason: A sentence for the log and the journal.
+
+    Raises:
+        TypeError: `after` is neither a number nor a timedelta.
+        ValueError: `after` is NaN, infinite, or more than 7 days.
     """
 
-    def __init__(self, after: float = 1.0, reason: str = "") -> None:
-        super().__init__(f"run again after {after:g} s" + (f": {reason}" if reason else ""))
-        self.after: float = max(0.0, after)
+    def __init__(self, after: float | timedelta = 1.0, reason: str = "") -> None:
+        self.after: float = _retry_seconds(after)
         self.reason = reason
+        super().__init__(f"run again after {self.after:g} s" + (f": {reason}" if reason else ""))
+
+
+def _retry_seconds(after: object) -> float:
+    if isinstance(after, timedelta):
+        after = after.total_seconds()
+    if not isinstance(after, Real | Decimal):
+        raise TypeError(
+            f"Retry needs a number of seconds or a timedelta in `after`, got {after!r:.100}"
+        )
+    try:
+        seconds = float(after)
+    except (OverflowError, ValueError):  # too large, or a signalling NaN
+        seconds = math.nan
+    if not seconds <= MAX_RETRY_SECONDS:
+        raise ValueError(
+            f"Retry needs at most {MAX_RETRY_SECONDS} seconds (7 days) in `after`, got {after!r:.100}"
+        )
+    return max(0.0, seconds)
 
 
 class BlockFailed(VertexkitError):

@@ -1,13 +1,13 @@
 """A block's failure, as its bot gets it."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
-from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.execution import Result
+from vertexkit.serialization import ANYTHING, TooLarge, dump_json, reject_nan, serializable
 
 ERROR_CHARACTERS = 200
 """Length at which a serializer's error is cut in a log line."""
@@ -50,7 +50,10 @@ class Failure:
         error = {"code": self.code, "message": self.message or FAILURE_MESSAGES.get(self.code, "")}
         if self.data is not None:
             error["data"] = self.data
-        return Result(to_json({"ok": False, "error": error}, inf_nan_mode="null"), self.code)
+        content = {"ok": False, "error": error}
+        data = dump_json(ANYTHING, content)
+        reject_nan(ANYTHING, content, data)
+        return Result(data, self.code)
 
     def result_within(self, limit: int) -> Result:
         """Return the default result, without the parts that cannot be sent.
@@ -63,8 +66,10 @@ class Failure:
         """
         for failure in (self, Failure(self.code, self.message), Failure(self.code)):
             try:
-                result = failure.result()
-            except ValueError as error:
+                result = replace(failure, data=serializable(failure.data, limit)).result()
+            except TooLarge as error:
+                reason = str(error)
+            except Exception as error:  # noqa: BLE001 - also of an author's serializers
                 reason = f"it cannot be serialised to JSON: {str(error)[:ERROR_CHARACTERS]}"
             else:
                 if len(result.data) <= limit:

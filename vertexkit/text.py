@@ -67,6 +67,21 @@ def encodable(value: Any) -> Any:
     return value
 
 
+def printable(value: object) -> str:
+    """Return a text, or the text of another object, without lone surrogates.
+
+    Args:
+        value: What an author has given in the place of a text: an exception, for example. None is
+            an empty text.
+    """
+    if value is None:
+        return ""
+    try:
+        return replace_surrogates(str(value))
+    except Exception:  # noqa: BLE001 - of an author's `__str__`
+        return f"<{type(value).__name__}>"
+
+
 def sanitize(text: str, limit: int = 200) -> str:
     """Return a text as one line without unsafe characters.
 

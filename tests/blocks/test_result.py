@@ -104,7 +104,6 @@ BAD = [
     (Any, {"rate": float("nan")}, "cannot be serialised to JSON"),
     (Any, [None, (Offer(monthly=float("-inf")),)], "cannot be serialised to JSON"),
     (float, float("inf"), "cannot be serialised to JSON"),
-    (Any, "\ud800", "cannot be serialised to JSON"),
     (Offer, None, "does not match the return annotation"),
     (Offer, {"monthly": "much"}, "(monthly: "),
     (Any, "x" * LIMIT, f"the limit is {LIMIT}"),
@@ -113,7 +112,7 @@ BAD = [
 
 @pytest.mark.parametrize("annotation, value, why", BAD)
 def test_a_result_that_cannot_be_sent_says_why(annotation: Any, value: Any, why: str) -> None:
-    """An object, NaN, a lone surrogate, too much, or what the annotation did not promise."""
+    """An object, NaN, too much, or what the annotation did not promise."""
     with pytest.raises(BadResult) as caught:
         dump(TypeAdapter(annotation), value, LIMIT)
     assert why in str(caught.value)

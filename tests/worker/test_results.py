@@ -25,8 +25,6 @@ class Picky(BaseModel):
 
 
 LARGE = "x" * (50 * 1024 * 1024)
-CUT = "\ud83d"
-"""Half of an emoji."""
 DEEP: list[Any] = []
 for _ in range(100_000):
     DEEP = [DEEP]
@@ -68,8 +66,8 @@ async def test_any_serialisable_value_is_a_result(value: Any, data: Any) -> None
 
 @pytest.mark.parametrize(
     "value",
-    [float("nan"), {"deep": [float("inf")]}, object(), LARGE, DEEP, CUT],
-    ids=["nan", "inf", "object", "large", "deep", "cut"],
+    [float("nan"), {"deep": [float("inf")]}, object(), LARGE, DEEP],
+    ids=["nan", "inf", "object", "large", "deep"],
 )
 async def test_what_cannot_be_sent_fails_the_block_and_not_the_dialog(value: Any) -> None:
     """NaN, an object, 50 MB: the block is completed as failed with `bad_result`."""
@@ -164,7 +162,7 @@ async def test_an_author_says_why_a_block_failed() -> None:
     assert run.outcome.code == "no_such_city"
 
 
-@pytest.mark.parametrize("data", [object(), CUT, DEEP, LARGE], ids=["odd", "cut", "deep", "large"])
+@pytest.mark.parametrize("data", [object(), DEEP, LARGE], ids=["odd", "deep", "large"])
 async def test_data_that_cannot_be_sent_is_left_out(data: Any) -> None:
     """A failure with data that cannot be serialised keeps its code."""
 
@@ -175,12 +173,11 @@ async def test_data_that_cannot_be_sent_is_left_out(data: Any) -> None:
     assert run.data == {"ok": False, "error": {"code": "odd", "message": "Odd."}}
 
 
-@pytest.mark.parametrize("message", [CUT, LARGE], ids=["cut", "large"])
-async def test_a_message_that_cannot_be_sent_is_left_out(message: str) -> None:
+async def test_a_message_that_cannot_be_sent_is_left_out() -> None:
     """The code alone is enough for the bot to branch on."""
 
     async def handler(ctx: Context) -> None:
-        raise BlockFailed("odd", message, data={"a": 1})
+        raise BlockFailed("odd", LARGE, data={"a": 1})
 
     run = await run_one(handler)
     assert run.data == {"ok": False, "error": {"code": "odd", "message": ""}}

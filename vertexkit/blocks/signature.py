@@ -8,12 +8,11 @@ from typing import Any, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
-from pydantic_core import from_json, to_json
 
 from vertexkit.context.context import Context
-from vertexkit.context.steps import ANYTHING
 from vertexkit.context.sync import SyncContext
 from vertexkit.errors import DefinitionError
+from vertexkit.serialization import ANYTHING, TooLarge, dump_json, reject_nan, serializable
 
 Handler = Callable[..., Any]
 SIGNATURE_RULE = (
@@ -52,13 +51,15 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
             too large.
     """
     try:
-        valid = shape.validate_python(value)
-        data = shape.dump_json(valid)
-        _reject_nan(shape, valid, data)
+        valid = shape.validate_python(serializable(value, limit))
+        data = dump_json(shape, valid)
+        reject_nan(shape, valid, data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         place = ".".join(map(str, first["loc"])) or "result"
         reason = f"it does not match the return annotation ({place}: {first['msg']})"
+    except TooLarge as error:
+        reason = str(error)
     except BaseException as error:  # noqa: BLE001 - an author's validators and serializers too
         reason = f"it cannot be serialised to JSON: {str(error)[:ERROR_CHARACTERS]}"
     else:
@@ -68,24 +69,6 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
             return data
         reason = f"its JSON has {len(data)} bytes; the limit is {limit}"
     raise BadResult(reason)
-
-
-def _reject_nan(shape: TypeAdapter[Any], value: Any, data: bytes) -> None:
-    """Reject NaN and infinity, which JSON does not have.
-
-    A model of an author's has a configuration of its own, and by pydantic's default it writes
-    null in their place: a null is looked up in the value.
-    """
-    if b"null" in data:
-        plain = shape.dump_python(value)
-        data = to_json(
-            plain, inf_nan_mode="constants", bytes_mode="base64", fallback=lambda _: None
-        )
-    if b"NaN" in data or b"Infinity" in data:
-        try:
-            from_json(data, allow_inf_nan=False)
-        except ValueError:
-            raise ValueError("JSON has no NaN and no infinity") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from vertexkit.botone.models import Message
 from vertexkit.context.dialog import DialogOfBlock
 from vertexkit.context.effects import Effects
 from vertexkit.context.runtime import RunOptions, Runtime
+from vertexkit.context.stream.reader import ChunkReader
 from vertexkit.context.stream.splitter import Splitter
 from vertexkit.journal.protocol import Lease
+from vertexkit.text import replace_surrogates
 from vertexkit.token import Claims
 
 P = ParamSpec("P")
@@ -109,7 +111,7 @@ class Context(Generic[State]):
         message counts as sent and its `message_id` is None.
 
         Args:
-            text: Text of the message, at least 1 character.
+            text: Text of the message, at least 1 character. Lone surrogates become U+FFFD.
             typing: Whether the bot is shown typing before the message.
 
         Returns:
@@ -129,7 +131,7 @@ class Context(Generic[State]):
         if not text or not issubclass(type(text), str):
             given = "an empty string" if text == "" else type(text).__name__
             raise TypeError(f"send_message needs a text of at least 1 character, got {given}")
-        return await self._effects.send(text, bool(typing))
+        return await self._effects.send(replace_surrogates(text), bool(typing))
 
     @overload
     async def step(
@@ -168,11 +170,13 @@ class Context(Generic[State]):
                 parked.
             Exception: What `fn` raises; the step then counts as not performed.
         """
-        return await self._effects.step(name, fn, args, kwargs)
+        if not isinstance(name, str):
+            raise TypeError(f"step needs a name that is a text, got {type(name).__name__}")
+        return await self._effects.step(replace_surrogates(name), fn, args, kwargs)
 
     async def stream(
         self,
-        chunks: AsyncIterable[str] | Iterable[str],
+        chunks: AsyncIterable[str | None] | Iterable[str | None],
         *,
         by: Literal["paragraph", "sentence"] = "paragraph",
         limit: int = 1000,
@@ -183,7 +187,7 @@ class Context(Generic[State]):
         The text is split after a paragraph or a sentence, never inside a code block or a link.
 
         Args:
-            chunks: Pieces of the text, of any size.
+            chunks: Pieces of the text, of any size. None counts as nothing.
             by: Where to split.
             limit: Maximum length of a message in characters, at least 12; a longer message is
                 sent only where the text cannot be split.
@@ -193,14 +197,17 @@ class Context(Generic[State]):
             The messages that were sent, in order.
 
         Raises:
+            TypeError: A chunk is neither a text nor None.
             ValueError: `limit` is less than 12.
             Exception: As for `send_message`, and what `chunks` raises.
         """
         splitter = Splitter(limit=limit, by=by)
-        sent: list[Message] = []
+        reader, sent = ChunkReader(), list[Message]()
         async for chunk in _iterate(chunks):
-            sent.extend([await self.send_message(text, typing) for text in splitter.feed(chunk)])
-        sent.extend([await self.send_message(text, typing) for text in splitter.finish()])
+            texts = splitter.feed(reader.read(chunk))
+            sent.extend([await self.send_message(text, typing) for text in texts])
+        texts = [*splitter.feed(reader.rest()), *splitter.finish()]
+        sent.extend([await self.send_message(text, typing) for text in texts])
         return sent
 
     async def complete(self, data: Any = None) -> None:
@@ -222,7 +229,9 @@ class Context(Generic[State]):
         await self._effects.complete(data)
 
 
-async def _iterate(chunks: AsyncIterable[str] | Iterable[str]) -> AsyncIterator[str]:
+async def _iterate(
+    chunks: AsyncIterable[str | None] | Iterable[str | None],
+) -> AsyncIterator[str | None]:
     if isinstance(chunks, AsyncIterable):
         async for chunk in chunks:
             yield chunk

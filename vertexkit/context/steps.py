@@ -6,14 +6,12 @@ from functools import lru_cache
 from typing import Any, get_type_hints
 
 import anyio.to_thread
-from pydantic import ConfigDict, PydanticUserError, TypeAdapter
-from pydantic_core import PydanticSerializationError
+from pydantic import PydanticUserError, TypeAdapter
 
-KEEP_NAN = ConfigDict(ser_json_inf_nan="constants")
-"""Writes NaN and infinity as they are instead of null. The journal can read them back; what is
-sent to the platform is checked for them by `blocks.signature.dump`."""
-ANYTHING: TypeAdapter[Any] = TypeAdapter(Any, config=KEEP_NAN)
-"""Takes any value that can be serialised to JSON."""
+from vertexkit.serialization import ANYTHING, KEEP_NAN, TooLarge, dump_json, serializable
+
+MAX_RESULT_BYTES = 16 * 1024 * 1024
+"""Largest result of a step as JSON."""
 
 
 async def call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -60,9 +58,11 @@ def store(name: str, shape: TypeAdapter[Any], value: Any) -> tuple[bytes, Any]:
         TypeError: The result cannot be serialised to JSON, or not be read back as annotated.
     """
     try:
-        stored = shape.dump_json(value, warnings="none")
+        stored = dump_json(shape, serializable(value, MAX_RESULT_BYTES))
         return stored, shape.validate_json(stored)
-    except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+    except TooLarge as error:
+        raise TypeError(f"step {name!r}: its result is too large: {error}") from None
+    except (ValueError, TypeError, RecursionError) as error:
         raise TypeError(
             f"step {name!r}: its result cannot be serialised to JSON and read back"
         ) from error

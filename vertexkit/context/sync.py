@@ -11,6 +11,7 @@ from vertexkit.botone.models import Message
 from vertexkit.context.context import Context, State
 from vertexkit.context.dialog import SyncDialogOfBlock
 from vertexkit.context.lifetime import Lifetime
+from vertexkit.context.stream.reader import ChunkReader
 from vertexkit.context.stream.splitter import Splitter
 from vertexkit.token import Claims
 
@@ -128,7 +129,7 @@ class SyncContext(Generic[State]):
 
     def stream(
         self,
-        chunks: Iterable[str],
+        chunks: Iterable[str | None],
         *,
         by: Literal["paragraph", "sentence"] = "paragraph",
         limit: int = 1000,
@@ -137,7 +138,7 @@ class SyncContext(Generic[State]):
         """Send a text that arrives in chunks as several messages; see `Context.stream`.
 
         Args:
-            chunks: Pieces of the text, of any size.
+            chunks: Pieces of the text, of any size. None counts as nothing.
             by: Where to split.
             limit: Maximum length of a message in characters, at least 12.
             typing: As for `send_message`.
@@ -146,14 +147,17 @@ class SyncContext(Generic[State]):
             The messages that were sent, in order.
 
         Raises:
+            TypeError: A chunk is neither a text nor None.
             ValueError: `limit` is less than 12.
             Exception: As for `send_message`, and what `chunks` raises.
         """
         splitter = Splitter(limit=limit, by=by)
-        sent: list[Message] = []
+        reader, sent = ChunkReader(), list[Message]()
         for chunk in chunks:
-            sent.extend([self.send_message(text, typing) for text in splitter.feed(chunk)])
-        sent.extend([self.send_message(text, typing) for text in splitter.finish()])
+            texts = splitter.feed(reader.read(chunk))
+            sent.extend([self.send_message(text, typing) for text in texts])
+        texts = [*splitter.feed(reader.rest()), *splitter.finish()]
+        sent.extend([self.send_message(text, typing) for text in texts])
         return sent
 
     def complete(self, data: Any = None) -> None:

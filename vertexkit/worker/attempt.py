@@ -17,7 +17,6 @@ from vertexkit.context.branches import EXITS, Branches, HandlerExited
 from vertexkit.context.context import Context
 from vertexkit.context.lifetime import Lifetime
 from vertexkit.context.runtime import RunOptions, Runtime
-from vertexkit.context.steps import ANYTHING
 from vertexkit.context.sync import SyncContext
 from vertexkit.errors import (
     AlreadyCompleted,
@@ -35,7 +34,9 @@ from vertexkit.errors import (
 from vertexkit.execution import Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
+from vertexkit.serialization import ANYTHING
 from vertexkit.telemetry import tracing
+from vertexkit.text import printable
 from vertexkit.worker.policy import HandlerPolicy, Next, OnFailure
 
 HOOK_FIRST_POSITION = 1_000_000
@@ -235,7 +236,8 @@ class Attempt:
                 return error
             return await self._fail(Failure("attempts", error=error))
         if isinstance(error, BlockFailed):
-            return await self._fail(Failure(error.code, error.message, error.data, error))
+            code, message = printable(error.code), printable(error.message)
+            return await self._fail(Failure(code, message, error.data, error))
         return await self._fail_unexpectedly(error)
 
     async def _evaluate_stop(self, reason: VertexkitError) -> AttemptResult:

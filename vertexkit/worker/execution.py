@@ -18,6 +18,7 @@ from vertexkit.journal.protocol import Lease
 from vertexkit.supervision import Supervisor
 from vertexkit.telemetry import logs, tracing
 from vertexkit.telemetry.redaction import redact_text
+from vertexkit.text import printable
 from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest
 from vertexkit.worker.completion import UNREACHABLE, Completion
 from vertexkit.worker.policy import HandlerPolicy
@@ -201,7 +202,9 @@ class ExecutionTask:
             case Fenced():
                 raise result
             case Retry() if self._shutdown_deadline is None:
-                why = redact_text(result.reason)  # the journal keeps it longer than the token
+                why = redact_text(
+                    printable(result.reason)
+                )  # the journal keeps it longer than the token
                 self._emit("retried", seconds=result.after, reason=why)
                 await self._runtime.journal.release(self.lease, result.after, why)
                 return None
