@@ -1,6 +1,5 @@
 """The registry of blocks: handlers with a name, a contract and options."""
 
-import inspect
 import re
 import sys
 from collections.abc import Callable, Iterator, Mapping
@@ -8,8 +7,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar, Unpack
 
+from vertexkit.blocks.callables import code_of, documentation, where
 from vertexkit.blocks.policies import BlockOptions, complete_options
-from vertexkit.blocks.signature import Handler, Signature, read_signature, where
+from vertexkit.blocks.signature import Handler, Signature, read_signature
 from vertexkit.errors import DefinitionError
 
 H = TypeVar("H", bound=Handler)
@@ -86,7 +86,7 @@ class Blocks(Mapping[str, Block]):
             at = f"{at}: block {name!r}"
             completed = complete_options(at, options)
             signature = read_signature(name, handler, _local_names(handler))
-            text = description or inspect.getdoc(handler) or ""
+            text = description or documentation(handler)
             block = Block(name, title or name, text, signature, completed)
             self._check_free(block)
             self._blocks[name] = block
@@ -120,7 +120,7 @@ def _local_names(handler: Handler) -> dict[str, Any]:
     the callers: it is the one whose code contains the handler's code as a constant. How many
     other functions (decorators, for example) are in between does not matter.
     """
-    code = getattr(inspect.unwrap(handler), "__code__", None)
+    code = code_of(handler)
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - a function does not keep its frame
     while code is not None and frame is not None:
         if any(constant is code for constant in frame.f_code.co_consts):

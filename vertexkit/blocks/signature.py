@@ -9,6 +9,15 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
+from vertexkit.blocks.callables import (
+    annotated,
+    bound_keywords,
+    innermost,
+    is_coroutine_function,
+    is_generator_function,
+    where,
+    why_unusable,
+)
 from vertexkit.context.context import Context
 from vertexkit.context.sync import SyncContext
 from vertexkit.errors import DefinitionError
@@ -28,12 +37,6 @@ ERROR_CHARACTERS = 200
 
 class BadResult(Exception):
     """A result that cannot be sent; the message has the reason."""
-
-
-def where(fn: Handler) -> str:
-    """Return the place of a function in the source, as `file:line`."""
-    code = getattr(inspect.unwrap(fn), "__code__", None)
-    return f"{code.co_filename}:{code.co_firstlineno}" if code is not None else repr(fn)
 
 
 def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
@@ -125,13 +128,20 @@ def read_signature(name: str, fn: Handler, namespace: Mapping[str, Any]) -> Sign
             fix it.
     """
     at = f"{where(fn)}: block {name!r}"
-    if inspect.isasyncgenfunction(fn) or inspect.isgeneratorfunction(fn):
+    if reason := why_unusable(fn):
+        raise DefinitionError(f"{at}: a handler must be a function, got {reason}")
+    if is_generator_function(fn):
         raise DefinitionError(
             f"{at}: a handler cannot `yield`; send messages with ctx.send_message(...)"
         )
     hints = _hints(at, fn, namespace)
-    parameters = list(inspect.signature(fn).parameters.values())
-    is_async = inspect.iscoroutinefunction(fn)
+    parameters = _free_parameters(at, fn)
+    is_async = is_coroutine_function(fn)
+    if not is_async and is_coroutine_function(innermost(fn)):
+        raise DefinitionError(
+            f"{at}: a decorator turns the `async def` handler into a `def`; write the decorator's "
+            "wrapper with `async def` and `await`"
+        )
     _check_context(at, parameters[:1], hints, is_async)
     model, takes_model = _read_inputs(at, name, parameters[1:], hints)
     result = _result_type(at, hints)
@@ -141,9 +151,20 @@ def read_signature(name: str, fn: Handler, namespace: Mapping[str, Any]) -> Sign
     return signature
 
 
+def _free_parameters(at: str, fn: Handler) -> list[inspect.Parameter]:
+    """Return the parameters that a call gives: without those that a partial has given."""
+    function = fn.__func__ if isinstance(fn, staticmethod) else fn
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise DefinitionError(f"{at}: its parameters cannot be read: {error}") from None
+    given = bound_keywords(fn)
+    return [parameter for parameter in parameters if parameter.name not in given]
+
+
 def _hints(at: str, fn: Handler, namespace: Mapping[str, Any]) -> dict[str, Any]:
     try:
-        return get_type_hints(fn, localns=dict(namespace), include_extras=True)
+        return get_type_hints(annotated(fn), localns=dict(namespace), include_extras=True)
     except (NameError, TypeError, SyntaxError) as error:
         raise DefinitionError(f"{at}: an annotation cannot be evaluated: {error}") from None
 

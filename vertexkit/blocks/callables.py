@@ -1,0 +1,112 @@
+"""Handlers of every shape that Python can call: what they are, and where they are in the source."""
+
+import functools
+import inspect
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+PACKAGE = str(Path(__file__).parent.parent)
+"""Folder of vertexkit's own code."""
+
+
+def function_of(handler: Any) -> Any:
+    """Return the function, or method, that a call of a handler runs.
+
+    It is found through `functools.partial`, `staticmethod` and an object's `__call__`. A decorator's
+    wrapper is a function of its own.
+
+    Args:
+        handler: anything callable.
+    """
+    while True:
+        if isinstance(handler, functools.partial):
+            handler = handler.func
+        elif isinstance(handler, staticmethod):
+            handler = handler.__func__
+        elif (
+            inspect.isroutine(handler)
+            or inspect.isclass(handler)
+            or not callable(handler)
+            or hasattr(handler, "__wrapped__")
+        ):
+            return handler
+        else:
+            call: Any = handler.__call__
+            return call if inspect.isroutine(call) else handler
+
+
+def is_coroutine_function(handler: Any) -> bool:
+    """Whether a call of a handler returns a coroutine."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(function_of(handler))
+
+
+def is_generator_function(handler: Any) -> bool:
+    """Whether a call of a handler returns a generator of either kind."""
+    function = function_of(handler)
+    return inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function)
+
+
+def why_unusable(handler: Any) -> str:
+    """Return why an object cannot be a handler; empty if nothing speaks against it."""
+    if inspect.isclass(handler):
+        return f"the class {handler.__name__}. Decorate a function or a method of an object"
+    if inspect.iscoroutine(handler):
+        return f"a coroutine. Pass the function without calling it: {handler.__name__}"
+    if isinstance(handler, classmethod | functools.partialmethod):
+        kind = type(handler).__name__
+        return (
+            f"a {kind} inside of its class. Register it after the class: app.block(...)(K.method)"
+        )
+    if not callable(handler):
+        return f"an object of type {type(handler).__name__}, which cannot be called"
+    if code_of(handler) is None:
+        return f"{handler!r}, which is not written in Python. Call it in a function of your own"
+    return ""
+
+
+def bound_keywords(handler: Any) -> frozenset[str]:
+    """The parameters that `functools.partial` has already given by name."""
+    return frozenset(handler.keywords) if isinstance(handler, functools.partial) else frozenset()
+
+
+def innermost(handler: Any) -> Any:
+    """Return the function, or method, inside of all decorators that use `functools.wraps`."""
+    inner = inspect.unwrap(function_of(handler))
+    function = function_of(inner)
+    return function if function is inner else innermost(function)
+
+
+def code_of(handler: Any) -> Any:
+    """Return the code of the function that an author has written; None if it is not in Python."""
+    return getattr(innermost(handler), "__code__", None)
+
+
+def annotated(handler: Any) -> Any:
+    """Return the function that has a handler's annotations."""
+    function = function_of(handler)
+    is_copied = inspect.isroutine(inspect.unwrap(function))  # as `functools.wraps` does
+    return function if is_copied else innermost(handler)
+
+
+def where(handler: Any) -> str:
+    """Return the place of a handler in the source, as `file:line`.
+
+    Args:
+        handler: anything. For what has no place of its own it is the line that is being run.
+    """
+    code = code_of(handler)
+    if code is not None:
+        return f"{code.co_filename}:{code.co_firstlineno}"
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 - objects do not know their lines
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame = frame.f_back
+    return repr(handler) if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def documentation(handler: Any) -> str:
+    """Return the docstring of a handler, or of its class; empty if there is none."""
+    while isinstance(handler, functools.partial):
+        handler = handler.func
+    return inspect.getdoc(handler) or ""
