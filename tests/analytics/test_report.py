@@ -1,6 +1,8 @@
 """The statistics of dialogs."""
 
-from collections.abc import AsyncIterator
+import sys
+import zoneinfo
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +12,7 @@ from hypothesis import strategies as st
 
 from vertexkit import BotOne, ConversationDetails
 from vertexkit.analytics import Analysis, analyse, analyse_async
+from vertexkit.analytics.analysis import time_zone
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.botone.models import Conversation
 from vertexkit.testing import FakePlatform
@@ -127,6 +130,24 @@ def test_memory_is_bounded() -> None:
     assert not cities.exact
     assert len(cities.items) <= 4000
     assert sum(item.count for item in cities.items) + cities.others == 30_000
+
+
+@pytest.fixture
+def no_zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine without a time zone database, as Windows and small images are."""
+    monkeypatch.setitem(sys.modules, "tzdata", None)
+    zoneinfo.ZoneInfo.clear_cache()
+    zoneinfo.reset_tzpath(())
+    yield
+    zoneinfo.reset_tzpath()
+
+
+def test_without_a_time_zone_database_offsets_work(no_zones: None) -> None:
+    """UTC and offsets need no database; for a name the error says what to install."""
+    for zone in ("UTC", "utc", "Z", "GMT", "UTC+3", "+05:30"):
+        assert time_zone(zone).utcoffset(None) is not None
+    with pytest.raises(ValueError, match="no time zone database.*pip install tzdata"):
+        time_zone("Europe/Moscow")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "UTC+99", ""])

@@ -12,7 +12,7 @@ from vertexkit.ingress.information import SHARED_SECONDS, InformationEndpoint, j
 
 
 class Page:
-    """Counts how often it is rendered, and can be told to fail."""
+    """Counts how often it is rendered, and fails on request."""
 
     def __init__(self) -> None:
         self.rendered = 0

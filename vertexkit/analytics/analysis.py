@@ -4,9 +4,9 @@ import re
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
 from vertexkit.analytics.durations import DurationCounter
@@ -28,6 +28,7 @@ STATUS_GROUPS: dict[str, StatusGroup] = {
 an unknown status is in the group `other`."""
 MAX_DAYS = 4000
 """Different days that are counted: eleven years."""
+UTC_NAMES = ("UTC", "GMT", "Z")
 UTC_OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d?)(?::?([0-5]\d))?")
 UNKNOWN_CITY = "unknown"
 """What the platform writes for a city that it does not know."""
@@ -211,6 +212,8 @@ def time_zone(name: str) -> tzinfo:
     Raises:
         ValueError: the time zone is unknown.
     """
+    if name.upper() in UTC_NAMES:  # needs no database
+        return UTC
     offset = UTC_OFFSET.fullmatch(name)
     try:
         if offset is None:
@@ -218,10 +221,18 @@ def time_zone(name: str) -> tzinfo:
         sign = -1 if offset[1] == "-" else 1
         return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
     except (LookupError, ValueError, OSError):
-        raise ValueError(
-            f"unknown time zone {name!r}. Use a name such as Europe/Moscow or an offset such as "
-            "UTC+3. If this system has no time zone database, install one: pip install tzdata"
-        ) from None
+        raise ValueError(_explain_zone(name)) from None
+
+
+def _explain_zone(name: str) -> str:
+    if not available_timezones():
+        return (
+            f"the time zone {name!r} cannot be looked up, because this machine has no time zone "
+            "database. Run: pip install tzdata; or use an offset such as UTC+3"
+        )
+    return (
+        f"unknown time zone {name!r}. Use a name such as Europe/Moscow or an offset such as UTC+3"
+    )
 
 
 def _normalised(status: str) -> str:
