@@ -125,6 +125,8 @@ class Query:
     """Accepted at this Unix time or later."""
     limit: int = 50
     """Maximum number of executions, newest first."""
+    prefix: str | None = None
+    """Start of its id."""
 
 
 class JournalObserver(Protocol):

@@ -26,6 +26,8 @@ from vertexkit.settings import Settings
 T = TypeVar("T")
 NO_LIMIT = 1_000_000_000
 """More executions than a journal stores."""
+MAX_AMBIGUOUS = 1000
+"""Executions that are looked for if the start of an id is not enough."""
 COLUMNS = ("execution", "accepted", "block", "dialog", "state", "code", "attempts")
 STYLES = {"completed": "green", "gone": "yellow", "parked": "bold red", "running": "cyan"}
 
@@ -138,9 +140,7 @@ async def find(journal: JournalAdmin, execution: str) -> Record:
     record = await journal.find(execution)
     if record is not None:
         return record
-    prefix = execution.lower()
-    records = await journal.search(Query(limit=NO_LIMIT))
-    found = [record for record in records if record.execution.startswith(prefix)]
+    found = await journal.search(Query(prefix=execution.lower(), limit=MAX_AMBIGUOUS))
     if len(found) == 1:
         return found[0]
     if not found:
@@ -150,8 +150,9 @@ async def find(journal: JournalAdmin, execution: str) -> Record:
             "vertexkit executions list"
         )
     names = ", ".join(record.execution for record in found[:3])
+    at_least = "at least " if len(found) == MAX_AMBIGUOUS else ""
     raise OperationNotAllowed(
-        f"the ids of {len(found)} executions start with {execution}: {names}, …"
+        f"the ids of {at_least}{len(found)} executions start with {execution}: {names}, …"
     )
 
 

@@ -1,5 +1,6 @@
 """The journal's methods as the server offers them to its clients: JSON in, JSON out."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ STATUS, READY, LOST = "status", "ready", "lost"
 """Notifications of the server: the journal's status; an execution may be claimable; the journal
 cannot be written any more."""
 CLAIM, RELEASE_WORKER = "claim", "release_worker"
+RECORDS_AT_A_TIME = 200
+"""Executions that are encoded before other requests are handled."""
 ERRORS = {
     error.__name__: error
     for error in (OperationNotAllowed, Fenced, JournalError, JournalUnavailable, QueueFull)
@@ -90,7 +93,12 @@ async def _find(journal: JournalBackend, execution: str) -> dict[str, Any] | Non
 
 
 async def _search(journal: JournalBackend, query: dict[str, Any]) -> list[Any]:
-    return [encoding.encode_record(r) for r in await journal.search(encoding.decode_query(query))]
+    encoded = []
+    for number, record in enumerate(await journal.search(encoding.decode_query(query)), 1):
+        encoded.append(encoding.encode_record(record))
+        if number % RECORDS_AT_A_TIME == 0:
+            await asyncio.sleep(0)  # calls are not kept waiting
+    return encoded
 
 
 async def _retry(journal: JournalBackend, execution: str, fresh: bool) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from vertexkit.journal.sqlite.queries import (
     read_age,
     read_call,
     read_last_number,
+    read_newest_number,
     read_rows,
     read_settled,
     read_settled_one,
@@ -45,6 +46,9 @@ from vertexkit.supervision import Supervisor
 MAX_BODY_BYTES_IN_MEMORY = 4096
 """Largest body of a call that stays in memory while the execution waits. Larger ones are read from
 the file when the execution is claimed, so that a long queue does not fill the memory."""
+
+SEARCH_WINDOW = 500
+"""Executions that a search reads at a time."""
 
 
 class SqliteJournal:
@@ -258,11 +262,31 @@ class SqliteJournal:
         return await self._writer.run(lambda connection: read_settled_one(connection, execution))
 
     async def search(self, query: Query) -> list[Record]:
-        found = [row.record() for row in self._state.search(query)]
+        found: list[Record] = []
+        for number, row in enumerate(self._state.search(query)):
+            if number % SEARCH_WINDOW == SEARCH_WINDOW - 1:
+                await asyncio.sleep(0)  # others may run
+            found.append(row.record())
         if query.phase in (None, Phase.SETTLED):
-            found += await self._writer.run(lambda connection: read_settled(connection, query))
+            found += await self._search_settled(query)
         found.sort(key=lambda record: record.accepted_at, reverse=True)
         return found[: query.limit]
+
+    async def _search_settled(self, query: Query) -> list[Record]:
+        """Read the executions that have ended, in parts: commits are in between."""
+
+        def read(connection: sqlite3.Connection) -> tuple[list[Record], int]:
+            newest = read_newest_number(connection, before)
+            some = replace(query, limit=query.limit - len(found))
+            return read_settled(connection, some, newest, SEARCH_WINDOW), newest
+
+        found: list[Record] = []
+        before = self._next_number
+        while before > 1 and len(found) < query.limit:
+            records, newest = await self._writer.run(read)
+            found += records
+            before = newest - SEARCH_WINDOW + 1
+        return found
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = await self.find(execution)

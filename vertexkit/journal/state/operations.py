@@ -1,7 +1,8 @@
 """Operators' requests: which executions match a query, and why one cannot be retried or dropped."""
 
-from vertexkit.execution import Outcome, OutcomeStatus
+from vertexkit.execution import Outcome, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Query, Record
+from vertexkit.journal.state.row import ExecutionRow
 
 DROPPED = Outcome(OutcomeStatus.PARKED, "dropped", reason="dropped by an operator")
 
@@ -17,6 +18,24 @@ def matches(query: Query, record: Record) -> bool:
         and query.dialog in (None, record.dialog)
         and query.code in (None, code)
         and (query.since is None or record.accepted_at >= query.since)
+        and (query.prefix is None or record.execution.startswith(query.prefix))
+    )
+
+
+def may_be_unfinished(query: Query) -> bool:
+    """Return whether an execution that has not ended can match a query."""
+    return query.status is None and query.phase is not Phase.SETTLED
+
+
+def matches_row(query: Query, row: ExecutionRow) -> bool:
+    """Return whether an execution that has not ended passes all filters of a query."""
+    return (
+        query.phase in (None, row.phase)
+        and query.block in (None, row.execution.block)
+        and query.dialog in (None, row.dialog)
+        and query.code in (None, row.result and row.result.code)
+        and (query.since is None or row.execution.accepted_at >= query.since)
+        and (query.prefix is None or row.execution.id.startswith(query.prefix))
     )
 
 

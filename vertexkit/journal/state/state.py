@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
+from itertools import islice
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
@@ -15,7 +16,7 @@ from vertexkit.journal.protocol import (
     Renewal,
 )
 from vertexkit.journal.state.duplicates import Duplicates
-from vertexkit.journal.state.operations import matches
+from vertexkit.journal.state.operations import matches_row, may_be_unfinished
 from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.row import ExecutionRow, assumed_sent
 from vertexkit.journal.state.storable import (
@@ -44,7 +45,8 @@ class JournalState:
     def __init__(self, clock: Clock, settings: JournalSettings) -> None:
         self._clock = clock
         self._lease_seconds = settings.lease
-        self._rows: dict[str, ExecutionRow] = {}
+        self._rows: OrderedDict[str, ExecutionRow] = OrderedDict()
+        """By the execution's id, oldest first."""
         self.duplicates: Duplicates = Duplicates(clock, unique=settings.tokens == "unique")
         self._queues = Queues(clock)
         self._leases: OrderedDict[str, float] = OrderedDict()
@@ -269,8 +271,11 @@ class JournalState:
 
     def search(self, query: Query) -> list[ExecutionRow]:
         """Return the executions that match and have not ended, newest first."""
-        found = [row for row in self._rows.values() if matches(query, row.record())]
-        return found[::-1][: query.limit]
+        if not may_be_unfinished(query):
+            return []
+        newest_first = reversed(self._rows.values())
+        matching = (row for row in newest_first if matches_row(query, row) and not row.pending)
+        return list(islice(matching, query.limit))
 
     def drop(self, execution: str, result: Result) -> tuple[ExecutionRow, bool]:
         """Give up an execution that waits: complete its block with `result`.
@@ -321,6 +326,7 @@ class JournalState:
             row.effects = {at: assumed_sent(effect) for at, effect in row.effects.items()}
         self._add_event(row, "retried_by_operator")
         self._rows[row.execution.id] = row
+        self._rows.move_to_end(row.execution.id, last=False)  # older than what has not ended
         self.duplicates.add(row)
         self._queues.put(row)
 
