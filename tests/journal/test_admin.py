@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import socket
 import stat
 import subprocess
 import sys
@@ -115,6 +116,7 @@ async def test_every_question_has_an_answer(
     """A journal that does not answer is an error after a time limit, and so is nothing to close."""
     host = HostedJournal(file, VirtualClock())
     await host.open()
+    await JournalDriver(host.journal, VirtualClock()).accept()
     if not running:
         await host.close()
     thread_may_end = threading.Event()
@@ -240,3 +242,31 @@ def test_the_temporary_folder_of_a_killed_owner_is_removed(deep: Path) -> None:
     old = kill_owner(deep)
     with listening_socket(deep):
         assert not old.parent.exists()
+
+
+def test_temporary_folders_of_killed_owners_are_removed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also of those without a file; a process that runs or has just started keeps its own."""
+    with tempfile.TemporaryDirectory() as short:
+        monkeypatch.setattr(tempfile, "tempdir", short)
+        with listening_socket(None) as (_, running):
+            folders = {"dead": True, "starting": False, "other": True}
+            for name, is_old in folders.items():
+                folder = Path(short) / f"vertexkit-{name}"
+                folder.mkdir(mode=0o700)
+                if name == "other":
+                    (folder / "notes.txt").touch()
+                else:
+                    for ending in ("sock", "metrics"):
+                        with socket.socket(socket.AF_UNIX) as left:
+                            left.bind(str(folder / f"journal.{ending}"))
+                if is_old:
+                    os.utime(folder, (1, 1))
+            os.utime(running.parent, (1, 1))
+            with listening_socket(None) as (_, new):
+                left_over = {folder.name for folder in Path(short).iterdir()}
+        assert left_over == {
+            running.parent.name,
+            new.parent.name,
+            "vertexkit-starting",
+            "vertexkit-other",
+        }

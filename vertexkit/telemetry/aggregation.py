@@ -57,6 +57,16 @@ class MetricsServer:
             self._connected, sock=listener, limit=MAX_LINE_BYTES
         )
 
+    async def restore(self) -> None:
+        """Listen again if the file of the socket was deleted: new workers have to connect."""
+        if self._path is None or self._path.is_socket():
+            return
+        earlier = self._server
+        with suppress(OSError):  # as long as its folder is missing
+            await self.open(self._path)
+            if earlier is not None:
+                earlier.close()  # its connections stay open
+
     async def close(self) -> None:
         """Close the connections and remove the socket."""
         if self._server is not None:

@@ -37,7 +37,7 @@ class HostedJournal:
         """Open the file and listen."""
         await self.journal.open(self.server)
         listener, self.socket = self._stack.enter_context(listening_socket(self._file))
-        await self.server.listen(listener)
+        await self.server.listen(listener, self.socket)
 
     async def close(self) -> None:
         """End as a service does."""

@@ -15,6 +15,7 @@ from vertexkit.execution import Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease, NullJournalObserver, Query
 from vertexkit.journal.shared import client, methods, server
 from vertexkit.journal.shared.client import JournalClient, JournalServerNotFound
+from vertexkit.journal.shared.socket import find_socket
 from vertexkit.testing import VirtualClock
 from vertexkit.token import Token
 
@@ -242,3 +243,29 @@ async def test_a_missing_server_is_reported(tmp_path: Path) -> None:
     """The error names the socket."""
     with pytest.raises(JournalServerNotFound, match=r"no process answers at .*missing\.sock"):
         await JournalClient(tmp_path / "missing.sock").open(NullJournalObserver())
+
+
+@pytest.mark.parametrize("left", ["journal.db.sock", "journal.db.owner", "neither"])
+async def test_a_deleted_socket_is_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, left: str
+) -> None:
+    """Workers that start later and operators' commands can connect; earlier ones stay connected."""
+    monkeypatch.setattr("vertexkit.journal.shared.server.STATUS_INTERVAL_SECONDS", 0.02)
+    host = HostedJournal(tmp_path / "journal.db", VirtualClock())
+    await host.open()
+    early = JournalClient(host.socket)
+    await early.open(NullJournalObserver())
+    for file in ("journal.db.sock", "journal.db.owner"):
+        if file != left:
+            (tmp_path / file).unlink()
+    async with asyncio.timeout(5):
+        while not (host.socket.is_socket() and find_socket(tmp_path / "journal.db")):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    late = JournalClient(host.socket)
+    await late.open(NullJournalObserver())
+    accepted = await JournalDriver(early, VirtualClock()).accept()
+    assert await late.find(accepted.execution) is not None
+    await early.close()
+    await late.close()
+    await host.close()
+    assert not host.socket.exists()

@@ -18,7 +18,7 @@ from structlog.typing import FilteringBoundLogger
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
 from vertexkit.journal import make_journal
-from vertexkit.journal.shared.server import JournalServer
+from vertexkit.journal.shared.server import STATUS_INTERVAL_SECONDS, JournalServer
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
 from vertexkit.service import BACKGROUND_TASK_FAILED, JOURNAL_LOST
 from vertexkit.settings import Settings
@@ -106,9 +106,13 @@ class JournalHost:
             ):
                 self.metrics_socket = self.journal_socket.with_suffix(".metrics")
                 await metrics.open(self.metrics_socket)
-                await server.listen(listener)
+                await server.listen(listener, self.journal_socket)
                 self._started.set_result(lambda: loop.call_soon_threadsafe(end.set))
-                await end.wait()
+                while not end.is_set():
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(STATUS_INTERVAL_SECONDS):
+                            await end.wait()
+                    await metrics.restore()
                 await server.close()
                 await metrics.close()
         finally:

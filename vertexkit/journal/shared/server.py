@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -20,7 +21,7 @@ from vertexkit.journal.shared.methods import (
     READY,
     STATUS,
 )
-from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
+from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket, restore_socket
 from vertexkit.supervision import Supervisor
 from vertexkit.text import replace_surrogates
 
@@ -50,8 +51,8 @@ async def offered_to_operators(
     server = JournalServer(journal, supervisor)
     async with AsyncExitStack() as stack:
         try:
-            listener, _ = stack.enter_context(listening_socket(journal.file))
-            await server.listen(listener)
+            listener, path = stack.enter_context(listening_socket(journal.file))
+            await server.listen(listener, path)
             stack.push_async_callback(server.close)
         except OSError as error:  # the service works without it
             log.warning("journal_socket_failed", reason=f"operators cannot connect: {error}")
@@ -76,10 +77,17 @@ class JournalServer(NullJournalObserver):
         self._supervisor = supervisor
         self._clients: set[ClientConnection] = set()
         self._server: asyncio.Server | None = None
+        self._path: Path | None = None
         self._status_task: asyncio.Task[None] | None = None
 
-    async def listen(self, listener: socket.socket) -> None:
-        """Accept connections on this socket."""
+    async def listen(self, listener: socket.socket, path: Path | None = None) -> None:
+        """Accept connections on a socket.
+
+        Args:
+            listener: the socket.
+            path: of the socket; it is created again if it is deleted.
+        """
+        self._path = path
         loop = asyncio.get_running_loop()
         self._server = await loop.create_unix_server(self._accept_client, sock=listener)
         self._status_task = self._supervisor.start(
@@ -112,9 +120,27 @@ class JournalServer(NullJournalObserver):
         self._clients.add(client)
         return client.connection
 
+    async def _restore_socket(self) -> None:
+        """Listen at the socket's path again if it was deleted: new workers have to connect."""
+        if self._path is None or self._server is None:
+            return
+        try:
+            listener = restore_socket(self._path, self._journal.file)
+            if listener is None:
+                return
+            loop = asyncio.get_running_loop()
+            server = await loop.create_unix_server(self._accept_client, sock=listener)
+        except OSError as error:  # as long as its folder is missing
+            log.warning("journal_socket_failed", reason=f"it cannot be created again: {error}")
+            return
+        self._server.close()  # its connections stay open
+        self._server = server
+        log.warning("journal_socket_restored", path=str(self._path))
+
     async def _send_status_regularly(self) -> None:
         while True:
             await asyncio.sleep(STATUS_INTERVAL_SECONDS)
+            await self._restore_socket()
             for client in self._clients:
                 client.send_status()
 

@@ -3,7 +3,9 @@
 import json
 import os
 import socket
+import stat
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +17,10 @@ MAX_PATH_BYTES = 100
 """Longest path of a socket: systems allow 104 or 108 bytes, with a zero at the end."""
 TEMPORARY_PREFIX = "vertexkit-"
 """Prefix of a temporary folder for a socket."""
+SOCKET_NAME = "journal.sock"
+"""Name of a socket in a temporary folder."""
+STARTING_SECONDS = 60.0
+"""Age of a temporary folder from which its process listens, if it still runs."""
 
 
 @contextmanager
@@ -36,13 +42,38 @@ def listening_socket(file: Path | None) -> Iterator[tuple[socket.socket, Path]]:
     listener, path = _listen(file)
     try:
         if file is not None:
-            _write(_announcement(file), json.dumps({"pid": os.getpid(), "socket": str(path)}))
+            _announce(file, path)
         yield listener, path
     finally:
         listener.close()
         _remove(path)
         if file is not None:
             _announcement(file).unlink(missing_ok=True)
+
+
+def restore_socket(path: Path, file: Path | None) -> socket.socket | None:
+    """Listen again if the file of a socket was deleted, as by a program that cleans a folder.
+
+    Args:
+        path: of the socket.
+        file: the journal's, next to which the socket is announced.
+
+    Returns:
+        The new listener; None if the socket is still there.
+
+    Raises:
+        OSError: the socket cannot be opened.
+    """
+    if file is not None and not _announcement(file).exists():
+        _announce(file, path)
+    if path.is_socket():
+        return None
+    if path.parent.name.startswith(TEMPORARY_PREFIX):
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        owner = path.parent.lstat()
+        if owner.st_uid != os.getuid() or not stat.S_ISDIR(owner.st_mode):
+            raise PermissionError(f"{path.parent} belongs to another user")
+    return _bind(path)
 
 
 def find_socket(file: Path) -> Path | None:
@@ -67,6 +98,11 @@ def _read_announcement(file: Path) -> dict[str, Any]:
     return announced if isinstance(announced, dict) else {}
 
 
+def _announce(file: Path, socket_path: Path) -> None:
+    """Write which process listens where."""
+    _write(_announcement(file), json.dumps({"pid": os.getpid(), "socket": str(socket_path)}))
+
+
 def _announcement(file: Path) -> Path:
     return file.with_name(f"{file.name}.owner")
 
@@ -78,12 +114,33 @@ def _listen(file: Path | None) -> tuple[socket.socket, Path]:
         if len(os.fsencode(path)) <= MAX_PATH_BYTES:
             with suppress(OSError):
                 return _bind(path), path
-    path = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)) / "journal.sock"
+    _remove_stale_folders()
+    path = Path(tempfile.mkdtemp(prefix=TEMPORARY_PREFIX)) / SOCKET_NAME
     try:
         return _bind(path), path
     except OSError:
         path.parent.rmdir()
         raise
+
+
+def _remove_stale_folders() -> None:
+    """Remove the temporary folders of this user's processes that were killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{TEMPORARY_PREFIX}*/{SOCKET_NAME}"):
+        with suppress(OSError):
+            folder = path.parent.lstat()
+            age = time.time() - folder.st_mtime
+            if folder.st_uid == os.getuid() and age > STARTING_SECONDS and not _is_answered(path):
+                _remove(path)
+
+
+def _is_answered(path: Path) -> bool:
+    """Return whether a process listens at a socket."""
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(path))
+        except ConnectionRefusedError:
+            return False
+    return True
 
 
 def _bind(path: Path) -> socket.socket:
