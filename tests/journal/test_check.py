@@ -21,7 +21,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 
 def occupy(folder: Path, kind: str) -> None:
-    """Put something at the journal's path that is no journal."""
+    """Put something other than a journal at its path."""
     file = folder / "journal.db"
     match kind:
         case "another program's":
