@@ -32,7 +32,7 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
 from vertexkit.settings import Settings
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import otel_setup, prometheus
 from vertexkit.telemetry.aggregation import MetricsReporter
 from vertexkit.telemetry.events import Events

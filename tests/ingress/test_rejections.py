@@ -12,7 +12,7 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.failure import Failure
 from vertexkit.ingress.rejections import MAX_ATTEMPTS, MAX_CONCURRENT, Rejections
 from vertexkit.settings import PlatformSettings
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.events import Event, Events
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.testing.asgi_wire import AsgiWire

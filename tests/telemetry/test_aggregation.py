@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import aggregation
 from vertexkit.telemetry.aggregation import MetricsReporter, MetricsServer
 from vertexkit.telemetry.prometheus import Snapshot

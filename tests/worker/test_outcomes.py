@@ -119,7 +119,8 @@ def ways() -> App:
 @pytest.mark.parametrize("way", ["returns", "raises", "fails", "again", "early", "plain", "hangs"])
 async def test_an_execution_leaves_no_reference_cycle(way: str) -> None:
     """All objects of an execution are freed with it: the garbage collector finds nothing."""
-    block, inputs = (way, {}) if way in {"plain", "hangs"} else ("any", {"way": way})
+    block: str = way if way in {"plain", "hangs"} else "any"
+    inputs: dict[str, Any] = {"way": way} if block == "any" else {}
     async with FakeDialog(ways()) as dialog:
         await dialog.run(block, **inputs)
         gc.collect()

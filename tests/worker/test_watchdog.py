@@ -8,7 +8,7 @@ import pytest
 import structlog
 
 from vertexkit import App, Context
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.testing import FakeDialog
 from vertexkit.worker.watchdog import Watchdog
 

@@ -8,7 +8,7 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
 from vertexkit.errors import CallError, Fate, PlatformError
 from vertexkit.failure import Failure
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.events import Events
 from vertexkit.token import Token
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
-from vertexkit.private_files import create_private_text, make_private_folder
 from vertexkit.recordings.format import RecordingHeader
+from vertexkit.system.private_files import create_private_text, make_private_folder
 from vertexkit.telemetry.events import Event
 from vertexkit.telemetry.redaction import redact_json
 from vertexkit.text import encodable

@@ -15,7 +15,7 @@ import structlog
 from pydantic_core import from_json, to_json
 from structlog.typing import FilteringBoundLogger
 
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.prometheus import MetricsAggregator, Snapshot
 
 MAX_LINE_BYTES = 64 * 1024 * 1024

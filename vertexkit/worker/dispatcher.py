@@ -14,7 +14,7 @@ from vertexkit.blocks.registry import Block
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalError
 from vertexkit.journal.protocol import JournalObserver, Lease
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.worker.execution import ExecutionTask
 from vertexkit.worker.policy import HandlerPolicy
 

@@ -16,7 +16,7 @@ from structlog.typing import FilteringBoundLogger
 
 from vertexkit.context.context import Context
 from vertexkit.context.sync import SyncContext
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 
 HEARTBEAT_SECONDS = 0.25
 """How often the loop's lag is measured."""

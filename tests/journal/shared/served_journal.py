@@ -12,7 +12,7 @@ from vertexkit.journal.shared.server import JournalServer
 from vertexkit.journal.shared.socket import listening_socket
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 
 LEASE = 30.0
 

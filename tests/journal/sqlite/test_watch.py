@@ -97,7 +97,7 @@ async def test_an_idle_service_notices(
 async def test_a_service_at_work_is_not_disturbed(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Checkpoints, a log that shrinks and a file that is copied are no loss."""
+    """Checkpoints, a log that shrinks and a file that is copied do not count as loss."""
     monkeypatch.setattr("vertexkit.journal.sqlite.writer.WATCH_SECONDS", 0.01)
     monkeypatch.setattr("vertexkit.journal.sqlite.watch.VERIFY_SECONDS", 0.0)
     driver = await machine.start()

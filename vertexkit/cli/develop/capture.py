@@ -20,10 +20,10 @@ from vertexkit.cli.develop.anonymise import claim_types, mask, mask_path, mask_t
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.errors import CallError
 from vertexkit.ingress.request import RawCall, read_call
-from vertexkit.private_files import create_private_text, make_private_folder
 from vertexkit.server.config import ServedApp, ServerConfig
 from vertexkit.server.listen import base_url, bind
 from vertexkit.settings import ServerSettings
+from vertexkit.system.private_files import create_private_text, make_private_folder
 from vertexkit.token import JWT_IN_TEXT
 
 FORMAT_VERSION = 1

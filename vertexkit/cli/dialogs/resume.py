@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.errors import SettingsError
-from vertexkit.private_files import create_private_binary
+from vertexkit.system.private_files import create_private_binary
 
 
 class PartFile:

@@ -22,7 +22,7 @@ from vertexkit.journal.shared.server import STATUS_INTERVAL_SECONDS, JournalServ
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
 from vertexkit.service import BACKGROUND_TASK_FAILED, JOURNAL_LOST
 from vertexkit.settings import Settings
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.aggregation import MetricsServer
 from vertexkit.telemetry.metrics import CommitMetrics
 from vertexkit.telemetry.prometheus import take_snapshot

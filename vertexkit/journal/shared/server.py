@@ -22,7 +22,7 @@ from vertexkit.journal.shared.methods import (
     STATUS,
 )
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket, restore_socket
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.text import replace_surrogates
 
 STATUS_INTERVAL_SECONDS = 1.0

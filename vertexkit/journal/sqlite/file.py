@@ -26,6 +26,7 @@ from vertexkit.journal.sqlite.watch import (
     read_mark,
     remove_mark,
 )
+from vertexkit.system.private_files import create_private_text, make_private_folder
 
 OLDEST_SQLITE = (3, 37, 0)
 """The first version with STRICT tables."""
@@ -208,7 +209,7 @@ def _check_files(path: Path) -> None:
         raise JournalUnusable(
             f"the journal {path} is missing or empty, but its write-ahead log {path.name}"
             f"{LOG_SUFFIX} has {unread} bytes: executions are only in the log. Nothing was changed. "
-            f"Restore {path.name} beside it if there is a copy. To start with an empty journal, move "
+            f"Restore {path.name} next to it if there is a copy. To start with an empty journal, move "
             "both files away"
         )
 
@@ -227,8 +228,9 @@ def _create(path: Path) -> None:
     if not folder.is_dir():
         if folder.exists():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        folder.mkdir(parents=True, mode=0o700)
-        (folder / ".gitignore").write_text("*\n", encoding="ascii")
+        make_private_folder(folder)
+        with create_private_text(folder / ".gitignore") as ignored:
+            ignored.write("*\n")
         _sync_name(folder)
     new = not path.exists()
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

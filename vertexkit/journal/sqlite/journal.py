@@ -41,7 +41,7 @@ from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
 from vertexkit.journal.state.storable import storable_execution
 from vertexkit.settings import JournalSettings
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 
 MAX_BODY_BYTES_IN_MEMORY = 4096
 """Largest body of a call that stays in memory while the execution waits. Larger ones are read from

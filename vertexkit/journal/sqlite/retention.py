@@ -27,7 +27,7 @@ from vertexkit.journal.sqlite.schema import (
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
 from vertexkit.settings import JournalSettings
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 
 MAX_ENDED_EXECUTIONS = 100_000
 """Ended executions that are kept, not counting the parked ones."""

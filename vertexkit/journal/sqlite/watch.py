@@ -98,7 +98,8 @@ class AcceptedMark:
         """Note an acknowledged execution."""
         if self._file >= 0:
             with suppress(OSError):
-                os.pwrite(self._file, b"%0*d" % (MARK_BYTES, number), 0)
+                os.lseek(self._file, 0, os.SEEK_SET)
+                os.write(self._file, b"%0*d" % (MARK_BYTES, number))
 
     def close(self) -> None:
         """Close the file."""

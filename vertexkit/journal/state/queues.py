@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from vertexkit.clock import Clock
 from vertexkit.journal.protocol import JournalObserver, NullJournalObserver
 from vertexkit.journal.state.row import RESULT_QUEUE, ExecutionRow
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 
 
 class Queues:

@@ -9,8 +9,8 @@ import pytest
 
 from vertexkit.cli.dialogs.resume import PartFile
 from vertexkit.journal.sqlite.file import open_file
-from vertexkit.private_files import make_private_folder
 from vertexkit.recordings import RecordingsFolder
+from vertexkit.system.private_files import make_private_folder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
 

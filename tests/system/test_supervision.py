@@ -19,7 +19,7 @@ from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.queues import Queues
 from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
-from vertexkit.supervision import Supervisor
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.aggregation import MetricsServer
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
@@ -107,7 +107,7 @@ async def break_rejections(scene: Scene, patch: pytest.MonkeyPatch) -> None:
 
 
 async def break_retention(scene: Scene, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Retention, "_delete", broken_async)
+    patch.setattr(Retention, "_delete_surplus", broken_async)
     journal = scene.service.journal
     assert isinstance(journal, SqliteJournal)
     journal._retention._check_number.set()
