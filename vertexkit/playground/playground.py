@@ -19,6 +19,7 @@ from vertexkit.recordings import RecordingsFolder
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
 from vertexkit.testing.platform.ledger import Entry
+from vertexkit.text import encodable
 
 APP_START_TIMEOUT_SECONDS = 20.0
 """How long a call waits for the app to be served."""
@@ -64,6 +65,9 @@ class Playground:
         self.platform.subscribe(self._on_platform_request, arrivals=True)
         self.recordings: RecordingsFolder = RecordingsFolder()
         self.state: dict[str, Any] = {"phase": "starting", "target": target, "blocks": []}
+        path = target.partition(":")[0]
+        self.app_folders: list[Path] = [Path(path).resolve().parent] if path.endswith(".py") else []
+        """Where the app's module is, if the target is a file."""
         self._seed = seed
         self._folder = folder
         self._runs = ActiveRuns(self.recordings, self.platform.clock, self)
@@ -167,7 +171,8 @@ class Playground:
     async def _call_block(
         self, run: ActiveRun, token: str, request: RunRequest, calls: int
     ) -> None:
-        body = json.dumps({"token": token, **request.inputs}, ensure_ascii=False).encode()
+        content = encodable({"token": token, **request.inputs})
+        body = json.dumps(content, ensure_ascii=False).encode()
         for _ in range(calls):
             status, answer = await self._post(f"/blocks/{request.block}", body, "application/json")
             self._on_answer(run, status, answer)

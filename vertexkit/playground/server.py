@@ -6,13 +6,10 @@ from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -22,6 +19,7 @@ from vertexkit.errors import SettingsError
 from vertexkit.playground.faults import FAULT_PRESETS
 from vertexkit.playground.playground import Playground, RunRequest
 from vertexkit.recordings import Recording
+from vertexkit.server.local_guard import LocalGuard
 from vertexkit.testing.platform.app import BASE_PATH, ConnectionCut
 from vertexkit.testing.platform.openapi import openapi_document
 from vertexkit.testing.recorded import generate_test, generated_test_name
@@ -43,8 +41,6 @@ SECURITY_HEADERS = {
 }
 MAX_LISTED_RUNS = 100
 """Number of recorded runs in the list, newest first."""
-LOOPBACK_ADDRESSES = {"127.0.0.1", "localhost", "::1"}
-LOOPBACK_HOST_HEADERS = ["localhost", "127.0.0.1", "[::1]"]
 EVENT_STREAM_PING_SECONDS = 15
 TESTS_FOLDER = Path("tests")
 
@@ -64,8 +60,7 @@ class PlaygroundServer:
         """Return the page and the fake platform as one ASGI app.
 
         Args:
-            host: the address to listen on. On the loopback interface, requests with another
-                host in their `Host` header are rejected.
+            host: the address to listen on; see `LocalGuard`.
         """
         routes = [
             Route("/", self._index),
@@ -82,14 +77,9 @@ class PlaygroundServer:
             Route("/playground/runs/{run}", self._delete_run, methods=["DELETE"]),
             Route("/playground/runs/{run}/test", self._save_test, methods=["POST"]),
         ]
-        allowed = LOOPBACK_HOST_HEADERS if host in LOOPBACK_ADDRESSES else ["*"]
-        page = Starlette(
-            routes=routes,
-            middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=allowed)],
-            exception_handlers={SettingsError: _invalid_request},
-        )
+        page = Starlette(routes=routes, exception_handlers={SettingsError: _invalid_request})
         page.router.redirect_slashes = False
-        return _PathRouter(_SameOrigin(page), self._playground.platform)
+        return LocalGuard(_PathRouter(_SecurityHeaders(page), self._playground.platform), host)
 
     def _state(self) -> dict[str, Any]:
         return self._playground.state | {"faults": list(FAULT_PRESETS)}
@@ -151,7 +141,7 @@ class PlaygroundServer:
                 str(content.get("fault") or ""),
                 int(content.get("after") or 1),
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, OverflowError, TypeError, ValueError) as error:
             raise SettingsError(
                 "the body must be {block, inputs, fault, after}; only block is required"
             ) from error
@@ -171,7 +161,9 @@ class PlaygroundServer:
             raise SettingsError("this run has not ended; a test can be saved after its end")
         path = TESTS_FOLDER / f"test_{generated_test_name(run)}.py"
         path.parent.mkdir(exist_ok=True)
-        code = generate_test(run)
+        schemas = {block["name"]: block["input"] for block in self._playground.state["blocks"]}
+        folders = self._playground.app_folders
+        code = generate_test(run, path, schemas.get(run.header.block), folders)
         path.write_text(code, encoding="utf-8")
         return JSONResponse({"path": str(path), "code": code}, 201)
 
@@ -217,8 +209,8 @@ class _PathRouter:
             await Response(status_code=500)(scope, receive, send)
 
 
-class _SameOrigin:
-    """Adds security headers to every response, and rejects changes from pages of other sites."""
+class _SecurityHeaders:
+    """Adds security headers to every response of the page."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -232,12 +224,4 @@ class _SameOrigin:
                 message = {**message, "headers": [*message["headers"], *security]}
             await send(message)
 
-        if scope["type"] == "http" and scope["method"] != "GET":
-            request = Request(scope)
-            origin = request.headers.get("origin")
-            if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-                await PlainTextResponse("Requests from other sites are not allowed.", 403)(
-                    scope, receive, send_with_headers
-                )
-                return
         await self._app(scope, receive, send_with_headers)

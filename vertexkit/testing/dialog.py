@@ -159,11 +159,7 @@ class FakeDialog:
         __tracebackhide__ = True
         check_names(self.app, block, inputs)
         return await self.call(
-            block,
-            inputs,
-            self.platform.issue(block),
-            crash_after=crash_after,
-            crash_everywhere=crash_everywhere,
+            block, inputs, crash_after=crash_after, crash_everywhere=crash_everywhere
         )
 
     def run_sync(
@@ -208,19 +204,18 @@ class FakeDialog:
         self,
         block: str,
         inputs: dict[str, Any],
-        token: str,
+        token: str | None = None,
         *,
         crash_after: int | str | None = None,
         crash_everywhere: bool = False,
     ) -> Run:
-        """Do the same as `run` with a token that the platform's `issue` returned.
-
-        The names of the block and of the inputs are not checked before they are sent.
+        """Do the same as `run` with any names and token: they are sent as the platform sends them.
 
         Args:
             block: the block's name.
             inputs: the block's inputs.
-            token: the token of the call.
+            token: the token of the call, which the platform's `issue` returned; by default that of
+                a new dialog.
             crash_after: as for `run`.
             crash_everywhere: as for `run`.
 
@@ -233,6 +228,7 @@ class FakeDialog:
         """
         __tracebackhide__ = True
         plan = CrashPlan(crash_after, crash_everywhere)
+        token = token or self.platform.issue(block)
         if self._service is not None:
             return await self._call(block, inputs, token, plan)
         # Each run has its own instance of the app, so that concurrent runs do not stop it.

@@ -2,23 +2,39 @@
 
 import json
 import keyword
+import os
 import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
+from vertexkit.loading import import_folder
 from vertexkit.recordings import REJECTED, Recording, decode_body
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.testing.run import Run
 
+SECOND_RUN = 2
 MAX_LINE_CHARACTERS = 70
 """A longer value of the generated test is written on several lines."""
 TEMPLATE = '''"""Recorded by `vertexkit {by}` on {day}."""
 
-from {module} import {app} as app  # the app that fake_dialog runs
+{imports}
 
 
+@pytest.mark.vertexkit({app})
 async def test_{name}({fixtures}):
 {body}
 '''
+INSTALLED_IMPORTS = """import pytest
+
+{app_import}"""
+FOLDER_IMPORTS = """import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str({folder}))  # the folder of {module}
+{app_import}  # noqa: E402"""
 
 
 def request_fields(entry: Entry) -> dict[str, Any]:
@@ -49,30 +65,48 @@ def outcome_and_code(run: Run) -> tuple[str, str]:
     return run.outcome.status.value, run.outcome.code
 
 
-def generate_test(recording: Recording) -> str:
+def generate_test(
+    recording: Recording,
+    path: Path,
+    schema: Mapping[str, Any] | None = None,
+    folders: Iterable[Path] = (),
+) -> str:
     """Generate a pytest module that expects what was recorded.
+
+    The module can be run by pytest from any folder and with any configuration: it adds the folder
+    of the app to `sys.path`, unless the app is installed.
 
     Args:
         recording: the recording of a run that has ended.
+        path: where the module will be saved.
+        schema: JSON Schema of the block's inputs; None: the app has no such block.
+        folders: where the app may be, in addition to the working folder and `sys.path`.
 
     Returns:
         The module's code, with one test. The test passes as long as the block behaves as recorded.
     """
     header = recording.header
-    module, _, app = header.target.partition(":")
+    imports, app = _imports(header.target or "block:app", path, folders)
     faults = recording.faults()
     lines = [f"fake_platform.fail({_fault_arguments(fault)})" for fault in faults]
-    arguments = ", ".join(filter(None, [_code(header.block), _inputs(header.inputs)]))
-    lines.append(f"run = await fake_dialog.run({arguments})")
+    crash_after = _crash_after(recording)
+    crash = f"crash_after={crash_after}" if crash_after else ""
+    if _are_arguments(header.inputs, schema):
+        inputs = ", ".join(f"{name}={_code(value)}" for name, value in header.inputs.items())
+        method, arguments = "run", [_code(header.block), crash, inputs]
+    else:  # `run` would complain of names that the block does not have
+        method, arguments = "call", [_code(header.block), _code(header.inputs), crash]
+    lines.append(f"run = await fake_dialog.{method}({', '.join(filter(None, arguments))})")
     if recording.outcome == REJECTED:
         lines.append(f'assert run.answer["code"] == {recording.code!r}')
     lines.append(f"assert run.messages == {_wrapped(recording.messages)}")
-    lines.append(f"assert run.data == {_wrapped(recording.data)}")
+    comparison = "is" if recording.data is None else "=="
+    lines.append(f"assert run.data {comparison} {_wrapped(recording.data)}")
     return TEMPLATE.format(
         by=header.by or "dev",
         day=header.started[:10],
-        module=module or "block",
-        app=app or "app",
+        imports=imports,
+        app=app,
         name=generated_test_name(recording),
         fixtures="fake_dialog, fake_platform" if faults else "fake_dialog",
         body="\n".join(f"    {line}".replace("\n", "\n    ") for line in lines),
@@ -85,15 +119,58 @@ def generated_test_name(recording: Recording) -> str:
     return f"{block}_{re.sub(r'[^0-9]', '', recording.header.id[:15])}"
 
 
+def _imports(target: str, path: Path, folders: Iterable[Path]) -> tuple[str, str]:
+    """Return the import statements of a test, and the expression of its app."""
+    module, _, app = target.partition(":")
+    app = app or "app"
+    name = app.partition(".")[0]
+    if all(map(_is_name, module.split("."))):
+        app_import = f"from {module} import {name}"
+    else:
+        app_import = f"{name} = __import__({module!r}, fromlist=[{name!r}]).{name}"
+    folder = import_folder(module, folders)
+    if folder is None:
+        return INSTALLED_IMPORTS.format(app_import=app_import), app
+    expression = _folder_expression(folder, path.parent.resolve())
+    return FOLDER_IMPORTS.format(folder=expression, module=module, app_import=app_import), app
+
+
+def _folder_expression(folder: Path, start: Path) -> str:
+    """Return the code of a path to a folder, relative to a test in another folder."""
+    try:
+        parts = Path(os.path.relpath(folder, start)).parts
+    except ValueError:  # on another drive of Windows
+        return repr(str(folder))
+    ups = parts.count("..")
+    return " / ".join([f"Path(__file__).resolve().parents[{ups}]", *map(_code, parts[ups:])])
+
+
+def _is_name(text: str) -> bool:
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+def _crash_after(recording: Recording) -> int:
+    """Return the number of the effect after which the app's process was killed; 0: none."""
+    effects = claims = 0
+    for line in recording.lines:
+        claims += line.get("kind") == "event" and line.get("name") == "claimed"
+        is_message = line.get("method") == "send_message" and line.get("processed")
+        if claims < SECOND_RUN and (is_message or line.get("name") == "step_completed"):
+            effects += 1
+    return effects if recording.header.fault == "crash" and claims >= SECOND_RUN else 0
+
+
 def _fault_arguments(fault: dict[str, Any]) -> str:
     options = [f"{name}={_code(value)}" for name, value in fault.items() if name != "method"]
     return ", ".join([_code(fault["method"]), *options])
 
 
-def _inputs(inputs: dict[str, Any]) -> str:
-    if all(name.isidentifier() and not keyword.iskeyword(name) for name in inputs):
-        return ", ".join(f"{name}={_code(value)}" for name, value in inputs.items())
-    return f"**{_code(inputs)}"
+def _are_arguments(inputs: Mapping[str, Any], schema: Mapping[str, Any] | None) -> bool:
+    """Whether the inputs can be passed to `FakeDialog.run` as keyword arguments."""
+    if schema is None or inputs.keys() & {"crash_after", "crash_everywhere"}:
+        return False
+    names = schema.get("properties", {})
+    return all(_is_name(name) and name in names for name in inputs)
 
 
 def _code(value: Any) -> str:

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from vertexkit.cli import output
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.server.listen import base_url, bind, local_config
+from vertexkit.server.local_guard import LocalGuard
 from vertexkit.testing.platform.app import (
     BASE_PATH,
     DEFAULT_DIALOGS,
@@ -86,7 +87,7 @@ def serve_platform(
     with bind(host, port) as listener:
         base = base_url(listener, host)
         _print_instructions(base, dialogs, as_json=as_json)
-        server = uvicorn.Server(local_config(PlatformServer(platform), 1))
+        server = uvicorn.Server(local_config(LocalGuard(PlatformServer(platform), host), 1))
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:  # uvicorn raises the signal again when it has shut down

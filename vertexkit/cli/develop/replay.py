@@ -4,6 +4,7 @@ import asyncio
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import structlog
 from rich.text import Text
@@ -52,7 +53,8 @@ def replay_run(options: ReplayOptions) -> int:
             f"The app has: {', '.join(app.blocks)}"
         )
     if options.save_test is not None:
-        return _save_test(recording, options.save_test)
+        schema = app.blocks[recording.header.block].signature.input_schema()
+        return _save_test(recording, options.save_test, schema)
     if not structlog.is_configured():
         logs.configure("console", "warning")
     replayed = asyncio.run(replay(app, recording, **handler_settings()))
@@ -63,7 +65,7 @@ def replay_run(options: ReplayOptions) -> int:
     return EXIT_FAILED if options.must_match and not replayed.matches else 0
 
 
-def _save_test(recording: Recording, path: Path) -> int:
+def _save_test(recording: Recording, path: Path, schema: dict[str, Any]) -> int:
     if recording.end is None:
         raise SettingsError("this recording has no end, so a test cannot be written from it")
     if path.suffix != ".py":
@@ -71,7 +73,7 @@ def _save_test(recording: Recording, path: Path) -> int:
     if path.exists():
         raise SettingsError(f"{path} already exists. Choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(generate_test(recording), encoding="utf-8")
+    path.write_text(generate_test(recording, path, schema), encoding="utf-8")
     output.echo(f"Saved {path}. Run it with pytest.")
     return 0
 
