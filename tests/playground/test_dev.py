@@ -95,14 +95,13 @@ def test_an_error_is_reported_until_the_file_is_fixed(dev: Dev) -> None:
 
 
 def test_a_saved_test_passes(dev: Dev, shell: Shell) -> None:
-    """The saved pytest file passes, including its faults."""
+    """The saved pytest file passes with plain `pytest`, including its faults."""
     record = dev.run("hello", inputs={"name": "Аня", "times": 2}, fault="rate_limit")
     status, saved = dev.ask(f"/playground/runs/{record['run']['id']}/test", {}, "POST")
     assert status == 201
     assert 'fake_platform.fail("send_message", status=429' in saved["code"]
-    options = ["-q", "-p", "no:cacheprovider", "-o", "pythonpath=.", "-o", "anyio_mode=auto"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, saved["path"]],
+        [Path(sys.executable).with_name("pytest"), "-q", "-p", "no:cacheprovider", saved["path"]],
         cwd=dev.folder,
         env=shell.environment(),
         capture_output=True,
@@ -127,6 +126,8 @@ def test_other_sites_are_rejected(dev: Dev) -> None:
     assert dev.ask("/playground/state", Host="evil.example")[0] == 400
     run = {"block": "hello", "inputs": {"name": "x"}}
     assert dev.ask("/playground/runs", run, Origin="https://evil.example")[0] == 403
+    assert dev.ask("/api/v2/conversations", Host="evil.example")[0] == 400
+    assert dev.ask("/api/vertex/v1/complete", run, Origin="https://evil.example")[0] == 403
     assert dev.ask("/playground/runs")[1] == []
     assert dev.ask("/static/../worker.py")[0] == 404
     assert dev.ask("/playground/runs/..%2f..%2fhello")[0] in {404, 422}
@@ -138,6 +139,8 @@ def test_other_sites_are_rejected(dev: Dev) -> None:
         ({"block": "other"}, "unknown block 'other'; the app has hello"),
         ({"block": "hello", "inputs": {"name": "x"}, "fault": "fire"}, "unknown fault 'fire'"),
         ({"inputs": {}}, "{block, inputs, fault, after}"),
+        ({"block": "hello", "inputs": {"name": "x"}, "after": float("inf")}, "{block, inputs, "),
+        ({"block": "hello", "inputs": {"name": "x"}, "after": float("nan")}, "{block, inputs, "),
         ([1], "a JSON object"),
     ],
 )
@@ -145,6 +148,11 @@ def test_an_invalid_request_is_explained(request_body: Any, problem: str, dev: D
     """An invalid request gets 422 and a sentence."""
     status, answer = dev.ask("/playground/runs", request_body)
     assert (status, problem in answer["detail"]) == (422, True)
+
+
+def test_half_an_emoji_in_an_input_is_repaired(dev: Dev) -> None:
+    """A lone surrogate in an input becomes U+FFFD, as in a call of the platform."""
+    assert messages(dev.run("hello", inputs={"name": "cut \ud83d"})) == ["Привет, cut \ufffd!"]
 
 
 def test_a_missing_app_is_explained(shell: Shell, tmp_path: Path) -> None:
