@@ -70,6 +70,11 @@ async def changes_step(ctx: Context) -> None:
     await ctx.step("third", note, "third")
 
 
+@app.block("changes_text")
+async def changes_text(ctx: Context) -> None:
+    await ctx.send_message(f"Attempt {ctx.attempt}")
+
+
 @app.block("waits")
 async def waits(ctx: Context) -> int:
     await ctx.send_message("one")
@@ -155,6 +160,12 @@ async def test_a_rerun_that_does_something_else_fails_the_test() -> None:
     """The message names the block, the position and both effects."""
     with pytest.raises(AssertionError, match=r"'changes_step' is not deterministic: .*second 0.*1"):
         await FakeDialog(app).run("changes_step", crash_everywhere=True)
+
+
+async def test_a_rerun_with_another_text_fails_the_test() -> None:
+    """The message counts as sent in production; a test should know that its text differs."""
+    with pytest.raises(AssertionError, match=r"'changes_text' is not deterministic: .*position 0"):
+        await FakeDialog(app).run("changes_text", crash_everywhere=True)
 
 
 async def test_a_single_crash_shows_nondeterminism_in_the_run() -> None:

@@ -63,7 +63,7 @@ LAYOUTS = {
     "src by its path": ("src/eight/blocks.py", "src.eight.blocks:app", "tests/test_saved.py", ""),
     "src on the path": ("src/nine/blocks.py", "nine.blocks:app", "tests/test_saved.py", "src/nine/__init__.py"),
     "attribute of an attribute": ("ten.py", "ten:holder.app", "tests/test_saved.py", ""),
-    "name that is no identifier": ("my-blocks.py", "my-blocks:app", "tests/test_saved.py", ""),
+    "name with a hyphen": ("my-blocks.py", "my-blocks:app", "tests/test_saved.py", ""),
 }  # fmt: skip
 
 

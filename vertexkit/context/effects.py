@@ -121,7 +121,7 @@ class Effects:
         if earlier.state is EffectState.REJECTED:
             return None
         if earlier.digest != digest:
-            log.warning("effect_changed", position=position, kind=kind)
+            self._emit("effect_changed", position=position, kind=kind)
         return earlier
 
     async def _send_in_order(self, position: int, text: str, typing: bool) -> Message:

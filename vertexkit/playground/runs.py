@@ -36,6 +36,7 @@ RECORDED_EVENTS = {
     "send_retried",
     "completion_retried",
     "send_outcome_unknown",
+    "effect_changed",
     "parked",
     "released",
 }

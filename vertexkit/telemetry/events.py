@@ -11,7 +11,9 @@ from vertexkit.clock import Clock
 
 DEBUG_EVENTS = frozenset({"claimed", "sent", "step_completed", "result_recorded", "completed"})
 """Events logged at DEBUG: a successful execution logs two lines at INFO."""
-WARNING_EVENTS = frozenset({"parked", "fenced", "abandoned", "send_outcome_unknown"})
+WARNING_EVENTS = frozenset(
+    {"parked", "fenced", "abandoned", "send_outcome_unknown", "effect_changed"}
+)
 """Events logged at WARNING: an operator should see them."""
 
 

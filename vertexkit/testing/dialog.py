@@ -257,8 +257,8 @@ class FakeDialog:
             error=self._app_under_test.errors.get(execution),
             crashes=plan.crashes,
         )
-        if plan.everywhere and outcome is not None and outcome.code == "nondeterministic":
-            raise AssertionError(f"block {block!r} is not deterministic: {outcome.reason}")
+        if plan.everywhere:
+            _check_determinism(block, run)
         plan.check()
         return self._with_activation(run, token, started)
 
@@ -354,6 +354,23 @@ def require_asyncio() -> None:
             "fake_dialog runs on asyncio, and this test runs on another event loop. Remove the "
             "test's marker for trio; with `trio_mode`, tests that use fake_dialog need no marker"
         ) from None
+
+
+def _check_determinism(block: str, run: Run) -> None:
+    """Fail if a later run of the handler did not repeat what an earlier run did.
+
+    Raises:
+        AssertionError: names the effect.
+    """
+    __tracebackhide__ = True
+    if run.outcome is not None and run.outcome.code == "nondeterministic":
+        raise AssertionError(f"block {block!r} is not deterministic: {run.outcome.reason}")
+    for event in run.timeline:
+        if event.name == "effect_changed":
+            raise AssertionError(
+                f"block {block!r} is not deterministic: at position {event.fields['position']}, a "
+                f"later run did {event.fields['kind']!r} with another text or other arguments"
+            )
 
 
 def _encode(body: Any) -> bytes:
