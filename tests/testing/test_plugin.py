@@ -226,7 +226,8 @@ def test_light():
     heavy = {"aiohttp", "starlette", "pydantic", "structlog", "httpx", "vertexkit.app"}
     assert not heavy & {*sys.modules}
 """
-    code, output = run(tmp_path, test, "-p", "no:asyncio", "-p", "no:hypothesispytest")
+    others = ("asyncio", "hypothesispytest", "pytest_httpx", "respx")
+    code, output = run(tmp_path, test, *(f"-pno:{name}" for name in others))
     assert code == 0, output
 
 
