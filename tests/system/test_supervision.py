@@ -122,10 +122,13 @@ async def break_schedule(scene: Scene, patch: pytest.MonkeyPatch) -> None:
 
 
 async def break_writer(scene: Scene, patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(Writer, "_watch", broken)
+    patch.setattr(Writer, "_start_job", broken)
     journal = scene.service.journal
     assert isinstance(journal, SqliteJournal)
-    asyncio.get_running_loop().call_soon(journal._writer._watch)
+    asyncio.get_running_loop().call_soon(journal._writer.write, "SELECT 1", ())
+    await scene.service.failed
+    patch.undo()
+    journal._writer._next()  # so that the journal can be closed
 
 
 async def break_limiter(scene: Scene, patch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-PACKAGE = f"{Path(__file__).parent}/"
+PACKAGE = f"{Path(__file__).parents[1]}/"
 ELSEWHERE = frozenset({"future", "task", "protocol", "transport"})
 """Keys of the event loop's report of an exception that ends only one connection, or a task that
 an author's code has started."""
