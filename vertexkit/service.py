@@ -42,8 +42,8 @@ from vertexkit.worker.policy import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.watchdog import Watchdog
 
 JOURNAL_LOST = (
-    "the journal can no longer be written ({}). Accepted executions are kept. Fix the cause, then "
-    "start the service again"
+    "the journal can no longer be written ({}). The executions in its file are kept. Fix the "
+    "cause, then start the service again"
 )
 BACKGROUND_TASK_FAILED = (
     "a background task failed ({}); its traceback is logged above. Accepted executions are kept. "

@@ -155,9 +155,10 @@ class JournalSettings(Section):
     """Seconds after which the executions of a worker that stopped renewing its leases are taken
     over by another worker."""
     retention: Annotated[float, Field(ge=0)] = 86_400.0
-    """Seconds for which an ended execution can be looked up; the newest 100,000 at most."""
+    """Seconds for which an ended execution can be looked up; the newest 100,000 at most. Time
+    during which no service runs counts for an hour at most."""
     parked_retention: Annotated[float, Field(ge=0)] = 2_592_000.0
-    """Seconds for which a parked execution is kept for an operator."""
+    """Seconds for which a parked execution is kept for an operator, counted in the same way."""
 
 
 class HandlerSettings(Section):
