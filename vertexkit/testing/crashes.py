@@ -38,9 +38,9 @@ class CrashPlan:
             raise ValueError("crash_after and crash_everywhere exclude each other")
         if isinstance(after, int) and after < 1:
             raise ValueError(f"crash_after must be at least 1, got {after}")
-        self.after = after
-        self.everywhere = everywhere
-        self.crashes = 0
+        self.after: int | str | None = after
+        self.everywhere: bool = everywhere
+        self.crashes: int = 0
         self._effects: list[str] = []
         """The names of the effects that were performed, in order."""
 
@@ -81,8 +81,8 @@ class CrashingJournal:
     """
 
     def __init__(self, journal: JournalBackend) -> None:
-        self.durability = journal.durability
-        self.durable = journal.durable
+        self.durability: str = journal.durability
+        self.durable: bool = journal.durable
         self._journal = journal
         self._plans: dict[str, CrashPlan] = {}
         self._crashed: dict[str, Lease] = {}

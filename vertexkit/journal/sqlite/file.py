@@ -15,6 +15,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.errors import JournalUnusable, SettingsError
 from vertexkit.journal.sqlite.queries import read_last_number
@@ -37,7 +38,7 @@ CHECK_LOCK_TIMEOUT_SECONDS = 0.2
 MAX_CHECKED_BYTES = 256 << 20
 """Largest file that is checked at every start; a larger one only after a crash."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 def path_in(place: str) -> Path:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import structlog
+from structlog.typing import FilteringBoundLogger
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalError
@@ -46,7 +47,7 @@ VACUUM_BATCH = 50
 MIN_FREE_PAGES = 2048
 """Free pages, of 4 KiB, that the file keeps for later executions."""
 
-log = structlog.get_logger("vertexkit")
+log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class Retention:
