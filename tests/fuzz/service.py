@@ -33,7 +33,9 @@ class Target:
                 for piece in pieces:
                     line.sendall(piece)
                 # Answered after all that came before it; and who reads it closes.
-                line.sendall(b"\r\n\r\nGET /healthz HTTP/1.1\r\nConnection: close\r\n\r\n")
+                line.sendall(
+                    b"\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+                )
             except ConnectionError:
                 pass
             try:

@@ -120,7 +120,7 @@ async def test_rejected_calls_are_counted_by_code(app: App) -> None:
     """A rejected call counts under the problem's code, and under its block if there is one."""
     async with FakeDialog(app) as dialog:
         await dialog.run("talk", end=["no text"])
-        await dialog.run("nowhere")
+        await dialog.call("nowhere", {})
         seen = samples_of(service_of(dialog).metrics)
     assert seen["vertexkit_calls_total{block=talk,answer=invalid_input}"] == 1
     assert seen["vertexkit_calls_total{block=,answer=unknown_block}"] == 1

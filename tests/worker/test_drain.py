@@ -153,7 +153,7 @@ async def test_a_retry_in_the_future_is_not_waited_for() -> None:
     @app.block("work")
     async def work(ctx: Context) -> None:
         tried.set()
-        raise Retry(after=1e9)
+        raise Retry(after=7 * 86_400)
 
     dialog = FakeDialog(app, grace=0)
     async with dialog:
