@@ -47,7 +47,7 @@ MAX_BODY_BYTES_IN_MEMORY = 4096
 """Largest body of a call that stays in memory while the execution waits. Larger ones are read from
 the file when the execution is claimed, so that a long queue does not fill the memory."""
 
-SEARCH_WINDOW = 500
+SEARCH_WINDOW = 1000
 """Executions that a search reads at a time."""
 
 
@@ -274,6 +274,8 @@ class SqliteJournal:
 
     async def _search_settled(self, query: Query) -> list[Record]:
         """Read the executions that have ended, in parts: commits are in between."""
+        if query.prefix is not None:  # there is an index of ids
+            return await self._writer.run(lambda connection: read_settled(connection, query))
 
         def read(connection: sqlite3.Connection) -> tuple[list[Record], int]:
             newest = read_newest_number(connection, before)
