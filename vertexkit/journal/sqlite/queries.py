@@ -121,9 +121,10 @@ def read_settled(
         window: how many numbers are looked at.
     """
     prefix = query.prefix
+    number = "number" if prefix is None else "+number"  # SQLite uses the index of ids then
     filters: dict[str, Any] = {
-        "number <= ?": newest,
-        "number > ?": newest - window,
+        f"{number} <= ?": newest,
+        f"{number} > ?": newest - window,
         "ending = ?": query.status,
         "block = ?": query.block,
         "dialog = ?": query.dialog,
@@ -134,9 +135,8 @@ def read_settled(
     }
     used = {condition: value for condition, value in filters.items() if value is not None}
     where = "".join(f" AND {condition}" for condition in used)
-    order = "number" if prefix is None else "+number"  # SQLite uses the index of ids then
     found = connection.execute(
-        f"{SETTLED}{where} ORDER BY {order} DESC LIMIT ?", (*used.values(), query.limit)
+        f"{SETTLED}{where} ORDER BY {number} DESC LIMIT ?", (*used.values(), query.limit)
     )
     return [_record(connection, line) for line in found.fetchall()]
 
