@@ -1,10 +1,13 @@
 """The tasks that a handler starts for itself: branches of its run that work side by side."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Generator, Iterator
+import threading
+from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeAlias
+
+from vertexkit.clock import Clock
 
 EXITS = (SystemExit, KeyboardInterrupt)
 """Exceptions that asyncio raises out of the event loop, so that the whole process ends."""
@@ -27,16 +30,23 @@ class Branches:
     def __init__(self) -> None:
         self.on_exit: Callable[[HandlerExited], object] = _ignore
         """Called when one of them calls `sys.exit()` or raises KeyboardInterrupt."""
+        self._main: asyncio.Task[Any] | None = None
+        """The task of the handler itself."""
+        self._thread: int | None = None
+        """The thread of a `def` handler."""
+        self._has_several_threads = False
+        """Other threads of a `def` handler have made calls: nothing tells whether they still run."""
         self._parents: dict[asyncio.Future[Any], asyncio.Task[Any] | None] = {}
         """The task that has started each task which still runs; None: no task has."""
-        self.on_change: Callable[[], object] = _ignore
-        """Called when one of them has ended."""
+        self._change: asyncio.Future[None] | None = None
+        """Is done at the next change, if one is awaited."""
 
     def enter(self) -> None:
         """Count the current task, and every task that it starts, as branches of this run."""
         _current.set(self)
         task = asyncio.current_task()
         if task is not None:
+            self._main = task
             self._add(task, None)
 
     def exited(self, error: BaseException) -> HandlerExited:
@@ -50,13 +60,59 @@ class Branches:
         """Return the tasks that still run."""
         return set(self._parents)
 
-    def waiting_for(self, task: asyncio.Future[Any] | None) -> set[asyncio.Future[Any]]:
-        """Return a task and those that have started it, which as a rule wait for its end."""
-        found = set()
-        while task is not None and task not in found:
-            found.add(task)
-            task = self._parents.get(task)
-        return found
+    def enter_thread(self) -> None:
+        """Count the current thread as the one in which a `def` handler runs."""
+        self._thread = threading.get_ident()
+
+    @contextmanager
+    def call_from_thread(self) -> Iterator[None]:
+        """A context for a call that a thread of a `def` handler makes."""
+        if threading.get_ident() != self._thread:
+            self._has_several_threads = True
+        token = _current.set(self)
+        try:
+            yield
+        finally:
+            _current.reset(token)
+
+    def parents_of(self, tasks: Iterable[asyncio.Future[Any]]) -> set[asyncio.Future[Any]]:
+        """Return the running tasks that have started these tasks, directly or not."""
+        found: set[asyncio.Future[Any]] = set()
+        if self._has_several_threads:
+            return found
+        for task in tasks:
+            parent = self._parents.get(task)
+            while parent is not None and parent not in found:
+                found.add(parent)
+                parent = self._parents.get(parent)
+        return found & self._parents.keys()
+
+    def is_waiting(self, task: asyncio.Future[Any]) -> bool:
+        """Check whether a task is seen to wait for one that it has started, or for several.
+
+        It is if it awaits the task or `asyncio.gather`, and if it awaits a handler's thread. For
+        other ways (a task group) there is no telling.
+        """
+        if task is self._main and self._thread is not None:
+            return True
+        awaited = getattr(task, "_fut_waiter", None)
+        children = [awaited, *getattr(awaited, "_children", ())]
+        return any(self._parents.get(child) is task for child in children if child is not None)
+
+    def report_change(self) -> None:
+        """Wake what waits in `wait_for_change`: a task has ended, or made a call."""
+        if self._change is not None and not self._change.done():
+            self._change.set_result(None)
+
+    async def wait_for_change(self, seconds: float, clock: Clock) -> None:
+        """Wait until `report_change` is called, or the time is up."""
+        if self._change is None or self._change.done():
+            self._change = asyncio.get_running_loop().create_future()
+        timer = clock.timer(max(0.0, seconds), self.report_change)
+        try:
+            await asyncio.shield(self._change)
+        finally:
+            timer.cancel()
 
     def start(self, coroutine: Coroutine[Any, Any, Any], make: TaskFactory) -> asyncio.Future[Any]:
         """Start a task of the handler's.
@@ -68,7 +124,8 @@ class Branches:
         guarded = _Guarded(coroutine, self)
         task = make(guarded)
         task.add_done_callback(guarded.retrieve_exit)
-        self._add(task, asyncio.current_task())
+        # What a `def` handler's thread starts, is started by no task: its own waits for the thread.
+        self._add(task, asyncio.current_task() or self._main)
         return task
 
     def _add(self, task: asyncio.Future[Any], parent: asyncio.Task[Any] | None) -> None:
@@ -77,7 +134,7 @@ class Branches:
 
     def _remove(self, task: asyncio.Future[Any]) -> None:
         del self._parents[task]
-        self.on_change()
+        self.report_change()
 
 
 def _ignore(*_: object) -> None:

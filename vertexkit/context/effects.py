@@ -1,15 +1,16 @@
 """The journalled effects of a run: messages and steps that later runs do not repeat."""
 
 import asyncio
-import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from pydantic_core import from_json, to_json
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.botone.models import Message
+from vertexkit.context.arguments import digest_arguments, digest_text
+from vertexkit.context.earlier import EarlierEffects
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.steps import call, result_type, store
 from vertexkit.errors import (
@@ -25,8 +26,20 @@ from vertexkit.journal.protocol import Lease
 
 RESEND_AFTER_SECONDS = 1.0
 """Pause before a message whose outcome is unknown is sent again (`on_unknown="resend"`)."""
+BRANCH_SECONDS = 20.0
+"""How long a call that repeats nothing by what it is waits for the calls of other branches."""
+PARENT_SECONDS = 1.0
+"""The same if only tasks remain that have started the waiting ones: as a rule they wait for them."""
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit.block")
+
+
+class RunningBranches(NamedTuple):
+    """Tasks of a handler that may still make a call."""
+
+    elsewhere: set[asyncio.Future[Any]]
+    parents: set[asyncio.Future[Any]]
+    """They have started an undecided task, and are not seen to wait for it."""
 
 
 class Effects:
@@ -34,15 +47,18 @@ class Effects:
 
     The rules:
 
-    - An effect has a position: its number among the run's calls of `send` and `step`. Positions
-      are assigned in the order of the calls, before anything is awaited.
+    - An effect has a position in the journal: its number among the run's calls of `send` and
+      `step`, in the order of the calls, unless an earlier run has used that position.
     - Its intent is journalled before the first byte is sent or the step's function is called.
       Its outcome is journalled afterwards: confirmed, rejected (it did not happen) or unknown.
-    - A later run of the handler finds the effects of earlier runs by their positions. It returns
-      the stored result of a confirmed effect, and performs a rejected effect again. A step that
-      was interrupted runs again; a message that was interrupted has an unknown outcome.
-    - An effect of another kind at the same position ends the run with `NonDeterministic`. A
-      message with another text is logged, and the stored result is returned.
+    - A later run of the handler finds the effects of earlier runs by what they are (a message's
+      text, a step's name and arguments), so that branches of the handler that run side by side
+      find their own in any order; see `EarlierEffects`. It returns the stored result of a
+      confirmed effect, and performs a rejected effect again. A step that was interrupted runs
+      again; a message that was interrupted has an unknown outcome.
+    - A message whose text is not found repeats the one at its position: that is logged. It waits
+      until no other branch can ask for that one, at most `BRANCH_SECONDS`; then it is new.
+    - What cannot be matched ends the run with `NonDeterministic`.
     - A message whose outcome is unknown is handled as the block's `on_unknown` says.
     - Messages are sent one at a time, in the order of the calls, and none after `complete`. A
       request in flight is finished even if its caller is cancelled.
@@ -61,23 +77,33 @@ class Effects:
         self._lifetime = options.lifetime
         self._position = options.first_position
         self._order = asyncio.Lock()
+        self._earlier = EarlierEffects(lease.effects, options.first_position)
+        self._undecided: set[asyncio.Task[Any]] = set()
+        """Tasks that wait until it is decided which earlier effect their call repeats."""
+        self._parents_wait = False
+        """The tasks that have started the undecided ones wait for them, as far as is known."""
 
     async def send(self, text: str, typing: bool) -> Message:
         """Send a message, or return what an earlier run got for it. See `Context.send_message`."""
-        position = self._next_position()
-        return await self._lifetime.uninterrupted(self._send_in_order(position, text, typing))
+        digest = digest_text(text)
+        position, earlier = await self._match(SEND, digest)
+        if earlier is not None and earlier.state is EffectState.CONFIRMED:
+            return Message(**from_json(earlier.value))
+        effect = Effect(position, SEND, digest)
+        return await self._lifetime.uninterrupted(
+            self._send_in_order(effect, earlier, text, typing)
+        )
 
     async def step(
         self, name: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
         """Call a step's function, or return its stored result. See `Context.step`."""
-        position = self._next_position()
-        kind = STEP + name
-        earlier = self._find_earlier(position, kind)
+        kind, digest = STEP + name, digest_arguments(fn, args, kwargs)
+        position, earlier = await self._match(kind, digest)
         shape = result_type(fn)
         if earlier is not None and earlier.state is EffectState.CONFIRMED:
             return shape.validate_json(earlier.value)
-        effect = Effect(position, kind)
+        effect = Effect(position, kind, digest)
         await self._write(self._runtime.journal.record_intent(self._lease, effect))
         try:
             stored, value = store(name, shape, await call(fn, *args, **kwargs))
@@ -93,54 +119,85 @@ class Effects:
     async def complete(self, data: Any) -> None:
         """Complete the block, after the messages that were asked for before."""
         await asyncio.sleep(0)  # tasks that were created before this call are queued first
+        while self._undecided:
+            await self._lifetime.branches.wait_for_change(BRANCH_SECONDS, self._runtime.clock)
         async with self._order:
             self._lifetime.check_open()
             await self._options.control.complete(data)
 
-    def _next_position(self) -> int:
-        self._lifetime.check_open()
-        position = self._position
-        self._position += 1
-        return position
+    async def _match(self, kind: str, digest: str) -> tuple[int, Effect | None]:
+        """Return the position of a call's effect, and the earlier effect that the call repeats.
 
-    def _find_earlier(self, position: int, kind: str, digest: str = "") -> Effect | None:
-        """Return the effect that an earlier run left at this position, if it may have happened.
+        It awaits nothing unless an earlier run did something that no call has repeated yet.
 
         Raises:
-            NonDeterministic: The earlier run performed an effect of another kind.
+            NonDeterministic: The call cannot be matched; the run is over.
         """
-        earlier = self._lease.effects.get(position)
-        if earlier is None:
-            return None
-        if earlier.kind != kind:
-            error = NonDeterministic(
-                f"at position {position} an earlier run did {earlier.kind!r}, this one {kind!r}"
-            )
-            self._options.control.stop(error)
-            raise error
-        if earlier.state is EffectState.REJECTED:
-            return None
-        if earlier.digest != digest:
-            self._emit("effect_changed", position=position, kind=kind)
-        return earlier
+        self._lifetime.check_open()
+        number = self._position
+        self._position += 1
+        if not self._earlier:
+            return number, None
+        earlier = self._earlier.take_same(kind, digest)
+        self._lifetime.branches.report_change()
+        if earlier is None and self._earlier.may_repeat_another(kind, digest, number):
+            try:
+                earlier = await self._match_by_position(kind, digest, number)
+            except NonDeterministic as error:
+                self._options.control.stop(error)
+                raise
+            if earlier is not None and earlier.digest != digest:
+                self._emit("effect_changed", position=earlier.position, kind=kind)
+        position = self._earlier.new_position(number) if earlier is None else earlier.position
+        return position, earlier
 
-    async def _send_in_order(self, position: int, text: str, typing: bool) -> Message:
+    async def _match_by_position(self, kind: str, digest: str, number: int) -> Effect | None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a coroutine runs in a task
+        clock, branches = self._runtime.clock, self._lifetime.branches
+        started = clock.now()
+        limit = min(BRANCH_SECONDS, max(0.0, self._options.deadline - started) / 2)
+        self._undecided.add(task)
+        try:
+            while self._earlier.may_repeat_another(kind, digest, number):
+                self._lifetime.check_open()
+                others = self._running_branches()
+                patience = limit if others.elsewhere else min(limit, PARENT_SECONDS)
+                if not (others.elsewhere or others.parents):
+                    break
+                if clock.now() - started >= patience:
+                    if others.elsewhere:
+                        self._earlier.check_arguments(kind)
+                        return None
+                    self._parents_wait = True
+                    break
+                await branches.wait_for_change(started + patience - clock.now(), clock)
+            return self._earlier.take_by_position(kind, number)
+        finally:
+            self._undecided.discard(task)
+
+    def _running_branches(self) -> "RunningBranches":
+        """Return the tasks of the handler that may still make a call while others are undecided."""
+        branches = self._lifetime.branches
+        parents = branches.parents_of(self._undecided)
+        elsewhere = branches.running() - parents - self._undecided
+        active = {p for p in parents if not branches.is_waiting(p)} - self._undecided
+        return RunningBranches(elsewhere, set() if self._parents_wait else active)
+
+    async def _send_in_order(
+        self, effect: Effect, earlier: Effect | None, text: str, typing: bool
+    ) -> Message:
         async with self._order:
             self._lifetime.check_open()
-            digest = hashlib.sha256(text.encode()).hexdigest()[:16]
-            earlier = self._find_earlier(position, SEND, digest)
             if earlier is not None:
                 message = await self._resume_send(earlier)
                 if message is not None:
                     return message
-            effect = Effect(position, SEND, digest)
             await self._write(self._runtime.journal.record_intent(self._lease, effect))
             return await self._send(effect, text, typing)
 
     async def _resume_send(self, earlier: Effect) -> Message | None:
         """Return what an earlier run's message counts as, or None if it has to be sent again."""
-        if earlier.state is EffectState.CONFIRMED:
-            return Message(**from_json(earlier.value))
         assumed = Message(None, None)
         policy = self._options.on_unknown
         if earlier.state is EffectState.UNKNOWN and policy in {"assume_sent", "resend"}:

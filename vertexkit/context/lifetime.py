@@ -27,6 +27,7 @@ class Lifetime:
         """End the lifetime: from now on `check_open` raises `reason`. The first reason counts."""
         if self._closed_by is None:
             self._closed_by = reason
+            self.branches.report_change()
 
     def check_open(self) -> None:
         """Raise the reason if the lifetime has ended.

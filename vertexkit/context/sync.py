@@ -178,7 +178,8 @@ class SyncContext(Generic[State]):
         try:
             # Checked here and not on the loop: an abandoned thread may outlive the loop.
             self._lifetime.check_open()
-            done = asyncio.run_coroutine_threadsafe(work, self._loop)
+            with self._lifetime.branches.call_from_thread():
+                done = asyncio.run_coroutine_threadsafe(work, self._loop)
         except BaseException:
             work.close()
             raise

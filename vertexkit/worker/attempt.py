@@ -15,6 +15,7 @@ from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import BadResult, dump
 from vertexkit.context.branches import EXITS, Branches, HandlerExited
 from vertexkit.context.context import Context
+from vertexkit.context.earlier import POSITIONS_PER_HANDLER
 from vertexkit.context.lifetime import Lifetime
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.sync import SyncContext
@@ -38,9 +39,6 @@ from vertexkit.serialization import ANYTHING
 from vertexkit.telemetry import tracing
 from vertexkit.text import printable
 from vertexkit.worker.policy import HandlerPolicy, Next, OnFailure
-
-HOOK_FIRST_POSITION = 1_000_000
-"""Position of the first effect of an `on_failure` hook: no handler has that many effects."""
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
@@ -166,10 +164,13 @@ class Attempt:
         if signature.is_async:
             return await signature.call(context, request)
         blocking = SyncContext(context, lifetime)
+
+        def call() -> Any:
+            lifetime.branches.enter_thread()
+            return signature.call(blocking, request)
+
         return await anyio.to_thread.run_sync(
-            lambda: signature.call(blocking, request),
-            abandon_on_cancel=True,
-            limiter=self._policy.threads,
+            call, abandon_on_cancel=True, limiter=self._policy.threads
         )
 
     def _make_context(self, first_position: int) -> Context:
@@ -286,7 +287,7 @@ class Attempt:
         """
         self._deadline = self._runtime.clock.now() + self._policy.settings.cleanup
         self._lifetime, self._early_type, self._early_code = Lifetime(), ANYTHING, failure.code
-        context = self._make_context(HOOK_FIRST_POSITION)
+        context = self._make_context(POSITIONS_PER_HANDLER)
         call = _call_guarded(self._lifetime.branches, hook, context, failure)
         task = asyncio.get_running_loop().create_task(call)
         _, running = await asyncio.wait({task}, timeout=self._policy.settings.cleanup)
