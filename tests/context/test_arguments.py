@@ -80,7 +80,7 @@ DIFFERENT = [
     ({1: "a"}, {2: "a"}),
     ({"a"}, ["a"]),
     (Order(item="tea"), Order(item="milk")),
-    (Extra(item="tea", size=1), Extra(item="tea", size=2)),  # type: ignore[call-arg]
+    (Extra(item="tea", size=1), Extra(item="tea", size=2)),
     (Point(1), Point(2)),
     (Point(Client()), Point(1)),
     (Colour.RED, Colour.BLUE),

@@ -257,7 +257,7 @@ async def test_a_message_that_another_branch_confirmed_is_not_taken(
 
 
 @pytest.mark.parametrize("start", [gather, group, wait])
-async def test_texts_that_are_made_anew_in_branches_are_not_sent_again(
+async def test_texts_that_change_in_branches_are_not_sent_again(
     app: App, dialog: FakeDialog, start: Start
 ) -> None:
     """Of two branches whose texts change with each run, each repeats one message."""
@@ -339,7 +339,7 @@ async def test_a_background_task_does_not_hold_a_message_for_long(
 
 
 async def test_a_def_handler_repeats_at_once(app: App, dialog: FakeDialog) -> None:
-    """Its own thread is its only branch: a text that is made anew is not waited for."""
+    """Its own thread is its only branch: a text that changes with each run is not waited for."""
     seconds = 0.0
 
     @app.block("again")

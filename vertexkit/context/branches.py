@@ -35,7 +35,7 @@ class Branches:
         self._thread: int | None = None
         """The thread of a `def` handler."""
         self._has_several_threads = False
-        """Other threads of a `def` handler have made calls: nothing tells whether they still run."""
+        """Other threads of a `def` handler have made calls: it is unknown whether they still run."""
         self._parents: dict[asyncio.Future[Any], asyncio.Task[Any] | None] = {}
         """The task that has started each task which still runs; None: no task has."""
         self._change: asyncio.Future[None] | None = None
@@ -134,6 +134,8 @@ class Branches:
 
     def _remove(self, task: asyncio.Future[Any]) -> None:
         del self._parents[task]
+        if task is self._main:
+            self._main = None  # its context refers to this object: no reference cycle is left
         self.report_change()
 
 

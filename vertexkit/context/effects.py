@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
-import structlog
 from pydantic_core import from_json, to_json
-from structlog.typing import FilteringBoundLogger
 
 from vertexkit.botone.models import Message
 from vertexkit.context.arguments import digest_arguments, digest_text
@@ -30,8 +28,6 @@ BRANCH_SECONDS = 20.0
 """How long a call that repeats nothing by what it is waits for the calls of other branches."""
 PARENT_SECONDS = 1.0
 """The same if only tasks remain that have started the waiting ones: as a rule they wait for them."""
-
-log: FilteringBoundLogger = structlog.get_logger("vertexkit.block")
 
 
 class RunningBranches(NamedTuple):
