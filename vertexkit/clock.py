@@ -5,6 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+UPTIME_CLOCK: int | None = getattr(time, "CLOCK_BOOTTIME", None)
+"""Linux's clock that counts while the machine is suspended; None on other systems."""
+
 
 class Timer(Protocol):
     """A callback that is due later; see `Clock.timer`."""
@@ -23,6 +26,13 @@ class Clock:
     def now(self) -> float:
         """Return the monotonic time in seconds. Its zero is arbitrary."""
         return time.monotonic()
+
+    def uptime(self) -> float:
+        """Return monotonic seconds that also count while the machine is suspended.
+
+        On systems without such a clock they do not count then. Its zero is arbitrary.
+        """
+        return time.clock_gettime(UPTIME_CLOCK) if UPTIME_CLOCK is not None else time.monotonic()
 
     def unix(self) -> float:
         """Return the Unix time in seconds, for people. Leases and deadlines do not use it."""

@@ -80,6 +80,9 @@ class Control:
     async def complete(self, data: Any) -> None:
         pass
 
+    async def ensure_lease(self) -> None:
+        pass
+
 
 class World:
     """One execution, its journal and its platform, over several runs."""

@@ -22,6 +22,7 @@ from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.token import Token
 from vertexkit.worker.completion import FORBIDDEN_RETRY_SECONDS, UNREACHABLE, Completion
+from vertexkit.worker.held_lease import HeldLease
 
 URL, LEASE, HOUR = "http://platform.test/api", 7200.0, 3600.0
 RESULT = Result(b'{"monthly":8884.88}', "ok")
@@ -75,12 +76,16 @@ class Bench:
         [lease] = await self.journal.claim(worker, {"loan": 1}, 1)
         return lease
 
+    def held(self, lease: Lease) -> HeldLease:
+        """A lease that has just been claimed."""
+        return HeldLease(lease, HOUR, self.journal, self.clock, self.clock.uptime())
+
     async def completion(self, patience: float = HOUR) -> Completion:
         """Of a first call, whose handler has just returned."""
         await self.call(1)
         lease = await self.claim()
         await self.journal.record_result(lease, RESULT)
-        return Completion(self.runtime, lease, RESULT, patience)
+        return Completion(self.runtime, lease, RESULT, patience, self.held(lease))
 
     async def run(self, patience: float = HOUR) -> Outcome:
         return await (await self.completion(patience)).run()
@@ -147,7 +152,7 @@ async def test_a_403_after_a_dead_worker_s_try_means_done(bench: Bench) -> None:
     await bench.journal.begin_completion(lease)
     lease = await take_over(bench, "third")
     bench.platform.fail("complete", status=403)
-    outcome = await Completion(bench.runtime, lease, RESULT, HOUR).run()
+    outcome = await Completion(bench.runtime, lease, RESULT, HOUR, bench.held(lease)).run()
     assert outcome == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="403")
 
 

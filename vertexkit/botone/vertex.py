@@ -1,7 +1,7 @@
 """The two platform methods that a running block uses: `send_message` and `complete`."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
 
 from pydantic_core import from_json, to_json
 
@@ -19,6 +19,8 @@ from vertexkit.token import Token
 
 SEND_MESSAGE_PATH = "/vertex/v1/dialog/send_message"
 COMPLETE_PATH = "/vertex/v1/complete"
+BeforeSend: TypeAlias = Callable[[], Awaitable[None]]
+"""Raises an exception if the request must not be sent any more."""
 
 
 class Vertex:
@@ -52,6 +54,7 @@ class Vertex:
         typing: bool,
         deadline: float,
         on_retry: Callable[[PlatformError, float], None] | None = None,
+        before_send: BeforeSend | None = None,
     ) -> Message:
         """Send a message (`POST /vertex/v1/dialog/send_message`).
 
@@ -64,6 +67,7 @@ class Vertex:
             typing: whether the dialog shows the bot typing before the message.
             deadline: a time of the clock; no attempt starts after it.
             on_retry: called before each pause with the error and the pause's seconds.
+            before_send: called before the first byte of each attempt.
 
         Returns:
             The platform's id and time of the message.
@@ -71,12 +75,13 @@ class Vertex:
         Raises:
             PlatformError: the last attempt failed; `fate` says whether the message may have been
                 sent.
+            Exception: what `before_send` raises; nothing was sent by this attempt.
         """
         body = to_json({"token": token.reveal(), "text": text, "typing": typing})
         failures = 0
         while True:
             try:
-                return _parse_message(await self._post(token, SEND_MESSAGE_PATH, body))
+                return _parse_message(await self._post(token, SEND_MESSAGE_PATH, body, before_send))
             except PlatformError as error:
                 if not may_retry(error, idempotent=False):
                     raise
@@ -88,20 +93,26 @@ class Vertex:
                     on_retry(error, pause)
             await self._clock.sleep(pause)
 
-    async def complete(self, token: Token, data: bytes) -> None:
+    async def complete(
+        self, token: Token, data: bytes, before_send: BeforeSend | None = None
+    ) -> None:
         """Complete a block (`POST /vertex/v1/complete`). The request is sent once, not retried.
 
         Args:
             token: the execution's token.
             data: the result as JSON; the request's body holds these very bytes.
+            before_send: called before the first byte.
 
         Raises:
             PlatformError: the platform did not confirm the completion.
+            Exception: what `before_send` raises; nothing was sent.
         """
         body = b'{"token":%b,"data":%b}' % (to_json(token.reveal()), data)
-        await self._post(token, COMPLETE_PATH, body)
+        await self._post(token, COMPLETE_PATH, body, before_send)
 
-    async def _post(self, token: Token, path: str, body: bytes) -> bytes:
+    async def _post(
+        self, token: Token, path: str, body: bytes, before_send: BeforeSend | None
+    ) -> bytes:
         url = self.address.base_url(token) + path
         try:
             remaining = self._timeout - await self.limiter.acquire(self._timeout)
@@ -110,6 +121,8 @@ class Vertex:
         try:
             if remaining <= 0:
                 raise _no_free_connection(path)
+            if before_send is not None:
+                await before_send()
             with tracing.span("POST", path, "client", path=path):
                 response = await self._wire.post(url, body, remaining)
                 tracing.set_attributes(status=response.status)

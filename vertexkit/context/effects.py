@@ -211,6 +211,7 @@ class Effects:
                     typing,
                     self._options.deadline,
                     self._report_retry,
+                    self._ensure_lease,
                 )
             except PlatformError as error:
                 if error.fate is not Fate.UNKNOWN:
@@ -271,6 +272,9 @@ class Effects:
         except Fenced as error:
             self._options.control.stop(error)
             raise
+
+    async def _ensure_lease(self) -> None:
+        await self._write(self._options.control.ensure_lease())
 
     def _report_retry(self, error: PlatformError, seconds: float) -> None:
         self._emit("send_retried", reason=str(error), seconds=round(seconds, 3))

@@ -48,6 +48,9 @@ class RunControl(Protocol):
     async def complete(self, data: Any) -> None:
         """Complete the block with this value now."""
 
+    async def ensure_lease(self) -> None:
+        """Check that no other worker has taken over the execution; see `HeldLease.ensure`."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:

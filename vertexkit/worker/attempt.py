@@ -38,6 +38,7 @@ from vertexkit.journal.protocol import Lease
 from vertexkit.serialization import ANYTHING
 from vertexkit.telemetry import tracing
 from vertexkit.text import printable
+from vertexkit.worker.held_lease import HeldLease
 from vertexkit.worker.policy import HandlerPolicy, Next, OnFailure
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
@@ -69,6 +70,7 @@ class Attempt:
         runtime: Objects of the process.
         policy: The app's rules for handlers.
         complete: Completes the block early with a result; returns when the platform has it.
+        held: The lease as this worker sees it.
     """
 
     def __init__(
@@ -78,12 +80,14 @@ class Attempt:
         runtime: Runtime,
         policy: HandlerPolicy,
         complete: Callable[[Result], Awaitable[None]],
+        held: HeldLease,
     ) -> None:
         self._block = block
         self._lease = lease
         self._runtime = runtime
         self._policy = policy
         self._complete_with = complete
+        self._held = held
         self._deadline = runtime.clock.now() + (block.options["timeout"] or policy.settings.timeout)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped_by: VertexkitError | None = None
@@ -115,6 +119,10 @@ class Attempt:
         self._completed = True
         self._lifetime.close(AlreadyCompleted("the block is complete: nothing more can be sent"))
         await self._complete_with(result)
+
+    async def ensure_lease(self) -> None:
+        """See `HeldLease.ensure`."""
+        await self._held.ensure()
 
     async def run(self) -> AttemptResult:
         """Run the handler. Exceptions of the handler are not raised but lead to a result."""

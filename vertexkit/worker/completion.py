@@ -8,6 +8,7 @@ from vertexkit.errors import Fate, PlatformError
 from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
+from vertexkit.worker.held_lease import HeldLease
 
 FORBIDDEN_RETRY_SECONDS = (20.0, 40.0)
 """Pauses between the tries that are answered 403: three tries over a minute. The platform answers
@@ -31,6 +32,7 @@ class Completion:
         lease: Lease of the execution; its result is recorded in the journal.
         result: The recorded result.
         timeout: Seconds after which no further try is made.
+        held: The lease as this worker sees it.
         journalled: Whether the journal already knows of the first try.
     """
 
@@ -40,12 +42,14 @@ class Completion:
         lease: Lease,
         result: Result,
         timeout: float,
+        held: HeldLease,
         *,
         journalled: bool = False,
     ) -> None:
         self._runtime = runtime
         self._lease = lease
         self._result = result
+        self._held = held
         self._deadline = runtime.clock.now() + timeout
         self._may_have_arrived = lease.completion_tried
         self._journalled = journalled
@@ -75,7 +79,9 @@ class Completion:
         while self._journalled or await journal.begin_completion(self._lease):
             self._journalled = False
             try:
-                await vertex.complete(self._lease.execution.token, self._result.data)
+                await vertex.complete(
+                    self._lease.execution.token, self._result.data, self._held.ensure
+                )
             except PlatformError as error:
                 if error.fate is Fate.NOT_SENT and not self._may_have_arrived:
                     await journal.withdraw_completion(self._lease)

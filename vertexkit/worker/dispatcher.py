@@ -16,6 +16,7 @@ from vertexkit.errors import JournalError
 from vertexkit.journal.protocol import JournalObserver, Lease
 from vertexkit.system.supervision import Supervisor
 from vertexkit.worker.execution import ExecutionTask
+from vertexkit.worker.held_lease import HeldLease
 from vertexkit.worker.policy import HandlerPolicy
 
 RENEWALS_PER_LEASE = 3
@@ -160,9 +161,10 @@ class Dispatcher:
     async def _claim_everything(self) -> None:
         """Claim what is left in a journal that ends with this process, to complete it as failed."""
         room = dict.fromkeys(self._blocks, UNLIMITED)
+        asked_at = self._runtime.clock.uptime()
         leases = await self._runtime.journal.claim(self.worker, room, UNLIMITED, early=True)
         for lease in leases:
-            self._start_execution(lease)
+            self._start_execution(lease, asked_at)
 
     async def _dispatch(self) -> None:
         """Claim as many executions as may run, whenever one is due or another one ends."""
@@ -170,6 +172,7 @@ class Dispatcher:
             await self._claim_wanted.wait()
             self._claim_wanted.clear()
             while self._claiming and (limit := self._handlers_to_start()) > 0:
+                asked_at = self._runtime.clock.uptime()
                 try:
                     leases = await self._runtime.journal.claim(
                         self.worker, self._room_by_block(), limit
@@ -180,7 +183,7 @@ class Dispatcher:
                     self._claim_wanted.set()
                     break
                 for lease in leases:
-                    self._start_execution(lease)
+                    self._start_execution(lease, asked_at)
                 if len(leases) < limit:
                     break
                 for _ in range(LOOP_TURNS_BETWEEN_CLAIMS):
@@ -214,8 +217,9 @@ class Dispatcher:
             if not self._executions:
                 self._claim_wanted.set()  # another worker's leases may have expired
                 continue
+            executions, asked_at = list(self._executions), self._runtime.clock.uptime()
             try:
-                renewal = await self._runtime.journal.renew(self.worker, list(self._executions))
+                renewal = await self._runtime.journal.renew(self.worker, executions)
             except JournalError as error:
                 log.warning("renew_failed", reason=str(error))
                 continue
@@ -225,16 +229,20 @@ class Dispatcher:
                 task = self._executions.get(execution)
                 if task is not None:
                     task.fence()
+            for execution in executions:
+                if execution not in renewal.lost and execution in self._executions:
+                    self._executions[execution].held.renewed(asked_at)
             self._claim_wanted.set()
 
-    def _start_execution(self, lease: Lease) -> None:
-        execution = lease.execution
+    def _start_execution(self, lease: Lease, asked_at: float) -> None:
+        execution, runtime = lease.execution, self._runtime
         task = ExecutionTask(
             lease,
             self._blocks.get(execution.block),
             self._runtime,
             self._policy,
             self._completion_timeout,
+            HeldLease(lease, self._lease_seconds, runtime.journal, runtime.clock, asked_at),
         )
         stale = self._executions.get(execution.id)
         if stale is not None:  # this process was suspended until its own lease had expired

@@ -21,6 +21,7 @@ from vertexkit.telemetry.redaction import redact_text
 from vertexkit.text import printable
 from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest
 from vertexkit.worker.completion import UNREACHABLE, Completion
+from vertexkit.worker.held_lease import HeldLease
 from vertexkit.worker.policy import HandlerPolicy
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
@@ -56,6 +57,7 @@ class ExecutionTask:
         runtime: Objects of the process.
         policy: The app's rules for handlers.
         completion_timeout: Seconds for which the completion is tried.
+        held: The lease as this worker sees it.
     """
 
     def __init__(
@@ -65,8 +67,10 @@ class ExecutionTask:
         runtime: Runtime,
         policy: HandlerPolicy,
         completion_timeout: float,
+        held: HeldLease,
     ) -> None:
         self.lease = lease
+        self.held: HeldLease = held
         self.task: asyncio.Task[None] | None = None
         self._block = block
         self._runtime = runtime
@@ -174,7 +178,7 @@ class ExecutionTask:
                 Failure("attempts"), f"the process crashed during each of {limit} runs"
             )
         self._attempt = Attempt(
-            self._block, self.lease, self._runtime, self._policy, self._complete_early
+            self._block, self.lease, self._runtime, self._policy, self._complete_early, self.held
         )
         self._handler_started = True
         try:
@@ -234,7 +238,12 @@ class ExecutionTask:
 
     async def _complete(self, result: Result, *, journalled: bool = False) -> Outcome:
         self._completion = Completion(
-            self._runtime, self.lease, result, self._completion_timeout, journalled=journalled
+            self._runtime,
+            self.lease,
+            result,
+            self._completion_timeout,
+            self.held,
+            journalled=journalled,
         )
         if self._shutdown_deadline is not None:
             self._completion.retry_now(self._shutdown_deadline)
