@@ -280,3 +280,29 @@ async def test_a_context_that_outlives_its_handler_is_closed(app: App, dialog: F
     with pytest.raises(ExecutionEnded):
         await left[0]
     assert (run.messages, run.ok) == ([], True)
+
+
+@pytest.mark.parametrize("caught", [False, True])
+async def test_a_pause_beyond_the_deadline_ends_the_block_as_timeout(
+    app: App, fake_platform: FakePlatform, caught: bool
+) -> None:
+    """At once: the platform asks to wait for longer than the block may run."""
+    fake_platform.fail("send_message", status=429, retry_after=50)
+
+    @app.block("send")
+    async def send(ctx: Context) -> int:
+        try:
+            await ctx.send_message("Раз")
+        except RateLimited:
+            if not caught:
+                raise
+        return 1
+
+    run = await FakeDialog(app, fake_platform, timeout=20).run("send")
+    if caught:
+        assert run.data == {"result": 1}
+    else:
+        assert run.data["error"] == {
+            "code": "timeout",
+            "message": "The block did not finish in time.",
+        }

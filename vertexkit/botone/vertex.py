@@ -133,6 +133,14 @@ class Vertex:
         raise from_response("POST", path, response, token.reveal())
 
 
+def could_not_be_sent_in_time(error: PlatformError) -> bool:
+    """Check whether `Vertex.send_message` gave up because its deadline came before the next try.
+
+    The platform asked to wait for longer, or could not be reached all the time.
+    """
+    return error.path == SEND_MESSAGE_PATH and may_retry(error, idempotent=False)
+
+
 def _no_free_connection(path: str) -> PlatformUnreachable:
     return PlatformUnreachable("POST", path, reason="no connection was free in time")
 

@@ -13,6 +13,7 @@ from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import BadResult, dump
+from vertexkit.botone.vertex import could_not_be_sent_in_time
 from vertexkit.context.branches import EXITS, Branches, HandlerExited
 from vertexkit.context.context import Context
 from vertexkit.context.earlier import POSITIONS_PER_HANDLER
@@ -27,6 +28,7 @@ from vertexkit.errors import (
     ExecutionEnded,
     Fenced,
     NonDeterministic,
+    PlatformError,
     Retry,
     SendOutcomeUnknown,
     ShuttingDown,
@@ -238,6 +240,10 @@ class Attempt:
             return await self._fail_unexpectedly(self._exited)
         if error is None:
             return await self._evaluate_return(task.result())
+        return await self._evaluate_error(error)
+
+    async def _evaluate_error(self, error: BaseException) -> AttemptResult:
+        """Turn what the handler raised into a result."""
         if isinstance(error, Retry):
             if self._lease.attempt < (
                 self._block.options["attempts"] or self._policy.settings.attempts
@@ -247,6 +253,9 @@ class Attempt:
         if isinstance(error, BlockFailed):
             code, message = printable(error.code), printable(error.message)
             return await self._fail(Failure(code, message, error.data, error))
+        if isinstance(error, PlatformError) and could_not_be_sent_in_time(error):
+            log.error("handler_failed", exc_info=error)
+            return await self._fail(Failure("timeout", error=error))
         return await self._fail_unexpectedly(error)
 
     async def _evaluate_stop(self, reason: VertexkitError) -> AttemptResult:
