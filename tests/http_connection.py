@@ -74,4 +74,5 @@ class HttpConnection:
     async def hang_up(self) -> None:
         self._writer.close()
         with contextlib.suppress(ConnectionError):
-            await self._writer.wait_closed()
+            async with asyncio.timeout(REPLY_TIMEOUT_SECONDS):
+                await self._writer.wait_closed()

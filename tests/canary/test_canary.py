@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.canary.cage import APP, KEY, PASSWORD, URL_SECRET, Cage
-from tests.ingress.conftest import listening
+from tests.http_server import listening
 from vertexkit.testing import FakePlatform
 
 OPAQUE = "canary-token.opaque-'\"\\-0123456789"

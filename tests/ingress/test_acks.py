@@ -1,17 +1,15 @@
 """The response to an accepted call: it is sent before the handler runs."""
 
 import json
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import pytest
 
+from tests.ingress.edge import Edge, Serve
 from vertexkit.journal.protocol import JournalBackend
 
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Edge, Serve
 
-
-async def test_the_answer_comes_before_the_handler_has_run(serve: "Serve") -> None:
+async def test_the_answer_comes_before_the_handler_has_run(serve: Serve) -> None:
     """A call is answered before its handler has done anything."""
     async with serve() as edge:
         token = edge.platform.issue("wait")
@@ -24,7 +22,7 @@ async def test_the_answer_comes_before_the_handler_has_run(serve: "Serve") -> No
         await edge.settled(answer.execution)
 
 
-async def test_the_answer_comes_with_the_execution_in_the_journal(serve: "Serve") -> None:
+async def test_the_answer_comes_with_the_execution_in_the_journal(serve: Serve) -> None:
     """When a caller has the response, its execution is in the journal already."""
     async with serve(concurrency=1) as edge:
         tokens = [edge.platform.issue("wait") for _ in range(3)]
@@ -42,7 +40,7 @@ async def test_the_answer_comes_with_the_execution_in_the_journal(serve: "Serve"
 
 
 @pytest.mark.parametrize("status", [200, 201, 202])
-async def test_the_status_of_the_answer_is_a_setting(serve: "Serve", status: int) -> None:
+async def test_the_status_of_the_answer_is_a_setting(serve: Serve, status: int) -> None:
     """`VERTEXKIT_ACK_STATUS` is for a platform that expects another status than 200."""
     async with serve(ack_status=status) as edge:
         token = edge.platform.issue("echo")
@@ -53,7 +51,7 @@ async def test_the_status_of_the_answer_is_a_setting(serve: "Serve", status: int
 
 
 @pytest.mark.parametrize("status", [204, 205])
-async def test_a_status_without_a_body_has_none(serve: "Serve", status: int) -> None:
+async def test_a_status_without_a_body_has_none(serve: Serve, status: int) -> None:
     """With 204 or 205 nothing follows the head, so the connection's next answer is readable."""
     async with serve(ack_status=status) as edge:
         tokens = [edge.platform.issue("echo") for _ in range(2)]
@@ -68,7 +66,7 @@ async def test_a_status_without_a_body_has_none(serve: "Serve", status: int) -> 
             assert await edge.completed(token) == {"inputs": {}}
 
 
-async def test_an_execution_has_a_name_of_its_own(edge: "Edge") -> None:
+async def test_an_execution_has_a_name_of_its_own(edge: Edge) -> None:
     """Two calls get two ids; an id is 22 hex digits and contains nothing of the token."""
     tokens = [edge.platform.issue("echo") for _ in range(2)]
     ids = [(await edge.call("echo", token)).execution for token in tokens]

@@ -1,14 +1,13 @@
 """The bodies of calls, sent over real sockets: every accepted shape, and what is rejected."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.http_connection import HttpConnection
-    from tests.ingress.conftest import Edge, Serve
+from tests.http_connection import HttpConnection
+from tests.ingress.edge import Edge, Serve
 
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 256 * 1024
@@ -26,7 +25,7 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def test_a_json_body_reaches_its_handler(edge: "Edge") -> None:
+async def test_a_json_body_reaches_its_handler(edge: Edge) -> None:
     """A call in JSON is answered 200 with the execution's id, and its handler gets the inputs."""
     token = edge.platform.issue("echo")
     answer = await edge.call("echo", token, city="Орёл", days=[1, 2])
@@ -36,7 +35,7 @@ async def test_a_json_body_reaches_its_handler(edge: "Edge") -> None:
     assert await edge.completed(token) == {"inputs": {"city": "Орёл", "days": [1, 2]}}
 
 
-async def test_a_form_reaches_its_handler(edge: "Edge") -> None:
+async def test_a_form_reaches_its_handler(edge: Edge) -> None:
     """A call that is a form is read the same way, its UTF-8 included."""
     token = edge.platform.issue("echo")
     body = urlencode({"token": token, "city": "Орёл", "empty": ""}).encode()
@@ -44,7 +43,7 @@ async def test_a_form_reaches_its_handler(edge: "Edge") -> None:
     assert await edge.completed(token) == {"inputs": {"city": "Орёл", "empty": ""}}
 
 
-async def test_a_forms_texts_become_what_the_block_asks_for(edge: "Edge") -> None:
+async def test_a_forms_texts_become_what_the_block_asks_for(edge: Edge) -> None:
     """A block that asks for a number takes one from a form, where everything is a text."""
     token = edge.platform.issue("loan")
     body = urlencode({"token": token, "amount": "700", "months": "6"}).encode()
@@ -52,14 +51,14 @@ async def test_a_forms_texts_become_what_the_block_asks_for(edge: "Edge") -> Non
     assert await edge.completed(token) == {"amount": 700, "months": 6}
 
 
-async def test_the_input_may_come_inside_of_data(edge: "Edge") -> None:
+async def test_the_input_may_come_inside_of_data(edge: Edge) -> None:
     """`{"token", "data": {...}}` brings the same input as its members beside the token."""
     token = edge.platform.issue("loan")
     assert (await edge.call("loan", token, data={"amount": 5})).status == 200
     assert await edge.completed(token) == {"amount": 5, "months": 12}
 
 
-async def test_a_body_in_chunks_is_put_together(edge: "Edge") -> None:
+async def test_a_body_in_chunks_is_put_together(edge: Edge) -> None:
     """A body without a declared length is read to its end, wherever it was cut."""
     token = edge.platform.issue("echo")
     body = json.dumps({"token": token, "city": "Орёл"}, ensure_ascii=False).encode()
@@ -99,7 +98,7 @@ async def test_a_body_in_chunks_is_put_together(edge: "Edge") -> None:
     ],
 )
 async def test_what_clients_send_reaches_its_handler(
-    edge: "Edge", kind: str | None, body: bytes
+    edge: Edge, kind: str | None, body: bytes
 ) -> None:
     """Bodies as browsers, curl, PHP and .NET send them are read, and nothing of a text is lost."""
     token = edge.platform.issue("echo")
@@ -108,7 +107,7 @@ async def test_what_clients_send_reaches_its_handler(
     assert await edge.completed(token) == {"inputs": {"city": "Орёл"}}
 
 
-async def test_a_label_that_encodes_nothing_does_not_matter(edge: "Edge") -> None:
+async def test_a_label_that_encodes_nothing_does_not_matter(edge: Edge) -> None:
     """`Content-Encoding: identity` says that the body is as it is."""
     token = edge.platform.issue("echo")
     body = b'{"token":"%b"}' % token.encode()
@@ -138,7 +137,7 @@ async def test_a_label_that_encodes_nothing_does_not_matter(edge: "Edge") -> Non
     ],
 )
 async def test_the_block_of_a_malformed_body_is_completed_as_failed(
-    edge: "Edge", kind: str, body: bytes, rejection: tuple[int, str]
+    edge: Edge, kind: str, body: bytes, rejection: tuple[int, str]
 ) -> None:
     """What cannot be read is rejected and starts nothing, and its dialog continues if the token can."""
     token = edge.platform.issue("echo")
@@ -159,7 +158,7 @@ async def test_the_block_of_a_malformed_body_is_completed_as_failed(
     ],
 )
 async def test_a_body_without_a_token_is_rejected(
-    edge: "Edge", kind: str, body: bytes, code: str
+    edge: Edge, kind: str, body: bytes, code: str
 ) -> None:
     """If there is no token to be read, the call is answered 400, and the service continues."""
     token = edge.platform.issue("echo")
@@ -171,7 +170,7 @@ async def test_a_body_without_a_token_is_rejected(
     assert edge.untouched(token)
 
 
-async def test_a_rejected_body_shows_the_platform_no_foreign_token(serve: "Serve") -> None:
+async def test_a_rejected_body_shows_the_platform_no_foreign_token(serve: Serve) -> None:
     """Only a token that a call could have is used: one that the platform has signed."""
     async with serve(token_keys="key", strict=False) as edge:
         token = edge.platform.issue("echo")
@@ -188,7 +187,7 @@ async def test_a_rejected_body_shows_the_platform_no_foreign_token(serve: "Serve
         b'{"a":' * 40_000 + b"1" + b"}" * 40_000,
     ],
 )
-async def test_no_depth_brings_the_service_down(edge: "Edge", body: bytes) -> None:
+async def test_no_depth_brings_the_service_down(edge: Edge, body: bytes) -> None:
     """A body of a hundred thousand levels is a 400 like any other."""
     status, code = (await edge.ask("/blocks/echo", body)).rejection
     assert (status, code) == (400, "malformed_json")
@@ -197,7 +196,7 @@ async def test_no_depth_brings_the_service_down(edge: "Edge", body: bytes) -> No
     assert await edge.completed(token) == {"inputs": {}}
 
 
-async def test_the_largest_body_that_is_taken(edge: "Edge") -> None:
+async def test_the_largest_body_that_is_taken(edge: Edge) -> None:
     """A body of just the limit's size, 256 KiB, is read."""
     token = edge.platform.issue("loan")
     body = body_of(token, LIMIT).replace(b'"x"', b'"amount":1,"x"', 1)
@@ -207,7 +206,7 @@ async def test_the_largest_body_that_is_taken(edge: "Edge") -> None:
     assert await edge.completed(token) == {"amount": 1, "months": 12}
 
 
-async def test_a_byte_more_is_too_large(edge: "Edge") -> None:
+async def test_a_byte_more_is_too_large(edge: Edge) -> None:
     """One byte above the limit is rejected: 413."""
     token = edge.platform.issue("echo")
     assert (await edge.ask(body=body_of(token, LIMIT + 1))).rejection == (413, "too_large")
@@ -215,7 +214,7 @@ async def test_a_byte_more_is_too_large(edge: "Edge") -> None:
 
 
 @pytest.mark.parametrize("length", [LIMIT + 1, 200_000_000, 10**18])
-async def test_a_declared_size_is_rejected_before_a_byte_of_it(edge: "Edge", length: int) -> None:
+async def test_a_declared_size_is_rejected_before_a_byte_of_it(edge: Edge, length: int) -> None:
     """A body announced as too large is rejected immediately: the caller need not send it."""
     async with edge.line() as line:
         await line.send(HEAD + b"Content-Length: %d\r\n\r\n" % length)
@@ -231,19 +230,19 @@ async def stream_until_rejected(line: "HttpConnection", size: int) -> Any:
 
 
 @pytest.mark.parametrize("size", [512, 65_536])
-async def test_a_stream_without_end_is_rejected_at_the_limit(edge: "Edge", size: int) -> None:
+async def test_a_stream_without_end_is_rejected_at_the_limit(edge: Edge, size: int) -> None:
     """A body that never ends is rejected at the limit: bytes are counted as they arrive."""
     async with edge.line() as line:
         assert (await stream_until_rejected(line, size)).rejection == (413, "too_large")
 
 
-async def test_a_compressed_body_is_rejected(edge: "Edge") -> None:
+async def test_a_compressed_body_is_rejected(edge: Edge) -> None:
     """No body is decompressed, so a small one cannot become gigabytes: 415."""
     answer = await edge.ask(body=b"\x1f\x8b\x08\x00", content_encoding="gzip")
     assert answer.rejection == (415, "unsupported_encoding")
 
 
-async def test_the_limit_is_a_setting(serve: "Serve") -> None:
+async def test_the_limit_is_a_setting(serve: Serve) -> None:
     """`VERTEXKIT_BODY_LIMIT` changes the limit, and the response names it."""
     async with serve(body_limit=100) as edge:
         answer = await edge.ask(body=b" " * 101)
@@ -256,9 +255,7 @@ async def test_the_limit_is_a_setting(serve: "Serve") -> None:
 
 
 @pytest.mark.parametrize("whole", [True, False])
-async def test_a_caller_who_leaves_in_the_middle_starts_nothing(
-    serve: "Serve", whole: bool
-) -> None:
+async def test_a_caller_who_leaves_in_the_middle_starts_nothing(serve: Serve, whole: bool) -> None:
     """An incomplete body starts nothing, even if its beginning could be read."""
     async with serve() as edge:
         token = edge.platform.issue("echo")

@@ -1,13 +1,11 @@
 """A service that stops: calls are rejected, and accepted executions finish."""
 
 import json
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Serve
+from tests.ingress.edge import Serve
 
 
-async def test_a_service_that_stops_sends_calls_away(serve: "Serve") -> None:
+async def test_a_service_that_stops_sends_calls_away(serve: Serve) -> None:
     """While a process ends, calls get 503 with Retry-After, and nothing is kept of them.
 
     Nothing is completed for them either: another replica may take them.
@@ -24,7 +22,7 @@ async def test_a_service_that_stops_sends_calls_away(serve: "Serve") -> None:
     assert not edge.platform.ledger
 
 
-async def test_readiness_turns_off_first(serve: "Serve") -> None:
+async def test_readiness_turns_off_first(serve: Serve) -> None:
     """`/readyz` says that the service is stopping, while `/healthz` still says that it is alive.
 
     It must not be killed for stopping.
@@ -37,7 +35,7 @@ async def test_readiness_turns_off_first(serve: "Serve") -> None:
         assert (await edge.ask("/healthz", method="GET")).json == {"alive": True}
 
 
-async def test_what_was_accepted_goes_on(serve: "Serve") -> None:
+async def test_what_was_accepted_goes_on(serve: Serve) -> None:
     """Rejecting new calls does not affect running executions."""
     async with serve() as edge:
         token = edge.platform.issue("wait")
@@ -50,7 +48,7 @@ async def test_what_was_accepted_goes_on(serve: "Serve") -> None:
         await edge.settled(answer.execution)
 
 
-async def test_a_call_whose_body_is_still_coming_is_finished(serve: "Serve") -> None:
+async def test_a_call_whose_body_is_still_coming_is_finished(serve: Serve) -> None:
     """A call that started to arrive before the shutdown is still served."""
     async with serve() as edge:
         token = edge.platform.issue("echo")

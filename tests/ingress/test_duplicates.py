@@ -2,15 +2,14 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Edge, Serve
+from tests.ingress.edge import Edge, Serve
 
 AT_ONCE = 50
 
 
-async def test_fifty_of_the_same_call_at_once_are_one_execution(serve: "Serve") -> None:
+async def test_fifty_of_the_same_call_at_once_are_one_execution(serve: Serve) -> None:
     """Fifty connections with the same call get the same id, and its handler runs once."""
     async with serve() as edge:
         token = edge.platform.issue("wait")
@@ -28,7 +27,7 @@ async def test_fifty_of_the_same_call_at_once_are_one_execution(serve: "Serve") 
         assert message.text == "Ждите"
 
 
-async def test_a_duplicate_is_told_of(serve: "Serve") -> None:
+async def test_a_duplicate_is_told_of(serve: Serve) -> None:
     """Each duplicate is an event with the id of the execution that it belongs to."""
     async with serve() as edge:
         token = edge.platform.issue("wait")
@@ -40,7 +39,7 @@ async def test_a_duplicate_is_told_of(serve: "Serve") -> None:
         await edge.completed(token)
 
 
-async def test_other_inputs_do_not_make_it_another_call(serve: "Serve") -> None:
+async def test_other_inputs_do_not_make_it_another_call(serve: Serve) -> None:
     """Block and token make a call; the execution keeps the inputs that came first."""
     async with serve() as edge:
         token = edge.platform.issue("wait")
@@ -50,7 +49,7 @@ async def test_other_inputs_do_not_make_it_another_call(serve: "Serve") -> None:
         assert await edge.completed(token) == {"inputs": {"city": "Орёл"}}
 
 
-async def test_another_token_makes_it_another_call(serve: "Serve") -> None:
+async def test_another_token_makes_it_another_call(serve: Serve) -> None:
     """Equal inputs with another token are another dialog's call."""
     async with serve() as edge:
         tokens = [edge.platform.issue("wait") for _ in range(2)]
@@ -61,7 +60,7 @@ async def test_another_token_makes_it_another_call(serve: "Serve") -> None:
             await edge.completed(token)
 
 
-async def test_a_duplicate_is_answered_although_the_queue_is_full(serve: "Serve") -> None:
+async def test_a_duplicate_is_answered_although_the_queue_is_full(serve: Serve) -> None:
     """A duplicate adds nothing: it is accepted even if the queue is full."""
     async with serve(concurrency=1, queue=1) as edge:
         running, waiting = (edge.platform.issue("wait") for _ in range(2))
@@ -75,7 +74,7 @@ async def test_a_duplicate_is_answered_although_the_queue_is_full(serve: "Serve"
             await edge.completed(token)
 
 
-async def test_a_call_made_again_during_the_completion_is_answered_at_once(serve: "Serve") -> None:
+async def test_a_call_made_again_during_the_completion_is_answered_at_once(serve: Serve) -> None:
     """A platform that calls again before it answers `complete` gets a new execution, which runs."""
     async with serve() as edge:
         token = edge.platform.issue("echo")
@@ -99,7 +98,7 @@ async def test_a_call_made_again_during_the_completion_is_answered_at_once(serve
     ]
 
 
-async def test_a_unique_token_is_a_duplicate_after_the_end_too(serve: "Serve") -> None:
+async def test_a_unique_token_is_a_duplicate_after_the_end_too(serve: Serve) -> None:
     """With `VERTEXKIT_TOKENS=unique` the same call gets the same id even after its execution."""
     async with serve(tokens="unique") as edge:
         token = edge.platform.issue("echo")
@@ -109,7 +108,7 @@ async def test_a_unique_token_is_a_duplicate_after_the_end_too(serve: "Serve") -
         assert edge.accepted() == 1
 
 
-async def test_duplicates_on_one_connection(edge: "Edge") -> None:
+async def test_duplicates_on_one_connection(edge: Edge) -> None:
     """A caller that sends the same call ten times without waiting gets ten equal answers."""
     token = edge.platform.issue("wait")
     body = json.dumps({"token": token}).encode()

@@ -1,13 +1,10 @@
 """Methods, media types and paths: what a block's URL answers to, and what else is there."""
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
 
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Edge, Hold, Serve
-
+from tests.ingress.edge import Edge, Hold, Serve
 from vertexkit import App, Context
 
 HEAD = (
@@ -17,7 +14,7 @@ HEAD = (
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"])
-async def test_a_block_is_called_with_post(edge: "Edge", method: str) -> None:
+async def test_a_block_is_called_with_post(edge: Edge, method: str) -> None:
     """Another method on a block's URL is answered 405 with the right one in `Allow`."""
     answer = await edge.ask("/blocks/echo", method=method)
     assert answer.rejection == (405, "method_not_allowed")
@@ -25,7 +22,7 @@ async def test_a_block_is_called_with_post(edge: "Edge", method: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/blocks", "/openapi.json", "/healthz", "/readyz"])
-async def test_a_page_is_not_called_with_post(edge: "Edge", path: str) -> None:
+async def test_a_page_is_not_called_with_post(edge: Edge, path: str) -> None:
     """A path that can only be read does not accept POST: 405."""
     answer = await edge.ask(path, b"{}")
     assert answer.rejection == (405, "method_not_allowed")
@@ -35,19 +32,19 @@ async def test_a_page_is_not_called_with_post(edge: "Edge", path: str) -> None:
 @pytest.mark.parametrize(
     "path", ["/", "/nothing", "/blocks/a/b/c", "/api/v1", "/%00", "//", "/nothing/"]
 )
-async def test_elsewhere_there_is_nothing(edge: "Edge", path: str) -> None:
+async def test_elsewhere_there_is_nothing(edge: Edge, path: str) -> None:
     """Any other path is a 404 with a stable code, in the same form as all rejections."""
     assert (await edge.ask(path, b"{}")).rejection == (404, "not_found")
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "application/jsonp"])
-async def test_another_media_type_is_rejected(edge: "Edge", kind: str) -> None:
+async def test_another_media_type_is_rejected(edge: Edge, kind: str) -> None:
     """A body that is neither JSON nor declared as a form is rejected: 415."""
     answer = await edge.ask(body=b"<token>t</token>", kind=kind)
     assert answer.rejection == (415, "unsupported_media_type")
 
 
-async def test_a_media_type_may_be_written_in_any_way(edge: "Edge") -> None:
+async def test_a_media_type_may_be_written_in_any_way(edge: Edge) -> None:
     """Case and parameters of header and media type do not matter."""
     token = edge.platform.issue("echo")
     body = b'{"token":"%b"}' % token.encode()
@@ -56,7 +53,7 @@ async def test_a_media_type_may_be_written_in_any_way(edge: "Edge") -> None:
     assert await edge.completed(token) == {"inputs": {}}
 
 
-async def test_an_only_block_is_served_at_the_root_too(serve: "Serve") -> None:
+async def test_an_only_block_is_served_at_the_root_too(serve: Serve) -> None:
     """An app of one block answers at `/` as at the block's own path; at `/` it is POST alone."""
     async with serve(one_block) as edge:
         for path in ("/", "/blocks/only"):
@@ -67,7 +64,7 @@ async def test_an_only_block_is_served_at_the_root_too(serve: "Serve") -> None:
         assert (await edge.ask("/", method="GET")).rejection == (405, "method_not_allowed")
 
 
-def one_block(hold: "Hold", **options: object) -> App:
+def one_block(hold: Hold, **options: object) -> App:
     app = App(**options)  # type: ignore[arg-type]
 
     @app.block("only")
@@ -80,7 +77,7 @@ def one_block(hold: "Hold", **options: object) -> App:
 @pytest.mark.parametrize(
     "path", ["/blocks/echo/", "//blocks/echo", "/blocks//echo", "/blocks/echo//", "///blocks/echo/"]
 )
-async def test_a_slash_too_many_does_not_matter(edge: "Edge", path: str) -> None:
+async def test_a_slash_too_many_does_not_matter(edge: Edge, path: str) -> None:
     """Slashes that are doubled or at the end name the same block, without a redirect."""
     token = edge.platform.issue("echo")
     answer = await edge.ask(path, b'{"token":"%b"}' % token.encode())
@@ -89,7 +86,7 @@ async def test_a_slash_too_many_does_not_matter(edge: "Edge", path: str) -> None
 
 
 @pytest.mark.parametrize("page", ["healthz", "readyz", "metrics", "blocks", "openapi.json"])
-async def test_a_page_with_a_slash_too_many_is_the_page(edge: "Edge", page: str) -> None:
+async def test_a_page_with_a_slash_too_many_is_the_page(edge: Edge, page: str) -> None:
     """Monitoring and load balancers write the path with slashes at its end or doubled."""
     plain = await edge.ask(f"/{page}", method="GET")
     for path in (f"/{page}/", f"//{page}", f"//{page}//"):
@@ -105,7 +102,7 @@ async def test_a_page_with_a_slash_too_many_is_the_page(edge: "Edge", page: str)
         assert body == b""
 
 
-async def test_the_secret_may_be_followed_by_a_slash(serve: "Serve") -> None:
+async def test_the_secret_may_be_followed_by_a_slash(serve: Serve) -> None:
     """The secret in the path is found with a slash at the end, and is not in a redirect."""
     async with serve(url_secrets="hush") as edge:
         for path in ("/blocks/echo/hush/", "/blocks/echo/?key=hush", "/blocks//echo//hush"):
@@ -117,7 +114,7 @@ async def test_the_secret_may_be_followed_by_a_slash(serve: "Serve") -> None:
 @pytest.mark.parametrize(
     "path", ["/blocks%2fecho", "/blocks%2Fecho", "/%2fblocks/echo", "/blocks/echo%2f"]
 )
-async def test_an_encoded_slash_separates_nothing(edge: "Edge", path: str) -> None:
+async def test_an_encoded_slash_separates_nothing(edge: Edge, path: str) -> None:
     """`%2f` is a character of a name, as RFC 3986 says: there is no such path."""
     body = b'{"token":"%b"}' % edge.platform.issue("echo").encode()
     answer = await edge.ask(path, body)
@@ -130,7 +127,7 @@ async def test_an_encoded_slash_separates_nothing(edge: "Edge", path: str) -> No
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS"])
 async def test_a_client_without_the_secret_cannot_tell_what_is_served(
-    serve: "Serve", path: str, method: str
+    serve: Serve, path: str, method: str
 ) -> None:
     """With a wrong secret every path and method is answered like a path that does not exist."""
     async with serve(url_secrets="hush") as edge:
@@ -140,7 +137,7 @@ async def test_a_client_without_the_secret_cannot_tell_what_is_served(
         assert (answer.body, set(answer.headers)) == (nothing.body, set(nothing.headers))
 
 
-async def test_a_caller_who_asks_first_is_told_at_once(edge: "Edge") -> None:
+async def test_a_caller_who_asks_first_is_told_at_once(edge: Edge) -> None:
     """With `Expect: 100-continue` a valid call is continued, one that is too large is rejected."""
     token = edge.platform.issue("echo")
     body = json.dumps({"token": token}).encode()
@@ -156,7 +153,7 @@ async def test_a_caller_who_asks_first_is_told_at_once(edge: "Edge") -> None:
     await edge.completed(token)
 
 
-async def test_rejections_are_not_kept_by_anybody_between(edge: "Edge") -> None:
+async def test_rejections_are_not_kept_by_anybody_between(edge: Edge) -> None:
     """No answer of a block's URL may be stored by a proxy, good or bad."""
     token = edge.platform.issue("echo")
     for answer in (await edge.call("echo", token), await edge.ask(body=b"{")):
@@ -164,7 +161,7 @@ async def test_rejections_are_not_kept_by_anybody_between(edge: "Edge") -> None:
     await edge.completed(token)
 
 
-async def test_calls_follow_each_other_on_one_connection(edge: "Edge") -> None:
+async def test_calls_follow_each_other_on_one_connection(edge: Edge) -> None:
     """A connection stays usable after an answer of any kind, so a platform may keep it."""
     tokens = [edge.platform.issue("echo") for _ in range(2)]
     first, second = (b'{"token":"%b"}' % token.encode() for token in tokens)

@@ -1,14 +1,11 @@
 """`GET /metrics`, over a socket."""
 
-from typing import TYPE_CHECKING
-
 from prometheus_client.parser import text_string_to_metric_families
 
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Edge, Serve
+from tests.ingress.edge import Edge, Serve
 
 
-async def test_prometheus_can_read_it(edge: "Edge") -> None:
+async def test_prometheus_can_read_it(edge: Edge) -> None:
     """The response is in Prometheus's text format, and counts calls."""
     token = edge.platform.issue("echo")
     execution = (await edge.call("echo", token)).execution
@@ -26,7 +23,7 @@ async def test_prometheus_can_read_it(edge: "Edge") -> None:
     assert token.encode() not in answer.body
 
 
-async def test_it_asks_for_the_urls_secret(serve: "Serve") -> None:
+async def test_it_asks_for_the_urls_secret(serve: Serve) -> None:
     """If calls need a secret, the metrics need it too; without it they are not found."""
     async with serve(url_secrets="open-sesame") as edge:
         rejected = await edge.ask("/metrics", method="GET")

@@ -2,33 +2,32 @@
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from starlette.applications import Starlette
 
+from tests.ingress.edge import Edge, Serve
+from tests.reserved_port import reserved_port
+from tests.waiting import occurs, until
 from vertexkit import App, Context
 from vertexkit.app import asgi_app
 from vertexkit.errors import SettingsError
 from vertexkit.settings import Settings
 from vertexkit.token import Token
 
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Edge, Serve
-
 PAGES = ["/healthz", "/readyz", "/metrics", "/blocks", "/openapi.json"]
 
 
 @pytest.fixture
-def free_port() -> int:
-    """A port that is free."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
+def ops_port() -> Iterator[int]:
+    """A port on which nothing listens yet."""
+    with reserved_port() as port:
+        yield port
 
 
-async def ask(edge: "Edge", path: str, port: int, method: str = "GET") -> Any:
+async def ask(edge: Edge, path: str, port: int, method: str = "GET") -> Any:
     """One request to this port."""
     main, edge.port = edge.port, port
     try:
@@ -37,13 +36,13 @@ async def ask(edge: "Edge", path: str, port: int, method: str = "GET") -> Any:
         edge.port = main
 
 
-async def test_the_pages_move_to_a_port_of_their_own(serve: "Serve", free_port: int) -> None:
+async def test_the_pages_move_to_a_port_of_their_own(serve: Serve, ops_port: int) -> None:
     """They are served there without a secret, and nowhere else; blocks are called on the other."""
-    async with serve(ops_port=free_port, url_secrets="sesame") as edge:
+    async with serve(ops_port=ops_port, url_secrets="sesame") as edge:
         for path in PAGES:
-            assert (await ask(edge, path, free_port)).status == 200, path
+            assert (await ask(edge, path, ops_port)).status == 200, path
             assert (await ask(edge, f"{path}?key=sesame", edge.port)).status == 404, path
-        assert (await ask(edge, "/blocks/echo?key=sesame", free_port, "POST")).status == 404
+        assert (await ask(edge, "/blocks/echo?key=sesame", ops_port, "POST")).status == 404
         token = edge.platform.issue("echo")
         answer = await edge.ask(
             "/blocks/echo?key=sesame", b'{"token": "%b"}' % token.encode(), method="POST"
@@ -52,7 +51,7 @@ async def test_the_pages_move_to_a_port_of_their_own(serve: "Serve", free_port: 
         await edge.settled(answer.execution)
 
 
-async def test_operators_are_answered_while_the_service_drains(free_port: int) -> None:
+async def test_operators_are_answered_while_the_service_drains(ops_port: int) -> None:
     """A handler in its grace period can be watched: alive, not ready, and counted."""
     app, begun, go_on = App(), asyncio.Event(), asyncio.Event()
 
@@ -65,7 +64,7 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
 
     async def look() -> None:
         for path in ("/healthz", "/readyz", "/metrics"):
-            reader, writer = await asyncio.open_connection("127.0.0.1", free_port)
+            reader, writer = await asyncio.open_connection("127.0.0.1", ops_port)
             writer.write(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
             answer = await reader.read()
             from_inside.append((int(answer.split()[1]), answer))
@@ -75,7 +74,7 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
     app.settings = Settings.of(
         platform_url="http://127.0.0.1:9/api",
         journal="memory:",
-        ops_port=free_port,
+        ops_port=ops_port,
         complete_patience=0,
     )
     messages: list[dict[str, Any]] = []
@@ -88,14 +87,13 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
     up = asyncio.Event()
     await asked.put({"type": "lifespan.startup"})
     life = asyncio.create_task(app({"type": "lifespan"}, asked.get, send))
-    await up.wait()
+    await occurs(up, "the lifespan has answered")
     service = asgi_app(app).service
     assert service is not None
     await service.receiver._inbox.accept("wait", Token("a-token"), {}, b"")
-    await begun.wait()
+    await occurs(begun, "the handler has started")
     await asked.put({"type": "lifespan.shutdown"})
-    while not service.receiver.closed:  # noqa: ASYNC110 - there is no event for it
-        await asyncio.sleep(0)
+    await until(lambda: service.receiver.closed, "the service is stopping")
     await look()
     go_on.set()
     await life
@@ -104,7 +102,7 @@ async def test_operators_are_answered_while_the_service_drains(free_port: int) -
     assert b'vertexkit_handlers_running{block="wait"} 1.0' in from_inside[2][1]
 
 
-async def test_a_loop_that_stood_still_is_not_ready(edge: "Edge") -> None:
+async def test_a_loop_that_stood_still_is_not_ready(edge: Edge) -> None:
     """After a handler has blocked the event loop the service is not ready for a moment."""
     edge.service.watchdog.is_loop_blocked = True
     answer = await edge.ask("/readyz", method="GET")
@@ -113,7 +111,7 @@ async def test_a_loop_that_stood_still_is_not_ready(edge: "Edge") -> None:
     assert (await edge.ask("/readyz", method="GET")).status == 200
 
 
-async def test_a_port_that_is_taken_is_said(serve: "Serve") -> None:
+async def test_a_port_that_is_taken_is_said(serve: Serve) -> None:
     """The service does not start; the error names the setting and the fix."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         app = App(

@@ -2,20 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from structlog.testing import LogCapture
 
+from tests.ingress.edge import Edge, Serve
 from vertexkit.errors import JournalUnavailable
 from vertexkit.token import Token
 
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Edge, Serve
-
 
 @asynccontextmanager
-async def full(serve: "Serve", **settings: Any) -> AsyncIterator["tuple[Edge, list[str]]"]:
+async def full(serve: Serve, **settings: Any) -> AsyncIterator["tuple[Edge, list[str]]"]:
     """A service with one running execution and a full queue; yields their tokens."""
     async with serve(concurrency=1, queue=1, **settings) as edge:
         tokens = [edge.platform.issue("wait") for _ in range(2)]
@@ -25,7 +23,7 @@ async def full(serve: "Serve", **settings: Any) -> AsyncIterator["tuple[Edge, li
         yield edge, tokens
 
 
-async def test_a_full_queue_asks_to_come_back(serve: "Serve") -> None:
+async def test_a_full_queue_asks_to_come_back(serve: Serve) -> None:
     """If the queue is full, a call is answered 503 with Retry-After, and nothing of it is kept.
 
     The platform that comes back later is served.
@@ -45,7 +43,7 @@ async def test_a_full_queue_asks_to_come_back(serve: "Serve") -> None:
         assert await edge.completed(token) == {"inputs": {}}
 
 
-async def test_a_full_queue_is_not_ready(serve: "Serve") -> None:
+async def test_a_full_queue_is_not_ready(serve: Serve) -> None:
     """`/readyz` turns off while the queue is full and on again when there is room; it is alive."""
     async with full(serve) as (edge, tokens):
         answer = await edge.ask("/readyz", method="GET")
@@ -58,7 +56,7 @@ async def test_a_full_queue_is_not_ready(serve: "Serve") -> None:
         assert (await edge.ask("/readyz", method="GET")).json == {"ready": True}
 
 
-async def test_a_full_queue_may_fail_the_block_instead(serve: "Serve") -> None:
+async def test_a_full_queue_may_fail_the_block_instead(serve: Serve) -> None:
     """With `VERTEXKIT_ON_FULL=fail` a full queue answers 200 and completes the block as failed.
 
     That is for a platform that does not come back.
@@ -73,7 +71,7 @@ async def test_a_full_queue_may_fail_the_block_instead(serve: "Serve") -> None:
         assert edge.hold.started == 1
 
 
-async def test_the_log_has_the_dialog_of_a_rejected_call(serve: "Serve", lines: LogCapture) -> None:
+async def test_the_log_has_the_dialog_of_a_rejected_call(serve: Serve, lines: LogCapture) -> None:
     """The line about a call rejected for a full queue has its block and its dialog."""
     async with full(serve) as (edge, _):
         token = Token(edge.platform.issue("wait"))
@@ -83,7 +81,7 @@ async def test_the_log_has_the_dialog_of_a_rejected_call(serve: "Serve", lines: 
     assert line.items() >= {"block": "wait", "code": "queue_full", **token.log_fields}.items()
 
 
-async def test_wrong_input_needs_no_room(serve: "Serve") -> None:
+async def test_wrong_input_needs_no_room(serve: Serve) -> None:
     """A call with invalid inputs is rejected as such even if the queue is full."""
     async with full(serve) as (edge, _):
         token = edge.platform.issue("loan")
@@ -92,7 +90,7 @@ async def test_wrong_input_needs_no_room(serve: "Serve") -> None:
 
 
 async def test_a_journal_that_cannot_write_asks_to_come_back(
-    serve: "Serve", monkeypatch: pytest.MonkeyPatch
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that could not be written is answered 503 with Retry-After, and nothing runs."""
 

@@ -1,19 +1,16 @@
 """An app that reads the platform's call in its own way."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
+from structlog.testing import LogCapture
 
+from tests.ingress.edge import Serve
 from vertexkit import Call, CallError, RawCall
 
-if TYPE_CHECKING:
-    from structlog.testing import LogCapture
 
-    from tests.ingress.conftest import Serve
-
-
-async def test_an_app_reads_the_call_in_its_own_way(serve: "Serve") -> None:
+async def test_an_app_reads_the_call_in_its_own_way(serve: Serve) -> None:
     """With `App(read_call=...)` token and inputs come from wherever that function finds them.
 
     Headers in lower case, the query, the path, a body of any media type.
@@ -33,7 +30,7 @@ async def test_an_app_reads_the_call_in_its_own_way(serve: "Serve") -> None:
         assert await edge.completed(token) == {"inputs": expected}
 
 
-async def test_its_rejection_is_answered_as_it_says(serve: "Serve") -> None:
+async def test_its_rejection_is_answered_as_it_says(serve: Serve) -> None:
     """A reader's `CallError` decides status, code and sentence of the answer."""
 
     def read(raw: RawCall) -> Call:
@@ -60,7 +57,7 @@ def gives_nothing(raw: RawCall) -> Call:
 @pytest.mark.parametrize("reader", [misses_a_key, speaks_of_the_token, gives_nothing])
 @pytest.mark.parametrize("body", [b'{"token":"hush"}', b"[]", b"hush"])
 async def test_a_reader_that_breaks_down_rejects_the_call(
-    serve: "Serve", lines: "LogCapture", reader: Any, body: bytes
+    serve: Serve, lines: LogCapture, reader: Any, body: bytes
 ) -> None:
     """Any other error of a reader is a 400, and a log line says which and where it was raised.
 
@@ -79,13 +76,13 @@ async def test_a_reader_that_breaks_down_rejects_the_call(
 
 
 @pytest.mark.parametrize("token", [None, 7, "", "two words"])
-async def test_its_token_has_to_be_one(serve: "Serve", token: Any) -> None:
+async def test_its_token_has_to_be_one(serve: Serve, token: Any) -> None:
     """A token from an author's reader is checked like any other: 400 `malformed_token`."""
     async with serve(options={"read_call": lambda raw: Call(token, {})}) as edge:
         assert (await edge.ask(body=b"")).rejection == (400, "malformed_token")
 
 
-async def test_its_body_has_the_same_limit(serve: "Serve") -> None:
+async def test_its_body_has_the_same_limit(serve: Serve) -> None:
     """A reader never sees a body above the limit."""
     seen: list[RawCall] = []
 

@@ -2,18 +2,15 @@
 
 import asyncio
 import json
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 import pytest
 from pydantic import AfterValidator
+from structlog.testing import LogCapture
 
+from tests.ingress.edge import Edge, Hold, Serve
 from vertexkit import App, Context
-
-if TYPE_CHECKING:
-    from structlog.testing import LogCapture
-
-    from tests.ingress.conftest import Edge, Hold, Serve
 
 FORM = "application/x-www-form-urlencoded"
 CODES = {"Москва": "MOW"}
@@ -40,7 +37,7 @@ INVALID = failed("invalid_input", "The inputs are invalid.")
     ids=repr,
 )
 async def test_inputs_that_do_not_fit_end_the_block(
-    edge: "Edge", inputs: dict[str, Any], loc: list[str]
+    edge: Edge, inputs: dict[str, Any], loc: list[str]
 ) -> None:
     """Wrong input is a 422, starts nothing, and completes the block as failed.
 
@@ -55,7 +52,7 @@ async def test_inputs_that_do_not_fit_end_the_block(
     assert edge.accepted() == before
 
 
-async def test_a_form_that_does_not_fit_ends_the_block(edge: "Edge") -> None:
+async def test_a_form_that_does_not_fit_ends_the_block(edge: Edge) -> None:
     """The same for a call that is a form."""
     token = edge.platform.issue("loan")
     body = urlencode({"token": token, "amount": "сто"}).encode()
@@ -63,7 +60,7 @@ async def test_a_form_that_does_not_fit_ends_the_block(edge: "Edge") -> None:
     assert await edge.completed(token) == INVALID
 
 
-async def test_the_rejection_shows_no_value_that_came(edge: "Edge") -> None:
+async def test_the_rejection_shows_no_value_that_came(edge: Edge) -> None:
     """The answer to wrong input names places and reasons; values stay with the caller."""
     token = edge.platform.issue("loan")
     answer = await edge.call("loan", token, amount="4111 1111 1111 1111", months={"pin": "0000"})
@@ -73,7 +70,7 @@ async def test_the_rejection_shows_no_value_that_came(edge: "Edge") -> None:
     await edge.completed(token)
 
 
-async def test_a_thousand_wrong_values_make_a_short_answer(edge: "Edge") -> None:
+async def test_a_thousand_wrong_values_make_a_short_answer(edge: Edge) -> None:
     """However much is wrong with an input, the answer lists the first twenty things."""
     token = edge.platform.issue("loan")
     answer = await edge.call("loan", token, amount=[0] * 5000, months="x")
@@ -85,7 +82,7 @@ async def test_a_thousand_wrong_values_make_a_short_answer(edge: "Edge") -> None
 @pytest.mark.parametrize(
     "name", ["nothing", "Echo", "echo%20", "%D0%B1%D0%BB%D0%BE%D0%BA", "a" * 500]
 )
-async def test_an_unknown_block_ends_as_failed(edge: "Edge", name: str) -> None:
+async def test_an_unknown_block_ends_as_failed(edge: Edge, name: str) -> None:
     """A call of an unknown block is answered 404, and its dialog continues."""
     token = edge.platform.issue("nothing")
     answer = await edge.ask(f"/blocks/{name}", json.dumps({"token": token}).encode())
@@ -93,14 +90,14 @@ async def test_an_unknown_block_ends_as_failed(edge: "Edge", name: str) -> None:
     assert await edge.completed(token) == failed("unknown_block", "The block does not exist.")
 
 
-async def test_a_call_that_cannot_be_read_reaches_nobody(edge: "Edge") -> None:
+async def test_a_call_that_cannot_be_read_reaches_nobody(edge: Edge) -> None:
     """An unknown block called without a token is a 400: no block can be completed."""
     asked = len(edge.platform.ledger)
     assert (await edge.ask("/blocks/nothing", b"{}")).rejection == (400, "missing_token")
     assert len(edge.platform.ledger) == asked
 
 
-async def test_the_answer_does_not_wait_for_the_platform(serve: "Serve") -> None:
+async def test_the_answer_does_not_wait_for_the_platform(serve: Serve) -> None:
     """A rejection is answered while its completion is still under way, and survives the answer.
 
     The platform may hold back its answer to the completion until it has ours.
@@ -119,7 +116,7 @@ async def test_the_answer_does_not_wait_for_the_platform(serve: "Serve") -> None
         assert await edge.completed(token) == INVALID
 
 
-async def test_a_service_that_stops_completes_what_it_rejected(serve: "Serve") -> None:
+async def test_a_service_that_stops_completes_what_it_rejected(serve: Serve) -> None:
     """A process that stops right after a rejection still completes that block."""
     async with serve() as edge:
         token = edge.platform.issue("loan")
@@ -128,7 +125,7 @@ async def test_a_service_that_stops_completes_what_it_rejected(serve: "Serve") -
     assert completion.data == INVALID
 
 
-async def test_an_instance_that_is_not_listed_is_never_called(serve: "Serve") -> None:
+async def test_an_instance_that_is_not_listed_is_never_called(serve: Serve) -> None:
     """With a list of instances, a token of another one is rejected, and is sent nowhere: 422."""
     url = "http://{instance}.invalid/api"
     async with serve(platform_url=url, instances=("demo",)) as edge:
@@ -140,12 +137,10 @@ async def test_an_instance_that_is_not_listed_is_never_called(serve: "Serve") ->
         assert not [name for name, _ in edge.happened if name.startswith("rejected_call")]
 
 
-async def test_a_validator_that_breaks_down_ends_the_block(
-    serve: "Serve", lines: "LogCapture"
-) -> None:
+async def test_a_validator_that_breaks_down_ends_the_block(serve: Serve, lines: LogCapture) -> None:
     """A bug in an author's validator is a 500 with a traceback in the log; the dialog continues."""
 
-    def make(hold: "Hold", **options: Any) -> App:
+    def make(hold: Hold, **options: Any) -> App:
         app = App(**options)
 
         @app.block("odd")

@@ -3,15 +3,12 @@
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from structlog.testing import LogCapture
 
-if TYPE_CHECKING:
-    from structlog.testing import LogCapture
-
-    from tests.ingress.conftest import Edge, Serve
+from tests.ingress.edge import Edge, Serve
 
 OLD, NEW, ODD = "old-secret-1", "new-secret-2", "ключ/с пробелом?&"
 SECRETS = [OLD, NEW, ODD]
@@ -19,13 +16,13 @@ NOTHING = b'"Not found."'
 
 
 @pytest.fixture(scope="module")
-async def guarded(lines: "LogCapture", serve: "Serve") -> AsyncIterator["Edge"]:
+async def guarded(lines: LogCapture, serve: Serve) -> AsyncIterator[Edge]:
     """A service with two secrets."""
     async with serve(url_secrets=[OLD, NEW]) as edge:
         yield edge
 
 
-async def call(edge: "Edge", path: str, opens: bool = True) -> None:
+async def call(edge: Edge, path: str, opens: bool = True) -> None:
     """Call a block at this URL; the call is accepted or answered 404."""
     token = edge.platform.issue("echo")
     answer = await edge.ask(path, json.dumps({"token": token}).encode())
@@ -38,7 +35,7 @@ async def call(edge: "Edge", path: str, opens: bool = True) -> None:
         assert edge.untouched(token)
 
 
-async def test_each_secret_opens_in_the_query_and_in_the_path(serve: "Serve") -> None:
+async def test_each_secret_opens_in_the_query_and_in_the_path(serve: Serve) -> None:
     """`?key=` and `/blocks/{name}/{key}` open with any one of the secrets.
 
     So one can be changed while the platform still uses the other.
@@ -75,13 +72,13 @@ async def test_each_secret_opens_in_the_query_and_in_the_path(serve: "Serve") ->
         f"/blocks/nothing/{OLD[:-1]}",
     ],
 )
-async def test_nothing_else_opens(guarded: "Edge", path: str) -> None:
+async def test_nothing_else_opens(guarded: Edge, path: str) -> None:
     """A wrong or missing secret gets the same response as a path that does not exist."""
     await call(guarded, path, opens=False)
     assert not guarded.happened
 
 
-async def test_a_wrong_secret_is_noticed_before_the_body(serve: "Serve") -> None:
+async def test_a_wrong_secret_is_noticed_before_the_body(serve: Serve) -> None:
     """A caller without the secret is rejected before any byte of the body is read."""
     async with serve(url_secrets=SECRETS) as edge:
         for framing in ("Content-Length: 1000000", "Transfer-Encoding: chunked"):
@@ -92,7 +89,7 @@ async def test_a_wrong_secret_is_noticed_before_the_body(serve: "Serve") -> None
                 assert (await line.answer()).rejection == (404, "not_found")
 
 
-async def test_a_wrong_secret_does_not_tell_which_blocks_there_are(serve: "Serve") -> None:
+async def test_a_wrong_secret_does_not_tell_which_blocks_there_are(serve: Serve) -> None:
     """Without the secret an existing block and a missing one answer the same, to the byte.
 
     And no block is completed for a caller without the secret.
@@ -108,7 +105,7 @@ async def test_a_wrong_secret_does_not_tell_which_blocks_there_are(serve: "Serve
         assert edge.untouched(token)
 
 
-async def test_basic_credentials_are_no_secret_of_the_url(serve: "Serve") -> None:
+async def test_basic_credentials_are_no_secret_of_the_url(serve: Serve) -> None:
     """A secret given in `Authorization` does not open: it belongs into the URL."""
     basic = b64encode(f"{OLD}:{OLD}".encode()).decode()
     async with serve(url_secrets=SECRETS) as edge:
@@ -117,13 +114,13 @@ async def test_basic_credentials_are_no_secret_of_the_url(serve: "Serve") -> Non
             assert answer.rejection == (404, "not_found")
 
 
-async def test_without_a_secret_anybody_may_call(edge: "Edge") -> None:
+async def test_without_a_secret_anybody_may_call(edge: Edge) -> None:
     """Without secrets a key in the URL is ignored."""
     for path in ("/blocks/echo", "/blocks/echo?key=any", "/blocks/echo/any"):
         await call(edge, path)
 
 
-async def test_the_catalogue_asks_for_the_secret_and_health_does_not(serve: "Serve") -> None:
+async def test_the_catalogue_asks_for_the_secret_and_health_does_not(serve: Serve) -> None:
     """The catalogue needs the secret; health does not."""
     async with serve(url_secrets=SECRETS) as edge:
         for path in ("/blocks", "/openapi.json"):
@@ -134,7 +131,7 @@ async def test_the_catalogue_asks_for_the_secret_and_health_does_not(serve: "Ser
             assert (await edge.ask(path, method="GET")).status == 200
 
 
-async def test_no_secret_and_no_token_is_logged(serve: "Serve", lines: "LogCapture") -> None:
+async def test_no_secret_and_no_token_is_logged(serve: Serve, lines: LogCapture) -> None:
     """Good and bad calls leave no URL secret and no token in any log line or event."""
     lines.entries.clear()
     async with serve(url_secrets=SECRETS) as edge:

@@ -1,15 +1,13 @@
 """The tokens of calls: which are accepted, and which are rejected."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
+from tests.ingress.edge import Edge, Serve
 from vertexkit.testing import FakePlatform
-
-if TYPE_CHECKING:
-    from tests.ingress.conftest import Edge, Serve
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -30,7 +28,7 @@ FORM = "application/x-www-form-urlencoded"
     ],
     ids=repr,
 )
-async def test_a_call_without_a_token_is_rejected(edge: "Edge", members: dict[str, Any]) -> None:
+async def test_a_call_without_a_token_is_rejected(edge: Edge, members: dict[str, Any]) -> None:
     """A token that is missing, empty or not a string: 400 `missing_token`, and nothing starts."""
     before = edge.accepted()
     answer = await edge.ask(body=json.dumps(members | {"city": "Орёл"}).encode())
@@ -39,7 +37,7 @@ async def test_a_call_without_a_token_is_rejected(edge: "Edge", members: dict[st
 
 
 @pytest.mark.parametrize("body", [b"", b"city=1", b"token=", b"token=&city=1"])
-async def test_a_form_without_a_token_is_rejected(edge: "Edge", body: bytes) -> None:
+async def test_a_form_without_a_token_is_rejected(edge: Edge, body: bytes) -> None:
     """A form without a token, or with an empty one, is rejected the same way."""
     assert (await edge.ask(body=body, kind=FORM)).rejection == (400, "missing_token")
 
@@ -49,7 +47,7 @@ async def test_a_form_without_a_token_is_rejected(edge: "Edge", body: bytes) -> 
     [" ", "a b", "a.b.c\n", "\na.b.c", "a\r\nX-Evil: 1", "a\0b", "\x7f", "токен", "a" * 4097],
     ids=lambda token: repr(token)[:20],
 )
-async def test_a_token_that_no_platform_gives_is_rejected(edge: "Edge", token: str) -> None:
+async def test_a_token_that_no_platform_gives_is_rejected(edge: Edge, token: str) -> None:
     """Spaces, line ends, control or non-ASCII characters, or 4,097 of them: 400, in JSON and form.
 
     So a token can be put into any log line, header or key without a thought.
@@ -62,7 +60,7 @@ async def test_a_token_that_no_platform_gives_is_rejected(edge: "Edge", token: s
     assert edge.accepted() == before
 
 
-async def test_a_rejected_token_is_not_repeated(edge: "Edge") -> None:
+async def test_a_rejected_token_is_not_repeated(edge: Edge) -> None:
     """The response to an invalid token describes a valid one, and contains nothing of this one."""
     answer = await edge.ask(body=b'{"token":"hush hush"}')
     assert answer.json["detail"].endswith("printable ASCII characters without spaces.")
@@ -74,7 +72,7 @@ async def test_a_rejected_token_is_not_repeated(edge: "Edge") -> None:
     ["x", "a" * 4096, "!~{}<>|^`\\\"'/+=%", "eyJ.eyJ.x", "a.b.c.d"],
     ids=lambda token: token[:20],
 )
-async def test_any_other_token_is_taken_as_it_is(serve: "Serve", token: str) -> None:
+async def test_any_other_token_is_taken_as_it_is(serve: Serve, token: str) -> None:
     """Tokens are opaque: short, long, odd or half a JWT, each comes back to the platform equal."""
     async with serve(platform=FakePlatform(tokens="any")) as edge:
         await edge.settled((await edge.call("echo", token)).execution)

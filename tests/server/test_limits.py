@@ -1,18 +1,13 @@
 """However much a client sends, little is kept in memory, and the response arrives."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 
-from tests.server.conftest import chunked, get, post
+from tests.http_connection import HttpConnection
+from tests.server.site import Open, chunked, get, post
 from vertexkit.server.limits import LINGER_BYTES, MAX_PIPELINED_REQUESTS
 
-if TYPE_CHECKING:
-    from tests.http_connection import HttpConnection
-    from tests.server.conftest import Open
 
-
-async def pour(line: "HttpConnection", megabytes: int) -> None:
+async def pour(line: HttpConnection, megabytes: int) -> None:
     for _ in range(megabytes):
         await line.send(b"x" * 1_000_000)
 
@@ -30,7 +25,7 @@ async def pour(line: "HttpConnection", megabytes: int) -> None:
     ],
     ids=["field", "url", "fields", "endless-field", "endless-url", "endless-fields", "newlines"],
 )
-async def test_a_head_has_a_limit(site: "Open", request_: bytes) -> None:
+async def test_a_head_has_a_limit(site: Open, request_: bytes) -> None:
     """A head over it is answered 431, however it came to that, and the connection closes."""
     async with site(head_limit=1024) as here, here.line(request_) as line:
         assert (await line.answer()).rejection == (431, "head_too_large")
@@ -38,7 +33,7 @@ async def test_a_head_has_a_limit(site: "Open", request_: bytes) -> None:
         assert not here.asked
 
 
-async def test_a_head_has_at_most_a_hundred_fields(site: "Open") -> None:
+async def test_a_head_has_at_most_a_hundred_fields(site: Open) -> None:
     """A field costs more than its bytes."""
     async with site() as here:
         whole = await here.ask(get("/", *(f"X-{n}: 1" for n in range(99))))
@@ -47,7 +42,7 @@ async def test_a_head_has_at_most_a_hundred_fields(site: "Open") -> None:
         assert answer.rejection == (431, "head_too_large")
 
 
-async def test_many_requests_in_one_piece_are_no_large_head(site: "Open") -> None:
+async def test_many_requests_in_one_piece_are_no_large_head(site: Open) -> None:
     """The limit is for one request, not for others that arrive in the same piece."""
     async with site(head_limit=1024) as here, here.line(get() * 32 + b"GET / HT") as line:
         assert [(await line.answer()).status for _ in range(32)] == [200] * 32
@@ -55,7 +50,7 @@ async def test_many_requests_in_one_piece_are_no_large_head(site: "Open") -> Non
         assert (await line.answer()).status == 200
 
 
-async def test_only_so_many_requests_may_wait(site: "Open") -> None:
+async def test_only_so_many_requests_may_wait(site: Open) -> None:
     """Of a thousand in one piece the first ones are answered, and the connection closes."""
     async with site() as here, here.line(get() * 1000) as line:
         for _ in range(MAX_PIPELINED_REQUESTS + 1):
@@ -65,7 +60,7 @@ async def test_only_so_many_requests_may_wait(site: "Open") -> None:
         assert len(here.asked) <= MAX_PIPELINED_REQUESTS + 2
 
 
-async def test_trailers_are_not_kept(site: "Open") -> None:
+async def test_trailers_are_not_kept(site: Open) -> None:
     """Trailers are ignored; endless ones are rejected."""
     async with site(body_limit=1000) as here:
         some = await here.ask(chunked() + b"3\r\nabc\r\n0\r\nX-A: 1\r\nX-B: 2\r\n\r\n")
@@ -75,14 +70,14 @@ async def test_trailers_are_not_kept(site: "Open") -> None:
             assert await line.rest() == b""
 
 
-async def test_small_chunks_are_taken(site: "Open") -> None:
+async def test_small_chunks_are_taken(site: Open) -> None:
     """A body may arrive byte by byte: the limit allows for the framing."""
     async with site(body_limit=100_000) as here:
         answer = await here.ask(chunked() + b"1\r\nx\r\n" * 30_000 + b"0\r\n\r\n")
         assert (answer.status, answer.body) == (200, b"30000")
 
 
-async def test_chunks_that_nobody_wants_are_not_looked_at(site: "Open") -> None:
+async def test_chunks_that_nobody_wants_are_not_looked_at(site: Open) -> None:
     """After an early answer to a body in chunks, nothing more is understood on the connection."""
     async with site() as here, here.line(chunked("/early")) as line:
         assert (await line.answer()).status == 200
@@ -92,14 +87,14 @@ async def test_chunks_that_nobody_wants_are_not_looked_at(site: "Open") -> None:
         assert here.asked == [("/early", 0)]
 
 
-async def test_the_answer_to_a_large_request_is_seen(site: "Open") -> None:
+async def test_the_answer_to_a_large_request_is_seen(site: Open) -> None:
     """The rest of a rejected request is read, so that the client receives the response."""
     async with site(head_limit=1024) as here:
         answer = await here.ask(get("/", "X: " + "x" * 2_000_000))
         assert answer.rejection == (431, "head_too_large")
 
 
-async def test_after_an_early_answer_the_connection_goes_on(site: "Open") -> None:
+async def test_after_an_early_answer_the_connection_goes_on(site: Open) -> None:
     """After an early response and the rest of the body the connection can be used again."""
     async with site() as here, here.line(post(1_000_000, path="/early")) as line:
         assert (await line.answer()).status == 200
@@ -108,7 +103,7 @@ async def test_after_an_early_answer_the_connection_goes_on(site: "Open") -> Non
         assert here.asked == [("/early", 0), ("/", 0)]
 
 
-async def test_what_nobody_wants_is_not_read_for_ever(site: "Open") -> None:
+async def test_what_nobody_wants_is_not_read_for_ever(site: Open) -> None:
     """Some megabytes after an early response the connection is closed."""
     async with site() as here, here.line(post(LINGER_BYTES * 4, path="/early")) as line:
         assert (await line.answer()).status == 200
@@ -141,7 +136,7 @@ async def test_what_nobody_wants_is_not_read_for_ever(site: "Open") -> None:
         *("two-hosts", "old-two-hosts", "no-version", "too-old", "too-new", "hex", "huge"),
     ],
 )
-async def test_what_is_not_http_is_told_so(site: "Open", request_: bytes) -> None:
+async def test_what_is_not_http_is_told_so(site: Open, request_: bytes) -> None:
     """Garbage, and framing that two parsers could read differently, is answered 400."""
     async with site() as here, here.line(request_) as line:
         assert (await line.answer()).rejection == (400, "malformed_request")
@@ -152,13 +147,13 @@ async def test_what_is_not_http_is_told_so(site: "Open", request_: bytes) -> Non
 @pytest.mark.parametrize(
     "request_", [b"GET / HTTP/1.0\r\n\r\n", b"GET / HTTP/1.0\r\nHost: a\r\n\r\n", get()]
 )
-async def test_http_1_0_needs_no_host(site: "Open", request_: bytes) -> None:
+async def test_http_1_0_needs_no_host(site: Open, request_: bytes) -> None:
     """A probe in HTTP/1.0 need not name the host; other requests name it once."""
     async with site() as here, here.line(request_) as line:
         assert (await line.answer()).status == 200
 
 
-async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -> None:
+async def test_garbage_behind_a_request_does_not_cost_its_answer(site: Open) -> None:
     """The response in progress is sent, and then the connection closes."""
     async with site() as here, here.line(get("/hold") + b"\x00garbage\r\n\r\n") as line:
         await here.until(lambda: here.rejections)
@@ -167,7 +162,7 @@ async def test_garbage_behind_a_request_does_not_cost_its_answer(site: "Open") -
         assert await line.rest() == b""
 
 
-async def test_a_wish_for_another_protocol_is_passed_over(site: "Open") -> None:
+async def test_a_wish_for_another_protocol_is_passed_over(site: Open) -> None:
     """A request to upgrade to WebSockets or HTTP/2 is answered as HTTP/1.1, then closed."""
     async with site() as here:
         for protocol in ("websocket", "h2c"):

@@ -1,25 +1,21 @@
 """When there are too many connections, idle ones are closed so that active clients are served."""
 
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
 
-from tests.server.conftest import get, post
+from tests.http_connection import HttpConnection
+from tests.server.site import Open, Site, get, post
 from vertexkit.server.limits import RESERVED_FILES, max_connections, max_files
 from vertexkit.settings import Settings
-
-if TYPE_CHECKING:
-    from tests.http_connection import HttpConnection
-    from tests.server.conftest import Open, Site
 
 FEW = 4
 
 
-async def lines(stack: AsyncExitStack, here: "Site", *first: bytes) -> list["HttpConnection"]:
+async def lines(stack: AsyncExitStack, here: Site, *first: bytes) -> list[HttpConnection]:
     """Open connections one after the other, and send these bytes on each."""
     return [await stack.enter_async_context(here.line(data)) for data in first]
 
 
-async def test_silent_ones_make_room(site: "Open") -> None:
+async def test_silent_ones_make_room(site: Open) -> None:
     """Any number of silent connections does not prevent a request from being answered."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         silent = await lines(stack, here, *[b""] * FEW * 10)
@@ -28,14 +24,14 @@ async def test_silent_ones_make_room(site: "Open") -> None:
         assert here.rejections["crowded"] >= FEW * 9
 
 
-async def test_half_a_head_is_as_good_as_none(site: "Open") -> None:
+async def test_half_a_head_is_as_good_as_none(site: Open) -> None:
     """Connections with an incomplete head are closed like silent ones."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         await lines(stack, here, *[b"GET / HTTP/1.1\r\n"] * FEW * 10)
         assert (await here.ask(get())).status == 200
 
 
-async def test_those_never_heard_go_before_those_served(site: "Open") -> None:
+async def test_those_never_heard_go_before_those_served(site: Open) -> None:
     """An idle connection that was used before is closed after those that were never used."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         [served] = await lines(stack, here, get())
@@ -45,7 +41,7 @@ async def test_those_never_heard_go_before_those_served(site: "Open") -> None:
         assert (await served.answer()).status == 200
 
 
-async def test_those_served_go_before_those_who_send(site: "Open") -> None:
+async def test_those_served_go_before_those_who_send(site: Open) -> None:
     """A connection that sends a body is not closed while there are idle ones."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         [sending, *served] = await lines(stack, here, post(4), *[get()] * (FEW - 1))
@@ -57,7 +53,7 @@ async def test_those_served_go_before_those_who_send(site: "Open") -> None:
         assert (await sending.answer()).body == b"4"
 
 
-async def test_the_one_who_sends_for_longest_is_told_why(site: "Open") -> None:
+async def test_the_one_who_sends_for_longest_is_told_why(site: Open) -> None:
     """If all connections send, the oldest one is answered 503, and the new one is served."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         first, *_ = await lines(stack, here, *[post(4)] * FEW)
@@ -67,7 +63,7 @@ async def test_the_one_who_sends_for_longest_is_told_why(site: "Open") -> None:
         await here.until(lambda: here.broken)
 
 
-async def test_who_is_being_answered_never_goes(site: "Open") -> None:
+async def test_who_is_being_answered_never_goes(site: Open) -> None:
     """If all connections wait for responses, the new one is closed."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         held = await lines(stack, here, *[get("/hold")] * FEW)
@@ -79,7 +75,7 @@ async def test_who_is_being_answered_never_goes(site: "Open") -> None:
         assert (await here.ask(get())).status == 200
 
 
-async def test_whoever_leaves_makes_room(site: "Open") -> None:
+async def test_whoever_leaves_makes_room(site: Open) -> None:
     """Closed connections are not counted."""
     async with site(clients=FEW) as here:
         for _ in range(FEW * 5):
