@@ -1,4 +1,4 @@
-"""Ports of tests whose server has to be told its port before it starts."""
+"""Ports of tests whose server needs to know its port before it starts."""
 
 import socket
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def reserved_port() -> Iterator[int]:
-    """A port of the loopback address that Linux gives to nobody else inside this context.
+    """A port of the loopback address that Linux gives to no other process inside this context.
 
     The port is bound, but nothing listens on it. A server that names it and sets SO_REUSEADDR, as
     those of asyncio and of vertexkit do, may still listen there.

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
 
 from tests.context.threads import in_thread
-from tests.ingress.edge import Edge, served
+from tests.ingress.served_app import Edge, served
 from vertexkit.testing import FakePlatform
 
 SECRET = "Canary-secret-of-the-url"

@@ -8,7 +8,7 @@ from schemathesis.generation import GenerationMode
 
 from tests.fuzz.conftest import MANY
 from tests.fuzz.service import SECRET, Target, target
-from tests.ingress.edge import Hold, make_app
+from tests.ingress.served_app import Hold, make_app
 from tests.openapi_fuzzing import check_operation, operations
 from vertexkit.ingress.openapi import openapi
 

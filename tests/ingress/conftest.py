@@ -6,7 +6,7 @@ import pytest
 import structlog
 from structlog.testing import LogCapture
 
-from tests.ingress.edge import Edge, Serve, served
+from tests.ingress.served_app import Edge, Serve, served
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,7 +5,7 @@ from typing import cast
 
 import pytest
 
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 from vertexkit.journal.protocol import JournalBackend
 
 

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import pytest
 
 from tests.http_connection import HttpConnection
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 
 FORM = "application/x-www-form-urlencoded"
 LIMIT = 256 * 1024

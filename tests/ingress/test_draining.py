@@ -2,7 +2,7 @@
 
 import json
 
-from tests.ingress.edge import Serve
+from tests.ingress.served_app import Serve
 
 
 async def test_a_service_that_stops_sends_calls_away(serve: Serve) -> None:

@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 
 AT_ONCE = 50
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.ingress.edge import Edge, Hold, Serve
+from tests.ingress.served_app import Edge, Hold, Serve
 from vertexkit import App, Context
 
 HEAD = (

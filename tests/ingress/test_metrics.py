@@ -2,7 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 
 
 async def test_prometheus_can_read_it(edge: Edge) -> None:

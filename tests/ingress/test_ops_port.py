@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 from tests.reserved_port import reserved_port
 from tests.waiting import occurs, until
 from vertexkit import App, Context

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import LogCapture
 
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 from vertexkit.errors import JournalUnavailable
 from vertexkit.token import Token
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from structlog.testing import LogCapture
 
-from tests.ingress.edge import Serve
+from tests.ingress.served_app import Serve
 from vertexkit import Call, CallError, RawCall
 
 

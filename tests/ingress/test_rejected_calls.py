@@ -9,7 +9,7 @@ import pytest
 from pydantic import AfterValidator
 from structlog.testing import LogCapture
 
-from tests.ingress.edge import Edge, Hold, Serve
+from tests.ingress.served_app import Edge, Hold, Serve
 from vertexkit import App, Context
 
 FORM = "application/x-www-form-urlencoded"

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import pytest
 from structlog.testing import LogCapture
 
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 
 OLD, NEW, ODD = "old-secret-1", "new-secret-2", "ключ/с пробелом?&"
 SECRETS = [OLD, NEW, ODD]

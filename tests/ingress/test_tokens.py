@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.ingress.edge import Edge, Serve
+from tests.ingress.served_app import Edge, Serve
 from vertexkit.testing import FakePlatform
 
 FORM = "application/x-www-form-urlencoded"
