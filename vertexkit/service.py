@@ -190,14 +190,14 @@ class Service:
         )
         self.rejections: Rejections = Rejections(vertex, clock, self.events, self.supervisor)
         self.access: AccessControl = AccessControl(settings.access)
-        self.receiver: Receiver = self._receiver(app, address)
+        self.receiver: Receiver = self._receiver(app, address, clock)
         self.watchdog: Watchdog = Watchdog(settings.handlers.stall, self.metrics, self.supervisor)
 
-    def _receiver(self, app: AppDefinition, address: PlatformAddress) -> Receiver:
+    def _receiver(self, app: AppDefinition, address: PlatformAddress, clock: Clock) -> Receiver:
         queue = self.settings.journal.queue
         return Receiver(
             app.blocks,
-            Inbox(self.journal, self.events, queue, self.dispatcher),
+            Inbox(self.journal, self.events, queue, self.dispatcher, clock),
             self.rejections,
             address,
             self.access,

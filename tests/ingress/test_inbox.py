@@ -34,7 +34,7 @@ class Desk:
         events = Events(clock)
         events.subscribe(self.events.append)
         self.superseded = Superseded()
-        self.inbox = Inbox(self.journal, events, room, self.superseded)
+        self.inbox = Inbox(self.journal, events, room, self.superseded, clock)
 
     async def accept(self, token: str = "t", block: str = "loan", **inputs: Any) -> Acceptance:
         return await self.inbox.accept(block, Token(token), inputs, BODY)

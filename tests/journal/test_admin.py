@@ -128,7 +128,7 @@ async def test_every_question_has_an_answer(
                     patch.setattr(client, "frame_received", lambda _: None)
             else:  # the disk does not respond
                 writer: Writer = journal._journal._writer  # type: ignore[attr-defined]
-                writer._jobs.put((lambda _: thread_may_end.wait(), lambda *_: None))
+                writer._runner.put(thread_may_end.wait, lambda *_: None)
             with pytest.raises(JournalUnavailable, match="did not answer"):
                 await question(journal)
     thread_may_end.set()

@@ -1,8 +1,8 @@
 """The only place where executions are created."""
 
-import time
 from typing import Any, Protocol
 
+from vertexkit.clock import Clock
 from vertexkit.execution import Execution, new_execution_id
 from vertexkit.journal.protocol import Acceptance, Journal
 from vertexkit.telemetry import logs, tracing
@@ -29,15 +29,22 @@ class Inbox:
         events: receives `accepted` and `deduplicated`.
         queue_limit: maximum number of waiting executions; further calls are rejected.
         observer: learns about superseded executions.
+        clock: dates the calls.
     """
 
     def __init__(
-        self, journal: Journal, events: Events, queue_limit: int, observer: SupersessionObserver
+        self,
+        journal: Journal,
+        events: Events,
+        queue_limit: int,
+        observer: SupersessionObserver,
+        clock: Clock,
     ) -> None:
         self._journal = journal
         self._events = events
         self._queue_limit = queue_limit
         self._observer = observer
+        self._clock = clock
 
     async def accept(
         self, block: str, token: Token, inputs: dict[str, Any], raw: bytes
@@ -60,7 +67,7 @@ class Inbox:
             JournalUnavailable: nothing was written.
         """
         execution = Execution(
-            new_execution_id(), block, token, inputs, raw, time.time(), tracing.traceparent()
+            new_execution_id(), block, token, inputs, raw, self._clock.unix(), tracing.traceparent()
         )
         acceptance = await self._journal.accept(execution, self._queue_limit)
         logs.bind(execution)

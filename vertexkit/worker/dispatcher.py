@@ -223,15 +223,15 @@ class Dispatcher:
             except JournalError as error:
                 log.warning("renew_failed", reason=str(error))
                 continue
-            for execution in renewal.superseded:
-                self.supersede(execution)
-            for execution in renewal.lost:
-                task = self._executions.get(execution)
-                if task is not None:
-                    task.fence()
             for execution in executions:
-                if execution not in renewal.lost and execution in self._executions:
-                    self._executions[execution].held.renewed(asked_at)
+                if execution in renewal.superseded:
+                    self.supersede(execution)
+                if (task := self._executions.get(execution)) is None:
+                    continue
+                if execution in renewal.lost:
+                    task.fence()
+                else:
+                    task.held.renewed(asked_at)
             self._claim_wanted.set()
 
     def _start_execution(self, lease: Lease, asked_at: float) -> None:

@@ -1,7 +1,6 @@
 """One execution in this process, from its claim to its outcome."""
 
 import asyncio
-import time
 from dataclasses import replace
 from typing import Protocol
 
@@ -165,7 +164,7 @@ class ExecutionTask:
 
     def _seconds_since_call(self) -> float:
         # Of the wall clock, which may have been set back since.
-        return max(0.0, round(time.time() - self.lease.execution.accepted_at, 6))
+        return max(0.0, round(self._runtime.clock.unix() - self.lease.execution.accepted_at, 6))
 
     async def _run_handler(self) -> AttemptResult:
         if self._shutdown_deadline is not None:

@@ -34,6 +34,7 @@ from vertexkit.journal.sqlite.queries import (
     read_tokens,
 )
 from vertexkit.journal.sqlite.retention import Retention
+from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS, MAX_REMEMBERED_TOKENS
 from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
@@ -62,6 +63,7 @@ class SqliteJournal:
         path: of the file; it and its folder are created if they do not exist.
         clock: for leases and scheduled executions.
         settings: of the journal.
+        make_runner: makes what runs the jobs that wait for the disk; by default a thread.
     """
 
     durable = True
@@ -72,6 +74,7 @@ class SqliteJournal:
         path: Path,
         clock: Clock,
         settings: JournalSettings,
+        make_runner: MakeJobRunner = JobThread,
     ) -> None:
         self.durability: str = (
             f"sqlite: every accepted execution is stored in {path} and survives the death of the "
@@ -80,6 +83,7 @@ class SqliteJournal:
         self.file = path
         self._clock = clock
         self._settings = settings
+        self._make_runner = make_runner
         self._state = JournalState(clock, settings)
         self._writer: Writer
         self._next_number = 1
@@ -102,7 +106,7 @@ class SqliteJournal:
             self._state.restore(row, due_in)
         self._next_number = 1 + loaded.last_number
         self._state.open(observer)
-        self._writer = Writer(loaded.connection, self.file, observer)
+        self._writer = Writer(loaded.connection, self.file, observer, self._make_runner)
         self._retention = Retention(
             self._writer, self._clock, self._age, self._settings, Supervisor(observer.lost)
         )

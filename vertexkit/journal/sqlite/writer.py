@@ -2,23 +2,21 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.journal.protocol import JournalObserver
 from vertexkit.journal.sqlite.file import abandon
+from vertexkit.journal.sqlite.thread import JobRunner, JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.watch import AcceptedMark, FileLost, FileWatch
 
 T = TypeVar("T")
 Job = Callable[[sqlite3.Connection], Any]
-"""Runs on the writer's thread."""
+"""Uses the connection, on the writer's thread."""
 
 RETRY_SECONDS = 0.25
 """Pause before a failed commit is tried again."""
@@ -89,10 +87,15 @@ class Writer:
         connection: opened with `check_same_thread=False`, for the writer alone.
         path: of the file.
         observer: of the journal's commits and of its loss.
+        make_runner: makes what runs the jobs.
     """
 
     def __init__(
-        self, connection: sqlite3.Connection, path: Path, observer: JournalObserver
+        self,
+        connection: sqlite3.Connection,
+        path: Path,
+        observer: JournalObserver,
+        make_runner: MakeJobRunner = JobThread,
     ) -> None:
         self.error: str = ""
         """Why the last commit failed; empty after one succeeded."""
@@ -114,10 +117,7 @@ class Writer:
         self._idle = asyncio.Event()
         self._closed = asyncio.Event()
         self._full_sync = True
-        self._jobs: SimpleQueue[tuple[Job, Callable[[Any, Exception | None], None]] | None]
-        self._jobs = SimpleQueue()
-        self._thread = threading.Thread(target=self._work, name="vertexkit-journal", daemon=True)
-        self._thread.start()
+        self._runner: JobRunner = make_runner(self._close_file, self._closed.set)
         self._watch_timer = self._loop.call_later(WATCH_SECONDS, self._watch)
 
     def write(
@@ -173,7 +173,7 @@ class Writer:
         while self._busy:
             self._idle.clear()
             await self._idle.wait()
-        self._jobs.put(None)
+        self._runner.stop()
         await self._closed.wait()  # not `join`: a command must not wait for a disk that hangs
 
     def _is_stalled(self) -> bool:
@@ -239,7 +239,7 @@ class Writer:
 
     def _start_job(self, job: Job, callback: Callable[[Any, Exception | None], None]) -> None:
         self._job_started_at = self._loop.time()
-        self._jobs.put((job, callback))
+        self._runner.put(partial(self._run_job, job), callback)
 
     def _finish_commit(self, group: list[Write], error: Exception | None) -> None:
         seconds = self._loop.time() - (self._job_started_at or 0.0)
@@ -297,28 +297,20 @@ class Writer:
         else:
             self._next()
 
-    def _work(self) -> None:
-        """Run jobs on the thread, one after the other."""
-        while (queued := self._jobs.get()) is not None:
-            job, callback = queued
-            value = error = None
-            try:
-                self._file.verify()
-                value = job(self._connection)
-                self._file.note()
-            except Exception as raised:  # noqa: BLE001 - handed to the caller
-                error = raised
-            try:
-                self._loop.call_soon_threadsafe(callback, value, error)
-            except RuntimeError:  # the loop is closed
-                break
+    def _run_job(self, job: Job) -> Any:
+        """Run a job on the thread; what it commits counts only if the file is still the same."""
+        self._file.verify()
+        value = job(self._connection)
+        self._file.note()
+        return value
+
+    def _close_file(self) -> None:
+        """Close the file, on the thread."""
         if self._broken:
             abandon(self._connection)
         else:
             self._connection.close()
         self._mark.close()
-        with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._closed.set)
 
 
 def _read_error(error: Exception) -> JournalError:
