@@ -84,6 +84,10 @@ class ScriptedServer:
         named = tuple((name.replace("_", "-"), value) for name, value in headers.items())
         self._replies.append(Reply(status, body, named, then, raw))
 
+    def forget(self) -> None:
+        """Empty the script."""
+        self._replies.clear()
+
     async def take(self, request: Request) -> Reply:
         self.requests.append(request)
         self.arrived.set()

@@ -1,6 +1,7 @@
 """The HTTP client for requests of blocks to other services."""
 
 import asyncio
+import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -144,6 +145,21 @@ async def test_a_service_that_hangs_times_out(service: str) -> None:
     async with http_client(base_url=service, timeout=0.05) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get("/hang")
+
+
+async def test_a_thousand_cancelled_requests_leave_the_client_usable(service: str) -> None:
+    """No connection of its limit is lost."""
+    moments = random.Random(47)
+    async with http_client(limits=httpx.Limits(max_connections=5)) as client:
+        for _ in range(100):
+            tasks = [asyncio.create_task(client.get(f"{service}/hang")) for _ in range(10)]
+            for _ in range(moments.randrange(40)):
+                await asyncio.sleep(0)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        answers = await asyncio.gather(*(client.get(f"{service}/echo") for _ in range(10)))
+    assert [answer.status_code for answer in answers] == [200] * 10
 
 
 async def test_a_refused_connection_is_a_connect_error() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import random
 from typing import TYPE_CHECKING
 
 import pytest
@@ -223,6 +224,28 @@ async def test_a_cancelled_request_releases_its_slot(server: "ScriptedServer") -
     with pytest.raises(asyncio.CancelledError):
         await task
     assert vertex.limiter.available == 1
+
+
+async def test_a_thousand_cancelled_requests_leave_every_slot_usable(
+    server: "ScriptedServer",
+) -> None:
+    """Cancelled while they wait for a slot, connect, or wait for the response."""
+    server.will(None, then="hang")
+    connections, moments = 10, random.Random(47)
+    vertex = vertex_of(server, connections=connections)
+    for _ in range(50):
+        tasks = [asyncio.create_task(send(vertex)) for _ in range(2 * connections)]
+        for _ in range(moments.randrange(40)):
+            await asyncio.sleep(0)
+        for task in moments.sample(tasks, len(tasks)):
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert all(task.cancelled() for task in tasks)
+    assert vertex.limiter.available == connections
+    server.forget()
+    server.will(200)
+    server.crowd = asyncio.Barrier(connections)  # all at once
+    await asyncio.gather(*(send(vertex) for _ in range(connections)))
 
 
 async def test_an_unlisted_instance_sends_nothing(server: "ScriptedServer") -> None:

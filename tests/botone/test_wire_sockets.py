@@ -101,6 +101,30 @@ async def test_an_answer_without_end_is_cut(sockets: "SocketServer") -> None:
     await sockets.left.wait()
 
 
+@pytest.mark.parametrize("head", [b"", HEAD + b"Content-Length: 100000\r\n\r\n"])
+async def test_an_answer_by_drip_ends_at_the_timeout(sockets: "SocketServer", head: bytes) -> None:
+    """Each byte comes soon after the last one; the timeout is for all of them."""
+    left = asyncio.Event()
+
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head)
+        for byte in HEAD + b"X: " + b"x" * 100_000:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(SHORT / 20)
+            if writer.is_closing():
+                break
+        left.set()
+
+    async with await asyncio.start_server(drip, LOOPBACK, 0) as listener:
+        url = f"http://{LOOPBACK}:{listener.sockets[0].getsockname()[1]}/api"
+        if head:
+            assert (await sockets.wire.post(url, b"{}", SHORT * 4)).status == 200
+        else:
+            assert type(await fail(sockets.wire, url, SHORT * 4)) is SendOutcomeUnknown
+        await left.wait()
+
+
 async def test_a_refused_connection_sent_nothing(sockets: "SocketServer") -> None:
     """Without a listener not a byte was sent, so the request may be sent again."""
     with socket.create_server((LOOPBACK, 0)) as probe:

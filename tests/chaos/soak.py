@@ -218,11 +218,11 @@ class Round:
 
 
 @asynccontextmanager
-async def served(platform: FakePlatform) -> AsyncIterator[int]:
-    """Serve the platform on a free port; yield the port."""
+async def served(platform: FakePlatform, port: int = 0) -> AsyncIterator[int]:
+    """Serve the platform on this port, or on a free one; yield the port."""
     config = uvicorn.Config(platform, lifespan="off", log_config=None, ws="none")
     server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server(("127.0.0.1", port)) as listener:
         serving = asyncio.create_task(server.serve(sockets=[listener]))
         try:
             yield listener.getsockname()[1]

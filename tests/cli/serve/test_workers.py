@@ -167,6 +167,18 @@ def test_a_killed_workers_executions_are_taken_over(scene: Scene) -> None:
     scene.close(calls=6)
 
 
+def test_a_worker_that_is_told_to_end_leaves_its_execution_to_another(scene: Scene) -> None:
+    """SIGTERM to one worker, without a grace period: another one continues, and sends nothing twice."""
+    scene.serve(grace="0")
+    scene.call(scene.token())
+    leaving = scene.running_in()
+    os.kill(leaving, signal.SIGTERM)
+    scene.service.wait_for('"released"')
+    scene.go()
+    assert leaving not in scene.completed(1)
+    scene.close(calls=1)
+
+
 def test_a_stopped_worker_is_fenced(scene: Scene) -> None:
     """An execution whose lease expired is completed by another worker; the first one is fenced."""
     scene.serve(lease="1")

@@ -4,7 +4,7 @@ import asyncio
 import os
 import sqlite3
 import stat
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +17,9 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.sqlite.file import open_file
 from vertexkit.journal.sqlite.schema import VERSION
 from vertexkit.settings import JournalSettings
+
+NOBODY = 65534
+"""A user without rights."""
 
 
 @pytest.fixture
@@ -131,12 +134,44 @@ def test_an_impossible_path_is_refused(tmp_path: Path, place: str) -> None:
     assert "VERTEXKIT_JOURNAL" in refusal(tmp_path / place)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.fixture
+def ordinary_user(tmp_path: Path) -> Iterator[None]:
+    """Permissions apply: root, who may write everywhere, becomes another user."""
+    if os.geteuid() != 0:
+        yield
+        return
+    for folder in (tmp_path, *tmp_path.parents[:2]):
+        folder.chmod(0o711)
+    os.chown(tmp_path, NOBODY, NOBODY)
+    os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.usefixtures("ordinary_user")
 def test_a_folder_that_is_read_only_is_refused(tmp_path: Path) -> None:
     """The error names the folder."""
     folder = tmp_path / "locked"
     folder.mkdir(mode=0o500)
     assert "VERTEXKIT_JOURNAL" in refusal(folder / "journal.db")
+
+
+@pytest.mark.usefixtures("ordinary_user")
+def test_a_file_that_is_read_only_is_refused(tmp_path: Path) -> None:
+    """The error names the file and the cause."""
+    path = made(tmp_path / "journal.db")
+    path.chmod(0o400)
+    error = refusal(path)
+    assert f"{path} cannot be opened: Permission denied" in error
+    assert "VERTEXKIT_JOURNAL" in error
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc")
+def test_a_file_system_that_takes_no_files_is_refused() -> None:
+    """A read-only mount, a special file system: the path cannot be used."""
+    assert "/proc/journal.db cannot be opened" in refusal(Path("/proc/journal.db"))
 
 
 def test_a_journal_needs_a_path() -> None:
