@@ -3,11 +3,13 @@
 import logging
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
 import structlog
 
+from tests.cli.shell import Shell
 from vertexkit.telemetry import logs, redaction
 
 # For the pytest processes that tests start: plugins that authors do not have, and that take a second
@@ -41,3 +43,11 @@ def restored_logging() -> Iterator[None]:
     redaction._current_token.set(held)
     redaction._secrets.clear()
     redaction._recent_tokens.clear()
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> Iterator[Shell]:
+    """A folder to run the command in."""
+    shell = Shell(tmp_path)
+    yield shell
+    shell.close()

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
-from tests.cli.conftest import Shell
-from tests.playground.conftest import Dev
+from tests.cli.shell import Shell
+from tests.playground.dev import Dev
 
 CHROMIUM = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

@@ -6,7 +6,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.browser.conftest import LOAN, open_page
-from tests.playground.conftest import Dev, messages
+from tests.playground.dev import Dev, messages
 
 pytestmark = pytest.mark.timeout(90)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import multiprocessing
 import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -17,14 +16,13 @@ from tests.chaos.dump import dump
 from tests.chaos.invariants import check
 from tests.chaos.kill_blocks import TERMS
 from tests.chaos.observed import Call, Observed, Policy
+from tests.forked import FORKS
 from vertexkit.journal.protocol import Record
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.platform.ledger import Entry
 
 ROOT = Path(__file__).parents[2]
 APP = "tests.chaos.kill_blocks:app"
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload([failpoints.__name__])
 POLICIES = {
     name: Policy(terms.get("on_unknown", "assume_sent"), terms.get("on_park", "complete"))
     for name, terms in TERMS.items()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import typer
 
-from tests.cli.conftest import Shell
+from tests.cli.shell import Shell
 from vertexkit.cli.command import Command
 from vertexkit.cli.main import cli
 

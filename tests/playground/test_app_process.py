@@ -10,8 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import Shell
-from tests.cli.conftest import shell as shell
+from tests.cli.shell import Shell
 from vertexkit.playground.supervisor import AppSupervisor
 
 SLOW = """

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import HELLO, Shell
-from tests.playground.conftest import Dev, messages
+from tests.cli.shell import HELLO, Shell
+from tests.playground.dev import Dev, messages
 
 
 def names(record: dict[str, Any]) -> list[str]:

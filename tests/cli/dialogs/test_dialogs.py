@@ -12,7 +12,7 @@ from zipfile import ZipFile
 import pytest
 from pyarrow import parquet
 
-from tests.cli.conftest import Shell
+from tests.cli.shell import Shell
 from tests.testing.platform_server import served_in_thread
 from vertexkit.cli.dialogs.writers import open_writer
 from vertexkit.testing import FakePlatform

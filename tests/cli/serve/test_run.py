@@ -110,10 +110,10 @@ def test_what_does_not_finish_in_time_is_completed_as_failed(
     url = f"http://127.0.0.1:{service.port}/blocks/waiting"
     assert post(url, token=token(platform), name="3600")[0] == 200
     platform.wait_for("started")
-    service.popen.send_signal(signal.SIGTERM)
+    service.forked.send_signal(signal.SIGTERM)
     if twice:
         service.wait_for('"drain_started"')
-        service.popen.send_signal(signal.SIGTERM)
+        service.forked.send_signal(signal.SIGTERM)
     assert service.finish() == 0
     line = json.loads(platform.wait_for('"complete"'))
     assert line["body"]["data"]["error"]["code"] == "shutdown"

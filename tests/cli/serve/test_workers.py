@@ -93,7 +93,7 @@ class Scene:
 
     def workers(self) -> list[int]:
         """The processes that serve: the service's children with a connection to its journal."""
-        parent = self.service.popen.pid
+        parent = self.service.forked.pid
         children = Path(f"/proc/{parent}/task/{parent}/children").read_text()
         return [
             int(pid)

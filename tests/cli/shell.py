@@ -1,0 +1,110 @@
+"""The command `vertexkit` in a folder, as a process that is forked from a warm one."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from tests import forked
+
+HELLO = """
+from vertexkit import App, BlockFailed, Context, Retry
+
+app = App()
+
+
+@app.block("hello", title="Greeting")
+async def hello(ctx: Context, name: str, times: int = 1) -> dict[str, str]:
+    for _ in range(times):
+        await ctx.send_message(f"Привет, {name}!")
+    if name == "boom":
+        raise ValueError("no such thing")
+    if name == "unknown":
+        raise BlockFailed("no_such_person", "There is no such person.")
+    if name == "later" and ctx.attempt == 1:
+        raise Retry(after=30, reason="not yet")
+    ctx.log.info("greeted", name=name)
+    return {"greeted": name}
+"""
+"""An app file, as an author writes it."""
+URL = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+class Shell:
+    """Runs the command in a folder that contains `hello.py`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "hello.py").write_text(HELLO, encoding="utf-8")
+        self._started: list[Process] = []
+
+    def environment(self, **variables: str) -> dict[str, str]:
+        """This process's environment without vertexkit's settings, and with other variables."""
+        kept = {key: value for key, value in os.environ.items() if not key.startswith("VERTEXKIT_")}
+        return kept | variables
+
+    def _settings(self, settings: dict[str, str]) -> dict[str, str]:
+        return self.environment(**{f"VERTEXKIT_{name.upper()}": v for name, v in settings.items()})
+
+    def run(
+        self, *arguments: str, stdin: str = "", **settings: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command and wait until it exits."""
+        return forked.run(
+            "vertexkit",
+            arguments,
+            folder=self.folder,
+            environment=self._settings(settings),
+            stdin=stdin,
+        )
+
+    def start(self, *arguments: str, **settings: str) -> "Process":
+        """Start a command that runs until it is stopped."""
+        process = forked.start(
+            "vertexkit",
+            arguments,
+            folder=self.folder,
+            environment=self._settings(settings) | {"PYTHONUNBUFFERED": "1"},
+        )
+        self._started.append(Process(process))
+        return self._started[-1]
+
+    def close(self) -> None:
+        """Kill the processes that are still running."""
+        for process in self._started:
+            process.forked.close()
+
+
+class Process:
+    """A running command whose output is read line by line."""
+
+    def __init__(self, process: forked.ForkedProcess) -> None:
+        self.forked = process
+        self.lines: list[str] = []
+
+    def wait_for(self, text: str) -> str:
+        """Read the output up to a line that contains a text, and return that line."""
+        assert self.forked.stdout is not None
+        for line in self.forked.stdout:
+            self.lines.append(line.rstrip("\n"))
+            if text in line:
+                return line
+        raise AssertionError(f"the process did not print {text!r}:\n" + "\n".join(self.lines))
+
+    def end(self, signal: int) -> int:
+        """Send a signal, read the remaining output, and return the exit code."""
+        self.forked.send_signal(signal)
+        return self.finish()
+
+    def finish(self) -> int:
+        """Read the remaining output, and return the exit code."""
+        assert self.forked.stdout is not None
+        self.lines += [line.rstrip("\n") for line in self.forked.stdout]
+        return self.forked.wait(10)
+
+    @property
+    def port(self) -> str:
+        """The port in the first URL that the process printed."""
+        found = URL.search("\n".join(self.lines))
+        assert found is not None, self.lines
+        return found[1]

@@ -1,0 +1,208 @@
+"""Commands as processes that are forked from a warm one, with the interface of `subprocess`.
+
+A forked command has its own process, arguments, environment, folder, streams and exit code, as a
+new Python has. tests/cli/test_main.py starts new ones.
+"""
+
+import atexit
+import importlib
+import multiprocessing
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from io import TextIOWrapper
+from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, NoReturn
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["tests.warm", "tests.forked"])
+IMPORT_PATH = [entry for entry in sys.path if entry]
+"""In the fork server: where a new Python finds modules, without the folder it is started in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What a new process is started with.
+
+    Attributes:
+        module: that `python -m` runs.
+        arguments: of the command.
+        folder: in which it runs.
+        environment: all of its variables.
+        streams: standard input, output and errors.
+    """
+
+    module: str
+    arguments: tuple[str, ...]
+    folder: Path
+    environment: Mapping[str, str]
+    streams: tuple[Connection, Connection, Connection]
+
+
+class ForkedProcess:
+    """A forked process; its methods do what those of `subprocess.Popen` do."""
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        streams: tuple[int, int, int],
+    ) -> None:
+        self.stdout: IO[str] | None = None
+        carriers = [Connection(os.dup(stream)) for stream in streams]
+        start = Start(
+            module,
+            tuple(arguments),
+            folder,
+            environment,
+            (carriers[0], carriers[1], carriers[2]),
+        )
+        self._process: ForkServerProcess = FORKS.Process(target=_run, args=(start,))
+        self._process.start()
+        for carrier in carriers:
+            carrier.close()
+        assert self._process.pid is not None
+        self.pid = self._process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """The exit code, or minus the signal that ended it."""
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless the process has ended."""
+        if self._process.exitcode is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Kill the process, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it ends; return the exit code."""
+        self._process.join(timeout)
+        if self._process.exitcode is None:
+            raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)
+        return self._process.exitcode
+
+    def close(self) -> None:
+        """Kill it, and close its output."""
+        self.kill()
+        self.wait()
+        if self.stdout is not None:
+            self.stdout.close()
+
+
+def run(
+    module: str,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    stdin: str = "",
+    timeout: float = 50,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command and wait until it exits; its output is captured."""
+    with TemporaryFile() as given, TemporaryFile() as output, TemporaryFile() as errors:
+        given.write(stdin.encode())
+        given.seek(0)
+        streams = given.fileno(), output.fileno(), errors.fileno()
+        process = ForkedProcess(module, arguments, folder, environment, streams)
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.close()
+        texts = [_text(stream) for stream in (output, errors)]
+    return subprocess.CompletedProcess(list(arguments), code, texts[0], texts[1])
+
+
+def start(
+    module: str, arguments: Sequence[str], *, folder: Path, environment: Mapping[str, str]
+) -> ForkedProcess:
+    """Start a command whose output and errors are read from its `stdout`."""
+    reading, writing = os.pipe()
+    with Path(os.devnull).open("rb") as nothing:
+        streams = nothing.fileno(), writing, writing
+        process = ForkedProcess(module, arguments, folder, environment, streams)
+    os.close(writing)
+    process.stdout = os.fdopen(reading, encoding="utf-8")
+    return process
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode()
+
+
+def _run(start: Start) -> NoReturn:
+    """In the forked process: become the command, run it, and exit as Python does."""
+    _become(start)
+    code = _exit_code(lambda: runpy.run_module(start.module, run_name="__main__", alter_sys=True))
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()  # a forked process leaves them out
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    if code < 0:
+        signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
+def _become(start: Start) -> None:
+    for number, carrier in enumerate(start.streams):
+        os.dup2(carrier.fileno(), number)
+        carrier.close()
+    os.chdir(start.folder)
+    os.environ.clear()
+    os.environ.update(start.environment)
+    time.tzset()
+    sys.argv = [start.module, *start.arguments]
+    more = start.environment.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:] = [str(start.folder), *filter(None, more), *IMPORT_PATH]
+    importlib.invalidate_caches()
+    unbuffered = bool(start.environment.get("PYTHONUNBUFFERED"))
+    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
+    sys.stdout = _writer(1, "strict", write_through=unbuffered)
+    sys.stderr = _writer(2, "backslashreplace", line_buffering=True)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _writer(
+    number: int, errors: str, *, line_buffering: bool = False, write_through: bool = False
+) -> TextIOWrapper:
+    binary = os.fdopen(number, "wb", closefd=False)
+    return TextIOWrapper(
+        binary,
+        encoding="utf-8",
+        errors=errors,
+        line_buffering=line_buffering,
+        write_through=write_through,
+    )
+
+
+def _exit_code(command: Callable[[], object]) -> int:
+    try:
+        command()
+    except SystemExit as error:
+        if error.code is None or isinstance(error.code, int):
+            return error.code or 0
+        print(error.code, file=sys.stderr)  # noqa: T201 - as Python does
+        return 1
+    except KeyboardInterrupt:
+        sys.excepthook(*sys.exc_info())
+        return -signal.SIGINT
+    except BaseException:  # noqa: BLE001 - printed, as Python does
+        sys.excepthook(*sys.exc_info())
+        return 1
+    return 0
