@@ -35,6 +35,7 @@ PUBLIC = [
     "Failure",
     "FileTooLarge",
     "Forbidden",
+    "IncompleteListWarning",
     "Message",
     "Middleware",
     "Next",

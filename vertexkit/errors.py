@@ -309,3 +309,7 @@ class SendOutcomeUnknown(PlatformError):
     """The request was sent and no response was received: it may have been carried out."""
 
     fate = Fate.UNKNOWN
+
+
+class IncompleteListWarning(UserWarning):
+    """A list of dialogs could not be read completely; the text says what is missing."""

@@ -29,7 +29,7 @@ def dialog(number: int = 1, **fields: Any) -> Conversation:
         "source": "web",
     }
     kind = ConversationDetails if "data" in fields else Conversation
-    return kind.model_validate(usual | fields)
+    return kind.read(usual | fields)
 
 
 def question_data(*pairs: tuple[str, Any]) -> list[dict[str, Any]]:

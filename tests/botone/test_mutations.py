@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vertexkit import BotOne, PlatformError
+from vertexkit.botone.conversation_page import ConversationPage
 from vertexkit.botone.http_client import asgi_client
-from vertexkit.botone.models import ConversationDetails, ConversationPage
+from vertexkit.botone.models import ConversationDetails
 from vertexkit.testing import VirtualClock
 
 JSON = st.recursive(
@@ -150,8 +151,8 @@ def test_documented_forms_are_read() -> None:
     assert ConversationPage.read([{"id": 1}]).items[0].id == 1
     empty: tuple[Any, ...] = ("[]", "", None, [])
     for data in empty:
-        assert ConversationDetails.model_validate({"id": 1, "data": data}).data == ()
-    whole = ConversationDetails.model_validate(DIALOG)
+        assert ConversationDetails.read({"id": 1, "data": data}).data == ()
+    whole = ConversationDetails.read(DIALOG)
     assert (whole.files, whole.number, whole.city) == ((7,), 318, "Meppel")
     assert whole.updated == datetime(2023, 5, 11, 8, 25, 26, tzinfo=UTC)
     with pytest.raises(TypeError):

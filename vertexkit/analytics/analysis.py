@@ -30,8 +30,6 @@ MAX_DAYS = 4000
 """Different days that are counted: eleven years."""
 UTC_NAMES = ("UTC", "GMT", "Z")
 UTC_OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d?)(?::?([0-5]\d))?")
-UNKNOWN_CITY = "unknown"
-"""What the platform writes for a city that it does not know."""
 
 
 class Analysis:
@@ -82,7 +80,7 @@ class Analysis:
         group = self._status_groups.get(_normalised(dialog.status), "other")
         self._groups[group] += 1
         self._bots.add(None if bot is None else str(bot))
-        self._cities.add(_known_city(dialog.location) or _known_city(dialog.city))
+        self._cities.add(dialog.city)
         self._sources.add(dialog.source)
         self._statuses.add(dialog.status)
         self._durations.add(dialog.duration)
@@ -237,7 +235,3 @@ def _explain_zone(name: str) -> str:
 
 def _normalised(status: str) -> str:
     return status.strip().casefold().replace("_", "-").replace(" ", "-")
-
-
-def _known_city(city: str | None) -> str | None:
-    return None if city is None or city.strip().casefold() == UNKNOWN_CITY else city

@@ -8,11 +8,13 @@
 | `client`, `sync` | `BotOne`, the client of the dialog API, and its blocking form |
 | `instance_clients` | the `BotOne` of each instance, for `ctx.dialog` |
 | `dialogs`, `pages`, `files` | the methods of the dialog API (1 to 13) |
+| `walk` | all pages of a list that may change meanwhile |
 | `dialog_requests` | how those are sent: authentication, retries, errors |
 | `http_client` | the HTTP client for authors and for the dialog API; httpx |
 | `headers` | the headers of every request to the platform |
 | `retries` | whether and when a request is retried |
 | `failures` | which error a response or an exception becomes |
+| `hints` | what to check after an error |
 | `limiter` | how many requests are in progress at the same time |
-| `address`, `response`, `models`, `dates`, `blocking` | values and small tools |
+| `address`, `response`, `models`, `conversation_page`, `dates`, `blocking` | values, small tools |
 """

@@ -6,10 +6,11 @@ The methods themselves are in `dialogs`. `send_message` and `complete` do not us
 
 import asyncio
 import json
+import re
 from base64 import b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -23,15 +24,33 @@ from vertexkit.botone.failures import (
     from_response,
 )
 from vertexkit.botone.headers import dialog_headers
+from vertexkit.botone.hints import notes_for
 from vertexkit.botone.http_client import HttpClient, HttpError, HttpResponse, http_client
 from vertexkit.botone.response import Response
 from vertexkit.botone.retries import MAX_ATTEMPTS, backoff, may_retry
 from vertexkit.clock import Clock
-from vertexkit.errors import PlatformError, SendOutcomeUnknown, SettingsError, UnexpectedResponse
+from vertexkit.errors import (
+    Fate,
+    PlatformError,
+    SendOutcomeUnknown,
+    SettingsError,
+    UnexpectedResponse,
+)
 from vertexkit.text import encodable
 
+T = TypeVar("T")
+Parser = Callable[[bytes], T]
+"""Builds a value from the body of a response with status 2xx."""
 MAX_JSON_BYTES = 64 * 1024 * 1024
 """Bytes of a response's JSON: a page of a thousand dialogs needs about one hundredth of it."""
+
+
+VERSION_PATH = re.compile(r"/v\d+$")
+"""The end of a URL that goes too far: the client adds the version itself."""
+
+
+def _ignore(_: bytes) -> Any:
+    return None
 
 
 class DialogRequests:
@@ -85,22 +104,24 @@ class DialogRequests:
         method: str,
         path: str,
         *,
+        idempotent: bool,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
-        idempotent: bool,
-    ) -> Response:
-        """Send a request and read the whole response.
+        parse: Parser[T] = _ignore,
+    ) -> T:
+        """Send a request, read the whole response and parse it.
 
         Args:
             method: the HTTP method.
             path: the path below the platform's base URL.
-            query: query parameters; one whose value is None is left out.
-            body: the JSON object to send.
             idempotent: whether sending the request twice has the same effect as sending it once;
                 see `may_retry`.
+            query: query parameters; one whose value is None is left out.
+            body: the JSON object to send.
+            parse: builds the result from the body of a response with status 2xx; see `parsed_as`.
 
         Returns:
-            A response with status 2xx.
+            What `parse` returned.
 
         Raises:
             PlatformError: one class for each cause; see `vertexkit.errors`.
@@ -113,7 +134,7 @@ class DialogRequests:
                     self._open(method, path, query=query, body=body) as reply,
                 ):
                     content = await _read_json(method, path, reply)
-                    return Response(reply.status_code, content)
+                return _parsed(method, path, Response(reply.status_code, content), parse)
             except TimeoutError:
                 error: PlatformError = SendOutcomeUnknown(
                     method, path, reason=f"no response within {self._timeout:g} s"
@@ -183,52 +204,76 @@ class DialogRequests:
             raise from_http_error(method, path, error) from error
         try:
             if not reply.is_success:
-                raise from_response(method, path, await _read_failure(reply), *self._secrets)
+                failure = from_response(method, path, await _read_failure(reply), *self._secrets)
+                for note in notes_for(failure, self._url, reply.headers.get("location")):
+                    failure.add_note(note)
+                raise failure
             yield reply
         finally:
             await reply.aclose()
 
 
-def parse_body(method: str, path: str, response: Response, parse: Any) -> Any:
-    """Parse the JSON of a successful response.
+def parsed_as(read: Callable[[Any], T]) -> Parser[T]:
+    """Return a parser for `DialogRequests.send` that decodes the JSON of a response.
 
     Args:
-        method: the request's HTTP method.
-        path: the request's path.
-        response: what the platform responded.
-        parse: builds the value from the decoded JSON.
+        read: builds the value from the decoded JSON; raises `ValueError` or `TypeError` if it is
+            not what the platform documents.
+    """
+    return lambda body: read(decode_json(body))
 
-    Returns:
-        What `parse` returned.
+
+def decode_json(body: bytes) -> Any:
+    """Decode JSON; half of a character, which a cut text leaves behind, becomes U+FFFD.
 
     Raises:
-        UnexpectedResponse: the body is not what the platform documents.
+        NotJson: the body is not JSON.
     """
-    try:
-        return parse(_decode_json(response.body))
-    except (ValueError, TypeError, RecursionError, OverflowError) as error:
-        raise from_invalid_body(method, path, response, error) from None
-
-
-def _decode_json(body: bytes) -> Any:
-    """Decode JSON; half of a character, which a cut text leaves behind, becomes U+FFFD."""
     try:
         return from_json(body)
     except ValueError:
-        return encodable(json.loads(body.decode("utf-8-sig", "replace")))
+        try:
+            return encodable(json.loads(body.decode("utf-8-sig", "replace")))
+        except (ValueError, RecursionError) as error:
+            raise NotJson(str(error)) from None
+
+
+class NotJson(ValueError):
+    """A response with status 2xx is not JSON: it may be an error page, and not the platform's."""
+
+
+def _parsed(method: str, path: str, response: Response, parse: Parser[T]) -> T:
+    try:
+        return parse(response.body)
+    except (ValueError, TypeError, RecursionError, OverflowError) as problem:
+        error = from_invalid_body(method, path, response, problem)
+        if isinstance(problem, NotJson):  # perhaps not the platform's: a GET is worth another try
+            error.fate = Fate.UNKNOWN
+        raise error from None
 
 
 def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or "{" in parts.netloc:
+    example = "for example https://demo.bot.one/api"
+    if url != url.strip():
+        raise SettingsError(f"the platform's URL must not start or end with a space, got {url!r}")
+    if "{" in url:
         raise SettingsError(
-            "the platform's URL must start with https:// or http:// and contain a host name, for "
-            "example https://demo.bot.one/api"
+            "the platform's URL must name one instance here, without {instance}, " + example
+        )
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(
+            "the platform's URL must start with https:// or http:// and contain a host name, "
+            + example
         )
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise SettingsError(
             "the platform's URL must not contain a login, `?` or `#`; pass the login and the "
             "password as separate arguments"
+        )
+    if VERSION_PATH.search(parts.path.rstrip("/")):
+        raise SettingsError(
+            f"the platform's URL must end before the version of the API, {example}, got {url!r}"
         )
 
 

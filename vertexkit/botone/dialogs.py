@@ -1,16 +1,18 @@
 """The methods of the dialog API, in both of its versions (methods 1 to 13)."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
 from vertexkit.botone.dates import DateLike, to_iso8601
-from vertexkit.botone.dialog_requests import DialogRequests, parse_body
+from vertexkit.botone.dialog_requests import DialogRequests, decode_json, parsed_as
 from vertexkit.botone.files import DOWNLOAD_LIMIT_BYTES, download
 from vertexkit.botone.models import CommandResult, ConversationDetails, Created, Started
-from vertexkit.botone.pages import PAGE_SIZE, Conversations
+from vertexkit.botone.pages import PAGE_SIZE, Conversations, read_details
+from vertexkit.errors import UnexpectedResponse
 
 DialogId = int | UUID | str
 """A dialog's id: a number in V1, a UUID in V2, or the text of either."""
@@ -48,15 +50,17 @@ class Dialogs:
             created_from: only dialogs created at this time or later: a date, a `datetime` with a
                 time zone, or an ISO 8601 text.
             created_to: only dialogs created at this time or earlier; a date includes its whole day.
-            updated_from: only dialogs whose last message is from this time or later.
-            updated_to: only dialogs whose last message is from this time or earlier.
+            updated_from: only dialogs whose user's last message is from this time or later. The
+                platform's document says so; `updated` of a dialog is the time of the last message
+                of anybody, and may be outside of the period.
+            updated_to: only dialogs whose user's last message is from this time or earlier.
 
         Returns:
             The list. No request is sent before it is iterated.
 
         Raises:
-            ValueError: `page_size` is below 1, a `datetime` has no time zone, or a text is not
-                ISO 8601.
+            ValueError: `page_size` is below 1, a time has no time zone, a text is not ISO 8601, or
+                a period ends before it begins.
         """
         if page_size < 1:
             raise ValueError(f"page_size must be at least 1, got {page_size}")
@@ -86,11 +90,7 @@ class Dialogs:
             Forbidden: the dialog is deleted, or cannot be reached now.
         """
         path = f"/v{self.VERSION}/conversation/{self._path_id(dialog_id)}"
-        response = await self._requests.send("GET", path, idempotent=True)
-        details: ConversationDetails = parse_body(
-            "GET", path, response, ConversationDetails.model_validate
-        )
-        return details
+        return await self._requests.send("GET", path, idempotent=True, parse=read_details)
 
     async def create(self, bot_id: int, *, variables: Mapping[str, Any] | None = None) -> UUID:
         """Create a dialog without starting it.
@@ -113,8 +113,11 @@ class Dialogs:
         """
         path = f"/v{self.VERSION}/dialog/{_bot_id(bot_id)}/create"
         query = {"variables": _encode_variables(variables)}
-        response = await self._requests.send("GET", path, query=query, idempotent=False)
-        created: Created = parse_body("GET", path, response, Created.model_validate)
+        parse = parsed_as(Created.model_validate)
+        with _names_effect("the dialog may have been created"):
+            created = await self._requests.send(
+                "GET", path, query=query, idempotent=False, parse=parse
+            )
         return created.dialog_id
 
     async def download(
@@ -188,11 +191,12 @@ class V2(Dialogs):
         body: dict[str, Any] = {"response": response}
         if variables is not None:
             body["variables"] = _encode_variables(variables)
-        received = await self._requests.send("POST", path, body=body, idempotent=False)
         if not response:
+            await self._requests.send("POST", path, body=body, idempotent=False)
             return None
-        started: Started = parse_body("POST", path, received, Started.model_validate)
-        return started
+        parse = parsed_as(Started.model_validate)
+        with _names_effect("the dialog may have been created, and its bot started"):
+            return await self._requests.send("POST", path, body=body, idempotent=False, parse=parse)
 
     async def stop(self, uuid: DialogId, /) -> None:
         """Stop the bot and hand the dialog over to an operator.
@@ -250,9 +254,10 @@ class V2(Dialogs):
         """
         path = self._command_path(uuid, "command")
         body = {"body": f"goto {_bot_id(bot_id)}"}
-        response = await self._requests.send("POST", path, body=body, idempotent=False)
-        if response.body:
-            parse_body("POST", path, response, CommandResult.model_validate)
+        with _names_effect("the dialog may have been moved"):
+            await self._requests.send(
+                "POST", path, body=body, idempotent=False, parse=_read_command_result
+            )
 
     def _command_path(self, uuid: DialogId, command: str) -> str:
         return f"/v2/conversation/{self._path_id(uuid)}/{command}"
@@ -266,6 +271,28 @@ class V2(Dialogs):
                 f"bot.v2.conversations() returns it{hint}"
             )
         return str(uuid)
+
+
+@contextmanager
+def _names_effect(effect: str) -> Iterator[None]:
+    """Add what the platform may have done to the error for a response that cannot be read."""
+    try:
+        yield
+    except UnexpectedResponse as error:
+        if error.status is None or not 200 <= error.status < 300:
+            raise
+        raise UnexpectedResponse(
+            error.method,
+            error.path,
+            status=error.status,
+            body=error.body,
+            reason=f"{error.reason}. The platform has accepted the request: {effect}",
+        ) from None
+
+
+def _read_command_result(body: bytes) -> None:
+    if body:
+        CommandResult.model_validate(decode_json(body))
 
 
 def _to_uuid(dialog_id: DialogId) -> UUID | None:

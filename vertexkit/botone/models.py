@@ -3,29 +3,37 @@
 Unknown fields and unknown statuses are kept, never rejected: the platform's document leaves both
 open. A member of a dialog that cannot be read does not hide the dialog: the member has its default,
 and `unreadable` has it unchanged.
+
+JSON is validated from its bytes, without a Python function for a value that is as documented; what
+fails there is read again by `read`, member by member. A page of a list is in `conversation_page`.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import (
     AfterValidator,
+    AwareDatetime,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    ModelWrapValidatorHandler,
     ValidationError,
-    model_validator,
 )
 from pydantic_core import from_json
 
+from vertexkit.errors import PlatformError
+
 DIALOG_NAME = re.compile(r"#(\d{1,18})(?:\s+(.*))?", re.DOTALL)
 """A dialog's name: its number and, usually, its city."""
+UNKNOWN_CITY = "unknown"
+"""What the platform writes for a city that it does not know, in lower case."""
 FIRST_YEAR, LAST_YEAR = 1970, 9998
 """A time outside of these years is not a time: databases write none as 0000-00-00, 0001-01-01 or
 1899-12-30."""
@@ -69,27 +77,63 @@ def _check_time(value: datetime | None) -> datetime | None:
 
 
 def _parse_list(value: Any) -> Any:
-    """Parse a list, which the platform may write as the text "[]" or as an object."""
+    """Parse answers, which the platform may write as the text "[]", as an object, or as one answer."""
     if isinstance(value, str):
         value = from_json(value) if value.strip() else None
     if isinstance(value, dict):
-        keys = _numeric_keys(value)
-        if value and not keys:
+        keys = numeric_keys(value)
+        if keys or not value:
+            value = [value[key] for key in keys]
+        elif value.keys() & {"question", "answer"}:
+            value = [value]
+        else:
             raise ValueError('expected an array, or an object with the keys "0", "1", ...')
-        return [value[key] for key in keys]
-    return () if value is None else value
+    if value is None:
+        return ()
+    if not isinstance(value, list | tuple):
+        raise ValueError("expected an array")  # noqa: TRY004 - pydantic reports it
+    return value
 
 
-def _numeric_keys(value: dict[str, Any]) -> list[str]:
+def numeric_keys(value: dict[str, Any]) -> list[str]:
     """Return the keys "0", "1", ... of an object that represents a list, in numeric order."""
     return sorted((key for key in value if key.isascii() and key.isdigit()), key=int)
 
 
-def _default_for_none(default: Any) -> BeforeValidator:
-    return BeforeValidator(lambda value: default if value is None else value)
+def _false_for_none(value: Any) -> Any:
+    return False if value is None else value
 
 
-class _PlatformModel(BaseModel):
+def _empty_for_none(value: Any) -> Any:
+    return "" if value is None else value
+
+
+# In each union, pydantic reads what is as documented with the first member, without a call of
+# Python, and only the rest with the second.
+_Id = Annotated[
+    Annotated[UUID, Field(strict=True)]
+    | Annotated[int, Field(strict=True)]
+    | Annotated[int | UUID, BeforeValidator(_reject_bool)],
+    Field(union_mode="left_to_right"),
+]
+_RecentTime = Annotated[
+    AwareDatetime,
+    Field(strict=True, ge=datetime(2000, 1, 1, tzinfo=UTC), lt=datetime(9000, 1, 1, tzinfo=UTC)),
+]
+_Time = Annotated[
+    _RecentTime
+    | Annotated[datetime | None, BeforeValidator(_parse_time), AfterValidator(_check_time)],
+    Field(union_mode="left_to_right"),
+]
+_Text = Annotated[
+    str | Annotated[str, BeforeValidator(_empty_for_none)], Field(union_mode="left_to_right")
+]
+_Flag = Annotated[
+    bool | Annotated[bool, BeforeValidator(_false_for_none)], Field(union_mode="left_to_right")
+]
+
+
+class PlatformModel(BaseModel):
     """The base of all models. Undocumented fields are kept in `model_extra` and as attributes."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
@@ -97,29 +141,50 @@ class _PlatformModel(BaseModel):
     )
 
 
-class _TolerantModel(_PlatformModel):
-    """A model whose optional members may come in a form that cannot be read."""
+class TolerantModel(PlatformModel):
+    """A model whose optional members may come in a form that cannot be read.
 
-    @model_validator(mode="wrap")
+    What vertexkit adds to the platform's members are properties, so that a member of the same name
+    is not mistaken for them; it is in `model_extra`.
+    """
+
     @classmethod
-    def _set_unreadable_aside(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def read(cls, value: Any) -> Self:
+        """Read a decoded JSON value; a member that cannot be read gets its default.
+
+        Args:
+            value: the decoded JSON.
+
+        Raises:
+            ValidationError: the value is not an object, or a required member is missing.
+        """
         try:
-            return handler(value)
+            return cls.model_validate(value)
         except ValidationError as error:
             names = {detail["loc"][0] for detail in error.errors() if detail["loc"]}
             optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
             if not isinstance(value, dict) or not names or not names <= optional:
                 raise
-        readable = {name: item for name, item in value.items() if name not in names}
-        return handler(readable | {"unreadable": {name: value[name] for name in names}})
+        model = cls.read({name: item for name, item in value.items() if name not in names})
+        found = {str(name): value[str(name)] for name in names}
+        model.__dict__["unreadable"] = model.unreadable | found
+        return model
 
-    @property
+    @cached_property
     def unreadable(self) -> dict[str, Any]:
         """The members that could not be read, as the platform sent them, by name."""
-        return dict((self.model_extra or {}).get("unreadable", {}))
+        return {}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all members that the platform sent, as a JSON object.
+
+        Documented members have their documented form, all others are as they came.
+        """
+        sent = self.model_dump(mode="json", exclude_unset=True)
+        return sent | self.unreadable if self.unreadable else sent
 
 
-class Answer(_TolerantModel):
+class Answer(TolerantModel):
     """One answer of the data that a dialog has collected: a question and what the user answered."""
 
     question: str | None = None
@@ -130,19 +195,18 @@ class Answer(_TolerantModel):
     """What the user answered: a text, a list of choices, or a link to an uploaded file."""
     variable: str | None = None
     """The name of the bot's variable that holds the answer."""
-    deleted: Annotated[bool, _default_for_none(False)] = False
+    deleted: _Flag = False
     """Whether the uploaded file was deleted."""
 
-    @model_validator(mode="before")
     @classmethod
-    def _wrap_bare_answer(cls, value: Any) -> Any:
-        """Read what is not an object, `null` for example, as an answer without a question."""
-        return value if isinstance(value, dict | Answer) else {"answer": value}
+    def read(cls, value: Any) -> Self:
+        """Read an answer; what is not an object, `null` for example, has no question."""
+        return super().read(value if isinstance(value, dict | Answer) else {"answer": value})
 
     @property
     def file_id(self) -> int | None:
         """The id for `download` if the answer is an uploaded file, a link to `/web/file/{id}`."""
-        if not isinstance(self.answer, str):
+        if not isinstance(self.answer, str) or "/web/file/" not in self.answer:
             return None
         try:
             path = urlsplit(self.answer.strip()).path
@@ -152,22 +216,20 @@ class Answer(_TolerantModel):
         return int(match[1]) if match is not None and match.end() == len(path) else None
 
 
-class Conversation(_TolerantModel):
+class Conversation(TolerantModel):
     """A dialog, as lists contain it (methods 1 and 5)."""
 
-    id: Annotated[int | UUID, BeforeValidator(_reject_bool)]
+    id: _Id
     """A number in V1, a UUID in V2."""
     name: str | None = None
     """`#319 Perm`: the dialog's number, which is not its id, and its city."""
-    status: Annotated[str, _default_for_none("")] = ""
+    status: _Text = ""
     """`completed`, `in-process`, `operator`, `interrupted` and others; the set is open."""
     ip: str | None = None
     """The user's IP address."""
     location: str | None = None
-    """The user's city."""
-    updated: Annotated[
-        datetime | None, BeforeValidator(_parse_time), AfterValidator(_check_time)
-    ] = None
+    """The user's city, as the platform sent it; see `city`."""
+    updated: _Time | None = None
     """The time of the last message, with a time zone (UTC if the platform names none); None if the
     dialog has no messages."""
     duration: float | None = Field(None, allow_inf_nan=False)
@@ -183,19 +245,66 @@ class Conversation(_TolerantModel):
 
     @property
     def city(self) -> str | None:
-        """The city in the dialog's name; None if there is none."""
-        match = DIALOG_NAME.match(self.name or "")
-        return match[2] or None if match is not None else None
+        """The user's city: `location`, else the city in the dialog's name; None if unknown."""
+        if self.location:
+            city: str | None = self.location
+        else:
+            match = DIALOG_NAME.match(self.name or "")
+            city = match[2] if match is not None else None
+        if not city or city.strip().casefold() == UNKNOWN_CITY:
+            return None
+        return city
 
 
 class ConversationDetails(Conversation):
     """A dialog with the data that it has collected (methods 2 and 6)."""
 
-    data: Annotated[tuple[Answer, ...], BeforeValidator(_parse_list)] = ()
+    data: Annotated[
+        tuple[Answer, ...] | Annotated[tuple[Answer, ...], BeforeValidator(_parse_list)],
+        Field(union_mode="left_to_right"),
+    ] = ()
     """The questions and answers, in the order of the dialog."""
-    unread: bool = Field(False, exclude=True)
-    """Whether the data could not be read because the dialog was deleted after it was listed; see
-    `Conversations.detailed`."""
+
+    @classmethod
+    def read(cls, value: Any) -> Self:
+        """Read a dialog; an answer that cannot be read hides neither the dialog nor the others."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError:
+            if isinstance(value, dict) and "data" in value:
+                value = dict(value)
+                with suppress(ValueError, RecursionError):  # else the whole member is unreadable
+                    value["data"] = tuple(map(Answer.read, _parse_list(value["data"])))
+        return super().read(value)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all members that the platform sent, those of the answers too."""
+        sent = super().to_json()
+        if "data" in sent and "data" not in self.unreadable:
+            sent["data"] = [answer.to_json() for answer in self.data]
+        return sent
+
+    @cached_property
+    def error(self) -> PlatformError | None:
+        """Why the data could not be read, for a dialog of `Conversations.detailed`; else None."""
+        return None
+
+    @property
+    def unread(self) -> bool:
+        """Whether the data could not be read; see `error`. The other members are the list's."""
+        return self.error is not None
+
+    @classmethod
+    def without_data(cls, listed: Conversation, error: PlatformError) -> Self:
+        """Return a listed dialog whose data could not be read.
+
+        Args:
+            listed: the dialog, as the list contains it.
+            error: why its data could not be read.
+        """
+        details = cls.read(listed.to_json())
+        details.__dict__["error"] = error
+        return details
 
     @property
     def files(self) -> tuple[int, ...]:
@@ -204,76 +313,7 @@ class ConversationDetails(Conversation):
         return tuple(dict.fromkeys(file_id for file_id in ids if file_id is not None))
 
 
-class Pagination(_TolerantModel):
-    """The position of a page in its list; None where the platform does not say."""
-
-    total: int | None = None
-    """Dialogs in the whole list."""
-    count: int | None = None
-    """Dialogs on this page."""
-    per_page: int | None = None
-    """Dialogs on a full page."""
-    current_page: int | None = None
-    """This page's number, from 1."""
-    total_pages: int | None = None
-    """Pages in the whole list."""
-    links: Any = None
-    """Always an empty object, as far as the platform documents it."""
-
-
-class ConversationPage(_PlatformModel):
-    """One page of a list (methods 1 and 5): an object with keys "0", "1", ... and `meta`."""
-
-    items: tuple[Conversation, ...] = ()
-    unreadable: tuple[Any, ...] = Field((), exclude=True)
-    """What the platform sent among the dialogs and is not a dialog, unchanged."""
-    pagination: Pagination = Field(default_factory=Pagination)
-
-    @classmethod
-    def read(cls, content: Any) -> "ConversationPage":
-        """Read a page from the platform's object, or from an array of dialogs.
-
-        Args:
-            content: the decoded JSON.
-
-        Raises:
-            TypeError: the content is neither an object nor an array.
-            ValueError: the object is not a page of a list.
-        """
-        if isinstance(content, list):
-            return cls._of(content, {})
-        if not isinstance(content, dict):
-            raise TypeError("expected an object or an array")
-        keys = _numeric_keys(content)
-        meta = content.get("meta")
-        pagination = meta.get("pagination") if isinstance(meta, dict) else None
-        if not keys and meta is None and content.keys() - {"meta"}:
-            raise ValueError('expected an object with the keys "0", "1", ... or `meta`')
-        return cls._of([content[key] for key in keys], pagination)
-
-    @classmethod
-    def _of(cls, items: list[Any], pagination: Any) -> "ConversationPage":
-        """Make a page of those items that are dialogs; if none is, the first problem is raised."""
-        content = {
-            "items": items,
-            "pagination": pagination if isinstance(pagination, dict) else {},
-        }
-        try:
-            return cls.model_validate(content)
-        except ValidationError as error:
-            unreadable = {int(detail["loc"][1]) for detail in error.errors()}
-            if len(unreadable) == len(items):
-                raise
-        return cls.model_validate(
-            content
-            | {
-                "items": [item for index, item in enumerate(items) if index not in unreadable],
-                "unreadable": [items[index] for index in sorted(unreadable)],
-            }
-        )
-
-
-class Started(_PlatformModel):
+class Started(PlatformModel):
     """A dialog that was created and started (method 8)."""
 
     dialog_id: int = Field(alias="dialogId")
@@ -282,14 +322,14 @@ class Started(_PlatformModel):
     """The dialog's id in V2."""
 
 
-class Created(_PlatformModel):
+class Created(PlatformModel):
     """A dialog that was created (methods 3 and 7)."""
 
     dialog_id: UUID = Field(alias="dialogId")
     """The dialog's id in V2."""
 
 
-class CommandResult(_PlatformModel):
+class CommandResult(PlatformModel):
     """The platform's response to a command (method 12)."""
 
     message: str | None = None

@@ -1,35 +1,45 @@
 """Lists of dialogs, which the platform returns page by page (methods 1 and 5)."""
 
 import asyncio
-from collections import OrderedDict, deque
-from collections.abc import AsyncGenerator, Container, Mapping
+import warnings
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any, TypeVar
-from uuid import UUID
+from typing import Any
 
-from vertexkit.botone.dialog_requests import DialogRequests, parse_body
-from vertexkit.botone.models import Conversation, ConversationDetails, ConversationPage
-from vertexkit.errors import Forbidden, NotFound, UnexpectedResponse
+from vertexkit.botone.conversation_page import ConversationPage
+from vertexkit.botone.dialog_requests import DialogRequests, decode_json
+from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.botone.walk import PageWalk
+from vertexkit.errors import (
+    Forbidden,
+    IncompleteListWarning,
+    NotFound,
+    PlatformError,
+    PlatformUnreachable,
+    RateLimited,
+    Unauthorized,
+)
 
-T = TypeVar("T")
-PREFETCHED_PAGES = 3
-"""Pages that are requested before they are needed."""
-REMEMBERED_IDS = 20_000
-"""Ids of the dialogs returned last; a dialog whose id is among them is a repetition."""
 PAGE_SIZE = 100
 """Dialogs on a page, by default."""
+MAX_FAILURES_IN_A_ROW = 10
+"""Dialogs in a row whose data cannot be read, after which the platform is considered broken."""
 
 
 class Conversations:
     """A list of dialogs: `async for dialog in bot.v2.conversations(bot_id=1446): ...`.
 
-    While the list is read, new dialogs shift the others to later pages; each dialog is returned
-    once nevertheless. Deleted dialogs shift the others to earlier pages, so that some may be
-    missing.
+    Dialogs may begin, change and be deleted while the list is read: each dialog that is in the list
+    from start to end is returned once. What the platform's answers do not allow to make good is in
+    `problems`, and is an `IncompleteListWarning` at the end of the iteration. The ids of the
+    returned dialogs are kept meanwhile: about 100 bytes for each.
 
     Attributes:
         total: the number of dialogs in the whole list, according to the page read last; None if no
             page was read or the platform does not say.
+        problems: a sentence for each thing that is missing from the last iteration; empty if it
+            was complete.
     """
 
     def __init__(self, requests: DialogRequests, path: str, query: Mapping[str, Any]) -> None:
@@ -37,6 +47,7 @@ class Conversations:
         self._path = path
         self._query = query
         self.total: int | None = None
+        self.problems: tuple[str, ...] = ()
 
     async def page(self, number: int = 1) -> ConversationPage:
         """Read one page, with its pagination.
@@ -51,91 +62,110 @@ class Conversations:
         if number < 1:
             raise ValueError(f"page number must be at least 1, got {number}")
         query = {**self._query, "PageNumber": number}
-        response = await self._requests.send("GET", self._path, query=query, idempotent=True)
-        page: ConversationPage = parse_body("GET", self._path, response, ConversationPage.read)
+        page = await self._requests.send(
+            "GET", self._path, query=query, idempotent=True, parse=_read_page
+        )
         self.total = page.pagination.total
         return page
 
     async def __aiter__(self) -> AsyncGenerator[Conversation, None]:
-        seen: OrderedDict[int | UUID, None] = OrderedDict()
-        requested: deque[asyncio.Task[ConversationPage]] = deque()
-        number = last_requested = 1
-        try:
-            requested.append(asyncio.ensure_future(self._checked_page(last_requested)))
-            while requested:
-                page = await requested.popleft()
-                total_pages = page.pagination.total_pages
-                if total_pages is None:  # unknown: the list ends with a page without new dialogs
-                    total_pages = number + any(dialog.id not in seen for dialog in page.items)
-                number += 1
-                while last_requested < total_pages and len(requested) < PREFETCHED_PAGES:
-                    last_requested += 1
-                    requested.append(asyncio.ensure_future(self._checked_page(last_requested)))
-                for dialog in page.items:
-                    if dialog.id not in seen:
-                        seen[dialog.id] = None
-                        if len(seen) > REMEMBERED_IDS:
-                            seen.popitem(last=False)
-                        yield dialog
-        finally:
-            await _cancel(requested)
+        self.problems = ()
+        walk = PageWalk(self.page)
+        async with aclosing(walk.dialogs()) as dialogs:
+            async for dialog in dialogs:
+                yield dialog
+        self._report_problems(*walk.problems)
 
     async def detailed(
-        self, at_once: int = 8, *, known: Container[str] = ()
+        self, at_once: int = 8, *, skip: Callable[[Conversation], bool] | None = None
     ) -> AsyncGenerator[ConversationDetails, None]:
         """Iterate over the dialogs with the data they collected: one more request for each.
 
-        A dialog that was deleted in the meantime is returned without data and with `unread` set.
+        A dialog whose data cannot be read is returned without data, with the members of the list,
+        and with the reason in `error`: it was deleted meanwhile, or the platform's answer is not
+        readable even after several attempts.
 
         Args:
             at_once: requests for data that may be in progress at the same time.
-            known: ids, as texts, of dialogs to skip.
+            skip: called with each listed dialog; its data is not requested if it returns True.
 
         Yields:
             The dialogs, in the order of the list.
 
         Raises:
-            PlatformError: see `BotOne`.
+            PlatformError: the platform cannot be reached, it rejects the login or the rate of
+                requests, or many dialogs in a row cannot be read.
         """
         requested: deque[asyncio.Task[ConversationDetails]] = deque()
+        failures = _Failures()
         try:
             async with aclosing(aiter(self)) as dialogs:
                 async for dialog in dialogs:
-                    if str(dialog.id) in known:
+                    if skip is not None and skip(dialog):
                         continue
-                    requested.append(asyncio.ensure_future(self._details(dialog)))
+                    requested.append(asyncio.ensure_future(self.details(dialog)))
                     if len(requested) >= at_once:
-                        yield await requested.popleft()
+                        yield failures.count(await requested.popleft())
             while requested:
-                yield await requested.popleft()
+                yield failures.count(await requested.popleft())
         finally:
-            await _cancel(requested)
+            for task in requested:
+                task.cancel()
+            await asyncio.gather(*requested, return_exceptions=True)
+        self._report_problems(*failures.sentences)
 
-    async def _details(self, dialog: Conversation) -> ConversationDetails:
+    async def details(self, dialog: Conversation) -> ConversationDetails:
+        """Read the data of a listed dialog; see `detailed`.
+
+        Args:
+            dialog: the dialog, as the list contains it.
+
+        Raises:
+            PlatformError: the platform cannot be used now.
+        """
         path = f"{self._path.removesuffix('s')}/{dialog.id}"
         try:
-            response = await self._requests.send("GET", path, idempotent=True)
-        except (NotFound, Forbidden):
-            return ConversationDetails.model_validate(dialog.model_dump() | {"unread": True})
-        details: ConversationDetails = parse_body(
-            "GET", path, response, ConversationDetails.model_validate
-        )
-        return details
+            return await self._requests.send("GET", path, idempotent=True, parse=read_details)
+        except (PlatformUnreachable, Unauthorized, RateLimited):
+            raise
+        except PlatformError as error:
+            return ConversationDetails.without_data(dialog, error)
 
-    async def _checked_page(self, number: int) -> ConversationPage:
-        page = await self.page(number)
-        current = page.pagination.current_page
-        if page.items and current is not None and current != number:
-            raise UnexpectedResponse(
-                "GET",
-                self._path,
-                status=200,
-                reason=f"requested page {number}, the platform returned page {current}",
-            )
-        return page
+    def _report_problems(self, *problems: str) -> None:
+        if problems:
+            self.problems += problems
+            text = f"GET {self._path}: the list is incomplete: {'; '.join(problems)}"
+            warnings.warn(text, IncompleteListWarning, stacklevel=3)
 
 
-async def _cancel(tasks: deque[asyncio.Task[T]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+class _Failures:
+    """The dialogs whose data could not be read."""
+
+    def __init__(self) -> None:
+        self.sentences: list[str] = []
+        self._in_a_row = 0
+
+    def count(self, dialog: ConversationDetails) -> ConversationDetails:
+        """Count a dialog; raise its error if too many in a row have failed."""
+        error = dialog.error
+        if error is None or isinstance(error, NotFound | Forbidden):  # it was deleted meanwhile
+            self._in_a_row = 0
+            return dialog
+        self._in_a_row += 1
+        if self._in_a_row == MAX_FAILURES_IN_A_ROW:
+            raise error
+        self.sentences.append(f"the data of dialog {dialog.id} could not be read: {error}")
+        return dialog
+
+
+def read_details(body: bytes) -> ConversationDetails:
+    """Read a dialog with its data from the JSON of a response (methods 2 and 6)."""
+    try:
+        return ConversationDetails.model_validate_json(body)
+    except ValueError:
+        return ConversationDetails.read(decode_json(body))
+
+
+def _read_page(body: bytes) -> ConversationPage:
+    page = ConversationPage.read_json(body)
+    return page if page is not None else ConversationPage.read(decode_json(body))

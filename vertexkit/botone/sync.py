@@ -67,13 +67,26 @@ class SyncConversations(Blocking[Conversations]):
     """A list of dialogs for `for`; see `Conversations`."""
 
     page: Final = blocking(Conversations.page)
+    details: Final = blocking(Conversations.details)
+
+    @property
+    def total(self) -> int | None:
+        """See `Conversations`."""
+        return self.target.total
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """See `Conversations`."""
+        return self.target.problems
 
     def __iter__(self) -> Iterator[Conversation]:
         return self._iterate(aiter(self.target))
 
-    def detailed(self, at_once: int = 8) -> Iterator[ConversationDetails]:
+    def detailed(
+        self, at_once: int = 8, *, skip: Callable[[Conversation], bool] | None = None
+    ) -> Iterator[ConversationDetails]:
         """Iterate over the dialogs with their data; see `Conversations.detailed`."""
-        return self._iterate(self.target.detailed(at_once))
+        return self._iterate(self.target.detailed(at_once, skip=skip))
 
     def _iterate(self, items: AsyncGenerator[T, None]) -> Iterator[T]:
         async def next_item() -> T | None:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from io import StringIO
 from pathlib import Path
 from subprocess import CompletedProcess
-from xml.etree import ElementTree as ET
-from zipfile import ZipFile
 
 import pytest
 from pyarrow import parquet
 
+from tests.cli.dialogs.xlsx import read_xlsx
 from tests.cli.shell import Shell
 from tests.testing.platform_server import served_in_thread
 from vertexkit.cli.dialogs.writers import open_writer
@@ -35,17 +34,6 @@ def dialogs(shell: Shell) -> Iterator[Vertexkit]:
 def read_csv(path: Path) -> list[dict[str, str]]:
     text = path.read_bytes().decode("utf-8-sig")
     return list(csv.DictReader(StringIO(text)))
-
-
-def read_xlsx(path: Path) -> list[list[str]]:
-    """The cells of the first worksheet as text."""
-    with ZipFile(path) as book:
-        sheet = ET.fromstring(book.read("xl/worksheets/sheet1.xml"))
-    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-    return [
-        ["".join(cell.itertext()) for cell in row.iter(f"{space}c")]
-        for row in sheet.iter(f"{space}row")
-    ]
 
 
 def test_list_and_show(dialogs: Vertexkit) -> None:
@@ -101,7 +89,7 @@ def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> No
     assert any(row["question"] == "Как вас зовут?" for row in rows)
     table = parquet.read_table(shell.folder / "out.parquet").to_pylist()
     assert [row["dialog"] for row in table] == [row["dialog"] for row in rows]
-    assert [row[7] for row in read_xlsx(shell.folder / "out.xlsx")[1:]] == [
+    assert [row["question"] for row in read_xlsx(shell.folder / "out.xlsx")] == [
         row["question"] for row in rows
     ]
     csv_rows = read_csv(shell.folder / "out.csv")

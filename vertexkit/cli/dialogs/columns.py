@@ -51,7 +51,7 @@ def dialog_row(dialog: Conversation, *, with_answers: bool) -> dict[str, Any]:
     row: dict[str, Any] = {
         "id": str(dialog.id),
         "number": dialog.number,
-        "city": dialog.location or dialog.city,
+        "city": dialog.city,
         "status": dialog.status,
         "source": dialog.source,
         "ip": dialog.ip,
@@ -59,7 +59,7 @@ def dialog_row(dialog: Conversation, *, with_answers: bool) -> dict[str, Any]:
         "duration": dialog.duration,
     }
     if with_answers and isinstance(dialog, ConversationDetails):
-        row["data"] = [answer.model_dump(mode="json") for answer in dialog.data]
+        row["data"] = [answer.to_json() for answer in dialog.data]
     return row
 
 
@@ -69,7 +69,7 @@ def answer_rows(dialog: ConversationDetails) -> Iterator[dict[str, Any]]:
         yield {
             "dialog": str(dialog.id),
             "number": dialog.number,
-            "city": dialog.location or dialog.city,
+            "city": dialog.city,
             "status": dialog.status,
             "updated": dialog.updated,
             "position": position,

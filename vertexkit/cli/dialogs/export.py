@@ -92,7 +92,9 @@ async def _collect(bot: BotOne, options: ExportOptions, part: PartFile) -> None:
                 async for dialog in conversations:
                     advance(part.add(dialog, bot_id))
             else:
-                async for details in conversations.detailed(known=part.known):
+                async for details in conversations.detailed(
+                    skip=lambda dialog: str(dialog.id) in part.known
+                ):
                     advance(part.add(details, bot_id))
 
 

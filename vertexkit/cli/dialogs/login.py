@@ -13,12 +13,10 @@ from vertexkit.errors import (
     PlatformError,
     PlatformUnreachable,
     SettingsError,
-    Unauthorized,
 )
 from vertexkit.settings import INSTANCE, Settings
 
 HINTS: dict[type[PlatformError], str] = {
-    Unauthorized: "Check VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD",
     NotFound: "Check the ID of the dialog or bot",
     PlatformUnreachable: (
         "Check VERTEXKIT_PLATFORM_URL and this machine's outbound network (proxy, firewall, DNS)"

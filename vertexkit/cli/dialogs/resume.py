@@ -86,7 +86,7 @@ class PartFile:
         """
         if str(dialog.id) in self.known:
             return 0
-        line: dict[str, Any] = {"dialog": dialog.model_dump(mode="json")}
+        line: dict[str, Any] = {"dialog": dialog.to_json()}
         if bot_id is not None:
             line["bot"] = bot_id
         if isinstance(dialog, ConversationDetails) and dialog.unread:
@@ -103,7 +103,7 @@ class PartFile:
             next(file)
             for line in file:
                 entry = json.loads(line)
-                yield kind.model_validate(entry["dialog"]), entry.get("bot")
+                yield kind.read(entry["dialog"]), entry.get("bot")
 
     def _count(self, line: dict[str, Any]) -> None:
         self.known.add(str(line["dialog"]["id"]))

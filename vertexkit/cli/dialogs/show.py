@@ -37,7 +37,7 @@ def list_dialogs(filters: DialogFilters, limit: int, as_json: bool) -> None:
     dialogs, total = run_with_bot(lambda bot: _first(bot, filters, limit))
     if as_json:
         for dialog in dialogs:
-            output.print_json(dialog.model_dump(mode="json", exclude_none=True))
+            output.print_json(dialog.to_json())
         return
     console = output.console()
     if not dialogs:
@@ -72,7 +72,7 @@ def _cells(dialog: Conversation) -> tuple[str, ...]:
     return (
         str(dialog.id),
         "" if dialog.number is None else str(dialog.number),
-        sanitize(dialog.location or dialog.city or ""),
+        sanitize(dialog.city or ""),
         sanitize(dialog.status),
         sanitize(dialog.source or ""),
         "" if dialog.updated is None else f"{dialog.updated.astimezone():%Y-%m-%d %H:%M}",
@@ -101,7 +101,7 @@ def show_dialog(dialog_id: str, as_json: bool) -> None:
     """
     dialog = run_with_bot(lambda bot: find_dialog(bot, dialog_id))
     if as_json:
-        output.print_json(dialog.model_dump(mode="json"))
+        output.print_json(dialog.to_json())
         return
     console = output.console()
     details = [format_duration(dialog.duration), dialog.location, dialog.source, dialog.ip]
