@@ -13,6 +13,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from tests.worker.running import at_log_line
 from vertexkit import App, Blocks, Context, RawCall, Settings
 from vertexkit.app import asgi_app
 from vertexkit.botone.http_client import asgi_client
@@ -261,7 +262,8 @@ async def test_the_lifespan_is_left_after_the_last_handler() -> None:
     async with FakeDialog(app, grace=30) as dialog:
         await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
         await started.wait()
-        asyncio.get_running_loop().call_later(0.01, resume.set)
+        resumed = at_log_line("drain_started", resume.set)
+    await resumed
     assert events == ["handled", "closed"]
 
 

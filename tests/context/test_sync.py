@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from tests.context.threads import run_past_deadline
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit import App, Context, DialogGone, Message, Retry, SyncContext
 from vertexkit.errors import AlreadyCompleted, BadRequest, ExecutionEnded, NonDeterministic
 from vertexkit.testing import FakeDialog, FakePlatform
@@ -148,7 +150,7 @@ def test_nothing_after_a_403(
         over.set()
 
     run = dialog.run_sync("work")
-    assert over.wait(30)
+    assert over.wait(PATIENCE_SECONDS)
     assert run.data["error"]["code"] == "gone"
 
 
@@ -163,7 +165,7 @@ async def test_a_thread_that_outlives_its_time(
     @app.block("work", timeout=10)
     def work(ctx: SyncContext) -> None:
         started.set()
-        may_go_on.wait(30)
+        may_go_on.wait(PATIENCE_SECONDS)
         try:
             ask(ctx)
         except ExecutionEnded as error:
@@ -171,12 +173,9 @@ async def test_a_thread_that_outlives_its_time(
         over.set()
 
     async with dialog:
-        running = asyncio.create_task(dialog.run("work"))
-        assert await asyncio.to_thread(started.wait, 30)
-        await dialog.clock.sleep(11)
-        run = await running
+        run = await run_past_deadline(dialog, "work", started)
         may_go_on.set()
-        assert await asyncio.to_thread(over.wait, 30)
+        assert await asyncio.to_thread(over.wait, PATIENCE_SECONDS)
     assert run.data["error"]["code"] == "timeout"
     assert (run.messages, len(raised)) == ([], 1)
     assert len(fake_platform.ledger) == 1
@@ -185,12 +184,13 @@ async def test_a_thread_that_outlives_its_time(
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 def test_a_thread_that_outlives_its_process_s_loop(app: App, dialog: FakeDialog, ask: Any) -> None:
     """A thread that uses its context after the event loop has ended gets ExecutionEnded."""
-    may_go_on, over = threading.Event(), threading.Event()
+    started, may_go_on, over = threading.Event(), threading.Event(), threading.Event()
     raised: list[BaseException] = []
 
-    @app.block("work", timeout=0.2)
+    @app.block("work", timeout=10)
     def work(ctx: SyncContext) -> None:
-        may_go_on.wait(30)
+        started.set()
+        may_go_on.wait(PATIENCE_SECONDS)
         try:
             ask(ctx)
         except ExecutionEnded as error:
@@ -198,9 +198,9 @@ def test_a_thread_that_outlives_its_process_s_loop(app: App, dialog: FakeDialog,
         finally:
             over.set()
 
-    dialog.run_sync("work")
+    asyncio.run(run_past_deadline(dialog, "work", started))
     may_go_on.set()
-    assert over.wait(30)
+    assert over.wait(PATIENCE_SECONDS)
     assert len(raised) == 1
 
 

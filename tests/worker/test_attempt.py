@@ -3,11 +3,14 @@
 import asyncio
 import gc
 import threading
+from contextlib import suppress
 from typing import Any
 
 import pytest
 import structlog
 
+from tests.context.threads import run_past_deadline
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit import App, BlockFailed, Context, Message, Retry, SyncContext
 from vertexkit.clock import Clock
 from vertexkit.errors import ExecutionEnded
@@ -91,9 +94,9 @@ async def test_the_hook_is_called_if_the_dialog_can_be_reached() -> None:
 
     app = App(on_failure=hook)
 
-    @app.block("hangs", timeout=0.2)
+    @app.block("hangs", timeout=10)
     async def hangs(ctx: Context) -> None:
-        await asyncio.Event().wait()
+        await asyncio.sleep(3600)
 
     @app.block("talks")
     async def talks(ctx: Context) -> None:
@@ -159,15 +162,16 @@ async def test_a_message_of_the_hook_arrives_before_the_completion() -> None:
 async def test_a_dialog_does_not_wait_for_a_thread() -> None:
     """A thread cannot be cancelled, so it gets no time to clean up: the block ends at once."""
     app = App()
-    go_on = threading.Event()
+    started, go_on = threading.Event(), threading.Event()
 
-    @app.block("thread", timeout=0.2)
+    @app.block("thread", timeout=10)
     def thread(ctx: SyncContext) -> None:
-        go_on.wait()
+        started.set()
+        go_on.wait(PATIENCE_SECONDS)
 
-    dialog = FakeDialog(app, cleanup=3600, patience=10)
+    dialog = FakeDialog(app, cleanup=3600, patience=PATIENCE_SECONDS)
     try:
-        run = await dialog.run("thread")
+        run = await run_past_deadline(dialog, "thread", started)
     finally:
         go_on.set()
     assert run.data["error"]["code"] == "timeout"
@@ -180,8 +184,10 @@ async def test_the_error_of_an_abandoned_handler_is_not_logged_by_asyncio() -> N
     complaints: list[dict[str, Any]] = []
     ended = asyncio.Event()
 
-    @app.block("stubborn", timeout=0.2)
+    @app.block("stubborn", timeout=10)
     async def stubborn(ctx: Context) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
         try:
             while not go_on.is_set():
                 try:

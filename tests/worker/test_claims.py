@@ -1,65 +1,18 @@
 """Claims: an execution that waits is claimed as soon as there is room."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 
 import pytest
 
+from tests.worker.running import StoppedClock, WatchedJournal, accept, at_log_line, ended, serving
 from vertexkit import App, Context
 from vertexkit.clock import Clock
-from vertexkit.execution import Execution, Result
+from vertexkit.execution import Result
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Lease, NullJournalObserver
-from vertexkit.service import Service, running_service
-from vertexkit.settings import Settings
-from vertexkit.telemetry.events import Event
+from vertexkit.journal.protocol import NullJournalObserver
 from vertexkit.testing import FakeDialog, FakePlatform
-from vertexkit.testing.asgi_wire import AsgiWire
-from vertexkit.token import Token
 
 FIXED = Result(b'{"fixed":true}')
-
-
-class Hand(Clock):
-    """A clock whose time a test sets by hand; leases go by it."""
-
-    time = 0.0
-
-    def now(self) -> float:
-        return self.time
-
-
-class Watched(MemoryJournal):
-    """A journal that sets an event when executions are claimed."""
-
-    def __init__(self, clock: Clock) -> None:
-        super().__init__(clock)
-        self.asked = asyncio.Event()
-
-    async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
-    ) -> list[Lease]:
-        claimed = await super().claim(worker, room, limit, early=early)
-        self.asked.set()
-        return claimed
-
-
-@asynccontextmanager
-async def serving(
-    app: App, journal: MemoryJournal, platform: FakePlatform, **options: object
-) -> AsyncIterator[Service]:
-    """The app at work over this journal."""
-    settings = Settings.of(**{"platform_url": "http://p/api", "lease": 3600, **options})
-    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
-        yield service
-
-
-async def accept(journal: MemoryJournal, platform: FakePlatform, block: str, name: str) -> str:
-    """Accept an execution as the inbox does; return its token."""
-    token = platform.issue(block)
-    await journal.accept(Execution(name, block, Token(token), {}, b"", 0.0), 10)
-    return token
 
 
 async def fixed_elsewhere(journal: MemoryJournal, block: str) -> None:
@@ -68,20 +21,6 @@ async def fixed_elsewhere(journal: MemoryJournal, block: str) -> None:
     [lease] = await journal.claim("another", {block: 1}, 1)
     await journal.record_result(lease, FIXED)
     await journal.release(lease, 0.0)
-
-
-def settled(service: Service, number: int) -> asyncio.Event:
-    """Return an event that is set when this number of executions is settled."""
-    over, names = asyncio.Event(), set[str]()
-
-    def hear(event: Event) -> None:
-        if event.name == "settled":
-            names.add(event.execution)
-            if len(names) == number:
-                over.set()
-
-    service.events.subscribe(hear)
-    return over
 
 
 async def test_a_connection_of_a_completion_is_used_by_the_next_handler() -> None:
@@ -120,7 +59,7 @@ async def test_handlers_that_send_nothing_need_no_connection() -> None:
 
     tokens = [await accept(journal, platform, "block", name) for name in ("one", "two")]
     async with serving(app, journal, platform, connections=1) as service:
-        await settled(service, 2).wait()
+        await ended(service, 2).wait()
     assert all(platform.activation(token).completions for token in tokens)
 
 
@@ -145,7 +84,8 @@ async def test_waiting_executions_at_shutdown(survives: bool, ran: list[str]) ->
         await accept(journal, platform, "block", name)
     async with serving(app, journal, platform, grace=30):
         await begun.wait()
-        asyncio.get_running_loop().call_later(0.01, go_on.set)
+        released = at_log_line("drain_started", go_on.set)
+    await released
     assert names == ran
     record = await journal.find("two")
     assert record is not None
@@ -163,9 +103,9 @@ async def test_a_completion_of_another_worker_s_result_uses_no_handler_slot() ->
     old = await accept(journal, platform, "block", "old")
     await fixed_elsewhere(journal, "block")
     async with serving(app, journal, platform, concurrency=1) as service:
-        await settled(service, 1).wait()
+        await ended(service, 1).wait()
         new = await accept(journal, platform, "block", "new")
-        await settled(service, 1).wait()
+        await ended(service, 1).wait()
     assert platform.activation(old).completions[0].data == {"fixed": True}
     assert platform.activation(new).completions[0].data == {"result": "handled"}
 
@@ -181,15 +121,15 @@ async def test_a_result_outlives_its_block() -> None:
     await fixed_elsewhere(journal, "dropped")
     new = await accept(journal, platform, "kept", "new")
     async with serving(app, journal, platform) as service:
-        await settled(service, 2).wait()
+        await ended(service, 2).wait()
     assert platform.activation(old).completions[0].data == {"fixed": True}
     assert platform.activation(new).completions
 
 
 async def test_a_worker_that_died_is_replaced() -> None:
     """An idle process notices that another one's lease has expired, and runs the execution."""
-    app, platform, hand = App(), FakePlatform(), Hand()
-    journal = Watched(hand)
+    app, platform, hand = App(), FakePlatform(), StoppedClock()
+    journal = WatchedJournal(hand)
 
     @app.block("block")
     async def block(ctx: Context) -> int:
@@ -198,10 +138,10 @@ async def test_a_worker_that_died_is_replaced() -> None:
     token = await accept(journal, platform, "block", "one")
     await journal.open(NullJournalObserver())
     assert await journal.claim("a worker that dies", {"block": 1}, 1)
-    journal.asked.clear()
+    journal.claimed.clear()
     async with serving(app, journal, platform, lease=0.03) as service:
-        over = settled(service, 1)
-        await journal.asked.wait()  # the first claim of a start finds nothing
+        over = ended(service, 1)
+        await journal.claimed.wait()  # the first claim of a start finds nothing
         assert service.dispatcher.held == 0
         hand.time = 31.0
         await over.wait()

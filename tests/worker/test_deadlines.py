@@ -2,9 +2,12 @@
 
 import asyncio
 import threading
+from contextlib import suppress
 
 import pytest
 
+from tests.context.threads import run_past_deadline
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit import App, Context, SyncContext
 from vertexkit.errors import ExecutionEnded
 from vertexkit.testing import FakeDialog
@@ -33,10 +36,10 @@ async def test_a_handler_may_clean_up() -> None:
     app = App()
     cleaned: list[str] = []
 
-    @app.block("hang", timeout=1)
+    @app.block("hang", timeout=10)
     async def hang(ctx: Context) -> None:
         try:
-            await asyncio.Event().wait()
+            await asyncio.sleep(3600)
         finally:
             await asyncio.sleep(0)
             with pytest.raises(ExecutionEnded):
@@ -53,8 +56,10 @@ async def test_a_handler_that_swallows_its_cancellation_is_abandoned() -> None:
     app = App()
     still = asyncio.Event()
 
-    @app.block("stubborn", timeout=1)
+    @app.block("stubborn", timeout=10)
     async def stubborn(ctx: Context) -> None:
+        with suppress(asyncio.CancelledError):
+            await asyncio.sleep(3600)
         while not still.is_set():
             try:
                 await still.wait()
@@ -71,22 +76,23 @@ async def test_a_handler_that_swallows_its_cancellation_is_abandoned() -> None:
 async def test_a_thread_that_hangs_is_abandoned() -> None:
     """A thread cannot be stopped: the block is completed, and the thread's context is closed."""
     app = App()
-    go_on, ended = threading.Event(), threading.Event()
+    started, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
-    @app.block("thread", timeout=1)
+    @app.block("thread", timeout=10)
     def thread(ctx: SyncContext) -> None:
-        go_on.wait()
+        started.set()
+        go_on.wait(PATIENCE_SECONDS)
         try:
             ctx.send_message("late")
         except ExecutionEnded:
             ended.set()
 
-    dialog = FakeDialog(app, cleanup=0.05)
+    dialog = FakeDialog(app)
     async with dialog:
-        run = await dialog.run("thread")
+        run = await run_past_deadline(dialog, "thread", started)
         assert run.data["error"]["code"] == "timeout"
         go_on.set()
-        await asyncio.to_thread(ended.wait)
+        assert await asyncio.to_thread(ended.wait, PATIENCE_SECONDS)
     assert run.messages == []
     dialog.platform.check()
 

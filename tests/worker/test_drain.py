@@ -5,15 +5,12 @@ from typing import Any
 
 import pytest
 
-from vertexkit import App, Context, Message, Retry, Settings
+from tests.worker.running import accept, at_log_line, serving
+from vertexkit import App, Context, Message, Retry
 from vertexkit.clock import Clock
-from vertexkit.execution import Execution
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.service import running_service
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform
-from vertexkit.testing.asgi_wire import AsgiWire
-from vertexkit.token import Token
 
 
 def ends(platform: FakePlatform) -> list[str]:
@@ -38,7 +35,8 @@ async def test_a_handler_may_finish_within_the_grace() -> None:
         token = dialog.platform.issue("work")
         await dialog.post("/blocks/work", {"token": token})
         await begun.wait()
-        asyncio.get_running_loop().call_later(0.01, go_on.set)
+        released = at_log_line("drain_started", go_on.set)
+    await released
     assert [message.text for message in dialog.platform.activation(token).messages] == ["done"]
     assert ends(dialog.platform) == ["ok"]
     dialog.platform.check()
@@ -84,12 +82,11 @@ class Held:
 
     async def end_while_held(self) -> None:
         """One execution; the process ends without a grace period while the platform is waiting."""
-        settings = Settings.of(platform_url="http://p/api", grace=0)
-        async with running_service(self._app, settings, wire=AsgiWire(self), journal=self.journal):
-            token = Token(self.platform.issue("work"))
-            await self.journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
+        async with serving(self._app, self.journal, self, grace=0):
+            await accept(self.journal, self.platform, "work")
             await self.arrived.wait()
-            asyncio.get_running_loop().call_later(0.01, self.go_on.set)
+            released = at_log_line("drain_timeout", self.go_on.set)
+        await released
 
 
 @pytest.mark.parametrize("again, end", [(False, "ok"), (True, "shutdown")])
@@ -136,13 +133,13 @@ async def test_skip_drain_phase_ends_the_grace_period() -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    dialog = FakeDialog(app, grace=3600)
-    async with dialog:
-        await dialog.post("/blocks/work", {"token": dialog.platform.issue("work")})
+    platform, journal = FakePlatform(), MemoryJournal(Clock())
+    async with serving(app, journal, platform, grace=3600) as service:
+        await accept(journal, platform, "work")
         await begun.wait()
-        assert dialog._service is not None
-        asyncio.get_running_loop().call_later(0.01, dialog._service.skip_drain_phase)
-    assert ends(dialog.platform) == ["shutdown"]
+        skipped = at_log_line("drain_started", service.skip_drain_phase)
+    await skipped
+    assert ends(platform) == ["shutdown"]
 
 
 async def test_a_retry_in_the_future_is_not_waited_for() -> None:

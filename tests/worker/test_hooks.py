@@ -10,6 +10,9 @@ import structlog
 from vertexkit import App, BlockFailed, Context, Failure
 from vertexkit.testing import FakeDialog, FakePlatform
 
+SHORT, LONG = 0.05, 60.0
+"""Real seconds after which a hook that hangs is cancelled; enough for one that does not hang."""
+
 
 def completions(platform: FakePlatform) -> int:
     """How often a block was completed."""
@@ -67,7 +70,7 @@ async def test_a_hook_that_fails_changes_nothing(how: str) -> None:
     async def handler(ctx: Context) -> None:
         raise BlockFailed("first", "The first failure.")
 
-    dialog = FakeDialog(app, cleanup=0.05)
+    dialog = FakeDialog(app, cleanup=SHORT if how in {"hangs", "stays"} else LONG)
     run = await dialog.run("block")
     over.set()
     assert run.data["error"] == {"code": "first", "message": "The first failure."}
@@ -93,7 +96,7 @@ async def test_a_hook_may_complete_the_block_itself(then: str) -> None:
     async def handler(ctx: Context) -> int:
         raise ValueError("why")
 
-    dialog = FakeDialog(app, cleanup=0.05)
+    dialog = FakeDialog(app, cleanup=SHORT if then == "hangs" else LONG)
     run = await dialog.run("block")
     assert run.data == {"by": "hook"}
     assert completions(dialog.platform) == 1

@@ -1,96 +1,46 @@
 """Leases: a living worker keeps its executions, one that lost its lease stops."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import structlog
 
+from tests.worker.running import WatchedJournal, accept, ended, serving
 from vertexkit import App, Context
-from vertexkit.clock import Clock
-from vertexkit.errors import DialogGone, JournalUnavailable, VertexkitError
-from vertexkit.execution import Execution
-from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Lease, Renewal
-from vertexkit.service import Service, running_service
-from vertexkit.settings import JournalSettings, Settings
+from vertexkit.errors import DialogGone, VertexkitError
+from vertexkit.journal.protocol import Renewal
+from vertexkit.service import Service
 from vertexkit.testing import FakePlatform
-from vertexkit.testing.asgi_wire import AsgiWire
-from vertexkit.token import Token
 
 SHORT = 0.03
 """Seconds of a lease: renewed every ten milliseconds."""
 
 
-class Watched(MemoryJournal):
-    """A journal whose renewals and claims can be observed and made to fail."""
-
-    def __init__(self) -> None:
-        super().__init__(Clock(), JournalSettings(lease=3600.0))
-        self.renewed = asyncio.Condition()
-        self.renewals = 0
-        self.news = Renewal()
-        self.broken = 0
-        self.claims = 0
-
-    async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
-        async with self.renewed:
-            self.renewals += 1
-            self.renewed.notify_all()
-        self._break()
-        await super().renew(worker, executions)
-        return self.news
-
-    async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
-    ) -> list[Lease]:
-        self.claims += 1
-        self._break()
-        return await super().claim(worker, room, limit, early=early)
-
-    def _break(self) -> None:
-        if self.broken:
-            self.broken -= 1
-            raise JournalUnavailable("the disk is full")
-
-    async def after(self, renewals: int) -> None:
-        """Wait for this number of renewals from now on."""
-        async with self.renewed:
-            wanted = self.renewals + renewals
-            await self.renewed.wait_for(lambda: self.renewals >= wanted)
+LONG = 3600.0
+"""Seconds of the leases in the journal: none expires there."""
 
 
 @asynccontextmanager
-async def serving(
-    app: App, journal: Watched, platform: FakePlatform
+async def renewing(
+    app: App, journal: WatchedJournal, platform: FakePlatform
 ) -> AsyncIterator[tuple[Service, asyncio.Event]]:
-    """Run the app with this journal; the event is set when it has no execution left."""
-    settings = Settings.of(platform_url="http://p/api", lease=SHORT, cleanup=0.05, grace=5)
-    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
-        over = asyncio.Event()
-        ends = {"settled", "fenced"}
-        service.events.subscribe(lambda event: over.set() if event.name in ends else None)
-        yield service, over
-
-
-async def accept(journal: Watched, platform: FakePlatform, block: str) -> str:
-    """Accept an execution as the inbox does; return its token."""
-    token = platform.issue(block)
-    await journal.accept(Execution("01e", block, Token(token), {}, b"", 0.0), 10)
-    return token
+    """Run the app; the event is set when it has no execution left."""
+    async with serving(app, journal, platform, lease=SHORT, cleanup=0.05, grace=5) as service:
+        yield service, ended(service, by=("settled", "fenced"))
 
 
 async def test_a_lease_is_renewed_while_the_handler_runs() -> None:
     """Several times per lease, so that a failed renewal has no effect."""
     app, platform = App(), FakePlatform()
-    journal = Watched()
+    journal = WatchedJournal(lease=LONG)
 
     @app.block("work")
     async def work(ctx: Context) -> int:
         await journal.after(5)
         return ctx.attempt
 
-    async with serving(app, journal, platform) as (_, over):
+    async with renewing(app, journal, platform) as (_, over):
         token = await accept(journal, platform, "work")
         await over.wait()
     assert platform.activation(token).completions[0].data == {"result": 1}
@@ -99,12 +49,12 @@ async def test_a_lease_is_renewed_while_the_handler_runs() -> None:
 async def test_a_worker_that_lost_its_lease_stops() -> None:
     """Another worker has taken over: the handler is cancelled, and nothing more is sent."""
     app, platform = App(), FakePlatform()
-    journal = Watched()
+    journal = WatchedJournal(lease=LONG)
     ended: list[type[BaseException]] = []
 
     @app.block("work")
     async def work(ctx: Context) -> None:
-        journal.news = Renewal(lost=frozenset({"01e"}))
+        journal.renewal = Renewal(lost=frozenset({"01e"}))
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -114,7 +64,7 @@ async def test_a_worker_that_lost_its_lease_stops() -> None:
                 ended.append(type(error))
             raise
 
-    async with serving(app, journal, platform) as (_, over):
+    async with renewing(app, journal, platform) as (_, over):
         token = await accept(journal, platform, "work")
         await over.wait()
     assert platform.ledger == []
@@ -126,16 +76,16 @@ async def test_a_worker_that_lost_its_lease_stops() -> None:
 async def test_a_journal_that_fails_for_a_moment_ends_nothing() -> None:
     """Neither a failed renewal nor a failed claim stops the dispatcher: it is logged."""
     app, platform = App(), FakePlatform()
-    journal = Watched()
+    journal = WatchedJournal(lease=LONG)
 
     @app.block("work")
     async def work(ctx: Context) -> None:
-        journal.broken = 2
+        journal.failures = 2
         await journal.after(4)
 
     with structlog.testing.capture_logs() as lines:
-        journal.broken = 1
-        async with serving(app, journal, platform) as (_, over):
+        journal.failures = 1
+        async with renewing(app, journal, platform) as (_, over):
             token = await accept(journal, platform, "work")
             await over.wait()
     assert platform.activation(token).completions
@@ -147,16 +97,16 @@ async def test_a_journal_that_fails_for_a_moment_ends_nothing() -> None:
 async def test_a_call_seen_by_another_worker_ends_the_pause() -> None:
     """The platform has made the same call again elsewhere: the old one's pause ends at once."""
     app, platform = App(), FakePlatform()
-    journal = Watched()
+    journal = WatchedJournal(lease=LONG)
 
     @app.block("work")
     async def work(ctx: Context) -> None: ...
 
     platform.fail("complete", status=403)  # the next try is twenty seconds later
-    async with serving(app, journal, platform) as (service, over):
+    async with renewing(app, journal, platform) as (service, over):
         service.events.subscribe(
             lambda event: (
-                setattr(journal, "news", Renewal(superseded=frozenset({"01e"})))
+                setattr(journal, "renewal", Renewal(superseded=frozenset({"01e"})))
                 if event.name == "completion_retried"
                 else None
             )
@@ -170,7 +120,7 @@ async def test_a_call_seen_by_another_worker_ends_the_pause() -> None:
 async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
     """With a durable journal a stopped handler does not fail: it runs again elsewhere."""
     app, platform = App(), FakePlatform()
-    journal = Watched()
+    journal = WatchedJournal(lease=LONG)
     journal.durable = True
     begun = asyncio.Event()
     attempts: list[int] = []
@@ -183,15 +133,14 @@ async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
         if ctx.attempt == 1:
             await asyncio.Event().wait()
 
-    settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
-    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal):
+    async with serving(app, journal, platform, grace=0, cleanup=0.05):
         token = await accept(journal, platform, "work")
         await begun.wait()
     assert not platform.activation(token).completions
     record = await journal.find("01e")
     assert record is not None
     assert (record.phase, record.attempts) == ("waiting", 1)
-    async with serving(app, journal, platform) as (_, over):
+    async with renewing(app, journal, platform) as (_, over):
         await over.wait()
     assert attempts == [1, 2]
     assert [message.text for message in platform.activation(token).messages] == ["hello"]
@@ -202,7 +151,7 @@ async def test_what_is_left_at_the_end_waits_for_the_next_process() -> None:
 async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
     """The result was recorded: the handler does not run again, the same bytes are sent."""
     app, platform = App(), FakePlatform()
-    journal = Watched()
+    journal = WatchedJournal(lease=LONG)
     journal.durable = True
     ran: list[int] = []
 
@@ -212,8 +161,7 @@ async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
         return {"ran": len(ran)}
 
     platform.fail("complete", status=500, times=1)
-    settings = Settings.of(platform_url="http://p/api", grace=0, cleanup=0.05)
-    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
+    async with serving(app, journal, platform, grace=0, cleanup=0.05) as service:
         tried = asyncio.Event()
         platform.chaos(1.0, (500,))
         service.events.subscribe(
@@ -222,7 +170,7 @@ async def test_a_completion_that_is_left_is_tried_by_the_next_process() -> None:
         token = await accept(journal, platform, "work")
         await tried.wait()
     platform.chaos(0.0)
-    async with serving(app, journal, platform) as (_, over):
+    async with renewing(app, journal, platform) as (_, over):
         await over.wait()
     assert ran == [1]
     assert platform.activation(token).completions[0].data == {"ran": 1}

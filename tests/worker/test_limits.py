@@ -143,7 +143,7 @@ async def test_a_cancelled_handler_frees_its_slot() -> None:
         except DialogGone:
             await asyncio.Event().wait()
 
-    dialog = FakeDialog(app, cleanup=0.05)
+    dialog = FakeDialog(app)
     dialog.platform.fail("send_message", status=403)
     async with dialog:
         gone, well = await asyncio.gather(dialog.run("one"), dialog.run("one"))

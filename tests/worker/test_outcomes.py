@@ -95,9 +95,9 @@ def ways() -> App:
     def plain(ctx: SyncContext) -> None:
         ctx.send_message("hello")
 
-    @app.block("hangs", timeout=0.05)
+    @app.block("hangs", timeout=10)
     async def hangs(ctx: Context) -> None:
-        await asyncio.Event().wait()
+        await asyncio.sleep(3600)
 
     @app.block("any")
     async def block(ctx: Context, way: str) -> None:

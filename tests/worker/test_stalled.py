@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.worker.test_claims import Hand, Watched, accept, serving, settled
+from tests.worker.running import StoppedClock, WatchedJournal, accept, ended, serving
 from vertexkit import App, Context
 from vertexkit.errors import Fenced
 from vertexkit.testing import FakePlatform
@@ -10,8 +10,8 @@ from vertexkit.testing import FakePlatform
 
 async def test_a_suspended_process_runs_each_execution_once_more_and_no_oftener() -> None:
     """The run that lost its lease is stopped, the one that took over is held, and it ends once."""
-    app, platform, hand = App(), FakePlatform(), Hand()
-    journal, began = Watched(hand), [asyncio.Event(), asyncio.Event()]
+    app, platform, hand = App(), FakePlatform(), StoppedClock()
+    journal, began = WatchedJournal(hand), [asyncio.Event(), asyncio.Event()]
     stopped: list[type[BaseException]] = []
     go_on = asyncio.Event()
 
@@ -27,7 +27,7 @@ async def test_a_suspended_process_runs_each_execution_once_more_and_no_oftener(
         return ctx.attempt
 
     async with serving(app, journal, platform, concurrency=5) as service:
-        over = settled(service, 2)
+        over = ended(service, 2)
         fenced = asyncio.Event()
         service.events.subscribe(lambda e: fenced.set() if e.name == "fenced" else None)
         token = await accept(journal, platform, "block", "one")
