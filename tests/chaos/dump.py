@@ -6,10 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from vertexkit.journal.protocol import Query, Record
-from vertexkit.journal.sqlite.queries import read_rows, read_settled
-
-ALL = 1 << 40
+from vertexkit.journal.protocol import Record
+from vertexkit.journal.sqlite.queries import SETTLED, read_rows, record_of
 
 
 def copy_of(path: Path, to: Path) -> Path:
@@ -28,4 +26,5 @@ def dump(path: Path) -> tuple[Record, ...]:
         with closing(sqlite3.connect(copy)) as connection:
             connection.row_factory = sqlite3.Row
             unfinished = [row.record() for row in read_rows(connection, "phase <> 'settled'")]
-            return (*unfinished, *read_settled(connection, Query(limit=ALL)))
+            settled = connection.execute(f"{SETTLED} ORDER BY number DESC").fetchall()
+            return (*unfinished, *(record_of(connection, line) for line in settled))

@@ -1,7 +1,6 @@
 """What is deleted from the journal's file, when, and that nothing of it is left."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from tests.journal.sqlite.restarts import Machine
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite.journal import SqliteJournal
-from vertexkit.journal.sqlite.retention import MAX_BATCH_SECONDS
 
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
 PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="503")
@@ -141,41 +139,6 @@ async def test_the_file_stays_bounded_and_shrinks(machine: Machine) -> None:
     assert machine.path.stat().st_size < 12_000_000
     assert grown < 60_000_000
     assert len(waiting) == 3
-
-
-async def test_a_deletion_lets_other_writes_pass(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A transaction of the retention takes a few milliseconds, however much there is to delete."""
-    driver = await machine.start(retention=600)
-    journal = journal_of(driver)
-    for _ in range(8):
-        for _ in range(250):
-            await driver.journal.accept(driver.execution(), 10_000)
-        for lease in await driver.claim(limit=1000):
-            driver.journal._state.settle(lease, DONE)  # type: ignore[attr-defined]
-    number = journal._next_number - 1
-    await journal._writer.write(
-        "UPDATE executions SET phase = 'settled', ending = 'completed', ended_age = 0", ()
-    )
-    machine.clock.skip_to(machine.clock.now() + DAY)
-    slices: list[float] = []
-    repeat = type(journal._writer).run
-
-    async def measured(self: object, job: object) -> object:
-        started = time.perf_counter()
-        try:
-            return await repeat(self, job)  # type: ignore[arg-type]
-        finally:
-            slices.append(time.perf_counter() - started)
-
-    monkeypatch.setattr(type(journal._writer), "run", measured)
-    await journal._retention._delete_old()
-    monkeypatch.undo()
-    assert await journal.search(Query()) == []
-    assert number == 2000
-    slices.sort()
-    assert slices[len(slices) // 2] < 10 * MAX_BATCH_SECONDS
 
 
 async def restarted(

@@ -26,14 +26,13 @@ from vertexkit.journal.sqlite.queries import (
     read_age,
     read_call,
     read_last_number,
-    read_newest_number,
     read_rows,
-    read_settled,
     read_settled_one,
     read_token,
     read_tokens,
 )
 from vertexkit.journal.sqlite.retention import Retention
+from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS, MAX_REMEMBERED_TOKENS
@@ -49,7 +48,7 @@ MAX_BODY_BYTES_IN_MEMORY = 4096
 the file when the execution is claimed, so that a long queue does not fill the memory."""
 
 SEARCH_WINDOW = 1000
-"""Executions that a search reads at a time."""
+"""Unfinished executions that a search reads before others may run."""
 
 
 class SqliteJournal:
@@ -278,20 +277,18 @@ class SqliteJournal:
 
     async def _search_settled(self, query: Query) -> list[Record]:
         """Read the executions that have ended, in parts: commits are in between."""
-        if query.prefix is not None:  # there is an index of ids
-            return await self._writer.run(lambda connection: read_settled(connection, query))
 
-        def read(connection: sqlite3.Connection) -> tuple[list[Record], int]:
-            newest = read_newest_number(connection, before)
-            some = replace(query, limit=query.limit - len(found))
-            return read_settled(connection, some, newest, SEARCH_WINDOW), newest
+        def read(connection: sqlite3.Connection) -> Part:
+            return read_part(connection, replace(query, limit=query.limit - len(found)), before)
 
         found: list[Record] = []
-        before = self._next_number
-        while before > 1 and len(found) < query.limit:
-            records, newest = await self._writer.run(read)
-            found += records
-            before = newest - SEARCH_WINDOW + 1
+        before: int | str | None = None
+        while len(found) < query.limit:
+            part = await self._writer.run(read)
+            found += part.records
+            before = part.before
+            if before is None:
+                break
         return found
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:

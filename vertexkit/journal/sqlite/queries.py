@@ -18,14 +18,10 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
-from vertexkit.journal.protocol import HistoryEvent, Query, Record
+from vertexkit.journal.protocol import HistoryEvent, Record
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.token import Token
 
-LAST = (1 << 63) - 1
-"""A number that no execution has."""
-AFTER_ALL_DIGITS = "~"
-"""Sorts after all characters of an id."""
 UNFINISHED = """
 SELECT number, id, block, key, dialog, accepted_at, follows, token, phase, epoch, attempts,
     claimed_at, due_at, due_in, result, code, result_recorded_at, completion_tried,
@@ -109,54 +105,14 @@ def read_call(connection: sqlite3.Connection, row: ExecutionRow) -> Execution:
     return replace(row.execution, inputs=from_json(line["inputs"]), raw=line["raw"])
 
 
-def read_settled(
-    connection: sqlite3.Connection, query: Query, newest: int = LAST, window: int = LAST
-) -> list[Record]:
-    """Read executions that have ended, newest first.
-
-    Args:
-        connection: of the file.
-        query: which ones.
-        newest: number of the newest one that is looked at.
-        window: how many numbers are looked at.
-    """
-    prefix = query.prefix
-    number = "number" if prefix is None else "+number"  # SQLite uses the index of ids then
-    filters: dict[str, Any] = {
-        f"{number} <= ?": newest,
-        f"{number} > ?": newest - window,
-        "ending = ?": query.status,
-        "block = ?": query.block,
-        "dialog = ?": query.dialog,
-        "code = ?": query.code,
-        "accepted_at >= ?": query.since,
-        "id >= ?": prefix,
-        "id < ?": None if prefix is None else f"{prefix}{AFTER_ALL_DIGITS}",
-    }
-    used = {condition: value for condition, value in filters.items() if value is not None}
-    where = "".join(f" AND {condition}" for condition in used)
-    found = connection.execute(
-        f"{SETTLED}{where} ORDER BY {number} DESC LIMIT ?", (*used.values(), query.limit)
-    )
-    return [_record(connection, line) for line in found.fetchall()]
-
-
-def read_newest_number(connection: sqlite3.Connection, before: int) -> int:
-    """Read the largest number of an execution below another number; 0 if there is none."""
-    line = connection.execute(
-        "SELECT coalesce(max(number), 0) AS newest FROM executions WHERE number < ?", (before,)
-    ).fetchone()
-    number: int = line["newest"]
-    return number
-
-
 def read_settled_one(connection: sqlite3.Connection, execution: str) -> Record | None:
     """Read an execution that has ended."""
     line = connection.execute(f"{SETTLED} AND id = ?", (execution,)).fetchone()
-    return None if line is None else _record(connection, line)
+    return None if line is None else record_of(connection, line)
 
 
-def _record(connection: sqlite3.Connection, line: sqlite3.Row) -> Record:
+def record_of(connection: sqlite3.Connection, line: sqlite3.Row) -> Record:
+    """Return the record of an execution that has ended, from its line of SETTLED."""
     outcome = Outcome(
         OutcomeStatus(line["ending"]), line["code"], line["confirmed_by"], line["reason"]
     )

@@ -134,14 +134,28 @@ WHERE number = ?
 """
 DELETE = "DELETE FROM executions WHERE number = ?"
 DELETE_EFFECTS = "DELETE FROM effects WHERE execution = ?"
+DELETE_FIRST_EFFECTS = "DELETE FROM effects WHERE execution = ? AND position <= ?"
+SELECT_FIRST_EFFECTS = """
+SELECT position, coalesce(length(value), 0) AS size FROM effects WHERE execution = ?
+ORDER BY position LIMIT ?
+"""
+ERASE_CALL = """
+UPDATE executions SET token = NULL, result = NULL, inputs = NULL, raw = NULL WHERE number = ?
+"""
 SELECT_EXPIRED = """
-SELECT number FROM executions WHERE phase = 'settled' AND ending = ? AND ended_age < ?
+SELECT number, coalesce(length(inputs), 0) + coalesce(length(raw), 0) + coalesce(length(result), 0)
+FROM executions WHERE phase = 'settled' AND ending = ? AND ended_age < ?
 ORDER BY ended_age LIMIT ?
 """
+"""Number and bytes of executions."""
+SURPLUS_RANGE = """
+SELECT (SELECT min(number) FROM executions WHERE number > ?) AS first,
+    (SELECT max(number) FROM executions) - ? AS last
+"""
 SELECT_SURPLUS = """
-SELECT number FROM executions
-WHERE number > ? AND number <= (SELECT max(number) FROM executions) - ? AND phase = 'settled'
-    AND ending <> 'parked'
+SELECT number, coalesce(length(inputs), 0) + coalesce(length(raw), 0) + coalesce(length(result), 0)
+FROM executions
+WHERE number BETWEEN ? AND ? AND +phase = 'settled' AND ending <> 'parked'
 ORDER BY number LIMIT ?
 """
 SAVE_LAST_NUMBER = """
