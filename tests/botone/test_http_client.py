@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tests.reserved_port import reserved_port
 from vertexkit import App, Context, http_client
 from vertexkit.testing import FakeDialog
 
@@ -142,7 +143,7 @@ async def test_requests_have_a_default_timeout() -> None:
 
 async def test_a_service_that_hangs_times_out(service: str) -> None:
     """The timeout applies to real sockets."""
-    async with http_client(base_url=service, timeout=0.05) as client:
+    async with http_client(base_url=service, timeout=httpx.Timeout(20, read=0.05)) as client:
         with pytest.raises(httpx.ReadTimeout):
             await client.get("/hang")
 
@@ -164,11 +165,10 @@ async def test_a_thousand_cancelled_requests_leave_the_client_usable(service: st
 
 async def test_a_refused_connection_is_a_connect_error() -> None:
     """The exception of a refused connection says that nothing was sent."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    async with http_client() as client:
-        with pytest.raises(httpx.ConnectError) as caught:
-            await client.get(f"http://127.0.0.1:{port}/")
+    with reserved_port() as port:
+        async with http_client() as client:
+            with pytest.raises(httpx.ConnectError) as caught:
+                await client.get(f"http://127.0.0.1:{port}/")
     assert caught.value.request.url.port == port
 
 

@@ -3,10 +3,10 @@
 import asyncio
 import json
 import random
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.botone.scripted_server import ScriptedServer, SocketServer, Then
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.models import Message
 from vertexkit.botone.response import Response
@@ -16,15 +16,12 @@ from vertexkit.settings import PlatformSettings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.token import Token
 
-if TYPE_CHECKING:
-    from tests.botone.conftest import ScriptedServer, SocketServer, Then
-
 TOKEN = Token('very/secret"token')
 HOUR = 3600.0
 SENT = b'{"message_id": 123, "created_at": 1669947527}'
 
 
-def vertex_of(server: "ScriptedServer", timeout: float = 20.0, connections: int = 100) -> Vertex:
+def vertex_of(server: ScriptedServer, timeout: float = 20.0, connections: int = 100) -> Vertex:
     return Vertex(
         server.wire,
         PlatformAddress(server.url),
@@ -38,9 +35,7 @@ async def send(vertex: Vertex, text: str = "Привет", *, typing: bool = Tru
 
 
 @pytest.mark.parametrize("typing, encoded", [(True, b"true"), (False, b"false")])
-async def test_the_bytes_of_a_message(
-    server: "ScriptedServer", typing: bool, encoded: bytes
-) -> None:
+async def test_the_bytes_of_a_message(server: ScriptedServer, typing: bool, encoded: bytes) -> None:
     """The body has token, text and typing, in UTF-8, at the platform's path."""
     server.will(200, SENT)
     await send(vertex_of(server), 'Платёж: 5 ₽ "в\nмесяц" 🙂', typing=typing)
@@ -58,7 +53,7 @@ async def test_the_bytes_of_a_message(
 
 
 @pytest.mark.parametrize("data", [b"null", b"{}", '{"город":"Пермь","n":[1,2.50]}'.encode()])
-async def test_the_bytes_of_a_completion(server: "ScriptedServer", data: bytes) -> None:
+async def test_the_bytes_of_a_completion(server: ScriptedServer, data: bytes) -> None:
     """The body has the token and the data, byte for byte as journalled; None is null."""
     server.will(204, b"")
     await vertex_of(server).complete(TOKEN, data)
@@ -69,7 +64,7 @@ async def test_the_bytes_of_a_completion(server: "ScriptedServer", data: bytes) 
     assert json.loads(request.body) == {"token": TOKEN.reveal(), "data": json.loads(data)}
 
 
-async def test_a_message_comes_back_with_its_id(server: "ScriptedServer") -> None:
+async def test_a_message_comes_back_with_its_id(server: ScriptedServer) -> None:
     """The platform's id and time are returned; other fields are ignored."""
     server.will(200, SENT[:-1] + b', "new": [1]}')
     assert await send(vertex_of(server)) == Message(123, 1669947527)
@@ -93,7 +88,7 @@ async def test_a_message_comes_back_with_its_id(server: "ScriptedServer") -> Non
     ],
 )
 async def test_a_body_that_cannot_be_read_still_means_sent(
-    server: "ScriptedServer", body: bytes, message: Message
+    server: ScriptedServer, body: bytes, message: Message
 ) -> None:
     """With a 2xx the message is sent, whatever the body is, and not sent again."""
     server.will(200, body)
@@ -102,7 +97,7 @@ async def test_a_body_that_cannot_be_read_still_means_sent(
 
 
 @pytest.mark.parametrize("then", ["break", "reset"])
-async def test_half_an_answer_of_200_means_sent(server: "ScriptedServer", then: "Then") -> None:
+async def test_half_an_answer_of_200_means_sent(server: ScriptedServer, then: Then) -> None:
     """With the status 200 the message is sent, without an id, and the block is complete."""
     server.will(200, SENT[:-1], then)
     assert await send(vertex_of(server)) == Message(None, None)
@@ -111,13 +106,13 @@ async def test_half_an_answer_of_200_means_sent(server: "ScriptedServer", then: 
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
-async def test_every_2xx_confirms_a_completion(server: "ScriptedServer", status: int) -> None:
+async def test_every_2xx_confirms_a_completion(server: ScriptedServer, status: int) -> None:
     """204 is documented; every other 2xx confirms a completion too."""
     server.will(status, b"")
     await vertex_of(server).complete(TOKEN, b"null")
 
 
-async def test_a_403_is_a_dialog_that_is_gone(server: "ScriptedServer") -> None:
+async def test_a_403_is_a_dialog_that_is_gone(server: ScriptedServer) -> None:
     """Both methods raise DialogGone with the response's body and without the token."""
     server.will(403, json.dumps({"error": "no dialog", "token": TOKEN.reveal()}).encode())
     vertex = vertex_of(server)
@@ -131,7 +126,7 @@ async def test_a_403_is_a_dialog_that_is_gone(server: "ScriptedServer") -> None:
 
 
 @pytest.mark.parametrize("status", [307, 400, 403, 408, 429, 500, 503])
-async def test_a_completion_is_not_retried(server: "ScriptedServer", status: int) -> None:
+async def test_a_completion_is_not_retried(server: ScriptedServer, status: int) -> None:
     """The caller decides about retries, because it has journalled the bytes."""
     server.will(status, Retry_After="1")
     with pytest.raises(PlatformError) as caught:
@@ -140,7 +135,7 @@ async def test_a_completion_is_not_retried(server: "ScriptedServer", status: int
     assert len(server.requests) == 1
 
 
-async def test_no_more_requests_at_once_than_connections(sockets: "SocketServer") -> None:
+async def test_no_more_requests_at_once_than_connections(sockets: SocketServer) -> None:
     """The platform sees at most the configured number of connections."""
     vertex = vertex_of(sockets, connections=3)
     await asyncio.gather(*(vertex.complete(TOKEN, b"%d" % number) for number in range(30)))
@@ -148,7 +143,7 @@ async def test_no_more_requests_at_once_than_connections(sockets: "SocketServer"
     assert sockets.connections <= 3
 
 
-async def test_a_request_without_a_free_connection_sent_nothing(server: "ScriptedServer") -> None:
+async def test_a_request_without_a_free_connection_sent_nothing(server: ScriptedServer) -> None:
     """If no connection is free in time, nothing is sent and no slot is used."""
     vertex = vertex_of(server, timeout=0.01, connections=1)
     await vertex.limiter.acquire(HOUR)
@@ -161,7 +156,7 @@ async def test_a_request_without_a_free_connection_sent_nothing(server: "Scripte
 
 
 async def test_the_wait_for_a_connection_counts(
-    monkeypatch: pytest.MonkeyPatch, server: "ScriptedServer"
+    monkeypatch: pytest.MonkeyPatch, server: ScriptedServer
 ) -> None:
     """The timeout includes the wait for a free connection."""
     timeouts: list[float] = []
@@ -183,7 +178,7 @@ async def test_the_wait_for_a_connection_counts(
     assert 0 < timeout < 20.0
 
 
-async def test_a_slot_that_is_acquired_too_late_is_not_used(server: "ScriptedServer") -> None:
+async def test_a_slot_that_is_acquired_too_late_is_not_used(server: ScriptedServer) -> None:
     """If the wait took the whole timeout, the request is not started."""
     vertex = vertex_of(server, timeout=1e-9, connections=1)
     await vertex.limiter.acquire(HOUR)
@@ -201,9 +196,7 @@ async def test_a_slot_that_is_acquired_too_late_is_not_used(server: "ScriptedSer
 
 
 @pytest.mark.parametrize("status", [200, 403, None])
-async def test_every_request_releases_its_slot(
-    server: "ScriptedServer", status: int | None
-) -> None:
+async def test_every_request_releases_its_slot(server: ScriptedServer, status: int | None) -> None:
     """The slot is released after a response, an error status and a lost connection."""
     server.will(status, then="end" if status else "break")
     vertex = vertex_of(server, connections=1)
@@ -214,7 +207,7 @@ async def test_every_request_releases_its_slot(
     assert vertex.limiter.available == 1
 
 
-async def test_a_cancelled_request_releases_its_slot(server: "ScriptedServer") -> None:
+async def test_a_cancelled_request_releases_its_slot(server: ScriptedServer) -> None:
     """A handler that is cancelled during a request keeps no slot."""
     server.will(None, then="hang")
     vertex = vertex_of(server, connections=1)
@@ -227,7 +220,7 @@ async def test_a_cancelled_request_releases_its_slot(server: "ScriptedServer") -
 
 
 async def test_a_thousand_cancelled_requests_leave_every_slot_usable(
-    server: "ScriptedServer",
+    server: ScriptedServer,
 ) -> None:
     """Cancelled while they wait for a slot, connect, or wait for the response."""
     server.will(None, then="hang")
@@ -248,7 +241,7 @@ async def test_a_thousand_cancelled_requests_leave_every_slot_usable(
     await asyncio.gather(*(send(vertex) for _ in range(connections)))
 
 
-async def test_an_unlisted_instance_sends_nothing(server: "ScriptedServer") -> None:
+async def test_an_unlisted_instance_sends_nothing(server: ScriptedServer) -> None:
     """A token without an allowed instance is rejected before a slot is acquired."""
     address = PlatformAddress("http://{instance}.platform.test/api", ("demo",))
     vertex = Vertex(

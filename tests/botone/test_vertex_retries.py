@@ -2,10 +2,10 @@
 
 import asyncio
 import socket
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.botone.scripted_server import ScriptedServer, SocketServer, Then
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.models import Message
 from vertexkit.botone.retries import MAX_BACKOFF_SECONDS
@@ -15,9 +15,6 @@ from vertexkit.settings import PlatformSettings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.token import Token
 
-if TYPE_CHECKING:
-    from tests.botone.conftest import ScriptedServer, SocketServer, Then
-
 TOKEN = Token("very-secret-token")
 HOUR = 3600.0
 SENT = b'{"message_id": 123, "created_at": 1669947527}'
@@ -26,7 +23,7 @@ SENT = b'{"message_id": 123, "created_at": 1669947527}'
 class Sender:
     """Sends messages and records the pauses."""
 
-    def __init__(self, server: "ScriptedServer", timeout: float = 20.0) -> None:
+    def __init__(self, server: ScriptedServer, timeout: float = 20.0) -> None:
         self.clock = VirtualClock()
         self.paused: list[tuple[PlatformError, float]] = []
         self._vertex = Vertex(
@@ -47,7 +44,7 @@ class Sender:
 
 @pytest.mark.parametrize("status, after", [(429, 7), (408, 7), (503, 7)])
 async def test_a_retryable_status_is_retried_after_its_pause(
-    server: "ScriptedServer", status: int, after: int
+    server: ScriptedServer, status: int, after: int
 ) -> None:
     """A request with a Retry-After is sent again, not earlier, with the same bytes."""
     for _ in range(2):
@@ -63,7 +60,7 @@ async def test_a_retryable_status_is_retried_after_its_pause(
     assert all(after <= pause <= after * 1.1 for _, pause in sender.paused)
 
 
-async def test_pauses_grow_without_retry_after(server: "ScriptedServer") -> None:
+async def test_pauses_grow_without_retry_after(server: ScriptedServer) -> None:
     """A 429 without Retry-After is retried after growing pauses."""
     for _ in range(6):
         server.will(429)
@@ -75,7 +72,7 @@ async def test_pauses_grow_without_retry_after(server: "ScriptedServer") -> None
     assert all(later > earlier for earlier, later in zip(pauses, pauses[2:], strict=False))
 
 
-async def test_a_long_retry_after_is_limited(server: "ScriptedServer") -> None:
+async def test_a_long_retry_after_is_limited(server: ScriptedServer) -> None:
     """A Retry-After of a year is limited to the longest pause."""
     server.will(429, Retry_After="31536000")
     server.will(200, SENT)
@@ -87,7 +84,7 @@ async def test_a_long_retry_after_is_limited(server: "ScriptedServer") -> None:
 
 @pytest.mark.parametrize("status", [307, 400, 401, 403, 404, 413, 422, 500, 502, 503, 504])
 async def test_what_is_final_or_unknown_is_not_tried_again(
-    server: "ScriptedServer", status: int
+    server: ScriptedServer, status: int
 ) -> None:
     """A rejection is final, and with a 5xx the message may have been sent."""
     server.will(status)
@@ -99,7 +96,7 @@ async def test_what_is_final_or_unknown_is_not_tried_again(
 
 
 @pytest.mark.parametrize("then", ["break", "reset", "hang"])
-async def test_no_answer_is_not_tried_again(server: "ScriptedServer", then: "Then") -> None:
+async def test_no_answer_is_not_tried_again(server: ScriptedServer, then: Then) -> None:
     """A message that may have been sent is not sent again."""
     server.will(None, then=then)
     sender = Sender(server, 0.05 if then == "hang" else 20.0)
@@ -109,7 +106,7 @@ async def test_no_answer_is_not_tried_again(server: "ScriptedServer", then: "The
     assert (len(server.requests), sender.paused) == (1, [])
 
 
-async def test_the_last_attempt_decides(server: "ScriptedServer") -> None:
+async def test_the_last_attempt_decides(server: ScriptedServer) -> None:
     """The error of the last attempt is raised."""
     server.will(429, Retry_After="1")
     server.will(500)
@@ -118,7 +115,7 @@ async def test_the_last_attempt_decides(server: "ScriptedServer") -> None:
     assert len(server.requests) == 2
 
 
-async def test_no_attempt_starts_after_the_deadline(server: "ScriptedServer") -> None:
+async def test_no_attempt_starts_after_the_deadline(server: ScriptedServer) -> None:
     """If the pause would end after the deadline, the last error is raised at once."""
     server.will(429, Retry_After="30")
     sender = Sender(server)
@@ -129,7 +126,7 @@ async def test_no_attempt_starts_after_the_deadline(server: "ScriptedServer") ->
     assert (len(server.requests), len(sender.paused)) == (2, 1)
 
 
-async def test_a_platform_that_was_down_is_tried_again(sockets: "SocketServer") -> None:
+async def test_a_platform_that_was_down_is_tried_again(sockets: SocketServer) -> None:
     """While there is no listener nothing is sent; then the message is sent once."""
     sockets.will(200, SENT)
     with socket.socket() as bound:
@@ -150,7 +147,7 @@ async def test_a_platform_that_was_down_is_tried_again(sockets: "SocketServer") 
         (await starting[0]).close()
 
 
-async def test_a_platform_that_stays_down_is_given_up(sockets: "SocketServer") -> None:
+async def test_a_platform_that_stays_down_is_given_up(sockets: SocketServer) -> None:
     """At the deadline the message fails with the error that nothing was sent."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         sockets.url = f"http://127.0.0.1:{probe.getsockname()[1]}"

@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from pydantic import AliasChoices, BaseModel, Field, model_validator
 
+from tests.loop_time import skip
+from tests.waiting import occurs
 from vertexkit import App, BlockFailed, Context, Retry
 from vertexkit.clock import Clock
 from vertexkit.telemetry.events import Event
@@ -241,10 +243,16 @@ async def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
 
 async def test_a_run_that_hangs_is_an_error() -> None:
     """After the patience, in real seconds, there is a TimeoutError that lists the events so far."""
-    with pytest.raises(
-        TimeoutError, match=r"'hangs' did not end within 0.05 s; events so far: accepted, claimed"
-    ):
-        await FakeDialog(app, patience=0.05, grace=0, cleanup=0.05).run("hangs")
+    claimed = asyncio.Event()
+    async with FakeDialog(app, patience=30, grace=0, cleanup=0.05) as dialog:
+        dialog.subscribe(lambda event: claimed.set() if event.name == "claimed" else None)
+        running = asyncio.create_task(dialog.run("hangs"))
+        await occurs(claimed, "the execution is claimed")
+        skip(31)
+        with pytest.raises(
+            TimeoutError, match=r"'hangs' did not end within 30 s; events so far: accepted, claimed"
+        ):
+            await running
 
 
 @pytest.mark.parametrize("status", [200, 202, 204, 205])
