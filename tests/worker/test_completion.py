@@ -168,6 +168,26 @@ async def test_three_403_over_a_minute_mean_gone(bench: Bench) -> None:
     assert sum(FORBIDDEN_RETRY_SECONDS) == 60
 
 
+@pytest.mark.parametrize("limited", ["before", "during"])
+@pytest.mark.parametrize("longest, tries", [(19.0, 1), (21.0, 2)])
+async def test_a_pause_beyond_the_limit_is_not_made(
+    bench: Bench, limited: str, longest: float, tries: int
+) -> None:
+    """A completion whose next try is further away than `limit_pauses` allows ends as unreachable."""
+    bench.platform.fail("complete", status=403)
+    completion, began = await bench.completion(), bench.clock.now()
+    if limited == "before":
+        completion.limit_pauses(longest)
+    running = asyncio.create_task(completion.run())
+    if limited == "during":
+        await bench.pauses.get()
+        completion.limit_pauses(longest)
+    outcome = await running
+    assert len(bench.tries) == tries
+    assert outcome.code == (UNREACHABLE if tries == 1 else "ok")
+    assert (bench.clock.now() - began < FORBIDDEN_RETRY_SECONDS[0]) is (tries == 1)
+
+
 async def test_a_dialog_that_can_be_reached_again_is_completed(bench: Bench) -> None:
     """A 403 that passes costs a pause, not the dialog."""
     bench.platform.fail("complete", status=403, times=2)

@@ -206,3 +206,31 @@ async def test_a_completion_that_cannot_be_sent_is_parked_with_a_reason(
     assert event.fields["outcome"] == "parked"
     assert event.fields["code"] == "unreachable"
     assert "the block could not be completed" in event.fields["reason"]
+
+
+async def test_a_distant_try_of_a_completion_is_left_to_the_next_process() -> None:
+    """A drain does not wait for the second try of a completion, which is due in 20 seconds.
+
+    It does not make it earlier either: after 403, three tries over a minute decide.
+    """
+    app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
+    journal.durable = True
+    tried = asyncio.Event()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None: ...
+
+    platform.fail("complete", status=403, times=3)
+    settings = Settings.of(platform_url="http://p/api", grace=3600)
+    wire = AsgiWire(platform)
+    async with running_service(app, settings, wire=wire, journal=journal) as service:
+        service.events.subscribe(
+            lambda event: tried.set() if event.name == "completion_retried" else None
+        )
+        token = Token(platform.issue("work"))
+        await journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
+        await tried.wait()
+    record = await journal.find("01e")
+    assert record is not None
+    assert record.phase != "settled"
+    assert len([entry for entry in platform.ledger if entry.method == "complete"]) == 1

@@ -1,6 +1,7 @@
 """The completion of one execution: `POST /vertex/v1/complete` until its outcome is known."""
 
 import asyncio
+import math
 
 from vertexkit.botone.retries import backoff, confirms_completion
 from vertexkit.context.runtime import Runtime
@@ -55,7 +56,9 @@ class Completion:
         self._journalled = journalled
         self._forbidden_count = 0
         self._failure_count = 0
-        self._skip_pause = asyncio.Event()
+        self._retry_wanted = False
+        self._longest_pause = math.inf
+        self._pause_changed = asyncio.Event()
 
     def retry_now(self, deadline: float | None = None) -> None:
         """Skip the pause before the next try.
@@ -67,7 +70,16 @@ class Completion:
         """
         if deadline is not None:
             self._deadline = min(self._deadline, deadline)
-        self._skip_pause.set()
+        self._retry_wanted = True
+        self._pause_changed.set()
+
+    def limit_pauses(self, seconds: float) -> None:
+        """Give up, with the code `UNREACHABLE`, rather than make a pause longer than this.
+
+        Used when the process drains its executions and the journal keeps them for another process.
+        """
+        self._longest_pause = seconds
+        self._pause_changed.set()
 
     async def run(self) -> Outcome:
         """Send the result until the outcome is known.
@@ -113,17 +125,16 @@ class Completion:
             self._may_have_arrived = True
         elif error.status in INVALID_DATA_STATUSES:
             return await self._replace_result(error)
-        if self._runtime.clock.now() + seconds > self._deadline:
-            return Outcome(
-                OutcomeStatus.PARKED,
-                UNREACHABLE,
-                reason=f"the block could not be completed: {error}",
-            )
+        unreachable = Outcome(
+            OutcomeStatus.PARKED, UNREACHABLE, reason=f"the block could not be completed: {error}"
+        )
+        too_long = seconds > self._longest_pause and not self._retry_wanted
+        if too_long or self._runtime.clock.now() + seconds > self._deadline:
+            return unreachable
         self._runtime.emit(
             "completion_retried", self._lease, reason=str(error), seconds=round(seconds, 3)
         )
-        await self._pause(seconds)
-        return None
+        return None if await self._pause(seconds) else unreachable
 
     async def _replace_result(self, error: PlatformError) -> Outcome:
         """Complete the block as failed in place of a result that the platform rejected.
@@ -140,13 +151,20 @@ class Completion:
             return outcome
         return Outcome(OutcomeStatus.PARKED, REJECTED, outcome.confirmed_by, reason)
 
-    async def _pause(self, seconds: float) -> None:
-        """Wait, unless `retry_now` is called."""
-        sleeping = asyncio.ensure_future(self._runtime.clock.sleep(seconds))
-        skipped = asyncio.ensure_future(self._skip_pause.wait())
-        try:
-            await asyncio.wait({sleeping, skipped}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            sleeping.cancel()
-            skipped.cancel()
-            self._skip_pause.clear()
+    async def _pause(self, seconds: float) -> bool:
+        """Wait until the next try is due; return False if that is later than `limit_pauses` allows."""
+        clock = self._runtime.clock
+        due_at = clock.now() + seconds
+        while not self._retry_wanted and (remaining := due_at - clock.now()) > 0:
+            if remaining > self._longest_pause:
+                return False
+            self._pause_changed.clear()
+            sleeping = asyncio.ensure_future(clock.sleep(remaining))
+            changed = asyncio.ensure_future(self._pause_changed.wait())
+            try:
+                await asyncio.wait({sleeping, changed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                sleeping.cancel()
+                changed.cancel()
+        self._retry_wanted = False
+        return True

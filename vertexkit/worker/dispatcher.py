@@ -119,6 +119,7 @@ class Dispatcher:
     async def drain(self, grace: float) -> None:
         """Stop claiming, let running handlers finish, then stop those that are left.
 
+        A completion whose next try is not due soon is left in the journal for another process.
         If the journal does not survive this process, executions are claimed from it during the
         grace period too, and what is left in it then is completed as failed.
 
@@ -126,6 +127,8 @@ class Dispatcher:
             grace: Seconds that running handlers get to finish.
         """
         self._claiming = not self._runtime.journal.durable
+        for task in list(self._executions.values()):
+            task.drain()
         await self._wait_until_idle(grace)
         self._claiming = False
         self._shutdown_deadline = self._runtime.clock.now() + COMPLETION_SECONDS_AFTER_GRACE
@@ -251,6 +254,8 @@ class Dispatcher:
         if lease.result is None:
             self._handler_count += 1
             self._running[execution.block] += 1
+        if not self._claiming:
+            task.drain()
         if self._shutdown_deadline is not None:
             task.shut_down(self._shutdown_deadline)
         task.start(self, self._supervisor)

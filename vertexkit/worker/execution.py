@@ -23,6 +23,9 @@ from vertexkit.worker.completion import UNREACHABLE, Completion
 from vertexkit.worker.held_lease import HeldLease
 from vertexkit.worker.policy import HandlerPolicy
 
+DRAIN_PAUSE_SECONDS = 5.0
+"""Longest pause between two tries of a completion that a draining process waits for."""
+
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
@@ -81,6 +84,7 @@ class ExecutionTask:
         self._completion: Completion | None = None
         self._early_outcome: asyncio.Future[Outcome] | None = None
         """Outcome of a completion that the handler itself asked for."""
+        self._draining = False
         self._shutdown_deadline: float | None = None
         """Set when the process ends."""
 
@@ -98,6 +102,12 @@ class ExecutionTask:
         """Stop the handler: another worker has taken over the execution."""
         if self._attempt is not None:
             self._attempt.stop(Fenced("the lease has expired"))
+
+    def drain(self) -> None:
+        """Leave a completion whose next try is not due soon to another process."""
+        self._draining = self._runtime.journal.durable
+        if self._draining and self._completion is not None:
+            self._completion.limit_pauses(DRAIN_PAUSE_SECONDS)
 
     def shut_down(self, deadline: float) -> None:
         """Stop the handler, and complete the block until a deadline: the process ends.
@@ -244,6 +254,8 @@ class ExecutionTask:
             self.held,
             journalled=journalled,
         )
+        if self._draining:
+            self._completion.limit_pauses(DRAIN_PAUSE_SECONDS)
         if self._shutdown_deadline is not None:
             self._completion.retry_now(self._shutdown_deadline)
         outcome = await self._completion.run()
@@ -257,9 +269,15 @@ class ExecutionTask:
         if self._block is not None and self._block.options["on_park"] == "leave":
             return Outcome(OutcomeStatus.PARKED, code, reason=reason)
         outcome = await self._record_and_complete(request.failure.result())
+        if self._is_left(outcome):
+            return outcome
         if outcome.status is not OutcomeStatus.COMPLETED:
             reason = f"{reason}; {outcome.reason}"
         return Outcome(OutcomeStatus.PARKED, code, outcome.confirmed_by, reason)
+
+    def _is_left(self, outcome: Outcome) -> bool:
+        """Whether another process will try to complete the block again."""
+        return self._draining and outcome.code == UNREACHABLE
 
     async def _park_crashed(self) -> None:
         """Park the execution after an error of vertexkit itself."""
@@ -274,7 +292,7 @@ class ExecutionTask:
         journal = self._runtime.journal
         if outcome.reason:
             outcome = replace(outcome, reason=redact_text(outcome.reason))
-        if self._shutdown_deadline is not None and outcome.code == UNREACHABLE and journal.durable:
+        if self._is_left(outcome):
             await self._release()
             return
         await journal.settle(self.lease, outcome)
