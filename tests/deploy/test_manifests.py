@@ -1,0 +1,188 @@
+"""deploy/: the files match their published schemas, the settings, and the grace period."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from vertexkit.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+FILES = sorted(
+    path for path in DEPLOY.rglob("*") if path.is_file() and path.parent.name != "secrets"
+)
+SETTING = re.compile(r"VERTEXKIT_[A-Z_]*[A-Z]")
+MANIFESTS = sorted(
+    path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml"
+)
+GRACE_SECONDS = Settings.of().handlers.grace
+CLOSING_SECONDS = 10
+"""Time between the end of the grace period and a kill, for what is left to write."""
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def resources() -> Iterator[dict[str, Any]]:
+    """Yield every Kubernetes resource."""
+    for path in MANIFESTS:
+        yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+
+
+def resource(kind: str, name: str = "vertexkit") -> dict[str, Any]:
+    [found] = [
+        one for one in resources() if one["kind"] == kind and one["metadata"]["name"] == name
+    ]
+    return found
+
+
+def compose() -> dict[str, Any]:
+    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+@pytest.mark.parametrize("path", MANIFESTS, ids=relative)
+def test_a_kubernetes_manifest_matches_its_schema(path: Path) -> None:
+    """Each resource is valid by the strict schema of the newest Kubernetes that is known."""
+    for one in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        kubernetes_validate.validate(one, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_the_kustomization_lists_every_manifest() -> None:
+    """`kubectl apply --kustomize` applies all of them."""
+    text = (DEPLOY / "kubernetes/kustomization.yaml").read_text(encoding="utf-8")
+    assert sorted(yaml.safe_load(text)["resources"]) == [path.name for path in MANIFESTS]
+
+
+def test_the_compose_file_matches_its_schema() -> None:
+    """The file is valid by the published schema of the Compose specification."""
+    subprocess.run(
+        [
+            *(sys.executable, "-m", "check_jsonschema"),
+            *("--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"),
+        ],
+        check=True,
+        capture_output=True,
+        encoding="utf-8",
+    )
+
+
+@pytest.mark.parametrize("path", FILES, ids=relative)
+def test_every_setting_exists(path: Path) -> None:
+    """A name that starts with VERTEXKIT_ is a setting."""
+    known = SETTING.findall((ROOT / "docs/settings.md").read_text(encoding="utf-8"))
+    assert set(SETTING.findall(path.read_text(encoding="utf-8"))) <= set(known)
+
+
+def test_every_orchestrator_waits_longer_than_the_grace_period() -> None:
+    """Nothing is killed while handlers finish and what is left is written."""
+    needed = GRACE_SECONDS + CLOSING_SECONDS
+    for name in ("service-1", "service-2"):
+        service = compose()["services"][name]
+        assert float(service["environment"]["VERTEXKIT_GRACE"]) == GRACE_SECONDS
+        assert float(service["stop_grace_period"].removesuffix("s")) >= needed
+    pod = resource("Deployment")["spec"]["template"]["spec"]
+    [container] = pod["containers"]
+    waiting = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert float(environment["VERTEXKIT_GRACE"]) == GRACE_SECONDS
+    assert pod["terminationGracePeriodSeconds"] >= waiting + needed
+    unit = (DEPLOY / "systemd/vertexkit.service").read_text(encoding="utf-8")
+    [stop] = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
+    assert float(stop) >= needed
+
+
+def test_probes_ask_the_operators_port_for_what_they_mean() -> None:
+    """The liveness probe asks whether the process is alive, the readiness probe whether it accepts."""
+    [container] = resource("Deployment")["spec"]["template"]["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert ports["ops"] == int(environment["VERTEXKIT_OPS_PORT"])
+    asked = {
+        probe: (container[probe]["httpGet"]["path"], container[probe]["httpGet"]["port"])
+        for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    }
+    assert asked == {
+        "startupProbe": ("/healthz", "ops"),
+        "livenessProbe": ("/healthz", "ops"),
+        "readinessProbe": ("/readyz", "ops"),
+    }
+
+
+def test_selectors_find_the_pods() -> None:
+    """Every selector matches the labels of the Deployment's pods."""
+    labels = resource("Deployment")["spec"]["template"]["metadata"]["labels"]
+    assert resource("Deployment")["spec"]["selector"]["matchLabels"] == labels
+    assert resource("PodDisruptionBudget")["spec"]["selector"]["matchLabels"] == labels
+    assert resource("Service")["spec"]["selector"] == labels
+    assert resource("Service", "vertexkit-ops")["spec"]["selector"] == labels
+
+
+def test_the_containers_cannot_change_their_file_system() -> None:
+    """Every container of vertexkit is read-only, unprivileged and has no capabilities."""
+    for kind, name in (("Deployment", "vertexkit"), ("Job", "vertexkit-migrate")):
+        pod = resource(kind, name)["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        [container] = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    for name in ("service-1", "service-2"):
+        service = compose()["services"][name]
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+
+
+def test_secrets_are_files_and_not_variables() -> None:
+    """A secret is mounted in /run/secrets, is in no environment, and never in the repository."""
+    secret = {"VERTEXKIT_JOURNAL", "VERTEXKIT_URL_SECRETS"}
+    services = compose()["services"]
+    for name in ("service-1", "service-2"):
+        assert secret == set(services[name]["secrets"])
+        assert not secret & set(services[name]["environment"])
+    [container] = resource("Deployment")["spec"]["template"]["spec"]["containers"]
+    assert not secret & {one["name"] for one in container["env"]}
+    assert "deploy/secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="apt install systemd")
+def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+    """systemd finds no mistake in the unit, and rates its exposure as low."""
+    unit = tmp_path / "vertexkit.service"
+    text = (DEPLOY / "systemd/vertexkit.service").read_text(encoding="utf-8")
+    unit.write_text(text.replace("/opt/vertexkit/bin/vertexkit", "/bin/true"), encoding="utf-8")
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", unit],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert (verified.returncode, verified.stderr) == (0, "")
+    security = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert security.returncode == 0, security.stdout[-400:]
+
+
+def test_the_pages_name_the_times_of_the_files() -> None:
+    """Both pages show the times in the order in which they must grow."""
+    for page in ("deployment.md", "deployment.ru.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        times = [GRACE_SECONDS, GRACE_SECONDS + CLOSING_SECONDS, GRACE_SECONDS + 15]
+        assert all(f"{time:.0f}" in text for time in times)
+        assert all(first < second for first, second in pairwise(times))
