@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.worker.running import accept, at_log_line, serving
+from tests.worker.running import accept, at_log_line, ended, serving
 from vertexkit import App, Context, Message, Retry
 from vertexkit.clock import Clock
 from vertexkit.journal.memory import MemoryJournal
@@ -215,21 +215,15 @@ async def test_a_distant_try_of_a_completion_is_left_to_the_next_process() -> No
     """
     app, platform, journal = App(), FakePlatform(), MemoryJournal(Clock())
     journal.durable = True
-    tried = asyncio.Event()
 
     @app.block("work")
     async def work(ctx: Context) -> None: ...
 
     platform.fail("complete", status=403, times=3)
-    settings = Settings.of(platform_url="http://p/api", grace=3600)
-    wire = AsgiWire(platform)
-    async with running_service(app, settings, wire=wire, journal=journal) as service:
-        service.events.subscribe(
-            lambda event: tried.set() if event.name == "completion_retried" else None
-        )
-        token = Token(platform.issue("work"))
-        await journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
-        await tried.wait()
+    async with serving(app, journal, platform, grace=3600) as service:
+        retried = ended(service, by=["completion_retried"])
+        await accept(journal, platform, "work")
+        await retried.wait()
     record = await journal.find("01e")
     assert record is not None
     assert record.phase != "settled"
