@@ -8,9 +8,18 @@ import gc
 import importlib
 import pkgutil
 
-import vertexkit.cli
+import coverage
 
-for module in pkgutil.walk_packages(vertexkit.cli.__path__, "vertexkit.cli."):
-    importlib.import_module(module.name)
+import vertexkit
+
+RARE = {"vertexkit.__main__", "vertexkit.telemetry.otel_setup"}
+"""Not imported: the one starts the command, the other needs a library that few use."""
+
+for module in pkgutil.walk_packages(vertexkit.__path__, "vertexkit."):
+    if module.name not in RARE:
+        importlib.import_module(module.name)
+
+if (measured := coverage.Coverage.current()) is not None:
+    measured.save()  # once: a forked process goes on with the measurement, and writes its own part
 
 gc.freeze()  # a forked process neither examines nor copies what is here
