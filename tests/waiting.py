@@ -11,6 +11,8 @@ PATIENCE_SECONDS = 20.0
 """Seconds after which a wait fails. Only a wait for something that does not happen takes them."""
 POLL_INTERVAL_SECONDS = 0.001
 """Seconds between two looks at something that has no event of its own."""
+PROCESS_POLL_INTERVAL_SECONDS = 0.02
+"""The same for another process, which needs the processor to get there."""
 
 
 async def until(condition: Callable[[], T], expected: str) -> T:
@@ -33,6 +35,26 @@ async def until(condition: Callable[[], T], expected: str) -> T:
         turns += 1
         # The first turns take no time; then threads and other processes get the processor.
         await asyncio.sleep(0 if turns < 100 else POLL_INTERVAL_SECONDS)
+    return value
+
+
+def until_outside(condition: Callable[[], T], expected: str) -> T:
+    """Wait, without an event loop, until a condition is true that another process brings about.
+
+    Args:
+        condition: It is checked again and again.
+        expected: What it says, for the message of the failure.
+
+    Returns:
+        The first true value of the condition.
+
+    Raises:
+        AssertionError: The condition was not true within the patience.
+    """
+    give_up_at = time.monotonic() + PATIENCE_SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < give_up_at, f"not within {PATIENCE_SECONDS:g} s: {expected}"
+        time.sleep(PROCESS_POLL_INTERVAL_SECONDS)
     return value
 
 

@@ -32,6 +32,7 @@ from tests.chaos.invariants import check
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.service import Service
 from tests.chaos.soak_blocks import TERMS
+from tests.reserved_port import reserved_port
 from vertexkit.execution import Phase
 from vertexkit.journal.protocol import Record
 from vertexkit.testing import FakePlatform
@@ -91,20 +92,23 @@ class Round:
 
     async def run(self) -> list[str]:
         """Attack, wait until everything has ended, and return the violations."""
-        plan = self._plan
-        async with served(self.platform) as port:
-            self.service = Service(self._folder, free_port(), port, workers=plan.workers)
-            self.service.start()
-            try:
-                await self._attack()
-                wrongs = await self._settle()
-                code = await self.service.stop()
-            finally:
-                self.service.kill()
-        if code != 0:
-            wrongs.append(f"the last process ended with {code}")
+        with reserved_port() as port:
+            async with served(self.platform) as platform_port:
+                workers = self._plan.workers
+                self.service = Service(self._folder, port, platform_port, workers=workers)
+                wrongs = await self._play()
         self.records = dump(self._folder / "journal.db")
         return wrongs + self.service.wrongs + check(self._observed())
+
+    async def _play(self) -> list[str]:
+        self.service.start()
+        try:
+            await self._attack()
+            wrongs = await self._settle()
+            code = await self.service.stop()
+        finally:
+            self.service.kill()
+        return [*wrongs, f"the last process ended with {code}"] if code != 0 else wrongs
 
     async def _attack(self) -> None:
         plan = self._plan
@@ -229,13 +233,6 @@ async def served(platform: FakePlatform, port: int = 0) -> AsyncIterator[int]:
         finally:
             server.should_exit = server.force_exit = True
             await serving
-
-
-def free_port() -> int:
-    """Return a free port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def main() -> int:

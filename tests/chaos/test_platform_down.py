@@ -1,12 +1,17 @@
 """A platform that is not there yet when the service starts."""
 
 from tests.chaos.scene import Scene
-from tests.chaos.soak import free_port, served
+from tests.chaos.soak import served
+from tests.reserved_port import reserved_port
 
 
 async def test_calls_are_accepted_while_the_platform_is_down(scene: Scene) -> None:
     """They are answered 200; messages and completions go out when the platform is there."""
-    port = free_port()
+    with reserved_port() as port:
+        await accept_while_it_is_down(scene, port)
+
+
+async def accept_while_it_is_down(scene: Scene, port: int) -> None:
     child = await scene.start(platform_url=f"http://127.0.0.1:{port}/api")
     calls = [await scene.call("assume_sent") for _ in range(3)]
     assert [call.status for call in calls] == [200] * 3

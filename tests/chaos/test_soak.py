@@ -4,13 +4,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.soak import Plan, Round
+from tests.chaos.soak import PATIENCE, Plan, Round
+
+ATTACKS_SECONDS = 5.0
 
 
+@pytest.mark.timeout(
+    ATTACKS_SECONDS + PATIENCE + 60
+)  # the report of what has not ended comes first
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_service_that_is_killed_loses_nothing(tmp_path: Path, workers: int) -> None:
     """A service that is killed, stopped and frozen at random under load keeps all invariants."""
-    soak = Round(Plan(seed=7, seconds=5.0, callers=6, workers=workers, gone=0), tmp_path)
+    soak = Round(
+        Plan(seed=7, seconds=ATTACKS_SECONDS, callers=6, workers=workers, gone=0), tmp_path
+    )
     assert await soak.run() == []
     report = soak.report()
     assert report["executions"] > 0

@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+from tests.reserved_port import reserved_port
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -171,11 +172,7 @@ def reader(tmp_path: Path, free_ports: dict[str, str]) -> Iterator[Reader]:
 
 
 @pytest.fixture
-def free_ports() -> dict[str, str]:
+def free_ports() -> Iterator[dict[str, str]]:
     """A free port for each port that the pages name."""
-    ports: dict[str, str] = {}
-    with socket.socket() as one, socket.socket() as other, socket.socket() as third:
-        for port, probe in (("8000", one), ("9000", other), ("8765", third)):
-            probe.bind(("127.0.0.1", 0))
-            ports[port] = str(probe.getsockname()[1])
-    return ports
+    with reserved_port() as one, reserved_port() as other, reserved_port() as third:
+        yield {"8000": str(one), "9000": str(other), "8765": str(third)}

@@ -1,100 +1,12 @@
 """A journal of each kind, open, with a clock that the test controls."""
 
-from collections.abc import AsyncIterator, Callable
-from itertools import count
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, Protocol, TypeAlias
 
 import pytest
 
-from tests.journal.shared.served_journal import LEASE, ClientWithServer
-from vertexkit.clock import Clock
-from vertexkit.execution import Execution
-from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Acceptance, Journal, JournalAdmin, Lease, NullJournalObserver
-from vertexkit.journal.sqlite.journal import SqliteJournal
-from vertexkit.settings import JournalSettings
+from tests.journal.driver import JOURNALS, JournalDriver
 from vertexkit.testing import VirtualClock
-from vertexkit.token import Token
-
-WORKER = "first"
-PLENTY = 1000
-
-
-class CompleteJournal(Journal, JournalAdmin, Protocol):
-    """A journal with the methods for operators."""
-
-
-Make: TypeAlias = Callable[[Clock, Path], CompleteJournal]
-
-JOURNALS: dict[str, Make] = {
-    "memory": lambda clock, _: MemoryJournal(clock, JournalSettings(lease=LEASE)),
-    "sqlite": lambda clock, folder: SqliteJournal(
-        folder / "journal.db", clock, JournalSettings(lease=LEASE)
-    ),
-    "shared": lambda clock, folder: ClientWithServer(folder / "journal.db", clock),
-}
-"""Makes each kind of journal in an empty folder; the names are the tests' parameters."""
-
-
-class JournalDriver(NullJournalObserver):
-    """An open journal, its observer, and shortcuts for tests.
-
-    Attributes:
-        journal: opened.
-        clock: of the journal.
-        ready_count: how often the journal has reported that it is ready.
-        lost_reasons: what the journal has reported as lost.
-    """
-
-    def __init__(self, journal: CompleteJournal, clock: VirtualClock) -> None:
-        self.journal = journal
-        self.clock = clock
-        self.ready_count = 0
-        self.lost_reasons: list[str] = []
-        self._numbers = count(1)
-
-    def ready(self) -> None:
-        self.ready_count += 1
-
-    def lost(self, reason: str) -> None:
-        self.lost_reasons.append(reason)
-
-    def execution(self, token: str = "", block: str = "loan", **inputs: Any) -> Execution:
-        """One call; without a token, of another dialog each time."""
-        number = next(self._numbers)
-        token = token or f"token-{number}"
-        return Execution(
-            f"{number:022x}", block, Token(token), inputs, b"raw " + token.encode(), 1000.0 + number
-        )
-
-    async def accept(self, token: str = "", block: str = "loan", room: int = PLENTY) -> Acceptance:
-        return await self.journal.accept(self.execution(token, block), room)
-
-    async def claim(
-        self, worker: str = WORKER, limit: int = PLENTY, *, early: bool = False, **room: int
-    ) -> list[Lease]:
-        """Claim; blocks that are not named have room."""
-        places = {"loan": PLENTY, "story": PLENTY} | room
-        return await self.journal.claim(worker, places, limit, early=early)
-
-    async def claim_one(self, worker: str = WORKER) -> Lease:
-        [lease] = await self.claim(worker)
-        return lease
-
-    async def held(self, token: str = "") -> Lease:
-        """Accepted and claimed."""
-        await self.accept(token)
-        return await self.claim_one()
-
-    def pass_lease(self) -> None:
-        """A worker has said nothing for longer than a lease."""
-        self.clock.skip_to(self.clock.now() + LEASE + 1)
-
-
-@pytest.fixture
-def make_driver() -> type[JournalDriver]:
-    return JournalDriver
 
 
 @pytest.fixture(params=sorted(JOURNALS))

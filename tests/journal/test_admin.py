@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import pytest
 
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from tests.journal.shared.served_journal import HostedJournal
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable

@@ -2,15 +2,12 @@
 
 import asyncio
 import pickle
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.journal.driver import JournalDriver
 from vertexkit.errors import Fenced, QueueFull
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
-
-if TYPE_CHECKING:
-    from tests.journal.conftest import JournalDriver
 
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 RESULT = Result(b'{"monthly":8884.88}')
@@ -18,7 +15,7 @@ SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"create
 STEPPED = Effect(1, "step:rate", "", EffectState.CONFIRMED, b'"a result of the author"')
 
 
-async def test_an_accepted_execution_is_stored_and_announced(driver: "JournalDriver") -> None:
+async def test_an_accepted_execution_is_stored_and_announced(driver: JournalDriver) -> None:
     """An accepted execution can be found, counts as backlog, and the observer is notified."""
     execution = driver.execution()
     before = driver.ready_count
@@ -33,7 +30,7 @@ async def test_an_accepted_execution_is_stored_and_announced(driver: "JournalDri
     assert (record.accepted_at, record.outcome) == (execution.accepted_at, None)
 
 
-async def test_a_claim_returns_the_whole_call(driver: "JournalDriver") -> None:
+async def test_a_claim_returns_the_whole_call(driver: JournalDriver) -> None:
     """A worker gets the whole call unchanged, as the first attempt."""
     execution = driver.execution(city="Орёл", nested={"deep": [1, None, 2.5]})
     await driver.journal.accept(execution, 1)
@@ -44,7 +41,7 @@ async def test_a_claim_returns_the_whole_call(driver: "JournalDriver") -> None:
     assert (lease.result, lease.completion_tried) == (None, False)
 
 
-async def test_executions_are_claimed_in_the_order_of_acceptance(driver: "JournalDriver") -> None:
+async def test_executions_are_claimed_in_the_order_of_acceptance(driver: JournalDriver) -> None:
     """Within a block, the oldest executions are claimed first, up to the limit."""
     ids = [(await driver.accept()).execution for _ in range(5)]
     first = await driver.claim(limit=2)
@@ -53,7 +50,7 @@ async def test_executions_are_claimed_in_the_order_of_acceptance(driver: "Journa
     assert len(first) == 2
 
 
-async def test_a_block_gets_no_more_than_its_room(driver: "JournalDriver") -> None:
+async def test_a_block_gets_no_more_than_its_room(driver: JournalDriver) -> None:
     """A block without room waits; other blocks are claimed."""
     for block in ("loan", "loan", "story", "loan"):
         await driver.accept(block=block)
@@ -63,14 +60,14 @@ async def test_a_block_gets_no_more_than_its_room(driver: "JournalDriver") -> No
     assert len(await driver.claim()) == 2
 
 
-async def test_a_block_that_is_not_served_is_not_claimed(driver: "JournalDriver") -> None:
+async def test_a_block_that_is_not_served_is_not_claimed(driver: JournalDriver) -> None:
     """A worker claims only blocks that it has a handler for."""
     await driver.accept(block="loan")
     assert await driver.journal.claim("first", {"story": 5}, 5) == []
     assert len(await driver.claim()) == 1
 
 
-async def test_nothing_is_claimed_twice(driver: "JournalDriver") -> None:
+async def test_nothing_is_claimed_twice(driver: JournalDriver) -> None:
     """Two workers that claim at once get different executions."""
     ids = [(await driver.accept()).execution for _ in range(20)]
     shares = await asyncio.gather(*(driver.claim(w, limit=7) for w in ("a", "b", "c", "d")))
@@ -78,7 +75,7 @@ async def test_nothing_is_claimed_twice(driver: "JournalDriver") -> None:
     assert sorted(claimed) == sorted(ids)
 
 
-async def test_a_full_queue_stores_nothing(driver: "JournalDriver") -> None:
+async def test_a_full_queue_stores_nothing(driver: JournalDriver) -> None:
     """A call that is rejected by a full queue is not stored."""
     await driver.accept()
     refused = driver.execution()
@@ -89,7 +86,7 @@ async def test_a_full_queue_stores_nothing(driver: "JournalDriver") -> None:
     assert len(await driver.claim()) == 1
 
 
-async def test_running_executions_do_not_count_as_backlog(driver: "JournalDriver") -> None:
+async def test_running_executions_do_not_count_as_backlog(driver: JournalDriver) -> None:
     """The backlog counts executions that wait for a handler or for the platform."""
     lease = await driver.held()
     assert driver.journal.backlog() == 0
@@ -101,7 +98,7 @@ async def test_running_executions_do_not_count_as_backlog(driver: "JournalDriver
     assert driver.journal.backlog() == 0
 
 
-async def test_effects_are_available_to_the_next_run(driver: "JournalDriver") -> None:
+async def test_effects_are_available_to_the_next_run(driver: JournalDriver) -> None:
     """The next run gets each effect as last recorded."""
     lease = await driver.held()
     intended = Effect(SENT.position, SENT.kind, SENT.digest)
@@ -120,7 +117,7 @@ async def test_effects_are_available_to_the_next_run(driver: "JournalDriver") ->
     assert sorted(record.effects, key=lambda effect: effect.position) == [SENT, STEPPED, lost]
 
 
-async def test_effects_may_be_far_apart(driver: "JournalDriver") -> None:
+async def test_effects_may_be_far_apart(driver: JournalDriver) -> None:
     """Positions may have gaps: those of a failure hook are far from the handler's."""
     lease = await driver.held()
     far = Effect(1_000_000, "send", "abc", EffectState.UNKNOWN)
@@ -130,7 +127,7 @@ async def test_effects_may_be_far_apart(driver: "JournalDriver") -> None:
     assert dict((await driver.claim_one()).effects) == {1_000_000: far}
 
 
-async def test_a_fixed_result_needs_no_handler(driver: "JournalDriver") -> None:
+async def test_a_fixed_result_needs_no_handler(driver: JournalDriver) -> None:
     """An execution with a recorded result is claimed without room, only to be completed."""
     lease = await driver.held()
     await driver.journal.record_result(lease, RESULT)
@@ -144,7 +141,7 @@ async def test_a_fixed_result_needs_no_handler(driver: "JournalDriver") -> None:
     assert again.epoch > lease.epoch
 
 
-async def test_a_completion_request_is_recorded(driver: "JournalDriver") -> None:
+async def test_a_completion_request_is_recorded(driver: JournalDriver) -> None:
     """The next worker knows whether a completion may have reached the platform."""
     lease = await driver.held()
     await driver.journal.record_result(lease, RESULT)
@@ -158,7 +155,7 @@ async def test_a_completion_request_is_recorded(driver: "JournalDriver") -> None
         assert lease.completion_tried is sent
 
 
-async def test_a_result_may_be_replaced(driver: "JournalDriver") -> None:
+async def test_a_result_may_be_replaced(driver: JournalDriver) -> None:
     """A result that the platform rejects can be replaced."""
     lease = await driver.held()
     await driver.journal.record_result(lease, RESULT)
@@ -168,7 +165,7 @@ async def test_a_result_may_be_replaced(driver: "JournalDriver") -> None:
     assert (await driver.claim_one()).result == other
 
 
-async def test_a_released_execution_is_claimable_when_it_is_due(driver: "JournalDriver") -> None:
+async def test_a_released_execution_is_claimable_when_it_is_due(driver: JournalDriver) -> None:
     """A released execution is claimable after its delay, and the observer is notified."""
     lease = await driver.held()
     before = driver.clock.now()
@@ -176,14 +173,17 @@ async def test_a_released_execution_is_claimable_when_it_is_due(driver: "Journal
     assert driver.journal.backlog() == 1
     assert await driver.claim() == []
     calls = driver.ready_count
-    while driver.ready_count == calls:
+    for _ in range(100):
+        if driver.ready_count > calls:
+            break
         await driver.clock.sleep(60)
+    assert driver.ready_count > calls
     again = await driver.claim_one()
     assert driver.clock.now() >= before + 3600
     assert again.attempt == 2
 
 
-async def test_a_reason_that_utf_8_cannot_hold_is_repaired(driver: "JournalDriver") -> None:
+async def test_a_reason_that_utf_8_cannot_hold_is_repaired(driver: JournalDriver) -> None:
     """A lone surrogate in the reason of a retry becomes U+FFFD; later calls are not affected."""
     lease = await driver.held()
     await driver.journal.release(lease, 0, "cut \ud83d")
@@ -194,7 +194,7 @@ async def test_a_reason_that_utf_8_cannot_hold_is_repaired(driver: "JournalDrive
     assert [event.detail for event in record.history if event.name == "retried"] == ["cut \ufffd"]
 
 
-async def test_scheduled_executions_can_be_claimed_early(driver: "JournalDriver") -> None:
+async def test_scheduled_executions_can_be_claimed_early(driver: JournalDriver) -> None:
     """A process that ends claims scheduled executions early, once."""
     lease = await driver.held()
     await driver.journal.release(lease, 3600)
@@ -205,7 +205,7 @@ async def test_scheduled_executions_can_be_claimed_early(driver: "JournalDriver"
     assert driver.journal.backlog() == 0
 
 
-async def test_a_settled_execution_keeps_its_outcome_and_no_secret(driver: "JournalDriver") -> None:
+async def test_a_settled_execution_keeps_its_outcome_and_no_secret(driver: JournalDriver) -> None:
     """A settled record has its outcome, and neither token nor texts nor results."""
     execution = driver.execution("a-secret-token", city="Орёл")
     await driver.journal.accept(execution, 1)
@@ -226,7 +226,7 @@ async def test_a_settled_execution_keeps_its_outcome_and_no_secret(driver: "Jour
         assert secret not in kept
 
 
-async def test_a_settled_execution_does_not_change(driver: "JournalDriver") -> None:
+async def test_a_settled_execution_does_not_change(driver: JournalDriver) -> None:
     """A settled execution cannot be claimed, and its outcome cannot change."""
     lease = await driver.held()
     await driver.journal.settle(lease, DONE)
@@ -239,12 +239,12 @@ async def test_a_settled_execution_does_not_change(driver: "JournalDriver") -> N
     assert record.outcome == DONE
 
 
-async def test_an_unknown_execution_is_not_found(driver: "JournalDriver") -> None:
+async def test_an_unknown_execution_is_not_found(driver: JournalDriver) -> None:
     """For an unknown id a journal returns None."""
     assert await driver.journal.find("0" * 22) is None
 
 
-async def test_a_journal_describes_its_durability(driver: "JournalDriver") -> None:
+async def test_a_journal_describes_its_durability(driver: JournalDriver) -> None:
     """A journal has a sentence for operators about the failures that its executions survive."""
     assert len(driver.journal.durability) > 20
     assert isinstance(driver.journal.durable, bool)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from vertexkit.execution import Outcome, OutcomeStatus, Phase, Result
 
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="call")

@@ -1,16 +1,13 @@
 """The contract of every journal: leases."""
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.journal.driver import JournalDriver
 from vertexkit.errors import Fenced
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.protocol import Journal, Lease
-
-if TYPE_CHECKING:
-    from tests.journal.conftest import JournalDriver
 
 DONE = Outcome(OutcomeStatus.COMPLETED)
 EFFECT = Effect(0, "send", "abc", EffectState.CONFIRMED, b"{}")
@@ -28,7 +25,7 @@ WRITES: dict[str, Write] = {
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
-async def test_an_expired_lease_is_taken_over(driver: "JournalDriver") -> None:
+async def test_an_expired_lease_is_taken_over(driver: JournalDriver) -> None:
     """Executions of a silent worker can be claimed by another after the lease, and not before."""
     lease = await driver.held()
     await driver.journal.record_intent(lease, EFFECT)
@@ -41,7 +38,7 @@ async def test_an_expired_lease_is_taken_over(driver: "JournalDriver") -> None:
     assert dict(taken.effects) == {0: EFFECT}
 
 
-async def test_an_execution_of_a_dead_worker_counts_as_backlog(driver: "JournalDriver") -> None:
+async def test_an_execution_of_a_dead_worker_counts_as_backlog(driver: JournalDriver) -> None:
     """An execution whose worker died waits again, and counts as backlog."""
     await driver.held()
     driver.pass_lease()
@@ -51,7 +48,7 @@ async def test_an_execution_of_a_dead_worker_counts_as_backlog(driver: "JournalD
     assert driver.journal.backlog() == 0
 
 
-async def test_a_completion_of_a_dead_worker_is_taken_over(driver: "JournalDriver") -> None:
+async def test_a_completion_of_a_dead_worker_is_taken_over(driver: JournalDriver) -> None:
     """A result that was being sent when its worker died is sent by another one."""
     lease = await driver.held()
     await driver.journal.record_result(lease, Result(b"7", "timeout"))
@@ -63,7 +60,7 @@ async def test_a_completion_of_a_dead_worker_is_taken_over(driver: "JournalDrive
     assert taken.attempt == 1
 
 
-async def test_a_renewed_lease_holds(driver: "JournalDriver") -> None:
+async def test_a_renewed_lease_holds(driver: JournalDriver) -> None:
     """A worker that renews its leases keeps its executions."""
     lease = await driver.held()
     for _ in range(4):
@@ -74,7 +71,7 @@ async def test_a_renewed_lease_holds(driver: "JournalDriver") -> None:
     await driver.journal.record_effect(lease, EFFECT)
 
 
-async def test_a_lease_that_is_not_renewed_expires(driver: "JournalDriver") -> None:
+async def test_a_lease_that_is_not_renewed_expires(driver: JournalDriver) -> None:
     """Of two executions of a worker, the one that it does not renew is taken over."""
     kept, dropped = await driver.held(), await driver.held()
     driver.clock.skip_to(driver.clock.now() + 20)
@@ -84,7 +81,7 @@ async def test_a_lease_that_is_not_renewed_expires(driver: "JournalDriver") -> N
     assert taken.execution.id == dropped.execution.id
 
 
-async def test_a_renewal_reports_lost_executions(driver: "JournalDriver") -> None:
+async def test_a_renewal_reports_lost_executions(driver: JournalDriver) -> None:
     """A renewal reports the executions that another worker holds, and does not extend their leases."""
     lost, kept = await driver.held(), await driver.held()
     driver.clock.skip_to(driver.clock.now() + 20)
@@ -98,7 +95,7 @@ async def test_a_renewal_reports_lost_executions(driver: "JournalDriver") -> Non
     assert lost.execution.id in {lease.execution.id for lease in again}
 
 
-async def test_released_executions_cannot_be_renewed(driver: "JournalDriver") -> None:
+async def test_released_executions_cannot_be_renewed(driver: JournalDriver) -> None:
     """A worker cannot renew what it has released or settled."""
     released, settled = await driver.held(), await driver.held()
     await driver.journal.release(released, 3600)
@@ -108,7 +105,7 @@ async def test_released_executions_cannot_be_renewed(driver: "JournalDriver") ->
 
 
 @every_write
-async def test_an_old_lease_writes_nothing(driver: "JournalDriver", write: Write) -> None:
+async def test_an_old_lease_writes_nothing(driver: JournalDriver, write: Write) -> None:
     """A worker whose lease expired cannot change anything: its next write raises Fenced."""
     old = await driver.held()
     driver.pass_lease()
@@ -125,7 +122,7 @@ async def test_an_old_lease_writes_nothing(driver: "JournalDriver", write: Write
 
 @every_write
 async def test_an_old_claim_of_the_same_worker_writes_nothing(
-    driver: "JournalDriver", write: Write
+    driver: JournalDriver, write: Write
 ) -> None:
     """The epoch decides, not the worker's id: an older run of the same worker is fenced too."""
     old = await driver.held()
@@ -138,7 +135,7 @@ async def test_an_old_claim_of_the_same_worker_writes_nothing(
 
 
 @every_write
-async def test_a_released_lease_writes_nothing(driver: "JournalDriver", write: Write) -> None:
+async def test_a_released_lease_writes_nothing(driver: JournalDriver, write: Write) -> None:
     """After its release a worker cannot change an execution."""
     lease = await driver.held()
     await driver.journal.release(lease, 3600)
@@ -150,7 +147,7 @@ async def test_a_released_lease_writes_nothing(driver: "JournalDriver", write: W
 
 
 @every_write
-async def test_a_settled_lease_writes_nothing(driver: "JournalDriver", write: Write) -> None:
+async def test_a_settled_lease_writes_nothing(driver: JournalDriver, write: Write) -> None:
     """An execution cannot be changed after its outcome."""
     lease = await driver.held()
     await driver.journal.settle(lease, DONE)

@@ -2,10 +2,10 @@
 
 import asyncio
 import gc
-from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.journal.driver import JournalDriver
 from vertexkit.errors import SettingsError
 from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.journal import make_journal
@@ -16,17 +16,14 @@ from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
-if TYPE_CHECKING:
-    from tests.journal.conftest import JournalDriver
-
 DONE = Outcome(OutcomeStatus.COMPLETED)
 
 
 @pytest.fixture
-def driver(make_driver: "type[JournalDriver]") -> "JournalDriver":
+def driver() -> JournalDriver:
     """A journal whose platform gives each execution its own token."""
     clock = VirtualClock()
-    return make_driver(MemoryJournal(clock, JournalSettings(tokens="unique")), clock)
+    return JournalDriver(MemoryJournal(clock, JournalSettings(tokens="unique")), clock)
 
 
 async def test_a_memory_journal_says_that_it_is_not_durable() -> None:
@@ -43,7 +40,7 @@ async def test_an_unknown_journal_is_refused_by_name() -> None:
         make_journal(JournalSettings(url="paper:tray"), VirtualClock())
 
 
-async def test_the_number_of_settled_executions_is_limited(driver: "JournalDriver") -> None:
+async def test_the_number_of_settled_executions_is_limited(driver: JournalDriver) -> None:
     """The records of the newest thousand settled executions are kept."""
     ids = []
     for _ in range(MAX_SETTLED_EXECUTIONS + 10):
@@ -54,7 +51,7 @@ async def test_the_number_of_settled_executions_is_limited(driver: "JournalDrive
     assert found == [False] * 10 + [True] * MAX_SETTLED_EXECUTIONS
 
 
-async def test_settled_executions_are_released_from_memory(driver: "JournalDriver") -> None:
+async def test_settled_executions_are_released_from_memory(driver: JournalDriver) -> None:
     """After it has settled, the journal keeps neither token nor inputs of an execution."""
     lease = await driver.held("again")
     await driver.journal.record_result(lease, Result(b"1"))
@@ -67,7 +64,7 @@ async def test_settled_executions_are_released_from_memory(driver: "JournalDrive
     assert holders == []
 
 
-async def test_a_unique_token_is_a_duplicate_for_a_day(driver: "JournalDriver") -> None:
+async def test_a_unique_token_is_a_duplicate_for_a_day(driver: JournalDriver) -> None:
     """With unique tokens, the same call within 24 hours of the end is a duplicate."""
     lease = await driver.held("again")
     await driver.journal.settle(lease, DONE)
@@ -79,7 +76,7 @@ async def test_a_unique_token_is_a_duplicate_for_a_day(driver: "JournalDriver") 
     assert (await driver.accept("again")).new
 
 
-async def test_a_unique_token_is_never_superseded(driver: "JournalDriver") -> None:
+async def test_a_unique_token_is_never_superseded(driver: JournalDriver) -> None:
     """With unique tokens, the same call is a duplicate even after a completion request."""
     lease = await driver.held("again")
     await driver.journal.record_result(lease, Result(b"1"))
@@ -89,7 +86,7 @@ async def test_a_unique_token_is_never_superseded(driver: "JournalDriver") -> No
 
 
 async def test_the_number_of_remembered_tokens_is_limited(
-    driver: "JournalDriver", monkeypatch: pytest.MonkeyPatch
+    driver: JournalDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With very many unique tokens, the oldest ones are forgotten."""
     monkeypatch.setattr("vertexkit.journal.state.duplicates.MAX_REMEMBERED_TOKENS", 3)
@@ -99,7 +96,7 @@ async def test_the_number_of_remembered_tokens_is_limited(
     assert new == [True, True, False, False, False]
 
 
-async def test_closing_cancels_all_timers(driver: "JournalDriver") -> None:
+async def test_closing_cancels_all_timers(driver: JournalDriver) -> None:
     """A closed journal has no tasks for scheduled executions."""
     others = asyncio.all_tasks()
     await driver.journal.release(await driver.held(), 3600)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from vertexkit.execution import Execution, Outcome, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.journal.state.row import ExecutionRow

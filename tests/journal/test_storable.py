@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from vertexkit.errors import JournalError
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.protocol import Lease, Query

@@ -6,7 +6,7 @@ import os
 import re
 import signal
 import zlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from tests.chaos.soak import free_port
 from tests.http_connection import HttpConnection, HttpResponse
+from tests.reserved_port import reserved_port
+from tests.waiting import until_outside
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
 
@@ -36,7 +37,7 @@ class Target:
 
     def memory(self) -> int:
         """Bytes of its memory that are in use."""
-        status = Path(f"/proc/{self.process.popen.pid}/status").read_text(encoding="ascii")
+        status = Path(f"/proc/{self.process.forked.pid}/status").read_text(encoding="ascii")
         found = re.search(r"VmRSS:\s+(\d+) kB", status)
         assert found is not None
         return int(found[1]) * 1024
@@ -74,26 +75,31 @@ async def hello(ctx: Context, name: str) -> None: ...
 """
 
 
+def is_ready(process: Any, port: int) -> bool:
+    assert process.forked.returncode is None, "the service has ended"
+    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10):
+        return True
+    return False
+
+
 @pytest.fixture
-def target(shell: Any) -> Target:
+def target(shell: Any) -> Iterator[Target]:
     """A service whose platform is not there. It logs nothing: no process reads its output."""
     (shell.folder / "quiet.py").write_text(QUIET, encoding="utf-8")
-    port = free_port()
-    process = shell.start(
-        "run",
-        "quiet:app",
-        f"--port={port}",
-        platform_url="http://127.0.0.1:9/api",
-        url_secrets=SECRET,
-        grace="0",
-        cleanup="0",
-        complete_patience="0",
-        log_level="error",
-    )
-    while process.popen.poll() is None:
-        with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10):
-            break
-    return Target(process, port)
+    with reserved_port() as port:
+        process = shell.start(
+            "run",
+            "quiet:app",
+            f"--port={port}",
+            platform_url="http://127.0.0.1:9/api",
+            url_secrets=SECRET,
+            grace="0",
+            cleanup="0",
+            complete_patience="0",
+            log_level="error",
+        )
+        until_outside(lambda: is_ready(process, port), "the service is ready")
+        yield Target(process, port)
 
 
 def head(*fields: str) -> bytes:

@@ -3,8 +3,8 @@
 import json
 import os
 import signal
-import socket
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from tests.reserved_port import reserved_port
 from vertexkit.clock import Clock
 from vertexkit.execution import Phase
 from vertexkit.journal.admin import open_admin
@@ -125,11 +126,10 @@ class Scene:
 
 
 @pytest.fixture
-def free_port() -> str:
-    """A port on which no process listens."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return str(taken.getsockname()[1])
+def ops_port() -> Iterator[str]:
+    """A port on which no process listens yet."""
+    with reserved_port() as port:
+        yield str(port)
 
 
 @pytest.fixture
@@ -250,16 +250,16 @@ def test_one_scrape_is_the_sum_of_all_workers(scene: Scene) -> None:
     scene.close(calls=6)
 
 
-def test_all_workers_share_the_operators_port(scene: Scene, free_port: str) -> None:
+def test_all_workers_share_the_operators_port(scene: Scene, ops_port: str) -> None:
     """Each worker returns the sum there; the blocks' port has no metrics."""
-    scene.serve(ops_port=free_port)
+    scene.serve(ops_port=ops_port)
     event = next(json.loads(line) for line in scene.service.lines if '"address_bound"' in line)
-    assert event["ops"] == f"http://127.0.0.1:{free_port}"
+    assert event["ops"] == f"http://127.0.0.1:{ops_port}"
     scene.call(scene.token())
     with pytest.raises(HTTPError, match="404"):
         scene.figures()
     for _ in range(8):
-        assert scene.figures(free_port)["vertexkit_workers"] == 2
+        assert scene.figures(ops_port)["vertexkit_workers"] == 2
     scene.running_in()
     scene.go()
     scene.completed(1)

@@ -8,11 +8,12 @@ from typing import Any, TypeAlias, cast
 
 import pytest
 
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from tests.journal.shared.served_journal import HostedJournal
+from tests.waiting import PATIENCE_SECONDS, until
 from vertexkit.errors import JournalUnavailable, JournalUnusable, OperationNotAllowed, QueueFull
 from vertexkit.execution import Execution, Outcome, OutcomeStatus, Result
-from vertexkit.journal.protocol import Lease, NullJournalObserver, Query
+from vertexkit.journal.protocol import NullJournalObserver, Query
 from vertexkit.journal.shared import client, methods, server
 from vertexkit.journal.shared.client import JournalClient, JournalServerNotFound
 from vertexkit.journal.shared.socket import find_socket
@@ -50,18 +51,17 @@ async def connect(host: HostedJournal) -> AsyncIterator[Connect]:
         await driver.journal.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Run the event loop until the condition holds."""
-    while not condition():  # noqa: ASYNC110 - what is waited for has no event of its own
-        await asyncio.sleep(0)
-
-
 async def once(driver: JournalDriver) -> str:
     """Claim repeatedly until there is an execution; return its id."""
-    leases: list[Lease] = []
-    while not leases:
-        leases = await driver.claim("living")
-    return leases[0].execution.id
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        while True:
+            for lease in await driver.claim("living"):
+                return lease.execution.id
+
+
+async def notified(driver: JournalDriver, after: int) -> None:
+    """Wait for a further report that there is something to claim."""
+    await until(lambda: driver.ready_count > after, "the client is notified")
 
 
 async def test_a_call_that_reaches_another_process_is_recognised(connect: Connect) -> None:
@@ -80,7 +80,7 @@ async def test_clients_that_can_claim_are_notified(connect: Connect) -> None:
     assert not await second.claim()
     before = second.ready_count
     await first.accept()
-    await until(lambda: second.ready_count > before)
+    await notified(second, before)
     await first.accept()
     [one, two] = await second.claim()
     assert one.execution.id != two.execution.id
@@ -95,7 +95,7 @@ async def test_executions_of_a_dead_process_are_due_at_once(connect: Connect) ->
     before = living.ready_count
     assert not await living.claim("living")
     await dying.journal.close()
-    await until(lambda: living.ready_count > before)
+    await notified(living, before)
     [again] = await living.claim("living")
     assert (again.execution, again.epoch, again.crashed) == (lease.execution, 2, True)
     record = await living.journal.find(lease.execution.id)
@@ -151,7 +151,7 @@ async def test_a_client_without_its_server_is_unavailable(host: HostedJournal) -
     await driver.journal.open(driver)
     lease = await driver.held()
     await host.server.close()
-    await until(lambda: bool(driver.lost_reasons))
+    await until(lambda: driver.lost_reasons, "the loss of the journal is reported")
     assert driver.lost_reasons == ["the process that owns it has ended"]
     assert driver.journal.unavailable_reason() == "the process that owns it has ended"
     with pytest.raises(JournalUnavailable, match="has ended"):
@@ -180,7 +180,7 @@ async def test_all_clients_learn_that_the_journal_is_lost(host: HostedJournal) -
     driver = JournalDriver(JournalClient(host.socket), VirtualClock())
     await driver.journal.open(driver)
     host.server.lost("disk I/O error")
-    await until(lambda: bool(driver.lost_reasons))
+    await until(lambda: driver.lost_reasons, "the loss of the journal is reported")
     assert driver.lost_reasons == ["disk I/O error"]
     await driver.journal.close()
 
@@ -189,11 +189,11 @@ async def test_all_clients_know_the_backlog(connect: Connect) -> None:
     """A client that sends no requests knows how many executions wait, and for which blocks."""
     busy, quiet = await connect(), await connect()
     await busy.accept(block="story")
-    await until(lambda: quiet.journal.backlog() == 1)
+    await until(lambda: quiet.journal.backlog() == 1, "the backlog is 1")
     assert quiet.journal.unserved_blocks({"loan"}) == {"story"}
     assert quiet.journal.unserved_blocks({"loan", "story"}) == set()
     await busy.accept()
-    await until(lambda: quiet.journal.backlog() == 2)
+    await until(lambda: quiet.journal.backlog() == 2, "the backlog is 2")
 
 
 async def test_errors_are_raised_at_the_client(connect: Connect) -> None:
@@ -258,9 +258,10 @@ async def test_a_deleted_socket_is_created_again(
     for file in ("journal.db.sock", "journal.db.owner"):
         if file != left:
             (tmp_path / file).unlink()
-    async with asyncio.timeout(5):
-        while not (host.socket.is_socket() and find_socket(tmp_path / "journal.db")):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await until(
+        lambda: host.socket.is_socket() and find_socket(tmp_path / "journal.db"),
+        "the socket is created again",
+    )
     late = JournalClient(host.socket)
     await late.open(NullJournalObserver())
     accepted = await JournalDriver(early, VirtualClock()).accept()

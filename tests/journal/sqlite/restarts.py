@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from tests.journal.shared.served_journal import LEASE
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings

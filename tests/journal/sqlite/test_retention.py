@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from tests.journal.sqlite.restarts import Machine
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Query

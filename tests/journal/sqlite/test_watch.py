@@ -11,11 +11,13 @@ import pytest
 import structlog
 
 from tests.journal.sqlite.restarts import Machine
+from tests.waiting import until
 from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.execution import Outcome, OutcomeStatus
 from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite.file import check_file, open_file
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.journal.sqlite.watch import FileWatch
 
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
 Damage = Callable[[Path], object]
@@ -87,9 +89,7 @@ async def test_an_idle_service_notices(
     for _ in range(3):  # until the retention has looked through the file
         await driver.journal.search(Query())
     await asyncio.to_thread(incident, machine.path)
-    async with asyncio.timeout(5):
-        while not driver.lost_reasons:  # noqa: ASYNC110 - reported by the journal's own timer
-            await asyncio.sleep(0.01)
+    await until(lambda: driver.lost_reasons, "the loss is reported")
     with pytest.raises(JournalUnavailable):
         await driver.accept()
 
@@ -100,6 +100,13 @@ async def test_a_service_at_work_is_not_disturbed(
     """Checkpoints, a log that shrinks and a file that is copied do not count as loss."""
     monkeypatch.setattr("vertexkit.journal.sqlite.writer.WATCH_SECONDS", 0.01)
     monkeypatch.setattr("vertexkit.journal.sqlite.watch.VERIFY_SECONDS", 0.0)
+    verify, verifications = FileWatch.verify, []
+
+    def counted(self: FileWatch) -> None:
+        verify(self)
+        verifications.append(self)
+
+    monkeypatch.setattr(FileWatch, "verify", counted)
     driver = await machine.start()
     for _ in range(30):
         call = driver.execution(text="x" * 50_000)
@@ -110,7 +117,8 @@ async def test_a_service_at_work_is_not_disturbed(
     await journal._retention._erase_deleted()
     assert log_of(machine.path).stat().st_size == 0
     await asyncio.to_thread(shutil.copy, machine.path, machine.path.with_name("copy"))
-    await asyncio.sleep(0.05)
+    seen = len(verifications) + 5
+    await until(lambda: len(verifications) > seen, "the file is verified again and again")
     await driver.accept()
     assert not driver.lost_reasons
 
