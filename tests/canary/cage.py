@@ -121,13 +121,14 @@ class Cage:
 
     async def settled(self, number: int) -> None:
         """Wait until this number of executions has ended."""
-        ended = re.compile(r"^vertexkit_executions_settled_total\{.*\} (\d+)", re.MULTILINE)
         async with asyncio.timeout(PATIENCE):
-            while (
-                sum(map(int, ended.findall((await self.http.get(f"/metrics?key={KEY}")).text)))
-                < number
-            ):
-                pass
+            while await self._count_settled() < number:  # noqa: ASYNC110 - of another process
+                await asyncio.sleep(0.02)
+
+    async def _count_settled(self) -> int:
+        ended = re.compile(r"^vertexkit_executions_settled_total\{.*\} (\d+)", re.MULTILINE)
+        answer = await self.http.get(f"/metrics?key={KEY}")
+        return sum(map(int, ended.findall(answer.text)))
 
     def leaks(self, marks: dict[str, str]) -> list[str]:
         """All marks found, each with its place."""

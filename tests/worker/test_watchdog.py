@@ -17,9 +17,15 @@ TIMEOUT_SECONDS = 20.0
 
 
 class Recorder:
-    """Records what a watchdog reports (`WatchdogObserver`)."""
+    """Records what a watchdog reports (`WatchdogObserver`).
 
-    def __init__(self) -> None:
+    Args:
+        block: The block that is expected to be named. A busy machine may stop the whole process,
+            which looks like a blocked event loop too.
+    """
+
+    def __init__(self, block: str = "") -> None:
+        self._block = block
         self.lags: list[float] = []
         self.was_blocked: list[bool] = []
         self.watchdog: Watchdog | None = None
@@ -34,7 +40,8 @@ class Recorder:
 
     def loop_blocked(self, block: str) -> None:
         self.blocks.append(block)
-        self.named.set()
+        if block == self._block:
+            self.named.set()
 
     async def next_beat(self) -> None:
         self.beat.clear()
@@ -48,7 +55,7 @@ def wait_without_await(recorder: Recorder) -> None:
 
 async def test_the_handler_that_blocks_the_loop_is_reported() -> None:
     """While a handler blocks, a warning has its block, its execution and its line; then it ends."""
-    app, recorder = App(), Recorder()
+    app, recorder = App(), Recorder("slow")
 
     @app.block("slow")
     async def slow(ctx: Context) -> bool:
@@ -64,9 +71,10 @@ async def test_the_handler_that_blocks_the_loop_is_reported() -> None:
                 await recorder.next_beat()
     assert run.ok
     assert True in recorder.was_blocked
-    assert recorder.blocks[0] == "slow"
     assert max(recorder.lags) > 0.1
-    blocked = next(line for line in lines if line["event"] == "loop_blocked")
+    blocked = next(
+        line for line in lines if line["event"] == "loop_blocked" and line["block"] == "slow"
+    )
     assert blocked["log_level"] == "warning"
     assert (blocked["block"], blocked["execution"]) == ("slow", run.execution)
     assert blocked["seconds"] >= 0.2
@@ -84,9 +92,9 @@ async def test_code_outside_a_handler_is_reported_by_its_line() -> None:
         async with Watchdog(0.2, recorder, Supervisor(pytest.fail)):
             wait_without_await(recorder)
             await recorder.next_beat()
-    assert recorder.blocks[0] == ""
-    blocked = next(line for line in lines if line["event"] == "loop_blocked")
-    assert blocked["at"].endswith("in wait_without_await")
+    assert recorder.named.is_set()
+    places = [line["at"] for line in lines if line["event"] == "loop_blocked"]
+    assert any(place.endswith("in wait_without_await") for place in places)
 
 
 async def test_a_loop_that_is_not_blocked_is_only_measured() -> None:

@@ -74,8 +74,8 @@ async def test_typing_takes_its_seconds(clock: VirtualClock) -> None:
         for typing in (True, False):
             await client.send(token, typing=typing)
             times.append(clock.now())
-    assert 3 <= times[1] - times[0] < 4
-    assert times[2] - times[1] < 1
+    assert 3 <= times[1] - times[0] < 6
+    assert times[2] - times[1] < 3
 
 
 async def test_completing_twice_is_a_violation(
