@@ -42,12 +42,12 @@ from vertexkit.worker.policy import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.watchdog import Watchdog
 
 JOURNAL_LOST = (
-    "the journal can no longer be written ({}). The executions in its file are kept. Fix the "
-    "cause, then start the service again"
+    "the journal can no longer be written ({}). Fix the cause, then start the service again: it "
+    "continues with the executions that the journal has then"
 )
 BACKGROUND_TASK_FAILED = (
-    "a background task failed ({}); its traceback is logged above. Accepted executions are kept. "
-    "Start the service again"
+    "a background task failed ({}); its traceback is logged above. Start the service again: it "
+    "continues with the executions that the journal has"
 )
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -66,6 +67,23 @@ def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
     assert service.finish() == 1
     reason = "the journal can no longer be written (disk I/O error)"
     assert any(reason in line for line in service.lines)
+
+
+def test_a_service_whose_journal_is_deleted_promises_nothing(shell: Any) -> None:
+    """The error says what is lost, and what the next start continues with."""
+    service = shell.start(
+        "run",
+        "hello:app",
+        "--port=0",
+        platform_url="http://127.0.0.1:9/api",
+        journal="sqlite:kept/journal.db",
+    )
+    service.wait_for('"event":"started"')
+    shutil.rmtree(shell.folder / "kept")
+    assert service.finish() == 1
+    [error] = [line for line in service.lines if line.startswith("vertexkit: ")]
+    assert "was deleted or moved while it was in use: unfinished executions are lost" in error
+    assert error.endswith("it continues with the executions that the journal has then")
 
 
 async def test_a_service_without_its_journal_accepts_no_calls(tmp_path: Path) -> None:

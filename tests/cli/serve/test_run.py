@@ -27,6 +27,7 @@ async def waiting(ctx: Context, name: str = "x") -> dict[str, str]:
     return {"waited": name}
 """
 SECRET = "a-secret-of-the-url"
+NOT_STARTED = "vertexkit: the app did not start; the reason is logged above"
 
 
 def post(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
@@ -171,14 +172,19 @@ def test_a_taken_port_is_told(shell: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "error, text, other_text",
+    "error, text, other_text, last_line",
     [
-        ("ValueError('no database')", "ValueError: no database", "nothing of the kind"),
-        ("SettingsError('set CITY')", "set CITY", "Traceback"),
+        (
+            "ValueError('no database')",
+            "ValueError: no database",
+            "nothing of the kind",
+            NOT_STARTED,
+        ),
+        ("SettingsError('set CITY')", "set CITY", "Traceback", "vertexkit: set CITY"),
     ],
 )
 def test_a_lifespan_that_fails_ends_the_service(
-    shell: Any, error: str, text: str, other_text: str
+    shell: Any, error: str, text: str, other_text: str, last_line: str
 ) -> None:
     """Exit code 1; the author's exception with its traceback, an error of vertexkit as a sentence."""
     (shell.folder / "failing.py").write_text(
@@ -191,7 +197,25 @@ def test_a_lifespan_that_fails_ends_the_service(
     assert done.returncode == 1
     assert text in done.stdout
     assert other_text not in done.stdout
-    assert "the app did not start" in done.stderr
+    assert done.stderr.splitlines() == [last_line]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_journal_that_cannot_be_opened_is_named(shell: Any, workers: str) -> None:
+    """The last line is the journal's own reason; the app is not blamed; the exit code is 1."""
+    (shell.folder / "a-file").touch()
+    done = shell.run(
+        "run",
+        "hello:app",
+        "--port=0",
+        f"--workers={workers}",
+        platform_url="http://127.0.0.1:9/api",
+        journal="sqlite:a-file/x.db",
+    )
+    assert done.returncode == 1
+    [line] = done.stderr.splitlines()
+    assert line.startswith("vertexkit: the journal a-file/x.db cannot be opened: Not a directory.")
+    assert "Traceback" not in done.stdout
 
 
 @pytest.mark.parametrize("journal", ["sqlite:.vertexkit/journal.db", "memory:"])

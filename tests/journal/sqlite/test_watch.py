@@ -74,7 +74,9 @@ async def test_nothing_is_acknowledged_in_a_lost_file(machine: Machine, incident
     with pytest.raises(JournalUnavailable):
         await driver.journal.settle(lease, DONE)
     assert len(driver.lost_reasons) == 1
-    assert str(machine.path) in driver.journal.unavailable_reason()
+    reason = driver.journal.unavailable_reason()
+    assert str(machine.path) in reason
+    assert "unfinished executions are lost unless it is restored" in reason
 
 
 @pytest.mark.parametrize("incident", (INCIDENTS | CUT_OFF).values(), ids=INCIDENTS | CUT_OFF)

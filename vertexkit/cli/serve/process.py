@@ -37,12 +37,14 @@ class ServedProcess:
     """
 
     def __init__(self, app: AsgiApp) -> None:
+        self.startup_error: str = ""
+        """Why the service could not start, as a sentence, if that is not the app's own error."""
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything on to the app."""
         if scope["type"] == "lifespan":
-            await self._app(scope, receive, _around_startup(send))
+            await self._app(scope, receive, self._around_startup(send))
         else:
             await self._app(scope, receive, send)
 
@@ -55,6 +57,23 @@ class ServedProcess:
         """As `ConnectionObserver.connection_rejected`."""
         if self._app.service is not None:
             self._app.service.metrics.connection_rejected(code)
+
+    def _around_startup(self, send: Send) -> Send:
+        async def send_startup(message: Message) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                # Objects made until now live until the end: they need not be scanned again.
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(*GC_THRESHOLDS)
+            elif message["type"] == "lifespan.startup.failed":
+                error = sys.exc_info()[1]
+                if isinstance(error, VertexkitError):
+                    self.startup_error = str(error)
+                    if not os.environ.get(DEBUG_VARIABLE):
+                        message = {**message, "message": self.startup_error}
+            await send(message)
+
+        return send_startup
 
 
 def load_app() -> ServedApp:
@@ -71,19 +90,3 @@ def load_app() -> ServedApp:
 def _path_in(variable: str) -> Path | None:
     value = os.environ.get(variable)
     return Path(value) if value else None
-
-
-def _around_startup(send: Send) -> Send:
-    async def send_startup(message: Message) -> None:
-        if message["type"] == "lifespan.startup.complete":
-            # Objects made until now live until the end: they need not be scanned again.
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
-        elif message["type"] == "lifespan.startup.failed":
-            error = sys.exc_info()[1]
-            if isinstance(error, VertexkitError) and not os.environ.get(DEBUG_VARIABLE):
-                message = {**message, "message": str(error)}
-        await send(message)
-
-    return send_startup

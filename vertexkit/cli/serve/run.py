@@ -24,6 +24,8 @@ from vertexkit.server.listen import base_url, bind
 from vertexkit.settings import PREFIX, Settings, new_warnings
 from vertexkit.telemetry import logs, redaction
 
+APP_NOT_STARTED = "the app did not start; the reason is logged above"
+
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
@@ -108,6 +110,6 @@ def _run_server(server: Server, listener: socket.socket) -> None:
         server.run(sockets=[listener])
     except SystemExit:
         if not server.started:
-            raise ServiceFailed("the app did not start; the reason is logged above") from None
+            raise ServiceFailed(server.startup_error or APP_NOT_STARTED) from None
     if server.failure:
         raise ServiceFailed(server.failure)

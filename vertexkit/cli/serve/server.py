@@ -81,6 +81,12 @@ class Server(uvicorn.Server):
         self._captured_signals.clear()
 
     @property
+    def startup_error(self) -> str:
+        """Why the service could not start; empty if it could, or if the app raised an error."""
+        app = self.config.app
+        return app.startup_error if isinstance(app, ServedProcess) else ""
+
+    @property
     def _service(self) -> Service | None:
         app = self.config.app
         return app.service if isinstance(app, ServedProcess) else None

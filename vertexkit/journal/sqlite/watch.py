@@ -54,7 +54,10 @@ class FileWatch:
                 continue
             status = _stat(path)
             if status is not None and status.st_size < seen.st_size:
-                raise FileLost(f"{path} was cut off by another program while it was in use")
+                raise FileLost(
+                    f"{path} was cut off by another program while it was in use: unfinished "
+                    "executions may be lost"
+                )
 
     def note(self) -> None:
         """Check that the files are the same, and remember their size, after each change.
@@ -66,9 +69,15 @@ class FileWatch:
             seen, status = self._seen[index], _stat(path)
             if seen is not None:
                 if status is None:
-                    raise FileLost(f"{path} was deleted or moved while it was in use")
+                    raise FileLost(
+                        f"{path} was deleted or moved while it was in use: unfinished executions are "
+                        "lost unless it is restored"
+                    )
                 if status.st_ino != seen.st_ino or status.st_dev != seen.st_dev:
-                    raise FileLost(f"{path} was replaced by another file while it was in use")
+                    raise FileLost(
+                        f"{path} was replaced by another file while it was in use: unfinished "
+                        "executions are lost unless it is restored"
+                    )
             self._seen[index] = status
 
 
