@@ -25,7 +25,7 @@ class Execution:
     inputs: dict[str, Any] = field(repr=False)
     """The block's inputs, before validation."""
     raw: bytes = field(default=b"", repr=False)
-    """The call's body unchanged. It contains the token."""
+    """The call's body, decompressed. It contains the token."""
     accepted_at: float = 0.0
     """Unix seconds."""
     trace: str = field(default="", compare=False)

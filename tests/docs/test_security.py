@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.docs.conftest import ROOT
-from vertexkit.ingress import body
+from vertexkit.ingress import body, content
 from vertexkit.server import limits
 from vertexkit.settings import Settings
 
@@ -45,6 +45,8 @@ def test_its_limits_are_those_of_the_code(page: str) -> None:
         [settings.server.body_limit],
         [limits.BODY_OVERHEAD_FACTOR],
         [int(settings.server.body_timeout)],
+        [settings.server.body_limit],
+        [content.MAX_MEMBERS],
         [body.MAX_DEPTH],
         [body.MAX_VALUES],
         [body.MAX_FORM_FIELDS],

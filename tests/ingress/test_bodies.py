@@ -1,5 +1,6 @@
 """The bodies of calls, sent over real sockets: every accepted shape, and what is rejected."""
 
+import gzip
 import json
 from typing import Any
 from urllib.parse import urlencode
@@ -206,19 +207,38 @@ async def test_the_largest_body_that_is_taken(edge: Edge) -> None:
     assert await edge.completed(token) == {"amount": 1, "months": 12}
 
 
-async def test_a_byte_more_is_too_large(edge: Edge) -> None:
-    """One byte above the limit is rejected: 413."""
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_byte_more_is_too_large(edge: Edge, late: bool) -> None:
+    """One byte above the limit is rejected: 413. A token at its end is not read."""
     token = edge.platform.issue("echo")
-    assert (await edge.ask(body=body_of(token, LIMIT + 1))).rejection == (413, "too_large")
-    assert edge.untouched(token)
+    body = body_of(token, LIMIT + 1)
+    if late:
+        body = b'{"x":"%b","token":"%b"}' % (b"a" * LIMIT, token.encode())
+    before = edge.accepted()
+    assert (await edge.ask(body=body)).rejection == (413, "too_large")
+    assert edge.accepted() == before
+    assert edge.untouched(token) is late or await edge.completed(token)
 
 
 @pytest.mark.parametrize("length", [LIMIT + 1, 200_000_000, 10**18])
 async def test_a_declared_size_is_rejected_before_a_byte_of_it(edge: Edge, length: int) -> None:
-    """A body announced as too large is rejected immediately: the caller need not send it."""
+    """A caller that asks before it sends a body that is too large is answered at once."""
+    async with edge.line() as line:
+        await line.send(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % length)
+        assert (await line.answer()).rejection == (413, "too_large")
+
+
+@pytest.mark.parametrize("length", [LIMIT + 1, 200_000_000, 10**18])
+async def test_the_block_of_a_body_that_is_too_large_is_completed_as_failed(
+    edge: Edge, length: int
+) -> None:
+    """If its first part has the token. The rest is neither kept nor awaited."""
+    token = edge.platform.issue("echo")
     async with edge.line() as line:
         await line.send(HEAD + b"Content-Length: %d\r\n\r\n" % length)
+        await line.send(body_of(token, LIMIT + 1))
         assert (await line.answer()).rejection == (413, "too_large")
+    assert (await edge.completed(token))["error"]["code"] == "invalid_input"
 
 
 async def stream_until_rejected(line: "HttpConnection", size: int) -> Any:
@@ -236,10 +256,47 @@ async def test_a_stream_without_end_is_rejected_at_the_limit(edge: Edge, size: i
         assert (await stream_until_rejected(line, size)).rejection == (413, "too_large")
 
 
-async def test_a_compressed_body_is_rejected(edge: Edge) -> None:
-    """No body is decompressed, so a small one cannot become gigabytes: 415."""
-    answer = await edge.ask(body=b"\x1f\x8b\x08\x00", content_encoding="gzip")
+async def test_a_body_in_another_coding_is_rejected(edge: Edge) -> None:
+    """Bodies are decompressed from gzip and deflate only: 415."""
+    answer = await edge.ask(body=b"\x1f\x8b\x08\x00", content_encoding="br")
     assert answer.rejection == (415, "unsupported_encoding")
+    assert "gzip or deflate" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_a_compressed_call_reaches_its_handler(edge: Edge, chunked: bool) -> None:
+    """In gzip, declared or in chunks."""
+    token = edge.platform.issue("echo")
+    body = gzip.compress(body_of(token, 5000).replace(b"a" * 100, "привет".encode()))
+    async with edge.line() as line:
+        if chunked:
+            await line.send(CHUNKED.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n"))
+            for start in range(0, len(body), 10):
+                await line.send(chunk(body[start : start + 10]))
+            await line.send(chunk(b""))
+        else:
+            fields = b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(body)
+            await line.send(HEAD + fields + body)
+        assert (await line.answer()).status == 200
+    assert "привет" in (await edge.completed(token))["inputs"]["x"]
+
+
+@pytest.mark.parametrize("damage", ["too large", "cut off"])
+async def test_the_block_of_a_compressed_body_that_cannot_be_read_is_completed_as_failed(
+    edge: Edge, damage: str
+) -> None:
+    """A bomb is not decompressed beyond the limit; the token in its first part is read."""
+    token = edge.platform.issue("echo")
+    size = 50_000_000 if damage == "too large" else 200_000
+    body = gzip.compress(body_of(token, size), 1 if damage == "too large" else 0)
+    if damage == "cut off":
+        body = body[: len(body) // 2]
+    answer = await edge.ask(body=body, content_encoding="gzip")
+    if damage == "too large":
+        assert answer.rejection == (413, "too_large")
+    else:
+        assert answer.rejection == (400, "malformed_encoding")
+    assert (await edge.completed(token))["error"]["code"] == "invalid_input"
 
 
 async def test_the_limit_is_a_setting(serve: Serve) -> None:

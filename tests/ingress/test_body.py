@@ -187,8 +187,8 @@ def test_a_label_that_encodes_nothing_is_ignored(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "br", "deflate", "identity, gzip", "x"])
-def test_a_compressed_body_is_rejected(encoding: str) -> None:
-    """No body is decompressed: a small one could become gigabytes. 415."""
+def test_a_reader_rejects_a_body_that_is_still_compressed(encoding: str) -> None:
+    """The receiver has decompressed what it can; for anything else the answer is 415."""
     call = raw(b'{"token":"t"}', **{"content-encoding": encoding})
     assert rejection(call) == (415, "unsupported_encoding")
 

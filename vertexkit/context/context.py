@@ -63,7 +63,7 @@ class Context(Generic[State]):
 
     @property
     def raw(self) -> bytes:
-        """Body of the platform's call unchanged. It contains the token: never log it."""
+        """Body of the platform's call, decompressed. It contains the token: never log it."""
         return self._lease.execution.raw
 
     @property

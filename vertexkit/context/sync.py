@@ -58,7 +58,7 @@ class SyncContext(Generic[State]):
 
     @property
     def raw(self) -> bytes:
-        """Body of the platform's call unchanged. It contains the token: never log it."""
+        """Body of the platform's call, decompressed. It contains the token: never log it."""
         return self._context.raw
 
     @property

@@ -15,9 +15,10 @@ from vertexkit.botone.address import PlatformAddress
 from vertexkit.errors import CallError, JournalUnavailable, QueueFull
 from vertexkit.failure import Failure
 from vertexkit.ingress.access import AccessControl, TokenVerifier
+from vertexkit.ingress.content import ContentReader
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.ingress.rejections import Rejections
-from vertexkit.ingress.request import Call, RawCall, ReadCall
+from vertexkit.ingress.request import Call, RawCall, ReadCall, has_token_field
 from vertexkit.server.problems import (
     RETRY_AFTER_SECONDS,
     Problem,
@@ -37,6 +38,8 @@ STATUSES_WITHOUT_BODY: dict[int, tuple[tuple[bytes, bytes], ...]] = {
     205: ((b"content-length", b"0"),),
 }
 """Statuses whose responses have no body, each with its headers about the body."""
+COMPRESSION_HEADERS = ("content-encoding", "content-length")
+"""Headers that are not those of a decompressed body."""
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
@@ -109,6 +112,9 @@ class Receiver:
         self._read_call = read_call
         self._observer = observer
         self._token_verifier = TokenVerifier(settings.access)
+        self._content = ContentReader(
+            settings.server.body_limit, find_tokens=has_token_field(read_call)
+        )
         self._settings = settings.server
         self._fail_when_full = settings.journal.on_full == "fail"
         self._overloaded = Acknowledgement(
@@ -145,7 +151,9 @@ class Receiver:
         self, name: str, scope: Scope, headers: Mapping[str, str], receive: Receive
     ) -> ASGIApp:
         try:
-            body = await self._read_body(headers, receive)
+            body, was_compressed = await self._content.read(headers, receive)
+            if was_compressed:
+                headers = {k: v for k, v in headers.items() if k not in COMPRESSION_HEADERS}
             query = scope["query_string"].decode("latin-1")
             call, token = self._read(RawCall(scope["path"], body, headers, query))
         except CallError as error:
@@ -159,41 +167,6 @@ class Receiver:
             )
         rejection = self._validate(block, call, token)
         return rejection or await self._accept(name, call, token, body)
-
-    async def _read_body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
-        """Read the body and limit its size while it arrives.
-
-        Raises:
-            CallError: 413, or 400 if the client disconnected.
-        """
-        declared = headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared[:20]) > self._settings.body_limit:
-            raise self._too_large()
-        body, more = b"", True
-        chunks: list[bytes] = []
-        size = 0
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise CallError(
-                    400,
-                    "incomplete",
-                    "The client closed the connection before sending the whole body.",
-                )
-            body, more = message.get("body", b""), message.get("more_body", False)
-            size += len(body)
-            if size > self._settings.body_limit:
-                raise self._too_large()
-            chunks.append(body)
-        return body if len(chunks) == 1 else b"".join(chunks)
-
-    def _too_large(self) -> CallError:
-        limit = self._settings.body_limit
-        return CallError(
-            413,
-            "too_large",
-            f"The request body is larger than {limit} bytes (VERTEXKIT_BODY_LIMIT).",
-        )
 
     def _read(self, raw: RawCall) -> tuple[Call, Token]:
         call = self._read_call_safely(raw)

@@ -15,6 +15,7 @@ class RawCall:
 
     path: str
     body: bytes = field(repr=False)
+    """Decompressed if it came in gzip or deflate; the headers that said so are left out then."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Names are in lower case. Of several headers with one name the last one is kept."""
     query_string: str = field(default="", repr=False)
@@ -58,7 +59,11 @@ def read_call(raw: RawCall) -> Call:
             token if the body has one that can be read.
     """
     if is_encoded(raw.headers.get("content-encoding", "")):
-        raise CallError(415, "unsupported_encoding", "Send the body without Content-Encoding.")
+        raise CallError(
+            415,
+            "unsupported_encoding",
+            "Send the body without Content-Encoding, or in gzip or deflate.",
+        )
     try:
         fields = read_body(raw.body, raw.headers.get("content-type", ""))
     except CallError as error:
@@ -70,3 +75,8 @@ def read_call(raw: RawCall) -> Call:
     if len(fields) == 1 and isinstance(data := fields.get("data"), dict):
         fields = data
     return Call(token, fields)
+
+
+def has_token_field(reader: ReadCall) -> bool:
+    """Return whether the calls of a reader have the token in a field `token` of the body."""
+    return reader is read_call
