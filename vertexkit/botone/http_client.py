@@ -13,6 +13,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport, HttpxAiohttpClient
 from yarl import URL
 
+from vertexkit.botone.certificates import tls_context
 from vertexkit.botone.connecting import describe_failure
 from vertexkit.botone.proxies import Proxies
 from vertexkit.errors import SettingsError
@@ -47,7 +48,8 @@ def http_client(**options: Any) -> httpx.AsyncClient:
 
     Requests go through the proxies of the environment (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`,
     except for the hosts in `NO_PROXY`), as those to the platform do; with the option `proxy`
-    through that one, with `trust_env=False` directly.
+    through that one, with `trust_env=False` directly. Certificates are verified as for requests to
+    the platform; the option `verify` changes that.
 
     In a test with `fake_dialog` or `fake_platform`, respx and pytest-httpx can mock it, and a
     request that nothing mocks is refused.
@@ -62,6 +64,8 @@ def http_client(**options: Any) -> httpx.AsyncClient:
     """
     options.setdefault("timeout", DEFAULT_TIMEOUT)
     options.setdefault("limits", DEFAULT_LIMITS)
+    if options.setdefault("verify", True) is True:
+        options["verify"] = tls_context()
     return _TracingClient(**options)
 
 

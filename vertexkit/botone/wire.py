@@ -10,6 +10,7 @@ from typing import Protocol
 import aiohttp
 from yarl import URL
 
+from vertexkit.botone.certificates import tls_context
 from vertexkit.botone.failures import from_wire_exception
 from vertexkit.botone.headers import VERTEX_HEADERS
 from vertexkit.botone.proxies import Proxies
@@ -74,7 +75,9 @@ class AiohttpWire:
         """For each URL: the same, parsed, and its proxy. aiohttp's `trust_env` would read the
         environment for each request."""
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS),
+            connector=aiohttp.TCPConnector(
+                limit=0, keepalive_timeout=KEEP_ALIVE_SECONDS, ssl=tls_context()
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=VERTEX_HEADERS,
             auto_decompress=False,
