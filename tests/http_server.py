@@ -1,10 +1,10 @@
-"""Any ASGI app behind a real HTTP server, as `vertexkit run` serves it, in the test's event loop."""
+"""Any ASGI app behind a real HTTP server, in the test's event loop."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 
@@ -17,20 +17,28 @@ from vertexkit.settings import ServerSettings
 class Server(uvicorn.Server):
     """A uvicorn server that reports its start, and stops immediately when it is asked to."""
 
-    def __init__(
-        self,
-        app: Any,
-        settings: ServerSettings,
-        clients: int,
-        observer: ConnectionObserver | None,
-    ) -> None:
-        served = ServedApp(app, observer)
-        super().__init__(ServerConfig(lambda: served, settings, clients, log_level="critical"))
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
         self.up, self.over = asyncio.Event(), asyncio.Event()
 
     async def main_loop(self) -> None:
         self.up.set()
         await self.over.wait()
+
+
+@asynccontextmanager
+async def running(config: uvicorn.Config, port: int = 0) -> AsyncIterator[int]:
+    """Run a server on this port, or on a free one; yield the port."""
+    with socket.create_server(("127.0.0.1", port)) as listener:
+        server = Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        try:
+            await occurs(server.up, "the server has started")
+            yield listener.getsockname()[1]
+        finally:
+            server.over.set()
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                await serving
 
 
 @asynccontextmanager
@@ -40,15 +48,21 @@ async def listening(
     observer: ConnectionObserver | None = None,
     clients: int | None = None,
 ) -> AsyncIterator[int]:
-    """Serve any ASGI app as `vertexkit run` does, on a free port."""
-    settings = settings or ServerSettings()
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = Server(app, settings, clients or settings.clients, observer)
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            await occurs(server.up, "the server has started")
-            yield listener.getsockname()[1]
-        finally:
-            server.over.set()
-            async with asyncio.timeout(PATIENCE_SECONDS):
-                await serving
+    """Serve an app as `vertexkit run` does, on a free port."""
+    settings, served = settings or ServerSettings(), ServedApp(app, observer)
+    clients = clients or settings.clients
+    config = ServerConfig(lambda: served, settings, clients, log_level="critical")
+    async with running(config) as port:
+        yield port
+
+
+@asynccontextmanager
+async def served(
+    app: Any, port: int = 0, lifespan: Literal["on", "off"] = "off"
+) -> AsyncIterator[int]:
+    """Serve an app with uvicorn as it is, on this port or on a free one; yield the port."""
+    config = uvicorn.Config(
+        app, lifespan=lifespan, ws="none", log_level="critical", timeout_graceful_shutdown=1
+    )
+    async with running(config, port) as bound:
+        yield bound

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,6 +12,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from tests.http_server import served
 from tests.worker.running import at_log_line
 from vertexkit import App, Blocks, Context, RawCall, Settings
 from vertexkit.app import asgi_app
@@ -27,22 +27,13 @@ QUIET = Settings.of(platform_url="http://127.0.0.1:9/api", log_level="error", jo
 
 
 @asynccontextmanager
-async def served(asgi: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """Serve an ASGI app with uvicorn on a free port; yield a client."""
-    config = uvicorn.Config(asgi, lifespan="on", log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        listener.listen()  # connections wait here until the app has started
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            async with httpx.AsyncClient(base_url=url) as client:
-                assert (await client.get("/healthz")).status_code == 200
-                yield client
-        finally:
-            server.should_exit = True
-            await serving
+async def client_of(asgi: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an ASGI app that uvicorn serves."""
+    async with (
+        served(asgi, lifespan="on") as port,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+    ):
+        yield client
 
 
 def make_app(**options: Any) -> App:
@@ -69,13 +60,13 @@ async def test_an_app_is_an_asgi_application() -> None:
     platform = FakePlatform(tokens="any")
     done = asyncio.Event()
     platform.subscribe(lambda _: done.set())
-    async with served(with_health_page(platform)) as outside:
+    async with client_of(with_health_page(platform)) as outside:
         url = f"{outside.base_url}/api"
         app = make_app(
             lifespan=lifespan,
             settings=Settings.of(platform_url=url, log_level="error", journal="memory:"),
         )
-        async with served(app) as client:
+        async with client_of(app) as client:
             answer = await client.post("/blocks/echo", json={"token": "t", "a": 1})
             assert answer.status_code == 200
             await done.wait()
@@ -123,7 +114,7 @@ async def test_an_app_whose_lifespan_does_not_run_says_so(path: str) -> None:
 async def test_an_app_may_be_mounted(root: str) -> None:
     """In another ASGI application it serves its paths below the mount, and drains at the end."""
     platform = FakePlatform(tokens="any")
-    async with served(with_health_page(platform)) as outside:
+    async with client_of(with_health_page(platform)) as outside:
         url = f"{outside.base_url}/api"
         app = make_app(settings=Settings.of(platform_url=url, log_level="error", journal="memory:"))
 
@@ -150,7 +141,7 @@ async def test_an_app_may_be_mounted(root: str) -> None:
 
 async def test_a_single_block_is_also_served_at_the_root() -> None:
     """`POST /` calls the only block; an app with two blocks answers 404."""
-    async with served(make_app(settings=QUIET)) as client:
+    async with client_of(make_app(settings=QUIET)) as client:
         answer = await client.post("/", json={})
         assert (answer.status_code, answer.json()["code"]) == (400, "missing_token")
     two = make_app(settings=QUIET)
@@ -158,7 +149,7 @@ async def test_a_single_block_is_also_served_at_the_root() -> None:
     @two.block("other")
     async def other(ctx: Context) -> None: ...
 
-    async with served(two) as client:
+    async with client_of(two) as client:
         answer = await client.post("/", json={"token": "t"})
         assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
 

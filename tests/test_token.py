@@ -2,7 +2,6 @@
 
 import base64
 import copy
-import json
 import pickle
 import traceback
 from collections.abc import Callable
@@ -15,16 +14,11 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ConfigDict
 from pydantic_core import to_json
 
+from tests.tokens import unsigned_token
 from vertexkit.execution import Execution
 from vertexkit.token import Claims, Token, read_claims
 
 SECRET = "eyJ0eXAiOiJKV1QifQ.eyJkaWFsb2dfaWQiOjMxNH0.c2lnbmF0dXJl"
-
-
-def jwt(claims: Any) -> str:
-    """A token of this content, unsigned."""
-    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return f"e30.{body}.c2ln"
 
 
 class Holder(BaseModel):
@@ -87,13 +81,22 @@ def test_an_invalid_token_is_rejected(secret: str) -> None:
 def test_claims_are_read_as_the_platform_writes_them() -> None:
     """Instance, dialog, vertex and session, each of its type; the signature is not looked at."""
     claimed = {"instance": "demo", "dialog_id": 314, "vertex_id": "v-7", "session_id": 5, "iat": 1}
-    assert read_claims(jwt(claimed)) == Claims("demo", 314, "v-7", 5)
-    assert Token(jwt({"vertex_id": 12})).claims == Claims(vertex_id="12")
+    assert read_claims(unsigned_token(claimed)) == Claims("demo", 314, "v-7", 5)
+    assert Token(unsigned_token({"vertex_id": 12})).claims == Claims(vertex_id="12")
 
 
 @pytest.mark.parametrize(
     "secret",
-    ["opaque", "a.b", "a.b.c.d", "e30.!!!.c2ln", "e30.W10.c2ln", jwt("text"), jwt(7), jwt(None)],
+    [
+        "opaque",
+        "a.b",
+        "a.b.c.d",
+        "e30.!!!.c2ln",
+        "e30.W10.c2ln",
+        unsigned_token("text"),
+        unsigned_token(7),
+        unsigned_token(None),
+    ],
 )
 def test_a_token_that_is_not_a_jwt_has_no_claims(secret: str) -> None:
     """A token without readable claims is a token all the same."""
@@ -112,7 +115,7 @@ def test_a_token_that_is_not_a_jwt_has_no_claims(secret: str) -> None:
 )
 def test_claims_of_another_shape_are_ignored(claims: Any, read: Claims) -> None:
     """They go into logs: no odd types, no control characters, nothing long."""
-    assert read_claims(jwt(claims)) == read
+    assert read_claims(unsigned_token(claims)) == read
 
 
 JSON = st.recursive(
@@ -138,7 +141,7 @@ def readable(claims: Claims | None) -> bool:
 @given(claimed=CLAIMED)
 def test_any_claims_are_read_or_ignored(claimed: dict[str, Any]) -> None:
     """A caller writes the claims: no value of JSON breaks the reading or a log line."""
-    assert readable(read_claims(jwt(claimed)))
+    assert readable(read_claims(unsigned_token(claimed)))
 
 
 @given(head=st.text(), body=st.binary() | st.text().map(str.encode), tail=st.text())

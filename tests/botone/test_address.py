@@ -1,11 +1,10 @@
 """The platform's address: one URL, or one for each allowed instance."""
 
-import base64
-import json
 from typing import Any
 
 import pytest
 
+from tests.tokens import unsigned_token
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.errors import CallError
 from vertexkit.token import Token
@@ -14,8 +13,7 @@ TWO_INSTANCES = PlatformAddress("https://{instance}.bot.one/api", ("demo", "othe
 
 
 def token_with(**claims: Any) -> Token:
-    body = base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")
-    return Token(f"eyJhbGciOiJIUzI1NiJ9.{body}.c2lnbmF0dXJl")
+    return Token(unsigned_token(claims))
 
 
 def test_one_url_is_for_every_token() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tests.http_server import served
 from tests.reserved_port import reserved_port
 from vertexkit import App, Context, http_client
 from vertexkit.testing import FakeDialog
@@ -55,13 +55,8 @@ async def service() -> AsyncIterator[str]:
             Route("/hang", hang),
         ]
     )
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0)
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        task = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await task
+    async with served(app) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 @asynccontextmanager

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from tests.chaos.scene import Scene
-from tests.chaos.soak import served
+from tests.http_server import served
 from vertexkit.testing import FakePlatform
 
 AT_ONCE = 6

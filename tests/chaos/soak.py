@@ -13,25 +13,22 @@ import asyncio
 import json
 import logging
 import shutil
-import socket
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
 import aiohttp
-import uvicorn
 
 from tests.chaos.dump import dump
 from tests.chaos.invariants import check
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.service import Service
 from tests.chaos.soak_blocks import TERMS
+from tests.http_server import served
 from tests.reserved_port import reserved_port
 from vertexkit.execution import Phase
 from vertexkit.journal.protocol import Record
@@ -219,20 +216,6 @@ class Round:
             found["messages of unknown fate"] += sum(e.state == "unknown" for e in record.effects)
             found["second and further runs"] += max(0, record.attempts - 1)
         return found
-
-
-@asynccontextmanager
-async def served(platform: FakePlatform, port: int = 0) -> AsyncIterator[int]:
-    """Serve the platform on this port, or on a free one; yield the port."""
-    config = uvicorn.Config(platform, lifespan="off", log_config=None, ws="none")
-    server = uvicorn.Server(config)
-    with socket.create_server(("127.0.0.1", port)) as listener:
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
-        try:
-            yield listener.getsockname()[1]
-        finally:
-            server.should_exit = server.force_exit = True
-            await serving
 
 
 def main() -> int:

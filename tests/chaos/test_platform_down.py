@@ -1,7 +1,7 @@
 """A platform that is not there yet when the service starts."""
 
 from tests.chaos.scene import Scene
-from tests.chaos.soak import served
+from tests.http_server import served
 from tests.reserved_port import reserved_port
 
 

@@ -1,8 +1,5 @@
 """Which calls are accepted: by their network, their secret and the signature of their token."""
 
-import base64
-import hmac
-import json
 import time
 from ipaddress import ip_network
 from typing import Any
@@ -11,6 +8,7 @@ import jwt
 import pytest
 from pydantic import SecretStr
 
+from tests.tokens import encoded, signed_token
 from vertexkit import App, Context
 from vertexkit.errors import SettingsError
 from vertexkit.ingress.access import LEEWAY_SECONDS, AccessControl, TokenVerifier
@@ -101,15 +99,8 @@ def test_an_invalid_network_is_an_error_at_the_start(networks: str) -> None:
         Settings.of(allow_from=networks)
 
 
-def encoded(part: Any) -> str:
-    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode()
-
-
 def token(key: str = NEW, algorithm: Any = "HS256", claims: Any = CLAIMS, **header: object) -> str:
-    """A signed token, made without the library that verifies it."""
-    signed = f"{encoded({'alg': algorithm, 'typ': 'JWT', **header})}.{encoded(claims)}"
-    digest = hmac.digest(key.encode(), signed.encode(), "sha256")
-    return f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
+    return signed_token(claims, key, alg=algorithm, **header)
 
 
 def accepted(secret: str) -> bool:
