@@ -10,6 +10,8 @@ import pytest
 import structlog
 
 from tests.cli.shell import Shell
+from tests.postgres_server import killable_server as killable_server
+from tests.postgres_server import postgres_server as postgres_server
 from vertexkit.telemetry import logs, redaction
 
 # For the pytest processes that tests start: plugins that authors do not have, and that take a second

@@ -101,6 +101,7 @@ def test_the_metadata_of_the_wheel(wheel: zipfile.ZipFile) -> None:
         "analytics",
         "dev",
         "otel",
+        "postgres",
     ]
 
 

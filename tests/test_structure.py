@@ -14,6 +14,8 @@ STATEFUL = {
     "context.stream.splitter._CodeBlock",
     "journal.state.row.ExecutionRow",
     "journal.sqlite.writer.Write",
+    "journal.postgres.session._Batch",
+    "journal.postgres.writes.Write",
     "testing.platform.conversation.FakeConversation",
     "testing.platform.dialogs.Dialog",
     "testing.platform.dialogs.Activation",

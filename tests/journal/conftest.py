@@ -1,18 +1,49 @@
 """A journal of each kind, open, with a clock that the test controls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.journal.driver import JOURNALS, JournalDriver
+from tests.journal.driver import JOURNALS, CompleteJournal, JournalDriver
+from tests.journal.shared.served_journal import LEASE
+from tests.postgres_server import PostgresServer
+from vertexkit.journal import make_journal
+from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
+POSTGRES = "postgres"
+"""Name of the journal that needs a server."""
 
-@pytest.fixture(params=sorted(JOURNALS))
+
+@pytest.fixture(scope="session")
+def contract_database(postgres_server: PostgresServer) -> Iterator[Any]:
+    """A connection to a database in which the first journal creates the schema."""
+    psycopg = pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    postgres_server.sql("CREATE DATABASE contract")
+    with psycopg.connect(postgres_server.url("contract"), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> str:
+    """URL of a database whose journal is empty."""
+    created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
+    for table in ("executions", "effects", "tokens", "workers") if created[0] else ():
+        contract_database.execute(f"DELETE FROM vertexkit.{table}".encode())
+    return postgres_server.url("contract")
+
+
+@pytest.fixture(params=sorted([*JOURNALS, POSTGRES]))
 async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalDriver]:
     clock = VirtualClock()
-    driver = JournalDriver(JOURNALS[request.param](clock, tmp_path), clock)
+    if request.param == POSTGRES:
+        url = request.getfixturevalue("postgres_url")
+        journal: CompleteJournal = make_journal(JournalSettings(url=url, lease=LEASE), clock)
+    else:
+        journal = JOURNALS[request.param](clock, tmp_path)
+    driver = JournalDriver(journal, clock)
     await driver.journal.open(driver)
     yield driver
     await driver.journal.close()

@@ -11,6 +11,7 @@ from vertexkit.settings import JournalSettings
 KINDS = {
     "memory": "vertexkit.journal.memory:make",
     "sqlite": "vertexkit.journal.sqlite.journal:make",
+    "postgresql": "vertexkit.journal.postgres.factory:make",
 }
 """Factories of journals by the URL's scheme, `MODULE:FUNCTION`.
 

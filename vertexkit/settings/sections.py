@@ -142,7 +142,13 @@ class JournalSettings(Section):
     """Where executions are kept, how many, and for how long."""
 
     url: Annotated[str, Field(validation_alias="journal")] = "sqlite:.vertexkit/journal.db"
-    """`sqlite:PATH`, or `memory:`, which loses everything when the process ends."""
+    """`sqlite:PATH`; `postgresql://USER@HOST/DATABASE`, which processes on several machines share; or
+    `memory:`, which loses everything when the process ends."""
+    prepare: Annotated[bool, Field(validation_alias="journal_prepare")] = True
+    """Use prepared statements in PostgreSQL; off for a pooler of connections that does not support
+    them, such as PgBouncer before 1.21 in transaction mode."""
+    app_version: str = ""
+    """Version of the app, for `vertexkit executions workers`."""
     queue: Annotated[int, Field(ge=1)] = 10_000
     """Maximum number of executions that wait for a handler or for the platform."""
     on_full: Literal["refuse", "fail"] = "refuse"

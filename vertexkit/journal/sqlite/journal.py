@@ -39,7 +39,7 @@ from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS, MAX_REMEMBERED
 from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
-from vertexkit.journal.state.storable import storable_execution
+from vertexkit.journal.state.storable import encode_inputs, storable_execution
 from vertexkit.settings import JournalSettings
 from vertexkit.system.supervision import Supervisor
 
@@ -121,7 +121,7 @@ class SqliteJournal:
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         key = storable_execution(execution).key
-        inputs = schema.encode_inputs(execution)
+        inputs = encode_inputs(execution)
         duplicated = self._state.duplicates.find(key)
         if duplicated is None and self._state.duplicates.is_incomplete:
             duplicated = await self._find_ended(key)

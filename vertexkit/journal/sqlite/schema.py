@@ -4,8 +4,7 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from vertexkit.errors import JournalUnavailable
-from vertexkit.execution import Effect, Execution, Outcome, Result
+from vertexkit.execution import Effect, Outcome, Result
 from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
@@ -176,20 +175,6 @@ DELETE FROM tokens WHERE key IN
 """
 NO_CHANGE = "SELECT 1"
 """Its write is done when all earlier ones are."""
-
-
-def encode_inputs(execution: Execution) -> bytes:
-    """Encode the inputs of a call.
-
-    Raises:
-        JournalUnavailable: they cannot be stored as JSON.
-    """
-    try:
-        return to_json(execution.inputs, inf_nan_mode="constants", fallback=str)
-    except Exception as error:  # also an error of an author's type, which `str` raises
-        raise JournalUnavailable(
-            f"the inputs of the call cannot be stored as JSON: {error}"
-        ) from error
 
 
 def accept_values(row: ExecutionRow, inputs: bytes) -> tuple[Any, ...]:

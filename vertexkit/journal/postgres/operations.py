@@ -1,0 +1,127 @@
+"""Operators' changes: retrying and dropping executions, each in a transaction."""
+
+from psycopg.errors import UniqueViolation
+
+from vertexkit.errors import OperationNotAllowed
+from vertexkit.execution import SEND, EffectState, Phase
+from vertexkit.failure import Failure
+from vertexkit.journal.postgres.queries import TIME, Reading, read_one
+from vertexkit.journal.protocol import Record
+from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
+from vertexkit.journal.state.row import MESSAGE_WITHOUT_ID
+
+LOCK = "SELECT key FROM vertexkit.executions WHERE id = %s FOR UPDATE"
+OTHER = """
+SELECT id FROM vertexkit.executions WHERE key = %s AND phase <> 'settled'
+ORDER BY number DESC LIMIT 1
+"""
+EVENT = f"""
+coalesce(history, '[]') || jsonb_build_array(jsonb_build_array({TIME}, %(event)s::text, ''))
+"""
+REVIVE = f"""
+UPDATE vertexkit.executions
+SET phase = 'waiting', attempts = 0, completion_tries = 0, superseded = false, worker = '',
+    epoch = epoch + 1, due_at = {TIME}, history = {EVENT},
+    queue = CASE WHEN %(fresh)s OR result IS NULL THEN block ELSE '' END,
+    result = CASE WHEN %(fresh)s THEN NULL ELSE result END,
+    code = CASE WHEN %(fresh)s OR result IS NULL THEN NULL ELSE code END,
+    completion_tried = completion_tried AND NOT %(fresh)s,
+    ending = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL
+WHERE id = %(id)s
+"""
+DELETE_EFFECTS = "DELETE FROM vertexkit.effects WHERE execution = %s"
+ASSUME_SENT = """
+UPDATE vertexkit.effects SET state = %s, value = %s
+WHERE execution = %s AND kind = %s AND state = ANY (%s)
+"""
+DELETE = "DELETE FROM vertexkit.executions WHERE id = %s"
+FAIL = f"""
+UPDATE vertexkit.executions
+SET queue = '', result = %(result)s, code = %(code)s, result_recorded_at = {TIME},
+    due_at = {TIME}, worker = '', epoch = epoch + 1, history = {EVENT}
+WHERE id = %(id)s
+"""
+PARK = f"""
+UPDATE vertexkit.executions
+SET phase = 'settled', worker = '', epoch = epoch + 1, ending = %(ending)s, code = %(code)s,
+    confirmed_by = %(confirmed_by)s, reason = %(reason)s, ended_at = {TIME}
+WHERE id = %(id)s
+"""
+IS_HELD = f"""
+SELECT worker <> '' AND due_at > {TIME} AS held FROM vertexkit.executions WHERE id = %(id)s
+"""
+
+
+async def retry(connection: Reading, execution: str, ahead: float, *, fresh: bool) -> Record:
+    """Make a parked execution claimable again; see `JournalAdmin.retry`."""
+    try:
+        async with connection.transaction():
+            key, record = await _locked(connection, execution, ahead)
+            if record is None or not record.retryable or record.outcome is None:
+                raise OperationNotAllowed(why_not_retried(execution, record))
+            other = await (await connection.execute(OTHER, (key,))).fetchone()
+            if other is not None:
+                raise _repeated(other["id"])
+            values = {
+                "ahead": ahead,
+                "id": execution,
+                "fresh": fresh,
+                "event": "retried_by_operator",
+            }
+            await connection.execute(REVIVE.encode(), values)
+            if fresh:
+                await connection.execute(DELETE_EFFECTS, (execution,))
+            else:  # the operator has accepted that messages of unknown delivery are not sent again
+                unclear = [EffectState.INTENDED, EffectState.UNKNOWN]
+                assumed = (EffectState.CONFIRMED, MESSAGE_WITHOUT_ID, execution, SEND, unclear)
+                await connection.execute(ASSUME_SENT, assumed)
+    except UniqueViolation:  # at this moment
+        raise _repeated("another execution") from None
+    return await _read(connection, execution, ahead)
+
+
+async def drop(connection: Reading, execution: str, ahead: float) -> Record:
+    """Give up an execution; see `JournalAdmin.drop`."""
+    async with connection.transaction():
+        _, record = await _locked(connection, execution, ahead)
+        if record is None or (record.phase is Phase.SETTLED and not record.retryable):
+            raise OperationNotAllowed(why_not_dropped(execution, record))
+        if record.phase is Phase.SETTLED:
+            await connection.execute(DELETE_EFFECTS, (execution,))
+            await connection.execute(DELETE, (execution,))
+            return record
+        values: dict[str, object] = {"ahead": ahead, "id": execution}
+        held = await (await connection.execute(IS_HELD.encode(), values)).fetchone()
+        if held is not None and held["held"]:
+            raise OperationNotAllowed(
+                f"{execution} is running: wait until it ends, or stop the service"
+            )
+        if record.result is not None:
+            ending = {"ending": DROPPED.status, "code": DROPPED.code, "reason": DROPPED.reason}
+            values |= {**ending, "confirmed_by": DROPPED.confirmed_by}
+            await connection.execute(PARK.encode(), values)
+        else:
+            result = Failure("dropped").result()
+            event = "dropped_by_operator"
+            values |= {"result": result.data, "code": result.code, "event": event}
+            await connection.execute(FAIL.encode(), values)
+    return await _read(connection, execution, ahead)
+
+
+async def _locked(connection: Reading, execution: str, ahead: float) -> tuple[bytes, Record | None]:
+    """Lock an execution's row; return its key, and the execution."""
+    row = await (await connection.execute(LOCK, (execution,))).fetchone()
+    if row is None:
+        return b"", None
+    return row["key"], await read_one(connection, execution, ahead)
+
+
+async def _read(connection: Reading, execution: str, ahead: float) -> Record:
+    record = await read_one(connection, execution, ahead)
+    if record is None:
+        raise OperationNotAllowed(f"there is no execution {execution} in the journal")
+    return record
+
+
+def _repeated(other: str) -> OperationNotAllowed:
+    return OperationNotAllowed(f"the platform has repeated this call, and {other} executes it")

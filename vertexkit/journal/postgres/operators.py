@@ -1,0 +1,69 @@
+"""What operators ask of the journal, over a connection of its own."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import psycopg
+
+from vertexkit.errors import JournalError, JournalUnavailable
+from vertexkit.journal.postgres import operations, queries
+from vertexkit.journal.postgres.database import Database
+from vertexkit.journal.postgres.queries import Reading
+from vertexkit.journal.protocol import Query, Record
+
+
+class Operators:
+    """Reads and changes executions for operators, one request at a time.
+
+    Args:
+        database: of the journal.
+        ahead: returns what the process's clock is ahead of real time.
+    """
+
+    def __init__(self, database: Database, ahead: Callable[[], float]) -> None:
+        self._database = database
+        self._ahead = ahead
+        self._connection: Reading | None = None
+        self._lock = asyncio.Lock()
+
+    async def find(self, execution: str) -> Record | None:
+        """As `JournalAdmin.find`."""
+        async with self._connected() as connection:
+            return await queries.read_one(connection, execution, self._ahead())
+
+    async def search(self, query: Query) -> list[Record]:
+        """As `JournalAdmin.search`."""
+        async with self._connected() as connection:
+            return await queries.search(connection, query, self._ahead())
+
+    async def retry(self, execution: str, *, fresh: bool) -> Record:
+        """As `JournalAdmin.retry`."""
+        async with self._connected() as connection:
+            return await operations.retry(connection, execution, self._ahead(), fresh=fresh)
+
+    async def drop(self, execution: str) -> Record:
+        """As `JournalAdmin.drop`."""
+        async with self._connected() as connection:
+            return await operations.drop(connection, execution, self._ahead())
+
+    async def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+    @asynccontextmanager
+    async def _connected(self) -> AsyncIterator[Reading]:
+        """Lend the connection; errors of the database are `JournalUnavailable`."""
+        async with self._lock:
+            try:
+                if self._connection is None or self._connection.closed:
+                    self._connection = await self._database.address.connect_for_reading()
+                yield self._connection
+            except (psycopg.DataError, ValueError, OverflowError) as error:
+                raise JournalError(f"the journal cannot look for this: {error}") from error
+            except (psycopg.Error, OSError) as error:
+                raise JournalUnavailable(
+                    f"the journal cannot be read: {self._database.address.explain(error)}"
+                ) from error

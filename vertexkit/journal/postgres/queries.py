@@ -1,0 +1,124 @@
+"""Reading executions for operators."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import psycopg
+from psycopg.rows import DictRow
+from pydantic_core import from_json
+
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
+from vertexkit.journal.postgres.statements import NOW
+from vertexkit.journal.protocol import HistoryEvent, Query, Record
+from vertexkit.journal.state.row import keeps_secrets
+
+AFTER_ALL_DIGITS = "~"
+"""Sorts after all characters of an id."""
+TIME = NOW.replace("$1", "%(ahead)s::float8")
+RECORDS = f"""
+SELECT id, block, phase, attempts, accepted_at, dialog, worker, claimed_at, result, code,
+    result_recorded_at, completion_tried_at, completion_tries, ended_at, ending, confirmed_by,
+    reason, history::text AS history, token IS NOT NULL AS has_token,
+    CASE WHEN phase = 'waiting' AND due_at > {TIME} THEN due_at END AS due_at
+FROM vertexkit.executions
+"""
+EFFECTS = """
+SELECT execution, position, kind, digest, state, value, began, ended FROM vertexkit.effects
+WHERE execution = ANY (%s) ORDER BY execution, position
+"""
+FILTERS = {
+    "phase": "phase = %(phase)s",
+    "status": "ending = %(status)s",
+    "block": "block = %(block)s",
+    "dialog": "dialog = %(dialog)s",
+    "code": "code = %(code)s",
+    "since": "accepted_at >= %(since)s",
+    "prefix": "id >= %(prefix)s AND id < %(prefix_end)s",
+}
+
+Reading: TypeAlias = psycopg.AsyncConnection[DictRow]
+
+
+async def read_one(connection: Reading, execution: str, ahead: float) -> Record | None:
+    """Read an execution; None if it is not stored."""
+    values = {"ahead": ahead, "id": execution}
+    cursor = await connection.execute(f"{RECORDS} WHERE id = %(id)s".encode(), values)
+    records = await _records(connection, await cursor.fetchall())
+    return records[0] if records else None
+
+
+async def search(connection: Reading, query: Query, ahead: float) -> list[Record]:
+    """Read the executions that match, newest first."""
+    values: dict[str, Any] = {
+        "ahead": ahead,
+        "phase": query.phase,
+        "status": query.status,
+        "block": query.block,
+        "dialog": query.dialog,
+        "code": query.code,
+        "since": query.since,
+        "prefix": query.prefix,
+    }
+    conditions = [
+        FILTERS[name] for name, value in values.items() if value is not None and name in FILTERS
+    ]
+    where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+    values |= {"limit": query.limit, "prefix_end": f"{query.prefix}{AFTER_ALL_DIGITS}"}
+    cursor = await connection.execute(
+        f"{RECORDS} {where} ORDER BY id DESC LIMIT %(limit)s".encode(), values
+    )
+    return await _records(connection, await cursor.fetchall())
+
+
+async def read_effects(
+    connection: psycopg.AsyncConnection[Any], executions: Sequence[str]
+) -> dict[str, dict[int, Effect]]:
+    """Read the effects of executions, by id and position."""
+    if not executions:
+        return {}
+    cursor = await connection.execute(EFFECTS, (list(executions),))
+    found: dict[str, dict[int, Effect]] = {}
+    for row in await cursor.fetchall():
+        effect = Effect(
+            position=row["position"],
+            kind=row["kind"],
+            digest=row["digest"],
+            state=EffectState(row["state"]),
+            value=row["value"] or b"",
+            began=row["began"],
+            ended=row["ended"],
+        )
+        found.setdefault(row["execution"], {})[effect.position] = effect
+    return found
+
+
+async def _records(connection: Reading, rows: Sequence[DictRow]) -> list[Record]:
+    effects = await read_effects(connection, [row["id"] for row in rows])
+    return [_record(row, effects.get(row["id"], {}).values()) for row in rows]
+
+
+def _record(row: DictRow, effects: Iterable[Effect]) -> Record:
+    outcome = None
+    if row["ending"] is not None:
+        status = OutcomeStatus(row["ending"])
+        outcome = Outcome(status, row["code"], row["confirmed_by"], row["reason"])
+    return Record(
+        execution=row["id"],
+        block=row["block"],
+        phase=Phase(row["phase"]),
+        attempts=row["attempts"],
+        accepted_at=row["accepted_at"],
+        effects=tuple(effects),
+        result=None if row["result"] is None else Result(row["result"], row["code"]),
+        outcome=outcome,
+        dialog=row["dialog"],
+        worker=row["worker"],
+        claimed_at=row["claimed_at"],
+        due_at=row["due_at"],
+        result_recorded_at=row["result_recorded_at"],
+        completion_tried_at=row["completion_tried_at"],
+        completion_tries=row["completion_tries"],
+        ended_at=row["ended_at"],
+        history=tuple(HistoryEvent(*event) for event in from_json(row["history"] or "[]")),
+        retryable=row["has_token"] and (outcome is None or keeps_secrets(outcome)),
+    )

@@ -1,0 +1,367 @@
+"""The statements of the hot path: one for each kind of write, with all rows of a group.
+
+Every rule is applied in the statement that changes the row: a write finds its row by id, epoch and
+worker, and changes nothing if another worker has claimed it. The first parameter of each statement
+is what the service's clock is ahead of real time: zero outside of tests. All times are Unix seconds
+of the server's clock.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vertexkit.journal.postgres.arrays import (
+    BIGINT,
+    BIGINTS,
+    BINARIES,
+    BOOLEAN,
+    BOOLEANS,
+    BYTES,
+    DOUBLE,
+    DOUBLES,
+    TEXT,
+    TEXTS,
+    Codec,
+)
+
+NOW = "(extract(epoch FROM statement_timestamp())::float8 + $1)"
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement that can be prepared."""
+
+    name: str
+    sql: str
+    codecs: tuple[Codec, ...]
+    """Of the parameters."""
+
+    def encode(self, values: Sequence[Any]) -> list[bytes]:
+        """Encode the parameters."""
+        return [codec.encode(value) for codec, value in zip(self.codecs, values, strict=True)]
+
+
+def statement(name: str, sql: str, *codecs: Codec) -> Statement:
+    """Make a statement of the hot path.
+
+    Args:
+        name: of the prepared statement.
+        sql: with `{now}` where the time is needed.
+        *codecs: of the parameters after the first one.
+    """
+    return Statement(f"vertexkit_{name}", sql.replace("{now}", NOW), (DOUBLE, *codecs))
+
+
+BACKLOG = """
+(SELECT count(*) FROM vertexkit.executions
+ WHERE phase <> 'settled' AND (phase <> 'running' OR due_at <= {now}))
+"""
+CALLS = """
+SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY
+AS call (id, block, key, dialog, accepted_at, room, trace, token, inputs, raw, number)
+"""
+CALL_CODECS = (
+    *(BOOLEAN, TEXTS, TEXTS, BINARIES, BIGINTS, DOUBLES, BIGINTS),
+    *(TEXTS, BINARIES, BINARIES, BINARIES),
+)
+COLUMNS_OF_CALL = """
+(id, block, queue, key, dialog, accepted_at, due_at, follows, trace, token, inputs, raw)
+"""
+ACCEPT = statement(
+    "accept",
+    f"""
+WITH call AS ({CALLS}), added AS (
+    INSERT INTO vertexkit.executions {COLUMNS_OF_CALL}
+    SELECT call.id, call.block, call.block, call.key, call.dialog, call.accepted_at, {{now}},
+        latest.id, call.trace, call.token, call.inputs, call.raw
+    FROM call LEFT JOIN LATERAL (
+        SELECT id, completion_tried FROM vertexkit.executions AS earlier
+        WHERE earlier.key = call.key AND earlier.phase <> 'settled'
+        ORDER BY earlier.number DESC LIMIT 1
+    ) AS latest ON true
+    WHERE (latest.id IS NULL OR latest.completion_tried)
+        AND CASE WHEN $2 THEN {BACKLOG} + call.number <= call.room ELSE true END
+    ORDER BY call.number
+    ON CONFLICT DO NOTHING
+    RETURNING id, follows
+), superseded AS (
+    UPDATE vertexkit.executions AS earlier SET superseded = true
+    FROM added WHERE earlier.id = added.follows
+)
+SELECT id, follows FROM added
+""",
+    *CALL_CODECS,
+)
+"""A call that repeats one whose completion has not been tried violates the unique index
+`executions_accepting_duplicates`, also if both arrive at once: it is not added."""
+ACCEPT_UNIQUE = statement(
+    "accept_unique",
+    f"""
+WITH call AS ({CALLS}), claimed AS (
+    INSERT INTO vertexkit.tokens AS token (key, execution)
+    SELECT DISTINCT ON (call.key) call.key, call.id FROM call
+    WHERE CASE WHEN $2 THEN {BACKLOG} + call.number <= call.room ELSE true END
+    ORDER BY call.key, call.number
+    ON CONFLICT (key) DO UPDATE SET execution = excluded.execution, ended_at = NULL
+    WHERE token.ended_at <= {{now}} - 86400
+    RETURNING execution
+), added AS (
+    INSERT INTO vertexkit.executions {COLUMNS_OF_CALL}
+    SELECT call.id, call.block, call.block, call.key, call.dialog, call.accepted_at, {{now}},
+        NULL, call.trace, call.token, call.inputs, call.raw
+    FROM call JOIN claimed ON claimed.execution = call.id
+    ORDER BY call.number
+    RETURNING id
+)
+SELECT id, NULL::text FROM added
+""",
+    *CALL_CODECS,
+)
+"""As ACCEPT, if tokens are unique. The number is `state.duplicates.DUPLICATE_SECONDS`."""
+FIND_DUPLICATED = statement(
+    "find_duplicated",
+    f"""
+SELECT latest.id, latest.completion_tried, {BACKLOG}
+FROM (SELECT) AS one LEFT JOIN LATERAL (
+    SELECT id, completion_tried FROM vertexkit.executions
+    WHERE key = $2 AND phase <> 'settled' ORDER BY number DESC LIMIT 1
+) AS latest ON true
+""",
+    BYTES,
+)
+FIND_DUPLICATED_UNIQUE = statement(
+    "find_duplicated_unique",
+    f"""
+SELECT latest.execution, false, {BACKLOG}
+FROM (SELECT) AS one LEFT JOIN LATERAL (
+    SELECT execution FROM vertexkit.tokens WHERE key = $2
+) AS latest ON true
+""",
+    BYTES,
+)
+"""Which execution a call that was not added repeats, and the backlog."""
+POLL = statement(
+    "poll",
+    """
+SELECT queue, count(*) FILTER (WHERE phase <> 'running' OR due_at <= {now}),
+    count(*) FILTER (WHERE due_at <= {now})
+FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY queue
+""",
+)
+"""On the writing connection, before the other writes of its group: then the counts have exactly
+what this process has written before."""
+CLAIM = statement(
+    "claim",
+    """
+WITH due AS MATERIALIZED (
+    SELECT waiting.* FROM unnest($6, $7) AS place (queue, room)
+    CROSS JOIN LATERAL (
+        SELECT id, worker, phase FROM vertexkit.executions AS candidate
+        WHERE candidate.queue = place.queue AND candidate.phase <> 'settled'
+            AND (candidate.due_at <= {now} OR ($5 AND candidate.worker = ''))
+            AND (candidate.follows IS NULL OR NOT EXISTS (
+                SELECT FROM vertexkit.executions AS earlier
+                WHERE earlier.key = candidate.key AND earlier.number < candidate.number
+                    AND earlier.phase <> 'settled'))
+        ORDER BY candidate.due_at LIMIT place.room FOR UPDATE SKIP LOCKED
+    ) AS waiting
+    LIMIT $4
+)
+UPDATE vertexkit.executions AS execution
+SET epoch = execution.epoch + 1, worker = $2, due_at = {now} + $3,
+    phase = CASE WHEN execution.result IS NULL THEN 'running' ELSE 'completing' END,
+    attempts = execution.attempts + CASE WHEN execution.result IS NULL THEN 1 ELSE 0 END,
+    claimed_at = coalesce(execution.claimed_at, {now}),
+    history = CASE WHEN due.worker = '' AND execution.claimed_at IS NULL THEN execution.history
+        ELSE coalesce(execution.history, '[]')
+        || CASE WHEN due.worker = '' THEN '[]' ELSE jsonb_build_array(jsonb_build_array({now},
+            'lease_expired', 'worker ' || due.worker || ' did not renew its lease in time')) END
+        || CASE WHEN execution.result IS NOT NULL THEN '[]' ELSE jsonb_build_array(
+            jsonb_build_array({now}, 'claimed',
+                'run ' || (execution.attempts + 1) || ', by worker ' || $2)) END
+        END
+FROM due WHERE execution.id = due.id
+RETURNING execution.id, execution.block, execution.token, execution.inputs, execution.raw,
+    execution.accepted_at, execution.trace, execution.epoch, execution.attempts, execution.result,
+    execution.code, execution.completion_tried, due.worker <> '' AND due.phase = 'running',
+    execution.number
+""",
+    *(TEXT, DOUBLE, BIGINT, BOOLEAN, TEXTS, BIGINTS),
+)
+"""`due_at` of an execution that a worker holds is the end of its lease."""
+RENEW = statement(
+    "renew",
+    """
+UPDATE vertexkit.executions AS execution SET due_at = {now} + $3
+FROM unnest($4) AS held (id) WHERE execution.id = held.id AND execution.worker = $2
+RETURNING execution.id, execution.superseded
+""",
+    *(TEXT, DOUBLE, TEXTS),
+)
+EXPIRE_WORKER = statement(
+    "expire_worker",
+    """
+UPDATE vertexkit.executions SET due_at = {now}
+WHERE worker = $2 AND phase IN ('running', 'completing')
+""",
+    TEXT,
+)
+RELEASE_UNKNOWN = statement(
+    "release_unknown",
+    """
+UPDATE vertexkit.executions
+SET phase = 'waiting', worker = '', due_at = {now},
+    attempts = attempts - CASE WHEN phase = 'running' THEN 1 ELSE 0 END
+WHERE worker = $2 AND phase IN ('running', 'completing') AND NOT id = ANY ($3)
+""",
+    *(TEXT, TEXTS),
+)
+"""After a claim whose answer was lost: no handler of what it has claimed has started."""
+EFFECTS_OF = statement(
+    "effects_of",
+    """
+SELECT execution, position, kind, digest, state, value, began, ended FROM vertexkit.effects
+WHERE execution = ANY ($2) AND {now} > 0 ORDER BY execution, position
+""",
+    TEXTS,
+)
+LEASES = (TEXTS, BIGINTS, TEXTS)
+EFFECTS = statement(
+    "effects",
+    """
+WITH held AS MATERIALIZED (
+    SELECT effect.* FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
+        AS effect (id, epoch, worker, position, kind, digest, state, value, number)
+    CROSS JOIN LATERAL (
+        SELECT FROM vertexkit.executions AS execution
+        WHERE execution.id = effect.id AND execution.epoch = effect.epoch
+            AND execution.worker = effect.worker
+        FOR UPDATE
+    ) AS execution
+), written AS (
+    INSERT INTO vertexkit.effects AS earlier
+        (execution, position, kind, digest, state, value, began, ended)
+    SELECT id, position, kind, digest, state, value, {now}, {now} FROM held
+    ON CONFLICT (execution, position) DO UPDATE
+    SET kind = excluded.kind, digest = excluded.digest, state = excluded.state,
+        value = excluded.value, ended = excluded.ended,
+        began = CASE WHEN earlier.kind = excluded.kind THEN earlier.began ELSE excluded.began END
+)
+SELECT number FROM held
+""",
+    *(*LEASES, BIGINTS, TEXTS, TEXTS, TEXTS, BINARIES),
+)
+"""The lock on the execution's row makes a claim by another worker wait until the effect is
+written, or the effect wait and find another epoch."""
+RECORD_RESULT = statement(
+    "result",
+    """
+UPDATE vertexkit.executions AS execution
+SET phase = 'completing', queue = '', result = held.result, code = held.code,
+    result_recorded_at = {now},
+    completion_tried = execution.completion_tried OR held.completing,
+    completion_tries = execution.completion_tries + CASE WHEN held.completing THEN 1 ELSE 0 END,
+    completion_tried_at = CASE WHEN held.completing THEN {now}
+        ELSE execution.completion_tried_at END
+FROM unnest($2, $3, $4, $5, $6, $7) WITH ORDINALITY
+    AS held (id, epoch, worker, result, code, completing, number)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
+RETURNING held.number
+""",
+    *(*LEASES, BINARIES, TEXTS, BOOLEANS),
+)
+BEGIN_COMPLETION = statement(
+    "begin_completion",
+    """
+UPDATE vertexkit.executions AS execution
+SET completion_tried = execution.completion_tried OR NOT execution.superseded,
+    completion_tries = execution.completion_tries
+        + CASE WHEN execution.superseded THEN 0 ELSE 1 END,
+    completion_tried_at = CASE WHEN execution.superseded THEN execution.completion_tried_at
+        ELSE {now} END
+FROM unnest($2, $3, $4) WITH ORDINALITY AS held (id, epoch, worker, number)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
+RETURNING held.number, execution.superseded
+""",
+    *LEASES,
+)
+WITHDRAW_COMPLETION = statement(
+    "withdraw_completion",
+    """
+UPDATE vertexkit.executions AS execution
+SET completion_tried = execution.completion_tried AND execution.superseded
+FROM unnest($2, $3, $4) WITH ORDINALITY AS held (id, epoch, worker, number)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
+RETURNING held.number
+""",
+    *LEASES,
+)
+RELEASE = statement(
+    "release",
+    """
+UPDATE vertexkit.executions AS execution
+SET phase = 'waiting', worker = '', due_at = {now} + held.after,
+    history = coalesce(execution.history, '[]') || jsonb_build_array(jsonb_build_array({now},
+        CASE WHEN held.after > 0 OR held.reason <> '' THEN 'retried' ELSE 'released' END,
+        held.reason))
+FROM unnest($2, $3, $4, $5, $6) WITH ORDINALITY
+    AS held (id, epoch, worker, after, reason, number)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
+RETURNING held.number
+""",
+    *(*LEASES, DOUBLES, TEXTS),
+)
+SETTLE = statement(
+    "settle",
+    """
+UPDATE vertexkit.executions AS execution
+SET phase = 'settled', worker = '', ending = held.ending, code = held.code,
+    confirmed_by = held.confirmed_by, reason = held.reason, ended_at = {now},
+    token = CASE WHEN held.kept THEN execution.token END,
+    inputs = CASE WHEN held.kept THEN execution.inputs END,
+    raw = CASE WHEN held.kept THEN execution.raw END,
+    result = CASE WHEN held.kept THEN execution.result END
+FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
+    AS held (id, epoch, worker, ending, code, confirmed_by, reason, kept, number)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
+RETURNING held.number, execution.superseded
+""",
+    *(*LEASES, TEXTS, TEXTS, TEXTS, TEXTS, BOOLEANS),
+)
+ERASE_STEP_VALUES = statement(
+    "erase_step_values",
+    """
+UPDATE vertexkit.effects AS effect SET value = NULL
+FROM unnest($2) AS ended (id)
+JOIN vertexkit.executions AS execution ON execution.id = ended.id
+WHERE effect.execution = ended.id AND effect.kind <> 'send' AND execution.phase = 'settled'
+    AND execution.token IS NULL AND {now} > 0
+""",
+    TEXTS,
+)
+END_TOKENS = statement(
+    "end_tokens",
+    """
+UPDATE vertexkit.tokens AS token SET ended_at = {now}
+FROM unnest($2) AS ended (id)
+JOIN vertexkit.executions AS execution ON execution.id = ended.id
+WHERE token.key = execution.key AND token.execution = ended.id AND execution.phase = 'settled'
+""",
+    TEXTS,
+)
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
+CONFIGURE = Statement(
+    "vertexkit_configure",
+    """
+SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+    set_config('enable_mergejoin', 'off', true), set_config('synchronous_commit', $1, true)
+""",
+    (TEXT,),
+)
+"""For one transaction. Without statistics the server would read whole tables to join a few rows."""
+PREPARED = (
+    CONFIGURE,
+    *(POLL, ACCEPT, FIND_DUPLICATED, CLAIM, RENEW, EFFECTS, RECORD_RESULT),
+    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SETTLE, ERASE_STEP_VALUES, END_TOKENS),
+)
+"""Statements of the writing connection that are worth planning once."""
