@@ -74,7 +74,7 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 	$(UV_COMPILE) -o locks/run.txt pyproject.toml; \
 	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
 	$(UV_COMPILE) -o locks/dev.txt -c locks/run.txt -c locks/build.txt \
-		--extra dev --extra analytics --group test pyproject.toml; \
+		--extra dev --extra parquet --extra xlsx --group test pyproject.toml; \
 	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply
 
 # The first line of each picture holds the digest of the text that it was drawn from; a test compares.

@@ -98,10 +98,11 @@ def test_the_metadata_of_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert "Requires-Python: >=3.11" in metadata
     assert "Classifier: Typing :: Typed" in metadata
     assert re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE) == [
-        "analytics",
         "dev",
         "otel",
+        "parquet",
         "postgres",
+        "xlsx",
     ]
 
 

@@ -53,6 +53,8 @@ class RawFile:
     """How many bytes are sent before the connection breaks: one number for each download."""
     takes_ranges: bool = True
     media_type: str = "text/plain"
+    next_version: "RawFile | None" = None
+    """What the file is from the second request on."""
 
 
 class QuirkyServer:
@@ -183,6 +185,8 @@ class QuirkyServer:
                     await asyncio.wait_for(self.hold_downloads.wait(), 5)
         finally:
             self.in_flight -= 1
+        if file.next_version is not None:
+            self.files[request.path_params["number"]] = file.next_version
         return self._file_response(file, asked, request.headers.get("if-range"))
 
     def _file_response(self, file: RawFile, asked: str | None, if_range: str | None) -> Response:

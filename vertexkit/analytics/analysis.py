@@ -1,18 +1,18 @@
 """Counts dialogs in one pass."""
 
-import re
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import datetime, tzinfo
 from typing import Literal
-from zoneinfo import ZoneInfo, available_timezones
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
 from vertexkit.analytics.durations import DurationCounter
 from vertexkit.analytics.question_statistics import QuestionCounter
 from vertexkit.analytics.report import CompletionStatistics, Report
+from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.botone.statuses import normalise_status
 
 StatusGroup = Literal["completed", "interrupted", "in_process", "operator", "other", "not_started"]
 """The group of a dialog's status."""
@@ -28,8 +28,6 @@ STATUS_GROUPS: dict[str, StatusGroup] = {
 an unknown status is in the group `other`."""
 MAX_DAYS = 4000
 """Different days that are counted: eleven years."""
-UTC_NAMES = ("UTC", "GMT", "Z")
-UTC_OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d?)(?::?([0-5]\d))?")
 
 
 class Analysis:
@@ -53,7 +51,7 @@ class Analysis:
         self._zone = time_zone(zone) if isinstance(zone, str) else zone
         self._zone_name = str(zone)
         self._status_groups = STATUS_GROUPS | {
-            _normalised(status): group for status, group in (status_groups or {}).items()
+            normalise_status(status): group for status, group in (status_groups or {}).items()
         }
         self._dialogs = self._detailed = self._undated = self._stopped_before_questions = 0
         self._first: datetime | None = None
@@ -77,7 +75,7 @@ class Analysis:
                 the dialogs are listed bot by bot.
         """
         self._dialogs += 1
-        group = self._status_groups.get(_normalised(dialog.status), "other")
+        group = self._status_groups.get(normalise_status(dialog.status), "other")
         self._groups[group] += 1
         self._bots.add(None if bot is None else str(bot))
         self._cities.add(dialog.city)
@@ -199,39 +197,3 @@ async def analyse_async(
     async for dialog in dialogs:
         analysis.add(dialog)
     return analysis.report()
-
-
-def time_zone(name: str) -> tzinfo:
-    """Return a time zone.
-
-    Args:
-        name: a name (`Europe/Moscow`) or an offset from UTC (`UTC+3`, `+05:30`).
-
-    Raises:
-        ValueError: the time zone is unknown.
-    """
-    if name.upper() in UTC_NAMES:  # needs no database
-        return UTC
-    offset = UTC_OFFSET.fullmatch(name)
-    try:
-        if offset is None:
-            return ZoneInfo(name)
-        sign = -1 if offset[1] == "-" else 1
-        return timezone(sign * timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0)))
-    except (LookupError, ValueError, OSError):
-        raise ValueError(_explain_zone(name)) from None
-
-
-def _explain_zone(name: str) -> str:
-    if not available_timezones():
-        return (
-            f"the time zone {name!r} cannot be looked up, because this machine has no time zone "
-            "database. Run: pip install tzdata; or use an offset such as UTC+3"
-        )
-    return (
-        f"unknown time zone {name!r}. Use a name such as Europe/Moscow or an offset such as UTC+3"
-    )
-
-
-def _normalised(status: str) -> str:
-    return status.strip().casefold().replace("_", "-").replace(" ", "-")

@@ -164,11 +164,14 @@ class DialogRequests:
         await self._clock.sleep(backoff(failures, error.retry_after))
 
     @asynccontextmanager
-    async def stream(self, path: str) -> AsyncIterator[HttpResponse]:
+    async def stream(
+        self, path: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncIterator[HttpResponse]:
         """GET something large, without retries.
 
         Args:
             path: the path below the platform's base URL.
+            headers: further headers of the request.
 
         Yields:
             The response, whose body is read by the caller.
@@ -176,7 +179,7 @@ class DialogRequests:
         Raises:
             PlatformError: as `send`. A failure while the body is read is an `HttpError`.
         """
-        async with self._open("GET", path, compressed=False) as reply:
+        async with self._open("GET", path, streamed_with=headers or {}) as reply:
             yield reply
 
     @asynccontextmanager
@@ -187,7 +190,7 @@ class DialogRequests:
         *,
         query: Mapping[str, Any] | None = None,
         body: Mapping[str, Any] | None = None,
-        compressed: bool = True,
+        streamed_with: Mapping[str, str] | None = None,
     ) -> AsyncIterator[HttpResponse]:
         if self._client is None:
             self._client = http_client(timeout=self._timeout)
@@ -196,7 +199,8 @@ class DialogRequests:
             self._url + path,
             params={name: value for name, value in (query or {}).items() if value is not None},
             json=body,
-            headers=dialog_headers(self._credentials, compressed=compressed),
+            headers=dialog_headers(self._credentials, compressed=streamed_with is None)
+            | dict(streamed_with or {}),
         )
         try:
             reply = await self._client.send(request, stream=True, follow_redirects=False)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
 
-from vertexkit.botone.dates import DateLike, to_iso8601
+from vertexkit.botone.dates import DateLike, check_period, to_iso8601
 from vertexkit.botone.dialog_requests import DialogRequests, decode_json, parsed_as
 from vertexkit.botone.files import DOWNLOAD_LIMIT_BYTES, download
 from vertexkit.botone.models import CommandResult, ConversationDetails, Created, Started
@@ -73,6 +73,8 @@ class Dialogs:
         query: dict[str, Any] = {"BotID": _bot_id(bot_id), "PageCount": page_size}
         for name, (argument, value) in dates.items():
             query[name] = None if value is None else to_iso8601(argument, value)
+        check_period("created", query["CreatedFrom"], query["CreatedTo"])
+        check_period("updated", query["UpdatedFrom"], query["UpdatedTo"])
         return Conversations(self._requests, f"/v{self.VERSION}/conversations", query)
 
     async def conversation(self, dialog_id: DialogId, /) -> ConversationDetails:

@@ -44,5 +44,16 @@ def create_private_binary(path: Path) -> BinaryIO:
     return file
 
 
+def append_private_binary(path: Path) -> BinaryIO:
+    """Open a file to read and write bytes, and keep its content; as `create_private_text`."""
+    file = open(path, "r+b", opener=_open_or_create)  # noqa: SIM115
+    path.chmod(FILE_MODE)
+    return file
+
+
+def _open_or_create(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, FILE_MODE)
+
+
 def _open(path: str, flags: int) -> int:
     return os.open(path, flags, FILE_MODE)

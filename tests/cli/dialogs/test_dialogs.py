@@ -13,7 +13,6 @@ from pyarrow import parquet
 from tests.cli.dialogs.xlsx import read_xlsx
 from tests.cli.shell import Shell
 from tests.testing.platform_server import served_in_thread
-from vertexkit.cli.dialogs.writers import open_writer
 from vertexkit.testing import FakePlatform
 
 Vertexkit = Callable[..., CompletedProcess[str]]
@@ -101,54 +100,6 @@ def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> No
     }
 
 
-def test_a_users_answer_is_not_a_formula(dialogs: Vertexkit, shell: Shell) -> None:
-    """A text that a spreadsheet would evaluate is prefixed; phone numbers are not changed."""
-    writer = open_writer(shell.folder / "a.csv", ".csv", {"a": str}, ",")
-    for text in ("=1+1", "@SUM(A1)", "+7 999 000-12-34", "-5", "-rm", "Привет"):
-        writer.write({"a": text})
-    writer.close()
-    assert [row["a"] for row in read_csv(shell.folder / "a.csv")] == [
-        "'=1+1",
-        "'@SUM(A1)",
-        "+7 999 000-12-34",
-        "-5",
-        "'-rm",
-        "Привет",
-    ]
-
-
-def test_an_interrupted_export_is_resumed(dialogs: Vertexkit, shell: Shell) -> None:
-    """Received dialogs are not requested again, except for an incomplete line; the file is complete."""
-    assert dialogs("export", "whole.jsonl", "--bot", "1446", "--rows", "whole").returncode == 0
-    expected = (shell.folder / "whole.jsonl").read_text(encoding="utf-8")
-    interrupted = dialogs(
-        "export",
-        "cut.jsonl",
-        "--bot",
-        "1446",
-        "--rows",
-        "whole",
-        platform_url="http://127.0.0.1:9/api",
-    )
-    assert interrupted.returncode == 1
-    assert "Rerun the command to resume." in interrupted.stderr
-    part = shell.folder / "cut.jsonl.part"
-    kept = [{"export": json.loads(part.read_text().splitlines()[0])["export"]}]
-    kept += [{"dialog": json.loads(line), "bot": 1446} for line in expected.splitlines()[:10]]
-    text = "".join(json.dumps(line) + "\n" for line in kept)
-    part.write_text(text + '{"dialog": {"id": "cut of', encoding="utf-8")
-    done = dialogs("export", "cut.jsonl", "--bot", "1446", "--rows", "whole")
-    assert "Resuming after the 10 dialogs" in done.stderr
-    assert len((shell.folder / "cut.jsonl").read_text(encoding="utf-8").splitlines()) == len(
-        expected.splitlines()
-    )
-    part.write_text(text, encoding="utf-8")
-    other = dialogs("export", "cut.jsonl", "--bot", "698", "--rows", "whole")
-    assert other.returncode == 2
-    assert "an export with other options" in other.stderr
-    assert dialogs("export", "cut.jsonl", "--bot", "698", "--restart").returncode == 0
-
-
 def test_files_are_downloaded_once(dialogs: Vertexkit, shell: Shell) -> None:
     """Each file is in its dialog's folder; a second run downloads only missing files."""
     first = dialogs("files", "--bot", "1502", "-o", "got")
@@ -185,7 +136,7 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
         (["show", "99999999"], 1, "answered 404"),
         (["stop", "30"], 2, "is not a valid UUID"),
         (["create", "698", "-v", "name"], 2, "NAME=VALUE"),
-        (["export", "a.doc"], 2, ".jsonl, .csv, .parquet, .xlsx"),
+        (["export", "a.doc"], 2, ".xlsx, .csv, .tsv, .jsonl"),
         (["export", "no/such/a.csv"], 2, "there is no folder"),
         (["report", "--zone", "Mars"], 2, "Europe/Moscow"),
     ],

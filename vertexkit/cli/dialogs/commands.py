@@ -2,14 +2,13 @@
 
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from vertexkit.cli.dialogs.options import ApiVersion, FilterOptions
+from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import Json, LanguageOption
-
-if TYPE_CHECKING:
-    from vertexkit.cli.dialogs.filters import DialogFilters
 
 dialogs: typer.Typer = typer.Typer(
     name="dialogs",
@@ -18,41 +17,13 @@ dialogs: typer.Typer = typer.Typer(
 )
 
 
-class _ApiVersion(StrEnum):
-    V1 = "1"
-    V2 = "2"
-
-
 class _RowKind(StrEnum):
     DIALOGS = "dialogs"
-    WHOLE = "whole"
+    WIDE = "wide"
     ANSWERS = "answers"
+    WHOLE = "whole"
 
 
-DAYS = "A day or a range: 2023-05-01, 2023-05-01..2023-05-31, 2023-05-01.. or ..2023-05-31."
-
-Bot = Annotated[
-    list[int] | None,
-    typer.Option(
-        "--bot", metavar="ID", help="Only dialogs of this bot; repeatable.", show_default=False
-    ),
-]
-Created = Annotated[
-    str | None,
-    typer.Option(metavar="DAYS", help=f"Only dialogs created then. {DAYS}", show_default=False),
-]
-Updated = Annotated[
-    str | None,
-    typer.Option(
-        metavar="DAYS",
-        help="Only dialogs whose last message was sent then; same format.",
-        show_default=False,
-    ),
-]
-Api = Annotated[
-    _ApiVersion,
-    typer.Option(help="API version: 1 identifies dialogs by numbers, 2 by UUIDs."),
-]
 Uuid = Annotated[
     str,
     typer.Argument(metavar="UUID", help="The dialog, as shown by `vertexkit dialogs list`."),
@@ -74,19 +45,18 @@ Restart = Annotated[
 
 
 @dialogs.command("list")
+@with_option_groups
 def list_(
-    bot: Bot = None,
-    created: Created = None,
-    updated: Updated = None,
+    filters: FilterOptions,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number of dialogs to show.")] = 30,
-    api: Api = _ApiVersion.V2,
     *,
     as_json: Json = False,
 ) -> None:
     """List dialogs in the platform's order."""
+    from vertexkit.cli.dialogs.filters import DialogFilters
     from vertexkit.cli.dialogs.show import list_dialogs
 
-    list_dialogs(_filters(bot, created, updated, api), limit, as_json)
+    raise typer.Exit(list_dialogs(DialogFilters.from_options(filters), limit, as_json))
 
 
 @dialogs.command()
@@ -107,7 +77,10 @@ def create(
     bot: BotId,
     variable: Variables = None,
     start: Annotated[bool, typer.Option("--start", help="Start the bot at once.")] = False,
-    api: Api = _ApiVersion.V2,
+    api: Annotated[
+        ApiVersion,
+        typer.Option(help="API version: 1 identifies dialogs by numbers, 2 by UUIDs."),
+    ] = ApiVersion.V2,
     as_json: Json = False,
 ) -> None:
     """Create a dialog."""
@@ -155,7 +128,9 @@ def goto(uuid: Uuid, bot: BotId) -> None:
 
 
 @dialogs.command()
+@with_option_groups
 def files(
+    filters: FilterOptions,
     ids: Annotated[
         list[str] | None,
         typer.Argument(
@@ -164,38 +139,47 @@ def files(
             show_default=False,
         ),
     ] = None,
-    bot: Bot = None,
-    created: Created = None,
-    updated: Updated = None,
-    api: Api = _ApiVersion.V2,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the files.")] = Path(
         "files"
     ),
+    limit: Annotated[
+        int, typer.Option(min=0, metavar="MIB", help="Maximum size of a file in MiB; 0 for none.")
+    ] = 1024,
+    at_once: Annotated[
+        int, typer.Option(min=1, max=32, help="Number of files to download at the same time.")
+    ] = 4,
 ) -> None:
     """Download uploaded files; skip those downloaded earlier."""
-    from vertexkit.cli.dialogs.download import download_files
+    from vertexkit.cli.dialogs.download import DownloadOptions, download_files
+    from vertexkit.cli.dialogs.filters import DialogFilters
 
-    filters = _filters(bot, created, updated, api)
-    raise typer.Exit(download_files(filters, ids or [], output))
+    options = DownloadOptions(
+        DialogFilters.from_options(filters), tuple(ids or ()), output, limit, at_once
+    )
+    raise typer.Exit(download_files(options))
 
 
 @dialogs.command()
+@with_option_groups
 def export(
     output: Annotated[
         Path,
         typer.Argument(
             metavar="FILE",
-            help="A file ending in .jsonl, .csv, .parquet or .xlsx; - prints JSON lines.",
+            help=(
+                "A file ending in .xlsx (for people), .csv, .tsv, .jsonl, .ndjson or .parquet; "
+                ".gz after a text format compresses it; - prints JSON lines."
+            ),
         ),
     ],
-    bot: Bot = None,
-    created: Created = None,
-    updated: Updated = None,
-    api: Api = _ApiVersion.V2,
+    filters: FilterOptions,
     rows: Annotated[
         _RowKind,
         typer.Option(
-            help="A row for each dialog (whole: including its answers) or for each answer."
+            help=(
+                "A row for each dialog (wide: with a column for each question; whole: with all "
+                "that the platform sent) or for each answer."
+            )
         ),
     ] = _RowKind.DIALOGS,
     delimiter: Annotated[
@@ -205,26 +189,30 @@ def export(
             show_default="semicolon in a Russian locale, otherwise comma",
         ),
     ] = None,
+    keep_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--keep-formulas",
+            help="Do not put ' before texts of a .csv file that a spreadsheet would calculate.",
+        ),
+    ] = False,
     *,
     restart: Restart = False,
 ) -> None:
     """Write dialogs to a file. Rerun to resume."""
     from vertexkit.cli.dialogs.export import ExportOptions, export_dialogs
+    from vertexkit.cli.dialogs.filters import DialogFilters
 
-    filters = _filters(bot, created, updated, api)
-    options = ExportOptions(filters, output, rows.value, delimiter, restart)
+    options = ExportOptions(
+        DialogFilters.from_options(filters), output, rows.value, delimiter, keep_formulas, restart
+    )
     raise typer.Exit(export_dialogs(options))
 
 
 @dialogs.command()
+@with_option_groups
 def report(
-    bot: Bot = None,
-    created: Created = None,
-    updated: Updated = None,
-    zone: Annotated[
-        str,
-        typer.Option(help="Time zone for weekdays and hours, as in Europe/Moscow or UTC+3."),
-    ] = "UTC",
+    filters: FilterOptions,
     *,
     answers: Annotated[
         bool,
@@ -241,19 +229,14 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Show statistics by bot, city, source, day, hour, duration, outcome and answer."""
+    from vertexkit.cli.dialogs.filters import DialogFilters
     from vertexkit.cli.dialogs.report import ReportOptions, report_dialogs
 
-    filters = _filters(bot, created, updated, _ApiVersion.V2)
-    report_dialogs(
-        ReportOptions(
-            filters, zone, answers, html, lang.value if lang is not None else None, as_json
-        )
+    options = ReportOptions(
+        DialogFilters.from_options(filters),
+        answers,
+        html,
+        lang.value if lang is not None else None,
+        as_json,
     )
-
-
-def _filters(
-    bot: list[int] | None, created: str | None, updated: str | None, api: _ApiVersion
-) -> "DialogFilters":
-    from vertexkit.cli.dialogs.filters import DialogFilters
-
-    return DialogFilters(tuple(dict.fromkeys(bot or ())), created, updated, int(api))
+    raise typer.Exit(report_dialogs(options))

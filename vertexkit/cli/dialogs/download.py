@@ -1,6 +1,9 @@
 """`vertexkit dialogs files`: download the files that users uploaded in dialogs."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -13,60 +16,85 @@ from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters, api_of
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.show import find_dialog
+from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.options import EXIT_FAILED
-from vertexkit.errors import PlatformError, PlatformUnreachable, Unauthorized
+from vertexkit.errors import (
+    FileTooLarge,
+    NotFound,
+    PlatformError,
+    PlatformUnreachable,
+    Unauthorized,
+)
+
+MIB = 1024 * 1024
 
 
-def download_files(filters: DialogFilters, ids: list[str], folder: Path) -> int:
+@dataclass(frozen=True, slots=True)
+class DownloadOptions:
+    """The options of `vertexkit dialogs files`."""
+
+    filters: DialogFilters
+    """Select the dialogs if `ids` is empty."""
+    ids: tuple[str, ...]
+    """IDs of dialogs."""
+    folder: Path
+    """Receives a folder for each dialog, named by the dialog's ID."""
+    limit_mib: int
+    """Maximum size of a file; 0 for none."""
+    at_once: int
+    """Number of files to download at the same time."""
+
+
+def download_files(options: DownloadOptions) -> int:
     """Download the files of dialogs and print a summary.
 
-    Args:
-        filters: Select the dialogs if `ids` is empty.
-        ids: IDs of dialogs.
-        folder: Receives a folder for each dialog, named by the dialog's ID.
-
     Returns:
-        The exit code: 1 if a file could not be downloaded, else 0.
+        The exit code: 1 if a file could not be downloaded or a dialog not be read, else 0.
     """
     console = output.console()
-    download = FileDownload(filters, ids, folder, console)
+    download = FileDownload(options, console)
     run_with_bot(download.run)
-    summary = f"Downloaded {_files(download.downloaded)} ({_size(download.bytes)}) to {folder}."
+    summary = (
+        f"Downloaded {_files(download.downloaded)} ({_size(download.bytes)}) to {options.folder}."
+    )
     if download.existing:
         summary += f" Skipped {_files(download.existing)} downloaded earlier."
+    if download.missing:
+        summary += f" {_files(download.missing)} no longer on the platform."
     console.print(summary, soft_wrap=True)
     for failure in download.failures:
         console.print(Text(f"  {failure}", "red"), soft_wrap=True)
     if download.failures:
         count = _files(len(download.failures))
         console.print(f"Could not download {count}. Rerun the command to retry.")
-    return EXIT_FAILED if download.failures else 0
+    code = report_problems(download.problems)
+    return EXIT_FAILED if download.failures else code
 
 
 class FileDownload:
     """The download of all files of some dialogs.
 
     Args:
-        filters: Select the dialogs if `ids` is empty.
-        ids: IDs of dialogs.
-        folder: Receives a folder for each dialog.
+        options: The options.
         console: Shows the progress if it is a terminal.
 
     Attributes:
         downloaded: Number of files downloaded.
         existing: Number of files that were downloaded earlier.
+        missing: Number of files that the platform no longer has.
         bytes: Size of the downloaded files.
         failures: An error message for each file that could not be downloaded.
+        problems: A sentence for each thing that is missing from the dialogs.
     """
 
-    def __init__(
-        self, filters: DialogFilters, ids: list[str], folder: Path, console: Console
-    ) -> None:
+    def __init__(self, options: DownloadOptions, console: Console) -> None:
         self.downloaded: int = 0
         self.existing: int = 0
+        self.missing: int = 0
         self.bytes: int = 0
         self.failures: list[str] = []
-        self._filters, self._ids, self._folder = filters, ids, folder
+        self.problems: list[str] = []
+        self._options = options
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
@@ -77,55 +105,78 @@ class FileDownload:
         )
 
     async def run(self, bot: BotOne) -> None:
-        """Download the files of all dialogs."""
-        with self._progress as progress:
-            total = len(self._ids) or await self._count(bot)
-            dialogs = progress.add_task("dialogs", total=total)
-            async for dialog in self._dialogs(bot):
-                await self._files(bot, dialog)
-                progress.advance(dialogs)
-
-    async def _count(self, bot: BotOne) -> int | None:
-        pages = [await conversations.page() for _, conversations in self._filters.lists(bot)]
-        totals = [page.pagination.total for page in pages]
-        return None if None in totals else sum(filter(None, totals))
-
-    async def _dialogs(self, bot: BotOne) -> AsyncIterator[ConversationDetails]:
-        for dialog_id in self._ids:
-            yield await find_dialog(bot, dialog_id)
-        if not self._ids:
-            for _, conversations in self._filters.lists(bot):
-                async for dialog in conversations.detailed():
-                    yield dialog
-
-    async def _files(self, bot: BotOne, dialog: ConversationDetails) -> None:
-        if not dialog.files:
-            return
-        folder = self._folder / str(dialog.id)
-        folder.mkdir(parents=True, exist_ok=True)
-        task = self._progress.add_task(f"files of {dialog.name}", total=len(dialog.files))
-        for file_id in dialog.files:
-            # A file has its final name only when it is complete.
-            if any(folder.glob(f"{file_id}-*")):
-                self.existing += 1
-            else:
-                await self._file(bot, dialog, file_id, folder)
-            self._progress.advance(task)
-        self._progress.remove_task(task)
-
-    async def _file(
-        self, bot: BotOne, dialog: ConversationDetails, file_id: int, folder: Path
-    ) -> None:
-        version = 1 if isinstance(dialog.id, int) else 2
+        """Download the files of all dialogs, several at the same time."""
+        downloads: set[asyncio.Task[None]] = set()
         try:
-            path = await api_of(bot, version).download(file_id, folder)
+            with self._progress as progress:
+                dialogs = progress.add_task("dialogs", total=len(self._options.ids) or None)
+                files = progress.add_task("files", total=0)
+                async with aclosing(self._dialogs(bot)) as found:
+                    async for dialog in found:
+                        for file_id in dialog.files:
+                            if len(downloads) == self._options.at_once:
+                                downloads = await self._next(downloads)
+                            work = self._file(bot, dialog, file_id)
+                            task = asyncio.ensure_future(work)
+                            task.add_done_callback(lambda _: progress.advance(files))
+                            downloads.add(task)
+                        progress.update(files, total=self._count + len(downloads))
+                        progress.advance(dialogs)
+                while downloads:
+                    downloads = await self._next(downloads)
+        finally:
+            for task in downloads:
+                task.cancel()
+            await asyncio.gather(*downloads, return_exceptions=True)
+
+    @property
+    def _count(self) -> int:
+        return self.downloaded + self.existing + self.missing + len(self.failures)
+
+    @staticmethod
+    async def _next(downloads: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
+        """Wait until one of the downloads has ended; return the others."""
+        done, downloads = await asyncio.wait(downloads, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+        return downloads
+
+    async def _dialogs(self, bot: BotOne) -> AsyncGenerator[ConversationDetails, None]:
+        for dialog_id in self._options.ids:
+            yield await find_dialog(bot, dialog_id)
+        if not self._options.ids:
+            source = DialogSource(self._options.filters, with_answers=True)
+            async with aclosing(source.dialogs(bot)) as found:
+                async for dialog, _ in found:
+                    if isinstance(dialog, ConversationDetails):
+                        yield dialog
+            self.problems = source.problems
+
+    async def _file(self, bot: BotOne, dialog: ConversationDetails, file_id: int) -> None:
+        folder = self._options.folder / str(dialog.id)
+        # A file has its final name only when it is complete.
+        if any(folder.glob(f"{file_id}-*")):
+            self.existing += 1
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        version = 1 if isinstance(dialog.id, int) else 2
+        limit = self._options.limit_mib * MIB or None
+        try:
+            path = await api_of(bot, version).download(file_id, folder, limit=limit)
         except (PlatformUnreachable, Unauthorized):
             raise
+        except NotFound:
+            self.missing += 1
+        except FileTooLarge:
+            self.failures.append(
+                f"file {file_id} of dialog {dialog.id}: it is larger than "
+                f"{self._options.limit_mib:,} MiB. To raise the limit, pass --limit"
+            )
         except PlatformError as error:
             self.failures.append(f"file {file_id} of dialog {dialog.id}: {error}")
-            return
-        self.downloaded += 1
-        self.bytes += path.stat().st_size
+        else:
+            self.downloaded += 1
+            self.bytes += path.stat().st_size
 
 
 def _files(count: int) -> str:

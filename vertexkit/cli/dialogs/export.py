@@ -1,24 +1,23 @@
-"""`vertexkit dialogs export`: write dialogs to a file, in constant memory; can be resumed."""
+"""`vertexkit dialogs export`: write dialogs to a file; can be resumed."""
 
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
 
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.botone.rows import Row, RowKind, WideColumns, column_types, rows_of
 from vertexkit.cli import output
-from vertexkit.cli.dialogs.columns import answer_rows, column_types, dialog_row
 from vertexkit.cli.dialogs.filters import DialogFilters
-from vertexkit.cli.dialogs.login import run_with_bot
+from vertexkit.cli.dialogs.login import account, run_with_bot
 from vertexkit.cli.dialogs.progress import dialog_counter
 from vertexkit.cli.dialogs.resume import PartFile
-from vertexkit.cli.dialogs.writers import WRITERS, Row, open_writer
-from vertexkit.cli.options import terminal_language
+from vertexkit.cli.dialogs.source import DialogSource, report_problems
+from vertexkit.cli.dialogs.writers import CsvOptions, format_of, open_writer
+from vertexkit.cli.options import EXIT_FAILED, terminal_language
 from vertexkit.errors import SettingsError
-
-RowKind = Literal["dialogs", "whole", "answers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,108 +26,160 @@ class ExportOptions:
 
     filters: DialogFilters
     output: Path
-    """The file; its suffix selects the format. `-` prints JSON lines."""
+    """The file; its name selects the format. `-` prints JSON lines."""
     rows: RowKind
     delimiter: str | None
     """Of a CSV file; None means the one that Excel expects in the terminal's language."""
+    keep_formulas: bool
     restart: bool
+
+    def csv(self) -> CsvOptions:
+        """The options of a CSV file.
+
+        Raises:
+            SettingsError: The delimiter is invalid.
+        """
+        delimiter = self.delimiter or (";" if terminal_language() == "ru" else ",")
+        if len(delimiter) != 1 or delimiter in '"\r\n':
+            raise SettingsError(f"--delimiter must be a single character, got {delimiter!r}")
+        return CsvOptions(delimiter, self.keep_formulas)
 
 
 def export_dialogs(options: ExportOptions) -> int:
     """Write the file.
 
     Dialogs are first collected in `FILE.part`. An export that was interrupted resumes from there.
-    The file itself is created when it is complete.
+    The file itself is created when it is complete. If dialogs are missing, it has the others, and
+    `FILE.part` remains, so that the next run requests only the missing ones.
 
     Returns:
-        The exit code, 0.
+        The exit code: 1 if dialogs or their answers are missing, else 0.
 
     Raises:
-        SettingsError: The file's suffix, folder or delimiter is invalid, or `FILE.part` belongs
-            to another export.
+        SettingsError: The file's suffix, folder or delimiter is invalid, or `FILE.part` is in use
+            or belongs to another export.
     """
     if str(options.output) == "-":
-        run_with_bot(lambda bot: _print(bot, options))
-        return 0
-    suffix = options.output.suffix.lower()
-    if suffix not in WRITERS:
-        raise SettingsError(
-            f"cannot export to {options.output}. The file name must end in {', '.join(WRITERS)}"
-        )
+        return _print_rows(options)
+    suffix = format_of(options.output)
+    csv_options = options.csv()
     if not options.output.absolute().parent.is_dir():
         raise SettingsError(f"there is no folder {options.output.absolute().parent}")
-    delimiter = options.delimiter or (";" if terminal_language() == "ru" else ",")
-    if len(delimiter) != 1:
-        raise SettingsError(f"--delimiter must be a single character, got {delimiter!r}")
     path = options.output.with_name(options.output.name + ".part")
-    with PartFile(
-        path, options.filters.to_dict() | {"rows": options.rows}, options.restart
-    ) as part:
-        if part.known:
-            output.echo(f"Resuming after the {len(part.known):,} dialogs in {path}.", err=True)
-        try:
-            run_with_bot(lambda bot: _collect(bot, options, part))
-        except BaseException:
-            output.echo(
-                f"The export is incomplete; the dialogs received so far are in {path}. Rerun the "
-                "command to resume.",
-                err=True,
-            )
-            raise
-        _write(options, suffix, delimiter, part)
+    export = {**options.filters.to_dict(), "rows": options.rows, "platform": account()}
+    with PartFile(path, export, options.restart) as part:
+        if len(part) or part.failed:
+            output.echo(f"Resuming after the {len(part):,} dialogs in {path}.", err=True)
+        problems = _collect_all(options, part, path)
+        _write(options, suffix, csv_options, part)
+        problems += [
+            f"the data of dialog {dialog.id} could not be read: {error}"
+            for dialog, _, error in part.failures()
+        ]
+        problems = list(dict.fromkeys(problems))
         unread = part.unread
-    path.unlink()
     if unread:
         output.echo(
             f"{unread} dialogs were deleted during the export; their answers are missing.", err=True
         )
+    if problems:
+        report_problems(problems)
+        output.echo(f"Rerun the command to request only what is missing ({path}).", err=True)
+        return EXIT_FAILED
+    path.unlink()
     return 0
 
 
-async def _collect(bot: BotOne, options: ExportOptions, part: PartFile) -> None:
-    with dialog_counter(len(part.known)) as advance:
-        for bot_id, conversations in options.filters.lists(bot):
-            if options.rows == "dialogs":
-                async for dialog in conversations:
-                    advance(part.add(dialog, bot_id))
-            else:
-                async for details in conversations.detailed(
-                    skip=lambda dialog: str(dialog.id) in part.known
-                ):
-                    advance(part.add(details, bot_id))
+def _collect_all(options: ExportOptions, part: PartFile, path: Path) -> list[str]:
+    """Read the dialogs into the part file; return what is missing from the list."""
+    try:
+        return run_with_bot(lambda bot: _collect(bot, options, part))
+    except BaseException:
+        output.echo(
+            f"The export is incomplete; the dialogs received so far are in {path}. Rerun the "
+            "command to resume.",
+            err=True,
+        )
+        raise
 
 
-def _write(options: ExportOptions, suffix: str, delimiter: str, part: PartFile) -> None:
+async def _collect(bot: BotOne, options: ExportOptions, part: PartFile) -> list[str]:
+    failed_before = [(dialog, bot_id) for dialog, bot_id, _ in part.failures()]
+    source = DialogSource(options.filters, with_answers=options.rows != "dialogs")
+    with dialog_counter(len(part)) as advance:
+        async for dialog, bot_id in source.dialogs(bot, skip=part.has):
+            part.add(dialog, bot_id)
+            advance(1)
+        # What failed in an earlier run is tried last, so that it delays nothing else.
+        lists = dict(options.filters.lists(bot)) if failed_before else {}
+        for dialog, bot_id in failed_before:
+            details = await lists[bot_id].details(dialog)
+            part.add(details, bot_id)
+            advance(not details.unread)
+    return source.problems
+
+
+def _write(options: ExportOptions, suffix: str, csv_options: CsvOptions, part: PartFile) -> None:
     """Write the rows to a temporary file, and rename it when it is complete."""
-    columns = column_types(options.rows, with_bot=bool(options.filters.bots))
-    temporary = options.output.with_name(f".{options.output.name}.new")
+    wide = _wide_columns(part) if options.rows == "wide" else None
+    columns = column_types(options.rows) if wide is None else wide.columns
+    if options.filters.bots:
+        columns = {"bot": int, **columns}
+    temporary = options.output.with_name(f".new.{options.output.name}")
     count = 0
     try:
-        writer = open_writer(temporary, suffix, columns, delimiter)
+        writer = open_writer(temporary, suffix, columns, csv_options)
         for dialog, bot_id in part:
-            for row in rows_of(dialog, options.rows):
-                writer.write({"bot": bot_id, **row} if "bot" in columns else row)
+            for row in _rows(dialog, bot_id, options, wide):
+                writer.write(row)
                 count += 1
-        writer.close()
+        note = writer.close()
         temporary.replace(options.output)
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
     output.echo(f"Wrote {count:,} rows to {options.output}.")
+    if note:
+        output.echo(f"Note: {note}.", err=True)
 
 
-def rows_of(dialog: Conversation, rows: RowKind) -> Iterator[Row]:
-    """The rows of one dialog in the file."""
-    if rows == "answers" and isinstance(dialog, ConversationDetails):
-        yield from answer_rows(dialog)
+def _wide_columns(part: PartFile) -> WideColumns:
+    columns = WideColumns()
+    for dialog, _ in part:
+        if isinstance(dialog, ConversationDetails):
+            columns.add(dialog)
+    return columns
+
+
+def _rows(
+    dialog: Conversation, bot_id: int | None, options: ExportOptions, wide: WideColumns | None
+) -> Iterator[Row]:
+    if wide is not None and isinstance(dialog, ConversationDetails):
+        rows: Iterator[Row] = iter([wide.row(dialog)])
     else:
-        yield dialog_row(dialog, with_answers=rows == "whole")
+        rows = rows_of(dialog, options.rows)
+    if not options.filters.bots:
+        return rows
+    return ({"bot": bot_id, **row} for row in rows)
 
 
-async def _print(bot: BotOne, options: ExportOptions) -> None:
-    for bot_id, conversations in options.filters.lists(bot):
-        dialogs = conversations if options.rows == "dialogs" else conversations.detailed()
-        async for dialog in dialogs:
-            for row in rows_of(dialog, options.rows):
-                line = {"bot": bot_id, **row} if bot_id is not None else row
-                output.print_json(line)
+def _print_rows(options: ExportOptions) -> int:
+    """Print JSON lines; return the exit code."""
+    if options.rows == "wide":
+        raise SettingsError(
+            "--rows wide needs a file: its columns are known only when all dialogs have been read"
+        )
+    source = DialogSource(options.filters, with_answers=options.rows != "dialogs")
+
+    async def print_all(bot: BotOne) -> None:
+        async for dialog, bot_id in source.dialogs(bot):
+            for row in _rows(dialog, bot_id, options, None):
+                output.print_json(
+                    {
+                        name: value.isoformat() if isinstance(value, datetime) else value
+                        for name, value in row.items()
+                    }
+                )
+
+    run_with_bot(print_all)
+    return report_problems(source.problems)

@@ -1,18 +1,28 @@
-"""The filters `--bot`, `--created`, `--updated` and `--api`, applied to the platform's lists."""
+"""The filters of the commands, applied to the platform's lists and to the dialogs in them."""
 
 import re
+from calendar import monthrange
 from dataclasses import asdict, dataclass
+from datetime import date, datetime, time, tzinfo
 from typing import Any
 
+from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.dialogs import Dialogs
+from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.pages import Conversations
+from vertexkit.botone.rows import answer_text
+from vertexkit.botone.statuses import normalise_status
+from vertexkit.cli.dialogs.options import FilterOptions
 from vertexkit.errors import SettingsError
 
 PAGE_SIZE = 200
 """Dialogs per request."""
 ARGUMENT = re.compile(r"\b(created|updated)_(from|to)\b")
 """The client's arguments in its error messages, which are replaced by the options."""
+MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+LAST_SECOND = time(23, 59, 59)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +32,39 @@ class DialogFilters:
     bots: tuple[int, ...] = ()
     """IDs of bots; empty means all."""
     created: str | None = None
-    """A day or a range of days."""
+    """A day, a month or a range."""
     updated: str | None = None
-    """A day or a range of days."""
+    """A day, a month or a range."""
+    zone: str | None = None
+    """The time zone of the days; None leaves it to the platform."""
+    statuses: tuple[str, ...] = ()
+    """Normalised; empty means all."""
+    sources: tuple[str, ...] = ()
+    """In lower case; empty means all."""
+    cities: tuple[str, ...] = ()
+    """In lower case; empty means all."""
+    variables: tuple[tuple[str, str], ...] = ()
+    """Names of variables and their values in lower case."""
     api_version: int = 2
+
+    @classmethod
+    def from_options(cls, options: FilterOptions) -> "DialogFilters":
+        """Return the filters that the options describe.
+
+        Raises:
+            SettingsError: An option is invalid.
+        """
+        return cls(
+            bots=tuple(dict.fromkeys(options.bot or ())),
+            created=options.created,
+            updated=options.updated,
+            zone=options.zone,
+            statuses=tuple(map(normalise_status, options.status or ())),
+            sources=tuple(map(_folded, options.source or ())),
+            cities=tuple(map(_folded, options.city or ())),
+            variables=tuple(map(_variable, options.variable or ())),
+            api_version=int(options.api),
+        )
 
     def lists(self, bot: BotOne) -> list[tuple[int | None, Conversations]]:
         """The platform's lists of matching dialogs: one for each bot, or one for all bots.
@@ -40,9 +79,11 @@ class DialogFilters:
             SettingsError: `created` or `updated` is not a range of days.
         """
         bounds: dict[str, str] = {}
+        zone = zone_of(self.zone) if self.zone is not None else None
         for name, text in (("created", self.created), ("updated", self.updated)):
             if text is not None:
-                bounds |= {f"{name}_{end}": day for end, day in range_bounds(text).items()}
+                found = range_bounds(text, zone)
+                bounds |= {f"{name}_{end}": day for end, day in found.items()}
         api = api_of(bot, self.api_version)
         try:
             return [
@@ -52,26 +93,91 @@ class DialogFilters:
         except ValueError as error:
             raise SettingsError(ARGUMENT.sub(r"--\1", str(error))) from None
 
+    @property
+    def are_applied_here(self) -> bool:
+        """Whether there are filters that the platform does not have."""
+        return bool(self.statuses or self.sources or self.cities or self.variables)
+
+    def match(self, dialog: Conversation) -> bool:
+        """Whether a listed dialog passes the filters that the platform does not have."""
+        return (
+            (not self.statuses or normalise_status(dialog.status) in self.statuses)
+            and (not self.sources or _folded(dialog.source) in self.sources)
+            and (not self.cities or _folded(dialog.city) in self.cities)
+        )
+
+    def match_data(self, dialog: ConversationDetails) -> bool:
+        """Whether the data of a dialog passes the filters by variables."""
+        given = {
+            (_folded(answer.variable), _folded(answer_text(answer.answer)))
+            for answer in dialog.data
+        }
+        return all(wanted in given for wanted in self.variables)
+
     def to_dict(self) -> dict[str, Any]:
         """The filters as a JSON object, without those that are not set."""
-        found = {name: value for name, value in asdict(self).items() if value is not None}
-        return found | {"bots": list(self.bots)}
+        found = {name: value for name, value in asdict(self).items() if value not in (None, ())}
+        return found | {"bots": list(self.bots), "variables": list(map(list, self.variables))}
 
 
-def range_bounds(text: str) -> dict[str, str]:
-    """The bounds of a range of days.
+def range_bounds(text: str, zone: tzinfo | None = None) -> dict[str, str]:
+    """The bounds of a range of days, as the platform's filters expect them.
 
     Args:
-        text: `A..B`, `A..`, `..B`, or the single day `A`.
+        text: `A..B`, `A..`, `..B`, or only `A`; each a day, a month, or a day with a time.
+        zone: The time zone of the days: they start at its midnight. None leaves days as they are.
 
     Returns:
         `from` and `to`; a bound that is open is left out.
     """
     first, dots, last = text.partition("..")
-    bounds = {"from": first, "to": last if dots else first}
-    return {end: day for end, day in bounds.items() if day}
+    ends = {"from": first, "to": last if dots else first}
+    return {end: _bound(day, end == "to", zone) for end, day in ends.items() if day}
+
+
+def _bound(text: str, is_end: bool, zone: tzinfo | None) -> str:
+    if month := MONTH.fullmatch(text):
+        year, number = int(month[1]), int(month[2])
+        last = monthrange(year, number)[1] if year else 1
+        text = f"{text}-{last if is_end else 1:02}"
+    if zone is None:
+        return text
+    try:
+        if DAY.fullmatch(text):
+            day = date.fromisoformat(text)
+            return datetime.combine(day, LAST_SECOND if is_end else time.min, zone).isoformat()
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return text  # the client describes what is wrong
+    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=zone)).isoformat()
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of an option.
+
+    Raises:
+        SettingsError: The time zone is unknown.
+    """
+    try:
+        return time_zone(name)
+    except ValueError as error:
+        raise SettingsError(f"--zone: {error}") from None
 
 
 def api_of(bot: BotOne, version: int) -> Dialogs:
     """The client's methods of API version 1 or 2."""
     return bot.v1 if version == 1 else bot.v2
+
+
+def _folded(text: str | None) -> str:
+    return (text or "").strip().casefold()
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise SettingsError(
+            f"--variable must have the form NAME=VALUE, got {text!r}. For example: "
+            "--variable city=Perm"
+        )
+    return _folded(name), _folded(value)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import warnings
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ import typer
 
 from vertexkit.botone.client import BotOne
 from vertexkit.errors import (
+    IncompleteListWarning,
     NotFound,
     PlatformError,
     PlatformUnreachable,
@@ -25,6 +27,12 @@ HINTS: dict[type[PlatformError], str] = {
 """What to check after a failed request, by the type of the error."""
 
 T = TypeVar("T")
+
+
+def account() -> dict[str, str]:
+    """The platform and the user that the settings name, for comparison."""
+    platform = Settings.load().platform
+    return {"url": platform.url.rstrip("/"), "login": platform.login}
 
 
 def run_with_bot(work: Callable[[BotOne], Awaitable[T]]) -> T:
@@ -51,7 +59,10 @@ def run_with_bot(work: Callable[[BotOne], Awaitable[T]]) -> T:
             return await work(bot)
 
     try:
-        return asyncio.run(run())
+        with warnings.catch_warnings():
+            # The commands print `Conversations.problems` themselves.
+            warnings.simplefilter("ignore", IncompleteListWarning)
+            return asyncio.run(run())
     except PlatformError as error:
         for kind, hint in HINTS.items():
             if isinstance(error, kind):

@@ -1,15 +1,16 @@
 """`vertexkit dialogs report`: statistics of dialogs, in the terminal or as an HTML page."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from vertexkit.analytics import Analysis, Report, render_html
 from vertexkit.analytics.terminal import print_report
 from vertexkit.botone.client import BotOne
 from vertexkit.cli import output
-from vertexkit.cli.dialogs.filters import DialogFilters
+from vertexkit.cli.dialogs.filters import DialogFilters, zone_of
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.progress import dialog_counter
+from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.options import Language, terminal_language
 from vertexkit.errors import SettingsError
 
@@ -19,8 +20,6 @@ class ReportOptions:
     """The options of `vertexkit dialogs report`."""
 
     filters: DialogFilters
-    zone: str
-    """Time zone for weekdays and hours."""
     answers: bool
     html: Path | None
     language: Language | None
@@ -28,19 +27,23 @@ class ReportOptions:
     as_json: bool
 
 
-def report_dialogs(options: ReportOptions) -> None:
+def report_dialogs(options: ReportOptions) -> int:
     """Count the dialogs and print the report or write it to a file.
+
+    Returns:
+        The exit code: 1 if dialogs are missing, else 0.
 
     Raises:
         SettingsError: The time zone is unknown, or the page's folder does not exist.
     """
-    try:
-        analysis = Analysis(options.zone)
-    except ValueError as error:
-        raise SettingsError(f"--zone: {error}") from None
+    # Without a zone the days of the filters and of the report are those of UTC.
+    filters = replace(options.filters, zone=options.filters.zone or "UTC")
+    zone_of(filters.zone or "")
+    analysis = Analysis(filters.zone or "UTC")
+    source = DialogSource(filters, with_answers=options.answers)
     if options.html is not None and not options.html.absolute().parent.is_dir():
         raise SettingsError(f"--html: there is no folder {options.html.absolute().parent}")
-    report = run_with_bot(lambda bot: _count(bot, options, analysis))
+    report = run_with_bot(lambda bot: _count(bot, source, analysis))
     language = options.language or terminal_language()
     if options.html is not None:
         options.html.write_text(render_html(report, language), encoding="utf-8")
@@ -49,17 +52,12 @@ def report_dialogs(options: ReportOptions) -> None:
         output.print_json(report.to_dict())
     else:
         print_report(report, output.console(), language)
+    return report_problems(source.problems)
 
 
-async def _count(bot: BotOne, options: ReportOptions, analysis: Analysis) -> Report:
+async def _count(bot: BotOne, source: DialogSource, analysis: Analysis) -> Report:
     with dialog_counter() as advance:
-        for bot_id, conversations in options.filters.lists(bot):
-            if options.answers:
-                async for details in conversations.detailed():
-                    analysis.add(details, bot_id)
-                    advance(1)
-            else:
-                async for dialog in conversations:
-                    analysis.add(dialog, bot_id)
-                    advance(1)
+        async for dialog, bot_id in source.dialogs(bot):
+            analysis.add(dialog, bot_id)
+            advance(1)
     return analysis.report()

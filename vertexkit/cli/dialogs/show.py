@@ -11,6 +11,7 @@ from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
+from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.table import Table
 from vertexkit.errors import SettingsError
 from vertexkit.text import sanitize
@@ -26,46 +27,59 @@ TABLE = Table(
 )
 
 
-def list_dialogs(filters: DialogFilters, limit: int, as_json: bool) -> None:
+def list_dialogs(filters: DialogFilters, limit: int, as_json: bool) -> int:
     """Print dialogs in the platform's order.
 
     Args:
         filters: Select the dialogs.
         limit: Maximum number of dialogs to print.
         as_json: Print a JSON object for each dialog instead of a table.
+
+    Returns:
+        The exit code: 1 if dialogs are missing from the list, else 0.
     """
-    dialogs, total = run_with_bot(lambda bot: _first(bot, filters, limit))
+    source = DialogSource(filters)
+    dialogs, total = run_with_bot(lambda bot: _first(bot, filters, source, limit))
     if as_json:
         for dialog in dialogs:
             output.print_json(dialog.to_json())
-        return
+        return report_problems(source.problems)
     console = output.console()
     if not dialogs:
         console.print("No dialogs match the filters.")
-        return
+        return report_problems(source.problems)
     head, lines = TABLE.lines([_cells(dialog) for dialog in dialogs])
     for line in (head, *lines):
         console.print(line, soft_wrap=True)
+    note = ""
     if total is not None and total > len(dialogs):
         note = f"Showing {len(dialogs)} of {total:,} dialogs. Use --limit to show more."
+    elif total is None and len(dialogs) == limit:
+        note = f"Showing {len(dialogs)} dialogs. Use --limit to show more."
+    if note:
         console.print(Text(note, "dim"), soft_wrap=True)
+    return report_problems(source.problems)
 
 
 async def _first(
-    bot: BotOne, filters: DialogFilters, limit: int
+    bot: BotOne, filters: DialogFilters, source: DialogSource, limit: int
 ) -> tuple[list[Conversation], int | None]:
     """The first dialogs that match, and the number of all that match if the platform reports it."""
+    lists = filters.lists(bot)
     found: list[Conversation] = []
-    total: int | None = 0
-    for _, conversations in filters.lists(bot):
-        async with aclosing(aiter(conversations)) as dialogs:
-            async for dialog in dialogs:
-                if len(found) == limit:
-                    break
-                found.append(dialog)
-        if total is not None:
-            total = None if conversations.total is None else total + conversations.total
-    return found, total
+    async with aclosing(source.dialogs(bot, lists=lists)) as dialogs:
+        async for dialog, _ in dialogs:
+            found.append(dialog)
+            if len(found) == limit:
+                break
+    totals = []
+    for _, conversations in lists:
+        if conversations.total is None and not filters.are_applied_here:
+            await conversations.page()
+        totals.append(conversations.total)
+    if filters.are_applied_here or None in totals:
+        return found, None
+    return found, sum(filter(None, totals))
 
 
 def _cells(dialog: Conversation) -> tuple[str, ...]:

@@ -1,35 +1,42 @@
 """Writers of rows to files: JSON lines, CSV, Parquet and XLSX."""
 
 import csv
+import gzip
+import io
 import json
-import re
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TextIO
 
+from vertexkit.botone.rows import Columns, Row, cell_text
+from vertexkit.cli.dialogs.formula_guard import guard
 from vertexkit.errors import SettingsError
 
-Row = Mapping[str, Any]
-Columns = Mapping[str, type]
-FORMULA = re.compile(
-    r"[\t\r\n]|[\s\x00-\x1f\x7f-\xa0\xad\u034f\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]*"
-    r"[=+\-@\u2212\ufe62\ufe63\ufe66\ufe6b\uff0b\uff0d\uff1d\uff20]"
-)
-"""The start of a text that a spreadsheet evaluates as a formula: its sign, in each of its widths,
-after spaces and characters that are not visible, which some spreadsheets leave out."""
-NUMBER = re.compile(r"[+\-]?[\d\s().,\-]+")
-"""A number or a phone number, which is not a formula although it may start like one."""
 PARQUET_GROUP_ROWS = 10_000
 """Rows that are written to a Parquet file at a time."""
 XLSX_MAX_ROWS = 1_048_576
 """Rows of a worksheet, including the header."""
+XLSX_MAX_COLUMNS = 16_384
 XLSX_CELL_CHARACTERS = 32_767
-"""Characters of a cell; a longer text is truncated."""
-MISSING_PACKAGE = (
-    "{} needs additional packages. Run pip install 'vertexkit[analytics]', or export to .csv or "
-    ".jsonl"
-)
+"""UTF-16 units of a cell; a longer text is cut."""
+XLSX_WIDTHS = {datetime: 25, str: 18, float: 10, int: 9, bool: 9}
+"""Widths of the columns by their types, in characters."""
+GZIP = ".gz"
+
+
+@dataclass(frozen=True, slots=True)
+class CsvOptions:
+    """The options of a CSV file.
+
+    Attributes:
+        delimiter: Between two cells.
+        keep_formulas: Write texts that a spreadsheet would calculate as they are.
+    """
+
+    delimiter: str = ","
+    keep_formulas: bool = False
 
 
 class RowWriter(Protocol):
@@ -38,100 +45,122 @@ class RowWriter(Protocol):
     def write(self, row: Row) -> None:
         """Write a row: a value for each column, or None."""
 
-    def close(self) -> None:
-        """Complete the file."""
+    def close(self) -> str:
+        """Complete the file.
+
+        Returns:
+            A sentence about what the format could not hold; empty if it holds everything.
+        """
 
 
 class JsonLines:
     """Writes a JSON object per line."""
 
-    def __init__(self, path: Path, columns: Columns) -> None:  # noqa: ARG002 - same for all writers
-        self._file = path.open("w", encoding="utf-8")
+    def __init__(self, path: Path, columns: Columns, _: CsvOptions) -> None:  # noqa: ARG002
+        self._file = _open_text(path, "utf-8")
 
     def write(self, row: Row) -> None:
-        self._file.write(json.dumps(row, ensure_ascii=False, default=_text) + "\n")
+        self._file.write(json.dumps(row, ensure_ascii=False, default=cell_text) + "\n")
 
-    def close(self) -> None:
+    def close(self) -> str:
         self._file.close()
+        return ""
 
 
 class Csv:
     """Writes CSV that Excel opens with correct Cyrillic and without evaluating users' texts."""
 
-    def __init__(self, path: Path, columns: Columns, delimiter: str = ",") -> None:
-        self._file = path.open("w", encoding="utf-8-sig", newline="")
-        self._writer = csv.DictWriter(self._file, list(columns), delimiter=delimiter)
-        self._writer.writeheader()
+    def __init__(self, path: Path, columns: Columns, options: CsvOptions) -> None:
+        self._file = _open_text(path, "utf-8-sig")
+        self._guard: Callable[[str], str] = str if options.keep_formulas else guard
+        self._writer = csv.DictWriter(self._file, list(columns), delimiter=options.delimiter)
+        self._writer.writerow({name: self._cell(name) for name in columns})
 
     def write(self, row: Row) -> None:
-        self._writer.writerow({name: _cell(value) for name, value in row.items()})
+        self._writer.writerow({name: self._cell(value) for name, value in row.items()})
 
-    def close(self) -> None:
+    def _cell(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool | int | float):
+            return value
+        if isinstance(value, datetime):
+            return value.isoformat()
+        return self._guard(cell_text(value))
+
+    def close(self) -> str:
         self._file.close()
+        return ""
+
+
+class Tsv(Csv):
+    """Writes CSV with tabs."""
+
+    def __init__(self, path: Path, columns: Columns, options: CsvOptions) -> None:
+        super().__init__(path, columns, CsvOptions("\t", options.keep_formulas))
 
 
 class Parquet:
     """Writes a Parquet file with typed columns."""
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: Columns, _: CsvOptions) -> None:
         try:
-            import pyarrow as pa
             from pyarrow import parquet
+
+            from vertexkit.botone.tables import arrow_table, schema_of
         except ImportError:
-            raise SettingsError(MISSING_PACKAGE.format("Parquet")) from None
-        kinds = {
-            str: pa.string(),
-            int: pa.int64(),
-            float: pa.float64(),
-            bool: pa.bool_(),
-            datetime: pa.timestamp("us", tz="UTC"),
-        }
-        self._schema = pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
+            raise _missing_extra("Parquet", "parquet") from None
         self._columns = columns
-        self._table = pa.Table
-        self._writer = parquet.ParquetWriter(path, self._schema, compression="zstd")
-        self._rows: list[dict[str, Any]] = []
+        self._table = arrow_table
+        self._writer = parquet.ParquetWriter(path, schema_of(columns), compression="zstd")
+        self._rows: list[Row] = []
 
     def write(self, row: Row) -> None:
-        self._rows.append(
-            {
-                name: _text(value) if self._columns[name] is str and value is not None else value
-                for name, value in row.items()
-            }
-        )
+        self._rows.append(row)
         if len(self._rows) == PARQUET_GROUP_ROWS:
             self._flush()
 
     def _flush(self) -> None:
-        self._writer.write_table(self._table.from_pylist(self._rows, schema=self._schema))
+        self._writer.write_table(self._table(self._rows, self._columns))
         self._rows.clear()
 
-    def close(self) -> None:
+    def close(self) -> str:
         self._flush()
         self._writer.close()
+        return ""
 
 
 class Xlsx:
-    """Writes a workbook with one worksheet."""
+    """Writes a workbook with one worksheet, for people."""
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: Columns, _: CsvOptions) -> None:
         try:
             import xlsxwriter
         except ImportError:
-            raise SettingsError(MISSING_PACKAGE.format("XLSX")) from None
+            raise _missing_extra("XLSX", "xlsx") from None
+        if len(columns) > XLSX_MAX_COLUMNS:
+            raise SettingsError(
+                f"an .xlsx worksheet holds at most {XLSX_MAX_COLUMNS:,} columns. Narrow the "
+                "filters, or export to .csv or .parquet"
+            )
         options = {
             "constant_memory": True,
             "strings_to_formulas": False,
             "strings_to_urls": False,
-            "remove_timezone": True,
-            "default_date_format": "yyyy-mm-dd hh:mm:ss",
+            "default_date_format": 'yyyy-mm-dd hh:mm:ss "UTC"',
         }
         self._workbook = xlsxwriter.Workbook(str(path), options)
         self._worksheet = self._workbook.add_worksheet()
         self._columns = list(columns)
-        self._worksheet.freeze_panes(1, 0)
-        self._worksheet.write_row(0, 0, self._columns, self._workbook.add_format({"bold": True}))
+        self._cut = 0
         self._next = 1
+        self._write_head(columns)
+
+    def _write_head(self, columns: Columns) -> None:
+        head = self._workbook.add_format({"bold": True, "text_wrap": True, "valign": "top"})
+        for index, (name, kind) in enumerate(columns.items()):
+            width = max(XLSX_WIDTHS[kind], min(len(name) + 3, 40))
+            self._worksheet.set_column(index, index, 38 if name in ("id", "dialog") else width)
+            self._worksheet.write_string(0, index, self._fit(name), head)
+        self._worksheet.freeze_panes(1, 0)
 
     def write(self, row: Row) -> None:
         if self._next == XLSX_MAX_ROWS:
@@ -142,62 +171,88 @@ class Xlsx:
         for column, name in enumerate(self._columns):
             value = row.get(name)
             if isinstance(value, datetime):
-                self._worksheet.write_datetime(self._next, column, value)
+                # A cell has no time zone; the format of the cells names it.
+                time = value.astimezone(UTC).replace(tzinfo=None)
+                self._worksheet.write_datetime(self._next, column, time)
             elif isinstance(value, bool):
                 self._worksheet.write_boolean(self._next, column, value)
             elif isinstance(value, int | float):
                 self._worksheet.write_number(self._next, column, value)
             elif value is not None:
-                self._worksheet.write_string(
-                    self._next, column, _text(value)[:XLSX_CELL_CHARACTERS]
-                )
+                self._worksheet.write_string(self._next, column, self._fit(cell_text(value)))
         self._next += 1
 
-    def close(self) -> None:
+    def _fit(self, text: str) -> str:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+        if len(text) > XLSX_CELL_CHARACTERS // 2:
+            units = text.encode("utf-16-le")
+            if len(units) > 2 * XLSX_CELL_CHARACTERS:
+                self._cut += 1
+                text = units[: 2 * XLSX_CELL_CHARACTERS].decode("utf-16-le", "ignore")
+        return text
+
+    def close(self) -> str:
+        if self._next > 1:
+            self._worksheet.autofilter(0, 0, self._next - 1, len(self._columns) - 1)
         self._workbook.close()
+        if not self._cut:
+            return ""
+        return (
+            f"{self._cut:,} cells were cut, because a cell of an .xlsx file holds at most "
+            f"{XLSX_CELL_CHARACTERS:,} characters. Other formats hold the whole texts"
+        )
 
 
-WRITERS: dict[str, Callable[[Path, Columns], RowWriter]] = {
-    ".jsonl": JsonLines,
-    ".csv": Csv,
-    ".parquet": Parquet,
+WRITERS: dict[str, Callable[[Path, Columns, CsvOptions], RowWriter]] = {
     ".xlsx": Xlsx,
+    ".csv": Csv,
+    ".tsv": Tsv,
+    ".jsonl": JsonLines,
+    ".ndjson": JsonLines,
+    ".parquet": Parquet,
 }
+SUFFIXES = f"{', '.join(WRITERS)}; .csv.gz, .tsv.gz, .jsonl.gz or .ndjson.gz"
+"""The endings of file names, for messages."""
 
 
-def open_writer(path: Path, suffix: str, columns: Columns, delimiter: str) -> RowWriter:
+def format_of(path: Path) -> str:
+    """Return the ending of a file's name that selects the writer.
+
+    Raises:
+        SettingsError: The format is unknown, or cannot be compressed.
+    """
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    compressed = suffixes[-1:] == [GZIP]
+    suffix = suffixes[-2] if compressed and len(suffixes) > 1 else (suffixes or [""])[-1]
+    if suffix not in WRITERS or (compressed and suffix in (".xlsx", ".parquet")):
+        raise SettingsError(f"cannot export to {path}. The file name must end in {SUFFIXES}")
+    return suffix
+
+
+def open_writer(path: Path, suffix: str, columns: Columns, options: CsvOptions) -> RowWriter:
     """Create a file and a writer for its rows.
 
     Args:
-        path: The file.
-        suffix: Selects the format, for example ".csv".
+        path: The file; a text format is compressed if it ends with .gz.
+        suffix: Selects the format, for example ".csv"; see `format_of`.
         columns: The names and types of the columns.
-        delimiter: The delimiter of a CSV file.
+        options: The options of a CSV file.
 
     Raises:
-        SettingsError: The format is unknown, or its packages are not installed.
+        SettingsError: The format's packages are not installed.
     """
-    if suffix == ".csv":
-        return Csv(path, columns, delimiter)
-    if suffix not in WRITERS:
-        raise SettingsError(
-            f"unknown file type {suffix!r}. The file name must end in {', '.join(WRITERS)}"
-        )
-    writer: RowWriter = WRITERS[suffix](path, columns)
+    writer: RowWriter = WRITERS[suffix](path, columns, options)
     return writer
 
 
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, datetime):
-        return value.isoformat()
-    return json.dumps(value, ensure_ascii=False, default=str)
+def _open_text(path: Path, encoding: str) -> TextIO:
+    if path.suffix.lower() == GZIP:
+        return io.TextIOWrapper(gzip.GzipFile(path, "wb", 6), encoding=encoding, newline="")
+    return path.open("w", encoding=encoding, newline="")
 
 
-def _cell(value: Any) -> Any:
-    """The value of a CSV cell; a text that a spreadsheet would evaluate is prefixed with `'`."""
-    if isinstance(value, bool) or value is None or isinstance(value, int | float):
-        return value
-    text = _text(value)
-    return f"'{text}" if FORMULA.match(text) and not NUMBER.fullmatch(text.strip()) else text
+def _missing_extra(name: str, extra: str) -> SettingsError:
+    return SettingsError(
+        f"{name} needs another package. Run: pip install 'vertexkit[{extra}]'; or export to .csv "
+        "or .jsonl"
+    )

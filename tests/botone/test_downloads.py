@@ -1,0 +1,131 @@
+"""Downloads from an independent server: broken connections, ranges, limits, several at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.botone.quirky_server import QuirkyServer, RawFile, raw_answer, raw_dialog
+from tests.cli.shell import Shell
+from tests.testing.platform_server import served, served_in_thread
+from vertexkit import BotOne, FileTooLarge
+from vertexkit.errors import PlatformError
+from vertexkit.testing import VirtualClock
+
+CONTENT = bytes(range(256)) * 1024
+CUTS = [100_000, 80_000, 50_000, 30_000, 1000, 500]
+
+
+@pytest.fixture
+def server() -> QuirkyServer:
+    return QuirkyServer()
+
+
+@pytest.fixture
+async def bot(server: QuirkyServer) -> AsyncIterator[BotOne]:
+    async with (
+        served(server) as url,
+        BotOne(f"{url}/api", "a", "b", clock=VirtualClock()) as made,
+    ):
+        yield made
+
+
+def names_in(folder: Path) -> list[str]:
+    return [found.name for found in folder.iterdir()]
+
+
+@pytest.mark.parametrize("etag", ['"v1"', None])
+async def test_a_broken_download_is_resumed(
+    etag: str | None, server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """Each attempt asks for the rest, more often than a request without progress is retried."""
+    server.files[8] = RawFile(CONTENT, etag=etag, cuts=list(CUTS))
+    path = await bot.v2.download(8, tmp_path)
+    assert path.read_bytes() == CONTENT
+    assert [path.name] == names_in(tmp_path)
+    starts = [0 if asked is None else int(asked[6:-1]) for asked in server.downloads]
+    assert starts[0] == 0
+    assert starts == sorted(set(starts))
+    assert len(starts) == len(CUTS) + 1
+
+
+async def test_a_platform_without_ranges_sends_the_whole_file(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """The file is started over, and is not a mixture."""
+    server.files[8] = RawFile(CONTENT, cuts=[100_000, 5], takes_ranges=False)
+    assert (await bot.v2.download(8, tmp_path)).read_bytes() == CONTENT
+
+
+async def test_a_file_that_changed_is_started_over(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """A version of another ETag or length is never appended to the beginning of the old one."""
+    for old, new in (('"v1"', '"v2"'), (None, None)):
+        second = RawFile(CONTENT[:200_000][::-1], etag=new)
+        server.files[8] = RawFile(CONTENT, etag=old, cuts=[100_000], next_version=second)
+        path = await bot.v2.download(8, tmp_path / "file")
+        assert path.read_bytes() == second.content
+    assert len(server.downloads) == 5
+
+
+async def test_without_progress_a_download_ends(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """After five attempts that bring nothing, the error is raised, and no file is left."""
+    server.files[8] = RawFile(CONTENT, cuts=[0] * 99)
+    with pytest.raises(PlatformError, match="incomplete"):
+        await bot.v2.download(8, tmp_path)
+    assert len(server.downloads) == 5
+    assert names_in(tmp_path) == []
+
+
+async def test_the_limit_also_counts_what_was_resumed(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """A file without a length that grows over the limit is not kept."""
+    server.files[8] = RawFile(CONTENT)
+    with pytest.raises(FileTooLarge, match=r"larger than the limit of 1,000 bytes"):
+        await bot.v2.download(8, tmp_path, limit=1000)
+    assert names_in(tmp_path) == []
+
+
+@pytest.fixture
+def files(server: QuirkyServer) -> Iterator[str]:
+    """Six dialogs with a file each; the third file does not exist."""
+    server.dialogs = [raw_dialog(number) for number in range(1, 7)]
+    for number, dialog in enumerate(server.dialogs, 1):
+        link = f"https://demo.bot.one/web/file/{number}"
+        server.data[dialog["id"]] = [raw_answer("File", link)]
+        if number != 3:
+            server.files[number] = RawFile(b"x" * 1000)
+    with served_in_thread(server) as base:
+        yield f"{base}/api"
+
+
+def test_files_are_downloaded_at_the_same_time(
+    files: str, server: QuirkyServer, shell: Shell
+) -> None:
+    """No more than the option allows; a file that is gone is said, and is no failure."""
+    server.hold_downloads = asyncio.Barrier(2)
+    known = {"platform_url": files, "login": "demo", "password": "demo"}
+    for word in ("Downloaded 5 files", "Skipped 5 files"):
+        done = shell.run("dialogs", "files", "--at-once", "2", "-o", "got", **known)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert word in done.stdout
+        assert "1 file no longer on the platform" in done.stdout
+        server.hold_downloads = None
+    assert server.most_in_flight == 2
+
+
+def test_the_limit_of_the_command(files: str, server: QuirkyServer, shell: Shell) -> None:
+    """A larger file is a failure that names the option; 0 is no limit."""
+    server.files[1] = RawFile(b"x" * 2 * 1024 * 1024)
+    known = {"platform_url": files, "login": "demo", "password": "demo"}
+    done = shell.run("dialogs", "files", "--limit", "1", "-o", "got", **known)
+    assert done.returncode == 1
+    assert "it is larger than 1 MiB. To raise the limit, pass --limit" in done.stdout
+    again = shell.run("dialogs", "files", "--limit", "0", "-o", "got", **known)
+    assert again.returncode == 0
+    assert again.stdout.startswith("Downloaded 1 file (2.1 MB)")

@@ -1,0 +1,81 @@
+"""The dialogs that a command works on."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+
+from vertexkit.botone.client import BotOne
+from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.botone.pages import Conversations
+from vertexkit.cli import output
+from vertexkit.cli.dialogs.filters import DialogFilters
+from vertexkit.cli.options import EXIT_FAILED
+
+MAX_SHOWN_PROBLEMS = 10
+"""Problems that are printed one by one."""
+
+
+class DialogSource:
+    """Reads the dialogs that match the filters.
+
+    Args:
+        filters: Select the dialogs.
+        with_answers: Read the data of each dialog, too. Filters by variables read it in any case.
+
+    Attributes:
+        problems: A sentence for each thing that is missing, after the iteration.
+    """
+
+    def __init__(self, filters: DialogFilters, *, with_answers: bool = False) -> None:
+        self.problems: list[str] = []
+        self._filters = filters
+        self._with_answers = with_answers or bool(filters.variables)
+
+    async def dialogs(
+        self,
+        bot: BotOne,
+        skip: Callable[[Conversation], bool] | None = None,
+        lists: list[tuple[int | None, Conversations]] | None = None,
+    ) -> AsyncGenerator[tuple[Conversation, int | None], None]:
+        """Read the dialogs, list by list.
+
+        Args:
+            bot: The client.
+            skip: Called with each listed dialog; it is left out if the result is True.
+            lists: The lists of the filters, if the caller needs them too.
+
+        Yields:
+            A dialog and its bot, if known. Its data is in it if it was requested.
+        """
+        filters = self._filters
+
+        def is_skipped(dialog: Conversation) -> bool:
+            return not filters.match(dialog) or (skip is not None and skip(dialog))
+
+        for bot_id, conversations in lists or filters.lists(bot):
+            if self._with_answers:
+                async with aclosing(conversations.detailed(skip=is_skipped)) as found:
+                    async for details in found:
+                        if is_failed(details) or filters.match_data(details):
+                            yield details, bot_id
+            else:
+                async with aclosing(aiter(conversations)) as listed:
+                    async for dialog in listed:
+                        if not is_skipped(dialog):
+                            yield dialog, bot_id
+            self.problems += conversations.problems
+
+
+def is_failed(dialog: Conversation) -> bool:
+    """Whether the data of a dialog is missing although the dialog exists."""
+    if not isinstance(dialog, ConversationDetails) or dialog.error is None:
+        return False
+    return dialog.error.status not in (403, 404)
+
+
+def report_problems(problems: list[str]) -> int:
+    """Print what is missing to standard error, and return the exit code of the command."""
+    for problem in problems[:MAX_SHOWN_PROBLEMS]:
+        output.echo(f"vertexkit: incomplete: {problem}", err=True)
+    if (more := len(problems) - MAX_SHOWN_PROBLEMS) > 0:
+        output.echo(f"vertexkit: incomplete: and {more:,} more problems", err=True)
+    return EXIT_FAILED if problems else 0
