@@ -107,7 +107,7 @@ def files(server: QuirkyServer) -> Iterator[str]:
 def test_files_are_downloaded_at_the_same_time(
     files: str, server: QuirkyServer, shell: Shell
 ) -> None:
-    """No more than the option allows; a file that is gone is said, and is no failure."""
+    """No more than the option allows; a file that the platform no longer has does not fail the run."""
     server.hold_downloads = asyncio.Barrier(2)
     known = {"platform_url": files, "login": "demo", "password": "demo"}
     for word in ("Downloaded 5 files", "Skipped 5 files"):
@@ -120,7 +120,7 @@ def test_files_are_downloaded_at_the_same_time(
 
 
 def test_the_limit_of_the_command(files: str, server: QuirkyServer, shell: Shell) -> None:
-    """A larger file is a failure that names the option; 0 is no limit."""
+    """A larger file is a failure that names the option; 0 means unlimited."""
     server.files[1] = RawFile(b"x" * 2 * 1024 * 1024)
     known = {"platform_url": files, "login": "demo", "password": "demo"}
     done = shell.run("dialogs", "files", "--limit", "1", "-o", "got", **known)

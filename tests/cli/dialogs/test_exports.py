@@ -116,7 +116,7 @@ def test_whole_rows_have_all_members(export: Vertexkit, shell: Shell, server: Qu
         (["--source", "Telegram"], 15),
         (["--city", "perm", "--source", "web"], 10),
         (["--variable", "name=имя #7 perm"], 1),
-        (["--variable", "name=nobody"], 0),
+        (["--variable", "name=unknown"], 0),
     ],
 )
 def test_filters_that_the_platform_does_not_have(
@@ -173,7 +173,7 @@ def interrupted(
 def test_a_resumed_export_has_the_newer_version(
     export: Vertexkit, shell: Shell, server: QuirkyServer
 ) -> None:
-    """A dialog that went on meanwhile is requested again; the others are not."""
+    """A dialog that continued meanwhile is requested again; the others are not."""
     interrupted(export, server, shell)
     server.dialogs[2]["status"] = "interrupted"
     server.data[id_of(server, 2)] = [raw_answer("new", "answer")]

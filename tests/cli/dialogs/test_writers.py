@@ -108,7 +108,7 @@ def test_other_texts_stay_as_they_are(tmp_path: Path, text: str) -> None:
 
 
 def test_formulas_are_kept_on_request(tmp_path: Path) -> None:
-    """For a program that is no spreadsheet, every text is as it was."""
+    """For a program other than a spreadsheet, every text is unchanged."""
     for text in ("=1+1", "a;=1+1", "'=1", "\t=1"):
         assert written(tmp_path, text, CsvOptions(",", keep_formulas=True)) == text
 
@@ -197,7 +197,7 @@ def test_the_formats_do_not_need_each_other(
 ) -> None:
     """Without an extra, the error names it, and the other formats work."""
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    monkeypatch.delitem(sys.modules, "vertexkit.botone.tables", raising=False)
+    monkeypatch.delitem(sys.modules, "vertexkit.botone.arrow", raising=False)
     with pytest.raises(SettingsError, match=r"vertexkit\[parquet\]"):
         written_rows(tmp_path / "a.parquet")
     assert written_rows(tmp_path / "a.xlsx")

@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from vertexkit.botone.client import BotOne
+from vertexkit.botone.dialog_rows import Row, RowKind, WideColumns, column_types, rows_of
 from vertexkit.botone.models import Conversation, ConversationDetails
-from vertexkit.botone.rows import Row, RowKind, WideColumns, column_types, rows_of
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import account, run_with_bot

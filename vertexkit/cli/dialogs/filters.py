@@ -8,10 +8,10 @@ from typing import Any
 
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.client import BotOne
+from vertexkit.botone.dialog_rows import answer_text
 from vertexkit.botone.dialogs import Dialogs
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.pages import Conversations
-from vertexkit.botone.rows import answer_text
 from vertexkit.botone.statuses import normalise_status
 from vertexkit.cli.dialogs.options import FilterOptions
 from vertexkit.errors import SettingsError

@@ -16,7 +16,7 @@ class _Kept(NamedTuple):
     """The newest version of a dialog in the file."""
 
     version: int
-    """A digest of what changes when the dialog goes on."""
+    """A digest of what changes when the dialog continues."""
     offset: int
     """Where its line starts."""
     has_failed: bool

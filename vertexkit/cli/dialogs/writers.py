@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
-from vertexkit.botone.rows import Columns, Row, cell_text
+from vertexkit.botone.dialog_rows import Columns, Row, cell_text
 from vertexkit.cli.dialogs.formula_guard import guard
 from vertexkit.errors import SettingsError
 
@@ -105,7 +105,7 @@ class Parquet:
         try:
             from pyarrow import parquet
 
-            from vertexkit.botone.tables import arrow_table, schema_of
+            from vertexkit.botone.arrow import arrow_table, schema_of
         except ImportError:
             raise _missing_extra("Parquet", "parquet") from None
         self._columns = columns

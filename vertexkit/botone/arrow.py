@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from vertexkit.botone.rows import Columns, Row, cell_text
+from vertexkit.botone.dialog_rows import Columns, Row, cell_text
 
 ARROW_TYPES: dict[type, Any] = {
     str: pa.string(),
