@@ -47,7 +47,7 @@ ABSENT_ON_WINDOWS = {
 }
 """Names that Python does not have on Windows, by the module or object that has them elsewhere."""
 UNIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "termios", "tty"}
-BOTH_SYSTEMS = {"vertexkit.system.file_lock"}
+BOTH_SYSTEMS = {"system.file_lock"}
 """Modules that import what the current system has."""
 NEEDS_UNIX = {"journal.shared.socket", "journal.shared.server", "journal.shared.client"} | {
     "telemetry.aggregation"
