@@ -1,0 +1,265 @@
+"""The writer of the SQLite journal: what is committed together, in which order, and when it fails."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.machine import Disk, Machine, ManualClock
+from tests.journal.conftest import JournalDriver
+from vertexkit.errors import JournalUnavailable
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
+from vertexkit.journal.protocol import Lease
+from vertexkit.journal.sqlite import schema
+from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
+from vertexkit.testing import VirtualClock
+
+INTENT = Effect(0, "send", "abc")
+SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')
+STEP = Effect(0, "step:rate", "abc", EffectState.CONFIRMED, b"17")
+RESULT = Result(b'{"monthly":1}')
+DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
+END_SECONDS = 20.0
+"""Real seconds in which a journal is closed on a loaded machine."""
+
+
+class SlowMachine(Machine):
+    """A machine whose disk can be held, and on which the power can be cut.
+
+    Attributes:
+        disk: of the machine.
+        driver: of the current process's journal.
+    """
+
+    def __init__(self, folder: Path, disk: Disk) -> None:
+        super().__init__(folder, disk, ManualClock(), JournalSettings())
+        self.disk = disk
+        self.driver: JournalDriver
+
+    async def boot(self) -> JournalDriver:
+        """Start a process with the current file."""
+        await self.start(pytest.fail)
+        self.driver = JournalDriver(self.journal, VirtualClock())
+        return self.driver
+
+    async def cut_power(self) -> JournalDriver:
+        """Lose all that is not surely on the disk, and start the next process."""
+        await self.rest()
+        await self.die(power=True, part=0.0)
+        return await self.boot()
+
+    async def hold(self) -> None:
+        """Hold the disk in the middle of a commit, so that what is written now is in the next."""
+        self.disk.hold()
+        self.journal._writer.write(schema.NO_CHANGE, ())
+        await self.disk.stuck.wait()
+
+
+class FullOnce:
+    """Commits to a disk that is full for one commit.
+
+    Args:
+        disk: of the machine.
+        passed: commits before that one.
+    """
+
+    def __init__(self, disk: Disk, passed: int = 0) -> None:
+        self._commit = disk._commit
+        self._until_full = passed
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        self._until_full -= 1
+        if self._until_full == -1:
+            connection.rollback()
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorname = "SQLITE_FULL"
+            raise error
+        self._commit(connection)
+
+
+@pytest.fixture
+async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlowMachine]:
+    machine = SlowMachine(tmp_path, Disk(monkeypatch))
+    await machine.boot()
+    yield machine
+    await machine.release_dead_process()
+
+
+async def turns() -> None:
+    """Let everything happen that does not wait for the disk."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+DURABLE: dict[str, Callable[[SqliteJournal, Lease], Awaitable[object]]] = {
+    "intent": lambda journal, lease: journal.record_intent(lease, INTENT),
+    "result": lambda journal, lease: journal.record_result(lease, RESULT, completing=True),
+    "completion try": lambda journal, lease: journal.begin_completion(lease),
+}
+"""Writes that survive a power loss, for an execution that is claimed."""
+
+
+@pytest.mark.parametrize("durable_first", [True, False])
+@pytest.mark.parametrize("name", DURABLE)
+async def test_a_group_is_as_durable_as_its_most_important_write(
+    machine: SlowMachine, name: str, durable_first: bool
+) -> None:
+    """A write that must survive a power loss does so next to one that need not."""
+    journal = machine.journal
+    lease, other = await machine.driver.held(), await machine.driver.held()
+    await machine.hold()
+    writes = [DURABLE[name](journal, lease), journal.record_effect(other, STEP)]
+    if not durable_first:
+        writes.reverse()
+    group = asyncio.gather(*writes)
+    await turns()
+    machine.disk.go_on()
+    await group
+    driver = await machine.cut_power()
+    again = {lease.execution.id: lease for lease in await driver.claim()}[lease.execution.id]
+    assert (dict(again.effects), again.result, again.completion_tried) == {
+        "intent": ({0: INTENT}, None, False),
+        "result": ({}, RESULT, True),
+        "completion try": ({}, None, True),
+    }[name]
+
+
+async def test_an_acceptance_survives_in_a_group_with_claims(machine: SlowMachine) -> None:
+    """An acknowledged call survives a power loss, whatever else was written with it."""
+    waiting = await machine.driver.accept()
+    await machine.hold()
+    claim = asyncio.ensure_future(machine.driver.claim())
+    await turns()
+    accepted = asyncio.ensure_future(machine.driver.accept())
+    await turns()
+    machine.disk.go_on()
+    await asyncio.gather(claim, accepted)
+    driver = await machine.cut_power()
+    kept = {lease.execution.id for lease in await driver.claim()}
+    assert kept == {waiting.execution, accepted.result().execution}
+
+
+async def test_a_duplicate_is_answered_when_the_first_call_is_written(
+    machine: SlowMachine,
+) -> None:
+    """The second of two equal calls is not acknowledged before the first one is on the disk."""
+    await machine.hold()
+    first = asyncio.ensure_future(machine.driver.accept("again"))
+    await turns()
+    second = asyncio.ensure_future(machine.driver.accept("again"))
+    await turns()
+    assert not first.done()
+    assert not second.done()
+    machine.disk.go_on()
+    assert (await second).new is False
+    assert (await first).execution == second.result().execution
+
+
+async def test_a_duplicate_of_a_call_that_is_not_written_fails(
+    machine: SlowMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the first of two equal calls cannot be stored, neither of them is acknowledged."""
+    await machine.hold()
+    monkeypatch.setattr(machine.disk, "_commit", FullOnce(machine.disk, passed=1))
+    calls = [asyncio.ensure_future(machine.driver.accept("again"))]
+    await turns()
+    calls.append(asyncio.ensure_future(machine.driver.accept("again")))
+    await turns()
+    machine.disk.go_on()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results] == [JournalUnavailable] * 2
+    assert (await machine.driver.accept("again")).new
+
+
+async def test_a_duplicate_of_a_call_that_cannot_be_stored_fails(machine: SlowMachine) -> None:
+    """The statement of the first call fails, but not its group: its duplicate fails with it."""
+    await machine.driver.accept()
+    await machine.hold()
+    machine.journal._next_number -= 1  # the file refuses a number that it has
+    calls = [asyncio.ensure_future(machine.driver.accept("again")) for _ in range(2)]
+    await turns()
+    machine.disk.go_on()
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    assert [type(result) for result in results] == [JournalUnavailable] * 2
+    assert machine.journal.backlog() == 1
+
+
+async def test_an_execution_that_is_not_written_cannot_be_claimed(machine: SlowMachine) -> None:
+    """A repeated call whose acceptance is being written starts once, after it is written.
+
+    The execution that it follows settles meanwhile, so nothing else holds it back.
+    """
+    driver, journal = machine.driver, machine.journal
+    old = await driver.held("again")
+    await journal.record_result(old, RESULT, completing=True)
+    await machine.hold()
+    follower = asyncio.ensure_future(driver.accept("again"))
+    await turns()
+    settled = asyncio.ensure_future(journal.settle(old, DONE))
+    early = asyncio.ensure_future(driver.claim())
+    await turns()
+    assert early.done()
+    assert early.result() == []
+    machine.disk.go_on()
+    await asyncio.gather(follower, settled)
+    assert follower.result().supersedes == old.execution.id
+    assert (await driver.claim_one()).execution.id == follower.result().execution
+    assert await driver.claim() == []
+
+
+async def test_a_step_s_result_is_written_before_it_is_used(machine: SlowMachine) -> None:
+    """The outcome of a step is reported as recorded only when it is in the file."""
+    lease = await machine.driver.held()
+    await machine.hold()
+    recorded = asyncio.ensure_future(machine.journal.record_effect(lease, STEP))
+    await turns()
+    assert not recorded.done()
+    machine.disk.go_on()
+    await recorded
+    await machine.die(power=False, part=1.0)
+    leases = await (await machine.boot()).claim()
+    assert {0: STEP} in [dict(lease.effects) for lease in leases]
+
+
+async def test_writes_keep_their_order_after_a_full_disk(
+    machine: SlowMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write whose commit failed comes before those that were asked for meanwhile."""
+    lease = await machine.driver.held()
+    machine.disk.hold()
+    intent = asyncio.ensure_future(machine.journal.record_intent(lease, INTENT))
+    await machine.disk.stuck.wait()  # in the commit of the intent, which is going to fail
+    monkeypatch.setattr(machine.disk, "_commit", FullOnce(machine.disk))
+    outcome = asyncio.ensure_future(machine.journal.record_effect(lease, SENT))
+    await turns()
+    machine.disk.go_on()
+    await asyncio.gather(intent, outcome)
+    await machine.rest()
+    await machine.die(power=False, part=1.0)
+    leases = {lease.execution.id: lease for lease in await (await machine.boot()).claim()}
+    assert leases[lease.execution.id].effects[0] == SENT
+
+
+async def test_a_journal_is_closed_while_the_disk_is_full(
+    tmp_path: Path, make_driver: type[JournalDriver]
+) -> None:
+    """A shutdown does not wait for space: the writes that wait fail, and the file is closed."""
+    clock = VirtualClock()
+    journal = SqliteJournal(tmp_path / "journal.db", clock, JournalSettings())
+    driver = make_driver(journal, clock)
+    await journal.open(driver)
+    lease = await driver.held()
+    connection = journal._writer._connection
+    [pages] = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = Effect(0, f"step:{'x' * 40_000}", "")
+    waiting = asyncio.ensure_future(journal.record_intent(lease, large))
+    await turns()
+    assert "full" in journal.unavailable_reason()
+    async with asyncio.timeout(END_SECONDS):
+        await journal.close()
+        with pytest.raises(JournalUnavailable, match="full"):
+            await waiting
