@@ -9,6 +9,8 @@ WORKERS ?= 1
 SEED ?=
 SECONDS ?= 12
 EXAMPLES ?= 20000
+FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
+SAMPLE ?= 200
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +21,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak attack fuzz audit sbom lint types format lock pictures clean
+.PHONY: help demo test soak attack fuzz mutants audit sbom lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -42,6 +44,9 @@ attack: $(VENV)/.dev  ## attack a service, SECONDS=12 per attack, and report how
 
 fuzz: $(VENV)/.dev  ## fuzz each parser of untrusted input with EXAMPLES=20000 generated inputs
 	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 0 $(PYTEST_ARGS)
+
+mutants: $(VENV)/.dev  ## change the code in SAMPLE=200 places, and report what no test notices: FILES= SEED=
+	@nice -n 10 $(BIN)/python -m tests.mutation.run --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(FILES)
 
 audit: $(VENV)/.supply  ## check the pinned packages for known vulnerabilities
 	@$(BIN)/pip-audit --strict --require-hashes --disable-pip $(addprefix -r ,$(wildcard locks/*.txt))

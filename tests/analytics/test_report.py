@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vertexkit import BotOne, ConversationDetails
 from vertexkit.analytics import Analysis, analyse, analyse_async
+from vertexkit.analytics.analysis import MAX_DAYS
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.botone.models import Conversation
@@ -130,6 +131,20 @@ def test_memory_is_bounded() -> None:
     assert not cities.exact
     assert len(cities.items) <= 4000
     assert sum(item.count for item in cities.items) + cities.others == 30_000
+
+
+def test_days_are_counted_up_to_a_limit() -> None:
+    """The report has each day of a long time; above the limit it has months only."""
+    analysis, first = Analysis(), datetime(2010, 1, 1, 12, tzinfo=UTC)
+    for number in range(MAX_DAYS):
+        analysis.add(dialog(number, updated=(first + timedelta(number)).isoformat()))
+    days = analysis.report().days
+    assert days is not None
+    assert len(days) == MAX_DAYS
+    analysis.add(dialog(MAX_DAYS, updated=(first + timedelta(MAX_DAYS)).isoformat()))
+    report = analysis.report()
+    assert report.days is None
+    assert sum(count for _, count in report.months) == MAX_DAYS + 1
 
 
 @pytest.fixture

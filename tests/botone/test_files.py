@@ -113,6 +113,52 @@ async def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
     assert there.stat().st_size == 64 * MEGABYTE
 
 
+async def test_a_cancelled_download_leaves_nothing(tmp_path: Path) -> None:
+    """A download that is cancelled in the middle leaves neither a part nor an open file."""
+    arrived, never = asyncio.Event(), asyncio.Event()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x" * MEGABYTE
+        arrived.set()
+        await never.wait()
+
+    async def serve(request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    (tmp_path / "kept").write_text("before")
+    async with serving(serve) as bot:
+        downloading = asyncio.create_task(bot.v1.download(1, tmp_path / "kept"))
+        await arrived.wait()
+        async with asyncio.timeout(20):
+            while len(listed(tmp_path)) == 1:  # noqa: ASYNC110 - a file has no event
+                await asyncio.sleep(0.001)
+        downloading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await downloading
+        assert listed(tmp_path) == ["kept"]
+        assert (tmp_path / "kept").read_text() == "before"
+        never.set()
+
+
+async def test_a_file_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power loss after the download does not leave an empty file: its content is synced first."""
+    synced: list[tuple[int, bool]] = []
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        sync(descriptor)
+        synced.append((os.fstat(descriptor).st_size, (tmp_path / "a.bin").exists()))
+
+    monkeypatch.setattr(os, "fsync", watched)
+    platform = platform_of()
+    file = platform.conversations.add_file("a.bin", b"x" * 100_000)
+    async with client_of(platform) as bot:
+        await bot.v2.download(file.id, tmp_path / "a.bin")
+    assert synced == [(100_000, False)]
+
+
 async def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     """The operating system's error names the path."""
     platform = platform_of()

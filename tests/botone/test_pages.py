@@ -143,10 +143,14 @@ async def test_dialogs_come_with_their_data_in_the_list_s_order() -> None:
     assert [entry.method for entry in platform.ledger].count("v2.conversation") == 50
 
 
-async def test_a_deleted_dialog_is_returned_without_data() -> None:
-    """A dialog deleted after it was listed keeps the list's fields and is marked as unread."""
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_deleted_dialog_is_returned_without_data(status: int) -> None:
+    """A dialog deleted after it was listed keeps the list's fields and is marked as unread.
+
+    So is one that the account may not read any more: the others are still returned.
+    """
     platform = platform_of(5)
-    platform.fail("v2.conversation", status=404, after=2)
+    platform.fail("v2.conversation", status=status, after=2)
     async with client_of(platform) as bot:
         found = [dialog async for dialog in bot.v2.conversations().detailed()]
     assert [dialog.unread for dialog in found].count(True) == 1

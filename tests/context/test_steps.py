@@ -15,8 +15,15 @@ import pytest
 from pydantic import BaseModel, Field
 
 from vertexkit import App, Context, Retry
-from vertexkit.execution import EffectState
-from vertexkit.testing import FakeDialog
+from vertexkit.clock import Clock
+from vertexkit.execution import Effect, EffectState, Execution
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Lease
+from vertexkit.service import running_service
+from vertexkit.settings import Settings
+from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
+from vertexkit.token import Token
 
 
 class Rate(BaseModel):
@@ -297,3 +304,39 @@ async def test_the_journal_shows_a_failed_step(app: App, dialog: FakeDialog) -> 
         ("step:fine", EffectState.CONFIRMED),
         ("step:failing", EffectState.REJECTED),
     ]
+
+
+class HeldOutcomes(MemoryJournal):
+    """A journal that writes the outcomes of effects when it is released."""
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def record_effect(self, lease: Lease, effect: Effect) -> None:
+        self.asked.set()
+        await self.go_on.wait()
+        await super().record_effect(lease, effect)
+
+
+async def test_a_result_is_used_when_it_is_in_the_journal(app: App) -> None:
+    """`ctx.step` returns after the journal has written the result: a later run has the same one."""
+    journal, platform, over = HeldOutcomes(), FakePlatform(), asyncio.Event()
+    used: list[int] = []
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        used.append(await ctx.step("number", lambda: 17))
+
+    settings = Settings.of(platform_url="http://p/api", grace=5)
+    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
+        service.events.subscribe(lambda event: over.set() if event.name == "settled" else None)
+        token = Token(platform.issue("work"))
+        await journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
+        await journal.asked.wait()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert used == []
+        journal.go_on.set()
+        await over.wait()
+    assert used == [17]

@@ -47,8 +47,22 @@ SECONDS_PER_TEST = 20
 SECONDS_PER_MUTANT = 120
 SURVIVED, KILLED, HUNG, NOT_RUN = "survived", "killed", "hung", "not run by any test"
 PYTEST = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
-PRELOADED = ("aiohttp", "httpx", "pydantic", "pytest", "uvicorn")
+PRELOADED = (
+    *(
+        "aiohttp",
+        "anyio.pytest_plugin",
+        "freezegun",
+        "httptools",
+        "httpx",
+        "hypothesis",
+        "pydantic",
+    ),
+    *("opentelemetry.sdk.trace", "prometheus_client", "pytest", "pytest_asyncio", "pytest_httpx"),
+    *("respx", "schemathesis.pytest", "structlog", "uvicorn"),
+)
 """What every run of the tests imports, and no mutation changes."""
+FIRST_FILES = 2
+"""Test files that are tried first: most mutants are noticed there, and importing a file takes time."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ def find_mutants(files: list[str]) -> list[Mutant]:
     ]
 
 
-def tests_of(file: str) -> list[str]:
+def relevant_tests(file: str) -> list[str]:
     """Return the tests of the package that contains a file."""
     return next(
         (tests for package, tests in TESTS.items() if file.startswith(f"{package}/")), ["tests"]
@@ -101,7 +115,7 @@ def project_copy() -> Iterator[Path]:
 
 
 def run_tests(tests: list[str], seconds: float) -> str:
-    """Run tests in a process of their own; return what became of the mutant."""
+    """Run tests in a process of their own; return the result."""
     child = os.fork()
     if child == 0:
         os.setsid()
@@ -133,15 +147,35 @@ def _run_pytest(tests: list[str]) -> int:
 def try_mutant(copy: Path, mutant: Mutant, line_tests: LineTests) -> str:
     """Change the copy, run the tests of the changed line, and undo the change."""
     path = copy / mutant.file
-    tests = line_tests.of(mutant.file, mutant.mutation.lines, tests_of(mutant.file))
+    tests = line_tests.of(mutant.file, mutant.mutation.lines, relevant_tests(mutant.file))
     if not tests:
         return NOT_RUN
     source = path.read_bytes()
     path.write_bytes(mutant.mutation.apply(source))
+    first, others = split(tests, Path(mutant.file).stem)
     try:
-        return run_tests(tests, SECONDS_PER_MUTANT)
+        result = run_tests(first, SECONDS_PER_MUTANT)
+        if result == SURVIVED and others:
+            result = run_tests(others, SECONDS_PER_MUTANT)
+        return result
     finally:
         path.write_bytes(source)
+
+
+def split(tests: list[str], noun: str) -> tuple[list[str], list[str]]:
+    """Divide tests into those to try first and the others.
+
+    Args:
+        tests: node ids.
+        noun: name of the changed module; a test file of the same name is tried first.
+    """
+    files = Counter(test.split("::")[0] for test in tests)
+    best = sorted(files, key=lambda file: (Path(file).stem != f"test_{noun}", -files[file]))
+    first = tuple(f"{file}::" for file in best[:FIRST_FILES])
+    return (
+        [test for test in tests if test.startswith(first)],
+        [test for test in tests if not test.startswith(first)],
+    )
 
 
 def check_unchanged(line_tests: LineTests, sample: list[Mutant]) -> None:
@@ -150,7 +184,7 @@ def check_unchanged(line_tests: LineTests, sample: list[Mutant]) -> None:
     Raises:
         RuntimeError: they do not, so a failure would say nothing about a mutant.
     """
-    for package in sorted({tests_of(mutant.file)[0] for mutant in sample}):
+    for package in sorted({relevant_tests(mutant.file)[0] for mutant in sample}):
         tests = line_tests.fastest(package)
         if run_tests(tests, SECONDS_PER_MUTANT) != SURVIVED:
             raise RuntimeError(f"these tests fail without a change: {' '.join(tests)}")
@@ -187,7 +221,7 @@ def main() -> int:
     number = min(options.sample or len(mutants), len(mutants))
     sample = random.Random(options.seed).sample(mutants, number)
     print(f"{number} of {len(mutants)} mutants, seed {options.seed}", flush=True)
-    folders = sorted({folder for mutant in sample for folder in tests_of(mutant.file)})
+    folders = sorted({folder for mutant in sample for folder in relevant_tests(mutant.file)})
     results: dict[Mutant, str] = {}
     with project_copy() as copy:
         line_tests = LineTests.measure(copy, folders)

@@ -1,4 +1,4 @@
-"""A server with an app of four paths, and connections that misbehave."""
+"""A server with an app of five paths, and connections that misbehave."""
 
 import asyncio
 from collections import Counter
@@ -18,7 +18,10 @@ LARGE = b"x" * 8_000_000
 
 
 class Site:
-    """The served app: `/` counts a body, `/early` reads none, `/hold` waits, `/large` is large."""
+    """The served app: `/` counts a body, `/early` reads none, `/late` waits before it reads.
+
+    `/hold` waits after it has read, and the response of `/large` is large.
+    """
 
     def __init__(self) -> None:
         self.rejections: Counter[str] = Counter()
@@ -48,6 +51,8 @@ class Site:
             await send({"type": "lifespan.shutdown.complete"})
             return
         path, size, more = scope["path"], 0, scope["path"] != "/early"
+        if path == "/late":
+            await self.release.wait()
         while more:
             message = await receive()
             if message["type"] == "http.disconnect":

@@ -1,9 +1,12 @@
 """However much a client sends, little is kept in memory, and the response arrives."""
 
+import asyncio
+
 import pytest
 
 from tests.http_connection import HttpConnection
 from tests.server.site import Open, chunked, get, post
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit.server.limits import LINGER_BYTES, MAX_PIPELINED_REQUESTS
 
 
@@ -92,6 +95,17 @@ async def test_the_answer_to_a_large_request_is_seen(site: Open) -> None:
     async with site(head_limit=1024) as here:
         answer = await here.ask(get("/", "X: " + "x" * 2_000_000))
         assert answer.rejection == (431, "head_too_large")
+
+
+async def test_a_client_that_the_app_has_not_read_sees_its_rejection(site: Open) -> None:
+    """A client that has to wait before it may send the rest can send it, and gets the response."""
+    body = 8_000_000  # more than the buffers of a connection, less than is read and discarded
+    async with site(body_timeout=0.5) as here, here.line(post(body, path="/late")) as line:
+        sending = asyncio.create_task(pour(line, body // 1_000_000))
+        assert (await line.answer()).rejection == (408, "body_timeout")
+        assert not here.asked
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await sending
 
 
 async def test_after_an_early_answer_the_connection_goes_on(site: Open) -> None:

@@ -2,8 +2,10 @@
 
 from contextlib import AsyncExitStack
 
+import pytest
+
 from tests.http_connection import HttpConnection
-from tests.server.site import Open, Site, get, post
+from tests.server.site import Open, Site, chunked, get, post
 from vertexkit.server.limits import RESERVED_FILES, max_connections, max_files
 from vertexkit.settings import Settings
 
@@ -51,6 +53,50 @@ async def test_those_served_go_before_those_who_send(site: Open) -> None:
         assert (await newcomer.answer()).status == 200
         await sending.send(b"body")
         assert (await sending.answer()).body == b"4"
+
+
+@pytest.mark.parametrize(
+    "request_, rejection",
+    [
+        (get("/" + "x" * 2000), (431, "head_too_large")),
+        (chunked() + b"1\r\nx\r\n" * 100_000, (413, "too_large")),
+    ],
+    ids=["head", "body"],
+)
+async def test_a_rejected_one_goes_first(
+    site: Open, request_: bytes, rejection: tuple[int, str]
+) -> None:
+    """A connection that lingers after a rejection is closed before those that are in use."""
+    limits = {"head_limit": 1024, "body_limit": 1000}
+    async with site(clients=FEW, **limits) as here, AsyncExitStack() as stack:
+        served = await lines(stack, here, *[get()] * (FEW - 1))
+        for line in served:
+            await line.answer()
+        [rejected] = await lines(stack, here, get())
+        assert (await rejected.answer()).status == 200
+        await rejected.send(request_)
+        assert (await rejected.answer()).rejection == rejection
+        [newcomer] = await lines(stack, here, get())
+        assert (await newcomer.answer()).status == 200
+        assert here.rejections["crowded"] == 1
+        for line in served:
+            await line.send(get())
+            assert (await line.answer()).status == 200
+
+
+async def test_one_answered_before_its_body_goes_first(site: Open) -> None:
+    """So is a connection whose request was answered before its body had arrived."""
+    async with site(clients=FEW) as here, AsyncExitStack() as stack:
+        served = await lines(stack, here, *[get()] * (FEW - 1))
+        for line in served:
+            await line.answer()
+        [early] = await lines(stack, here, post(1000, path="/early"))
+        assert (await early.answer()).status == 200
+        [newcomer] = await lines(stack, here, get())
+        assert (await newcomer.answer()).status == 200
+        for line in served:
+            await line.send(get())
+            assert (await line.answer()).status == 200
 
 
 async def test_the_one_who_sends_for_longest_is_told_why(site: Open) -> None:

@@ -4,6 +4,7 @@ import contextvars
 import io
 import json
 import logging
+import threading
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -66,6 +67,34 @@ def test_a_token_is_masked_where_no_execution_is_known(secret: str) -> None:
     assert len(redaction._recent_tokens) == redaction.MAX_RECENT_TOKENS
     task.run(redaction.register_token, Token("eyJhbGciOi.eyJpbnN0Y.c2ln"))
     assert len(redaction._recent_tokens) == redaction.MAX_RECENT_TOKENS
+
+
+def test_the_newest_tokens_are_masked_where_no_execution_is_known() -> None:
+    """Under load the oldest tokens are forgotten, not those of the executions that run now."""
+    stream = configured()
+    task = contextvars.copy_context()
+    tokens = [f"opaque-token-{number:04}" for number in range(redaction.MAX_RECENT_TOKENS + 5)]
+    for token in tokens:
+        task.run(redaction.register_token, Token(token))
+    structlog.get_logger("any").warning("logged", tokens=tokens)
+    text = stream.getvalue().decode()
+    assert [token for token in tokens if token in text] == tokens[:5]
+
+
+def test_a_whole_jwt_is_masked_where_no_execution_is_known() -> None:
+    """An author's thread may log a JWT that was never registered: its signature goes too."""
+    stream = configured()
+    parts = ("eyJhbGciOiJIUzI1NiJ9", "eyJpbnN0YW5jZSI6ImRlbW8ifQ", "c2lnbmF0dXJlLW9mLTMyLWJ5dGVz")
+    jwt = ".".join(parts)
+    lines = [jwt, f"token={jwt}&x=1", f"Bearer {jwt}", repr({"token": jwt}), f"({jwt}.)"]
+    for line in lines:
+        thread = threading.Thread(target=structlog.get_logger("any").warning, args=(line,))
+        thread.start()
+        thread.join()
+    text = stream.getvalue().decode()
+    assert text.count(redaction.MASK) == len(lines)
+    for part in parts:
+        assert part not in text
 
 
 def test_a_token_of_a_few_letters_masks_no_words() -> None:

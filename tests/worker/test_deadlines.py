@@ -10,6 +10,7 @@ from tests.context.threads import run_past_deadline
 from tests.waiting import PATIENCE_SECONDS
 from vertexkit import App, Context, SyncContext
 from vertexkit.errors import ExecutionEnded
+from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog
 
 
@@ -49,6 +50,38 @@ async def test_a_handler_may_clean_up() -> None:
     run = await FakeDialog(app).run("hang")
     assert cleaned == ["yes"]
     assert run.messages == []
+
+
+@pytest.mark.parametrize("end", ["timeout", "shutdown"])
+async def test_a_handler_has_time_to_clean_up(end: str) -> None:
+    """The block is completed after a clean-up that waits, as closing a connection does."""
+    app = App()
+    begun = asyncio.Event()
+    completed: list[int] = []
+
+    @app.block("hang", timeout=1 if end == "timeout" else 600)
+    async def hang(ctx: Context) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            for _ in range(5):
+                await asyncio.to_thread(threading.get_ident)
+            completed.append(sum(entry.method == "complete" for entry in dialog.platform.ledger))
+
+    dialog = FakeDialog(app, grace=0, cleanup=30)
+    async with dialog:
+        abandoned: list[Event] = []
+        dialog.subscribe(lambda e: abandoned.append(e) if e.name == "abandoned" else None)
+        if end == "timeout":
+            assert (await dialog.run("hang")).data["error"]["code"] == "timeout"
+        else:
+            await dialog.post("/blocks/hang", {"token": dialog.platform.issue("hang")})
+            await begun.wait()
+    assert completed == [0]
+    assert abandoned == []
+    [entry] = dialog.platform.ledger
+    assert entry.json["data"]["error"]["code"] == end
 
 
 async def test_a_handler_that_swallows_its_cancellation_is_abandoned() -> None:

@@ -186,7 +186,9 @@ class Receiver:
         """Complete the block of a call of which only the token could be read."""
         if error.token:
             with suppress(CallError):
-                self._rejections.reject(self._read_token(error.token), Failure("invalid_input"))
+                token = self._read_token(error.token)
+                register_token(token)  # an author's reader may have put it into the detail
+                self._rejections.reject(token, Failure("invalid_input"))
 
     def _read_call_safely(self, raw: RawCall) -> Call:
         """Call the author's reader, which may raise anything.

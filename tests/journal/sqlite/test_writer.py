@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.machine import Disk, Machine, ManualClock
-from tests.journal.conftest import JournalDriver
+from tests.journal.driver import JournalDriver
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease
@@ -243,13 +243,11 @@ async def test_writes_keep_their_order_after_a_full_disk(
     assert leases[lease.execution.id].effects[0] == SENT
 
 
-async def test_a_journal_is_closed_while_the_disk_is_full(
-    tmp_path: Path, make_driver: type[JournalDriver]
-) -> None:
+async def test_a_journal_is_closed_while_the_disk_is_full(tmp_path: Path) -> None:
     """A shutdown does not wait for space: the writes that wait fail, and the file is closed."""
     clock = VirtualClock()
     journal = SqliteJournal(tmp_path / "journal.db", clock, JournalSettings())
-    driver = make_driver(journal, clock)
+    driver = JournalDriver(journal, clock)
     await journal.open(driver)
     lease = await driver.held()
     connection = journal._writer._connection

@@ -185,6 +185,15 @@ async def test_ordered_statuses_with_their_headers_and_bodies(
     platform.check()
 
 
+@pytest.mark.parametrize("status", [200, 599])
+async def test_the_first_and_the_last_status_can_be_ordered(
+    platform: FakePlatform, client: VertexClient, status: int
+) -> None:
+    """200 and 599 are statuses of HTTP responses."""
+    platform.fail("send_message", status=status)
+    assert (await client.send(platform.issue())).status_code == status
+
+
 async def test_an_error_of_a_gateway_after_processing(
     platform: FakePlatform, client: VertexClient
 ) -> None:
@@ -234,7 +243,10 @@ async def test_an_unused_fault_fails_the_check(platform: FakePlatform) -> None:
         ({"method": "send", "status": 500}, "complete, send_message"),
         ({"method": "complete", "kind": "explode"}, "cut, garbage, gone, half, lost, slow"),
         ({"method": "complete"}, "needs a status, or a kind"),
-        ({"method": "complete", "status": 99}, "between 200 and 599"),
+        *(
+            ({"method": "complete", "status": status}, "between 200 and 599")
+            for status in (0, 99, 199, 600)
+        ),
         ({"method": "complete", "status": 500, "kind": "cut"}, "takes no status"),
         ({"method": "complete", "kind": "cut", "retry_after": 1}, "needs a status"),
         ({"method": "complete", "kind": "cut", "body": "x"}, "needs a status"),
@@ -273,6 +285,7 @@ async def test_chaos_is_repeatable() -> None:
 
 def test_chaos_checks_its_arguments() -> None:
     """A rate beyond 1 or an unknown kind is a ValueError."""
-    for rate, kinds in ((1.5, ("cut",)), (0.5, ("explode",)), (0.5, (42,)), (0.5, ())):
+    chances = ((1.5, ("cut",)), (0.5, ("explode",)), (0.5, (199,)), (0.5, (600,)), (0.5, ()))
+    for rate, kinds in chances:
         with pytest.raises(ValueError, match=r"rate|kind|status"):
             FakePlatform().chaos(rate, kinds)

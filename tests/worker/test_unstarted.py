@@ -1,0 +1,80 @@
+"""An execution that is claimed when its process stops, and whose handler has not started."""
+
+import asyncio
+from collections.abc import Mapping
+
+from tests.worker.running import accept, ended, serving
+from vertexkit import App, Context
+from vertexkit.clock import Clock
+from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Lease
+from vertexkit.testing import FakePlatform
+
+
+class SlowClaims(MemoryJournal):
+    """A journal that survives, and whose claim of the block `careful` returns when it is released.
+
+    Attributes:
+        claimed: Set when that block is claimed.
+        go_on: Releases the claim.
+    """
+
+    durable = True
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self.claimed, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def claim(
+        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+    ) -> list[Lease]:
+        leases = await super().claim(worker, room, limit, early=early)
+        if "careful" in [lease.execution.block for lease in leases]:
+            self.claimed.set()
+            await self.go_on.wait()
+        return leases
+
+
+async def test_an_execution_that_has_not_started_runs_in_the_next_process() -> None:
+    """`on_crash="fail"` is for handlers that have started: a claim alone has done nothing yet."""
+    journal, platform, app = SlowClaims(), FakePlatform(), App()
+    begun, released = asyncio.Event(), asyncio.Event()
+    attempts: list[int] = []
+
+    @app.block("busy")
+    async def busy(ctx: Context) -> None:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:  # the process stops: the claim of the other block returns now
+            journal.go_on.set()
+            await released.wait()
+
+    @app.block("careful", on_crash="fail")
+    async def careful(ctx: Context) -> str:
+        attempts.append(ctx.attempt)
+        return "done"
+
+    async with serving(app, journal, platform, grace=0, cleanup=20) as service:
+        service.events.subscribe(
+            lambda event: (
+                released.set()
+                if event.execution == "02e" and event.name in {"released", "settled"}
+                else None
+            )
+        )
+        await accept(journal, platform, "busy", "01e")
+        await begun.wait()
+        token = await accept(journal, platform, "careful", "02e")
+        await journal.claimed.wait()
+    assert attempts == []
+    assert not platform.ledger
+    record = await journal.find("02e")
+    assert record is not None
+    assert record.phase == "waiting"
+    async with serving(app, journal, platform, grace=0) as service:
+        over = ended(service)
+        await over.wait()
+    assert attempts == [2]
+    [completion] = platform.activation(token).completions
+    assert completion.data == {"result": "done"}
