@@ -1,8 +1,10 @@
 # Each target installs what it needs: only python3 (3.11 or newer), make and pip are required.
-# To use another interpreter: make test PYTHON=python3.12
+# To use another interpreter: make test PYTHON=python3.12 VENV=.venv-3.12
 
 PYTHON ?= python3
+VENV ?= .venv
 PYTEST_ARGS ?= --numprocesses auto --dist loadfile
+RUN_MINUTES ?= 30
 UPGRADE ?=
 MINUTES ?= 10
 WORKERS ?= 1
@@ -12,7 +14,8 @@ EXAMPLES ?= 20000
 FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
 SAMPLE ?= 200
 
-VENV := .venv
+# Ends the tests after RUN_MINUTES; each process of pytest then prints the stack of every thread.
+LIMIT := $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(RUN_MINUTES)m)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 SOURCES := vertexkit tests example_blocks benchmarks
@@ -21,7 +24,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak attack fuzz mutants audit sbom lint types format lock pictures clean
+.PHONY: help demo test fast system soak attack fuzz mutants audit sbom lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -30,11 +33,22 @@ help:  ## list the targets
 demo: $(VENV)/.run  ## run one example block on the fake platform
 	@$(BIN)/vertexkit trigger example_blocks.loan:app loan -i amount=100000 -i months=12
 
-test: lint types $(VENV)/.browser  ## run the gate: format, lint, imports, types, tests, coverage
+test: lint types  ## run the gate: format, lint, imports, types, tests, coverage
+	@$(BIN)/python tests/tools.py
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest $(PYTEST_ARGS)
+	$(LIMIT) $(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+fast: $(VENV)/.dev  ## run the tests that need no browser, no image and no killed services
+	$(LIMIT) $(BIN)/python -m pytest $(PYTEST_ARGS) $(addprefix --ignore=tests/,browser chaos image)
+
+system:  ## install the programs that tests need, with apt-get, as root or by sudo
+	@set -e; packages=$$($(PYTHON) tests/tools.py --packages); [ -n "$$packages" ] || exit 0; \
+	sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); $$sudo apt-get -qq update; \
+	for package in $$packages; do echo "Installing $$package ..."; \
+		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
+			$$package >/dev/null || echo "make: $$package cannot be installed" >&2; done
 
 soak: $(VENV)/.dev  ## kill a service under load again and again: MINUTES=10 SEED= WORKERS=1
 	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))
@@ -89,17 +103,8 @@ pictures:  ## draw docs/images/*.svg from the .dot files next to them (needs Gra
 		dot -Tsvg "$$source" | sed '/^<?xml/d'; } >"$${source%.dot}.svg"; done
 
 clean:  ## remove the environment and all files that tools have written
-	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
-
-# The tests of the playground's page use Debian's Chromium. They are skipped, with a message, if it
-# is not installed and cannot be installed.
-$(VENV)/.browser: $(VENV)/.dev
-	@command -v chromium chromium-browser google-chrome >/dev/null || { \
-		echo "Installing Chromium for the tests of the playground's page ..."; \
-		{ apt-get -qq update && apt-get -qq install -y --no-install-recommends chromium; } \
-		>/dev/null 2>&1 || echo "make: Chromium cannot be installed: the tests of the playground's page will be skipped" >&2; }
-	@touch $@
 
 # Each stamp is a file in the environment that it describes, so both are deleted together.
 $(VENV)/.made:

@@ -9,6 +9,7 @@ import hypothesis
 import pytest
 import structlog
 
+from tests import surroundings, tools
 from tests.cli.shell import Shell
 from tests.postgres_server import killable_server as killable_server
 from tests.postgres_server import postgres_server as postgres_server
@@ -19,12 +20,19 @@ from vertexkit.telemetry import logs, redaction
 DISABLED_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
 os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
 
+surroundings.clear()
 
 # On a loaded machine generated inputs may take long; that says nothing about the code.
 hypothesis.settings.register_profile(
     "gate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
 hypothesis.settings.load_profile("gate")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Run no test if a program that REQUIRE names is missing."""
+    if sentences := tools.unmet(os.environ.get("REQUIRE", "")):
+        raise pytest.UsageError("\n".join(sentences))
 
 
 @pytest.fixture(autouse=True)

@@ -20,6 +20,6 @@ for module in pkgutil.walk_packages(vertexkit.__path__, "vertexkit."):
         importlib.import_module(module.name)
 
 if (measured := coverage.Coverage.current()) is not None:
-    measured.save()  # once: a forked process goes on with the measurement, and writes its own part
+    measured.save()  # once: a forked process continues the measurement, and writes its own part
 
 gc.freeze()  # a forked process neither examines nor copies what is here

@@ -1,7 +1,6 @@
 """The page in the system's Chromium; screenshots are saved in `screenshots/`."""
 
 import os
-import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -10,10 +9,9 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from tests.cli.shell import Shell
 from tests.playground.dev import Dev
+from tests.tools import TOOLS, reason
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
+CHROMIUM = TOOLS["chromium"].path
 SCREENSHOTS_FOLDER = Path(os.environ.get("SCREENSHOTS", Path(__file__).parents[2] / "screenshots"))
 LOAN = """
 from typing import Literal
@@ -77,7 +75,7 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
     """`vertexkit dev` with three blocks: a loan, many messages, an error."""
     SCREENSHOTS_FOLDER.mkdir(exist_ok=True)
     if CHROMIUM is None:
-        pytest.skip("Chromium is not installed (apt install chromium)")
+        pytest.skip(reason("chromium"))
     shell = Shell(tmp_path)
     (tmp_path / "blocks.py").write_text(LOAN, encoding="utf-8")
     yield Dev(shell, "blocks:app")

@@ -1,10 +1,10 @@
 """How a process ends: signals, and handlers that crash it."""
 
 import asyncio
-from functools import partial
 from signal import SIGABRT, SIGCONT, SIGINT, SIGKILL, SIGSTOP, SIGTERM, Signals
 
-from tests.chaos.conftest import PlayAll
+import pytest
+
 from tests.chaos.observed import Call
 from tests.chaos.scene import Barrier, Scene
 from vertexkit.execution import OutcomeStatus
@@ -97,20 +97,13 @@ async def test_sigterm_lets_a_handler_finish(scene: Scene) -> None:
     scene.platform.check()
 
 
-async def test_what_a_signal_cuts_off_the_next_process_goes_on_with(play_all: PlayAll) -> None:
-    """SIGTERM without a grace period, SIGTERM twice, SIGINT twice: released, and nothing is sent twice."""
-    await play_all(
-        {
-            "SIGTERM": partial(_cut_off, first=SIGTERM, grace=0),
-            "SIGTERM twice": partial(_cut_off, first=SIGTERM, second=SIGTERM),
-            "SIGINT twice": partial(_cut_off, first=SIGINT, second=SIGINT),
-        }
-    )
-
-
-async def _cut_off(
-    scene: Scene, *, first: Signals, second: Signals | None = None, grace: float = 3600
+@pytest.mark.parametrize(
+    "first, second, grace", [(SIGTERM, None, 0), (SIGTERM, SIGTERM, 3600), (SIGINT, SIGINT, 3600)]
+)
+async def test_what_a_signal_cuts_off_the_next_process_goes_on_with(
+    scene: Scene, first: Signals, second: Signals | None, grace: float
 ) -> None:
+    """SIGTERM without a grace period, SIGTERM twice, SIGINT twice: released, and nothing is sent twice."""
     child = await scene.start(grace=grace)
     call, barrier = await call_running_block(scene)
     child.send(first)

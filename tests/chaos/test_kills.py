@@ -1,9 +1,9 @@
 """`vertexkit run`, killed at each kill point, and restarted."""
 
-from functools import partial
 from signal import SIGKILL
 
-from tests.chaos.conftest import PlayAll
+import pytest
+
 from tests.chaos.scene import Scene
 from vertexkit.execution import EffectState, OutcomeStatus
 
@@ -57,26 +57,23 @@ async def test_killed_before_its_handler_began_it_begins_later(scene: Scene) -> 
     assert scene.record(call).attempts == 1
 
 
-async def test_killed_anywhere_it_ends_once(play_all: PlayAll) -> None:
+@pytest.mark.parametrize(
+    "point, attempts, by",
+    [
+        ("K3", 2, "204"),
+        ("K4:2", 2, "204"),
+        ("K7", 2, "204"),
+        ("K7:2", 2, "204"),
+        ("K8", 2, "204"),
+        ("K9", 1, "204"),
+        ("K11", 1, "403"),
+        ("K12", 1, "204"),
+    ],
+)
+async def test_killed_anywhere_it_ends_once(
+    scene: Scene, point: str, attempts: int, by: str
+) -> None:
     """K3 to K12: one outcome, one result, no message twice, the same ids."""
-    await play_all(
-        {
-            point: partial(_ends_once, point=point, attempts=attempts, by=by)
-            for point, attempts, by in [
-                ("K3", 2, "204"),
-                ("K4:2", 2, "204"),
-                ("K7", 2, "204"),
-                ("K7:2", 2, "204"),
-                ("K8", 2, "204"),
-                ("K9", 1, "204"),
-                ("K11", 1, "403"),
-                ("K12", 1, "204"),
-            ]
-        }
-    )
-
-
-async def _ends_once(scene: Scene, *, point: str, attempts: int, by: str) -> None:
     child = await scene.start(point)
     call = await scene.call("assume_sent")
     assert await child.ended() == -SIGKILL
@@ -124,23 +121,15 @@ async def test_killed_while_the_platform_completes_it_sends_the_same_again(scene
     assert scene.record(call).attempts == 1
 
 
-async def test_killed_over_a_message_the_blocks_policy_decides(play_all: PlayAll) -> None:
-    """K4 to K6: its outcome is unknown; it is assumed sent, resent, raised or parked, as its block says."""
-    points: dict[str, list[int]] = {
-        "K4": [],
-        "K5": [0],
-        "K6": [0],
-    }  # and the messages that the platform has processed
-    await play_all(
-        {
-            f"{point} {policy}": partial(_decides, point=point, had=had, policy=policy)
-            for point, had in points.items()
-            for policy in ("assume_sent", "resend", "raise", "park", "leave")
-        }
-    )
+@pytest.mark.parametrize("policy", ["assume_sent", "resend", "raise", "park", "leave"])
+@pytest.mark.parametrize("point, had", [("K4", []), ("K5", [0]), ("K6", [0])])
+async def test_killed_over_a_message_the_blocks_policy_decides(
+    scene: Scene, point: str, had: list[int], policy: str
+) -> None:
+    """K4 to K6: its outcome is unknown; it is assumed sent, resent, raised or parked, as its block says.
 
-
-async def _decides(scene: Scene, *, point: str, had: list[int], policy: str) -> None:
+    `had` are the messages that the platform has processed before the kill.
+    """
     child = await scene.start("" if point == "K5" else point)
     if point == "K5":
         scene.kill_at("send_message", child)

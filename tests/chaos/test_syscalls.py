@@ -1,6 +1,5 @@
 """The journal when a system call fails: killed, disk full, or input/output error."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.dump import dump
+from tests.tools import TOOLS, reason
 
 ROOT = Path(__file__).parents[2]
-STRACE = shutil.which("strace")
-pytestmark = pytest.mark.skipif(STRACE is None, reason="strace is not installed")
+STRACE = TOOLS["strace"].path
+pytestmark = pytest.mark.skipif(STRACE is None, reason=reason("strace"))
 
 
 def inject(path: Path, call: str, what: str) -> list[str]:

@@ -1,7 +1,6 @@
 """deploy/: the files match their published schemas, the settings, and the grace period."""
 
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests.tools import TOOLS, reason
 from vertexkit.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -157,7 +157,7 @@ def test_secrets_are_files_and_not_variables() -> None:
     assert "deploy/secrets/" in (ROOT / ".gitignore").read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="apt install systemd")
+@pytest.mark.skipif(TOOLS["systemd"].path is None, reason=reason("systemd"))
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     """systemd finds no mistake in the unit, and rates its exposure as low."""
     unit = tmp_path / "vertexkit.service"

@@ -3,7 +3,6 @@
 import itertools
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -18,6 +17,7 @@ import httpx
 import pytest
 
 from tests.cli.shell import Process, Shell
+from tests.tools import TOOLS, reason
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 SECRET = "secret-of-the-url-25"
@@ -139,8 +139,9 @@ def wait_until_served(site: Site, started: "subprocess.Popen[bytes]") -> None:
 @pytest.fixture
 def nginx(tmp_path: Path, services: dict[str, Process]) -> Iterator[Site]:
     """nginx with the configuration of deploy/nginx, at addresses of this test."""
-    if shutil.which("nginx") is None or shutil.which("openssl") is None:
-        pytest.skip("nginx is not installed: apt install nginx openssl")
+    for name in ("nginx", "openssl"):
+        if TOOLS[name].path is None:
+            pytest.skip(reason(name))
     certificate, key = tmp_path / "certificate.pem", tmp_path / "key.pem"
     subprocess.run(
         [
@@ -192,8 +193,8 @@ def nginx(tmp_path: Path, services: dict[str, Process]) -> Iterator[Site]:
 @pytest.fixture
 def caddy(tmp_path: Path, services: dict[str, Process]) -> Iterator[Site]:
     """Caddy with deploy/caddy/Caddyfile as it is."""
-    if shutil.which("caddy") is None:
-        pytest.skip("caddy is not installed: apt install caddy")
+    if TOOLS["caddy"].path is None:
+        pytest.skip(reason("caddy"))
     path = tmp_path / "caddy.log"
     environment = os.environ | {
         "SITE_ADDRESS": "http://localhost:8080",

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.reserved_port import reserved_port
+from tests.tools import TOOLS, reason
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -162,8 +162,8 @@ class Reader:
 @pytest.fixture
 def reader(tmp_path: Path, free_ports: dict[str, str]) -> Iterator[Reader]:
     """A reader with an empty folder."""
-    if shutil.which("curl") is None:
-        pytest.skip("the pages use curl, which is not installed")
+    if TOOLS["curl"].path is None:
+        pytest.skip(reason("curl"))
     reader = Reader(tmp_path, free_ports)
     yield reader
     for server in reader.servers:
