@@ -117,7 +117,8 @@ class PageWalk:
         self._unreadable[number] = len(page.unreadable)
         total = page.pagination.total
         if total is not None:
-            self.has_shrunk |= self.total is not None and total < self.total
+            if self.total is not None and total < self.total:
+                self.has_shrunk = True
             self.total = total
         return page
 
