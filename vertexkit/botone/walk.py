@@ -50,7 +50,7 @@ class PageWalk:
     def __init__(self, read_page: ReadPage) -> None:
         self.total: int | None = None
         self.problems: list[str] = []
-        self.has_shrunk = False
+        self.has_shrunk: bool = False
         """Fewer dialogs were in the list than before, at any time of the walk."""
         self._read_page = read_page
         self._seen: set[Key] = set()
