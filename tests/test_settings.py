@@ -23,6 +23,7 @@ BAD = [
     ("CONNECTIONS", "0", "greater than or equal to 1"),
     ("CONNECTIONS", "10001", "less than or equal to 10000"),
     ("SEND_TIMEOUT", "0", "greater than 0"),
+    ("WIRE", "requests", "'sockets' or 'aiohttp'"),
     ("SEND_TIMEOUT", "soon", "a valid number"),
     ("COMPLETE_PATIENCE", "-1", "greater than or equal to 0"),
     ("ALLOW_ANONYMOUS", "perhaps", "a valid boolean"),

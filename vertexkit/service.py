@@ -13,12 +13,14 @@ from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Blocks
 from vertexkit.botone.address import PlatformAddress
+from vertexkit.botone.aiohttp_wire import AiohttpWire
 from vertexkit.botone.http_client import HttpClient
 from vertexkit.botone.instance_clients import InstanceClients
 from vertexkit.botone.proxies import Proxies
+from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.botone.timed_wire import TimedWire
 from vertexkit.botone.vertex import Vertex
-from vertexkit.botone.wire import AiohttpWire, Wire
+from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.branches import tracked_tasks
 from vertexkit.context.runtime import Runtime
@@ -31,7 +33,7 @@ from vertexkit.ingress.request import ReadCall
 from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
-from vertexkit.settings import Settings
+from vertexkit.settings import PlatformSettings, Settings
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import otel_setup, prometheus
 from vertexkit.telemetry.aggregation import MetricsReporter
@@ -98,7 +100,7 @@ async def running_service(
         app: what is run.
         settings: of the process.
         clock: by default real time.
-        wire: carries requests to the platform; by default sockets.
+        wire: carries requests to the platform; by default the one that the settings select.
         journal: by default the one that the settings name.
         client: HTTP client of `ctx.dialog`, which is not closed; by default one for each instance.
         export_traces: whether to start OpenTelemetry's exporter if the environment configures it.
@@ -116,7 +118,7 @@ async def running_service(
     clock = clock or Clock()
     journal = journal or make_journal(settings.journal, clock)
     async with AsyncExitStack() as stack:
-        wire = wire or AiohttpWire(_checked_proxies(settings))
+        wire = wire or _make_wire(settings.platform)
         stack.push_async_callback(wire.close)
         state: Any = None
         if app.lifespan is not None:
@@ -330,16 +332,18 @@ class _JournalEvents:
         self._commits.commit_failed()
 
 
-def _checked_proxies(settings: Settings) -> Proxies:
-    """Return the environment's proxies.
+def _make_wire(settings: PlatformSettings) -> Wire:
+    """Return the wire that the settings select; through a proxy it is always aiohttp's.
 
     Raises:
         SettingsError: the platform's proxy cannot be used.
     """
     proxies = Proxies.from_environment()
-    for url in PlatformAddress(settings.platform.url, settings.platform.instances).urls:
-        proxies.find(url)
-    return proxies
+    urls = PlatformAddress(settings.url, settings.instances).urls
+    proxied = [url for url in urls if proxies.find(url) is not None]
+    if proxied or settings.wire == "aiohttp":
+        return AiohttpWire(proxies)
+    return SocketWire()
 
 
 def _policy(

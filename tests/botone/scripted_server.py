@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from tests.waiting import PATIENCE_SECONDS
-from vertexkit.botone.wire import AiohttpWire, Wire
+from vertexkit.botone.wire import Wire
 from vertexkit.testing.asgi_wire import AsgiWire
 
 HOST = "127.0.0.1"
@@ -183,8 +183,8 @@ def reset(writer: asyncio.StreamWriter) -> None:
 
 
 @asynccontextmanager
-async def over_sockets() -> AsyncIterator[SocketServer]:
-    wire = AiohttpWire()
+async def over_sockets(wire: Wire) -> AsyncIterator[SocketServer]:
+    """Serve a scripted platform behind a socket, and lead this wire to it."""
     server = SocketServer("", wire)
     async with await asyncio.start_server(server.serve, HOST, 0) as listener:
         server.url = f"http://{HOST}:{listener.sockets[0].getsockname()[1]}/api"

@@ -12,8 +12,9 @@ import httpx
 import pytest
 
 from vertexkit import http_client
+from vertexkit.botone.aiohttp_wire import AiohttpWire
 from vertexkit.botone.certificates import VARIABLES, tls_context
-from vertexkit.botone.wire import AiohttpWire
+from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.errors import PlatformUnreachable
 
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
@@ -52,12 +53,12 @@ async def platform(tmp_path: Path) -> AsyncIterator[str]:
 
 
 async def send(url: str) -> None:
-    """Send a message as the service does, and a request as an author does."""
-    wire = AiohttpWire()
-    try:
-        assert (await wire.post(url, b"{}", 20)).status == 200
-    finally:
-        await wire.close()
+    """Send a message with each wire, and a request as an author does."""
+    for wire in (SocketWire(), AiohttpWire()):
+        try:
+            assert (await wire.post(url, b"{}", 20)).status == 200
+        finally:
+            await wire.close()
     async with http_client() as client:
         assert (await client.get(url)).status_code == 200
 
@@ -82,10 +83,10 @@ async def test_authorities_that_the_environment_names_are_trusted(
 
 async def test_another_certificate_is_rejected_by_both(platform: str) -> None:
     """The error names the certificate; nothing was sent."""
-    wire = AiohttpWire()
-    with pytest.raises(PlatformUnreachable, match=r"TLS certificate of 127\.0\.0\.1"):
-        await wire.post(platform, b"{}", 20)
-    await wire.close()
+    for wire in (SocketWire(), AiohttpWire()):
+        with pytest.raises(PlatformUnreachable, match=r"TLS certificate of 127\.0\.0\.1"):
+            await wire.post(platform, b"{}", 20)
+        await wire.close()
     async with http_client() as client:
         with pytest.raises(httpx.ConnectError, match=r"TLS certificate of 127\.0\.0\.1"):
             await client.get(platform)

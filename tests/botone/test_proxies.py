@@ -10,10 +10,13 @@ import pytest
 from yarl import URL
 
 from vertexkit import http_client
+from vertexkit.botone.aiohttp_wire import AiohttpWire
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.proxies import Proxies, display
-from vertexkit.botone.wire import AiohttpWire
+from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.errors import Fate, PlatformUnreachable, SettingsError
+from vertexkit.service import _make_wire
+from vertexkit.settings import PlatformSettings
 
 NAMES = [f"{name}_proxy" for name in ("http", "https", "all", "no")]
 PAGINATION = {"total": 0, "count": 0, "per_page": 20, "current_page": 1, "total_pages": 1}
@@ -177,6 +180,24 @@ async def test_all_requests_go_through_the_proxy(environment: pytest.MonkeyPatch
             "CONNECT platform.invalid:443",
             "CONNECT other.invalid:443",
         ]
+        await wire.close()
+
+
+async def test_a_service_uses_aiohttp_where_it_needs_a_proxy(
+    environment: pytest.MonkeyPatch,
+) -> None:
+    """`SocketWire` knows no proxies: it is used if every address of the platform is direct."""
+    url, template = "https://demo.bot.one/api", "https://{instance}.bot.one/api"
+    direct = PlatformSettings(url=url)
+    several = PlatformSettings(url=template, instances=("demo", "other"))
+    chosen = PlatformSettings(url=url, wire="aiohttp")
+    wires = [_make_wire(settings) for settings in (direct, several, chosen)]
+    assert list(map(type, wires)) == [SocketWire, SocketWire, AiohttpWire]
+    environment.setenv("HTTPS_PROXY", "http://proxy:3128")
+    environment.setenv("NO_PROXY", "demo.bot.one")
+    wires += [_make_wire(settings) for settings in (direct, several)]
+    assert list(map(type, wires[3:])) == [SocketWire, AiohttpWire]
+    for wire in wires:
         await wire.close()
 
 

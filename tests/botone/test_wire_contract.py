@@ -9,8 +9,14 @@ from vertexkit.botone.response import Response
 from vertexkit.botone.wire import MAX_RESPONSE_BYTES
 from vertexkit.errors import PlatformError, SendOutcomeUnknown
 
-PATIENT, SHORT = 20.0, 0.05
+PATIENT, SHORT = 20.0, 0.2
 SECRET = b'{"token":"very-secret-token"}'
+
+
+@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
+    """Run each test on the loop of asyncio and on the one that `vertexkit run` uses."""
+    return "asyncio", {"use_uvloop": request.param}
 
 
 async def fail(server: ScriptedServer, timeout: float = PATIENT) -> PlatformError:

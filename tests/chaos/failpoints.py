@@ -17,7 +17,7 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from vertexkit.botone.wire import AiohttpWire
+from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.cli.main import main
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.journal import SqliteJournal
@@ -85,7 +85,7 @@ def arm(point: str) -> None:
         "K2": (before, SqliteJournal, "claim", count.hang_if_any),
         "K3": (after, SqliteJournal, "claim", count.die_if_claimed),
         "K4": (after, SqliteJournal, "record_intent", count.die),
-        "K6": (after, AiohttpWire, "post", count.die),
+        "K6": (after, SocketWire, "post", count.die),
         "K7": (after, SqliteJournal, "record_effect", count.die_when_written),
         "K8": (before, SqliteJournal, "record_result", count.die_when_written),
         "K9": (after, SqliteJournal, "record_result", count.die),

@@ -3,6 +3,9 @@
 | module | what it is |
 |---|---|
 | `wire` | POSTs bytes for `send_message` and `complete`: the hot path, a seam |
+| `socket_wire` | the wire over its own HTTP/1.1 connections |
+| `wire_connection`, `wire_pool` | one such connection; all of them, and their deadlines |
+| `aiohttp_wire` | the wire over aiohttp, for proxies |
 | `timed_wire` | a wire that measures another wire |
 | `vertex` | `send_message` and `complete` (methods 14 and 15) |
 | `client`, `sync` | `BotOne`, the client of the dialog API, and its blocking form |

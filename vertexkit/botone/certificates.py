@@ -19,6 +19,7 @@ def tls_context() -> ssl.SSLContext:
     """
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
+    context.options |= ssl.OP_NO_RENEGOTIATION
     if not any(map(os.environ.get, VARIABLES)) and not _system_has_authorities(context):
         context.load_verify_locations(certifi.where())
     return context

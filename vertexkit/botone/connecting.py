@@ -1,6 +1,7 @@
 """Why a connection could not be made, in words that name the cause: one home for all clients."""
 
 import os
+import socket
 import ssl
 
 import aiohttp
@@ -25,18 +26,36 @@ def describe_failure(error: BaseException) -> str:
         case aiohttp.ClientProxyConnectionError():
             return f"the proxy {_address(error)} cannot be reached: {_os_reason(error.os_error)}"
         case aiohttp.ClientConnectorCertificateError():
-            reason = _certificate_reason(error.certificate_error)
-            return f"the TLS certificate of {error.host}:{error.port} is not valid: {reason}"
-        case aiohttp.ClientConnectorSSLError():
-            return f"the TLS handshake with {_address(error)} failed: {_tls_reason(error.os_error)}"
-        case aiohttp.ClientConnectorDNSError():
-            return f"the host name {error.host} cannot be resolved: {_os_reason(error.os_error)}"
+            return describe_connection_error(error.host, error.port, error.certificate_error)
         case aiohttp.ClientConnectorError():
-            return f"{_address(error)} cannot be reached: {_os_reason(error.os_error)}"
+            return describe_connection_error(error.host, error.port, error.os_error)
         case aiohttp.ConnectionTimeoutError():
             return "connecting took too long"
         case _:
             return str(error) or type(error).__name__
+
+
+def describe_connection_error(host: str, port: int | None, error: BaseException) -> str:
+    """Return a sentence, without its end, about a connection to a server that was not made.
+
+    Args:
+        host: of the server.
+        port: of the server.
+        error: what the system or the TLS library raised.
+    """
+    match error:
+        case ssl.CertificateError():
+            reason = getattr(error, "verify_message", "") or str(error)
+            return f"the TLS certificate of {host}:{port} is not valid: {reason}"
+        case ssl.SSLError():
+            return f"the TLS handshake with {host}:{port} failed: {_tls_reason(error)}"
+        case socket.gaierror() | UnicodeError():
+            reason = getattr(error, "strerror", "") or str(error)
+            return f"the host name {host} cannot be resolved: {reason}"
+        case OSError():
+            return f"{host}:{port} cannot be reached: {_os_reason(error)}"
+        case _:
+            return f"{host}:{port} cannot be reached: {error}"
 
 
 def _address(error: aiohttp.ClientConnectorError) -> str:
@@ -50,12 +69,8 @@ def _os_reason(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def _tls_reason(error: OSError) -> str:
-    reason = getattr(error, "reason", None) or str(error)
+def _tls_reason(error: ssl.SSLError) -> str:
+    reason = error.reason or str(error)
     if reason == WRONG_VERSION:
         return "the server does not use TLS on this port"
-    return str(reason).replace("_", " ").lower() if isinstance(error, ssl.SSLError) else str(reason)
-
-
-def _certificate_reason(error: Exception) -> str:
-    return getattr(error, "verify_message", "") or str(error)
+    return reason.replace("_", " ").lower()

@@ -44,6 +44,7 @@ def _read_networks(value: Any) -> Any:
         raise ValueError(f"must list networks such as 10.0.0.0/8: {error}") from None
 
 
+WireName = Literal["sockets", "aiohttp"]
 LogFormat = Literal["auto", "json", "console"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -84,6 +85,9 @@ class PlatformSettings(Section):
     """Maximum number of concurrent requests to the platform."""
     send_timeout: Annotated[float, Field(gt=0)] = 15.0
     """Seconds for one request to the platform, waiting for a free connection included."""
+    wire: Annotated[WireName, BeforeValidator(_lower)] = "sockets"
+    """HTTP client for `send_message` and `complete`: `sockets`, vertexkit's own, or `aiohttp`.
+    Through a proxy it is always aiohttp."""
     complete_patience: Annotated[float, Field(ge=0)] = 3600.0
     """Seconds for which a completion that fails is retried before the execution is parked."""
 
