@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 import uvicorn
@@ -14,9 +13,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from example_blocks.currency import app as app
-
-if TYPE_CHECKING:
-    from vertexkit.testing import FakeDialog
+from vertexkit.testing import FakeDialog
 
 RATES = """{"Date": "2026-02-28T11:30:00+03:00", "Valute": {
     "USD": {"CharCode": "USD", "Nominal": 1, "Name": "Доллар США", "Value": 81.256},
@@ -54,7 +51,7 @@ async def rates(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RateService]:
     "code, rubles, message", [("USD", 81.256, "1 USD = 81.26 ₽"), ("JPY", 0.52, "1 JPY = 0.52 ₽")]
 )
 async def test_it_sends_the_rate(
-    fake_dialog: "FakeDialog", rates: RateService, code: str, rubles: float, message: str
+    fake_dialog: FakeDialog, rates: RateService, code: str, rubles: float, message: str
 ) -> None:
     """The rate is for one unit, even if the service quotes it for a hundred."""
     run = await fake_dialog.run("currency", code=code)
@@ -62,7 +59,7 @@ async def test_it_sends_the_rate(
     assert run.data == {"rubles": rubles}
 
 
-async def test_executions_share_the_client(fake_dialog: "FakeDialog", rates: RateService) -> None:
+async def test_executions_share_the_client(fake_dialog: FakeDialog, rates: RateService) -> None:
     """Consecutive dialogs use the same connection."""
     async with fake_dialog:
         for _ in range(3):
@@ -76,7 +73,7 @@ async def test_executions_share_the_client(fake_dialog: "FakeDialog", rates: Rat
     [(500, RATES), (404, "no"), (200, "<html>"), (200, "{}"), (302, ""), (200, '{"Valute": []}')],
 )
 async def test_an_error_of_the_service_is_explained(
-    fake_dialog: "FakeDialog", rates: RateService, status: int, body: str
+    fake_dialog: FakeDialog, rates: RateService, status: int, body: str
 ) -> None:
     """The user gets an apology, and the bot gets a code to branch on."""
     rates.status, rates.body = status, body
@@ -86,7 +83,7 @@ async def test_an_error_of_the_service_is_explained(
 
 
 async def test_an_unreachable_service_is_explained(
-    fake_dialog: "FakeDialog", monkeypatch: pytest.MonkeyPatch
+    fake_dialog: FakeDialog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the service cannot be reached, the user gets an apology and the dialog continues."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -96,14 +93,14 @@ async def test_an_unreachable_service_is_explained(
     assert run.data["error"]["code"] == "no_rates"
 
 
-async def test_an_unknown_currency_is_named(fake_dialog: "FakeDialog", rates: RateService) -> None:
+async def test_an_unknown_currency_is_named(fake_dialog: FakeDialog, rates: RateService) -> None:
     """The message names the currency, and the code differs from the code of an outage."""
     run = await fake_dialog.run("currency", code="XXX")
     assert run.messages == ["Валюта XXX не найдена."]
     assert run.data["error"]["code"] == "no_such_currency"
 
 
-async def test_an_invalid_code_is_rejected(fake_dialog: "FakeDialog", rates: RateService) -> None:
+async def test_an_invalid_code_is_rejected(fake_dialog: FakeDialog, rates: RateService) -> None:
     """The service gets no request for a text that cannot be a currency code."""
     run = await fake_dialog.run("currency", code="usd/../secret")
     assert run.status == 422

@@ -1,19 +1,15 @@
 """A statement that the user has uploaded."""
 
-from typing import TYPE_CHECKING
-
 import pytest
 
 from example_blocks.document import app as app
+from vertexkit.testing import FakeDialog, Run
 from vertexkit.testing.platform.conversation import FakeAnswer
-
-if TYPE_CHECKING:
-    from vertexkit.testing import FakeDialog, Run
 
 STATEMENT = "Дата;Сумма\r\n01.05.2023;1250,50\r\n02.05.2023;-250,00\r\n"
 
 
-async def upload(dialog: "FakeDialog", content: bytes | None) -> "Run":
+async def upload(dialog: FakeDialog, content: bytes | None) -> Run:
     """Run the block in a dialog in which this file was uploaded."""
     platform = dialog.platform
     answers = []
@@ -24,7 +20,7 @@ async def upload(dialog: "FakeDialog", content: bytes | None) -> "Run":
     return await dialog.call("document", {}, platform.issue("document", dialog_id=900))
 
 
-async def test_a_statement_is_summed_up(fake_dialog: "FakeDialog") -> None:
+async def test_a_statement_is_summed_up(fake_dialog: FakeDialog) -> None:
     """The uploaded file is downloaded, read and summed up."""
     run = await upload(fake_dialog, STATEMENT.encode("utf-8-sig"))
     assert run.messages == ["Читаю выписку…", "Строк: 2, сумма: 1000.50 ₽"]
@@ -41,7 +37,7 @@ async def test_a_statement_is_summed_up(fake_dialog: "FakeDialog") -> None:
     ],
 )
 async def test_a_missing_or_unreadable_statement_has_a_code(
-    content: bytes | None, code: str, fake_dialog: "FakeDialog"
+    content: bytes | None, code: str, fake_dialog: FakeDialog
 ) -> None:
     """The bot can branch on the code if there is no file or the file is not a statement."""
     run = await upload(fake_dialog, content)

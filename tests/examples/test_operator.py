@@ -1,15 +1,11 @@
 """A dialog that is handed to an operator."""
 
-from typing import TYPE_CHECKING
-
 from example_blocks.operator import app as app
+from vertexkit.testing import FakeDialog
 from vertexkit.testing.platform.conversation import FakeAnswer
 
-if TYPE_CHECKING:
-    from vertexkit.testing import FakeDialog
 
-
-async def test_the_operator_gets_the_dialog_and_its_answers(fake_dialog: "FakeDialog") -> None:
+async def test_the_operator_gets_the_dialog_and_its_answers(fake_dialog: FakeDialog) -> None:
     """The bot stops, the operator reads the answers so far, and the block ends."""
     platform = fake_dialog.platform
     conversation = platform.conversations.add(
@@ -25,7 +21,7 @@ async def test_the_operator_gets_the_dialog_and_its_answers(fake_dialog: "FakeDi
     ]
 
 
-async def test_without_an_operator_the_bot_continues(fake_dialog: "FakeDialog") -> None:
+async def test_without_an_operator_the_bot_continues(fake_dialog: FakeDialog) -> None:
     """If the platform rejects the handover, the user is informed and the bot can branch on it."""
     platform = fake_dialog.platform
     conversation = platform.conversations.add(1446, id=900)

@@ -1,15 +1,12 @@
 """The story, as a dialog sees it."""
 
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
 
 import pytest
 
 from example_blocks import story
 from example_blocks.story import app as app
-
-if TYPE_CHECKING:
-    from vertexkit.testing import FakeDialog
+from vertexkit.testing import FakeDialog
 
 
 @pytest.fixture(autouse=True)
@@ -18,7 +15,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(story, "PAUSE_SECONDS", 0)
 
 
-async def test_it_is_sent_by_paragraphs(fake_dialog: "FakeDialog") -> None:
+async def test_it_is_sent_by_paragraphs(fake_dialog: FakeDialog) -> None:
     """The words are sent as complete paragraphs; nothing is lost or split."""
     run = await fake_dialog.run("story", hero="кот Мурзик")
     assert run.messages == story.STORY.format(hero="кот Мурзик").split("\n\n")
@@ -27,7 +24,7 @@ async def test_it_is_sent_by_paragraphs(fake_dialog: "FakeDialog") -> None:
 
 
 async def test_paragraphs_are_sent_while_the_model_is_running(
-    fake_dialog: "FakeDialog", monkeypatch: pytest.MonkeyPatch
+    fake_dialog: FakeDialog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first paragraph is sent before the model has generated the last word."""
     requests_before_word = []

@@ -43,6 +43,7 @@ class JournalDriver(NullJournalObserver):
         clock: of the journal.
         ready_count: how often the journal has reported that it is ready.
         lost_reasons: what the journal has reported as lost.
+        numbers: of the executions that it makes; drivers that share them make no call twice.
     """
 
     def __init__(self, journal: CompleteJournal, clock: VirtualClock) -> None:
@@ -50,7 +51,7 @@ class JournalDriver(NullJournalObserver):
         self.clock = clock
         self.ready_count = 0
         self.lost_reasons: list[str] = []
-        self._numbers = count(1)
+        self.numbers = count(1)
 
     def ready(self) -> None:
         self.ready_count += 1
@@ -60,7 +61,7 @@ class JournalDriver(NullJournalObserver):
 
     def execution(self, token: str = "", block: str = "loan", **inputs: Any) -> Execution:
         """One call; without a token, of another dialog each time."""
-        number = next(self._numbers)
+        number = next(self.numbers)
         token = token or f"token-{number}"
         return Execution(
             f"{number:022x}", block, Token(token), inputs, b"raw " + token.encode(), 1000.0 + number

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.waiting import until
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import aggregation
 from vertexkit.telemetry.aggregation import MetricsReporter, MetricsServer
@@ -71,8 +72,7 @@ async def test_counters_of_a_closed_worker_are_kept(server: MetricsServer, path:
     first, second = await connect(path, 10), await connect(path, 100)
     first.received = 40
     await first.close()
-    while len(server._workers) > 1:  # noqa: ASYNC110 - the server has no event for it
-        await asyncio.sleep(0)
+    await until(lambda: len(server._workers) == 1, "the server has noticed the end of the first")
     assert calls(await second.merged()) == 141
     await second.close()
 

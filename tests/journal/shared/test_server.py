@@ -41,7 +41,7 @@ async def connect(host: HostedJournal) -> AsyncIterator[Connect]:
 
     async def connect_client() -> JournalDriver:
         driver = JournalDriver(JournalClient(host.socket), VirtualClock())
-        driver._numbers = numbers  # no two of them make the same call
+        driver.numbers = numbers
         await driver.journal.open(driver)
         drivers.append(driver)
         return driver
