@@ -65,7 +65,7 @@ class ForkedProcess:
             module,
             tuple(arguments),
             folder,
-            environment,
+            dict(environment),
             (carriers[0], carriers[1], carriers[2]),
         )
         self._process: ForkServerProcess = FORKS.Process(target=_run, args=(start,))
@@ -95,6 +95,13 @@ class ForkedProcess:
         if self._process.exitcode is None:
             raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)
         return self._process.exitcode
+
+    def read(self) -> str:
+        """Read the output until the process ends."""
+        assert self.stdout is not None
+        output = self.stdout.read()
+        self.wait()
+        return output
 
     def close(self) -> None:
         """Kill it, and close its output."""

@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 import httpx
 
+from tests import forked
 from vertexkit.testing import FakePlatform
 
 APP = Path(__file__).with_name("caged.py")
@@ -64,10 +65,16 @@ class Cage:
 
     async def run(self, *arguments: str, **environment: str) -> str:
         """Run a command; returns its output."""
-        process = await self._start(*arguments, **environment)
-        out, err = await asyncio.wait_for(process.communicate(), PATIENCE)
-        self.outputs[f"{arguments} out"], self.outputs[f"{arguments} err"] = out, err
-        return (out + err).decode()
+        done = await asyncio.to_thread(
+            forked.run,
+            "vertexkit",
+            arguments,
+            folder=self.folder,
+            environment=self._environment | environment,
+        )
+        self.outputs[f"{arguments} out"] = done.stdout.encode()
+        self.outputs[f"{arguments} err"] = done.stderr.encode()
+        return done.stdout + done.stderr
 
     async def _start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.reserved_port import reserved_port
 from tests.tools import TOOLS, reason
 
@@ -21,6 +23,8 @@ FILE_NAME = re.compile(r"# ([\w/]+\.py)\n")
 SERVERS = ("vertexkit run", "vertexkit platform", "vertexkit dev")
 DEFAULT_PORTS = {" platform": "9000", " dev": "8765"}
 """Port on which each of these commands listens by default."""
+SHELL_SYNTAX = set("|&;<>$`*?~\\\n")
+"""Characters of commands that only a shell understands."""
 VOLATILE = [
     (re.compile(r"\d{8}-\d{6}-\d{3}-\w+-[0-9a-f]{4}|(?<=test_hello_)\d{14}"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\d(?=\.\"{3})"), "DAY"),
@@ -79,7 +83,7 @@ class Reader:
             "TZ": "UTC",
             "PYTEST_ADDOPTS": f"{os.environ['PYTEST_ADDOPTS']} -p no:asyncio -p no:cacheprovider",
         }
-        self.servers: list[subprocess.Popen[str]] = []
+        self.servers: list[forked.ForkedProcess] = []
 
     def follow(self, page: Path) -> None:
         """Save every file of a page, run every command and compare the output with the page.
@@ -121,6 +125,13 @@ class Reader:
 
     def run_in(self, folder: Path, command: str) -> str:
         """Run a command in a folder and return its output, errors included."""
+        if command.startswith("vertexkit ") and SHELL_SYNTAX.isdisjoint(command):
+            words = shlex.split(command)[1:]
+            process = forked.start("vertexkit", words, folder=folder, environment=self._environment)
+            try:
+                return process.read()
+            finally:
+                process.close()
         return subprocess.run(
             ["bash", "-c", command],
             cwd=folder,
@@ -136,13 +147,11 @@ class Reader:
         port = next((port for word, port in DEFAULT_PORTS.items() if word in command), "")
         options = f"--port {self._ports[port]}" if port else ""
         options += " --no-open" if "dev" in command else ""
-        server = subprocess.Popen(
-            ["bash", "-c", f"exec {command} {options}"],
-            cwd=self.folder,
-            env=self._environment | {"VERTEXKIT_PORT": self._ports["8000"]},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            encoding="utf-8",
+        server = forked.start(
+            "vertexkit",
+            shlex.split(f"{command} {options}")[1:],
+            folder=self.folder,
+            environment=self._environment | {"VERTEXKIT_PORT": self._ports["8000"]},
         )
         self.servers.append(server)
         assert server.stdout is not None
@@ -154,7 +163,8 @@ class Reader:
         lines: list[str] = []
         for server in reversed(self.servers):
             server.send_signal(signal.SIGINT)
-            lines = server.communicate(timeout=30)[0].splitlines()
+            lines = server.read().splitlines()
+            server.close()
         self.servers.clear()
         return lines
 
@@ -167,8 +177,7 @@ def reader(tmp_path: Path, free_ports: dict[str, str]) -> Iterator[Reader]:
     reader = Reader(tmp_path, free_ports)
     yield reader
     for server in reader.servers:
-        server.kill()
-        server.communicate()
+        server.close()
 
 
 @pytest.fixture

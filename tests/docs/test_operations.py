@@ -1,12 +1,13 @@
 """docs/operations: its commands exist, with the options shown."""
 
+import os
 import re
 import shlex
-import subprocess
-import sys
+from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.docs.conftest import DOCS
 
 PAGES = ["operations.md", "operations.ru.md"]
@@ -24,17 +25,15 @@ def commands(page: str) -> dict[str, set[str]]:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_its_commands_exist(page: str) -> None:
+def test_its_commands_exist(page: str, tmp_path: Path) -> None:
     """Each command takes the options that the page shows."""
     named = commands(page)
     assert {"executions list", "executions show", "executions retry", "executions drop"} <= set(
         named
     )
     for name, options in named.items():
-        result = subprocess.run(
-            [sys.executable, "-m", "vertexkit", *name.split(), "--help"],
-            capture_output=True,
-            encoding="utf-8",
-            check=True,
+        result = forked.run(
+            "vertexkit", [*name.split(), "--help"], folder=tmp_path, environment=os.environ
         )
+        assert result.returncode == 0, result.stderr
         assert not [option for option in options if option not in result.stdout], name
