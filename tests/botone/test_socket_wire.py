@@ -10,6 +10,7 @@ from time import monotonic
 import pytest
 
 from tests.botone.scripted_server import HOST, SocketServer, over_sockets
+from tests.waiting import until
 from vertexkit.botone.response import Response
 from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.botone.wire_connection import (
@@ -270,10 +271,14 @@ async def test_an_endless_response_is_ended(
 
 async def test_each_request_has_its_own_deadline(platform: SocketServer) -> None:
     """A short deadline is kept although a long one was set before it, and the other way round."""
+    for _ in range(3):
+        platform.will(200)
     platform.will(None, then="hang")
+    platform.crowd = asyncio.Barrier(3)
+    await asyncio.gather(*(post(platform) for _ in range(3)))  # no later request has to connect
+    platform.crowd = None
     long = asyncio.create_task(post(platform, PATIENT))
-    while not platform.requests:
-        await platform.arrived.wait()
+    await until(lambda: len(platform.requests) == 4, "the long request has arrived")
     started = monotonic()
     for _ in range(2):
         assert type(await fail(platform, SHORT)) is SendOutcomeUnknown
