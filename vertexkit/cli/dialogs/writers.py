@@ -21,7 +21,7 @@ XLSX_MAX_ROWS = 1_048_576
 XLSX_MAX_COLUMNS = 16_384
 XLSX_CELL_CHARACTERS = 32_767
 """UTF-16 units of a cell; a longer text is cut."""
-XLSX_WIDTHS = {datetime: 25, str: 18, float: 10, int: 9, bool: 9}
+XLSX_WIDTHS: dict[type[Any], int] = {datetime: 25, str: 18, float: 10, int: 9, bool: 9}
 """Widths of the columns by their types, in characters."""
 GZIP = ".gz"
 
