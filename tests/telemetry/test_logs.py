@@ -222,3 +222,48 @@ def test_a_line_that_cannot_be_made_raises_nothing(capsys: pytest.CaptureFixture
     ours.handle(record)
     assert stream.getvalue() == b""
     assert "TypeError" in capsys.readouterr().err
+
+
+class Showy:
+    """An object of an author's, whose text clears the screen."""
+
+    def __repr__(self) -> str:
+        return "\x1b[2Jgone"
+
+
+class Unprintable:
+    def __repr__(self) -> str:
+        raise ValueError("no")
+
+
+ODD_FIELDS: list[dict[Any, Any]] = [
+    {"\ud83d": 1},
+    {"\x1b[2J": 1},
+    {"a": Showy()},
+    {"a": [Showy()]},
+    {"a": (Showy(),)},
+    {"a": ValueError("\x1b[2J")},
+    {"a": {"\x1b": "\x1b[2J", "\ud83d": {"\ud83d": 1}}},
+    {"a": {Unprintable(): 1}, "\ud83d": Unprintable()},
+    {"a": b"\x1b[2J", "b": 2**5000},
+]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("fields", ODD_FIELDS, ids=range(len(ODD_FIELDS)))
+def test_any_field_is_written_without_harm(form: Any, fields: dict[Any, Any]) -> None:
+    """Names and values that UTF-8 cannot encode or that control a terminal, and any object."""
+    stream = io.BytesIO()
+    writer = logs.configure(form, "info", stream)
+    log = structlog.get_logger("a")
+    log.info("event", **fields)
+    log.info(next(iter(fields.values())))
+    try:
+        fail("\x1b[2J\ud83d")
+    except ValueError:
+        log.exception("event", **fields)
+    writer.flush()
+    written = stream.getvalue().decode()
+    assert "\x1b" not in written
+    assert written.count("\n") >= 3
+    assert "ValueError" in written

@@ -236,5 +236,10 @@ async def _iterate(
         async for chunk in chunks:
             yield chunk
         return
+    if not isinstance(chunks, Iterable):
+        raise TypeError(
+            f"ctx.stream needs texts that can be iterated over, got {type(chunks).__name__}"
+            + (": await it first" if isinstance(chunks, Awaitable) else "")
+        )
     for chunk in chunks:
         yield chunk

@@ -190,10 +190,30 @@ def _console_renderer(stream: BinaryIO) -> Processor:
     )
 
     def render_safely(logger: Any, name: str, event: MutableMapping[str, Any]) -> bytes:
-        texts = {key: sanitize_lines(v) if isinstance(v, str) else v for key, v in event.items()}
+        texts = {
+            sanitize_lines(str(key)): value if key == "exc_info" else _sanitized(value)
+            for key, value in event.items()
+        }
         return str(render(logger, name, texts)).encode(errors="replace")
 
     return render_safely
+
+
+class _Shown:
+    """A value whose representation is safe to print."""
+
+    def __init__(self, value: object) -> None:
+        self._text = sanitize_lines(repr(value))
+
+    def __repr__(self) -> str:
+        return self._text
+
+
+def _sanitized(value: Any) -> Any:
+    """Return what a terminal may be shown of a value; an author's object may print anything."""
+    if isinstance(value, str):
+        return sanitize_lines(value)
+    return value if value is None or isinstance(value, bool | int | float) else _Shown(value)
 
 
 def _plain_traceback(stream: TextIO, error: Any) -> None:
@@ -209,8 +229,11 @@ def _safe(render: Processor) -> Processor:
         try:
             return render(logger, name, dict(event))
         except Exception:  # noqa: BLE001 - half an emoji, a circular reference, a repr that raises
-            texts = {key: _text(value) for key, value in event.items() if key != "exc_info"}
-            return render(logger, name, {**event, **texts})
+            texts = {
+                _text(key): value if key == "exc_info" else _text(value)
+                for key, value in event.items()
+            }
+            return render(logger, name, texts)
 
     return render_safely
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,36 @@ async def test_a_second_run_sends_only_what_is_new(app: App, dialog: FakeDialog)
 
     run = await dialog.run("talk")
     assert (run.messages, run.attempts) == (PARAGRAPHS, 3)
+
+
+@pytest.mark.parametrize(
+    "chunks, text",
+    [
+        (None, "ctx.stream needs texts that can be iterated over, got NoneType"),
+        (5, "ctx.stream needs texts that can be iterated over, got int"),
+        (len, "ctx.stream needs texts that can be iterated over, got builtin_function_or_method"),
+        (
+            "coroutine",
+            "ctx.stream needs texts that can be iterated over, got coroutine: await it first",
+        ),
+    ],
+)
+async def test_what_is_no_stream_is_an_error_that_names_it(
+    app: App, dialog: FakeDialog, chunks: Any, text: str
+) -> None:
+    """As when the request for a model's stream was not awaited."""
+
+    @app.block("say")
+    async def say(ctx: Context) -> str:
+        stream: Any = make_stream() if chunks == "coroutine" else chunks
+        with pytest.raises(TypeError) as caught:
+            await ctx.stream(stream)
+        if chunks == "coroutine":
+            stream.close()
+        return str(caught.value)
+
+    assert (await dialog.run("say")).data == {"result": text}
+
+
+async def make_stream() -> list[str]:
+    return []
