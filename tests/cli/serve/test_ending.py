@@ -5,6 +5,8 @@ import signal
 from typing import Any
 from urllib.request import Request, urlopen
 
+import pytest
+
 STUCK = """
 import asyncio
 import sys
@@ -100,6 +102,41 @@ def test_a_blocked_event_loop_does_not_keep_the_process(shell: Any) -> None:
     service.wait_for('"loop_blocked"')
     assert service.end(signal.SIGTERM) == 1
     assert '"exit_forced"' in service.lines[-1]
+
+
+SLOW_START = """
+import asyncio
+import time
+from contextlib import asynccontextmanager
+
+from vertexkit import App, Context
+
+
+@asynccontextmanager
+async def lifespan(app):
+    print("starting", flush=True)
+    HANGS
+    yield
+
+
+app = App(lifespan=lifespan)
+
+
+@app.block("never")
+async def never(ctx: Context) -> None: ...
+"""
+"""An author's file whose lifespan does not get to the start of the service."""
+
+
+@pytest.mark.parametrize("hangs", ["await asyncio.Event().wait()", "time.sleep(3600)"])
+def test_a_start_that_does_not_end_does_not_keep_the_process(shell: Any, hangs: str) -> None:
+    """SIGTERM during the author's lifespan ends the process in seconds."""
+    source = SLOW_START.replace("HANGS", hangs)
+    (shell.folder / "slow.py").write_text(source, encoding="utf-8")
+    service = shell.start("run", "slow:app", "--port=0", **SETTINGS)
+    service.wait_for("starting")
+    assert service.end(signal.SIGTERM) == 1
+    assert any('"exit_forced"' in line for line in service.lines)
 
 
 def test_a_failed_background_task_ends_the_process(shell: Any) -> None:

@@ -69,6 +69,9 @@ class Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """As uvicorn does, but a drained service exits normally, not by the signal."""
         service = self._service
+        if service is None and not self.started and self._exit_timer is not None:
+            # The author's lifespan may never return. Nothing was accepted yet.
+            self._exit_timer.set(SHUTDOWN_TIMEOUT_SECONDS, EXIT_FAILED)
         if service is not None:
             self.failure = service.failure
             service.stop_accepting()
