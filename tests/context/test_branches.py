@@ -341,6 +341,24 @@ async def test_a_background_task_does_not_hold_a_message_for_long(
     assert (await dialog.run("again")).messages == ["Run 1", "Run 2"]
 
 
+async def test_waiting_for_other_branches_leaves_time_for_the_handler(
+    app: App, dialog: FakeDialog
+) -> None:
+    """A call that repeats nothing waits for half of the time that is left, not for all of it."""
+
+    @app.block("again", timeout=10)
+    async def again(ctx: Context) -> str:
+        ticker = asyncio.create_task(asyncio.Event().wait())
+        await ctx.send_message(f"Run {ctx.attempt}")
+        ticker.cancel()
+        if ctx.attempt == 1:
+            raise Retry(after=0)
+        return "in time"
+
+    run = await dialog.run("again")
+    assert (run.messages, run.data) == (["Run 1", "Run 2"], {"result": "in time"})
+
+
 async def test_a_def_handler_repeats_at_once(app: App, dialog: FakeDialog) -> None:
     """Its own thread is its only branch: a text that changes with each run is not waited for."""
     seconds = 0.0

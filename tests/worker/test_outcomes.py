@@ -199,3 +199,21 @@ def test_retry_and_block_failed_are_errors_of_vertexkit() -> None:
     """What ends a run from outside is distinct from an author's exceptions."""
     assert issubclass(Retry, VertexkitError)
     assert issubclass(BlockFailed, VertexkitError)
+
+
+async def test_the_way_of_an_execution_is_reported() -> None:
+    """Each step on the way to the outcome has an event; the completion says what confirmed it."""
+    app = App()
+
+    @app.block("block")
+    async def block(ctx: Context) -> int:
+        return 1
+
+    dialog = FakeDialog(app)
+    dialog.platform.fail("complete", kind="lost")
+    run = await dialog.run("block")
+    events = {event.name: event.fields for event in run.timeline}
+    assert list(events) == [
+        *("accepted", "claimed", "result_recorded", "completion_retried", "completed", "settled")
+    ]
+    assert events["completed"] == {"confirmed_by": "403"}

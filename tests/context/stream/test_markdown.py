@@ -2,9 +2,11 @@
 
 from typing import Literal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from vertexkit.context.stream.markdown import is_inside_grapheme
 from vertexkit.context.stream.splitter import Splitter
 
 
@@ -38,6 +40,20 @@ def test_huge_link() -> None:
     for unit in (url, f"[a b]({url})", f"**[a b]({url})**.", f"({url})."):
         assert cut(f"See {unit} now", 40) == ["See", unit, "now"]
     assert cut(f"See {url}", 30) == ["See", url]
+
+
+@pytest.mark.parametrize("before", [0, 1, 60, 64, 5000])
+def test_flags_are_whole(before: int) -> None:
+    """Of a row of flags each is one character of two letters, wherever it is in the text."""
+    text = list("a" * before + "🇷🇺🇩🇪🇫🇷" + "b")
+    inside = [is_inside_grapheme(text, before + place) for place in range(1, 7)]
+    assert inside == [True, False, True, False, True, False]
+
+
+def test_only_a_title_may_follow_an_address() -> None:
+    """Other text in the brackets makes it no link, which may be cut."""
+    assert cut('See [a](b "c d e f")', 12) == ["See", '[a](b "c d e f")']
+    assert cut("See [a](b c d e f)", 12) == ["See [a](b c", "d e f)"]
 
 
 def test_link_without_end() -> None:

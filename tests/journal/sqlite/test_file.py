@@ -53,6 +53,22 @@ def test_a_new_journal_is_private_to_its_user(tmp_path: Path) -> None:
     assert (path.parent / ".gitignore").read_text(encoding="ascii") == "*\n"
 
 
+def test_a_new_journal_survives_a_power_loss(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The names of the folder and of the file are on the disk before anything is acknowledged."""
+    synced: set[int] = set()
+    sync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        sync(descriptor)
+        synced.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    made(tmp_path / "deep" / "journal.db")
+    assert {tmp_path.stat().st_ino, (tmp_path / "deep").stat().st_ino} <= synced
+
+
 async def test_the_log_of_a_journal_is_private_to_its_user(machine: Machine) -> None:
     """The write-ahead log contains tokens too."""
     driver = await machine.start()

@@ -209,6 +209,19 @@ async def test_age_counts_over_restarts(machine: Machine, monkeypatch: pytest.Mo
     assert await driver.journal.find(parked) is None
 
 
+async def test_age_counts_although_every_process_is_killed(machine: Machine) -> None:
+    """The age is saved while a service runs, so what is kept for a month is kept for a month."""
+    driver = await machine.start()
+    parked = await run(driver, 200, 0, PARKED)
+    for _ in range(32):
+        machine.clock.skip_to(machine.clock.now() + DAY)
+        await journal_of(driver)._retention._erase_deleted()
+        machine.crash()
+        driver = await machine.start()
+    await journal_of(driver)._retention._delete_old()
+    assert await driver.journal.find(parked) is None
+
+
 async def test_unique_tokens_are_remembered_beyond_the_retention(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

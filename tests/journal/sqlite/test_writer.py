@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -241,6 +242,14 @@ async def test_writes_keep_their_order_after_a_full_disk(
     await machine.die(power=False, part=1.0)
     leases = {lease.execution.id: lease for lease in await (await machine.boot()).claim()}
     assert leases[lease.execution.id].effects[0] == SENT
+
+
+async def test_a_disk_that_hangs_does_not_keep_the_process_alive(machine: SlowMachine) -> None:
+    """A commit may hang for ever: at the end of the process, Python does not wait for its thread."""
+    await machine.hold()
+    [thread] = [one for one in threading.enumerate() if one.name == "vertexkit-journal"]
+    assert thread.daemon
+    machine.disk.go_on()
 
 
 async def test_a_journal_is_closed_while_the_disk_is_full(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""The socket of a journal's server."""
+
+import socket
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from vertexkit.journal.shared.socket import MAX_PATH_BYTES, find_socket, listening_socket
+
+
+def test_only_a_folder_of_its_own_is_removed_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A journal in a folder of the system's temporary one: folder and other sockets stay."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / "app"
+    folder.mkdir()
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(folder / "other"))
+        with listening_socket(folder / "j.db") as (_, path):
+            assert path.parent == folder
+    assert (folder / "other").is_socket()
+    (folder / "other").unlink()
+    with listening_socket(folder / "j.db"):
+        pass
+    assert list(folder.iterdir()) == []
+    assert folder.is_dir()
+
+
+def test_a_temporary_folder_is_removed_with_its_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where the journal's path is too long for a socket, a temporary folder holds it."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / ("x" * MAX_PATH_BYTES)
+    folder.mkdir()
+    with listening_socket(folder / "j.db") as (_, path):
+        assert path.parent.parent == tmp_path
+        assert path.is_socket()
+        assert find_socket(folder / "j.db") == path
+    assert list(tmp_path.iterdir()) == [folder]
+    assert list(folder.iterdir()) == []

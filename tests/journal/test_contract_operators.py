@@ -1,0 +1,55 @@
+"""The contract of every journal: what operators retry and drop."""
+
+import pytest
+
+from tests.journal.driver import JournalDriver
+from vertexkit.errors import OperationNotAllowed
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase
+
+PARKED = Outcome(OutcomeStatus.PARKED, "unknown", reason="it may have been sent")
+IDS = b'{"message_id":7,"created_at":8}'
+
+
+async def test_a_running_execution_is_not_dropped(driver: JournalDriver) -> None:
+    """It would go on sending: the operator is told to wait, and nothing changes."""
+    lease = await driver.held()
+    with pytest.raises(OperationNotAllowed, match="is running"):
+        await driver.journal.drop(lease.execution.id)
+    record = await driver.journal.find(lease.execution.id)
+    assert record is not None
+    assert (record.phase, record.outcome) == (Phase.RUNNING, None)
+    await driver.journal.record_intent(lease, Effect(0, "send", "a"))
+    await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", "204"))
+
+
+async def test_a_retry_repeats_only_what_was_surely_not_done(driver: JournalDriver) -> None:
+    """The operator accepts that messages of unknown delivery are not sent again.
+
+    A message that the platform has confirmed keeps its ids, one that it rejected is sent again, and
+    so is a step that was interrupted.
+    """
+    effects = [
+        Effect(0, "send", "a", EffectState.CONFIRMED, IDS),
+        Effect(1, "send", "b", EffectState.REJECTED),
+        Effect(2, "send", "c", EffectState.INTENDED),
+        Effect(3, "send", "d", EffectState.UNKNOWN),
+        Effect(4, "step:rate", "e", EffectState.INTENDED),
+    ]
+    lease = await driver.held()
+    for effect in effects:
+        await driver.journal.record_intent(
+            lease, Effect(effect.position, effect.kind, effect.digest)
+        )
+        if effect.state is not EffectState.INTENDED:
+            await driver.journal.record_effect(lease, effect)
+    await driver.journal.settle(lease, PARKED)
+    await driver.journal.retry(lease.execution.id)
+    again = (await driver.claim_one()).effects
+    assert again[0] == effects[0]
+    assert [again[position].state for position in range(5)] == [
+        EffectState.CONFIRMED,
+        EffectState.REJECTED,
+        EffectState.CONFIRMED,
+        EffectState.CONFIRMED,
+        EffectState.INTENDED,
+    ]
