@@ -11,7 +11,7 @@ IDS = b'{"message_id":7,"created_at":8}'
 
 
 async def test_a_running_execution_is_not_dropped(driver: JournalDriver) -> None:
-    """It would go on sending: the operator is told to wait, and nothing changes."""
+    """Its handler may be sending messages: the operator is told to wait, and nothing changes."""
     lease = await driver.held()
     with pytest.raises(OperationNotAllowed, match="is running"):
         await driver.journal.drop(lease.execution.id)
