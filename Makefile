@@ -9,6 +9,7 @@ UPGRADE ?=
 MINUTES ?= 10
 WORKERS ?= 1
 SEED ?=
+SEEDS ?= 200
 SECONDS ?= 12
 EXAMPLES ?= 20000
 FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
@@ -24,7 +25,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast system soak attack fuzz mutants audit sbom lint types format lock pictures clean
+.PHONY: help demo test fast system simulate soak attack fuzz mutants audit sbom lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -49,6 +50,9 @@ system:  ## install the programs that tests need, with apt-get, as root or by su
 	for package in $$packages; do echo "Installing $$package ..."; \
 		$$sudo env DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends \
 			$$package >/dev/null || echo "make: $$package cannot be installed" >&2; done
+
+simulate: $(VENV)/.dev  ## run the service in a simulation with fresh seeds: SEEDS=200, or SEED= for one with its trace
+	@$(BIN)/python -m tests.chaos.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
 soak: $(VENV)/.dev  ## kill a service under load again and again: MINUTES=10 SEED= WORKERS=1
 	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))

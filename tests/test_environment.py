@@ -25,7 +25,7 @@ LINKS = {
 @pytest.fixture(autouse=True)
 def folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """An empty working folder, and an environment without settings."""
-    for name in (*FIELDS, "simulations"):
+    for name in FIELDS:
         monkeypatch.delenv(f"{PREFIX}{name.upper()}", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(module, "SECRETS_DIR", str(tmp_path / "secrets"))

@@ -22,9 +22,13 @@ def copy_of(path: Path, to: Path) -> Path:
 def dump(path: Path) -> tuple[Record, ...]:
     """Read all executions of a journal that no process has open."""
     with TemporaryDirectory() as folder:
-        copy = copy_of(path, Path(folder) / "journal.db")
-        with closing(sqlite3.connect(copy)) as connection:
-            connection.row_factory = sqlite3.Row
-            unfinished = [row.record() for row in read_rows(connection, "phase <> 'settled'")]
-            settled = connection.execute(f"{SETTLED} ORDER BY number DESC").fetchall()
-            return (*unfinished, *(record_of(connection, line) for line in settled))
+        return read(copy_of(path, Path(folder) / "journal.db"))
+
+
+def read(copy: Path) -> tuple[Record, ...]:
+    """Read all executions of a copy, which may change by that."""
+    with closing(sqlite3.connect(copy)) as connection:
+        connection.row_factory = sqlite3.Row
+        unfinished = [row.record() for row in read_rows(connection, "phase <> 'settled'")]
+        settled = connection.execute(f"{SETTLED} ORDER BY number DESC").fetchall()
+        return (*unfinished, *(record_of(connection, line) for line in settled))

@@ -19,6 +19,7 @@ from vertexkit.testing.platform.ledger import Entry
 SEND, COMPLETE = "send_message", "complete"
 NAME = re.compile(r"[0-9a-f]{22}")
 """An execution's id."""
+NOT_CLAIMED = float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,18 +90,25 @@ class Observed:
 
     @cached_property
     def generations(self) -> dict[str, list[str]]:
-        """The executions that were returned for each token, oldest first."""
+        """The executions that were returned for each token, in the order of their first claims.
+
+        The time of a call is no such order: of two calls at the same time, the journal of several
+        workers may get the later one first.
+        """
         found: dict[str, list[str]] = {}
         for call in self.calls:
             known = found.setdefault(call.token, [])
             if call.execution and call.execution not in known:
                 known.append(call.execution)
         for known in found.values():
-            known.sort(key=self._accepted)
+            known.sort(key=self._order)
         return found
 
-    def _accepted(self, execution: str) -> float:
-        return self.by_id[execution].accepted_at if execution in self.by_id else 0.0
+    def _order(self, execution: str) -> tuple[float, float]:
+        record = self.by_id.get(execution)
+        if record is None:
+            return 0.0, 0.0
+        return record.claimed_at or NOT_CLAIMED, record.accepted_at
 
     @cached_property
     def silent(self) -> set[str]:

@@ -6,6 +6,8 @@
 It plays the platform, with faults, and its callers; the service is `vertexkit run` with an app of
 random programs. It goes by rounds of a minute, each with a journal of its own; at the end of each
 everything is let come to its end, and the invariants judge what was seen.
+
+A quarter of the time is for simulations with fresh seeds, see `tests/chaos/simulation`.
 """
 
 import argparse
@@ -27,6 +29,7 @@ from tests.chaos.dump import dump
 from tests.chaos.invariants import check
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.service import Service
+from tests.chaos.simulation.__main__ import run_seeds
 from tests.chaos.soak_blocks import TERMS
 from tests.http_server import served
 from tests.reserved_port import reserved_port
@@ -39,6 +42,8 @@ ROUND = 60.0
 PATIENCE = 150.0
 """Seconds in which everything ends after the last attack: a dialog that is gone
 takes a minute of them."""
+SIMULATION_SHARE = 0.25
+"""Part of the time in which simulations run."""
 FAULTS = ("cut", "lost", "half", "garbage", 429, 500, 503)
 POLICIES = {
     name: Policy(terms.get("on_unknown", "assume_sent"), terms.get("on_park", "complete"))
@@ -229,6 +234,8 @@ def main() -> int:
     total: Counter[str] = Counter()
     seed = asked.seed
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it logs the platform's faults
+    if run_seeds(seed * 1_000_000, seconds=asked.minutes * 60 * SIMULATION_SHARE):
+        return 1
     print(f"soaking for {asked.minutes:g} minutes with {asked.workers} workers, seed {seed}")
     while time.monotonic() < end:
         folder = Path(tempfile.mkdtemp(prefix="soak-"))

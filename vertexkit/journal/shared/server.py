@@ -75,7 +75,8 @@ class JournalServer(NullJournalObserver):
     def __init__(self, journal: JournalBackend, supervisor: Supervisor) -> None:
         self._journal = journal
         self._supervisor = supervisor
-        self._clients: set[ClientConnection] = set()
+        self._clients: dict[ClientConnection, None] = {}
+        """In the order in which they have connected."""
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
         self._status_task: asyncio.Task[None] | None = None
@@ -116,8 +117,8 @@ class JournalServer(NullJournalObserver):
             client.connection.send([NOTIFICATION, LOST, reason])
 
     def _accept_client(self) -> FrameConnection:
-        client = ClientConnection(self._journal, self._supervisor, self._clients.discard)
-        self._clients.add(client)
+        client = ClientConnection(self._journal, self._supervisor, self._clients.pop)
+        self._clients[client] = None
         return client.connection
 
     async def _restore_socket(self) -> None:
@@ -158,7 +159,7 @@ class ClientConnection:
         self,
         journal: JournalBackend,
         supervisor: Supervisor,
-        on_finished: Callable[["ClientConnection"], None],
+        on_finished: Callable[["ClientConnection"], object],
     ) -> None:
         self.connection: FrameConnection = FrameConnection(self)
         self._journal = journal

@@ -1,0 +1,75 @@
+"""Bugs that are put into the shipped code on purpose: the simulation finds each of them."""
+
+import inspect
+import sys
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.chaos.simulation.world import simulate
+from vertexkit.context.effects import Effects
+from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.journal.sqlite.writer import Writer
+from vertexkit.journal.state.state import JournalState
+
+SEEDS = 60
+"""Seeds in which a bug must be found."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bug:
+    """A change of one function."""
+
+    owner: type
+    function: str
+    code: str
+    """What the function contains exactly once."""
+    replacement: str
+    found_by: str
+    """Start of the violation that the simulation reports, or of one of several."""
+
+    def planted(self) -> Any:
+        """Return the function with the change."""
+        source = textwrap.dedent(inspect.getsource(getattr(self.owner, self.function)))
+        assert source.count(self.code) == 1, f"{self.function} does not contain {self.code!r} once"
+        names: dict[str, Any] = {}
+        code = compile(source.replace(self.code, self.replacement), self.function, "exec")
+        exec(code, vars(sys.modules[self.owner.__module__]), names)
+        return names[self.function]
+
+
+BUGS = {
+    "a commit is synced only if all of its changes have to survive a loss of power": Bug(
+        Writer, "_execute", "any(write.power", "all(write.power", "I"
+    ),
+    "a duplicate is answered before the first call is on the disk": Bug(
+        SqliteJournal, "_accept_duplicate", "if duplicated.pending:", "if False:", "I1"
+    ),
+    "a message is sent before its intent is on the disk": Bug(
+        Effects,
+        "_send_in_order",
+        "await self._write(self._runtime.journal.record_intent(self._lease, effect))",
+        "asyncio.ensure_future("
+        "self._write(self._runtime.journal.record_intent(self._lease, effect)))",
+        "I6",
+    ),
+    "a claim is used before it is on the disk": Bug(
+        SqliteJournal, "claim", "await written", "pass", "I8"
+    ),
+    "an execution can be claimed while its acceptance is written": Bug(
+        JournalState, "_end", "if not follower.pending:", "if True:", "I8"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BUGS)
+def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the first seeds shows the bug as a violation of an invariant."""
+    bug = BUGS[name]
+    monkeypatch.setattr(bug.owner, bug.function, bug.planted())
+    runs = (simulate(seed) for seed in range(SEEDS))
+    found = next((run for run in runs if run.wrongs), None)
+    assert found is not None, f"no seed below {SEEDS} has found it"
+    assert any(wrong.startswith(bug.found_by) for wrong in found.wrongs), found.wrongs
