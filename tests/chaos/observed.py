@@ -92,7 +92,7 @@ class Observed:
     def generations(self) -> dict[str, list[str]]:
         """The executions that were returned for each token, in the order of their first claims.
 
-        The time of a call is no such order: of two calls at the same time, the journal of several
+        Calls are not sorted by their times: of two calls at the same time, the journal of several
         workers may get the later one first.
         """
         found: dict[str, list[str]] = {}

@@ -22,7 +22,7 @@ SIGHTS = {
     "attack: SIGTERM": 10,
     "attack: SIGSTOP": 10,
     "attack: the power is cut": 10,
-    "attack: the disk stands still": 5,
+    "attack: the disk is held": 5,
     "attack: the disk is full": 5,
     "attack: the next commit fails": 1,
     "handler: run 2": 20,

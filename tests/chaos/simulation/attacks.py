@@ -129,7 +129,7 @@ class Attacks:
 
     async def _hold(self) -> None:
         seconds = self._random.choice((0.05, 1.0, 8.0))
-        self._note(f"attack: the disk stands still for {seconds:g} s")
+        self._note(f"attack: the disk is held for {seconds:g} s")
         self._disk.held_until = self._scheduler.now + seconds
 
     async def _fill(self) -> None:

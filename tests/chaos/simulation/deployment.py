@@ -50,7 +50,7 @@ class SqliteStorage:
 
 
 class _Opened(SqliteJournal):
-    """Tells the disk when it has been opened."""
+    """Informs the disk when it has been opened."""
 
     def __init__(self, disk: Disk, path: Path, *arguments: Any) -> None:
         super().__init__(path, *arguments)

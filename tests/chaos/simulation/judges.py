@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from tests.chaos.invariants import AT_THE_END, all_ended
 from tests.chaos.limits import progress
 from tests.chaos.observed import COMPLETE, Observed
-from tests.chaos.simulation.bots import Answered
+from tests.chaos.simulation.callers import Answered
 from vertexkit.execution import OutcomeStatus
 from vertexkit.testing import FakePlatform
 

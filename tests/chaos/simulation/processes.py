@@ -30,7 +30,7 @@ class ProcessObserver(Protocol):
         """A service has reported an event."""
 
     def draining(self, process: "Process") -> None:
-        """A service has begun to drain."""
+        """A service has started to drain."""
 
     def ended(self, process: "Process") -> None:
         """A process has ended by itself or has been killed."""

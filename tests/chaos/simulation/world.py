@@ -21,7 +21,7 @@ from tests.chaos.invariants import check
 from tests.chaos.limits import Limits, Stop, bounded, clean_stop
 from tests.chaos.observed import Observed
 from tests.chaos.simulation.attacks import Attacks
-from tests.chaos.simulation.bots import Bots
+from tests.chaos.simulation.callers import Callers
 from tests.chaos.simulation.deployment import WORKERS, Deployment, SqliteStorage
 from tests.chaos.simulation.disk import Disk
 from tests.chaos.simulation.judges import at_any_moment, hanging, stale
@@ -113,7 +113,7 @@ class World:
             self.settings,
             shared=self.random.random() < 0.5,
         )
-        self.bots = Bots(
+        self.callers = Callers(
             self.scheduler,
             self._part(),
             self.platform,
@@ -210,7 +210,7 @@ class World:
         fault = f", fault: {entry.fault}" if entry.fault else ""
         content = entry.json or {}
         text = content.get("text") or content.get("data")
-        self.bots.request_ended(entry)
+        self.callers.request_ended(entry)
         self.note(
             f"platform: {entry.number} {entry.method} {text!r}: {entry.status}, {done}{fault}"
         )
@@ -287,7 +287,7 @@ class World:
             self._report([f"I10: {number} handlers run in {process.name}, {limit} may: {running}"])
 
     def _observed(self) -> Observed:
-        calls = tuple(self.bots.calls)
+        calls = tuple(self.callers.calls)
         return Observed(
             calls,
             tuple(self.platform.ledger),
@@ -318,8 +318,8 @@ class World:
             self._report(
                 [
                     *check(seen),
-                    *stale(seen, self.bots.answered),
-                    *hanging(seen, self.platform, self.bots.answered),
+                    *stale(seen, self.callers.answered),
+                    *hanging(seen, self.platform, self.callers.answered),
                 ]
             )
         result.executions = len(self.storage.records())
@@ -331,7 +331,7 @@ class World:
         random, seconds = self.random, self.random.choice((2.0, 20.0, 60.0))
         self.deployment.start()
         await asyncio.gather(
-            self.bots.run(random.randint(2, 9), seconds),
+            self.callers.run(random.randint(2, 9), seconds),
             self.attacks.run(random.randint(1, 12), seconds),
         )
         self.note("no further attack")

@@ -33,7 +33,7 @@ class Answered:
     """Length of the platform's ledger at that time."""
 
 
-class Bots:
+class Callers:
     """The callers of a service.
 
     Args:
