@@ -58,9 +58,6 @@ BUGS = {
     "a claim is used before it is on the disk": Bug(
         SqliteJournal, "claim", "await written", "pass", "I8"
     ),
-    "an execution can be claimed while its acceptance is written": Bug(
-        JournalState, "_end", "if not follower.pending:", "if True:", "I8"
-    ),
 }
 
 
