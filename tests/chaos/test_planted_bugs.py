@@ -12,7 +12,6 @@ from tests.chaos.simulation.world import simulate
 from vertexkit.context.effects import Effects
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.journal.sqlite.writer import Writer
-from vertexkit.journal.state.state import JournalState
 
 SEEDS = 60
 """Seeds in which a bug must be found."""
