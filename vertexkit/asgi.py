@@ -78,7 +78,7 @@ class AsgiApp:
         writer = None
         if not structlog.is_configured():
             writer = logs.configure(settings.logging.format, settings.logging.level)
-        if self._app.settings is None and self.journal_socket is None:  # not in each worker
+        if self._app.settings is None and self.metrics_socket is None:  # not in each worker
             for warning in new_warnings():
                 log.warning("setting_ignored", reason=warning)
         settings.check_platform()
@@ -94,7 +94,7 @@ class AsgiApp:
                     blocks=list(service.blocks),
                     platform=settings.platform.url,
                     **_proxy_field(settings),
-                    journal=settings.journal.url,
+                    journal=settings.journal.shown_url,
                     durability=service.journal.durability,
                 )
                 yield
@@ -110,7 +110,7 @@ class AsgiApp:
         clock = Clock()
         journal = self._make_journal(settings, clock)
         async with (
-            OpsServer(settings.server, shared=self.journal_socket is not None) as ops,
+            OpsServer(settings.server, shared=self.metrics_socket is not None) as ops,
             running_service(
                 self._app, settings, clock=clock, journal=journal, export_traces=True
             ) as service,

@@ -12,12 +12,15 @@ KINDS = {
     "memory": "vertexkit.journal.memory:make",
     "sqlite": "vertexkit.journal.sqlite.journal:make",
     "postgresql": "vertexkit.journal.postgres.factory:make",
+    "postgres": "vertexkit.journal.postgres.factory:make",
 }
 """Factories of journals by the URL's scheme, `MODULE:FUNCTION`.
 
 A factory takes the rest of the URL, a clock and the settings, and returns a `JournalBackend` that is
 not open yet. It is imported when it is used, so that a journal's driver can be an extra.
 """
+EXTRAS = {"postgresql": "postgres", "postgres": "postgres"}
+"""Extras that contain the driver of a kind of journal."""
 
 
 def make_journal(settings: JournalSettings, clock: Clock) -> JournalBackend:
@@ -28,12 +31,21 @@ def make_journal(settings: JournalSettings, clock: Clock) -> JournalBackend:
         clock: of the process.
 
     Raises:
-        SettingsError: no kind of journal is registered for the scheme, or the rest is not valid.
+        SettingsError: no kind of journal is registered for the scheme, its driver is not installed,
+            or the rest is not valid.
     """
     scheme, _, rest = settings.url.partition(":")
     if scheme not in KINDS:
         known = ", ".join(f"{kind}:" for kind in KINDS)
         raise SettingsError(f"VERTEXKIT_JOURNAL must start with one of {known}; got {scheme!r}")
     module, _, name = KINDS[scheme].partition(":")
-    make = getattr(import_module(module), name)
+    try:
+        make = getattr(import_module(module), name)
+    except ImportError as error:
+        if scheme not in EXTRAS:
+            raise
+        raise SettingsError(
+            f"VERTEXKIT_JOURNAL={scheme}: needs a driver that cannot be imported ({error}). Run: "
+            f"pip install 'vertexkit[{EXTRAS[scheme]}]'"
+        ) from error
     return cast(JournalBackend, make(rest, clock, settings))

@@ -1,14 +1,17 @@
 """The settings of each part of a service: every setting and every default."""
 
+import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
 INSTANCE = "{instance}"
 """The placeholder in the platform's URL that is replaced with an instance's name."""
+URL_PASSWORD = re.compile(r"(//[^:/?#@]*:|[?&]password=)([^/?#@&]+)(?=@|&|$)")
+"""What comes before the password in the URL of a database, and the password."""
 Network = IPv4Network | IPv6Network
 
 
@@ -145,7 +148,9 @@ class ServerSettings(Section):
 class JournalSettings(Section):
     """Where executions are kept, how many, and for how long."""
 
-    url: Annotated[str, Field(validation_alias="journal")] = "sqlite:.vertexkit/journal.db"
+    url: Annotated[str, Field(validation_alias="journal", repr=False)] = (
+        "sqlite:.vertexkit/journal.db"
+    )
     """`sqlite:PATH`; `postgresql://USER@HOST/DATABASE`, which processes on several machines share; or
     `memory:`, which loses everything when the process ends."""
     prepare: Annotated[bool, Field(validation_alias="journal_prepare")] = True
@@ -169,6 +174,17 @@ class JournalSettings(Section):
     during which no service runs counts for an hour at most."""
     parked_retention: Annotated[float, Field(ge=0)] = 2_592_000.0
     """Seconds for which a parked execution is kept for an operator, counted in the same way."""
+
+    @property
+    def shown_url(self) -> str:
+        """`url` without its password, for logs and errors."""
+        return URL_PASSWORD.sub(r"\1***", self.url)
+
+    @property
+    def url_passwords(self) -> tuple[str, ...]:
+        """The passwords in `url`, as they are written and decoded."""
+        found = [password for _, password in URL_PASSWORD.findall(self.url)]
+        return (*found, *map(unquote, found))
 
 
 class HandlerSettings(Section):

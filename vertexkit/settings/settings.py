@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -109,7 +110,7 @@ class Settings(BaseModel):
     def secrets(self) -> Iterator[str]:
         """Yield each secret value, for the redaction of logs."""
         values = (*self.access.url_secrets, *self.access.token_keys, self.platform.password)
-        return (value.get_secret_value() for value in values)
+        return chain((value.get_secret_value() for value in values), self.journal.url_passwords)
 
     def check_platform(self) -> None:
         """Check that the platform's address is set and complete.

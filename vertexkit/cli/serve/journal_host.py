@@ -1,4 +1,7 @@
-"""The process that starts several workers has their journal open and adds up their metrics."""
+"""The process that starts several workers adds up their metrics, and has their journal open.
+
+A journal that any process may open (`Access.ANY`) is opened by each worker itself.
+"""
 
 import asyncio
 import threading
@@ -18,6 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
 from vertexkit.journal import make_journal
+from vertexkit.journal.protocol import Access
 from vertexkit.journal.shared.server import STATUS_INTERVAL_SECONDS, JournalServer
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
 from vertexkit.service import BACKGROUND_TASK_FAILED, JOURNAL_LOST
@@ -34,7 +38,7 @@ LOOP = uvicorn.Config("", log_config=None).get_loop_factory()
 
 
 class JournalHost:
-    """A context in which a thread of this process offers the journal to the workers.
+    """A context in which a thread of this process offers to the workers what they share.
 
     Args:
         settings: name the journal.
@@ -46,8 +50,8 @@ class JournalHost:
     """
 
     def __init__(self, settings: Settings, on_failure: Callable[[], object]) -> None:
-        self.journal_socket: Path = Path()
-        """Where workers use the journal."""
+        self.journal_socket: Path | None = None
+        """Where workers use the journal; None: each of them opens it."""
         self.metrics_socket: Path = Path()
         """Where workers report their metrics."""
         self.failure: str = ""
@@ -89,34 +93,45 @@ class JournalHost:
                 self._started.set_exception(error)
 
     async def _serve(self) -> None:
-        """Offer the journal and add up the metrics until this context is left."""
+        """Offer what the workers share until this context is left."""
         journal = make_journal(self._settings.journal, Clock())
         supervisor = Supervisor(self._background_task_failed)
-        server = JournalServer(journal, supervisor)
         registry = CollectorRegistry()
-        observer = _Observer(server, CommitMetrics(registry), self._journal_lost)
         metrics = MetricsServer(partial(take_snapshot, registry, REGISTRY))
+        with supervisor.watch_callbacks():
+            if journal.access is Access.ANY:
+                # A folder for one socket; what a killed process has left is removed.
+                with listening_socket(None) as (_, path):
+                    await self._offer_metrics(metrics, path)
+                return
+            server = JournalServer(journal, supervisor)
+            await journal.open(_Observer(server, CommitMetrics(registry), self._journal_lost))
+            try:
+                with listening_socket(journal.file) as (listener, self.journal_socket):
+                    await server.listen(listener, self.journal_socket)
+                    await self._offer_metrics(metrics, self.journal_socket)
+                    await server.close()
+            finally:
+                await journal.close()
+
+    async def _offer_metrics(self, metrics: MetricsServer, path: Path) -> None:
+        """Add up the metrics until this context is left.
+
+        Args:
+            metrics: of the workers.
+            path: of a socket, next to which theirs is opened.
+        """
+        self.metrics_socket = path.with_suffix(".metrics")
         end = asyncio.Event()
         loop = asyncio.get_running_loop()
-        await journal.open(observer)
-        try:
-            with (
-                supervisor.watch_callbacks(),
-                listening_socket(journal.file) as (listener, self.journal_socket),
-            ):
-                self.metrics_socket = self.journal_socket.with_suffix(".metrics")
-                await metrics.open(self.metrics_socket)
-                await server.listen(listener, self.journal_socket)
-                self._started.set_result(lambda: loop.call_soon_threadsafe(end.set))
-                while not end.is_set():
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(STATUS_INTERVAL_SECONDS):
-                            await end.wait()
-                    await metrics.restore()
-                await server.close()
-                await metrics.close()
-        finally:
-            await journal.close()
+        await metrics.open(self.metrics_socket)
+        self._started.set_result(lambda: loop.call_soon_threadsafe(end.set))
+        while not end.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(STATUS_INTERVAL_SECONDS):
+                    await end.wait()
+            await metrics.restore()
+        await metrics.close()
 
     def _journal_lost(self, reason: str) -> None:
         self._fail(JOURNAL_LOST.format(reason))

@@ -89,7 +89,8 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
     elif settings.server.workers > 1:
         workers = Workers(config, sockets=[listener])
         with JournalHost(app.settings or settings, workers.should_exit.set) as host:
-            os.environ[JOURNAL_SOCKET] = str(host.journal_socket)
+            if host.journal_socket is not None:
+                os.environ[JOURNAL_SOCKET] = str(host.journal_socket)
             os.environ[METRICS_SOCKET] = str(host.metrics_socket)
             announce(app.blocks, settings, address, mode)
             workers.run()
