@@ -11,7 +11,6 @@ import structlog
 
 from tests import surroundings, tools
 from tests.cli.shell import Shell
-from tests.postgres_server import killable_server as killable_server
 from tests.postgres_server import postgres_server as postgres_server
 from vertexkit.telemetry import logs, redaction
 

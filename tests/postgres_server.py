@@ -16,6 +16,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -213,10 +214,10 @@ def postgres_server() -> Iterator[PostgresServer]:
         shutil.rmtree(server.folder)
 
 
-@pytest.fixture
-def killable_server() -> Iterator[PostgresServer]:
-    """A server with fsync for one test, which may kill it."""
-    server = new_server()
+@contextmanager
+def killable_server(**settings: str) -> Iterator[PostgresServer]:
+    """A server with fsync, which may be killed."""
+    server = new_server(**settings)
     server.start()
     try:
         yield server

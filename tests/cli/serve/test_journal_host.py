@@ -117,6 +117,7 @@ def test_a_host_reports_the_loss_of_its_journal(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(module, "make_journal", lambda *_: journal)
     lost = threading.Event()
     with JournalHost(Settings.of(journal="memory:"), lost.set) as host:
+        assert host.journal_socket is not None
         assert host.journal_socket.is_socket()
         journal.fail("disk I/O error")
         assert lost.wait(10)

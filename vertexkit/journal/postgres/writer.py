@@ -28,7 +28,7 @@ SWEEP_SECONDS = 0.05
 """How often the time of waiting calls is checked."""
 RETRY_SECONDS = 0.25
 """Pause before a group is tried again that the server could not store."""
-RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0)
+RECONNECT_SECONDS = (0.05, 0.1, 0.2, 0.5)
 """Pauses between attempts to connect; the last one repeats."""
 MAX_GROUP = 512
 """Most writes of one transaction."""

@@ -1,0 +1,119 @@
+"""Connections that are cut between a commit and its answer: the outcome is unknown."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.journal.driver import JournalDriver
+from tests.journal.postgres.load import accept_again
+from tests.journal.postgres.proxy import Proxy
+from tests.postgres_server import PORT, PostgresServer
+from vertexkit.errors import Fenced, JournalUnavailable
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
+from vertexkit.journal import make_journal
+from vertexkit.settings import JournalSettings
+from vertexkit.testing import VirtualClock
+
+DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
+
+
+@pytest.fixture
+async def proxy(postgres_server: PostgresServer, postgres_url: str) -> AsyncIterator[Proxy]:
+    async with Proxy(postgres_server.folder / f".s.PGSQL.{PORT}") as proxy:
+        yield proxy
+
+
+@pytest.fixture
+async def driver(proxy: Proxy) -> AsyncIterator[JournalDriver]:
+    """A journal behind the proxy."""
+    clock = VirtualClock()
+    journal = make_journal(JournalSettings(url=proxy.url), clock)
+    driver = JournalDriver(journal, clock)
+    await journal.open(driver)
+    yield driver
+    await journal.close()
+    assert driver.lost_reasons == []
+
+
+async def test_a_call_without_an_answer_is_recognised(driver: JournalDriver, proxy: Proxy) -> None:
+    """An acceptance whose commit is not answered fails; the repeated call is its duplicate."""
+    call = driver.execution("same")
+    proxy.cut_after = "vertexkit_accept"
+    with pytest.raises(JournalUnavailable, match="connection was lost"):
+        await driver.journal.accept(call, 10)
+    again = await driver.accept("same")
+    assert (again.execution, again.new) == (call.id, False)
+    assert [lease.execution.id for lease in await driver.claim()] == [call.id]
+
+
+async def test_an_intent_is_on_the_disk_before_the_message_is_sent(
+    driver: JournalDriver, proxy: Proxy
+) -> None:
+    """An intent whose commit is not answered is written again, over another connection."""
+    lease = await driver.held()
+    proxy.cut_after = "vertexkit_effects"
+    await driver.journal.record_intent(lease, Effect(0, "send", "abc"))
+    assert proxy.cut_after == ""
+    record = await driver.journal.find(lease.execution.id)
+    assert record is not None
+    assert record.effects == (Effect(0, "send", "abc", EffectState.INTENDED),)
+
+
+async def test_every_write_of_a_lease_happens_once(driver: JournalDriver, proxy: Proxy) -> None:
+    """Each write whose commit is not answered is repeated, and the repetition changes nothing."""
+    lease = await driver.held()
+    proxy.cut_after = "vertexkit_effects"
+    await driver.journal.record_effect(lease, Effect(0, "step:a", "", EffectState.CONFIRMED, b"1"))
+    proxy.cut_after = "vertexkit_release"
+    await driver.journal.release(lease, 0)
+    lease = await driver.claim_one()
+    assert lease.attempt == 2
+    assert lease.effects[0].value == b"1"
+    proxy.cut_after = "vertexkit_result"
+    await driver.journal.record_result(lease, Result(b"7"), completing=True)
+    proxy.cut_after = "vertexkit_settle"
+    await driver.journal.settle(lease, DONE)
+    assert proxy.cut_after == ""
+    record = await driver.journal.find(lease.execution.id)
+    assert record is not None
+    assert (record.phase, record.outcome) == (Phase.SETTLED, DONE)
+    assert [event.name for event in record.history] == ["released", "claimed"]
+
+
+async def test_a_lease_that_was_lost_meanwhile_is_noticed(
+    driver: JournalDriver, proxy: Proxy
+) -> None:
+    """A repeated write does not take another worker's end of the execution for its own."""
+    old = await driver.held()
+    driver.pass_lease()
+    new = await driver.claim_one("second")
+    await driver.journal.settle(new, DONE)
+    proxy.cut_after = "vertexkit_settle"
+    with pytest.raises(Fenced):
+        await driver.journal.settle(old, DONE)
+
+
+async def test_a_claim_without_an_answer_is_given_back(driver: JournalDriver, proxy: Proxy) -> None:
+    """What a lost claim has taken is claimed again at once, as the first run."""
+    held = await driver.held()
+    accepted = await driver.accept()
+    proxy.cut_after = "vertexkit_claim"
+    with pytest.raises(JournalUnavailable):
+        await driver.claim()
+    again = await driver.claim_one()
+    assert (again.execution.id, again.attempt, again.crashed) == (accepted.execution, 1, False)
+    await driver.journal.settle(held, DONE)
+
+
+async def test_a_cut_connection_is_replaced(driver: JournalDriver, proxy: Proxy) -> None:
+    """Without a connection calls fail in time, and the reason is known; then they are accepted."""
+    proxy.is_down = True
+    proxy.cut()
+    with pytest.raises(JournalUnavailable):
+        await driver.accept()
+    assert driver.journal.unavailable_reason()
+    proxy.is_down = False
+    await accept_again(driver)
+    lease = await driver.claim_one()
+    assert driver.journal.unavailable_reason() == ""
+    await driver.journal.settle(lease, DONE)

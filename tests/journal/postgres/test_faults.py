@@ -1,0 +1,159 @@
+"""A server that is killed, restarted, frozen or full: nothing acknowledged is lost."""
+
+import asyncio
+import signal
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from tests.journal.driver import JournalDriver
+from tests.journal.postgres.load import DONE, Load, accept_again
+from tests.postgres_server import PostgresServer, killable_server
+from vertexkit.clock import Clock
+from vertexkit.errors import JournalUnavailable
+from vertexkit.execution import Phase
+from vertexkit.journal import make_journal
+from vertexkit.journal.protocol import Query
+from vertexkit.settings import JournalSettings
+
+LEASE = 2.0
+REJECTED_WITHIN_SECONDS = 0.5 + 0.3
+"""Half a second, and what a loaded machine adds."""
+ALL = 100_000
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A server with fsync; each test leaves it running."""
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    with killable_server() as server:
+        yield server
+
+
+@asynccontextmanager
+async def opened(
+    server: PostgresServer, database: str = "postgres", user: str = "postgres"
+) -> AsyncIterator[JournalDriver]:
+    """A journal on real time, empty at first."""
+    settings = JournalSettings(url=server.url(database, user), lease=LEASE)
+    clock: Any = Clock()
+    driver = JournalDriver(make_journal(settings, clock), clock)
+    await driver.journal.open(driver)
+    server.sql("DELETE FROM vertexkit.executions", database=database)
+    try:
+        yield driver
+    finally:
+        await driver.journal.close()
+    assert driver.lost_reasons == []
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until the journal has noticed what happened to the server."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - it is asked for, not reported
+            await asyncio.sleep(0.02)
+
+
+async def check(driver: JournalDriver, load: Load) -> None:
+    """Every acknowledged execution has one outcome, and each message was sent once."""
+    records = await driver.journal.search(Query(limit=ALL))
+    stored = {record.execution: record for record in records}
+    assert load.seen.acknowledged
+    assert load.seen.acknowledged <= stored.keys()
+    for record in records:
+        assert (record.phase, record.outcome) == (Phase.SETTLED, DONE)
+    assert {name: number for name, number in load.seen.sent.items() if number > 1} == {}
+
+
+async def test_a_server_that_is_killed_loses_nothing(server: PostgresServer) -> None:
+    """SIGKILL under load, twice: calls are rejected until it runs again, and all others end once."""
+    async with opened(server) as driver:
+        load = Load(driver)
+        running = asyncio.create_task(load.run(3.0))
+        for _ in range(2):
+            await asyncio.sleep(0.7)
+            server.stop(signal.SIGKILL)
+            await asyncio.sleep(0.2)
+            await asyncio.to_thread(server.start)
+        await running
+        await check(driver, load)
+        assert load.seen.rejected
+
+
+async def test_a_server_that_is_restarted_loses_nothing(server: PostgresServer) -> None:
+    """As an operator restarts it: connections are ended, and the journal continues by itself."""
+    async with opened(server) as driver:
+        load = Load(driver)
+        running = asyncio.create_task(load.run(1.5))
+        await asyncio.sleep(0.5)
+        await asyncio.to_thread(server.stop)
+        await asyncio.to_thread(server.start)
+        await running
+        await check(driver, load)
+
+
+async def test_a_frozen_server_is_not_waited_for(server: PostgresServer) -> None:
+    """While the server is stopped (SIGSTOP), a call is rejected in half a second; no call is lost."""
+    async with opened(server) as driver:
+        server.freeze()
+        call = driver.execution()
+        started = time.monotonic()
+        with pytest.raises(JournalUnavailable, match="does not answer"):
+            await driver.journal.accept(call, 10)
+        assert time.monotonic() - started < REJECTED_WITHIN_SECONDS
+        assert driver.journal.unavailable_reason() == "the database does not answer"
+        server.thaw()
+        accepted = await accept_again(driver, call)
+        assert accepted.execution == call.id
+        assert driver.journal.unavailable_reason() == ""
+        assert [lease.execution.id for lease in await driver.claim()] == [call.id]
+
+
+async def test_a_stopped_server_is_noticed_without_calls(server: PostgresServer) -> None:
+    """A service without calls is not ready while the server is down, and ready again after it."""
+    async with opened(server) as driver:
+        await asyncio.to_thread(server.stop)
+        await until(lambda: driver.journal.unavailable_reason() != "")
+        started = time.monotonic()
+        with pytest.raises(JournalUnavailable):
+            await driver.accept()
+        assert time.monotonic() - started < REJECTED_WITHIN_SECONDS
+        await asyncio.to_thread(server.start)
+        await until(lambda: driver.journal.unavailable_reason() == "")
+        await driver.accept()
+
+
+async def test_an_ended_session_is_replaced(server: PostgresServer) -> None:
+    """An administrator, or a limit of the server, ends the sessions: the load continues."""
+    async with opened(server) as driver:
+        load = Load(driver)
+        running = asyncio.create_task(load.run(1.0))
+        for _ in range(3):
+            await asyncio.sleep(0.2)
+            await asyncio.to_thread(
+                server.sql,
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'vertexkit'",
+            )
+        await running
+        await check(driver, load)
+
+
+async def test_too_many_connections_are_waited_for(server: PostgresServer) -> None:
+    """While the server takes no more connections, calls are rejected; then they are accepted."""
+    server.sql("CREATE ROLE app LOGIN", "CREATE DATABASE small OWNER app")
+    async with opened(server, "small", "app") as driver:
+        server.sql("ALTER ROLE app CONNECTION LIMIT 0")
+        end_sessions = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'"
+        )
+        server.sql(end_sessions)
+        await until(lambda: "too many connections" in driver.journal.unavailable_reason())
+        with pytest.raises(JournalUnavailable, match="too many connections"):
+            await driver.accept()
+        server.sql("ALTER ROLE app CONNECTION LIMIT -1")
+        await accept_again(driver)
+        assert len(await driver.claim()) == 1
