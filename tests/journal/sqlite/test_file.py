@@ -2,10 +2,11 @@
 
 import asyncio
 import os
+import socket
 import sqlite3
 import stat
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable, SettingsError
 from vertexkit.execution import Effect, Outcome, OutcomeStatus, Result
 from vertexkit.journal import make_journal
-from vertexkit.journal.sqlite.file import open_file
+from vertexkit.journal.sqlite.file import check_file, open_file
 from vertexkit.journal.sqlite.schema import VERSION
 from vertexkit.settings import JournalSettings
 
@@ -151,6 +152,54 @@ def test_an_impossible_path_is_refused(tmp_path: Path, place: str) -> None:
     assert "VERTEXKIT_JOURNAL" in refusal(tmp_path / place)
 
 
+def make_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+
+
+ODD_PATHS: dict[str, Callable[[Path], object]] = {
+    "pipe": os.mkfifo,
+    "folder": Path.mkdir,
+    "loop": lambda path: path.symlink_to(path),
+    "link to nowhere": lambda path: path.symlink_to("/nowhere/journal.db"),
+    "link to a device": lambda path: path.symlink_to("/dev/null"),
+    "socket": make_socket,
+}
+"""Paths that are not those of files, and how each is made."""
+
+
+@pytest.mark.parametrize("name", ODD_PATHS)
+def test_what_is_no_file_is_refused_by_every_command(tmp_path: Path, name: str) -> None:
+    """`check` finds what `run` finds; the error has the cause and the setting."""
+    path = tmp_path / name
+    ODD_PATHS[name](path)
+    with pytest.raises(JournalUnusable) as checked:
+        check_file(path)
+    error = refusal(path)
+    assert str(checked.value) == error
+    assert "cannot be opened" in error
+    assert "VERTEXKIT_JOURNAL" in error
+
+
+def test_a_name_that_is_too_long_is_refused_by_every_command(tmp_path: Path) -> None:
+    """With the system's reason."""
+    for use in (check_file, open_file):
+        with pytest.raises(JournalUnusable, match="cannot be opened: File name too long"):
+            use(tmp_path / ("x" * 300))
+
+
+def test_a_link_to_a_new_file_and_a_name_that_is_not_utf_8_are_used(tmp_path: Path) -> None:
+    """The file is created where the link leads; a name may have any bytes."""
+    link = tmp_path / "link.db"
+    link.symlink_to(tmp_path / "target.db")
+    assert made(link).exists()
+    assert (tmp_path / "target.db").exists()
+    odd = tmp_path / os.fsdecode(b"\xff ?#%.db")
+    assert "will be created" in check_file(odd)
+    assert made(odd).exists()
+    assert "exists" in check_file(odd)
+
+
 @pytest.fixture
 def ordinary_user(tmp_path: Path) -> Iterator[None]:
     """Permissions apply: root, who may write everywhere, becomes another user."""
@@ -197,6 +246,9 @@ def test_a_journal_needs_a_path() -> None:
     """`sqlite:` without a path is refused with an example."""
     with pytest.raises(SettingsError, match=r"sqlite:\.vertexkit/journal\.db"):
         make_journal(JournalSettings(url="sqlite:"), Clock())
+    for place in (":memory:", "///:memory:", "a\0b"):
+        with pytest.raises(SettingsError, match=r"is memory:"):
+            make_journal(JournalSettings(url=f"sqlite:{place}"), Clock())
 
 
 async def test_a_full_disk_rejects_new_calls_and_loses_nothing(machine: Machine) -> None:

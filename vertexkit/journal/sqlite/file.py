@@ -3,11 +3,9 @@
 import ctypes
 import errno
 import os
-import re
 import sqlite3
 import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -17,7 +15,8 @@ from urllib.parse import quote
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from vertexkit.errors import JournalUnusable, SettingsError
+from vertexkit.errors import JournalUnusable
+from vertexkit.journal.sqlite.path import check_path, not_openable, try_to_create
 from vertexkit.journal.sqlite.queries import read_last_number
 from vertexkit.journal.sqlite.schema import APPLICATION_ID, TABLES, VERSION
 from vertexkit.journal.sqlite.watch import (
@@ -41,23 +40,6 @@ MAX_CHECKED_BYTES = 256 << 20
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
-def path_in(place: str) -> Path:
-    """Return the path in `sqlite:PATH` or, as a URL, `sqlite:///PATH` (an absolute path).
-
-    Args:
-        place: what follows `sqlite:`.
-
-    Raises:
-        SettingsError: there is no path.
-    """
-    path = place.removeprefix("//")
-    if not path:
-        raise SettingsError(
-            "VERTEXKIT_JOURNAL: sqlite: needs a path, for example sqlite:.vertexkit/journal.db"
-        )
-    return Path(re.sub("^/+", "/", path))
-
-
 class JournalInUse(JournalUnusable):
     """Another process has the file open."""
 
@@ -79,11 +61,12 @@ def open_file(path: Path) -> sqlite3.Connection:
         JournalUnusable: the message names the path, the cause and the fix; nothing was changed.
     """
     _check_sqlite()
+    check_path(path)
     _check_files(path)
     try:
         _create(path)
     except OSError as error:
-        raise _not_openable(path, error) from error
+        raise not_openable(path, error) from error
     with _opened(path, "mode=rw", LOCK_TIMEOUT_SECONDS) as connection:
         connection.execute("PRAGMA locking_mode = EXCLUSIVE")
         new = _check_content(connection, path)
@@ -104,13 +87,13 @@ def check_file(path: Path) -> str:
         JournalUnusable: as `open_file`.
     """
     _check_sqlite()
+    check_path(path)
     _check_files(path)
     if not path.exists():
-        _try_to_create(path)
+        try_to_create(path)
         return f"{path} will be created"
-    if not os.access(path, os.R_OK | os.W_OK) or not path.is_file():
-        kind = errno.EACCES if path.is_file() else errno.EISDIR
-        raise _not_openable(path, OSError(kind, os.strerror(kind)))
+    if not os.access(path, os.R_OK | os.W_OK):
+        raise not_openable(path, OSError(errno.EACCES, os.strerror(errno.EACCES)))
     index = path.with_name(f"{path.name}-shm")
     had_index = index.exists()
     # Without a log no process has the file open, and no log has to be created to read it.
@@ -168,7 +151,7 @@ def reading(
 
 @contextmanager
 def _opened(path: Path, mode: str, lock_timeout: float) -> Iterator[sqlite3.Connection]:
-    uri = f"file:{quote(str(path.absolute()))}?{mode}"
+    uri = f"file:{quote(os.fsencode(path.absolute()))}?{mode}"  # its bytes may not be UTF-8
     try:
         connection = sqlite3.connect(
             uri,
@@ -237,24 +220,6 @@ def _create(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
     if new:
         _sync_name(path)
-
-
-def _try_to_create(path: Path) -> None:
-    """Create and remove another file, in the nearest folder that exists."""
-    folder = next((folder for folder in path.parents if folder.exists()), path.parent)
-    try:
-        number, name = tempfile.mkstemp(prefix=".vertexkit-check-", dir=folder)
-        os.close(number)
-        Path(name).unlink()
-    except OSError as error:
-        raise _not_openable(path, error) from error
-
-
-def _not_openable(path: Path, error: OSError) -> JournalUnusable:
-    return JournalUnusable(
-        f"the journal {path} cannot be opened: {error.strerror}. Set VERTEXKIT_JOURNAL to sqlite: "
-        "and a path that this user may write"
-    )
 
 
 def _sync_name(path: Path) -> None:

@@ -21,7 +21,8 @@ from vertexkit.journal.protocol import (
 )
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
-from vertexkit.journal.sqlite.file import check_file, open_file, path_in, reading
+from vertexkit.journal.sqlite.file import check_file, open_file, reading
+from vertexkit.journal.sqlite.path import path_in
 from vertexkit.journal.sqlite.queries import (
     read_age,
     read_call,
