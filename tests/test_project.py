@@ -99,6 +99,7 @@ def test_the_metadata_of_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert "Classifier: Typing :: Typed" in metadata
     assert re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE) == [
         "dev",
+        "interactive",
         "otel",
         "parquet",
         "postgres",

@@ -2,8 +2,10 @@
 
 import codecs
 import re
-from typing import Any
+from typing import Any, Literal
 
+Language = Literal["en", "ru"]
+"""The languages of pages, reports and templates."""
 UNSAFE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ud800-\udfff]+"
 )

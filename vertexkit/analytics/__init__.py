@@ -6,11 +6,12 @@
 | module | what it is |
 |---|---|
 | `analysis` | counts dialogs in one pass, with bounded memory |
-| `breakdowns`, `durations`, `question_statistics` | the counters that it uses |
+| `breakdowns`, `durations`, `question_statistics`, `scores` | the counters that it uses |
 | `report` | the result: frozen values |
-| `page`, `charts`, `style` | the result as an HTML page |
+| `page`, `charts`, `data_tables`, `style` | the result as an HTML page |
+| `interactive` | the result as a page with interactive charts |
 | `terminal` | the result in a terminal |
-| `time_series`, `localisation` | what both of them need |
+| `time_series`, `comparison`, `localisation`, `time_zones` | what several of them need |
 """
 
 from vertexkit.analytics.analysis import STATUS_GROUPS as STATUS_GROUPS
@@ -19,23 +20,29 @@ from vertexkit.analytics.analysis import StatusGroup as StatusGroup
 from vertexkit.analytics.analysis import analyse as analyse
 from vertexkit.analytics.analysis import analyse_async as analyse_async
 from vertexkit.analytics.page import render_html as render_html
+from vertexkit.analytics.report import BotQuestions as BotQuestions
 from vertexkit.analytics.report import Breakdown as Breakdown
 from vertexkit.analytics.report import CompletionStatistics as CompletionStatistics
 from vertexkit.analytics.report import DurationBin as DurationBin
 from vertexkit.analytics.report import DurationStatistics as DurationStatistics
 from vertexkit.analytics.report import QuestionStatistics as QuestionStatistics
 from vertexkit.analytics.report import Report as Report
+from vertexkit.analytics.report import ScoreStatistics as ScoreStatistics
+from vertexkit.analytics.report import Selection as Selection
 from vertexkit.analytics.report import Share as Share
 
 __all__ = [
     "STATUS_GROUPS",
     "Analysis",
+    "BotQuestions",
     "Breakdown",
     "CompletionStatistics",
     "DurationBin",
     "DurationStatistics",
     "QuestionStatistics",
     "Report",
+    "ScoreStatistics",
+    "Selection",
     "Share",
     "StatusGroup",
     "analyse",

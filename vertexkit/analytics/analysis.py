@@ -3,13 +3,13 @@
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import replace
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
 from vertexkit.analytics.durations import DurationCounter
-from vertexkit.analytics.question_statistics import QuestionCounter
-from vertexkit.analytics.report import CompletionStatistics, Report
+from vertexkit.analytics.question_statistics import MAX_IDS, QuestionCounter
+from vertexkit.analytics.report import BotQuestions, CompletionStatistics, Report, Share
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.statuses import normalise_status
@@ -24,10 +24,14 @@ STATUS_GROUPS: dict[str, StatusGroup] = {
     "created": "not_started",
     "new": "not_started",
 }
-"""The groups of the platform's statuses. The platform's document leaves the set of statuses open;
-an unknown status is in the group `other`."""
+"""The groups of the platform's statuses, also for their Russian words. The platform's document
+leaves the set of statuses open; an unknown status is in the group `other`."""
 MAX_DAYS = 4000
 """Different days that are counted: eleven years."""
+STOPPED_AFTER = timedelta(hours=24)
+"""A dialog in process has stopped if its last message is older; else its user may still answer."""
+NO_DURATION = ("in_process", "not_started")
+"""The groups whose dialogs are not over: their durations are not final."""
 
 
 class Analysis:
@@ -37,6 +41,8 @@ class Analysis:
         zone: the time zone of weekdays, hours, days and months: `Europe/Moscow`, `UTC+3`, or a
             `tzinfo`.
         status_groups: the groups of further statuses, in addition to `STATUS_GROUPS`.
+        now: the time of the report; the current time by default.
+        keep_ids: whether to keep ids of dialogs behind the figures; see `Report.ids`.
 
     Raises:
         ValueError: the time zone is unknown.
@@ -47,24 +53,31 @@ class Analysis:
         zone: str | tzinfo = "UTC",
         *,
         status_groups: Mapping[str, StatusGroup] | None = None,
+        now: datetime | None = None,
+        keep_ids: bool = False,
     ) -> None:
         self._zone = time_zone(zone) if isinstance(zone, str) else zone
         self._zone_name = str(zone)
         self._status_groups = STATUS_GROUPS | {
             normalise_status(status): group for status, group in (status_groups or {}).items()
         }
-        self._dialogs = self._detailed = self._undated = self._stopped_before_questions = 0
+        self._group_of: dict[str, tuple[str, StatusGroup]] = {}
+        """The normalised form and the group of each status that was seen."""
+        self._running_since = (now or datetime.now(UTC)) - STOPPED_AFTER
+        self._ids: dict[str, list[str]] | None = {} if keep_ids else None
+        self._dialogs = self._detailed = self._undated = 0
         self._first: datetime | None = None
         self._last: datetime | None = None
         self._groups: Counter[StatusGroup] = Counter()
         self._bots, self._cities = BreakdownCounter(), BreakdownCounter()
         self._sources, self._statuses = BreakdownCounter(), BreakdownCounter()
+        self._unknown_statuses = BreakdownCounter()
         self._hours = [[0] * 24 for _ in range(7)]
         self._month_days = [0] * 31
         self._days: Counter[str] | None = Counter()
         self._months: Counter[str] = Counter()
         self._durations, self._completed_durations = DurationCounter(), DurationCounter()
-        self._questions = QuestionCounter()
+        self._questions: dict[str | None, QuestionCounter] = {}
 
     def add(self, dialog: Conversation, bot: int | str | None = None) -> None:
         """Count a dialog.
@@ -75,32 +88,68 @@ class Analysis:
                 the dialogs are listed bot by bot.
         """
         self._dialogs += 1
-        group = self._status_groups.get(normalise_status(dialog.status), "other")
+        status, group = self._group_of.get(dialog.status) or self._new_status(dialog.status)
         self._groups[group] += 1
-        self._bots.add(None if bot is None else str(bot))
-        self._cities.add(dialog.city)
-        self._sources.add(dialog.source)
-        self._statuses.add(dialog.status)
-        self._durations.add(dialog.duration)
-        if group == "completed":
-            self._completed_durations.add(dialog.duration)
+        started, completed = group != "not_started", group == "completed"
+        bot_name = None if bot is None else str(bot)
+        self._bots.add(bot_name, started=started, completed=completed)
+        self._cities.add(dialog.city, started=started, completed=completed)
+        self._sources.add(dialog.source, started=started, completed=completed)
+        self._statuses.add(status)
+        if group == "other":
+            self._unknown_statuses.add(dialog.status)
+        if group not in NO_DURATION:
+            self._durations.add(dialog.duration)
+            if completed:
+                self._completed_durations.add(dialog.duration)
         self._add_time(dialog.updated)
-        if isinstance(dialog, ConversationDetails):
-            self._detailed += 1
-            stopped = group in {"interrupted", "in_process"}
-            self._stopped_before_questions += stopped and not dialog.data
-            self._questions.add(dialog.data, stopped=stopped, handed_over=group == "operator")
+        if self._ids is not None:
+            self._keep_id(group, dialog)
+        if isinstance(dialog, ConversationDetails) and not dialog.unread:
+            self._add_answers(dialog, group, bot_name)
+
+    def _new_status(self, status: str) -> tuple[str, StatusGroup]:
+        normalised = normalise_status(status)
+        found = normalised, self._status_groups.get(normalised, "other")
+        if len(self._group_of) < MAX_DAYS:
+            self._group_of[status] = found
+        return found
+
+    def _add_answers(
+        self, dialog: ConversationDetails, group: StatusGroup, bot: str | None
+    ) -> None:
+        self._detailed += 1
+        waits = dialog.updated is not None and dialog.updated > self._running_since
+        stopped = group == "interrupted" or (group == "in_process" and not waits)
+        questions = self._questions.get(bot)
+        if questions is None:
+            questions = self._questions[bot] = QuestionCounter()
+        questions.add(
+            dialog.data,
+            stopped=stopped,
+            handed_over=group == "operator",
+            stopped_id=str(dialog.id) if self._ids is not None else "",
+        )
+
+    def _keep_id(self, figure: str, dialog: Conversation) -> None:
+        assert self._ids is not None  # noqa: S101 - checked by the caller
+        ids = self._ids.setdefault(figure, [])
+        if len(ids) < MAX_IDS:
+            ids.append(str(dialog.id))
 
     def _add_time(self, updated: datetime | None) -> None:
         try:
             local = None if updated is None else updated.astimezone(self._zone)
         except (OverflowError, ValueError):  # year 1 or 9999 in another time zone
             local = None
-        if local is None:
+        if local is None or updated is None:
             self._undated += 1
             return
-        self._first = local if self._first is None else min(self._first, local)
-        self._last = local if self._last is None else max(self._last, local)
+        # Moments are compared, not clocks: at the end of summer time an hour occurs twice.
+        if self._first is None or updated < self._first:
+            self._first = updated
+        if self._last is None or updated > self._last:
+            self._last = updated
         self._hours[local.weekday()][local.hour] += 1
         self._month_days[local.day - 1] += 1
         day = local.date().isoformat()
@@ -112,13 +161,14 @@ class Analysis:
 
     def report(self) -> Report:
         """Return the statistics of the dialogs counted so far."""
+        by_bot, ids = self._by_bot()
         return Report(
             zone=self._zone_name,
             dialogs=self._dialogs,
             detailed=self._detailed,
             undated=self._undated,
-            first=self._first,
-            last=self._last,
+            first=None if self._first is None else self._first.astimezone(self._zone),
+            last=None if self._last is None else self._last.astimezone(self._zone),
             completion=self._completion(),
             bots=self._bots.breakdown(),
             cities=self._cities.breakdown(),
@@ -130,9 +180,32 @@ class Analysis:
             months=tuple(sorted(self._months.items())),
             durations=self._durations.statistics(),
             completed_durations=self._completed_durations.statistics(),
-            questions=self._questions.statistics(),
-            stopped_before_questions=self._stopped_before_questions,
+            by_bot=by_bot,
+            unknown_statuses=self._unknown(),
+            ids=ids,
         )
+
+    def _by_bot(self) -> tuple[tuple[BotQuestions, ...], dict[str, tuple[str, ...]]]:
+        ids = {name: tuple(found) for name, found in (self._ids or {}).items()}
+        groups, number = [], 0
+        before: list[str] = []
+        for bot, counter in self._questions.items():
+            questions = counter.statistics()
+            for _, stopped_ids in questions:
+                number += 1
+                ids[f"stopped:{number}"] = stopped_ids
+            before += counter.stopped_before_ids
+            groups.append(
+                BotQuestions(
+                    bot, counter.dialogs, tuple(q for q, _ in questions), counter.stopped_before
+                )
+            )
+        if self._ids is None:
+            return tuple(groups), {}
+        return tuple(groups), ids | {"stopped:0": tuple(before)}
+
+    def _unknown(self) -> tuple[Share, ...]:
+        return self._unknown_statuses.breakdown().items
 
     def _completion(self) -> CompletionStatistics:
         counts = CompletionStatistics(**{str(group): n for group, n in self._groups.items()})

@@ -1,23 +1,24 @@
 """Counts durations, with bounded memory."""
 
 import math
+from bisect import bisect_right
 from collections import Counter
 
 from vertexkit.analytics.report import DurationBin, DurationStatistics
 
 BIN_BOUNDS_SECONDS = (0, 10, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 86_400)
 """The lower bounds of the bins of the distribution."""
-EXACT_SECONDS = 600
-"""Up to this duration each whole second has its own counter; longer durations within two percent
-of each other share one."""
-LOG_STEP = math.log(1.02)
+MAX_DIFFERENT = 200_000
+"""Different durations that are counted exactly. With more, those within a tenth of a percent of
+each other are merged; whole seconds do not reach it within two days."""
+MERGED_DIGITS = 3
 
 
 class DurationCounter:
-    """Counts durations with about two thousand counters at most."""
+    """Counts durations: each different one has a counter."""
 
     def __init__(self) -> None:
-        self._counts: Counter[int] = Counter()
+        self._counts: Counter[float] = Counter()
         self._bins = [0] * len(BIN_BOUNDS_SECONDS)
         self._count = self._missing = 0
         self._sum = self._longest = 0.0
@@ -30,8 +31,16 @@ class DurationCounter:
         self._count += 1
         self._sum += seconds
         self._longest = max(self._longest, seconds)
-        self._counts[_to_key(seconds)] += 1
-        self._bins[sum(seconds >= bound for bound in BIN_BOUNDS_SECONDS) - 1] += 1
+        self._counts[seconds] += 1
+        self._bins[bisect_right(BIN_BOUNDS_SECONDS, seconds) - 1] += 1
+        if len(self._counts) > MAX_DIFFERENT:
+            self._merge()
+
+    def _merge(self) -> None:
+        merged: Counter[float] = Counter()
+        for seconds, count in self._counts.items():
+            merged[float(f"{seconds:.{MERGED_DIGITS}g}")] += count
+        self._counts = merged
 
     def statistics(self) -> DurationStatistics:
         """Return the result."""
@@ -49,23 +58,16 @@ class DurationCounter:
         )
 
     def _quantile(self, share: float) -> float:
-        """Return the shortest duration that this share of all durations does not exceed."""
-        wanted, passed = math.ceil(share * self._count), 0
-        for key in sorted(self._counts):
-            passed += self._counts[key]
-            if passed >= wanted:
-                return min(_to_seconds(key), self._longest)
+        """Return the value at this share of the sorted durations; between two, interpolated."""
+        position = share * (self._count - 1)
+        below, above = math.floor(position), math.ceil(position)
+        passed, low = 0, None
+        for seconds in sorted(self._counts):
+            passed += self._counts[seconds]
+            if low is None and passed > below:
+                low = seconds
+            if passed > above:
+                return (seconds if low is None else low) + (position - below) * (
+                    seconds - (seconds if low is None else low)
+                )
         return self._longest
-
-
-def _to_key(seconds: float) -> int:
-    if seconds < EXACT_SECONDS:
-        return round(seconds)
-    return EXACT_SECONDS + int(math.log(seconds / EXACT_SECONDS) / LOG_STEP)
-
-
-def _to_seconds(key: int) -> float:
-    """Return the middle of the durations that share this key's counter."""
-    if key < EXACT_SECONDS:
-        return float(key)
-    return float(round(EXACT_SECONDS * math.exp((key - EXACT_SECONDS + 0.5) * LOG_STEP)))

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
-Language = Literal["en", "ru"]
+from vertexkit.text import Language as Language
+
 NO_BREAK_SPACE = "\u00a0"
 """Between thousands, and between a number and its unit, so that they stay on one line."""
 
@@ -15,7 +15,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "started": ("of {n} started", "из {n} начатых"),
     "per_interrupted": ("Completed per interrupted", "Завершённых на один прерванный"),
     "per_interrupted_note": ("{a} to {b}", "{a} к {b}"),
-    "median": ("Median duration", "Медиана длительности"),
+    "median": ("Median duration of completed", "Медиана длительности завершённых"),
     "median_note": ("90% within {p90}", "90\u00a0% — не дольше {p90}"),
     "outcomes": ("Outcomes of dialogs", "Итоги диалогов"),
     "completed": ("completed", "завершены"),
@@ -26,6 +26,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "not_started": ("not started", "не запущены"),
     "statuses": ("Platform statuses", "Статусы платформы"),
     "by_day": ("By day", "По дням"),
+    "by_week": ("By week", "По неделям"),
     "by_month": ("By month", "По месяцам"),
     "by_year": ("By year", "По годам"),
     "week": ("Weekdays and hours", "Дни недели и часы"),
@@ -44,6 +45,55 @@ TEXTS: dict[str, tuple[str, str]] = {
         "median of completed dialogs: {median}",
         "медиана завершённых диалогов: {median}",
     ),
+    "running_left_out": (
+        "without dialogs in process: {n}",
+        "без диалогов в процессе: {n}",
+    ),
+    "partial": (
+        "Paler columns are periods that are not complete.",
+        "Бледные столбцы — неполные периоды.",
+    ),
+    "outside": (
+        "Not in the chart: {n} dialogs of other dates.",
+        "На графике нет диалогов с другими датами: {n}.",
+    ),
+    "rate_note": (
+        "Completed dialogs, of those that were started.",
+        "Доля завершённых диалогов среди начатых.",
+    ),
+    "completion_by_bots": ("Completed by bot", "Завершение по ботам"),
+    "completion_by_cities": ("Completed by city", "Завершение по городам"),
+    "completion_by_sources": ("Completed by source", "Завершение по источникам"),
+    "funnel_of": ("Where dialogs stop: {bot}", "Где останавливаются диалоги: {bot}"),
+    "questions_of": ("Questions and answers: {bot}", "Вопросы и ответы: {bot}"),
+    "score": ("average score {mean} of {highest}", "средняя оценка {mean} из {highest}"),
+    "nps": ("NPS {nps}", "NPS {nps}"),
+    "table": ("Table", "Таблица"),
+    "csv": ("Download as CSV", "Скачать CSV"),
+    "name": ("Name", "Название"),
+    "dialogs": ("Dialogs", "Диалоги"),
+    "share": ("Share", "Доля"),
+    "completed_count": ("Completed", "Завершено"),
+    "reached_count": ("Reached", "Дошли"),
+    "stopped_count": ("Stopped", "Остановились"),
+    "answers_count": ("Answers", "Ответы"),
+    "weekday": ("Weekday", "День недели"),
+    "compared": ("compared with {period}", "в сравнении с периодом {period}"),
+    "percentage_points": ("{n} pp", "{n} п. п."),
+    "no_change": ("no change", "без изменений"),
+    "filter_bot": ("bot", "бот"),
+    "filter_created": ("created", "созданы"),
+    "filter_updated": ("last message", "последнее сообщение"),
+    "filter_status": ("status", "статус"),
+    "filter_source": ("source", "источник"),
+    "filter_city": ("city", "город"),
+    "filter_variable": ("variable", "переменная"),
+    "bot_number": ("Bot {id}", "Бот {id}"),
+    "unknown_statuses": (
+        "Statuses counted as other: {names}. To count them otherwise: --ending STATUS=KIND.",
+        "Статусы, учтённые как «другой статус»: {names}. Чтобы учесть их иначе: --ending СТАТУС=ВИД.",
+    ),
+    "incomplete": ("The report is incomplete: {problem}.", "Отчёт неполон: {problem}."),
     "questions": ("Questions and answers", "Вопросы и ответы"),
     "funnel": ("Where dialogs stop", "Где останавливаются диалоги"),
     "funnel_note": (
@@ -79,11 +129,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     "method": (
         (
             "The date of a dialog is the date of its last message. Started dialogs are all dialogs "
-            "except those that were created but not started. Rare answers are grouped as others."
+            "except those that were created but not started. A dialog in process counts as stopped "
+            "24 hours after its last message. Rare answers are grouped as others."
         ),
         (
             "Дата диалога — дата его последнего сообщения. Начатыми считаются все диалоги, кроме "
-            "созданных, но не запущенных. Редкие ответы объединены в «прочие»."
+            "созданных, но не запущенных. Диалог в процессе считается остановившимся через 24 часа "
+            "после последнего сообщения. Редкие ответы объединены в «прочие»."
         ),
     ),
     "undated": ("Dialogs without a date: {n}.", "Диалогов без даты: {n}."),
@@ -156,8 +208,34 @@ class Locale:
         return " ".join(parts[:2]) or f"0{NO_BREAK_SPACE}{units[0]}"
 
     def duration_bin(self, low: float, high: float | None) -> str:
-        """Format an interval of durations by its upper bound, or by its lower if it has none."""
-        return f"> {self.duration(low)}" if high is None else f"< {self.duration(high)}"
+        """Format an interval of durations: `10–30 s`, `30 s – 1 min`, `> 1 d`."""
+        if high is None:
+            return f"≥ {self.duration(low)}"
+        if not low:
+            return f"< {self.duration(high)}"
+        (start, unit), (end, end_unit) = self._parts(low), self._parts(high)
+        if unit == end_unit:
+            return f"{start}–{end}{NO_BREAK_SPACE}{unit}"
+        return f"{start}{NO_BREAK_SPACE}{unit} – {end}{NO_BREAK_SPACE}{end_unit}"
+
+    def _parts(self, seconds: float) -> tuple[str, str]:
+        number, _, unit = self.duration(seconds).partition(NO_BREAK_SPACE)
+        return number, unit
+
+    def signed(self, value: float, digits: int = 0) -> str:
+        """Format a difference with its sign: `+12`, `−3.5`."""
+        sign = "+" if value > 0 else "−" if value < 0 else ""
+        return f"{sign}{self.number(abs(value), digits)}"
+
+    def change(self, now: float, before: float) -> str:
+        """Format a relative change: `+12%`; by how much if there was nothing before."""
+        if not before:
+            return self.signed(now - before) if now else self.text("no_change")
+        percent = round(100 * (now - before) / before)
+        if not percent:
+            return self.text("no_change")
+        space = NO_BREAK_SPACE if self.language == "ru" else ""
+        return f"{self.signed(percent)}{space}%"
 
     def weekday(self, day: int) -> str:
         """Return the name of a weekday, 0 (Monday) to 6."""

@@ -1,5 +1,6 @@
 """The report as one HTML page: no scripts, no network, no other files."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
 
@@ -11,10 +12,12 @@ from vertexkit.analytics.charts import (
     heat_map,
     outcomes,
     questions,
+    rates,
     section,
 )
+from vertexkit.analytics.comparison import changes, comparison_text, period_text
 from vertexkit.analytics.localisation import Language, Locale
-from vertexkit.analytics.report import Breakdown, Report
+from vertexkit.analytics.report import BotQuestions, Breakdown, Report
 from vertexkit.analytics.style import STYLE
 from vertexkit.analytics.time_series import ChartColumn, dialogs_over_time
 
@@ -64,25 +67,36 @@ def render_html(
         title=escape(title or locale.text("title")),
         style=STYLE,
         subtitle=_subtitle(report, locale),
-        content=_content(report, locale) if report.dialogs else _empty(locale),
+        content=_content(report, locale, created) if report.dialogs else _empty(locale),
         footer=_footer(report, locale, created),
     )
 
 
 def _subtitle(report: Report, locale: Locale) -> str:
-    return escape(" · ".join([*_period(report, locale), locale.text("zone", zone=report.zone)]))
+    period = period_text(report, locale)
+    parts = [period] if period else []
+    parts.append(locale.text("zone", zone=report.zone))
+    parts += [*filter_texts(report, locale), comparison_text(report, locale)]
+    return escape(" · ".join(filter(None, parts)))
 
 
-def _period(report: Report, locale: Locale) -> list[str]:
-    """Return the days of the first and the last dialog; empty if no dialog has a date."""
-    if report.first is None or report.last is None:
-        return []
-    days = (locale.day(time.date().isoformat()) for time in (report.first, report.last))
-    return [" — ".join(dict.fromkeys(days))]
+def filter_texts(report: Report, locale: Locale) -> list[str]:
+    """Return a text for each filter of the report, with the names of bots."""
+    found: dict[str, list[str]] = {}
+    for name, value in report.selection.filters:
+        shown = report.selection.bot_name(value) if name == "bot" else value
+        found.setdefault(name, []).append(shown)
+    return [
+        f"{locale.text(f'filter_{name}')}: {', '.join(values)}" for name, values in found.items()
+    ]
 
 
 def _footer(report: Report, locale: Locale, created: datetime) -> str:
-    lines = [locale.text("method")]
+    lines = [locale.text("incomplete", problem=problem) for problem in report.problems]
+    lines.append(locale.text("method"))
+    if report.unknown_statuses:
+        names = ", ".join(f"{item.name} ({item.count})" for item in report.unknown_statuses[:8])
+        lines.append(locale.text("unknown_statuses", names=names))
     if report.undated:
         lines.append(locale.text("undated", n=locale.number(report.undated)))
     if report.dialogs and not report.detailed:
@@ -97,12 +111,12 @@ def _empty(locale: Locale) -> str:
     return f'<div class="grid"><section>{content}</section></div>'
 
 
-def _content(report: Report, locale: Locale) -> str:
+def _content(report: Report, locale: Locale, created: datetime) -> str:
     parts = [
         _cards(report, locale),
         '<div class="grid">',
         section(locale.text("outcomes"), outcomes(report.completion, locale)),
-        _over_time(report, locale),
+        _over_time(report, locale, created),
         _week(report, locale),
         '</div><div class="pair">',
         *_breakdowns(report, locale),
@@ -110,21 +124,41 @@ def _content(report: Report, locale: Locale) -> str:
     ]
     if report.first is not None:
         days = [ChartColumn(str(d), str(d), n) for d, n in enumerate(report.month_days, 1)]
-        parts.append(section(locale.text("month_days"), columns(days, locale)))
-    if report.questions:
-        note = locale.text("funnel_note")
-        parts.append(section(locale.text("funnel"), funnel(report, locale), note=note))
-        parts.append(section(locale.text("questions"), questions(report, locale), kind="long"))
+        chart = columns(days, locale, file="days-of-month", every=3)
+        parts.append(section(locale.text("month_days"), chart))
+    for group in report.by_bot:
+        if group.questions or group.stopped_before:
+            parts += _questions_of(group, report, locale)
     return "\n".join([*parts, "</div>"])
 
 
+def _questions_of(group: BotQuestions, report: Report, locale: Locale) -> list[str]:
+    """Return the funnel and the answers of one bot."""
+    headings = [locale.text("funnel"), locale.text("questions")]
+    if group.bot is not None:
+        bot = bot_label(group.bot, report, locale)
+        headings = [locale.text("funnel_of", bot=bot), locale.text("questions_of", bot=bot)]
+    note = locale.text("funnel_note")
+    return [
+        section(headings[0], funnel(group, locale), kind="long", note=note),
+        section(headings[1], questions(group, locale), kind="long"),
+    ]
+
+
+def bot_label(bot: str, report: Report, locale: Locale) -> str:
+    """Return the name of a bot, or a text with its id if it has none."""
+    name = report.selection.bot_name(bot)
+    return name if name != bot else locale.text("bot_number", id=bot)
+
+
 def _cards(report: Report, locale: Locale) -> str:
-    completion, times = report.completion, report.durations
+    completion, times = report.completion, report.completed_durations
+    changed = changes(report, locale)
     rate = "—" if completion.rate is None else locale.percent(completion.rate)
     ratio = completion.per_interrupted
     p90 = "" if times.p90 is None else locale.text("median_note", p90=locale.duration(times.p90))
     cards = [
-        ("all_dialogs", locale.number(report.dialogs), escape("".join(_period(report, locale)))),
+        ("all_dialogs", locale.number(report.dialogs), escape(period_text(report, locale))),
         ("completion_rate", rate, locale.text("started", n=locale.number(completion.started))),
         (
             "per_interrupted",
@@ -139,17 +173,27 @@ def _cards(report: Report, locale: Locale) -> str:
     ]
     shown = (
         f'<section><p class="note">{locale.text(name)}</p><p class="big">{value}</p>'
-        f'<p class="note">{note}</p></section>'
+        f'<p class="note">{note}</p>{_change(changed.get(name))}</section>'
         for name, value, note in cards
     )
     return f'<div class="cards">{"".join(shown)}</div>'
 
 
-def _over_time(report: Report, locale: Locale) -> str:
-    series = dialogs_over_time(report, locale)
+def _change(text: str | None) -> str:
+    return f'<p class="note change">{escape(text)}</p>' if text else ""
+
+
+def _over_time(report: Report, locale: Locale, created: datetime) -> str:
+    series = dialogs_over_time(report, locale, created.date())
     if not series.columns:
         return section(locale.text("by_month"), "", note=locale.text("no_dates"))
-    return section(locale.text(series.heading), columns(series.columns, locale))
+    notes = []
+    if any(column.is_partial for column in series.columns):
+        notes.append(locale.text("partial"))
+    if series.outside:
+        notes.append(locale.text("outside", n=locale.number(series.outside)))
+    chart = columns(series.columns, locale, file=series.heading.replace("_", "-"))
+    return section(locale.text(series.heading), chart, note=" ".join(notes))
 
 
 def _week(report: Report, locale: Locale) -> str:
@@ -172,17 +216,31 @@ def _breakdowns(report: Report, locale: Locale) -> list[str]:
 
     The platform's statuses are shown only if one of them is unknown: else the outcomes are enough.
     """
+    bots = replace(
+        report.bots,
+        items=tuple(
+            replace(item, name=bot_label(item.name, report, locale)) for item in report.bots.items
+        ),
+    )
     breakdowns = {
-        "cities": report.cities,
+        "bots": bots,
         "sources": report.sources,
-        "bots": report.bots,
+        "cities": report.cities,
         "statuses": report.statuses if report.completion.other else Breakdown(),
     }
-    shown = [
-        section(locale.text(name), bars(breakdown, locale))
-        for name, breakdown in breakdowns.items()
-        if breakdown.total
-    ]
+    shown = []
+    for name, breakdown in breakdowns.items():
+        if not breakdown.total:
+            continue
+        shown.append(section(locale.text(name), bars(breakdown, locale, file=name)))
+        if name != "statuses" and len(breakdown.items) > 1:
+            shown.append(
+                section(
+                    locale.text(f"completion_by_{name}"),
+                    rates(breakdown, locale),
+                    note=locale.text("rate_note"),
+                )
+            )
     note = _durations_note(report, locale)
     return [*shown, section(locale.text("durations"), durations(report, locale), note=note)]
 
@@ -197,6 +255,8 @@ def _durations_note(report: Report, locale: Locale) -> str:
         median=locale.duration(times.median),
         longest=locale.duration(times.longest),
     )
+    if running := report.completion.in_process:
+        note += "; " + locale.text("running_left_out", n=locale.number(running))
     if report.completed_durations.count:
         median = locale.duration(report.completed_durations.median)
         note += "; " + locale.text("completed_median", median=median)

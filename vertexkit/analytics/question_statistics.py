@@ -5,11 +5,14 @@ from typing import Any
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
 from vertexkit.analytics.report import QuestionStatistics
+from vertexkit.analytics.scores import ScoreCounter
 from vertexkit.botone.models import Answer
 from vertexkit.text import sanitize
 
 MAX_QUESTIONS = 300
 """Different questions that are counted; further ones are ignored. Bots rarely have more."""
+MAX_IDS = 500
+"""Ids of dialogs that are kept for a figure."""
 MAX_ANSWERS = 500
 """Different answers to a question in the report."""
 SHOW_ALL_BELOW_ANSWERS = 5
@@ -30,6 +33,8 @@ class _Question:
         self.reached = self.answered = self.files = self.stopped = self.handed_over = 0
         self.position_sum = 0
         self.answers = BreakdownCounter(MAX_ANSWERS)
+        self.scores = ScoreCounter()
+        self.stopped_ids: list[str] = []
 
     def add_answer(self, answer: Answer) -> bool:
         """Count an answer; return whether the question was answered."""
@@ -41,6 +46,7 @@ class _Question:
         texts = _answer_texts(answer.answer)
         for text in texts:
             self.answers.add(text)
+            self.scores.add(text)
         return bool(texts)
 
     def statistics(self) -> QuestionStatistics:
@@ -59,6 +65,7 @@ class _Question:
             self.position_sum / self.reached,
             self.answers.breakdown(min_count),
             self.answers.different,
+            self.scores.statistics(),
         )
 
 
@@ -66,16 +73,27 @@ class QuestionCounter:
     """Counts the questions of all dialogs."""
 
     def __init__(self) -> None:
+        self.dialogs = 0
+        self.stopped_before = 0
+        self.stopped_before_ids: list[str] = []
         self._questions: dict[str, _Question] = {}
 
-    def add(self, answers: tuple[Answer, ...], *, stopped: bool, handed_over: bool) -> None:
+    def add(
+        self, answers: tuple[Answer, ...], *, stopped: bool, handed_over: bool, stopped_id: str = ""
+    ) -> None:
         """Count the answers of one dialog.
 
         Args:
             answers: in the order of the dialog. A question may occur several times.
             stopped: whether the dialog ended or waits at its last question, without an operator.
             handed_over: whether an operator conducts the dialog.
+            stopped_id: the dialog's id, to be kept if it stopped; empty keeps none.
         """
+        self.dialogs += 1
+        if stopped and not answers:
+            self.stopped_before += 1
+            if stopped_id and len(self.stopped_before_ids) < MAX_IDS:
+                self.stopped_before_ids.append(stopped_id)
         in_dialog: dict[str, tuple[_Question, bool]] = {}
         for answer in answers:
             question = self._find(answer)
@@ -92,6 +110,8 @@ class QuestionCounter:
         if last is not None:
             last.stopped += stopped
             last.handed_over += handed_over
+            if stopped and stopped_id and len(last.stopped_ids) < MAX_IDS:
+                last.stopped_ids.append(stopped_id)
 
     def _find(self, answer: Answer) -> _Question | None:
         text = sanitize(answer.question or "") or UNTITLED_QUESTION
@@ -100,10 +120,19 @@ class QuestionCounter:
             question = self._questions[text] = _Question(text, answer.variable)
         return question
 
-    def statistics(self) -> tuple[QuestionStatistics, ...]:
-        """Return the result, in the order in which dialogs reach the questions."""
-        questions = [question.statistics() for question in self._questions.values()]
-        return tuple(sorted(questions, key=lambda item: (item.position, -item.reached, item.text)))
+    def statistics(self) -> list[tuple[QuestionStatistics, tuple[str, ...]]]:
+        """Return the questions in the order in which dialogs reach them.
+
+        Returns:
+            Each question, with the ids of dialogs that stopped at it, if ids are kept.
+        """
+        questions = [
+            (question.statistics(), tuple(question.stopped_ids))
+            for question in self._questions.values()
+        ]
+        return sorted(
+            questions, key=lambda item: (item[0].position, -item[0].reached, item[0].text)
+        )
 
 
 def _answer_texts(value: Any) -> list[str]:

@@ -1,7 +1,8 @@
 """The result of an analysis: frozen values."""
 
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
 from typing import Any
 
 
@@ -15,6 +16,15 @@ class Share:
     """How often it occurred."""
     share: float
     """The part of the breakdown's total, 0 to 1."""
+    started: int = 0
+    """For dialogs: those that were started."""
+    completed: int = 0
+    """For dialogs: those that were completed."""
+
+    @property
+    def rate(self) -> float | None:
+        """Completed dialogs divided by started ones, 0 to 1; None if no dialog was started."""
+        return self.completed / self.started if self.started else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +67,9 @@ class DurationStatistics:
     mean: float | None = None
     """The arithmetic mean."""
     median: float | None = None
-    """Half of the dialogs are not longer. Like `p90`, it is exact up to ten minutes and within
-    one percent above."""
+    """The middle, as spreadsheets and pandas compute it: between two values, their mean."""
     p90: float | None = None
-    """90 % of the dialogs are not longer."""
+    """90 % of the dialogs are not longer; between two values it is interpolated."""
     longest: float | None = None
     """The maximum."""
     bins: tuple[DurationBin, ...] = ()
@@ -92,6 +101,25 @@ class CompletionStatistics:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreStatistics:
+    """A question that is answered with whole numbers from 1 to 5 or from 0 to 10."""
+
+    lowest: int
+    """1 or 0."""
+    highest: int
+    """5 or 10."""
+    count: int
+    """Answers that are such numbers."""
+    mean: float
+    """The arithmetic mean."""
+    counts: tuple[int, ...]
+    """The answers by number, from the lowest to the highest."""
+    nps: float | None
+    """The Net Promoter Score, -100 to 100, of a question from 0 to 10: the percentage of 9 and 10
+    minus that of 0 to 6. None for another question."""
+
+
+@dataclass(frozen=True, slots=True)
 class QuestionStatistics:
     """A question of a bot, in all dialogs whose answers were read."""
 
@@ -117,6 +145,40 @@ class QuestionStatistics:
     one in two hundred."""
     different: int
     """The number of different answers; a lower bound if `answers` is not exact."""
+    score: ScoreStatistics | None = None
+    """The statistics of a question that is answered with a score; None for another one."""
+
+
+@dataclass(frozen=True, slots=True)
+class BotQuestions:
+    """The questions of one bot."""
+
+    bot: str | None
+    """The bot; None if the dialogs were not listed bot by bot."""
+    dialogs: int
+    """Dialogs whose answers were read."""
+    questions: tuple[QuestionStatistics, ...]
+    """The questions, in the order in which dialogs reach them."""
+    stopped_before: int
+    """Dialogs that stopped before the first question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a report is about, for its reader."""
+
+    filters: tuple[tuple[str, str], ...] = ()
+    """The names of filters, and their values as text."""
+    start: date | None = None
+    """The first day of the period; None if it is open."""
+    end: date | None = None
+    """The last day of the period; None if it is open."""
+    bot_names: Mapping[str, str] = field(default_factory=dict)
+    """Names of bots, by their ids as text."""
+
+    def bot_name(self, bot: str) -> str:
+        """Return the name of a bot, or its id if it has none."""
+        return self.bot_names.get(bot, bot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +217,32 @@ class Report:
     months: tuple[tuple[str, int], ...] = ()
     """Months, as `2023-05`, and their dialogs, in order; months without dialogs are left out."""
     durations: DurationStatistics = DurationStatistics()
-    """The durations of all dialogs."""
+    """The durations of dialogs that are over; those in process have none yet."""
     completed_durations: DurationStatistics = DurationStatistics()
     """The durations of completed dialogs."""
-    questions: tuple[QuestionStatistics, ...] = ()
-    """The questions, in the order in which dialogs reach them."""
-    stopped_before_questions: int = 0
-    """Interrupted or unfinished dialogs without a question."""
+    by_bot: tuple[BotQuestions, ...] = ()
+    """The questions of each bot."""
+    unknown_statuses: tuple[Share, ...] = ()
+    """The statuses in the group `other`, most frequent first."""
+    problems: tuple[str, ...] = ()
+    """A sentence for each thing that is missing from the dialogs; see `Conversations.problems`."""
+    selection: Selection = Selection()
+    """What the report is about."""
+    previous: "Report | None" = None
+    """The report about the period before, for comparison."""
+    ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The ids of dialogs behind a figure, if they were kept: by the group of the status, and by
+    `stopped:3` for the third of `questions` and `stopped:0` for those before the first."""
+
+    @property
+    def questions(self) -> tuple[QuestionStatistics, ...]:
+        """The questions of all bots, in the order of `by_bot`."""
+        return tuple(question for group in self.by_bot for question in group.questions)
+
+    @property
+    def stopped_before_questions(self) -> int:
+        """Interrupted or unfinished dialogs without a question."""
+        return sum(group.stopped_before for group in self.by_bot)
 
     @property
     def weekdays(self) -> tuple[int, ...]:
@@ -170,8 +251,19 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as a JSON object; times are ISO 8601 texts."""
-        content = asdict(self)
-        for name in ("first", "last"):
-            time = getattr(self, name)
-            content[name] = None if time is None else time.isoformat()
-        return content | {"weekdays": self.weekdays}
+        content = _isoformat(asdict(self))
+        return {
+            **content,
+            "weekdays": self.weekdays,
+            "questions": [asdict(question) for question in self.questions],
+            "stopped_before_questions": self.stopped_before_questions,
+        }
+
+
+def _isoformat(value: Any) -> Any:
+    """Return a value with its dates and times as texts."""
+    if isinstance(value, dict):
+        return {name: _isoformat(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_isoformat(item) for item in value]
+    return value.isoformat() if isinstance(value, date) else value

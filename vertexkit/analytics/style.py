@@ -54,13 +54,23 @@ min-height:2px}
 white-space:nowrap;display:flex;justify-content:center}
 .label{font-size:12px;color:var(--muted);height:22px;line-height:22px;margin:0 -1.5px;
 border-top:1px solid var(--line);white-space:nowrap;display:flex;justify-content:center}
-table{width:100%;border-collapse:separate;border-spacing:2px;table-layout:fixed;margin-top:14px}
-th{font-weight:400;font-size:12px;color:var(--muted);padding:0;text-align:center}
-th.day{width:34px;text-align:left}th.sum,td.sum{width:52px;text-align:right}
-td{height:26px;padding:0;border-radius:4px;text-align:center;font-size:11px;background:var(--track)}
-td.sum{background:none;font-size:13px}
-td.hot{color:var(--on-accent)}
-@media (prefers-color-scheme:dark){td.warm{color:var(--on-accent)}}
+.area i.partial{opacity:.45}
+.heat{width:100%;border-collapse:separate;border-spacing:2px;table-layout:fixed;margin-top:14px}
+.heat th{font-weight:400;font-size:12px;color:var(--muted);padding:0;text-align:center}
+.heat th.day{width:34px;text-align:left}.heat th.sum,.heat td.sum{width:52px;text-align:right}
+.heat td{height:26px;padding:0;border-radius:4px;text-align:center;font-size:11px;
+background:var(--track)}
+.heat td.sum{background:none;font-size:13px}
+.heat td.hot{color:var(--on-accent)}
+@media (prefers-color-scheme:dark){.heat td.warm{color:var(--on-accent)}}
+.track i.done{background:var(--good)}
+.change{margin-top:4px;color:var(--ink);font-weight:600}
+.data{margin-top:10px;font-size:13px}.data summary{color:var(--muted);cursor:pointer;width:fit-content}
+.data a{color:rgb(var(--accent))}
+.rows{border-collapse:collapse;margin:8px 0;display:block;overflow-x:auto;max-height:320px}
+.rows th{text-align:left;font-weight:600;padding:3px 12px 3px 0;white-space:nowrap}
+.rows td{padding:3px 12px 3px 0;border-top:1px solid var(--line)}
+.rows .number{text-align:right}
 .question{padding:16px 0;border-top:1px solid var(--line);break-inside:avoid}
 .question:first-of-type{border-top:0}
 .facts{display:flex;flex-wrap:wrap;gap:2px 16px;color:var(--muted);font-size:13px}
@@ -69,17 +79,24 @@ code{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 color:var(--muted);overflow-wrap:anywhere}
 footer{color:var(--muted);font-size:13px;margin-top:24px;max-width:75ch}
 footer p+p{margin-top:6px}
-@media (max-width:860px){.pair{columns:1}
-.cards{grid-template-columns:repeat(2,minmax(0,1fr))}td{font-size:0}
+@media screen and (max-width:860px){.pair{columns:1}
+.cards{grid-template-columns:repeat(2,minmax(0,1fr))}.heat td:not(.sum){font-size:0}
 .many .label span:not(.always){display:none}.many .top{visibility:hidden}}
-@media (max-width:480px){main{padding:20px 12px 28px}section{padding:14px}
+@media screen and (max-width:480px){main{padding:20px 12px 28px}section{padding:14px}
 .cards{gap:10px;margin-top:16px}.grid{gap:10px;margin-top:10px}h1{font-size:23px}
-.big{font-size:23px}table{border-spacing:1px}td{height:22px;border-radius:2px}
-th.hour span:not(.always){display:none}th.day{width:24px}th.sum,td.sum{width:40px;font-size:12px}
+.big{font-size:23px}.heat{border-spacing:1px}.heat td{height:22px;border-radius:2px}
+.heat th.hour span:not(.always){display:none}.heat th.day{width:24px}
+.heat th.sum,.heat td.sum{width:40px;font-size:12px}
 .columns{gap:1px}.area{height:130px}
 .funnel li{grid-template-columns:minmax(0,1fr)}.funnel .count{white-space:normal}
 .pair{margin-top:10px}.pair section{margin-bottom:10px}}
-@media print{:root{--bg:#fff}body{font-size:12px;print-color-adjust:exact;
--webkit-print-color-adjust:exact}main{padding:0;max-width:none}section{break-inside:avoid}
-section.long{break-inside:auto}}
+@page{margin:12mm}
+@media print{:root{--bg:#fff}body{font-size:11px;print-color-adjust:exact;
+-webkit-print-color-adjust:exact}main{padding:0;max-width:none}section{padding:10px 14px;
+break-inside:avoid}section.long{break-inside:auto}.data{display:none}
+.grid,.pair{margin-top:10px;gap:10px}.grid{display:block}.grid>section{margin-bottom:10px}
+.pair section{margin-bottom:10px}.cards{grid-template-columns:repeat(4,minmax(0,1fr));gap:10px}
+h2,h3,.note,.facts{break-after:avoid}.bars li,.question{break-inside:avoid}.big{font-size:22px}
+.area{height:120px}.heat td{font-size:8px;height:20px}.heat th{font-size:9px}
+.heat td.sum{font-size:10px}.top,.label{font-size:9px}}
 """

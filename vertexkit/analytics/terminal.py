@@ -5,8 +5,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
+from vertexkit.analytics.charts import score_texts
+from vertexkit.analytics.comparison import changes, comparison_text, period_text
 from vertexkit.analytics.localisation import Language, Locale
-from vertexkit.analytics.report import Breakdown, QuestionStatistics, Report
+from vertexkit.analytics.page import bot_label, filter_texts
+from vertexkit.analytics.report import Breakdown, QuestionStatistics, Report, Share
 from vertexkit.analytics.time_series import dialogs_over_time
 
 MAX_ROWS, MAX_ANSWERS, MAX_QUESTIONS = 8, 5, 40
@@ -31,22 +34,28 @@ BAR_WIDTH, NAME_WIDTH, REPORT_WIDTH = 36, 28, 100
 """Characters at most: of a bar, of a name, of the whole report."""
 
 
-def print_report(report: Report, console: Console, language: Language = "en") -> None:
+def print_report(
+    report: Report, console: Console, language: Language = "en", *, title: str | None = None
+) -> None:
     """Print the report.
 
     Args:
         report: the result of `analyse`.
         console: the terminal; its width and its colours are used.
         language: `en` or `ru`.
+        title: the report's title; "Dialogs" by default.
     """
-    console.print(_TerminalReport(report, Locale(language), console).render())
+    console.print(_TerminalReport(report, Locale(language), console, title).render())
 
 
 class _TerminalReport:
     """The parts of a report, rendered for a terminal."""
 
-    def __init__(self, report: Report, locale: Locale, console: Console) -> None:
+    def __init__(
+        self, report: Report, locale: Locale, console: Console, title: str | None = None
+    ) -> None:
         self._report = report
+        self._title_text = title or locale.text("title")
         self._locale = locale
         self._has_colours = console.color_system is not None
         width = min(console.width, REPORT_WIDTH)
@@ -75,11 +84,13 @@ class _TerminalReport:
 
     def _title(self) -> Text:
         report, locale = self._report, self._locale
-        title = Text(locale.text("title"), "bold")
-        if report.first is not None and report.last is not None:
-            days = (locale.day(time.date().isoformat()) for time in (report.first, report.last))
-            title.append("  " + " — ".join(dict.fromkeys(days)), "default")
-        return title.append(f"  {locale.text('zone', zone=report.zone)}", "dim not bold")
+        title = Text(self._title_text, "bold")
+        if period := period_text(report, locale):
+            title.append(f"  {period}", "default")
+        title.append(f"  {locale.text('zone', zone=report.zone)}", "dim not bold")
+        for text in filter_texts(report, locale):
+            title.append(f"  {text}", "dim not bold")
+        return title
 
     def _heading(self, key: str) -> list[Text]:
         return [Text(), Text(self._locale.text(key), "bold")]
@@ -95,6 +106,9 @@ class _TerminalReport:
             f"{locale.text('started', n=locale.number(completion.started))}   "
             f"{locale.text('per_interrupted')} {'—' if ratio is None else locale.number(ratio, 1)}"
         )
+        if changed := changes(self._report, locale):
+            texts = [f"{locale.text(name)} {change}" for name, change in changed.items()]
+            yield Text(f"{comparison_text(self._report, locale)}: {'; '.join(texts)}", "dim")
         for name, colour in STATUS_COLOURS.items():
             if count := getattr(completion, name):
                 yield self._line(locale.text(name), count, self._report.dialogs, 1.0, colour)
@@ -126,11 +140,20 @@ class _TerminalReport:
         return lines
 
     def _items(self, breakdown: Breakdown, max_rows: int) -> Iterator[Text]:
-        shown = [(item.name, item.count) for item in breakdown.items[:max_rows]]
+        shown = [(self._item_name(item), item.count) for item in breakdown.items[:max_rows]]
         others = breakdown.total - sum(count for _, count in shown)
         if others:
             shown.append((self._locale.text("others"), others))
         yield from self._bars(shown, breakdown.total)
+
+    def _item_name(self, item: Share) -> str:
+        """Return a name; of a bot, its own, and of a breakdown of dialogs, with the completed."""
+        name = self._report.selection.bot_name(item.name)
+        if item.rate is None:
+            return name
+        rate = self._locale.percent(item.rate)
+        room = self._name_width - len(rate) - 3
+        return f"{name if len(name) <= room else name[: room - 1] + '…'} ({rate})"
 
     def _heat_map(self) -> Iterator[Text]:
         hours = self._report.hours
@@ -171,21 +194,29 @@ class _TerminalReport:
 
     def _questions(self) -> Iterator[Text]:
         locale, report = self._locale, self._report
-        if report.stopped_before_questions:
-            count = locale.number(report.stopped_before_questions)
-            yield Text(f"  {locale.text('stopped_before_questions')}: {count}", "red")
-        for number, question in enumerate(report.questions[:MAX_QUESTIONS], 1):
-            yield Text()
-            yield self._question(number, question)
-            if question.answers.items:
-                yield from self._items(question.answers, MAX_ANSWERS)
-        if (more := len(report.questions) - MAX_QUESTIONS) > 0:
+        number = 0
+        for group in report.by_bot:
+            if group.bot is not None:
+                yield Text()
+                yield Text(f"  {bot_label(group.bot, report, locale)}", "bold")
+            if group.stopped_before:
+                count = locale.number(group.stopped_before)
+                yield Text(f"  {locale.text('stopped_before_questions')}: {count}", "red")
+            for question in group.questions:
+                number += 1
+                if number <= MAX_QUESTIONS:
+                    yield Text()
+                    yield self._question(number, question)
+                    if question.answers.items:
+                        yield from self._items(question.answers, MAX_ANSWERS)
+        if (more := number - MAX_QUESTIONS) > 0:
             yield Text(f"  {locale.text('more', n=locale.number(more))}", "dim")
 
     def _question(self, number: int, question: QuestionStatistics) -> Text:
         locale = self._locale
         line = Text(f"  {number}. {question.text}  ")
-        numbers = [
+        numbers = [] if question.score is None else score_texts(question.score, locale)
+        numbers += [
             locale.text("reached", n=locale.number(question.reached)),
             locale.text("answered", p=locale.percent(question.answered / question.reached)),
         ]
@@ -202,8 +233,10 @@ class _TerminalReport:
 
     def _notes(self) -> Iterator[Text]:
         report, locale = self._report, self._locale
-        if report.undated or not report.detailed:
+        if report.undated or not report.detailed or report.problems:
             yield Text()
+        for problem in report.problems:
+            yield Text(locale.text("incomplete", problem=problem), "red")
         if report.undated:
             yield Text(locale.text("undated", n=locale.number(report.undated)), "dim")
         if not report.detailed:

@@ -2,9 +2,11 @@
 
 import os
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from vertexkit.text import Language
 
 EXIT_FAILED = 1
 """Exit code of a command that ran and failed."""
@@ -14,7 +16,6 @@ DEBUG_VARIABLE = "VERTEXKIT_DEBUG"
 """Environment variable that `--debug` sets, so that child processes print tracebacks too."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
-Language = Literal["en", "ru"]
 
 
 class LanguageOption(StrEnum):
@@ -22,6 +23,11 @@ class LanguageOption(StrEnum):
 
     EN = "en"
     RU = "ru"
+
+    @property
+    def language(self) -> Language:
+        """The language of the option."""
+        return "ru" if self is LanguageOption.RU else "en"
 
 
 def terminal_language() -> Language:

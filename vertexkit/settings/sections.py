@@ -84,6 +84,8 @@ class PlatformSettings(Section):
     """Email of the platform's user for `ctx.dialog` and `vertexkit dialogs`."""
     password: SecretStr = SecretStr("")
     """Password of that user."""
+    endings: Strings = ()
+    """Kinds of further statuses for reports about dialogs: `archived=completed`."""
     connections: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Maximum number of concurrent requests to the platform."""
     send_timeout: Annotated[float, Field(gt=0)] = 15.0

@@ -10,8 +10,8 @@ from string import Template
 
 from vertexkit.blocks.registry import NAME
 from vertexkit.cli import output
-from vertexkit.cli.options import Language
 from vertexkit.errors import SettingsError
+from vertexkit.text import Language
 
 TARGETS = {
     "block.py": "block.py",

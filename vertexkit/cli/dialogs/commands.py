@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from vertexkit.cli.dialogs.options import ApiVersion, FilterOptions
+from vertexkit.cli.dialogs.options import ApiVersion, FilterOptions, ReportOptions
 from vertexkit.cli.option_groups import with_option_groups
-from vertexkit.cli.options import Json, LanguageOption
+from vertexkit.cli.options import Json
 
 dialogs: typer.Typer = typer.Typer(
     name="dialogs",
@@ -211,32 +211,9 @@ def export(
 
 @dialogs.command()
 @with_option_groups
-def report(
-    filters: FilterOptions,
-    *,
-    answers: Annotated[
-        bool,
-        typer.Option("--answers", help="Count answers too; takes a request for each dialog."),
-    ] = False,
-    html: Annotated[
-        Path | None,
-        typer.Option(help="Write an HTML page instead of printing.", show_default=False),
-    ] = None,
-    lang: Annotated[
-        LanguageOption | None,
-        typer.Option(help="Language of the report.", show_default="from the locale"),
-    ] = None,
-    as_json: Json = False,
-) -> None:
+def report(filters: FilterOptions, options: ReportOptions) -> None:
     """Show statistics by bot, city, source, day, hour, duration, outcome and answer."""
     from vertexkit.cli.dialogs.filters import DialogFilters
-    from vertexkit.cli.dialogs.report import ReportOptions, report_dialogs
+    from vertexkit.cli.dialogs.report import report_dialogs
 
-    options = ReportOptions(
-        DialogFilters.from_options(filters),
-        answers,
-        html,
-        lang.value if lang is not None else None,
-        as_json,
-    )
-    raise typer.Exit(report_dialogs(options))
+    raise typer.Exit(report_dialogs(DialogFilters.from_options(filters), options))

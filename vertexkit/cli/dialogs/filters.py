@@ -2,10 +2,11 @@
 
 import re
 from calendar import monthrange
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, time, tzinfo
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime, time, timedelta, tzinfo
 from typing import Any
 
+from vertexkit.analytics.report import Selection
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.dialog_rows import answer_text
@@ -114,6 +115,58 @@ class DialogFilters:
         }
         return all(wanted in given for wanted in self.variables)
 
+    def selection(self, bot_names: dict[str, str]) -> Selection:
+        """What a report about these dialogs says of them.
+
+        Args:
+            bot_names: Names of bots, by their IDs as text.
+        """
+        texts: list[tuple[str, str]] = [("bot", str(bot_id)) for bot_id in self.bots]
+        texts += [(name, text) for name, text in self._ranges() if text is not None]
+        texts += [("status", status) for status in self.statuses]
+        texts += [("source", source) for source in self.sources]
+        texts += [("city", city) for city in self.cities]
+        texts += [("variable", f"{name}={value}") for name, value in self.variables]
+        period = self.period()
+        start, end = period if period is not None else (None, None)
+        return Selection(tuple(texts), start, end, bot_names)
+
+    def _ranges(self) -> list[tuple[str, str | None]]:
+        return [("created", self.created), ("updated", self.updated)]
+
+    def period(self) -> tuple[date | None, date | None] | None:
+        """The first and the last day of the filter by update, else of that by creation.
+
+        A bound that is open is None; without such a filter the result is None.
+        """
+        text = self.updated or self.created
+        if text is None:
+            return None
+        bounds = range_bounds(text)
+        return _day_of(bounds.get("from")), _day_of(bounds.get("to"))
+
+    def before(self) -> "DialogFilters":
+        """The same filters for the period of the same length that ends where this one starts.
+
+        Raises:
+            SettingsError: There is no period, or it is open.
+        """
+        first, last = self.period() or (None, None)
+        if first is None or last is None:
+            raise SettingsError(
+                "--compare needs a period with a start and an end, for example --updated 2023-05"
+            )
+        if (first.day, (last + timedelta(1)).day) == (1, 1):  # whole months: compare with months
+            months = 12 * (last.year - first.year) + last.month - first.month + 1
+            number = 12 * first.year + first.month - 1 - months
+            start = date(number // 12, number % 12 + 1, 1)
+        else:
+            start = first - (last - first) - timedelta(1)
+        text = f"{start}..{first - timedelta(1)}"
+        if self.updated is not None:
+            return replace(self, updated=text)
+        return replace(self, created=text)
+
     def to_dict(self) -> dict[str, Any]:
         """The filters as a JSON object, without those that are not set."""
         found = {name: value for name, value in asdict(self).items() if value not in (None, ())}
@@ -167,6 +220,13 @@ def zone_of(name: str) -> tzinfo:
 def api_of(bot: BotOne, version: int) -> Dialogs:
     """The client's methods of API version 1 or 2."""
     return bot.v1 if version == 1 else bot.v2
+
+
+def _day_of(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text[:10])
+    except ValueError:
+        return None
 
 
 def _folded(text: str | None) -> str:

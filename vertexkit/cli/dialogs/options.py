@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from vertexkit.cli.options import Json, LanguageOption
 
 DAYS = (
     "A day, a month or a range: 2023-05-01, 2023-05, 2023-05-01..2023-05-31, 2023-05-01.. or "
@@ -81,3 +84,66 @@ class FilterOptions:
         ApiVersion,
         typer.Option(help="API version: 1 identifies dialogs by numbers, 2 by UUIDs."),
     ] = ApiVersion.V2
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """The options of `vertexkit dialogs report`."""
+
+    answers: Annotated[
+        bool,
+        typer.Option("--answers", help="Count answers too; takes a request for each dialog."),
+    ] = False
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare", help="Compare with the period before; needs --created or --updated."
+        ),
+    ] = False
+    title: Annotated[
+        str | None, typer.Option(help="Title of the report.", show_default="Dialogs")
+    ] = None
+    bot_name: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID=NAME", help="Name of a bot in the report; repeatable.", show_default=False
+        ),
+    ] = None
+    ending: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="STATUS=KIND",
+            help=(
+                "Count a status of the platform as completed, interrupted, in_process, operator, "
+                "not_started or other; repeatable."
+            ),
+            show_default="VERTEXKIT_ENDINGS",
+        ),
+    ] = None
+    html: Annotated[
+        Path | None,
+        typer.Option(help="Write an HTML page instead of printing.", show_default=False),
+    ] = None
+    interactive: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write an HTML page with interactive charts, which also needs no network.",
+            show_default=False,
+        ),
+    ] = None
+    show: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIGURE",
+            help=(
+                "Print the IDs of the dialogs behind a figure: completed, interrupted, operator, "
+                "... or stopped:3 for those that stopped at question 3."
+            ),
+            show_default=False,
+        ),
+    ] = None
+    lang: Annotated[
+        LanguageOption | None,
+        typer.Option(help="Language of the report.", show_default="from the locale"),
+    ] = None
+    as_json: Json = False

@@ -1,58 +1,67 @@
 """`vertexkit dialogs report`: statistics of dialogs, in the terminal or as an HTML page."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
-from vertexkit.analytics import Analysis, Report, render_html
+from vertexkit.analytics import Analysis, Report, StatusGroup, render_html
 from vertexkit.analytics.terminal import print_report
 from vertexkit.botone.client import BotOne
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters, zone_of
 from vertexkit.cli.dialogs.login import run_with_bot
+from vertexkit.cli.dialogs.options import ReportOptions
 from vertexkit.cli.dialogs.progress import dialog_counter
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
-from vertexkit.cli.options import Language, terminal_language
+from vertexkit.cli.options import terminal_language
 from vertexkit.errors import SettingsError
+from vertexkit.settings import Settings
+
+KINDS: tuple[StatusGroup, ...] = get_args(StatusGroup)
+WARN_SHARE = 0.01
+"""If more than this part of the dialogs has an unknown status, a warning is printed."""
 
 
-@dataclass(frozen=True, slots=True)
-class ReportOptions:
-    """The options of `vertexkit dialogs report`."""
-
-    filters: DialogFilters
-    answers: bool
-    html: Path | None
-    language: Language | None
-    """None means the terminal's language."""
-    as_json: bool
-
-
-def report_dialogs(options: ReportOptions) -> int:
+def report_dialogs(filters: DialogFilters, options: ReportOptions) -> int:
     """Count the dialogs and print the report or write it to a file.
 
     Returns:
         The exit code: 1 if dialogs are missing, else 0.
 
     Raises:
-        SettingsError: The time zone is unknown, or the page's folder does not exist.
+        SettingsError: An option is invalid, or the page's folder does not exist.
     """
     # Without a zone the days of the filters and of the report are those of UTC.
-    filters = replace(options.filters, zone=options.filters.zone or "UTC")
+    filters = replace(filters, zone=filters.zone or "UTC")
     zone_of(filters.zone or "")
-    analysis = Analysis(filters.zone or "UTC")
-    source = DialogSource(filters, with_answers=options.answers)
-    if options.html is not None and not options.html.absolute().parent.is_dir():
-        raise SettingsError(f"--html: there is no folder {options.html.absolute().parent}")
+    for name, path in (("--html", options.html), ("--interactive", options.interactive)):
+        if path is not None and not path.absolute().parent.is_dir():
+            raise SettingsError(f"{name}: there is no folder {path.absolute().parent}")
+    groups = _status_groups([*Settings.load().platform.endings, *(options.ending or ())])
+    selection = filters.selection(dict(map(_bot_name, options.bot_name or ())))
+    earlier = filters.before() if options.compare else None
+    report = _report(filters, options, groups)
+    report = replace(report, selection=selection)
+    if earlier is not None:
+        previous = _report(earlier, options, groups)
+        previous = replace(previous, selection=earlier.selection({}))
+        report = replace(report, previous=previous)
+    _warn_of_unknown_statuses(report)
+    _show(report, options)
+    return report_problems(list(report.problems))
+
+
+def _report(
+    filters: DialogFilters, options: ReportOptions, groups: Mapping[str, StatusGroup]
+) -> Report:
+    analysis = Analysis(
+        filters.zone or "UTC", status_groups=groups, keep_ids=options.show is not None
+    )
+    with_answers = options.answers or (options.show or "").startswith("stopped:")
+    source = DialogSource(filters, with_answers=with_answers)
     report = run_with_bot(lambda bot: _count(bot, source, analysis))
-    language = options.language or terminal_language()
-    if options.html is not None:
-        options.html.write_text(render_html(report, language), encoding="utf-8")
-        output.echo(f"Wrote a report about {report.dialogs:,} dialogs to {options.html}.")
-    elif options.as_json:
-        output.print_json(report.to_dict())
-    else:
-        print_report(report, output.console(), language)
-    return report_problems(source.problems)
+    return replace(report, problems=tuple(source.problems))
 
 
 async def _count(bot: BotOne, source: DialogSource, analysis: Analysis) -> Report:
@@ -61,3 +70,76 @@ async def _count(bot: BotOne, source: DialogSource, analysis: Analysis) -> Repor
             analysis.add(dialog, bot_id)
             advance(1)
     return analysis.report()
+
+
+def _show(report: Report, options: ReportOptions) -> None:
+    language = options.lang.language if options.lang is not None else terminal_language()
+    if options.show is not None:
+        _print_ids(report, options.show)
+        return
+    if options.html is not None:
+        _write(options.html, report, lambda: render_html(report, language, title=options.title))
+    if options.interactive is not None:
+        from vertexkit.analytics.interactive import render_interactive
+
+        _write(
+            options.interactive,
+            report,
+            lambda: render_interactive(report, language, title=options.title),
+        )
+    if options.html is not None or options.interactive is not None:
+        return
+    if options.as_json:
+        output.print_json(report.to_dict())
+    else:
+        print_report(report, output.console(), language, title=options.title)
+
+
+def _write(path: Path, report: Report, render: Callable[[], str]) -> None:
+    path.write_text(render(), encoding="utf-8")
+    output.echo(f"Wrote a report about {report.dialogs:,} dialogs to {path}.")
+
+
+def _print_ids(report: Report, figure: str) -> None:
+    """Print the IDs behind a figure, one a line, for other commands.
+
+    Raises:
+        SettingsError: The report has no such figure.
+    """
+    if figure not in report.ids and figure not in KINDS:
+        known = ", ".join([*KINDS, *(name for name in report.ids if name not in KINDS)])
+        raise SettingsError(f"--show: the report has no figure {figure!r}; it has {known}")
+    for dialog_id in report.ids.get(figure, ()):
+        output.echo(dialog_id)
+
+
+def _warn_of_unknown_statuses(report: Report) -> None:
+    if report.completion.other <= WARN_SHARE * report.dialogs:
+        return
+    names = ", ".join(f"{item.name!r} ({item.count:,})" for item in report.unknown_statuses[:5])
+    output.echo(
+        f"vertexkit: warning: {report.completion.other:,} dialogs have a status that is counted as "
+        f"other: {names}. To count it otherwise, pass --ending STATUS=KIND or set VERTEXKIT_ENDINGS",
+        err=True,
+    )
+
+
+def _status_groups(texts: list[str]) -> dict[str, StatusGroup]:
+    found: dict[str, StatusGroup] = {}
+    for text in texts:
+        status, _, kind = text.rpartition("=")
+        match = next((known for known in KINDS if known == kind.strip().replace("-", "_")), None)
+        if not status.strip() or match is None:
+            raise SettingsError(
+                f"--ending must have the form STATUS=KIND, where KIND is one of {', '.join(KINDS)}, "
+                f"got {text!r}"
+            )
+        found[status] = match
+    return found
+
+
+def _bot_name(text: str) -> tuple[str, str]:
+    bot_id, _, name = text.partition("=")
+    if not bot_id.strip().isdecimal() or not name.strip():
+        raise SettingsError(f"--bot-name must have the form ID=NAME, got {text!r}")
+    return bot_id.strip(), name.strip()
