@@ -1,13 +1,14 @@
 """Crashes that a test orders: the process of a handler dies after an effect."""
 
 import asyncio
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from vertexkit import App, BlockFailed, Context, Retry, SyncContext
-from vertexkit.testing import FakeDialog
+from vertexkit.testing import FakeDialog, FakePlatform
 
 app = App()
 done: list[str] = []
@@ -137,6 +138,36 @@ async def test_a_plain_function_crashes_too() -> None:
     run = await FakeDialog(app).run("plain", crash_everywhere=True)
     assert run.messages == ["Reserved."]
     assert (done, runs) == (["reserve"], [1, 2, 2])
+
+
+async def test_tasks_of_a_handler_crash_with_it() -> None:
+    """Also those that no other code awaits when the process dies: asyncio reports none of them."""
+    own = App()
+
+    @own.block("tasks")
+    async def tasks(ctx: Context) -> None:
+        queue: asyncio.Queue[int] = asyncio.Queue()
+
+        async def work() -> None:
+            while True:
+                await ctx.send_message(f"job {await queue.get()}")
+                queue.task_done()
+
+        first = asyncio.create_task(ctx.send_message("first"))
+        workers = [asyncio.create_task(work()) for _ in range(3)]
+        for job in range(4):
+            queue.put_nowait(job)
+        await queue.join()
+        await first
+        for worker in workers:
+            worker.cancel()
+
+    async with asyncio.timeout(20):
+        run = await FakeDialog(own, FakePlatform()).run("tasks", crash_everywhere=True)
+        gc.collect()
+        await asyncio.sleep(0)
+    assert sorted(run.messages) == ["first", *(f"job {job}" for job in range(4))]
+    assert run.ok
 
 
 async def test_clean_up_of_a_dead_process_does_not_count() -> None:

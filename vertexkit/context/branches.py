@@ -8,9 +8,18 @@ from contextvars import ContextVar
 from typing import Any, TypeAlias
 
 from vertexkit.clock import Clock
+from vertexkit.errors import (
+    DeadlineExceeded,
+    DialogGone,
+    Fenced,
+    NonDeterministic,
+    ShuttingDown,
+)
 
 EXITS = (SystemExit, KeyboardInterrupt)
 """Exceptions that asyncio raises out of the event loop, so that the whole process ends."""
+ENDS_OF_RUNS = (Fenced, NonDeterministic, DeadlineExceeded, ShuttingDown, DialogGone)
+"""What every call raises when the run is over: it is the run's outcome, which is logged once."""
 TaskFactory: TypeAlias = Callable[..., asyncio.Future[Any]]
 
 _current: ContextVar["Branches | None"] = ContextVar("vertexkit_branches", default=None)
@@ -123,7 +132,7 @@ class Branches:
         """
         guarded = _Guarded(coroutine, self)
         task = make(guarded)
-        task.add_done_callback(guarded.retrieve_exit)
+        task.add_done_callback(guarded.retrieve_end)
         # What a `def` handler's thread starts, is started by no task: its own waits for the thread.
         self._add(task, asyncio.current_task() or self._main)
         return task
@@ -146,31 +155,38 @@ def _ignore(*_: object) -> None:
 class _Guarded(Coroutine[Any, Any, Any]):
     """A coroutine that raises no `EXITS`; otherwise as the one that it is made from."""
 
-    __slots__ = ("_branches", "_coroutine", "_exited")
+    __slots__ = ("_branches", "_coroutine", "_is_end")
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], branches: Branches) -> None:
         self._coroutine = coroutine
         self._branches = branches
-        self._exited = False
+        self._is_end = False
+        """It has raised one of `EXITS` or `ENDS_OF_RUNS`."""
 
-    def retrieve_exit(self, task: asyncio.Future[Any]) -> None:
-        """Retrieve the task's exit, which is logged already, so that asyncio does not log it."""
-        if self._exited:
+    def retrieve_end(self, task: asyncio.Future[Any]) -> None:
+        """Retrieve an exception that is logged as the run's, so that asyncio does not log it too."""
+        if self._is_end and not task.cancelled():
             task.exception()
 
     def send(self, value: Any, /) -> Any:
         try:
             return self._coroutine.send(value)
         except EXITS as error:
-            self._exited = True
+            self._is_end = True
             raise self._branches.exited(error) from error
+        except ENDS_OF_RUNS:
+            self._is_end = True
+            raise
 
     def throw(self, *error: Any) -> Any:
         try:
             return self._coroutine.throw(*error)
         except EXITS as exit_:
-            self._exited = True
+            self._is_end = True
             raise self._branches.exited(exit_) from exit_
+        except ENDS_OF_RUNS:
+            self._is_end = True
+            raise
 
     def close(self) -> None:
         self._coroutine.close()
