@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import structlog
 
 from vertexkit.clock import Clock
+from vertexkit.telemetry import logs
 
 DEBUG_EVENTS = frozenset({"claimed", "sent", "step_completed", "result_recorded", "completed"})
 """Events logged at DEBUG: a successful execution logs two lines at INFO."""
@@ -61,6 +62,7 @@ class Events:
         # Bound once: a lazy logger binds itself again at every call.
         self._log = structlog.get_logger("vertexkit").bind()
         self._debug = self._log.is_enabled_for(logging.DEBUG)
+        self._lines = logs.event_lines()
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
         """Pass every later event to a function.
@@ -84,7 +86,7 @@ class Events:
                 self._log.debug(name, **fields)
         elif name in WARNING_EVENTS:
             self._log.warning(name, **fields)
-        else:
+        elif self._lines is None or not self._lines.write(name, fields):
             self._log.info(name, **fields)
         if self._counter is not None:
             self._counter.count_event(name, block, fields)

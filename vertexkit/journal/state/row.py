@@ -13,9 +13,12 @@ from vertexkit.execution import (
     Result,
 )
 from vertexkit.journal.protocol import HistoryEvent, Lease, Record
+from vertexkit.token import Token
 
 RESULT_QUEUE = ""
 """Name of the queue of executions with a recorded result: they need no handler, and no room."""
+ERASED = Token("erased")
+"""The token of an execution that has ended."""
 MESSAGE_WITHOUT_ID = b'{"message_id":null,"created_at":null}'
 """Value of a message that is assumed to have been sent."""
 
@@ -110,6 +113,16 @@ class ExecutionRow:
             ended_at=self.ended_at,
             retryable=retryable,
         )
+
+    def erase_call(self) -> None:
+        """Erase the token, the inputs and the values of steps: the execution cannot run again."""
+        execution = self.execution
+        self.execution = Execution(
+            execution.id, execution.block, ERASED, {}, accepted_at=execution.accepted_at
+        )
+        self.result = None
+        for position, effect in self.effects.items():
+            self.effects[position] = without_step_value(effect)
 
 
 def keeps_secrets(outcome: Outcome) -> bool:
