@@ -171,6 +171,14 @@ def test_one_error_names_every_setting_that_is_not_valid(monkeypatch: pytest.Mon
     )
 
 
+@pytest.mark.parametrize("quote", ["'", '"'])
+def test_quotes_around_a_value_are_named(quote: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `docker run --env-file` hands them over."""
+    monkeypatch.setenv("VERTEXKIT_PORT", f"{quote}8000{quote}")
+    with pytest.raises(SettingsError, match="PORT must be a valid integer, without quotes"):
+        Settings.load()
+
+
 def test_a_wrong_value_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret pasted into the wrong variable is neither in the error nor in its context."""
     monkeypatch.setenv("VERTEXKIT_PORT", SECRET)

@@ -242,7 +242,7 @@ def find_token(body: bytes) -> str:
         text = _in_utf8(body).decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     except ValueError:
         text = body.decode("utf-8", "replace")
-    if text.startswith("{"):
+    if text.startswith(("{", "[", '"')):
         return _find_json_token(text)
     if text.startswith("--"):
         found = PART_TOKEN.search(text)
@@ -253,7 +253,12 @@ def find_token(body: bytes) -> str:
 
 def _find_json_token(text: str) -> str:
     try:
-        token = from_json(text, allow_partial=True).get("token")
+        value = from_json(text, allow_partial=True)
+        if isinstance(value, str):  # JSON in a string of JSON
+            value = from_json(value, allow_partial=True)
+        if isinstance(value, list) and len(value) == 1:
+            [value] = value
+        token = value.get("token") if isinstance(value, dict) else ""
     except ValueError:
         found = JSON_TOKEN.match(text)
         token = found[1] if found else ""

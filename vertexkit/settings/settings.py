@@ -24,6 +24,7 @@ from vertexkit.settings.sections import (
 )
 
 SECRETS_DIR = "/run/secrets"
+QUOTES = ("'", '"')
 INTERNAL_NAMES = ("debug", "journal_socket", "metrics_socket", "address", "mode")
 """Variables that vertexkit sets for its own processes."""
 
@@ -199,8 +200,10 @@ def _unknown(name: str) -> str:
 def _sentences(error: ValidationError) -> list[str]:
     """One sentence for each setting that is not valid; without its value, which may be secret."""
     sentences: dict[str, str] = {}
-    for detail in error.errors(include_input=False, include_url=False):
+    for detail in error.errors(include_url=False):
         name = f"{PREFIX}{detail['loc'][0]}".upper()
         text = detail["msg"].removeprefix("Value error, ").partition(", unable to parse")[0]
+        if str(detail["input"])[:1] in QUOTES:  # `docker run --env-file` leaves them there
+            text += ", without quotes"
         sentences.setdefault(name, text.replace("Input should be", "must be", 1))
     return [f"{name} {text}" for name, text in sentences.items()]
