@@ -17,7 +17,7 @@ from vertexkit import App, Context, Retry, SyncContext
 from vertexkit.botone.models import Message
 from vertexkit.clock import Clock
 from vertexkit.context.branches import tracked_tasks
-from vertexkit.context.effects import Effects
+from vertexkit.context.effects import PARENT_SECONDS, Effects
 from vertexkit.context.lifetime import Lifetime
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.errors import VertexkitError
@@ -374,6 +374,26 @@ async def test_a_def_handler_repeats_at_once(app: App, dialog: FakeDialog) -> No
 
     assert (await dialog.run("again")).messages == ["Run 1"]
     assert seconds < 10  # less than half of the dialog's timeout, which a wait would take
+
+
+async def test_a_handler_that_waits_for_its_branches_is_not_waited_for(
+    app: App, dialog: FakeDialog
+) -> None:
+    """Texts that change with each run are sent at once if the handler awaits its branches."""
+    seconds: list[float] = []
+
+    @app.block("again")
+    async def again(ctx: Context) -> None:
+        started = dialog.clock.now()
+        await asyncio.gather(
+            *(ctx.send_message(f"{part} of run {ctx.attempt}") for part in ("first", "second"))
+        )
+        seconds.append(dialog.clock.now() - started)
+        if ctx.attempt == 1:
+            raise Retry(after=0)
+
+    assert (await dialog.run("again")).messages == ["first of run 1", "second of run 1"]
+    assert seconds[1] < PARENT_SECONDS
 
 
 async def test_threads_of_a_def_handler_find_their_own(

@@ -11,7 +11,7 @@ IDS = b'{"message_id":7,"created_at":8}'
 
 
 async def test_a_running_execution_is_not_dropped(driver: JournalDriver) -> None:
-    """Its handler may be sending messages: the operator is told to wait, and nothing changes."""
+    """Its handler may be sending messages: the operator has to wait, and nothing changes."""
     lease = await driver.held()
     with pytest.raises(OperationNotAllowed, match="is running"):
         await driver.journal.drop(lease.execution.id)
@@ -20,6 +20,25 @@ async def test_a_running_execution_is_not_dropped(driver: JournalDriver) -> None
     assert (record.phase, record.outcome) == (Phase.RUNNING, None)
     await driver.journal.record_intent(lease, Effect(0, "send", "a"))
     await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", "204"))
+
+
+@pytest.mark.parametrize("name", ["unknown", "running", "completed", "gone", "parked, completed"])
+async def test_only_what_was_left_to_an_operator_is_retried(
+    driver: JournalDriver, name: str
+) -> None:
+    """Everything else is refused for a reason, and does not change."""
+    lease = await driver.held()
+    execution = "f" * 22 if name == "unknown" else lease.execution.id
+    if name not in {"unknown", "running"}:
+        status = OutcomeStatus(name.split(",", maxsplit=1)[0])
+        confirmed_by = "204" if "completed" in name else ""
+        await driver.journal.settle(lease, Outcome(status, "ok", confirmed_by))
+    before = await driver.journal.find(execution)
+    for operation in (driver.journal.retry, driver.journal.drop):
+        with pytest.raises(OperationNotAllowed, match=execution):
+            await operation(execution)
+    assert await driver.journal.find(execution) == before
+    assert await driver.claim() == []
 
 
 async def test_a_retry_repeats_only_what_was_surely_not_done(driver: JournalDriver) -> None:

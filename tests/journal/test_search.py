@@ -3,12 +3,12 @@
 import pytest
 
 from tests.journal.driver import JournalDriver
-from vertexkit.execution import Execution, Outcome, OutcomeStatus, Phase
+from vertexkit.execution import Execution, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.journal.state.state import JournalState
 from vertexkit.settings import JournalSettings
-from vertexkit.testing import VirtualClock
+from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.token import Token
 
 
@@ -29,6 +29,41 @@ async def test_a_search_ends_at_its_limit(driver: JournalDriver) -> None:
     ended = await driver.journal.search(Query(phase=Phase.SETTLED))
     assert len(unfinished) == len(ended) == 6
     assert await driver.journal.search(Query(status=OutcomeStatus.GONE)) == []
+
+
+async def test_each_filter_finds_what_it_names(driver: JournalDriver) -> None:
+    """Block, dialog, code and time are filters of executions that have ended, and of others."""
+    platform = FakePlatform()
+    calls = [
+        driver.execution(platform.issue("any", dialog_id=dialog), block)
+        for dialog, block in ((7, "loan"), (8, "story"))
+    ]
+    for call in calls:
+        await driver.journal.accept(call, 10)
+    first, second = calls
+    queries = [
+        Query(block="loan"),
+        Query(dialog=7),
+        Query(phase=Phase.COMPLETING),
+        Query(code="timeout"),
+    ]
+    leases = {lease.execution.id: lease for lease in await driver.claim()}
+    await driver.journal.record_result(leases[first.id], Result(b"{}", "timeout"))
+    for ended in (False, True):
+        if ended:
+            await driver.journal.settle(
+                leases[first.id], Outcome(OutcomeStatus.COMPLETED, "timeout", "204")
+            )
+            await driver.journal.settle(
+                leases[second.id], Outcome(OutcomeStatus.COMPLETED, "ok", "204")
+            )
+            queries.remove(Query(phase=Phase.COMPLETING))
+        for query in queries:
+            found = await driver.journal.search(query)
+            assert [record.execution for record in found] == [first.id], query
+        found = await driver.journal.search(Query(since=second.accepted_at))
+        assert [record.execution for record in found] == [second.id]
+        assert await driver.journal.search(Query(dialog=7, block="story")) == []
 
 
 async def test_an_execution_is_found_by_the_start_of_its_id(driver: JournalDriver) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -95,6 +96,16 @@ async def test_code_outside_a_handler_is_reported_by_its_line() -> None:
     assert recorder.named.is_set()
     places = [line["at"] for line in lines if line["event"] == "loop_blocked"]
     assert any(place.endswith("in wait_without_await") for place in places)
+
+
+async def test_a_loop_that_stays_blocked_does_not_fill_the_log() -> None:
+    """It is reported again when it has been blocked ten times as long, not at each look."""
+    with structlog.testing.capture_logs() as lines:
+        async with Watchdog(0.04, Recorder(), Supervisor(pytest.fail)):
+            await asyncio.sleep(0)
+            time.sleep(1.0)  # noqa: ASYNC251 - it blocks the loop on purpose
+    reports = [line for line in lines if line["event"] == "loop_blocked"]
+    assert len(reports) <= 4
 
 
 async def test_a_loop_that_is_not_blocked_is_only_measured() -> None:

@@ -59,6 +59,8 @@ def test_only_a_title_may_follow_an_address() -> None:
 def test_link_without_end() -> None:
     """Four limits of a URL are sent as one message, the rest as plain text."""
     assert [len(message) for message in cut("https://" + "x" * 200, 20)] == [80, *[20] * 6, 8]
+    messages = cut("* https://" + "x" * 64 + ")" * 8 + " next words", 20)
+    assert [len(message) for message in messages] == [80, 13]
     messages = cut("[a](" + "x" * 200, 20)
     assert [len(message) for message in messages] == [80, *[20] * 6, 4]
 

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -242,6 +243,30 @@ async def test_writes_keep_their_order_after_a_full_disk(
     await machine.die(power=False, part=1.0)
     leases = {lease.execution.id: lease for lease in await (await machine.boot()).claim()}
     assert leases[lease.execution.id].effects[0] == SENT
+
+
+class Commits(JournalDriver):
+    """A driver that records the commits of its journal."""
+
+    def __init__(self, journal: SqliteJournal, clock: VirtualClock) -> None:
+        super().__init__(journal, clock)
+        self.commits: list[tuple[int, float]] = []
+
+    def committed(self, writes: int, seconds: float) -> None:
+        self.commits.append((writes, seconds))
+
+
+async def test_commits_are_reported_with_their_duration(tmp_path: Path) -> None:
+    """The observer learns how many writes a commit had and how long the disk took."""
+    clock = VirtualClock()
+    driver = Commits(SqliteJournal(tmp_path / "journal.db", clock, JournalSettings()), clock)
+    await driver.journal.open(driver)
+    started = time.monotonic()
+    await asyncio.gather(*(driver.accept() for _ in range(5)))
+    took = time.monotonic() - started
+    await driver.journal.close()
+    assert sum(writes for writes, _ in driver.commits) == 5
+    assert 0 < sum(seconds for _, seconds in driver.commits) <= took
 
 
 async def test_a_disk_that_hangs_does_not_keep_the_process_alive(machine: SlowMachine) -> None:

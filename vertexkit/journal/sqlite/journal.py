@@ -129,9 +129,7 @@ class SqliteJournal:
         if duplicated is not None:
             return await self._accept_duplicate(duplicated)
         row = self._state.add(execution, key, room)
-        claims = execution.token.claims
         row.pending = True
-        row.dialog = None if claims is None else claims.dialog_id
         row.number, self._next_number = self._next_number, self._next_number + 1
         supersedes = None if row.follows is None else row.follows.execution.id
         values = schema.accept_values(row, inputs)

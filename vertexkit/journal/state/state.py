@@ -70,6 +70,8 @@ class JournalState:
         if self.backlog() >= room:
             raise QueueFull(f"{room} executions are waiting, which is the limit")
         row = ExecutionRow(execution, key, follows=self.duplicates.latest(key))
+        claims = execution.token.claims
+        row.dialog = None if claims is None else claims.dialog_id
         self._rows[execution.id] = row
         self.duplicates.add(row)
         return row
