@@ -11,7 +11,8 @@ from tests.botone.fake_api import PASSWORD, platform_of
 from tests.testing.platform_server import served_in_thread
 from vertexkit import BotOne
 from vertexkit.botone.dialogs import V1, V2
-from vertexkit.botone.sync import SyncBotOne, SyncV1, SyncV2
+from vertexkit.botone.pages import Conversations
+from vertexkit.botone.sync import SyncBotOne, SyncConversations, SyncV1, SyncV2
 from vertexkit.errors import NotFound
 from vertexkit.testing import FakePlatform
 
@@ -54,6 +55,19 @@ def test_the_blocking_client_has_all_methods(
         with pytest.raises(NotFound):
             bot.v1.conversation(999_999_999)
     platform.check()
+
+
+def test_a_list_has_all_that_the_asynchronous_one_has(url: str) -> None:
+    """Its total, its problems, the data of its dialogs, and what to skip."""
+    names = {name for name in dir(Conversations) if not name.startswith("_")}
+    assert names | {"total", "problems"} <= set(dir(SyncConversations))
+    with open_bot(url) as bot:
+        conversations = bot.v2.conversations(page_size=50)
+        found = list(conversations.detailed(skip=lambda dialog: dialog.status != "operator"))
+        assert conversations.total == 200
+        assert conversations.problems == ()
+        assert {dialog.status for dialog in found} == {"operator"}
+        assert bot.v2.conversations().details(found[0]) == found[0]
 
 
 def test_an_iteration_may_end_early(url: str) -> None:

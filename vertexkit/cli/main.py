@@ -9,8 +9,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from vertexkit.cli.command import use_command_class
+from vertexkit.cli.develop.platform_options import PlatformOptions
 from vertexkit.cli.dialogs.commands import dialogs as dialogs_group
 from vertexkit.cli.executions.commands import executions
+from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import (
     DEBUG_VARIABLE,
     EXIT_FAILED,
@@ -202,17 +204,11 @@ def replay(
 
 
 @cli.command()
+@with_option_groups
 def platform(
+    options: PlatformOptions,
     port: Port = 9000,
     host: Host = "127.0.0.1",
-    typing: TypingSeconds = 0.7,
-    dialogs: Annotated[
-        int, typer.Option(min=0, max=1_000_000, help="Number of dialogs to generate at startup.")
-    ] = 200,
-    seed: Annotated[int, typer.Option(help="Seed for the generated tokens and dialogs.")] = 0,
-    *,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Do not print requests.")] = False,
-    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run a fake platform server and print the requests it receives.
@@ -222,7 +218,7 @@ def platform(
     from vertexkit.cli.develop.platform import serve_platform
 
     _set_debug(debug)
-    serve_platform(host, port, typing, seed=seed, dialogs=dialogs, quiet=quiet, as_json=as_json)
+    serve_platform(host, port, options)
 
 
 @cli.command()

@@ -4,10 +4,25 @@ import pytest
 
 from vertexkit import BotOne
 from vertexkit.cli.dialogs.filters import DialogFilters, range_bounds
+from vertexkit.cli.dialogs.manage import parse_variable
 from vertexkit.cli.dialogs.options import FilterOptions
 from vertexkit.errors import SettingsError
 
 MOSCOW = "Europe/Moscow"
+
+
+@pytest.mark.parametrize(
+    "text, value",
+    [
+        ("n=5", ("n", "5")),
+        ("n:=5", ("n", 5)),
+        ('l:=["a"]', ("l", ["a"])),
+        ("a=b:=c", ("a", "b:=c")),
+    ],
+)
+def test_a_variable_is_a_text_or_json(text: str, value: object) -> None:
+    """`=` gives the bot a text, `:=` the JSON value."""
+    assert parse_variable(text) == value
 
 
 @pytest.mark.parametrize(

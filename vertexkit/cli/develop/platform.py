@@ -11,12 +11,12 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.cli import output
+from vertexkit.cli.develop.platform_options import PlatformOptions
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.server.listen import base_url, bind, local_config
 from vertexkit.server.local_guard import LocalGuard
 from vertexkit.testing.platform.app import (
     BASE_PATH,
-    DEFAULT_DIALOGS,
     DEFAULT_LOGIN,
     DEFAULT_PASSWORD,
     FakePlatform,
@@ -56,37 +56,30 @@ class PlatformServer:
             await self._platform(scope, receive, send)
 
 
-def serve_platform(
-    host: str,
-    port: int,
-    typing: float,
-    *,
-    seed: int = 0,
-    dialogs: int = DEFAULT_DIALOGS,
-    quiet: bool = False,
-    as_json: bool,
-) -> None:
+def serve_platform(host: str, port: int, options: PlatformOptions) -> None:
     """Serve the fake platform until Ctrl+C.
 
     Args:
         host: The address to listen on.
         port: The port to listen on; 0 selects a free port.
-        typing: Seconds of simulated typing before each message.
-        seed: The seed for the generated dialogs, tokens and numbers.
-        dialogs: The number of dialogs generated at startup.
-        quiet: Do not print requests.
-        as_json: Print each request as a line of JSON.
+        options: How the platform behaves, and what it prints.
 
     Raises:
         SettingsError: The address cannot be listened on.
         ServiceFailed: The server could not start.
     """
-    platform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing, dialogs=dialogs)
-    if not quiet:
-        platform.subscribe(_print_json if as_json else _RequestPrinter())
+    platform = FakePlatform(
+        seed=options.seed,
+        tokens=options.tokens.value,
+        typing_seconds=options.typing,
+        dialogs=options.dialogs,
+        updated_by=options.updated_by.value,
+    )
+    if not options.quiet:
+        platform.subscribe(_print_json if options.as_json else _RequestPrinter())
     with bind(host, port) as listener:
         base = base_url(listener, host)
-        _print_instructions(base, dialogs, as_json=as_json)
+        _print_instructions(base, options.dialogs, as_json=options.as_json)
         server = uvicorn.Server(local_config(LocalGuard(PlatformServer(platform), host), 1))
         try:
             server.run(sockets=[listener])

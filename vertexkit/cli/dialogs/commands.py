@@ -35,7 +35,7 @@ Variables = Annotated[
         "-v",
         "--variable",
         metavar="NAME=VALUE",
-        help="Variable of the bot; repeatable.",
+        help="Variable of the bot, as text; NAME:=VALUE for JSON; repeatable.",
         show_default=False,
     ),
 ]

@@ -1,5 +1,6 @@
 """`vertexkit dialogs create`, `start`, `stop`, `send` and `goto`."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -57,13 +58,20 @@ def create_dialog(
         output.echo(f"Created, but not started. To start: vertexkit dialogs start {uuid}", err=True)
 
 
-def parse_variable(text: str) -> tuple[str, str]:
-    """Split `NAME=VALUE` into name and value.
+def parse_variable(text: str) -> tuple[str, Any]:
+    """Split `NAME=VALUE` into name and value; the value of `NAME:=VALUE` is JSON.
 
     Raises:
-        SettingsError: The text has no name or no `=`.
+        SettingsError: The text has no name or no `=`, or the value is not JSON.
     """
     name, equals, value = text.partition("=")
+    if name.endswith(":"):
+        try:
+            return name[:-1], json.loads(value)
+        except ValueError:
+            raise SettingsError(
+                f"-v NAME:=VALUE needs JSON after :=, for example -v n:=5, got {text!r}"
+            ) from None
     if not name or not equals:
         raise SettingsError(
             f"-v must have the form NAME=VALUE, got {text!r}. For example: -v name=Anna"

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.clock import Clock
 from vertexkit.testing.platform.auth import BasicAuth
-from vertexkit.testing.platform.conversations import FakeConversations
+from vertexkit.testing.platform.conversations import FakeConversations, UpdatedBy
 from vertexkit.testing.platform.dialog_api import DialogApi
 from vertexkit.testing.platform.dialogs import Activation, Dialog, DialogRegistry
 from vertexkit.testing.platform.faults import DEFAULT_SLOW_SECONDS, Fault, Faults, encode_body
@@ -67,6 +67,8 @@ class FakePlatform:
         typing_seconds: delay of the response to a message with typing=true.
         dialogs: number of seeded dialogs, all of the first half of 2023. They are generated when
             one of methods 1 to 13 is used first.
+        updated_by: whose last message `UpdatedFrom` and `UpdatedTo` go by: that of the user, as the
+            tables of the document say, or that of anybody, as its section 5 says.
         login: the login for methods 1 to 13, by HTTP Basic.
         password: the password for them.
     """
@@ -79,6 +81,7 @@ class FakePlatform:
         tokens: Literal["issued", "any"] = "issued",
         typing_seconds: float = 0.0,
         dialogs: int = DEFAULT_DIALOGS,
+        updated_by: UpdatedBy = "user",
         login: str = DEFAULT_LOGIN,
         password: str = DEFAULT_PASSWORD,
     ) -> None:
@@ -87,7 +90,9 @@ class FakePlatform:
         self._dialogs = DialogRegistry(seed, tokens == "any", self.clock, FIRST_DIALOG_ID + dialogs)
         self._faults = Faults((*VERTEX_METHODS, *DIALOG_METHODS), seed)
         self._vertex_api = VertexApi(self._dialogs, self._faults, self.clock, typing_seconds)
-        self._conversations = FakeConversations(seed, dialogs, self.clock, self._dialogs)
+        self._conversations = FakeConversations(
+            seed, dialogs, self.clock, self._dialogs, updated_by
+        )
         self._dialog_api = DialogApi(
             self._conversations, self._faults, self.clock, BasicAuth(login, password)
         )

@@ -74,6 +74,8 @@ class FakeConversation:
         source: the channel, for example "web".
         created: when it was created.
         last_message_at: time of the last message, without those of blocks; None before the first.
+        user_message_at: time of the user's last message, if it is not the last message of all.
+        user_wrote: the user has written in it.
         duration: in seconds; None counts from `created` to the last message, or to now if there
             is none.
         own_status: the status that was set last; see `status`.
@@ -96,6 +98,8 @@ class FakeConversation:
     source: str | None = "web"
     created: int = 0
     last_message_at: int | None = None
+    user_message_at: int | None = None
+    user_wrote: bool = True
     duration: int | None = None
     own_status: str = IN_PROCESS
     started: bool = True
@@ -138,6 +142,26 @@ class FakeConversation:
         if self.last_message_at is not None:
             times.append(self.last_message_at)
         return max(times, default=None)
+
+    @property
+    def user_updated(self) -> int | None:
+        """Time of the last message of the user; None before the first.
+
+        A dialog that has reached a block has a message of the user: the one that led to it.
+        """
+        if not self.user_wrote:
+            return None
+        if self.user_message_at is not None:
+            return self.user_message_at
+        times = [] if self.dialog is None else [int(self.dialog.started_at)]
+        if self.last_message_at is not None:
+            times.append(self.last_message_at)
+        return max(times, default=None)
+
+    def add_message(self, now: int) -> None:
+        """Date a message of a bot or of an operator, which is not one of the user."""
+        self.user_message_at = self.user_updated
+        self.last_message_at = now
 
     @property
     def name(self) -> str:

@@ -5,7 +5,7 @@ from bisect import insort
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from vertexkit.clock import Clock
@@ -21,6 +21,9 @@ from vertexkit.testing.platform.seeds import (
     uuid_of,
 )
 
+UpdatedBy = Literal["user", "anybody"]
+"""Whose last message the filters by update go by. The document has both: its tables of methods 1 and
+5 name the respondent, its section 5 the last message in the dialog."""
 MAX_CACHED_FILTERS = 8
 """For how many filters the list of seeded dialogs is cached."""
 END_OF_TIME = 2**62
@@ -69,9 +72,18 @@ class FakeConversations:
         count: how many are seeded.
         clock: dates what happens.
         dialogs: those that reached blocks.
+        updated_by: whose messages the filters by update go by: the user's, or anybody's.
     """
 
-    def __init__(self, seed: int, count: int, clock: Clock, dialogs: DialogRegistry) -> None:
+    def __init__(
+        self,
+        seed: int,
+        count: int,
+        clock: Clock,
+        dialogs: DialogRegistry,
+        updated_by: UpdatedBy = "user",
+    ) -> None:
+        self._updated_by = updated_by
         self._seed = seed
         self._seeded_count = count
         self._clock = clock
@@ -190,7 +202,8 @@ class FakeConversations:
         for index, dialog in self._changed.items():
             if dialog.deleted:
                 continue
-            if matching.matches(dialog.bot_id, dialog.created, dialog.updated):
+            updated = dialog.user_updated if self._updated_by == "user" else dialog.updated
+            if matching.matches(dialog.bot_id, dialog.created, updated):
                 insort(indexes, index)
         end = max(0, len(indexes) - (number - 1) * size)
         chosen = reversed(indexes[max(0, end - size) : end])

@@ -205,6 +205,7 @@ class DialogApi:
             variables=variables,
             started=started,
             last_message_at=self._conversations.now() if started else None,
+            user_wrote=False,
             source="api",
         )
 
@@ -221,19 +222,19 @@ class DialogApi:
     def _start(self, _: MethodCall, target: Target) -> Response:
         assert isinstance(target, FakeConversation)
         target.start_bot()
-        target.last_message_at = self._conversations.now()
+        target.add_message(self._conversations.now())
         return Response(status_code=204)
 
     def _send(self, call: MethodCall, target: Target) -> Response:
         assert isinstance(target, FakeConversation)
         now = self._conversations.now()
         target.operator_messages.append(OperatorMessage(call.content["body"], now))
-        target.last_message_at = now
+        target.add_message(now)
         return Response(status_code=204)
 
     def _goto(self, call: MethodCall, target: Target) -> Response:
         assert isinstance(target, FakeConversation)
         target.bot_id = call.goto_bot
         target.start_bot()
-        target.last_message_at = self._conversations.now()
+        target.add_message(self._conversations.now())
         return JSONResponse({"message": "Goto command complete"})

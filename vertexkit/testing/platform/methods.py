@@ -11,7 +11,7 @@ from starlette.requests import Request
 from vertexkit.testing.platform.query import read_query
 from vertexkit.testing.platform.request_body import (
     FIELDS_BY_METHOD,
-    METHODS_WITH_OPTIONAL_FIELDS,
+    METHODS_WITH_OPTIONAL_BODY,
     validate_body,
 )
 
@@ -111,7 +111,7 @@ def read_call(method: Method, request: Request, body: bytes) -> tuple[MethodCall
             key = UUID(text) if method.takes_uuid else int(text)
     content: Mapping[str, Any] = {}
     name = method.name
-    if name in FIELDS_BY_METHOD and (body or name not in METHODS_WITH_OPTIONAL_FIELDS):
+    if name in FIELDS_BY_METHOD and (body or name not in METHODS_WITH_OPTIONAL_BODY):
         content, body_problems = validate_body(name, request.headers.get("content-type"), body)
         problems += body_problems
     elif body:

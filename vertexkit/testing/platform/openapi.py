@@ -73,7 +73,7 @@ def _operation(method: Method) -> Json:
     }
     if method.name in REQUEST_BODIES:
         operation["requestBody"] = _body(
-            REQUEST_BODIES[method.name], method.name != "v2.create_and_start"
+            REQUEST_BODIES[method.name], [] if method.name == "v2.create_and_start" else None
         )
     return operation
 
@@ -114,11 +114,13 @@ def _json(description: str, schema: str) -> Json:
     return {"description": description, "content": {"application/json": held}}
 
 
-def _body(fields: Json, required: bool) -> Json:
+def _body(fields: Json, required: list[str] | None = None) -> Json:
+    """Describe a body; by default all of its fields are required, with an empty list none is."""
+    names = list(fields) if required is None else required
     schema = {"type": "object", "properties": fields, "additionalProperties": False}
-    if required:
-        schema["required"] = list(fields)
-    return {"required": required, "content": {"application/json": {"schema": schema}}}
+    if names:
+        schema["required"] = names
+    return {"required": bool(names), "content": {"application/json": {"schema": schema}}}
 
 
 QUERY_PARAMETERS: dict[str, Json] = {
@@ -201,26 +203,32 @@ for _version in (1, 2):
     SCHEMAS[f"DialogV{_version}"] = _object(_list_item(_version) | {"data": _data})
 
 
-def _vertex(name: str, fields: Json, responses: Json) -> Json:
+def _vertex(name: str, body: Json, responses: Json, errors: tuple[int, ...]) -> Json:
     return {
         "operationId": name,
         "tags": ["Vertex"],
-        "requestBody": _body({"token": STRING | {"minLength": 1}} | fields, required=True),
+        "requestBody": body,
         "responses": {
             **responses,
-            "400": _json(ERROR_DESCRIPTIONS[400], "Error"),
-            "403": _json(ERROR_DESCRIPTIONS[403], "Error"),
+            **{str(status): _json(ERROR_DESCRIPTIONS[status], "Error") for status in errors},
         },
     }
 
 
+_TOKEN = {"token": STRING | {"minLength": 1}}
+
+
 VERTEX_OPERATIONS = {
     "/vertex/v1/complete": _vertex(
-        "complete", {"data": {"type": ["object", "null"]}}, {"204": {"description": "Success."}}
+        "complete",
+        _body(_TOKEN | {"data": {"type": ["object", "null"]}}, ["token"]),
+        {"204": {"description": "Success."}},
+        (403,),
     ),
     "/vertex/v1/dialog/send_message": _vertex(
         "send_message",
-        {"text": STRING | {"minLength": 1}, "typing": BOOLEAN},
+        _body(_TOKEN | {"text": STRING | {"minLength": 1}, "typing": BOOLEAN}),
         {"200": _json("Success.", "Message")},
+        (400, 403),
     ),
 }

@@ -24,8 +24,10 @@ FIELDS_BY_METHOD = {
     "v2.goto": {"body"},
 }
 """The fields of each method's body: all of these and no others."""
-METHODS_WITH_OPTIONAL_FIELDS = {"v2.create_and_start"}
-"""The methods in whose body any of the fields may be missing."""
+OPTIONAL_FIELDS = {"v2.create_and_start": {"response", "variables"}, "complete": {"data"}}
+"""The fields that may be missing, by method."""
+METHODS_WITH_OPTIONAL_BODY = {"v2.create_and_start"}
+"""The methods whose body may be missing."""
 BOOLEAN_FIELDS = {"typing", "response"}
 GOTO_COMMAND = re.compile(r"goto [0-9]{1,18}")
 """The only command in the document."""
@@ -46,7 +48,7 @@ def validate_body(
     if content is None:
         return {}, [*problems, f"{method}: the body is {problem}"]
     expected = FIELDS_BY_METHOD[method]
-    missing = set() if method in METHODS_WITH_OPTIONAL_FIELDS else expected - content.keys()
+    missing = expected - content.keys() - OPTIONAL_FIELDS.get(method, set())
     problems += [f"{method}: the field `{name}` is missing" for name in sorted(missing)]
     problems += [
         f"{method}: the body has an unknown field {name!r}; it takes {_listed(expected)} only"

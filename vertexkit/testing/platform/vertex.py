@@ -29,6 +29,8 @@ COMPLETE = "complete"
 SEND_MESSAGE = "send_message"
 VERTEX_METHODS = (SEND_MESSAGE, COMPLETE)
 """Their names; faults are ordered by them."""
+INVALID_STATUS = {SEND_MESSAGE: 400, COMPLETE: 403}
+"""The status of the response to an invalid request: for `complete` the document has 403 alone."""
 DISCONNECT_CHECK_ROUNDS = 20
 """Rounds of the event loop in which the disconnect of an earlier request's client is noticed."""
 
@@ -88,7 +90,7 @@ class VertexApi:
             exchange.update(activation=activation.number)
         exchange.notify()
         if problems:
-            return error_response(400, "; ".join(problems))
+            return error_response(INVALID_STATUS[method], "; ".join(problems))
         if activation is None:
             sentence = f"{method}: unknown token {fingerprint(content['token'])}"
             exchange.add_violation(sentence)
@@ -127,7 +129,7 @@ class VertexApi:
         now = self._clock.now()
         exchange.update(processed=True)
         if exchange.entry.method == COMPLETE:
-            activation.completions.append(FakeCompletion(content["data"], now))
+            activation.completions.append(FakeCompletion(content.get("data"), now))
             activation.completed_by = exchange
             return Response(status_code=204)
         self._last_message_id += 1
@@ -144,7 +146,7 @@ class VertexApi:
         fault: Fault | None,
     ) -> None:
         if exchange.entry.processed and exchange.entry.method == COMPLETE:
-            await self._call_during_complete(exchange, activation.token, content["data"])
+            await self._call_during_complete(exchange, activation.token, content.get("data"))
         elif exchange.entry.processed and content["typing"] and self._typing_seconds > 0:
             await self._clock.sleep(self._typing_seconds)
         if fault is not None and fault.seconds > 0:
