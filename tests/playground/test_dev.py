@@ -48,17 +48,17 @@ def test_a_run_is_recorded(dev: Dev) -> None:
     assert [(run["block"], run["messages"], run["code"]) for run in runs] == [("hello", 2, "ok")]
 
 
-def test_a_rejected_call_names_its_fields(dev: Dev) -> None:
+def test_a_rejected_call_names_its_fields(shared_dev: Dev) -> None:
     """The run ends with the outcome `rejected` and the validation errors."""
-    record = dev.run("hello", inputs={"name": 5})
+    record = shared_dev.run("hello", inputs={"name": 5})
     end = record["lines"][-1]
     assert (end["outcome"], end["status"]) == ("rejected", 422)
     assert end["answer"]["errors"][0]["loc"] == ["name"]
 
 
-def test_a_run_resumes_after_a_kill_without_repeated_messages(dev: Dev) -> None:
+def test_a_run_resumes_after_a_kill_without_repeated_messages(shared_dev: Dev) -> None:
     """kill -9 after the first of three messages: another process sends the others, once each."""
-    record = dev.run("hello", inputs={"name": "Аня", "times": 3}, fault="crash", after=1)
+    record = shared_dev.run("hello", inputs={"name": "Аня", "times": 3}, fault="crash", after=1)
     assert messages(record) == ["Привет, Аня!"] * 3
     assert names(record).count("claimed") == 2
     assert record["lines"][-1]["code"] == "ok"
@@ -73,9 +73,9 @@ def test_a_run_resumes_after_a_kill_without_repeated_messages(dev: Dev) -> None:
         ("duplicate", "deduplicated"),
     ],
 )
-def test_each_fault_is_seen_in_the_timeline(fault: str, event: str, dev: Dev) -> None:
+def test_each_fault_is_seen_in_the_timeline(fault: str, event: str, shared_dev: Dev) -> None:
     """The simulated fault happens, and the run is completed despite of it."""
-    record = dev.run("hello", inputs={"name": "Аня"}, fault=fault)
+    record = shared_dev.run("hello", inputs={"name": "Аня"}, fault=fault)
     assert event in names(record)
     assert messages(record) == ["Привет, Аня!"]
     assert record["run"]["fault"] == fault
@@ -144,15 +144,17 @@ def test_other_sites_are_rejected(dev: Dev) -> None:
         ([1], "a JSON object"),
     ],
 )
-def test_an_invalid_request_is_explained(request_body: Any, problem: str, dev: Dev) -> None:
+def test_an_invalid_request_is_explained(request_body: Any, problem: str, shared_dev: Dev) -> None:
     """An invalid request gets 422 and a sentence."""
-    status, answer = dev.ask("/playground/runs", request_body)
+    status, answer = shared_dev.ask("/playground/runs", request_body)
     assert (status, problem in answer["detail"]) == (422, True)
 
 
-def test_half_an_emoji_in_an_input_is_repaired(dev: Dev) -> None:
+def test_half_an_emoji_in_an_input_is_repaired(shared_dev: Dev) -> None:
     """A lone surrogate in an input becomes U+FFFD, as in a call of the platform."""
-    assert messages(dev.run("hello", inputs={"name": "cut \ud83d"})) == ["Привет, cut \ufffd!"]
+    assert messages(shared_dev.run("hello", inputs={"name": "cut \ud83d"})) == [
+        "Привет, cut \ufffd!"
+    ]
 
 
 def test_a_missing_app_is_explained(shell: Shell, tmp_path: Path) -> None:
