@@ -150,6 +150,23 @@ async def test_an_answer_by_drip_ends_at_the_timeout(sockets: SocketServer, head
         await occurs(left, "the client has closed the connection")
 
 
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_is_not_followed(sockets: "SocketServer", status: int) -> None:
+    """The token is sent to no other server than the platform's."""
+    arrived: list[bytes] = []
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.append(await reader.read(1))
+        writer.close()
+
+    async with await asyncio.start_server(listen, LOOPBACK, 0) as other:
+        port = other.sockets[0].getsockname()[1]
+        sockets.will(status, location=f"http://{LOOPBACK}:{port}/say")
+        answer = await sockets.wire.post(f"{sockets.url}/say", b'{"token":"t"}', PATIENT)
+    assert answer.status == status
+    assert (len(sockets.requests), arrived) == (1, [])
+
+
 async def test_a_refused_connection_sent_nothing(sockets: SocketServer) -> None:
     """Without a listener not a byte was sent, so the request may be sent again."""
     with reserved_port() as port:

@@ -1,5 +1,6 @@
 """The secrets in the URLs of the blocks."""
 
+import hmac
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator
@@ -9,6 +10,8 @@ import pytest
 from structlog.testing import LogCapture
 
 from tests.ingress.served_app import Edge, Serve
+from vertexkit.ingress.access import AccessControl
+from vertexkit.settings import Settings
 
 OLD, NEW, ODD = "old-secret-1", "new-secret-2", "ключ/с пробелом?&"
 SECRETS = [OLD, NEW, ODD]
@@ -103,6 +106,24 @@ async def test_a_wrong_secret_does_not_tell_which_blocks_there_are(serve: Serve)
         assert (there.status, there.body) == (nowhere.status, nowhere.body)
         assert there.headers.keys() == nowhere.headers.keys()
         assert edge.untouched(token)
+
+
+@pytest.mark.parametrize("key", [OLD, NEW, ODD, OLD[:-1], "", "x" * 5000])
+def test_the_time_of_a_comparison_tells_nothing(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every key is compared with every secret, by digests of one length, in constant time."""
+    compared: list[tuple[int, int]] = []
+    compare = hmac.compare_digest
+
+    def counted(given: bytes, secret: bytes) -> bool:
+        compared.append((len(given), len(secret)))
+        return compare(given, secret)
+
+    monkeypatch.setattr(hmac, "compare_digest", counted)
+    access = AccessControl(Settings.of(url_secrets=SECRETS).access)
+    query = f"key={quote(key)}".encode()
+    scope = {"type": "http", "headers": [], "query_string": query, "path_params": {}}
+    assert access.allows(scope) is (key in SECRETS)
+    assert compared == [(32, 32)] * len(SECRETS)
 
 
 async def test_basic_credentials_are_no_secret_of_the_url(serve: Serve) -> None:
