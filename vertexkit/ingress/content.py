@@ -67,8 +67,11 @@ class ContentReader:
         announced = declared.isdecimal() and int(declared[:20]) > self._limit
         if announced and "100-continue" in headers.get("expect", "").lower():
             raise self._rejection(Completeness.TOO_LARGE, b"")  # the client has not sent it yet
-        codings = _codings(headers.get("content-encoding", ""))
+        encoding = headers.get("content-encoding", "")
+        codings = _codings(encoding) if encoding else []
         body, is_whole = await self._receive(receive)
+        if is_whole and not codings:  # nearly every call
+            return body, False
         content = decompress(body, codings, self._limit)
         if not is_whole or content.completeness is not Completeness.WHOLE:
             problem = content.completeness if is_whole else Completeness.TOO_LARGE
