@@ -17,7 +17,7 @@ from vertexkit import App, Context, Retry, SyncContext
 from vertexkit.botone.models import Message
 from vertexkit.clock import Clock
 from vertexkit.context.branches import tracked_tasks
-from vertexkit.context.effects import PARENT_SECONDS, Effects
+from vertexkit.context.effects import Effects
 from vertexkit.context.lifetime import Lifetime
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.errors import VertexkitError
@@ -341,24 +341,6 @@ async def test_a_background_task_does_not_hold_a_message_for_long(
     assert (await dialog.run("again")).messages == ["Run 1", "Run 2"]
 
 
-async def test_waiting_for_other_branches_leaves_time_for_the_handler(
-    app: App, dialog: FakeDialog
-) -> None:
-    """A call that repeats nothing waits for half of the time that is left, not for all of it."""
-
-    @app.block("again", timeout=10)
-    async def again(ctx: Context) -> str:
-        ticker = asyncio.create_task(asyncio.Event().wait())
-        await ctx.send_message(f"Run {ctx.attempt}")
-        ticker.cancel()
-        if ctx.attempt == 1:
-            raise Retry(after=0)
-        return "in time"
-
-    run = await dialog.run("again")
-    assert (run.messages, run.data) == (["Run 1", "Run 2"], {"result": "in time"})
-
-
 async def test_a_def_handler_repeats_at_once(app: App, dialog: FakeDialog) -> None:
     """Its own thread is its only branch: a text that changes with each run is not waited for."""
     seconds = 0.0
@@ -374,26 +356,6 @@ async def test_a_def_handler_repeats_at_once(app: App, dialog: FakeDialog) -> No
 
     assert (await dialog.run("again")).messages == ["Run 1"]
     assert seconds < 10  # less than half of the dialog's timeout, which a wait would take
-
-
-async def test_a_handler_that_waits_for_its_branches_is_not_waited_for(
-    app: App, dialog: FakeDialog
-) -> None:
-    """Texts that change with each run are sent at once if the handler awaits its branches."""
-    seconds: list[float] = []
-
-    @app.block("again")
-    async def again(ctx: Context) -> None:
-        started = dialog.clock.now()
-        await asyncio.gather(
-            *(ctx.send_message(f"{part} of run {ctx.attempt}") for part in ("first", "second"))
-        )
-        seconds.append(dialog.clock.now() - started)
-        if ctx.attempt == 1:
-            raise Retry(after=0)
-
-    assert (await dialog.run("again")).messages == ["first of run 1", "second of run 1"]
-    assert seconds[1] < PARENT_SECONDS
 
 
 async def test_threads_of_a_def_handler_find_their_own(

@@ -41,6 +41,18 @@ async def test_only_what_was_left_to_an_operator_is_retried(
     assert await driver.claim() == []
 
 
+async def test_the_history_says_which_run_a_worker_has_claimed(driver: JournalDriver) -> None:
+    """Runs are counted from 1; the first claim is not an event of the history."""
+    lease = await driver.held()
+    for _ in range(2):
+        await driver.journal.release(lease, 0.0)
+        lease = await driver.claim_one()
+    record = await driver.journal.find(lease.execution.id)
+    assert record is not None
+    claims = [event.detail for event in record.history if event.name == "claimed"]
+    assert claims == ["run 2, by worker first", "run 3, by worker first"]
+
+
 async def test_a_retry_repeats_only_what_was_surely_not_done(driver: JournalDriver) -> None:
     """The operator accepts that messages of unknown delivery are not sent again.
 

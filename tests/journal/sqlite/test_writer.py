@@ -277,6 +277,17 @@ async def test_a_disk_that_hangs_does_not_keep_the_process_alive(machine: SlowMa
     machine.disk.go_on()
 
 
+async def test_a_closed_journal_is_not_watched_any_more(
+    tmp_path: Path,
+) -> None:
+    """After its end no timer of a journal is left in the event loop."""
+    clock = VirtualClock()
+    journal = SqliteJournal(tmp_path / "journal.db", clock, JournalSettings())
+    await journal.open(JournalDriver(journal, clock))
+    await journal.close()
+    assert journal._writer._watch_timer.cancelled()
+
+
 async def test_a_journal_is_closed_while_the_disk_is_full(tmp_path: Path) -> None:
     """A shutdown does not wait for space: the writes that wait fail, and the file is closed."""
     clock = VirtualClock()

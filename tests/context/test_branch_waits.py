@@ -1,0 +1,45 @@
+"""How long a call of a later run waits for the calls of other branches."""
+
+import asyncio
+
+from vertexkit import App, Context, Retry
+from vertexkit.context.effects import PARENT_SECONDS
+from vertexkit.testing import FakeDialog
+
+
+async def test_waiting_for_other_branches_leaves_time_for_the_handler(
+    app: App, dialog: FakeDialog
+) -> None:
+    """A call that repeats nothing waits for half of the time that is left, not for all of it."""
+
+    @app.block("again", timeout=10)
+    async def again(ctx: Context) -> str:
+        ticker = asyncio.create_task(asyncio.Event().wait())
+        await ctx.send_message(f"Run {ctx.attempt}")
+        ticker.cancel()
+        if ctx.attempt == 1:
+            raise Retry(after=0)
+        return "in time"
+
+    run = await dialog.run("again")
+    assert (run.messages, run.data) == (["Run 1", "Run 2"], {"result": "in time"})
+
+
+async def test_a_handler_that_waits_for_its_branches_is_not_waited_for(
+    app: App, dialog: FakeDialog
+) -> None:
+    """Texts that change with each run are sent at once if the handler awaits its branches."""
+    seconds: list[float] = []
+
+    @app.block("again")
+    async def again(ctx: Context) -> None:
+        started = dialog.clock.now()
+        await asyncio.gather(
+            *(ctx.send_message(f"{part} of run {ctx.attempt}") for part in ("first", "second"))
+        )
+        seconds.append(dialog.clock.now() - started)
+        if ctx.attempt == 1:
+            raise Retry(after=0)
+
+    assert (await dialog.run("again")).messages == ["first of run 1", "second of run 1"]
+    assert seconds[1] < PARENT_SECONDS
