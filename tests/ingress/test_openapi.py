@@ -87,6 +87,26 @@ async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
             yield http
 
 
+class Cut(BaseModel):
+    text: str = Field("\ud83d", title="\ud83d", description="\x00\ud83d", examples=["\ud83d"])
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/metrics"])
+async def test_half_an_emoji_in_an_author_s_texts_breaks_no_page(path: str) -> None:
+    """In titles, descriptions, defaults and examples it becomes U+FFFD."""
+    app = App()
+
+    @app.block("cut", title="\ud83d", description="\ud83d")
+    async def cut(ctx: Context, request: Cut) -> Cut:
+        return request
+
+    async with client(app) as http:
+        answer = await http.get(path)
+    assert answer.status_code == 200
+    if path == "/blocks":
+        assert '"title":"\ufffd"' in answer.text
+
+
 @pytest.mark.parametrize("path", PAGES)
 async def test_a_page_is_json_that_nobody_keeps(path: str) -> None:
     """Each response is JSON and must not be cached by a proxy."""

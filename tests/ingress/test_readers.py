@@ -42,6 +42,18 @@ async def test_its_rejection_is_answered_as_it_says(serve: Serve) -> None:
         assert answer.json["detail"] == "Send money."
 
 
+async def test_half_an_emoji_in_its_rejection_is_answered(serve: Serve) -> None:
+    """It becomes U+FFFD."""
+
+    def read(raw: RawCall) -> Call:
+        raise CallError(402, "no\ud83d", "Send \ud83d.")
+
+    async with serve(options={"read_call": read}) as edge:
+        answer = await edge.ask(body=b"{}")
+        assert answer.rejection == (402, "no\ufffd")
+        assert answer.json["detail"] == "Send \ufffd."
+
+
 def misses_a_key(raw: RawCall) -> Call:
     return Call(json.loads(raw.body)["integration"]["token"], {})
 

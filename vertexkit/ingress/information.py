@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from vertexkit.ingress.access import AccessControl
 from vertexkit.server.problems import method_not_allowed, not_found
+from vertexkit.text import encodable
 
 ALLOWED = "GET, HEAD"
 SHARED_SECONDS = 1.0
@@ -79,6 +80,6 @@ def json_endpoint(
 
     async def render() -> Response:
         status, value = content()
-        return Response(to_json(value), status, HEADERS, "application/json")
+        return Response(to_json(encodable(value)), status, HEADERS, "application/json")
 
     return InformationEndpoint(render, access, shared_seconds=shared_seconds)

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from vertexkit.telemetry.redaction import redact_text
+from vertexkit.text import encodable
 
 MEDIA_TYPE = "application/problem+json"
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -45,7 +46,7 @@ def problem(
     headers = dict(HEADERS)
     if retry_after is not None:
         headers["Retry-After"] = str(retry_after)
-    response = Problem(to_json(body | members), status, headers, MEDIA_TYPE)
+    response = Problem(to_json(encodable(body | members)), status, headers, MEDIA_TYPE)
     response.code = code
     return response
 
