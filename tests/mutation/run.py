@@ -42,9 +42,9 @@ TESTS = {
 }
 """The tests of each package."""
 NOT_COPIED = (".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "dist")
-SECONDS_PER_TEST = 20
+SECONDS_PER_TEST = 60
 """A test that takes longer hangs."""
-SECONDS_PER_MUTANT = 120
+SECONDS_PER_MUTANT = 900
 SURVIVED, KILLED, HUNG, NOT_RUN = "survived", "killed", "hung", "not run by any test"
 PYTEST = ("-q", "-x", "-p", "no:cacheprovider", "-W", "ignore::pytest.PytestAssertRewriteWarning")
 PRELOADED = (
