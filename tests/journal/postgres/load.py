@@ -2,12 +2,21 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from tests.journal.driver import JournalDriver
 from vertexkit.errors import Fenced, JournalError, JournalUnavailable
-from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
-from vertexkit.journal.protocol import Acceptance, Lease
+from vertexkit.execution import (
+    Effect,
+    EffectState,
+    Execution,
+    Outcome,
+    OutcomeStatus,
+    Phase,
+    Result,
+)
+from vertexkit.journal.protocol import Acceptance, Lease, Query
 
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
 ROOM = 10_000
@@ -52,17 +61,33 @@ class Load:
         self._worker = worker
         self._is_over = False
 
-    async def run(self, seconds: float) -> None:
-        """Call for some seconds, then let everything come to its end."""
-        async with asyncio.timeout(seconds + 40), asyncio.TaskGroup() as group:
+    async def run(self, faults: Awaitable[None]) -> None:
+        """Call until all faults have happened, then let everything come to its end."""
+        async with asyncio.timeout(50), asyncio.TaskGroup() as group:
             work = group.create_task(self._work(group))
             callers = [group.create_task(self._call()) for _ in range(self._callers)]
-            await asyncio.sleep(seconds)
+            await faults
             self._is_over = True
             await asyncio.wait(callers)
-            while self.seen.acknowledged - self.seen.settled.keys():  # noqa: ASYNC110
-                await asyncio.sleep(PAUSE_SECONDS)
+            while await self._unfinished():  # noqa: ASYNC110 - it is asked for, not reported
+                await asyncio.sleep(5 * PAUSE_SECONDS)
             work.cancel()
+
+    async def _unfinished(self) -> bool:
+        """Return whether executions have no outcome, also because the server has lost it.
+
+        An outcome survives the death of a process, not that of the server: after it the lease
+        expires, and the execution is completed again.
+        """
+        try:
+            return any(
+                [
+                    await self._driver.journal.search(Query(phase=phase, limit=1))
+                    for phase in (Phase.WAITING, Phase.RUNNING, Phase.COMPLETING)
+                ]
+            )
+        except JournalUnavailable:
+            return True
 
     async def _call(self) -> None:
         while not self._is_over:

@@ -70,28 +70,34 @@ async def check(driver: JournalDriver, load: Load) -> None:
 
 async def test_a_server_that_is_killed_loses_nothing(server: PostgresServer) -> None:
     """SIGKILL under load, twice: calls are rejected until it runs again, and all others end once."""
-    async with opened(server) as driver:
-        load = Load(driver)
-        running = asyncio.create_task(load.run(3.0))
+
+    async def kill() -> None:
         for _ in range(2):
-            await asyncio.sleep(0.7)
+            await asyncio.sleep(0.5)
             server.stop(signal.SIGKILL)
             await asyncio.sleep(0.2)
             await asyncio.to_thread(server.start)
-        await running
+        await asyncio.sleep(0.5)
+
+    async with opened(server) as driver:
+        load = Load(driver)
+        await load.run(kill())
         await check(driver, load)
         assert load.seen.rejected
 
 
 async def test_a_server_that_is_restarted_loses_nothing(server: PostgresServer) -> None:
     """As an operator restarts it: connections are ended, and the journal continues by itself."""
-    async with opened(server) as driver:
-        load = Load(driver)
-        running = asyncio.create_task(load.run(1.5))
-        await asyncio.sleep(0.5)
+
+    async def restart() -> None:
+        await asyncio.sleep(0.3)
         await asyncio.to_thread(server.stop)
         await asyncio.to_thread(server.start)
-        await running
+        await asyncio.sleep(0.3)
+
+    async with opened(server) as driver:
+        load = Load(driver)
+        await load.run(restart())
         await check(driver, load)
 
 
@@ -128,9 +134,8 @@ async def test_a_stopped_server_is_noticed_without_calls(server: PostgresServer)
 
 async def test_an_ended_session_is_replaced(server: PostgresServer) -> None:
     """An administrator, or a limit of the server, ends the sessions: the load continues."""
-    async with opened(server) as driver:
-        load = Load(driver)
-        running = asyncio.create_task(load.run(1.0))
+
+    async def end_sessions() -> None:
         for _ in range(3):
             await asyncio.sleep(0.2)
             await asyncio.to_thread(
@@ -138,7 +143,10 @@ async def test_an_ended_session_is_replaced(server: PostgresServer) -> None:
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                 "WHERE application_name = 'vertexkit'",
             )
-        await running
+
+    async with opened(server) as driver:
+        load = Load(driver)
+        await load.run(end_sessions())
         await check(driver, load)
 
 

@@ -1,8 +1,9 @@
 """What operators ask of the journal, over a connection of its own."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import psycopg
 
@@ -11,6 +12,8 @@ from vertexkit.journal.postgres import operations, queries
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.queries import Reading
 from vertexkit.journal.protocol import Query, Record
+
+T = TypeVar("T")
 
 
 class Operators:
@@ -29,13 +32,25 @@ class Operators:
 
     async def find(self, execution: str) -> Record | None:
         """As `JournalAdmin.find`."""
-        async with self._connected() as connection:
-            return await queries.read_one(connection, execution, self._ahead())
+        return await self._read(
+            lambda connection: queries.read_one(connection, execution, self._ahead())
+        )
 
     async def search(self, query: Query) -> list[Record]:
         """As `JournalAdmin.search`."""
+        return await self._read(lambda connection: queries.search(connection, query, self._ahead()))
+
+    async def _read(self, action: Callable[[Reading], Awaitable[T]]) -> T:
+        """Run a read, a second time if the connection was lost since the last request."""
+        is_old = self._connection is not None
+        try:
+            async with self._connected() as connection:
+                return await action(connection)
+        except JournalUnavailable:
+            if not is_old or (self._connection is not None and not self._connection.closed):
+                raise
         async with self._connected() as connection:
-            return await queries.search(connection, query, self._ahead())
+            return await action(connection)
 
     async def retry(self, execution: str, *, fresh: bool) -> Record:
         """As `JournalAdmin.retry`."""
