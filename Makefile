@@ -8,6 +8,7 @@ RUN_MINUTES ?= 30
 UPGRADE ?=
 MINUTES ?= 10
 WORKERS ?= 1
+JOURNAL ?= sqlite
 SEED ?=
 SEEDS ?= 200
 SECONDS ?= 12
@@ -54,8 +55,9 @@ system:  ## install the programs that tests need, with apt-get, as root or by su
 simulate: $(VENV)/.dev  ## run the service in a simulation with fresh seeds: SEEDS=200, or SEED= for one with its trace
 	@$(BIN)/python -m tests.chaos.simulation $(if $(SEED),--seed $(SEED),--seeds $(SEEDS))
 
-soak: $(VENV)/.dev  ## kill a service under load again and again: MINUTES=10 SEED= WORKERS=1
-	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --workers $(WORKERS) $(if $(SEED),--seed $(SEED))
+soak: $(VENV)/.dev  ## kill a service under load again and again: MINUTES=10 SEED= WORKERS=1 JOURNAL=sqlite
+	@$(BIN)/python -m tests.chaos.soak --minutes $(MINUTES) --workers $(WORKERS) --journal $(JOURNAL) \
+		$(if $(SEED),--seed $(SEED))
 
 attack: $(VENV)/.dev  ## attack a service, SECONDS=12 per attack, and report how it serves valid calls
 	@$(BIN)/python benchmarks/attack.py --seconds $(SECONDS)

@@ -23,10 +23,18 @@ class Service:
         platform: the port of the platform.
         workers: processes of the service.
         lease: seconds.
+        journal: URL; by default of a file in the folder.
     """
 
     def __init__(
-        self, folder: Path, port: int, platform: int, *, workers: int = 1, lease: float = 2.0
+        self,
+        folder: Path,
+        port: int,
+        platform: int,
+        *,
+        workers: int = 1,
+        lease: float = 2.0,
+        journal: str = "",
     ) -> None:
         self.folder = folder
         self.lease = lease
@@ -42,7 +50,7 @@ class Service:
             "VERTEXKIT_SEND_TIMEOUT": "2",
             "VERTEXKIT_CLEANUP": "0.2",
             "VERTEXKIT_GRACE": "0.5",
-            "VERTEXKIT_JOURNAL": f"sqlite:{folder / 'journal.db'}",
+            "VERTEXKIT_JOURNAL": journal or f"sqlite:{folder / 'journal.db'}",
             "PYTHONPATH": str(ROOT),
         }
         self._process: subprocess.Popen[bytes]

@@ -2,12 +2,14 @@
 
     python -m tests.chaos.soak --minutes 10 --seed 1
     python -m tests.chaos.soak --minutes 10 --seed 1 --workers 2
+    python -m tests.chaos.soak --minutes 10 --seed 1 --workers 3 --journal postgres
 
 It plays the platform, with faults, and its callers; the service is `vertexkit run` with an app of
 random programs. It goes by rounds of a minute, each with a journal of its own; at the end of each
 everything is let come to its end, and the invariants judge what was seen.
 
-A quarter of the time is for simulations with fresh seeds, see `tests/chaos/simulation`.
+A quarter of the time is for simulations with fresh seeds, see `tests/chaos/simulation`. A
+PostgreSQL server is killed, restarted and frozen as well; there are no simulations of it.
 """
 
 import argparse
@@ -25,13 +27,14 @@ from random import Random
 
 import aiohttp
 
-from tests.chaos.dump import dump
 from tests.chaos.invariants import check
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.service import Service
 from tests.chaos.simulation.__main__ import run_seeds
 from tests.chaos.soak_blocks import TERMS
+from tests.chaos.stores import PostgresStore, SqliteStore, Store
 from tests.http_server import served
+from tests.postgres_server import PostgresServer, killable_server
 from tests.reserved_port import reserved_port
 from vertexkit.execution import Phase
 from vertexkit.journal.protocol import Record
@@ -79,14 +82,16 @@ class Round:
 
     Args:
         plan: what it does.
-        folder: of its journal and its logs.
+        folder: of its logs.
+        store: its journal; by default a file in the folder.
     """
 
-    def __init__(self, plan: Plan, folder: Path) -> None:
+    def __init__(self, plan: Plan, folder: Path, store: Store | None = None) -> None:
         self._plan = plan
         self._random = Random(plan.seed)
         self._seen = Seen()
         self._folder = folder
+        self._store = store or SqliteStore(folder)
         self._over = asyncio.Event()
         self.platform = FakePlatform(seed=plan.seed)
         self.records: tuple[Record, ...] = ()
@@ -96,10 +101,15 @@ class Round:
         """Attack, wait until everything has ended, and return the violations."""
         with reserved_port() as port:
             async with served(self.platform) as platform_port:
-                workers = self._plan.workers
-                self.service = Service(self._folder, port, platform_port, workers=workers)
+                self.service = Service(
+                    self._folder,
+                    port,
+                    platform_port,
+                    workers=self._plan.workers,
+                    journal=self._store.url,
+                )
                 wrongs = await self._play()
-        self.records = dump(self._folder / "journal.db")
+        self.records = await self._store.records()
         return wrongs + self.service.wrongs + check(self._observed())
 
     async def _play(self) -> list[str]:
@@ -127,6 +137,7 @@ class Round:
             while time.monotonic() < end:
                 await asyncio.sleep(self._random.uniform(0.3, 1.6))
                 await self.service.attack(self._random)
+                await self._store.attack(self._random)
             self._over.set()
             await asyncio.gather(*callers)
         self.platform.chaos(0.0)
@@ -179,7 +190,7 @@ class Round:
         """Wait until every execution has its outcome."""
         deadline = time.monotonic() + PATIENCE
         while unfinished := [
-            r for r in dump(self._folder / "journal.db") if r.phase is not Phase.SETTLED
+            r for r in await self._store.records() if r.phase is not Phase.SETTLED
         ]:
             if time.monotonic() > deadline:
                 break
@@ -206,7 +217,7 @@ class Round:
         found["calls repeated"] = self._seen.duplicates
         found["tokens used again"] = self._seen.loops
         found["requests to the platform"] = len(self.platform.ledger)
-        for kind, number in self.service.kills.items():
+        for kind, number in (self.service.kills + self._store.attacks).items():
             found[f"attacks: {kind}"] = number
         for entry in self.platform.ledger:
             if entry.fault is not None:
@@ -229,17 +240,30 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--journal", choices=("sqlite", "postgres"), default="sqlite")
     asked = parser.parse_args()
+    if asked.journal == "postgres":
+        with killable_server() as server:
+            return soak_for(asked, server)
+    return soak_for(asked, None)
+
+
+def soak_for(asked: argparse.Namespace, server: PostgresServer | None) -> int:
+    """Run rounds for a number of minutes; return the exit code."""
     end = time.monotonic() + asked.minutes * 60
     total: Counter[str] = Counter()
     seed = asked.seed
     logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # it logs the platform's faults
-    if run_seeds(seed * 1_000_000, seconds=asked.minutes * 60 * SIMULATION_SHARE):
+    if server is None and run_seeds(
+        seed * 1_000_000, seconds=asked.minutes * 60 * SIMULATION_SHARE
+    ):
         return 1
     print(f"soaking for {asked.minutes:g} minutes with {asked.workers} workers, seed {seed}")
     while time.monotonic() < end:
         folder = Path(tempfile.mkdtemp(prefix="soak-"))
-        soak = Round(Plan(seed, min(ROUND, asked.minutes * 60), workers=asked.workers), folder)
+        store = SqliteStore(folder) if server is None else PostgresStore(server, f"soak_{seed}")
+        plan = Plan(seed, min(ROUND, asked.minutes * 60), workers=asked.workers)
+        soak = Round(plan, folder, store)
         wrongs = asyncio.run(soak.run())
         total += soak.report()
         total["rounds"] += 1

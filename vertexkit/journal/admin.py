@@ -52,6 +52,9 @@ async def open_admin(settings: JournalSettings, clock: Clock) -> AsyncIterator[J
             )
         case Access.SOCKET if backend.file is not None:
             journal = await _open_file(backend, backend.file)
+        case Access.ANY:  # it is not opened: that is for processes that claim executions
+            await asyncio.to_thread(backend.check)
+            journal = backend
         case _:
             await backend.open(NullJournalObserver())
             journal = backend

@@ -1,10 +1,12 @@
 """The database of a journal: connections to it, its schema, and warnings about its settings."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 
 import psycopg
 import structlog
+from psycopg.rows import TupleRow
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.errors import JournalUnusable
@@ -17,6 +19,13 @@ from vertexkit.settings import JournalSettings
 
 OPEN_TIMEOUT_SECONDS = 15.0
 """How long the first connection may take."""
+WAIT_SECONDS = 5.0
+"""How long the start of a process waits for a server that is being restarted."""
+WAIT_PAUSE_SECONDS = 0.2
+PERMANENT = re.compile(
+    r"authentication|does not exist|pg_hba|translate host|not permitted|read-only"
+)
+"""In the error of a server that will not let this process in later either."""
 CHECK_TIMEOUT_SECONDS = 5
 """How long a check waits for the server."""
 READ_SETTINGS = """
@@ -81,7 +90,7 @@ class Database:
             JournalUnusable: the journal cannot be opened.
         """
         try:
-            connection = await connect_in_time(self.address, OPEN_TIMEOUT_SECONDS)
+            connection = await self._connect_patiently()
             async with connection:
                 await schema.migrate_over(connection, self.address)
                 row = await (await connection.execute(READ_SETTINGS)).fetchone()
@@ -97,6 +106,18 @@ class Database:
             raise schema.unreachable(self.address, error) from error
         if row is not None:
             self._read_settings(*row)
+
+    async def _connect_patiently(self) -> psycopg.AsyncConnection[TupleRow]:
+        """Connect; wait for some seconds for a server that is being restarted."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + WAIT_SECONDS
+        while True:
+            try:
+                return await connect_in_time(self.address, OPEN_TIMEOUT_SECONDS)
+            except psycopg.OperationalError as error:
+                if loop.time() > until or PERMANENT.search(str(error)):
+                    raise
+                await asyncio.sleep(WAIT_PAUSE_SECONDS)
 
     def _read_settings(self, commit: str, fsync: str, standbys: str, replicas: int) -> None:
         """Choose how durable writes are committed; warn where they are not as durable as promised."""

@@ -266,7 +266,8 @@ class PostgresJournal:
         kept = keeps_secrets(outcome)
         ending = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
         execution = lease.execution.id
-        settled = self._writer.write(SETTLE, (*_key(lease), *ending, kept))
+        # Workers survive the death of the server: an outcome that it forgot would be reported twice.
+        settled = self._writer.write(SETTLE, (*_key(lease), *ending, kept), power=True)
         if execution in self._stepped and not kept:
             self._writer.write(ERASE_STEP_VALUES, (execution,))
         if self._unique:
@@ -299,13 +300,18 @@ class PostgresJournal:
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = await self._operators.retry(execution, fresh=fresh)
-        self._notify_ready()
+        self._changed()
         return record
 
     async def drop(self, execution: str) -> Record:
         record = await self._operators.drop(execution)
-        self._notify_ready()
+        self._changed()
         return record
+
+    def _changed(self) -> None:
+        """An operator has changed an execution; other processes have been notified."""
+        if self._tasks:
+            self._observer.ready()
 
     async def _count(self) -> PGresult:
         result: PGresult = await self._writer.write(POLL, (), optional=True)

@@ -29,7 +29,8 @@ UNSERVED_SECONDS = 60.0
 """How long no worker must have been seen that serves a block before its executions are parked."""
 RETENTION_SECONDS = 10.0
 """How often ended executions are checked for their age and number."""
-CHANNEL = "vertexkit_ready"
+LISTEN, NOTIFY = "LISTEN vertexkit_ready", "NOTIFY vertexkit_ready"
+"""An execution may be claimable."""
 
 HEARTBEAT = statement(
     "heartbeat",
@@ -116,7 +117,7 @@ class Monitor:
     async def _open(self) -> Session:
         session = await self._connect(self._observer.ready)
         try:
-            await session.execute(f"LISTEN {CHANNEL}")
+            await session.execute(LISTEN)
         except BaseException:
             await session.close()
             raise
@@ -209,7 +210,7 @@ class Monitor:
                 self._observer.ready()
         if self._announce_now:
             self._announce_now = False
-            await self.connection.execute(f"NOTIFY {CHANNEL}")
+            await self.connection.execute(NOTIFY)
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + HEARTBEAT_SECONDS
             await self._register()

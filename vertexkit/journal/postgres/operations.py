@@ -5,6 +5,7 @@ from psycopg.errors import UniqueViolation
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import SEND, EffectState, Phase
 from vertexkit.failure import Failure
+from vertexkit.journal.postgres.monitor import NOTIFY
 from vertexkit.journal.postgres.queries import TIME, Reading, read_one
 from vertexkit.journal.protocol import Record
 from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
@@ -75,6 +76,7 @@ async def retry(connection: Reading, execution: str, ahead: float, *, fresh: boo
                 unclear = [EffectState.INTENDED, EffectState.UNKNOWN]
                 assumed = (EffectState.CONFIRMED, MESSAGE_WITHOUT_ID, execution, SEND, unclear)
                 await connection.execute(ASSUME_SENT, assumed)
+            await connection.execute(NOTIFY)
     except UniqueViolation:  # at this moment
         raise _repeated("another execution") from None
     return await _read(connection, execution, ahead)
@@ -105,6 +107,7 @@ async def drop(connection: Reading, execution: str, ahead: float) -> Record:
             event = "dropped_by_operator"
             values |= {"result": result.data, "code": result.code, "event": event}
             await connection.execute(FAIL.encode(), values)
+        await connection.execute(NOTIFY)
     return await _read(connection, execution, ahead)
 
 

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import psycopg
 
-from vertexkit.errors import JournalError, JournalUnavailable
+from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.journal.postgres import operations, queries
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.queries import Reading
@@ -78,6 +78,11 @@ class Operators:
                 yield self._connection
             except (psycopg.DataError, ValueError, OverflowError) as error:
                 raise JournalError(f"the journal cannot look for this: {error}") from error
+            except psycopg.errors.UndefinedTable as error:
+                raise JournalUnusable(
+                    f"the database {self._database.name} has no schema for the journal: no service "
+                    "has run with it yet, or VERTEXKIT_JOURNAL names another database"
+                ) from error
             except (psycopg.Error, OSError) as error:
                 raise JournalUnavailable(
                     f"the journal cannot be read: {self._database.address.explain(error)}"
