@@ -1,10 +1,13 @@
 """The pytest plugin, in a pytest process of its own."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import forked
 
 HELLO = """
 import asyncio
@@ -40,16 +43,29 @@ SYNC = """
 def test_hello(fake_dialog):
     assert fake_dialog.run_sync("hello").ok
 """
+OPTIONS = ["-q", "-p", "no:cacheprovider"]
+ALREADY_IMPORTED = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
+"""A forked process has imported vertexkit before pytest could rewrite its assertions."""
 OWN = "from hello import app\n"
 
 
 def run(folder: Path, test: str, *options: str, ini: str = "") -> tuple[int, str]:
     """Run a test file in a folder with `hello.py`; return exit code and output."""
-    (folder / "hello.py").write_text(HELLO)
-    (folder / "test_it.py").write_text(test)
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = .\n{ini}")
+    write(folder, test, ini)
+    done = forked.run(
+        "pytest",
+        [*OPTIONS, *ALREADY_IMPORTED, *options],
+        folder=folder,
+        environment=os.environ,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+def run_in_new_process(folder: Path, test: str, *options: str) -> tuple[int, str]:
+    """Run a test file in a new Python, in which nothing is imported yet."""
+    write(folder, test)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options],
+        [sys.executable, "-m", "pytest", *OPTIONS, *options],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -57,6 +73,13 @@ def run(folder: Path, test: str, *options: str, ini: str = "") -> tuple[int, str
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
+
+
+def write(folder: Path, test: str, ini: str = "") -> None:
+    """Write the app, the test and the options of pytest."""
+    (folder / "hello.py").write_text(HELLO)
+    (folder / "test_it.py").write_text(test)
+    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = .\n{ini}")
 
 
 @pytest.mark.parametrize(
@@ -227,7 +250,7 @@ def test_light():
     assert not heavy & {*sys.modules}
 """
     others = ("asyncio", "hypothesispytest", "pytest_httpx", "respx")
-    code, output = run(tmp_path, test, *(f"-pno:{name}" for name in others))
+    code, output = run_in_new_process(tmp_path, test, *(f"-pno:{name}" for name in others))
     assert code == 0, output
 
 
