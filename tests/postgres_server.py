@@ -62,6 +62,7 @@ class PostgresServer:
         self.data = folder / "data"
         self.settings = SETTINGS | settings
         self.process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._user = _unprivileged_user()
 
     def create(self) -> None:
@@ -89,6 +90,13 @@ class PostgresServer:
                 stderr=log,
                 **self._as_user(),
             )
+        # The server ends with this process, however that ends: the pipe is closed then.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", 'read -r _; kill -QUIT "$0"', str(self.process.pid)],
+            stdin=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            **self._as_user(),
+        )
         end = time.monotonic() + START_SECONDS
         while not self.takes_connections():
             assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
@@ -110,6 +118,10 @@ class PostgresServer:
             self.process.send_signal(number)
         self.process.wait(30)
         self.process = None
+        if self._guard is not None:
+            self._guard.kill()
+            self._guard.communicate()
+            self._guard = None
 
     def _kill_all(self) -> None:
         """Kill the server and all its processes at once, as the loss of its machine would."""
