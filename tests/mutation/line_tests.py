@@ -11,6 +11,9 @@ from typing import Self
 
 import coverage
 
+BASELINE_SECONDS_PER_TEST = "600"
+"""Limit of a test that is measured: with coverage, generated inputs take long."""
+
 
 class LineTests:
     """The tests that run each line of vertexkit, and how long they take.
@@ -41,7 +44,16 @@ class LineTests:
         plugin = ["-p", "tests.mutation.coverage_contexts", "-p", "no:cacheprovider"]
         environment = os.environ | {"COVERAGE_CONTEXTS": str(durations), "COVERAGE_CORE": "ctrace"}
         subprocess.run(
-            [*command, "pytest", "-q", "-x", *plugin, *folders],
+            [
+                *command,
+                "pytest",
+                "-q",
+                "-x",
+                "--timeout",
+                BASELINE_SECONDS_PER_TEST,
+                *plugin,
+                *folders,
+            ],
             cwd=project,
             env=environment,
             check=True,
