@@ -7,7 +7,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-LAZY = ("cli", "testing.plugin", "telemetry.otel_setup")
+LAZY = (
+    *("cli", "testing.plugin", "telemetry.otel_setup"),
+    *("analytics.interactive", "botone.frames"),
+)
 """Modules that may import inside functions: the command line and the pytest plugin, to start fast,
 and those that import optional packages."""
 STATEFUL = {

@@ -40,7 +40,7 @@ def render_interactive(
         SettingsError: Vega-Altair is not installed.
     """
     try:
-        import altair as alt  # noqa: PLC0415 - an optional extra
+        import altair as alt
     except ImportError:
         raise SettingsError(
             "interactive charts need other packages. Run: pip install 'vertexkit[interactive]'"

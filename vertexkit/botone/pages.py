@@ -9,6 +9,8 @@ from typing import Any
 
 from vertexkit.botone.conversation_page import ConversationPage
 from vertexkit.botone.dialog_requests import DialogRequests, decode_json
+from vertexkit.botone.dialog_rows import RowKind
+from vertexkit.botone.frames import arrow_of, pandas_of, polars_of
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.walk import PageWalk
 from vertexkit.errors import (
@@ -113,6 +115,33 @@ class Conversations:
                 task.cancel()
             await asyncio.gather(*requested, return_exceptions=True)
         self._report_problems(*failures.sentences)
+
+    async def to_arrow(self, rows: RowKind = "dialogs") -> Any:
+        """Read the whole list into a `pyarrow.Table`, with the columns of an export.
+
+        It needs `pip install 'vertexkit[parquet]'`.
+
+        Args:
+            rows: a row for each dialog (`dialogs`; `wide` with a column for each question; `whole`
+                with all that the platform sent), or for each answer (`answers`).
+
+        Raises:
+            PlatformError: see `BotOne`, and `detailed` for rows with answers.
+        """
+        if rows == "dialogs":
+            return arrow_of([dialog async for dialog in self], rows)
+        return arrow_of([dialog async for dialog in self.detailed()], rows)
+
+    async def to_pandas(self, rows: RowKind = "dialogs") -> Any:
+        """Read the whole list into a `pandas.DataFrame`; see `to_arrow`.
+
+        Times are in UTC; whole numbers and flags stay what they are where values are missing.
+        """
+        return pandas_of(await self.to_arrow(rows))
+
+    async def to_polars(self, rows: RowKind = "dialogs") -> Any:
+        """Read the whole list into a `polars.DataFrame`; see `to_arrow`."""
+        return polars_of(await self.to_arrow(rows))
 
     async def details(self, dialog: Conversation) -> ConversationDetails:
         """Read the data of a listed dialog; see `detailed`.

@@ -68,6 +68,9 @@ class SyncConversations(Blocking[Conversations]):
 
     page: Final = blocking(Conversations.page)
     details: Final = blocking(Conversations.details)
+    to_arrow: Final = blocking(Conversations.to_arrow)
+    to_pandas: Final = blocking(Conversations.to_pandas)
+    to_polars: Final = blocking(Conversations.to_polars)
 
     @property
     def total(self) -> int | None:

@@ -148,7 +148,7 @@ async def test_send_message_answers_with_an_id_and_a_time(
         "created_at": int,
     }
     assert (await http.post(path, json={"token": message["token"]})).status_code == 400
-    assert (await http.post(path, json=message | {"token": "made-up"})).status_code == 403
+    assert (await http.post(path, json=message | {"token": "not-issued"})).status_code == 403
 
 
 @pytest.mark.parametrize("updated_by, found", [("user", 0), ("anybody", 1)])
