@@ -10,7 +10,7 @@ from tests.chaos.simulation.disk import Disk
 from tests.chaos.simulation.network import Network
 from tests.chaos.simulation.processes import Process
 from tests.chaos.simulation.scheduler import Scheduler
-from vertexkit.errors import OperationNotAllowed
+from vertexkit.errors import JournalUnavailable, OperationNotAllowed
 from vertexkit.execution import Phase
 from vertexkit.journal.protocol import JournalBackend, Query
 from vertexkit.testing import FakePlatform
@@ -54,6 +54,8 @@ class Attacks:
         """Executions that an operator has deleted."""
         self.afresh: set[str] = set()
         """Executions that an operator has started from the beginning."""
+        self.froze: bool = False
+        """A process was frozen."""
         self._scheduler = scheduler
         self._random = random
         self._network = network
@@ -126,6 +128,7 @@ class Attacks:
             seconds = self._random.choice((0.5, 5.0, LEASE + 1.0, 2 * LEASE))
             self._note(f"attack: SIGSTOP to {process.name} for {seconds:g} s")
             process.loop.frozen_until = self._scheduler.now + seconds
+            self.froze = True
 
     async def _hold(self) -> None:
         seconds = self._random.choice((0.05, 1.0, 8.0))
@@ -149,7 +152,7 @@ class Attacks:
     async def _operate(self) -> None:
         journal, owner = self._deployment.journal(), self._deployment.owner
         if journal is not None and owner is not None:
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, JournalUnavailable):
                 await asyncio.shield(owner.ask(lambda: self._give_order(journal)))
 
     async def _give_order(self, journal: JournalBackend) -> None:

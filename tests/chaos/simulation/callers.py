@@ -29,8 +29,8 @@ class Answered:
 
     execution: str
     activation: int
-    requests: int
-    """Length of the platform's ledger at that time."""
+    at: float
+    """When, by the simulation's clock."""
 
 
 class Callers:
@@ -86,7 +86,7 @@ class Callers:
         if again > 0.8:
             await asyncio.sleep(random.random() * 3)
             await self._call(block, token, body)
-        for _ in range(0 if self._unique else random.choice((0, 0, 0, 1, 2))):
+        for _ in range(0 if self._unique else random.choice((0, 0, 1, 2))):
             await self._come_back(block, token)
 
     def _body(self, token: str) -> bytes:
@@ -100,7 +100,7 @@ class Callers:
         with suppress(TimeoutError):
             async with asyncio.timeout(RETURN_LIMIT):
                 await completed
-                await asyncio.sleep(self._random.choice((self._scheduler.latency(), 0.5)))
+                await asyncio.sleep(self._scheduler.latency() * self._random.choice((1, 1, 10)))
                 if self._platform.activation(token).state == "completed":
                     self._platform.reactivate(token)
                     await self._call(block, token, self._body(token))
@@ -146,6 +146,6 @@ class Callers:
         self.calls[place] = Call(token, block, status, execution, again)
         self._note(f"bot: {block} was answered {status} {execution} by {process.name}")
         if status == 200:
-            answered = Answered(execution, activation, len(self._platform.ledger))
+            answered = Answered(execution, activation, self._scheduler.now)
             self.answered.setdefault(token, []).append(answered)
         return status == 200

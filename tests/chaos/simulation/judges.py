@@ -15,6 +15,8 @@ WITHIN = 4000.0
 """More seconds than an execution of a simulation takes."""
 PAUSE = 70.0
 """The longest delay of an execution."""
+NETWORK_SECONDS = 0.1
+"""More than a request is on its way: one that was sent before the next call cannot be stopped."""
 
 
 def at_any_moment(seen: Observed, now: float) -> list[str]:
@@ -26,7 +28,10 @@ def at_any_moment(seen: Observed, now: float) -> list[str]:
 
 
 def stale(seen: Observed, answered: Calls) -> list[str]:
-    """Rule 7: after its completion a call is a new execution, which gets no old result."""
+    """Rule 7: after its completion a call is a new execution, which gets no old result.
+
+    It is not judged if a process was frozen, which may send what it was about to send.
+    """
     if seen.unique_tokens:
         return []
     found = []
@@ -41,7 +46,7 @@ def stale(seen: Observed, answered: Calls) -> list[str]:
         late = [
             call
             for call in later
-            if call.activation == entry.activation and call.requests < entry.number
+            if call.activation == entry.activation and call.at + NETWORK_SECONDS < entry.at
         ]
         if late:
             found.append(

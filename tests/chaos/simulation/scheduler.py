@@ -155,6 +155,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     def discard(self) -> None:
         """End the coroutines of a process that has died, so that no warning is left."""
         self.alive = False
+        self.set_exception_handler(lambda *_: None)  # nothing awaits its last errors any more
         events._set_running_loop(self)
         try:
             for task in self.tasks:

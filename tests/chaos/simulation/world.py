@@ -30,6 +30,7 @@ from tests.chaos.simulation.processes import Process, ServiceProcess
 from tests.chaos.simulation.programs import BLOCKS, POLICIES, PROGRAMS
 from tests.chaos.simulation.scheduler import EPOCH, Scheduler, SimulationStuck
 from vertexkit.botone import retries
+from vertexkit.errors import JournalUnavailable
 from vertexkit.ingress import inbox
 from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite import writer
@@ -46,6 +47,8 @@ QUIET = 2000.0
 """Seconds in which everything ends after the last attack."""
 SPARE = 40.0
 """Seconds that a process may need to end, beside its grace period."""
+TURNS_SECONDS = 0.1
+"""Time for the callbacks that were about to run when a process got its signal."""
 ALL = 1 << 30
 
 
@@ -253,10 +256,13 @@ class World:
         seen = self._observed()
         wrongs = at_any_moment(seen, EPOCH + self.scheduler.now)
         wrongs += bounded(seen, self._limits())
-        if (asked := self._draining.get(process.name)) is not None and not self.deployment.shared:
+        asked = self._draining.get(process.name)
+        was_stopped = asked is not None and process.loop.frozen_until > asked
+        if asked is not None and not was_stopped and not self.deployment.shared:
             handlers = self.settings.handlers
             now = EPOCH + self.scheduler.now
-            wrongs += clean_stop(seen, Stop(EPOCH + asked, now, handlers.grace, SPARE))
+            began = EPOCH + asked + TURNS_SECONDS
+            wrongs += clean_stop(seen, Stop(began, now, handlers.grace, SPARE))
         self._report(wrongs)
 
     def _report(self, wrongs: list[str]) -> None:
@@ -311,14 +317,15 @@ class World:
             story.result()
         except SimulationStuck as error:
             result.wrongs.append(f"I2: {error}")
-        except AssertionError as error:
-            result.wrongs.append(f"{error} ({error.__cause__!r})")
+        except Exception as error:  # noqa: BLE001 - a file that cannot be read, for example
+            cause = f" ({error.__cause__!r})" if error.__cause__ else ""
+            result.wrongs.append(f"the run has ended: {type(error).__name__}: {error}{cause}")
         if not result.wrongs:
             seen = self._observed()
             self._report(
                 [
                     *check(seen),
-                    *stale(seen, self.callers.answered),
+                    *([] if self.attacks.froze else stale(seen, self.callers.answered)),
                     *hanging(seen, self.platform, self.callers.answered),
                 ]
             )
@@ -343,11 +350,12 @@ class World:
     async def _is_busy(self) -> bool:
         """Return whether some execution has no outcome."""
         journal, owner = self.deployment.journal(), self.deployment.owner
-        if journal is None or owner is None:
+        now, processes = self.scheduler.now, self.deployment.processes
+        if journal is None or owner is None or any(p.loop.frozen_until > now for p in processes):
             return True
         try:
             records = await asyncio.shield(owner.ask(lambda: journal.search(Query(limit=ALL))))
-        except (asyncio.CancelledError, AttributeError):
+        except (asyncio.CancelledError, JournalUnavailable):
             return True
         return any(record.outcome is None for record in records)
 
