@@ -63,6 +63,7 @@ BUGS = {
 }
 
 
+@pytest.mark.timeout(300)  # it may have to run all seeds
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """One of the first seeds shows the bug as a violation of an invariant."""
