@@ -2,7 +2,7 @@
 
 python -m tests.chaos.simulation --seed 7             one run, with its trace
 python -m tests.chaos.simulation --seeds 500          that many runs with fresh seeds
-python -m tests.chaos.simulation --seeds 60 --from 0  those of the gate
+python -m tests.chaos.simulation --seeds 50 --from 0  those of the gate
 """
 
 import argparse
