@@ -45,9 +45,6 @@ BUGS = {
     "a commit is synced only if all of its changes have to survive a loss of power": Bug(
         Writer, "_execute", "any(write.power", "all(write.power", seed=5
     ),
-    "a duplicate is answered before the first call is on the disk": Bug(
-        SqliteJournal, "_accept_duplicate", "if duplicated.pending:", "if False:", seed=0
-    ),
     "a message is sent before its intent is on the disk": Bug(
         Effects,
         "_send_in_order",
