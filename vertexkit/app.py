@@ -115,6 +115,29 @@ class App(Generic[State]):
         """
         return self._asgi.lifespan()
 
+    async def send_event(self, execution_id: str, name: str, data: Any = None) -> bool:
+        """Deliver an event to an execution, as a `POST` to `ctx.event_url(name)` does.
+
+        Args:
+            execution_id: id of the execution.
+            name: name of the event, as for `ctx.wait_for`.
+            data: anything that can be serialised to JSON.
+
+        Returns:
+            True if the event was stored; False if the execution already has an event of this name:
+            then this one has no effect.
+
+        Raises:
+            RuntimeError: the app is not running in this process.
+            ValidationError: (pydantic's) the data is not what the handler waits for.
+            OperationNotAllowed: there is no such execution, or it no longer waits for the event.
+            JournalUnavailable: the event could not be stored.
+        """
+        service = self._asgi.service
+        if service is None:
+            raise RuntimeError("the app is not running: events are sent from within its service")
+        return await service.send_event(execution_id, name, data)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle a request, or the lifespan of the server, as an ASGI application."""
         await self._asgi(scope, receive, send)

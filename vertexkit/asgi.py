@@ -16,7 +16,7 @@ from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.proxies import Proxies, display
 from vertexkit.clock import Clock
 from vertexkit.ingress.ops import OpsServer
-from vertexkit.ingress.routes import block_routes, information_routes, make_router
+from vertexkit.ingress.routes import block_routes, event_routes, information_routes, make_router
 from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared.client import JournalClient
@@ -138,6 +138,7 @@ class AsgiApp:
     def _route(self, router: Starlette, service: Service, ops: OpsServer) -> None:
         ack_status = service.settings.server.ack_status
         routes = block_routes(service.blocks, service.receiver)
+        routes += event_routes(service.event_receiver)
         if service.settings.server.ops_port:
             ops.app = make_router(information_routes(service.blocks, ack_status, service, None))
         else:
@@ -158,6 +159,7 @@ def http_app(service: Service) -> ASGIApp:
     return make_router(
         [
             *block_routes(service.blocks, service.receiver),
+            *event_routes(service.event_receiver),
             *information_routes(service.blocks, ack_status, service, service.access),
         ]
     )

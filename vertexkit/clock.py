@@ -42,6 +42,10 @@ class Clock:
         """Wait for a number of seconds."""
         await asyncio.sleep(seconds)
 
+    async def sleep_durably(self, seconds: float) -> None:
+        """Wait for a number of seconds, on behalf of executions that are suspended."""
+        await self.sleep(seconds)
+
     def timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call the callback once, after a number of seconds, on the running loop.
 

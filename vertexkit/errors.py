@@ -11,6 +11,7 @@ VertexkitError
 │   ├── DeadlineExceeded      the handler's deadline has passed
 │   └── ShuttingDown          the service is shutting down
 ├── NonDeterministic          a later run did something else than the first
+├── WaitTimeout               the event that the handler waits for did not come in time
 ├── DialogUnknown             the token does not contain the dialog's id
 ├── QueueFull                 no room for another execution
 ├── JournalError              the journal
@@ -174,6 +175,13 @@ class DeadlineExceeded(ExecutionEnded):
 
 class ShuttingDown(ExecutionEnded):
     """The service is shutting down: this run of the handler can send nothing more."""
+
+
+class WaitTimeout(VertexkitError):
+    """The event did not come in time, or the execution has waited for the block's `max_wait`.
+
+    If the handler does not catch it, its block is completed as failed with code `timeout`.
+    """
 
 
 class NonDeterministic(VertexkitError):

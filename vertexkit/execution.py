@@ -1,6 +1,8 @@
 """An execution is one call of a block, from its acceptance to its outcome."""
 
+import base64
 import hashlib
+import hmac
 import os
 import time
 from dataclasses import dataclass, field
@@ -42,6 +44,14 @@ SEND = "send"
 """Kind of an effect that is a message."""
 STEP = "step:"
 """Start of the kind of an effect that is a step; its name follows."""
+SLEEP = "sleep"
+"""Kind of an effect that is `ctx.sleep`."""
+WAIT = "wait:"
+"""Start of the kind of an effect that waits for an event; the event's name follows."""
+EVENT = "event:"
+"""Start of the kind of an event that was delivered; its name follows."""
+EVENT_POSITION = 2_000_000
+"""Position of an execution's first event: after the effects of the handler and of its hook."""
 
 
 class EffectState(StrEnum):
@@ -59,12 +69,15 @@ class EffectState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One message or step of an execution, journalled by its position in the handler's run."""
+    """One message, step, wait or event of an execution, journalled by its position.
+
+    The position is the one in the handler's run, or `EVENT_POSITION` and more for an event.
+    """
 
     position: int
     kind: str
-    """`send`, or `step:` and the step's name. A run with another kind at the same position is not
-    a repetition of the first run."""
+    """`send`, `sleep`, or `step:`, `wait:` or `event:` and a name. A run with another kind at the
+    same position is not a repetition of the first run."""
     digest: str = ""
     """A short hash of a message's text, so that a later run with another text is noticed."""
     state: EffectState = EffectState.INTENDED
@@ -107,6 +120,8 @@ class Phase(StrEnum):
 
     WAITING = "waiting"
     """It has been accepted or has to run again. A worker may claim it when it is due."""
+    SUSPENDED = "suspended"
+    """Its handler waits for a time or for an event. It becomes `WAITING` when that comes."""
     RUNNING = "running"
     """A worker has claimed it and runs its handler."""
     COMPLETING = "completing"
@@ -123,3 +138,19 @@ class Result:
     """JSON. Every try sends the same bytes."""
     code: str = "ok"
     """`ok` or a failure's code."""
+
+
+def event_signature(key: bytes, execution: str, name: str) -> str:
+    """Return the signature in the URL of an event: 32 characters that need no escape in a URL.
+
+    Any client that has the URL can deliver the event. The signature can be made only with the token
+    of the execution, which is erased at its end.
+
+    Args:
+        key: `Execution.key`.
+        execution: id of the execution.
+        name: name of the event.
+    """
+    message = f"event\n{execution}\n{name}".encode()
+    digest = hmac.digest(key, message, "sha256")
+    return base64.urlsafe_b64encode(digest[:24]).decode()

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import anyio
 import structlog
 from anyio import to_thread
+from pydantic_core import to_json
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Blocks
@@ -23,14 +24,18 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.branches import tracked_tasks
+from vertexkit.context.event_types import EventTypes
 from vertexkit.context.runtime import Runtime
+from vertexkit.context.waits import check_event_name
 from vertexkit.errors import DefinitionError
 from vertexkit.ingress.access import AccessControl
+from vertexkit.ingress.events import EventReceiver, deliver, validate_event, why_not_delivered
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.ingress.receiver import Receiver
 from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import ReadCall
 from vertexkit.journal import make_journal
+from vertexkit.journal.events import Delivery
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
 from vertexkit.settings import PlatformSettings, Settings
@@ -181,7 +186,11 @@ class Service:
             wire = recorder.wire(wire)
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
         self.clients: InstanceClients = InstanceClients(address, settings.platform, clock, client)
-        runtime = Runtime(journal, vertex, self.events, clock, self.clients, state)
+        self.event_types: EventTypes = EventTypes()
+        url = settings.server.events_url
+        runtime = Runtime(
+            journal, vertex, self.events, clock, self.clients, state, self.event_types, url
+        )
         self.dispatcher: Dispatcher = Dispatcher(
             app.blocks,
             runtime,
@@ -193,6 +202,9 @@ class Service:
         self.rejections: Rejections = Rejections(vertex, clock, self.events, self.supervisor)
         self.access: AccessControl = AccessControl(settings.access)
         self.receiver: Receiver = self._receiver(app, address, clock)
+        self.event_receiver: EventReceiver = EventReceiver(
+            journal, self.event_types, settings.server.body_limit
+        )
         self.watchdog: Watchdog = Watchdog(settings.handlers.stall, self.metrics, self.supervisor)
 
     def _receiver(self, app: AppDefinition, address: PlatformAddress, clock: Clock) -> Receiver:
@@ -275,6 +287,18 @@ class Service:
         if self._reporter is not None:
             await self._reporter.close()
 
+    async def send_event(self, execution: str, name: str, data: Any) -> bool:
+        """Deliver an event; see `App.send_event`."""
+        check_event_name(name)
+        encoded = to_json(data)
+        target = await self.journal.event_target(execution)
+        if target is not None:
+            validate_event(self.event_types, target, name, encoded)
+        delivery = await deliver(self.journal, execution, name, encoded)
+        if (error := why_not_delivered(delivery, execution, name)) is not None:
+            raise error
+        return delivery is Delivery.NEW
+
     def state(self) -> ProcessState:
         """Return the state of this process, for the metrics."""
         limiter = self._vertex.limiter
@@ -282,6 +306,7 @@ class Service:
             running=self.dispatcher.running,
             held=self.dispatcher.held,
             waiting=self.journal.backlog(),
+            suspended=self.journal.suspended(),
             connections=self.settings.platform.connections - limiter.available,
             trouble=bool(self.failure or self.journal.unavailable_reason()),
             ready=self.readiness()[0] == 200,

@@ -77,6 +77,9 @@ class Control:
     def stop(self, reason: VertexkitError) -> None:
         self.stopped = reason
 
+    def suspend(self, seconds: float) -> None:
+        pass
+
     async def complete(self, data: Any) -> None:
         pass
 

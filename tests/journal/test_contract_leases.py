@@ -20,6 +20,8 @@ WRITES: dict[str, Write] = {
     "withdraw_completion": lambda journal, lease: journal.withdraw_completion(lease),
     "release": lambda journal, lease: journal.release(lease, 0),
     "release_later": lambda journal, lease: journal.release(lease, 60),
+    "suspend": lambda journal, lease: journal.suspend(lease, 60, 1),
+    "end_wait": lambda journal, lease: journal.end_wait(lease, EFFECT),
     "settle": lambda journal, lease: journal.settle(lease, DONE),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)

@@ -19,6 +19,9 @@ class BlockOptions(TypedDict, total=False):
     """Seconds that one run may take; None: `VERTEXKIT_TIMEOUT`."""
     concurrency: int | None
     """Maximum number of runs at the same time in one process; None: `VERTEXKIT_CONCURRENCY`."""
+    max_wait: float | None
+    """Seconds since the call in which the handler may wait with `ctx.sleep` and `ctx.wait_for`;
+    None: 7 days."""
     attempts: int | None
     """Maximum number of runs of one execution, including those after `Retry` and after a crash;
     None: `VERTEXKIT_ATTEMPTS`."""
@@ -33,9 +36,12 @@ class BlockOptions(TypedDict, total=False):
     continues, or `leave` it for an operator's `vertexkit executions retry`."""
 
 
+DEFAULT_MAX_WAIT_SECONDS = 7 * 24 * 3600.0
+"""Default of the option `max_wait`."""
 DEFAULT_OPTIONS = BlockOptions(
     timeout=None,
     concurrency=None,
+    max_wait=None,
     attempts=None,
     on_unknown="assume_sent",
     on_crash="run",

@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from vertexkit.clock import Clock
 from vertexkit.errors import (
@@ -33,6 +33,14 @@ class HandlerExited(RuntimeError):
         super().__init__(f"{call} in a handler ends its execution, not the service")
 
 
+class RunningBranches(NamedTuple):
+    """Tasks of a handler that may still make a call; see `Branches.besides`."""
+
+    elsewhere: set[asyncio.Future[Any]]
+    parents: set[asyncio.Future[Any]]
+    """They have started one of the tasks, and are not seen to wait for it."""
+
+
 class Branches:
     """The tasks that the code of one run has started, and that still run."""
 
@@ -47,6 +55,8 @@ class Branches:
         """Other threads of a `def` handler have made calls: it is unknown whether they still run."""
         self._parents: dict[asyncio.Future[Any], asyncio.Task[Any] | None] = {}
         """The task that has started each task which still runs; None: no task has."""
+        self.waiting: set[asyncio.Future[Any]] = set()
+        """Tasks in a durable wait: they make no call until it is over."""
         self._change: asyncio.Future[None] | None = None
         """Is done at the next change, if one is awaited."""
 
@@ -95,6 +105,13 @@ class Branches:
                 found.add(parent)
                 parent = self._parents.get(parent)
         return found & self._parents.keys()
+
+    def besides(self, tasks: Iterable[asyncio.Future[Any]]) -> RunningBranches:
+        """Return which tasks may still make a call, besides these tasks and those that wait."""
+        quiet = self.waiting.union(tasks)
+        parents = self.parents_of(quiet)
+        active = {parent for parent in parents if not self.is_waiting(parent)}
+        return RunningBranches(self.running() - parents - quiet, active - quiet)
 
     def is_waiting(self, task: asyncio.Future[Any]) -> bool:
         """Check whether a task is seen to wait for one that it has started, or for several.

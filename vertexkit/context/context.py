@@ -1,10 +1,12 @@
 """What an `async def` handler holds: its dialog, for the time of one run."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Literal, ParamSpec, cast, overload
+from urllib.parse import quote
 
 import structlog
+from pydantic import TypeAdapter
 from structlog.typing import FilteringBoundLogger
 from typing_extensions import TypeVar
 
@@ -14,7 +16,10 @@ from vertexkit.context.effects import Effects
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.stream.reader import ChunkReader
 from vertexkit.context.stream.splitter import Splitter
+from vertexkit.context.waits import Waits, check_event_name
+from vertexkit.execution import event_signature
 from vertexkit.journal.protocol import Lease
+from vertexkit.serialization import ANYTHING
 from vertexkit.text import replace_surrogates
 from vertexkit.token import Claims
 
@@ -37,6 +42,7 @@ class Context(Generic[State]):
         self._lease = lease
         self._options = options
         self._effects = Effects(runtime, lease, options)
+        self._waits: Waits | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.block} {self.execution_id}>"
@@ -173,6 +179,96 @@ class Context(Generic[State]):
         if not isinstance(name, str):
             raise TypeError(f"step needs a name that is a text, got {type(name).__name__}")
         return await self._effects.step(replace_surrogates(name), fn, args, kwargs)
+
+    async def sleep(self, seconds: float | timedelta) -> None:
+        """Wait, durably: while an execution waits, it uses no slot, no task and no memory.
+
+        If the wait is longer than a second, the handler is cancelled (its `finally` blocks run),
+        and when the time has come, it runs again from the top: its messages, steps and earlier
+        waits are not repeated. The wait survives restarts and deployments. It does not count
+        towards the block's `timeout` or its `attempts`.
+
+        Args:
+            seconds: How long to wait, in seconds or as a timedelta.
+
+        Raises:
+            TypeError: `seconds` is neither a number nor a timedelta.
+            ValueError: `seconds` is negative or not finite.
+            WaitTimeout: The execution has waited for the block's `max_wait`.
+            ExecutionEnded: As for `send_message`.
+            NonDeterministic: As for `step`.
+        """
+        await self._durable().sleep(seconds)
+
+    @overload
+    async def wait_for(
+        self, name: str, type: type[T], *, timeout: float | timedelta | None = None
+    ) -> T: ...
+
+    @overload
+    async def wait_for(
+        self, name: str, type: Any = None, *, timeout: float | timedelta | None = None
+    ) -> Any: ...
+
+    async def wait_for(
+        self,
+        name: str,
+        type: Any = None,  # noqa: A002 - it is what the argument is
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> Any:
+        """Wait, durably, for an event from outside; see `event_url` for how it is delivered.
+
+        The first event of a name counts; one that came before this call is used. Waiting works as
+        in `sleep`.
+
+        Args:
+            name: Name of the event: letters, digits, dots, hyphens and underscores. An execution
+                can use a name once.
+            type: What the data of the event must be: a pydantic model or another type. An event
+                whose data is something else is rejected with 422, and the wait continues. None:
+                any JSON.
+            timeout: How long to wait, in seconds or as a timedelta; None: as long as the block's
+                `max_wait` allows.
+
+        Returns:
+            The data of the event, validated.
+
+        Raises:
+            WaitTimeout: No event came in time.
+            TypeError: `name` is not a text, or `timeout` is neither a number nor a timedelta.
+            ValueError: `name` is not a name or was used before, or `timeout` is negative.
+            ExecutionEnded: As for `send_message`.
+            NonDeterministic: As for `step`.
+        """
+        shape = ANYTHING if type is None else TypeAdapter(type)
+        return await self._durable().wait_for(name, shape, timeout)
+
+    def event_url(self, name: str) -> str:
+        """Return the URL to which an event for this execution can be sent.
+
+        Hand it to a payment provider, another system or a colleague: `POST` with JSON delivers the
+        event to `wait_for(name)`. The URL is signed: it cannot be guessed or changed, and it is
+        useless after the end of the execution. Any client that has it can send the event.
+
+        Its start is `VERTEXKIT_PUBLIC_URL`, or the address that the service listens on.
+
+        Args:
+            name: Name of the event, as for `wait_for`.
+
+        Raises:
+            TypeError: `name` is not a text.
+            ValueError: `name` is not a name.
+        """
+        check_event_name(name)
+        execution = self._lease.execution
+        signature = event_signature(execution.key, execution.id, name)
+        return f"{self._runtime.public_url}/events/{execution.id}/{quote(name)}/{signature}"
+
+    def _durable(self) -> Waits:
+        if self._waits is None:
+            self._waits = Waits(self._runtime, self._lease, self._options, self._effects)
+        return self._waits
 
     async def stream(
         self,

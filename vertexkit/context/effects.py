@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, TypeVar
 
 from pydantic_core import from_json, to_json
 
 from vertexkit.botone.models import Message
 from vertexkit.context.arguments import digest_arguments, digest_text
+from vertexkit.context.branches import RunningBranches
 from vertexkit.context.earlier import EarlierEffects
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.steps import call, result_type, store
@@ -22,20 +23,13 @@ from vertexkit.errors import (
 from vertexkit.execution import SEND, STEP, Effect, EffectState
 from vertexkit.journal.protocol import Lease
 
+T = TypeVar("T")
 RESEND_AFTER_SECONDS = 1.0
 """Pause before a message whose outcome is unknown is sent again (`on_unknown="resend"`)."""
 BRANCH_SECONDS = 20.0
 """How long a call that repeats nothing by what it is waits for the calls of other branches."""
 PARENT_SECONDS = 1.0
 """The same if only tasks remain that have started the waiting ones: as a rule they wait for them."""
-
-
-class RunningBranches(NamedTuple):
-    """Tasks of a handler that may still make a call."""
-
-    elsewhere: set[asyncio.Future[Any]]
-    parents: set[asyncio.Future[Any]]
-    """They have started an undecided task, and are not seen to wait for it."""
 
 
 class Effects:
@@ -82,7 +76,7 @@ class Effects:
     async def send(self, text: str, typing: bool) -> Message:
         """Send a message, or return what an earlier run got for it. See `Context.send_message`."""
         digest = digest_text(text)
-        position, earlier = await self._match(SEND, digest)
+        position, earlier = await self.match(SEND, digest)
         if earlier is not None and earlier.state is EffectState.CONFIRMED:
             return Message(**from_json(earlier.value))
         effect = Effect(position, SEND, digest)
@@ -95,20 +89,20 @@ class Effects:
     ) -> Any:
         """Call a step's function, or return its stored result. See `Context.step`."""
         kind, digest = STEP + name, digest_arguments(fn, args, kwargs)
-        position, earlier = await self._match(kind, digest)
+        position, earlier = await self.match(kind, digest)
         shape = result_type(fn)
         if earlier is not None and earlier.state is EffectState.CONFIRMED:
             return shape.validate_json(earlier.value)
         effect = Effect(position, kind, digest)
-        await self._write(self._runtime.journal.record_intent(self._lease, effect))
+        await self.write(self._runtime.journal.record_intent(self._lease, effect))
         try:
             stored, value = store(name, shape, await call(fn, *args, **kwargs))
         except (asyncio.CancelledError, GeneratorExit):  # interrupted: a later run repeats it
             raise
         except BaseException:  # also sys.exit()
-            await self._record(effect, EffectState.REJECTED)
+            await self.record(effect, EffectState.REJECTED)
             raise
-        await self._record(effect, EffectState.CONFIRMED, stored)
+        await self.record(effect, EffectState.CONFIRMED, stored)
         self._emit("step_completed", step=name)
         return value
 
@@ -121,7 +115,7 @@ class Effects:
             self._lifetime.check_open()
             await self._options.control.complete(data)
 
-    async def _match(self, kind: str, digest: str) -> tuple[int, Effect | None]:
+    async def match(self, kind: str, digest: str) -> tuple[int, Effect | None]:
         """Return the position of a call's effect, and the earlier effect that the call repeats.
 
         It awaits nothing unless an earlier run did something that no call has repeated yet.
@@ -172,13 +166,10 @@ class Effects:
         finally:
             self._undecided.discard(task)
 
-    def _running_branches(self) -> "RunningBranches":
+    def _running_branches(self) -> RunningBranches:
         """Return the tasks of the handler that may still make a call while others are undecided."""
-        branches = self._lifetime.branches
-        parents = branches.parents_of(self._undecided)
-        elsewhere = branches.running() - parents - self._undecided
-        active = {p for p in parents if not branches.is_waiting(p)} - self._undecided
-        return RunningBranches(elsewhere, set() if self._parents_wait else active)
+        elsewhere, parents = self._lifetime.branches.besides(self._undecided)
+        return RunningBranches(elsewhere, set() if self._parents_wait else parents)
 
     async def _send_in_order(
         self, effect: Effect, earlier: Effect | None, text: str, typing: bool
@@ -189,7 +180,7 @@ class Effects:
                 message = await self._resume_send(earlier)
                 if message is not None:
                     return message
-            await self._write(self._runtime.journal.record_intent(self._lease, effect))
+            await self.write(self._runtime.journal.record_intent(self._lease, effect))
             return await self._send(effect, text, typing)
 
     async def _resume_send(self, earlier: Effect) -> Message | None:
@@ -224,7 +215,7 @@ class Effects:
                 value = to_json(
                     {"message_id": message.message_id, "created_at": message.created_at}
                 )
-                await self._record(effect, EffectState.CONFIRMED, value)
+                await self.record(effect, EffectState.CONFIRMED, value)
                 seconds = round(self._runtime.clock.now() - started, 6)
                 self._emit("sent", typing=typing, seconds=seconds)
                 return message
@@ -232,7 +223,7 @@ class Effects:
     async def _reject(self, effect: Effect, error: PlatformError) -> None:
         """Record that a message was not sent."""
         self._emit("send_failed", reason=str(error))
-        await self._record(effect, EffectState.REJECTED)
+        await self.record(effect, EffectState.REJECTED)
         if isinstance(error, DialogGone):
             self._options.control.stop(error)
 
@@ -253,28 +244,36 @@ class Effects:
             await self._runtime.clock.sleep(RESEND_AFTER_SECONDS)
             self._lifetime.check_open()
             return
-        await self._record(effect, EffectState.UNKNOWN)
+        await self.record(effect, EffectState.UNKNOWN)
         failure = SendOutcomeUnknown("POST", "/vertex/v1/dialog/send_message", reason=reason)
         if policy == "park":
             self._options.control.stop(failure)
         if policy != "assume_sent":
             raise failure from error
 
-    async def _record(self, effect: Effect, state: EffectState, value: bytes = b"") -> None:
-        """Journal the outcome of an effect."""
-        done = Effect(effect.position, effect.kind, effect.digest, state, value)
-        await self._write(self._runtime.journal.record_effect(self._lease, done))
+    def find(self, kind: str) -> Effect | None:
+        """Return the effect of this kind that was journalled before the run, if it happened."""
+        for effect in self._lease.effects.values():
+            if effect.kind == kind and effect.state is EffectState.CONFIRMED:
+                return effect
+        return None
 
-    async def _write(self, writing: Awaitable[None]) -> None:
+    async def record(self, effect: Effect, state: EffectState, value: bytes = b"") -> Effect:
+        """Journal the outcome of an effect; return the effect with it."""
+        done = Effect(effect.position, effect.kind, effect.digest, state, value)
+        await self.write(self._runtime.journal.record_effect(self._lease, done))
+        return done
+
+    async def write(self, writing: Awaitable[T]) -> T:
         """Await a write to the journal; a lost lease ends the run."""
         try:
-            await writing
+            return await writing
         except Fenced as error:
             self._options.control.stop(error)
             raise
 
     async def _ensure_lease(self) -> None:
-        await self._write(self._options.control.ensure_lease())
+        await self.write(self._options.control.ensure_lease())
 
     def _report_retry(self, error: PlatformError, seconds: float) -> None:
         self._emit("send_retried", reason=str(error), seconds=round(seconds, 3))

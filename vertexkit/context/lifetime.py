@@ -5,9 +5,17 @@ from collections.abc import Awaitable
 from typing import TypeVar
 
 from vertexkit.context.branches import Branches, outside_of_handlers
-from vertexkit.errors import VertexkitError
+from vertexkit.errors import ExecutionEnded, VertexkitError
 
 T = TypeVar("T")
+
+
+class HandlerSuspended(BaseException):
+    """Leaves a `def` handler that waits, so that its thread is free; the handler runs again later.
+
+    It does not inherit from `Exception`, so that `except Exception` in the handler does not catch it,
+    as it does not catch the cancellation of an `async def` handler.
+    """
 
 
 class Lifetime:
@@ -22,12 +30,19 @@ class Lifetime:
         self._in_flight: set[asyncio.Task[None]] = set()
         self.branches: Branches = Branches()
         """The tasks of the run's code."""
+        self.is_suspended: bool = False
+        """The run has ended because its handler waits, and will run again."""
 
     def close(self, reason: VertexkitError) -> None:
         """End the lifetime: from now on `check_open` raises `reason`. The first reason counts."""
         if self._closed_by is None:
             self._closed_by = reason
             self.branches.report_change()
+
+    def suspend(self) -> None:
+        """End the lifetime, because the handler waits and runs again later."""
+        self.is_suspended = True
+        self.close(ExecutionEnded("the handler waits, and runs again from the top"))
 
     def check_open(self) -> None:
         """Raise the reason if the lifetime has ended.

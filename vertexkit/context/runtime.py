@@ -1,11 +1,13 @@
 """What a context works with: the objects of its process, and the options of its run."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from vertexkit.botone.instance_clients import InstanceClients
 from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
+from vertexkit.context.event_types import EventTypes
 from vertexkit.context.lifetime import Lifetime
 from vertexkit.errors import VertexkitError
 from vertexkit.journal.protocol import Journal, Lease
@@ -27,6 +29,10 @@ class Runtime:
     clients: InstanceClients
     state: Any = None
     """What the app's lifespan yielded."""
+    event_types: EventTypes = field(default_factory=EventTypes)
+    """Of the events that handlers wait for."""
+    public_url: str = ""
+    """Address at which callers from outside reach this service, for the URLs of events."""
 
     def emit(self, name: str, lease: Lease, **fields: Any) -> None:
         """Report an event of the lease's execution.
@@ -45,6 +51,9 @@ class RunControl(Protocol):
     def stop(self, reason: VertexkitError) -> None:
         """End the run now: the dialog is gone, the lease is lost, or the run cannot be matched."""
 
+    def suspend(self, seconds: float) -> None:
+        """End the run now: the handler waits, and runs again after some seconds or at an event."""
+
     async def complete(self, data: Any) -> None:
         """Complete the block with this value now."""
 
@@ -61,5 +70,7 @@ class RunOptions:
     on_unknown: OnUnknown
     control: RunControl
     lifetime: Lifetime
+    max_wait: float = math.inf
+    """Seconds since the acceptance in which the execution may wait."""
     first_position: int = 0
     """Position of the run's first effect in the journal."""

@@ -1,16 +1,17 @@
 """What a `def` handler holds: the same as a `Context`, with blocking methods."""
 
 import asyncio
+import concurrent.futures
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import datetime
-from typing import Any, Generic, Literal, ParamSpec, TypeVar
+from datetime import datetime, timedelta
+from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
 
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.botone.models import Message
 from vertexkit.context.context import Context, State
 from vertexkit.context.dialog import SyncDialogOfBlock
-from vertexkit.context.lifetime import Lifetime
+from vertexkit.context.lifetime import HandlerSuspended, Lifetime
 from vertexkit.context.stream.reader import ChunkReader
 from vertexkit.context.stream.splitter import Splitter
 from vertexkit.token import Claims
@@ -127,6 +128,63 @@ class SyncContext(Generic[State]):
         """
         return self._wait(self._context.step(name, fn, *args, **kwargs))
 
+    def sleep(self, seconds: float | timedelta) -> None:
+        """Wait, durably; see `Context.sleep`.
+
+        If the wait is longer than a second, the method raises an exception that does not inherit
+        from `Exception`, so that the handler ends and its thread is free while it waits.
+
+        Args:
+            seconds: How long to wait, in seconds or as a timedelta.
+
+        Raises:
+            Exception: As for `Context.sleep`.
+        """
+        self._wait(self._context.sleep(seconds))
+
+    @overload
+    def wait_for(
+        self, name: str, type: type[T], *, timeout: float | timedelta | None = None
+    ) -> T: ...
+
+    @overload
+    def wait_for(
+        self, name: str, type: Any = None, *, timeout: float | timedelta | None = None
+    ) -> Any: ...
+
+    def wait_for(
+        self,
+        name: str,
+        type: Any = None,  # noqa: A002 - as in Context
+        *,
+        timeout: float | timedelta | None = None,
+    ) -> Any:
+        """Wait, durably, for an event from outside; see `Context.wait_for` and `sleep`.
+
+        Args:
+            name: Name of the event.
+            type: What the data of the event must be; None: any JSON.
+            timeout: How long to wait, in seconds or as a timedelta; None: `max_wait`.
+
+        Returns:
+            The data of the event, validated.
+
+        Raises:
+            Exception: As for `Context.wait_for`.
+        """
+        return self._wait(self._context.wait_for(name, type, timeout=timeout))
+
+    def event_url(self, name: str) -> str:
+        """Return the URL to which an event can be sent; see `Context.event_url`.
+
+        Args:
+            name: Name of the event.
+
+        Raises:
+            Exception: As for `Context.event_url`.
+        """
+        return self._context.event_url(name)
+
     def stream(
         self,
         chunks: Iterable[str | None],
@@ -183,4 +241,9 @@ class SyncContext(Generic[State]):
         except BaseException:
             work.close()
             raise
-        return done.result()
+        try:
+            return done.result()
+        except concurrent.futures.CancelledError:
+            if self._lifetime.is_suspended:
+                raise HandlerSuspended from None
+            raise

@@ -34,6 +34,15 @@ def block_routes(blocks: Mapping[str, Block], receiver: ASGIApp) -> list[Route]:
     return [Route(path, receiver) for path in paths]
 
 
+def event_routes(receiver: ASGIApp) -> list[Route]:
+    """Make the route of events from outside.
+
+    Args:
+        receiver: handles the events of all executions.
+    """
+    return [Route("/events/{execution}/{name}/{signature}", receiver)]
+
+
 def information_routes(
     blocks: Mapping[str, Block], ack_status: int, service: Monitored, access: AccessControl | None
 ) -> list[Route]:

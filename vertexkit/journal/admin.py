@@ -8,6 +8,7 @@ from pathlib import Path
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.journal import make_journal
+from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Access,
     JournalAdmin,
@@ -94,6 +95,14 @@ class TimeLimitedAdmin:
     async def drop(self, execution: str) -> Record:
         async with self._limit():
             return await self._journal.drop(execution)
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
+        async with self._limit():
+            return await self._journal.deliver_event(execution, name, data)
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        async with self._limit():
+            return await self._journal.event_target(execution)
 
     @asynccontextmanager
     async def _limit(self) -> AsyncIterator[None]:

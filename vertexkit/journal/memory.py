@@ -7,6 +7,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
+from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
     Access,
@@ -96,6 +97,27 @@ class MemoryJournal:
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         self._state.release(lease, after, reason)
 
+    async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
+        self._state.suspend(lease, seconds, ran)
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
+        delivery, row = self._state.add_event(execution, name, data)
+        if delivery is Delivery.NEW and row is not None:
+            self._state.wake(row)
+        if delivery is Delivery.UNKNOWN and execution in self._settled:
+            return Delivery.ENDED
+        return delivery
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        row = self._state.find(execution)
+        if row is not None:
+            return row.event_target()
+        record, _ = self._settled.get(execution, (None, None))
+        return None if record is None else EventTarget(record.block, b"", ended=True)
+
+    async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
+        return self._state.end_wait(lease, effect)[2]
+
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         self._store(*self._state.settle(lease, outcome))
 
@@ -112,6 +134,9 @@ class MemoryJournal:
 
     def backlog(self) -> int:
         return self._state.backlog()
+
+    def suspended(self) -> int:
+        return self._state.suspended()
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return self._state.unserved_blocks(blocks)

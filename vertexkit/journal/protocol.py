@@ -15,7 +15,15 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from vertexkit.execution import Effect, Execution, Outcome, OutcomeStatus, Phase, Result
+from vertexkit.execution import (
+    Effect,
+    Execution,
+    Outcome,
+    OutcomeStatus,
+    Phase,
+    Result,
+)
+from vertexkit.journal.events import JournalEvents, open_waits
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +57,8 @@ class Lease:
     """An earlier completion request may have reached the platform."""
     crashed: bool = False
     """The previous run did not end: its worker died, or its lease expired."""
+    ran: float = 0.0
+    """Seconds for which the handler has run before it was suspended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,10 @@ class Record:
     retryable: bool = True
     """The token and the inputs are still stored, so that the execution can run again."""
 
+    def waits_for(self) -> set[str]:
+        """Return the names of the events that its handler waits for."""
+        return open_waits({effect.position: effect for effect in self.effects})
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -127,6 +141,8 @@ class Query:
     """Maximum number of executions, newest first."""
     prefix: str | None = None
     """Start of its id."""
+    waiting_for: str | None = None
+    """Name of an event that its handler waits for."""
 
 
 class JournalObserver(Protocol):
@@ -166,7 +182,7 @@ class NullJournalObserver:
         """Ignore the report."""
 
 
-class Journal(Protocol):
+class Journal(JournalEvents, Protocol):
     """Stores every execution from its acceptance to its outcome.
 
     When a method returns, the change has been made; when it raises `JournalUnavailable`, it has
@@ -265,6 +281,29 @@ class Journal(Protocol):
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         """End the lease; the execution is due in `after` seconds (survives process death)."""
 
+    async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
+        """End the lease: the handler waits (survives process death).
+
+        The execution is due after `seconds`, or as soon as there is an event for one of its waits
+        (`open_waits`). The next claim does not count as another attempt.
+
+        Args:
+            lease: of the execution.
+            seconds: until the execution is due.
+            ran: for how many seconds the handler has run; see `Lease.ran`.
+        """
+
+    async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
+        """Store that a wait has ended without its event (survives process death).
+
+        Args:
+            lease: of the execution.
+            effect: the wait, with the state `CONFIRMED`.
+
+        Returns:
+            The event, if it was delivered before: then nothing is stored.
+        """
+
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         """Store the outcome (survives process death) and erase the token, inputs and result.
 
@@ -272,7 +311,13 @@ class Journal(Protocol):
         """
 
     def backlog(self) -> int:
-        """Return how many executions wait for a handler or for the platform. Must be cheap."""
+        """Return how many executions wait for a handler or for the platform. Must be cheap.
+
+        Executions that are suspended are not among them.
+        """
+
+    def suspended(self) -> int:
+        """Return how many executions are suspended. Must be cheap."""
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         """Return the blocks that executions wait for and that are not in `blocks`. Must be cheap.
@@ -284,8 +329,8 @@ class Journal(Protocol):
         """Return why writes fail at present, or an empty string. Must be cheap."""
 
 
-class JournalAdmin(Protocol):
-    """What operators need beside the service: reading executions, retrying and dropping them."""
+class JournalAdmin(JournalEvents, Protocol):
+    """What operators need beside the service: reading, retrying, dropping and waking executions."""
 
     async def find(self, execution: str) -> Record | None:
         """Return the execution with this id, or None if it is not stored (any more)."""

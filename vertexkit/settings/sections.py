@@ -26,10 +26,10 @@ def _lower(value: Any) -> Any:
     return value.lower() if isinstance(value, str) else value
 
 
-def _check_url(url: str) -> str:
+def _check_url(url: str, example: str = "https://demo.bot.one/api") -> str:
     parts = urlsplit(url)
     if "@" in parts.netloc or parts.query or parts.fragment:
-        raise ValueError("must not contain a login, '?' or '#'; example: https://demo.bot.one/api")
+        raise ValueError(f"must not contain a login, '?' or '#'; example: {example}")
     if url and (parts.scheme not in {"http", "https"} or not parts.hostname):
         shown = "" if "@" in url or "?" in url else f", got {url!r}"
         raise ValueError(f"must start with https:// or http:// and name a host{shown}")
@@ -38,6 +38,10 @@ def _check_url(url: str) -> str:
     except ValueError:
         raise ValueError(f"must have a port between 0 and 65535, got {url!r}") from None
     return url.rstrip("/")
+
+
+def _check_public_url(url: str) -> str:
+    return _check_url(url, "https://blocks.example.com")
 
 
 def _read_networks(value: Any) -> Any:
@@ -121,6 +125,9 @@ class ServerSettings(Section):
     """Address to listen on."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 8000
     """Port to listen on; 0: a free one."""
+    public_url: Annotated[str, AfterValidator(_check_public_url)] = ""
+    """Address at which callers from outside reach this service, for the URLs of events; empty: the
+    address that it listens on."""
     ops_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Separate port for health, metrics and the catalogue; 0: they are served on `port`."""
     workers: Annotated[int, Field(ge=1)] = 1
@@ -137,6 +144,12 @@ class ServerSettings(Section):
     """Seconds for the body to arrive, and for the caller to read the response."""
     ack_status: Annotated[int, Field(ge=200, le=299)] = 200
     """HTTP status of the response to an accepted call."""
+
+    @property
+    def events_url(self) -> str:
+        """Start of the URLs of events, without a slash at the end."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
 
     @property
     def is_exposed(self) -> bool:

@@ -50,6 +50,8 @@ class ProcessState:
     """Running handlers, by block."""
     held: int = 0
     """Executions that this process has claimed."""
+    suspended: int = 0
+    """Executions whose handlers wait for a time or an event."""
     waiting: int = 0
     """Executions that wait for a handler."""
     connections: int = 0
@@ -297,6 +299,7 @@ class _ProcessGauges(Collector):
         for name, documentation, value in (
             ("executions_held", "Executions that a process has claimed.", state.held),
             ("executions_waiting", "Executions that wait for a handler.", state.waiting),
+            ("executions_suspended", "Executions whose handlers wait.", state.suspended),
             ("platform_connections", "Connections to the platform in use.", state.connections),
             ("journal_trouble", "1 if the journal cannot be written.", state.trouble),
             ("workers", "Serving processes.", 1),

@@ -15,6 +15,7 @@ MAXIMUM_GAUGES = frozenset(
         "process_max_fds",
         "process_start_time_seconds",
         "python_info",
+        "vertexkit_executions_suspended",
         "vertexkit_executions_waiting",
         "vertexkit_info",
         "vertexkit_journal_trouble",

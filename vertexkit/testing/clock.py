@@ -1,6 +1,7 @@
 """A clock whose waits take no time, for tests: it replaces `Clock`."""
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from enum import Enum
@@ -48,6 +49,7 @@ class VirtualClock(Clock):
 
     def __init__(self) -> None:
         self._skipped = 0.0
+        self._holds_durable_waits = False
         self._schedules: dict[asyncio.AbstractEventLoop, _Schedule] = {}
 
     @property
@@ -69,6 +71,31 @@ class VirtualClock(Clock):
             await self._schedule().sleep(self.now() + seconds)
         else:
             await asyncio.sleep(0)
+
+    async def sleep_durably(self, seconds: float) -> None:
+        """Do the same as `sleep`; while durable waits are held, the clock does not jump for it."""
+        if not self._holds_durable_waits:
+            await self.sleep(seconds)
+            return
+        over = asyncio.Event()
+        timer = self.timer(seconds, over.set)
+        try:
+            await over.wait()
+        finally:
+            timer.cancel()
+
+    def hold_durable_waits(self) -> None:
+        """Let executions that are suspended from now on wait until `advance`."""
+        self._holds_durable_waits = True
+
+    async def advance(self, seconds: float) -> None:
+        """Advance the clock by these seconds, and let everything happen that is due until then."""
+        await _settle()
+        schedule, target = self._schedule(), self.now() + seconds
+        while schedule.run_first(target):
+            await _settle()
+        self.skip_to(target)
+        await _settle()
 
     def timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back once the clock has advanced by these seconds; a timer causes no jump."""
@@ -213,11 +240,24 @@ class _Schedule:
 
     def _jump(self) -> None:
         self._quiet_checks = 0
-        first = min(self.waits, key=lambda wait: wait.due)
+        self.run_first(math.inf)
+
+    def run_first(self, until: float) -> bool:
+        """Jump to the first wait and end it; return False if none ends before a time."""
+        first = min(self.waits, key=lambda wait: wait.due, default=None)
+        if first is None or first.due > until:
+            return False
         self.clock.skip_to(first.due)
         for wait in self.waits:
             wait.arm()
         first.end()
+        return True
+
+
+async def _settle() -> None:
+    """Let the work go on that has become possible."""
+    for _ in range(SETTLE_ROUNDS):
+        await asyncio.sleep(0)
 
 
 def _may_have_sockets(loop: asyncio.AbstractEventLoop) -> bool:

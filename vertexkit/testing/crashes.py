@@ -6,6 +6,7 @@ from pathlib import Path
 
 from vertexkit.errors import Fenced
 from vertexkit.execution import SEND, STEP, Effect, EffectState, Execution, Outcome, Result
+from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
     Access,
@@ -186,12 +187,29 @@ class CrashingJournal:
         self._check(lease)
         await self._journal.release(lease, after, reason)
 
+    async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
+        self._check(lease)
+        await self._journal.suspend(lease, seconds, ran)
+
+    async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
+        self._check(lease)
+        return await self._journal.end_wait(lease, effect)
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
+        return await self._journal.deliver_event(execution, name, data)
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        return await self._journal.event_target(execution)
+
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         self._check(lease)
         await self._journal.settle(lease, outcome)
 
     def backlog(self) -> int:
         return self._journal.backlog()
+
+    def suspended(self) -> int:
+        return self._journal.suspended()
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return self._journal.unserved_blocks(blocks)

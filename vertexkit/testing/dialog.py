@@ -1,7 +1,6 @@
 """A fake dialog that runs blocks in the test's process: no network, no waiting."""
 
 import asyncio
-import json
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from contextvars import ContextVar
@@ -9,10 +8,9 @@ from copy import copy
 from dataclasses import replace
 from typing import Any, Self
 
-from pydantic_core import from_json, to_jsonable_python
 from starlette.types import ASGIApp
 
-from vertexkit.app import App
+from vertexkit.app import App, asgi_app
 from vertexkit.asgi import http_app
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.clock import Clock
@@ -21,14 +19,17 @@ from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.app_under_test import AppUnderTest
+from vertexkit.testing.asgi_request import post
 from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.clock import VirtualClock, real_timer
 from vertexkit.testing.crashes import CrashingJournal, CrashPlan
+from vertexkit.testing.event_loop import require_asyncio
 from vertexkit.testing.failures import readable_tracebacks
+from vertexkit.testing.live_run import LiveRun
 from vertexkit.testing.loop_timers import replaced_timers
 from vertexkit.testing.misspelling import check_names
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
-from vertexkit.testing.run import Run, SentMessage
+from vertexkit.testing.run import Run, SentMessage, check_determinism
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "platform_url": "http://platform.test/api",
@@ -109,10 +110,11 @@ class FakeDialog:
         )
         service.events.subscribe(self._on_event)
         self._asgi = http_app(service)
+        asgi_app(self.app).service = service  # for `app.send_event`
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        self._service = self._asgi = None
+        self._service = self._asgi = asgi_app(self.app).service = None
         await self._stack.aclose()
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
@@ -235,17 +237,86 @@ class FakeDialog:
         async with copy(self) as dialog:
             return await dialog._call(block, inputs, token, plan)  # noqa: SLF001 - of this class
 
+    async def start(self, block: str, /, **inputs: Any) -> LiveRun:
+        """Call the block from a new dialog, and wait until its handler waits or has ended.
+
+        From then on, what `ctx.sleep` and `ctx.wait_for` wait for comes only by the run's methods:
+        `run.skip(hours=1)`, `run.send_event("payment", {"amount": 1})`.
+
+        Args:
+            block: the block's name.
+            inputs: the block's inputs.
+
+        Returns:
+            The run. Outside of `async with dialog:`, the app stops when the run is finished.
+
+        Raises:
+            ValueError: as for `run`.
+            AssertionError: the call was rejected, or the clock is not virtual.
+        """
+        __tracebackhide__ = True
+        check_names(self.app, block, inputs)
+        assert isinstance(self.clock, VirtualClock), "start needs a dialog with a virtual clock"
+        self.clock.hold_durable_waits()
+        if self._service is not None:
+            return await self._start(block, inputs, AsyncExitStack())
+        stack = AsyncExitStack()
+        dialog = await stack.enter_async_context(copy(self))
+        return await dialog._start(block, inputs, stack)  # noqa: SLF001 - of this class
+
+    async def _start(self, block: str, inputs: dict[str, Any], stack: AsyncExitStack) -> LiveRun:
+        token, plan, started = self.platform.issue(block), CrashPlan(None, False), self.clock.now()
+        assert isinstance(self.clock, VirtualClock)
+        status, answer, execution = await self._post_call(block, inputs, token, plan)
+        assert execution is not None, f"the call was answered {status}: {answer}"
+
+        async def collect() -> Run:
+            async with stack:
+                return await self._collect(
+                    (status, answer), (block, token, execution), plan, started
+                )
+
+        call = (block, token, execution)
+        run = LiveRun(self, self._journal, call, self.clock, collect)
+        await run.rest()
+        return run
+
+    async def _post_call(
+        self, block: str, inputs: dict[str, Any], token: str, plan: CrashPlan
+    ) -> tuple[int, dict[str, Any], str | None]:
+        """Send the platform's call; return the response, and the execution if it was accepted."""
+        ACCEPTED_EXECUTION.set(None)
+        self._journal.order(token, plan)
+        status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
+        return status, answer, ACCEPTED_EXECUTION.get()
+
     async def _call(self, block: str, inputs: dict[str, Any], token: str, plan: CrashPlan) -> Run:
         __tracebackhide__ = True
         assert self._service is not None
         service, started = self._service, self.clock.now()
-        ACCEPTED_EXECUTION.set(None)
-        self._journal.order(token, plan)
-        status, answer = await self.post(f"/blocks/{block}", {"token": token} | inputs)
-        execution = ACCEPTED_EXECUTION.get()
+        status, answer, execution = await self._post_call(block, inputs, token, plan)
         if execution is None:
             await service.rejections.drain(self._patience)
             return self._with_activation(Run(status, answer), token, started)
+        return await self._collect((status, answer), (block, token, execution), plan, started)
+
+    async def _collect(
+        self,
+        response: tuple[int, dict[str, Any]],
+        call: tuple[str, str, str],
+        plan: CrashPlan,
+        started: float,
+    ) -> Run:
+        """Wait until an execution has ended, and return the record of its call.
+
+        Args:
+            response: status and content of the response to the call.
+            call: block, token and id of the execution.
+            plan: of the crashes.
+            started: when the call was made.
+        """
+        __tracebackhide__ = True
+        (status, answer), (block, token, execution) = response, call
         await self._wait_until_settled(block, execution)
         record = await self._journal.find(execution)
         outcome = record.outcome if record is not None else None
@@ -258,7 +329,7 @@ class FakeDialog:
             crashes=plan.crashes,
         )
         if plan.everywhere:
-            _check_determinism(block, run)
+            check_determinism(block, run)
         plan.check()
         return self._with_activation(run, token, started)
 
@@ -293,29 +364,7 @@ class FakeDialog:
             AssertionError: the dialog is used outside of `async with dialog:`.
         """
         assert self._asgi is not None, "call this inside `async with dialog:`"
-        response: dict[str, Any] = {"body": b""}
-        messages = [{"type": "http.request", "body": _encode(body), "more_body": False}]
-
-        async def receive() -> dict[str, Any]:
-            return messages.pop() if messages else {"type": "http.disconnect"}
-
-        async def send(message: Any) -> None:
-            response["status"] = message.get("status", response.get("status"))
-            response["body"] += message.get("body", b"")
-
-        scope = {
-            "type": "http",
-            "http_version": "1.1",
-            "method": "POST",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": b"",
-            "root_path": "",
-            "scheme": "http",
-            "headers": [(b"content-type", b"application/json"), (b"host", b"block.test")],
-        }
-        await self._asgi(scope, receive, send)
-        return response["status"], from_json(response["body"] or b"{}")
+        return await post(self._asgi, path, body)
 
     def _on_event(self, event: Event) -> None:
         if event.name in {"accepted", "deduplicated"}:
@@ -329,54 +378,22 @@ class FakeDialog:
     def _with_activation(self, run: Run, token: str, started: float) -> Run:
         """Return the run with the messages and data that the platform received for it."""
         activation = self.platform.activation(token)
+        data = activation.completions[-1].data if activation.completions else None
+        return replace(run, messages=self.messages_of(token, started), data=data)
+
+    def messages_of(self, token: str, started: float) -> list[SentMessage]:
+        """Return the messages that the dialog of a token has received.
+
+        Args:
+            token: of the call.
+            started: when the call was made: `SentMessage.at` counts from then.
+        """
         messages = []
-        for received in activation.messages:
+        for received in self.platform.activation(token).messages:
             message = SentMessage(received.text)
             message.typing = received.typing
             message.message_id = received.message_id
             message.created_at = received.created_at
             message.at = received.at - started
             messages.append(message)
-        data = activation.completions[-1].data if activation.completions else None
-        return replace(run, messages=messages, data=data)
-
-
-def require_asyncio() -> None:
-    """Fail with an explanation if another library runs the event loop.
-
-    Raises:
-        RuntimeError: says what to change.
-    """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise RuntimeError(
-            "fake_dialog runs on asyncio, and this test runs on another event loop. Remove the "
-            "test's marker for trio; with `trio_mode`, tests that use fake_dialog need no marker"
-        ) from None
-
-
-def _check_determinism(block: str, run: Run) -> None:
-    """Fail if a later run of the handler did not repeat what an earlier run did.
-
-    Raises:
-        AssertionError: names the effect.
-    """
-    __tracebackhide__ = True
-    if run.outcome is not None and run.outcome.code == "nondeterministic":
-        raise AssertionError(f"block {block!r} is not deterministic: {run.outcome.reason}")
-    for event in run.timeline:
-        if event.name == "effect_changed":
-            raise AssertionError(
-                f"block {block!r} is not deterministic: at position {event.fields['position']}, a "
-                f"later run did {event.fields['kind']!r} with another text or other arguments"
-            )
-
-
-def _encode(body: Any) -> bytes:
-    """Return a body as JSON; half of an emoji, which UTF-8 cannot encode, becomes an escape."""
-    plain = to_jsonable_python(body)
-    try:
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
-    except UnicodeEncodeError:
-        return json.dumps(plain).encode()
+        return messages

@@ -88,3 +88,20 @@ class Run:
     def ok(self) -> bool:
         """Whether the call was accepted and the block did not fail."""
         return self.outcome is not None and self.outcome.code == "ok"
+
+
+def check_determinism(block: str, run: Run) -> None:
+    """Fail if a later run of the handler did not repeat what an earlier run did.
+
+    Raises:
+        AssertionError: names the effect.
+    """
+    __tracebackhide__ = True
+    if run.outcome is not None and run.outcome.code == "nondeterministic":
+        raise AssertionError(f"block {block!r} is not deterministic: {run.outcome.reason}")
+    for event in run.timeline:
+        if event.name == "effect_changed":
+            raise AssertionError(
+                f"block {block!r} is not deterministic: at position {event.fields['position']}, a "
+                f"later run did {event.fields['kind']!r} with another text or other arguments"
+            )

@@ -11,6 +11,7 @@ import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.blocks.policies import DEFAULT_MAX_WAIT_SECONDS
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import BadResult, dump
 from vertexkit.botone.vertex import could_not_be_sent_in_time
@@ -33,6 +34,7 @@ from vertexkit.errors import (
     SendOutcomeUnknown,
     ShuttingDown,
     VertexkitError,
+    WaitTimeout,
 )
 from vertexkit.execution import Result
 from vertexkit.failure import Failure
@@ -45,6 +47,9 @@ from vertexkit.worker.policy import HandlerPolicy, Next, OnFailure
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
+MIN_RUN_SECONDS = 1.0
+"""What a run gets at least, to do again what the runs before its last wait did."""
+
 
 @dataclass(frozen=True, slots=True)
 class ParkRequest:
@@ -54,7 +59,17 @@ class ParkRequest:
     reason: str
 
 
-AttemptResult: TypeAlias = Result | Retry | ParkRequest | ShuttingDown | Fenced | None
+@dataclass(frozen=True, slots=True)
+class Suspension:
+    """The handler waits: the execution is given back to the journal."""
+
+    seconds: float
+    """Until the first of its waits ends."""
+    ran: float
+    """Seconds for which this run has run."""
+
+
+AttemptResult: TypeAlias = Result | Retry | ParkRequest | Suspension | ShuttingDown | Fenced | None
 """What a run led to. None: the handler completed the block itself."""
 
 
@@ -90,9 +105,12 @@ class Attempt:
         self._policy = policy
         self._complete_with = complete
         self._held = held
-        self._deadline = runtime.clock.now() + (block.options["timeout"] or policy.settings.timeout)
+        self._started = runtime.clock.now()
+        timeout = (block.options["timeout"] or policy.settings.timeout) - lease.ran
+        self._deadline = self._started + max(timeout, MIN_RUN_SECONDS)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped_by: VertexkitError | None = None
+        self._suspension: Suspension | None = None
         self._exited: HandlerExited | None = None
         self._completed = False
         # Of the handler, and later of the hook: the attempt does not hold their contexts, which
@@ -106,6 +124,14 @@ class Attempt:
         if self._stopped_by is None and not self._ended.done():
             self._stopped_by = reason
             self._lifetime.close(reason)
+            self._end()
+
+    def suspend(self, seconds: float) -> None:
+        """End the run now, because the handler waits."""
+        if self._stopped_by is None and not self._ended.done():
+            ran = max(0.0, self._runtime.clock.now() - self._started)
+            self._suspension = Suspension(seconds, ran)
+            self._lifetime.suspend()
             self._end()
 
     async def complete(self, data: Any) -> None:
@@ -189,6 +215,7 @@ class Attempt:
             on_unknown=self._block.options["on_unknown"],
             control=self,
             lifetime=self._lifetime,
+            max_wait=self._block.options["max_wait"] or DEFAULT_MAX_WAIT_SECONDS,
             first_position=first_position,
         )
         return Context(self._runtime, self._lease, options)
@@ -234,6 +261,8 @@ class Attempt:
             if error is not None and not isinstance(error, asyncio.CancelledError):
                 log.error("handler_failed", completed=True, exc_info=error)
             return None
+        if self._suspension is not None:
+            return self._suspension
         if self._stopped_by is not None:
             return await self._evaluate_stop(self._stopped_by)
         if self._exited is not None:
@@ -253,6 +282,8 @@ class Attempt:
         if isinstance(error, BlockFailed):
             code, message = printable(error.code), printable(error.message)
             return await self._fail(Failure(code, message, error.data, error))
+        if isinstance(error, WaitTimeout):
+            return await self._fail(Failure("timeout", error=error))
         if isinstance(error, PlatformError) and could_not_be_sent_in_time(error):
             log.error("handler_failed", exc_info=error)
             return await self._fail(Failure("timeout", error=error))

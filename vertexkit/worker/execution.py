@@ -18,7 +18,7 @@ from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import logs, tracing
 from vertexkit.telemetry.redaction import redact_text
 from vertexkit.text import printable
-from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest
+from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest, Suspension
 from vertexkit.worker.completion import UNREACHABLE, Completion
 from vertexkit.worker.held_lease import HeldLease
 from vertexkit.worker.policy import HandlerPolicy
@@ -214,6 +214,10 @@ class ExecutionTask:
                 return await self._park(result)
             case Fenced():
                 raise result
+            case Suspension() if self._shutdown_deadline is None or self._runtime.journal.durable:
+                await self._runtime.journal.suspend(self.lease, result.seconds, result.ran)
+                self._emit("suspended", seconds=round(result.seconds, 3))
+                return None
             case Retry() if self._shutdown_deadline is None:
                 why = redact_text(
                     printable(result.reason)

@@ -220,3 +220,34 @@ async def test_old_executions_are_deleted(machine: Machine) -> None:
     await driver.journal.search(Query())  # the file is looked through at start, before this
     assert await driver.journal.find(lease.execution.id) is None
     assert await driver.journal.find(waiting.execution) is not None
+
+
+async def test_suspended_executions_are_restored(machine: Machine) -> None:
+    """After a crash, what waits for a time or an event waits for the rest of its time.
+
+    What an event has woken is due at once. Resuming is not counted as an attempt.
+    """
+    machine.clock.hold_durable_waits()
+    driver = await machine.start()
+    leases = [await driver.held() for _ in range(3)]
+    for lease in leases:
+        await driver.journal.record_intent(lease, Effect(0, "wait:go", value=b'{"until":1e12}'))
+        await driver.journal.suspend(lease, 3600.0, 1.5)
+    await driver.journal.deliver_event(leases[1].execution.id, "go", b'{"a":1}')
+    machine.crash()
+    driver = await machine.start()
+    assert (driver.journal.backlog(), driver.journal.suspended()) == (1, 2)
+    [woken] = await driver.claim()
+    assert woken.execution == leases[1].execution
+    assert (woken.attempt, woken.crashed, woken.ran) == (1, False, 1.5)
+    assert [effect.kind for effect in woken.effects.values()] == ["wait:go", "event:go"]
+    await driver.journal.deliver_event(leases[2].execution.id, "go", b'{"a":2}')
+    [woken] = await driver.claim()
+    assert woken.execution == leases[2].execution
+    machine.clock.skip_to(machine.clock.now() + 1800)
+    machine.crash()
+    driver = await machine.start()
+    record = await driver.journal.find(leases[0].execution.id)
+    assert record is not None
+    assert record.phase is Phase.SUSPENDED
+    assert record.due_at == pytest.approx(machine.clock.unix() + 1800, abs=60)

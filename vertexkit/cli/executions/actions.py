@@ -2,24 +2,29 @@
 
 import asyncio
 import json
+import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import typer
+from pydantic_core import from_json, to_json
 from rich.console import Console
 from rich.text import Text
 
 from vertexkit.cli import output
 from vertexkit.cli.executions.filters import ExecutionFilters
-from vertexkit.cli.executions.timeline import timeline_lines
+from vertexkit.cli.executions.timeline import describe_waits, timeline_lines
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.cli.table import Table
 from vertexkit.clock import Clock
+from vertexkit.context.waits import check_event_name
 from vertexkit.errors import OperationNotAllowed
-from vertexkit.execution import SEND, Effect, EffectState, OutcomeStatus
+from vertexkit.execution import SEND, Effect, EffectState, OutcomeStatus, Phase
+from vertexkit.ingress.events import why_not_delivered
 from vertexkit.journal.admin import open_admin
+from vertexkit.journal.events import Delivery
 from vertexkit.journal.protocol import JournalAdmin, Query, Record
 from vertexkit.settings import Settings
 
@@ -91,6 +96,8 @@ def _note(record: Record) -> str:
     """Return why the execution ended, or what it waits for, where the columns do not show it."""
     if record.outcome is not None:
         return record.outcome.reason
+    if record.phase is Phase.SUSPENDED:
+        return f"waits for {describe_waits(record, time.time())}"
     if record.due_at is not None:
         return f"runs again in {format_duration(max(0.0, record.due_at - time.time()))}"
     return "its result is being sent" if record.result is not None else ""
@@ -205,6 +212,45 @@ def drop(executions: Sequence[str], *, yes: bool) -> int:
     )
 
 
+def send_event(execution: str, name: str, data: str) -> int:
+    """Send an event to an execution.
+
+    Args:
+        execution: its id, or the start of it.
+        name: of the event.
+        data: JSON; `-`: stdin.
+
+    Returns:
+        The exit code.
+
+    Raises:
+        OperationNotAllowed: no execution has this id, or it does not wait for the event any more.
+    """
+    text = sys.stdin.read() if data == "-" else data
+    try:
+        check_event_name(name)
+    except ValueError as error:
+        output.echo(f"vertexkit: {error}", err=True)
+        return EXIT_USAGE
+    try:
+        encoded = to_json(from_json(text, allow_inf_nan=False))
+    except ValueError as error:
+        output.echo(f"vertexkit: --data must be JSON, got {text[:80]!r}: {error}", err=True)
+        return EXIT_USAGE
+
+    async def send(journal: JournalAdmin) -> str:
+        record = await find(journal, execution)
+        delivery = await journal.deliver_event(record.execution, name, encoded)
+        if (error := why_not_delivered(delivery, record.execution, name)) is not None:
+            raise error
+        if delivery is Delivery.REPEATED:
+            return f"{record.execution}: it already has an event {name!r}; this one has no effect"
+        return f"{record.execution}: its handler receives the event {name!r}"
+
+    output.echo(f"  {with_journal(send)}")
+    return 0
+
+
 def retryable_executions(filters: ExecutionFilters) -> list[str]:
     """Return the ids of the parked executions that match and can be retried."""
     query = replace(filters.query(), status=OutcomeStatus.PARKED, phase=None, limit=NO_LIMIT)
@@ -256,6 +302,7 @@ def as_object(record: Record) -> dict[str, Any]:
         "accepted_at": record.accepted_at,
         "claimed_at": record.claimed_at,
         "due_at": record.due_at,
+        "waits_for": sorted(record.waits_for()),
         "result_recorded_at": record.result_recorded_at,
         "completion_tries": record.completion_tries,
         "completion_tried_at": record.completion_tried_at,

@@ -16,6 +16,7 @@ executions: typer.Typer = typer.Typer(
 
 class _Phase(StrEnum):
     WAITING = "waiting"
+    SUSPENDED = "suspended"
     RUNNING = "running"
     COMPLETING = "completing"
     SETTLED = "settled"
@@ -58,6 +59,10 @@ def list_(
     dialog: Dialog = None,
     code: Code = None,
     since: Since = None,
+    waiting_for: Annotated[
+        str | None,
+        typer.Option(help="Filter by the event that the handler waits for.", show_default=False),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number to list, newest first.")] = 50,
     *,
     as_json: Json = False,
@@ -75,6 +80,7 @@ def list_(
         code,
         since,
         limit,
+        waiting_for,
     )
     list_executions(filters, as_json=as_json)
 
@@ -129,3 +135,22 @@ def drop(ids: Ids = None, yes: Yes = False) -> None:
     from vertexkit.cli.executions import actions
 
     raise typer.Exit(actions.drop(ids or [], yes=yes))
+
+
+@executions.command("send-event")
+def send_event(
+    execution: Annotated[
+        str, typer.Argument(metavar="ID", help="Execution ID or its first characters.")
+    ],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the event.")],
+    data: Annotated[
+        str, typer.Option(metavar="JSON", help="Data of the event; - reads it from stdin.")
+    ] = "{}",
+) -> None:
+    """Send an event to an execution whose handler waits for it.
+
+    The first event of a name counts. The data is checked when the handler reads it.
+    """
+    from vertexkit.cli.executions import actions
+
+    raise typer.Exit(actions.send_event(execution, name, data))

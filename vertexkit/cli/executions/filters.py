@@ -25,6 +25,8 @@ class ExecutionFilters:
     since: str | None = None
     """As `parse_since` takes it."""
     limit: int = 50
+    waiting_for: str | None = None
+    """Name of an event that its handler waits for."""
 
     def query(self) -> Query:
         """Return the journal's query.
@@ -34,7 +36,14 @@ class ExecutionFilters:
         """
         since = None if self.since is None else parse_since(self.since)
         return Query(
-            self.phase, self.outcome, self.block, self.dialog, self.code, since, self.limit
+            self.phase,
+            self.outcome,
+            self.block,
+            self.dialog,
+            self.code,
+            since,
+            self.limit,
+            waiting_for=self.waiting_for,
         )
 
 

@@ -7,7 +7,17 @@ from datetime import datetime
 
 from rich.text import Text
 
-from vertexkit.execution import SEND, STEP, Effect, EffectState, OutcomeStatus, Phase
+from vertexkit.execution import (
+    EVENT,
+    SEND,
+    SLEEP,
+    STEP,
+    WAIT,
+    Effect,
+    EffectState,
+    OutcomeStatus,
+    Phase,
+)
 from vertexkit.journal.protocol import Record
 
 STYLES = {
@@ -103,6 +113,13 @@ def _effect_event(effect: Effect) -> TimelineEvent:
     took = "" if state is EffectState.INTENDED else f" in {effect.ended - effect.began:.3f} s"
     if effect.kind == SEND:
         return TimelineEvent(effect.began, SEND_EVENTS[state], _send_detail(effect, took))
+    if effect.kind.startswith(EVENT):
+        event = "event_received" if state is EffectState.CONFIRMED else "event_discarded"
+        return TimelineEvent(effect.began, event, effect.kind.removeprefix(EVENT))
+    if effect.kind == SLEEP or effect.kind.startswith(WAIT):
+        name = "a time" if effect.kind == SLEEP else effect.kind.removeprefix(WAIT)
+        event = "wait_started" if state is EffectState.INTENDED else "wait_ended"
+        return TimelineEvent(effect.began, event, f"{name}{took}")
     name = effect.kind.removeprefix(STEP)
     return TimelineEvent(effect.began, STEP_EVENTS[state], f"{name}{took}")
 
@@ -120,11 +137,22 @@ def _send_detail(effect: Effect, took: str) -> str:
             return "the reply was lost: the message may have been delivered"
 
 
+def describe_waits(record: Record, now: float) -> str:
+    """Return what a suspended execution waits for: `payment, at most 3600 s`."""
+    seconds = f"{max(0.0, (record.due_at or now) - now):.0f} s"
+    events = ", ".join(sorted(record.waits_for()))
+    return f"{events}, at most {seconds}" if events else seconds
+
+
 def _advice(record: Record, now: float) -> Iterator[str]:
     """Yield what the execution waits for, or what an operator can do."""
     name = record.execution
     if record.outcome is None:
-        if record.phase is Phase.RUNNING:
+        if record.phase is Phase.SUSPENDED:
+            yield f"Its handler waits for {describe_waits(record, now)}."
+            for event in sorted(record.waits_for()):
+                yield f"  vertexkit executions send-event {name} {event} --data JSON"
+        elif record.phase is Phase.RUNNING:
             yield f"Its handler is running in worker {record.worker}."
         elif record.due_at is not None:
             yield f"Its handler runs again in {max(0.0, record.due_at - now):.0f} s."

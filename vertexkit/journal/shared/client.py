@@ -7,6 +7,7 @@ from typing import Any
 
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect, Execution, Outcome, Result
+from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
     JournalObserver,
@@ -69,6 +70,7 @@ class JournalClient:
         """Empty while the connection is open."""
         # As the server reported them last:
         self._backlog = 0
+        self._suspended = 0
         self._blocks_waiting: frozenset[str] = frozenset()
         self._unavailable_reason = ""
 
@@ -159,12 +161,34 @@ class JournalClient:
         reason = storable_text("the reason of a retry", reason)
         await self._request("release", key, after, reason)
 
+    async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
+        seconds = storable_seconds("the time of a wait", seconds)
+        ran = storable_seconds("the time of a run", ran)
+        await self._request("suspend", encoding.encode_lease_key(lease), seconds, ran)
+
+    async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
+        encoded = encoding.encode_effect(storable_effect(effect))
+        event = await self._request("end_wait", encoding.encode_lease_key(lease), encoded)
+        return None if event is None else encoding.decode_effect(event)
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
+        name = storable_text("the name of an event", name)
+        decoded = data.decode(encoding.LATIN)
+        return Delivery(await self._request("deliver_event", execution, name, decoded))
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        target = await self._request("event_target", execution)
+        return None if target is None else encoding.decode_event_target(target)
+
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         key = encoding.encode_lease_key(lease)
         await self._request("settle", key, encoding.encode_outcome(storable_outcome(outcome)))
 
     def backlog(self) -> int:
         return self._backlog
+
+    def suspended(self) -> int:
+        return self._suspended
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return set(self._blocks_waiting.difference(blocks))
@@ -231,7 +255,7 @@ class JournalClient:
         if name == READY:
             self._observer.ready()
         elif name == STATUS:
-            self._backlog, blocks, self._unavailable_reason = values
+            self._backlog, self._suspended, blocks, self._unavailable_reason = values
             self._blocks_waiting = frozenset(blocks)
         elif name == LOST:
             self._report_lost(values[0])

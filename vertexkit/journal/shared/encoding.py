@@ -16,6 +16,7 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
+from vertexkit.journal.events import EventTarget
 from vertexkit.journal.protocol import HistoryEvent, Lease, Query, Record
 from vertexkit.token import Token
 
@@ -87,12 +88,13 @@ def encode_lease(lease: Lease) -> list[Any]:
         lease.result and encode_result(lease.result),
         lease.completion_tried,
         lease.crashed,
+        lease.ran,
     ]
 
 
 def decode_lease(data: list[Any]) -> Lease:
     """Decode what `encode_lease` returned."""
-    execution, worker, epoch, attempt, effects, result, tried, crashed = data
+    execution, worker, epoch, attempt, effects, result, *rest = data
     return Lease(
         decode_execution(execution),
         worker,
@@ -100,8 +102,7 @@ def decode_lease(data: list[Any]) -> Lease:
         attempt,
         {effect[0]: decode_effect(effect) for effect in effects},
         result and decode_result(result),
-        tried,
-        crashed,
+        *rest,
     )
 
 
@@ -114,6 +115,19 @@ def decode_lease_key(data: list[Any]) -> Lease:
     """Return a lease with nothing but what identifies it."""
     execution, worker, epoch = data
     return Lease(Execution(execution, "", NO_TOKEN, {}), worker, epoch, 0)
+
+
+def encode_event_target(target: EventTarget) -> list[Any]:
+    """Encode an execution as the receiver of an event sees it."""
+    effects = [encode_effect(effect) for effect in target.effects.values()]
+    return [target.block, target.key.decode(LATIN), target.ended, effects]
+
+
+def decode_event_target(data: list[Any]) -> EventTarget:
+    """Decode what `encode_event_target` returned."""
+    block, key, ended, effects = data
+    decoded = {effect[0]: decode_effect(effect) for effect in effects}
+    return EventTarget(block, key.encode(LATIN), ended, decoded)
 
 
 def encode_outcome(outcome: Outcome) -> list[Any]:

@@ -14,7 +14,7 @@ from vertexkit.errors import (
 from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared import encoding
 
-VERSION = 1
+VERSION = 2
 """Of the messages on the socket; both ends must have the same."""
 NOTIFICATION = 0
 """Takes the place of a request's number in messages that expect no response."""
@@ -83,6 +83,26 @@ async def _release(journal: JournalBackend, lease: list[Any], after: float, reas
     await journal.release(encoding.decode_lease_key(lease), after, reason)
 
 
+async def _suspend(journal: JournalBackend, lease: list[Any], seconds: float, ran: float) -> None:
+    await journal.suspend(encoding.decode_lease_key(lease), seconds, ran)
+
+
+async def _end_wait(
+    journal: JournalBackend, lease: list[Any], effect: list[Any]
+) -> list[Any] | None:
+    event = await journal.end_wait(encoding.decode_lease_key(lease), encoding.decode_effect(effect))
+    return None if event is None else encoding.encode_effect(event)
+
+
+async def _deliver_event(journal: JournalBackend, execution: str, name: str, data: str) -> str:
+    return await journal.deliver_event(execution, name, data.encode(encoding.LATIN))
+
+
+async def _event_target(journal: JournalBackend, execution: str) -> list[Any] | None:
+    target = await journal.event_target(execution)
+    return None if target is None else encoding.encode_event_target(target)
+
+
 async def _settle(journal: JournalBackend, lease: list[Any], outcome: list[Any]) -> None:
     await journal.settle(encoding.decode_lease_key(lease), encoding.decode_outcome(outcome))
 
@@ -121,6 +141,10 @@ METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "begin_completion": _begin_completion,
     "withdraw_completion": _withdraw_completion,
     "release": _release,
+    "suspend": _suspend,
+    "end_wait": _end_wait,
+    "deliver_event": _deliver_event,
+    "event_target": _event_target,
     "settle": _settle,
     "find": _find,
     "search": _search,

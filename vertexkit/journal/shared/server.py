@@ -184,7 +184,8 @@ class ClientConnection:
         if self.connection.is_backed_up:
             return
         blocks = sorted(journal.unserved_blocks(()))
-        status = [journal.backlog(), blocks, journal.unavailable_reason()]
+        counts = (journal.backlog(), journal.suspended())
+        status = [*counts, blocks, journal.unavailable_reason()]
         if status != self._last_status:
             self._last_status = status
             self.connection.send([NOTIFICATION, STATUS, *status])

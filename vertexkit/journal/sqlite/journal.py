@@ -3,13 +3,14 @@
 import asyncio
 import sqlite3
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, OperationNotAllowed
-from vertexkit.execution import SEND, Effect, Execution, Outcome, Phase, Result
+from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
+from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
     Access,
@@ -21,23 +22,27 @@ from vertexkit.journal.protocol import (
 )
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
-from vertexkit.journal.sqlite.file import check_file, open_file, reading
+from vertexkit.journal.sqlite.file import check_file
+from vertexkit.journal.sqlite.loading import load
 from vertexkit.journal.sqlite.path import path_in
 from vertexkit.journal.sqlite.queries import (
-    read_age,
     read_call,
-    read_last_number,
     read_rows,
     read_settled_one,
     read_token,
-    read_tokens,
 )
 from vertexkit.journal.sqlite.retention import Retention
 from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.writer import Writer
-from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS, MAX_REMEMBERED_TOKENS
-from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
+from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
+from vertexkit.journal.state.events import remove_event
+from vertexkit.journal.state.operations import (
+    DROPPED,
+    may_be_settled,
+    why_not_dropped,
+    why_not_retried,
+)
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
 from vertexkit.journal.state.storable import encode_inputs, storable_execution
@@ -96,7 +101,7 @@ class SqliteJournal:
 
     async def open(self, observer: JournalObserver) -> None:
         unique = self._state.duplicates.unique
-        loaded = await asyncio.to_thread(_load, self.file, self._clock, unique)
+        loaded = await asyncio.to_thread(load, self.file, self._clock, unique)
         self._age, now = loaded.age, self._clock.unix()
         for key, execution, ended_age in loaded.tokens:
             remembered = ended_age + DUPLICATE_SECONDS - self._age.now()
@@ -232,6 +237,49 @@ class SqliteJournal:
             schema.RELEASE, (due, after, schema.history_value(row), row.number)
         )
 
+    async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
+        row = self._state.suspend(lease, seconds, ran)
+        due = self._clock.unix() + seconds
+        await self._writer.write(schema.SUSPEND, (due, seconds, row.ran, row.number))
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
+        delivery, row = self._state.add_event(execution, name, data)
+        if row is None:
+            ended = await self.find(execution) is not None
+            return Delivery.ENDED if ended else Delivery.UNKNOWN
+        event = row.event(name)
+        if delivery is Delivery.REPEATED:  # the first one may still be on its way to the disk
+            await self._writer.write(schema.NO_CHANGE, ())
+            if row.event(name) is not event:
+                raise JournalUnavailable("the same event could not be stored a moment ago")
+        if delivery is not Delivery.NEW or event is None:
+            return delivery
+
+        def finish(written: bool) -> None:
+            if written:
+                self._state.wake(row)
+            else:
+                remove_event(row, name)
+
+        values = schema.effect_values(row, event)
+        await self._writer.write(
+            schema.RECORD_EFFECT, values, power=True, optional=True, after=finish
+        )
+        return delivery
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        row = self._state.find(execution)
+        if row is not None:
+            return None if row.pending else row.event_target()
+        record = await self.find(execution)
+        return None if record is None else EventTarget(record.block, b"", ended=True)
+
+    async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
+        row, effect, event = self._state.end_wait(lease, effect)
+        if event is None:
+            await self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
+        return event
+
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         await self._end(*self._state.settle(lease, outcome))
 
@@ -251,6 +299,9 @@ class SqliteJournal:
     def backlog(self) -> int:
         return self._state.backlog()
 
+    def suspended(self) -> int:
+        return self._state.suspended()
+
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return self._state.unserved_blocks(blocks)
 
@@ -269,7 +320,7 @@ class SqliteJournal:
             if number % SEARCH_WINDOW == SEARCH_WINDOW - 1:
                 await asyncio.sleep(0)  # others may run
             found.append(row.record())
-        if query.phase in (None, Phase.SETTLED):
+        if may_be_settled(query):
             found += await self._search_settled(query)
         found.sort(key=lambda record: record.accepted_at, reverse=True)
         return found[: query.limit]
@@ -333,37 +384,6 @@ class SqliteJournal:
         )
         await self._writer.write(schema.RECORD_DROPPED, values, power=True)
         return row.record()
-
-
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """A file that was opened, and what was read from it."""
-
-    connection: sqlite3.Connection
-    age: JournalAge
-    last_number: int
-    rows: list[ExecutionRow]
-    """Executions that have not ended."""
-    tokens: list[tuple[bytes, str, float]]
-    """As `read_tokens` returns them; one more than are remembered if there are more."""
-
-
-def _load(path: Path, clock: Clock, unique: bool) -> _Loaded:
-    """Open a file and read what has to be in memory.
-
-    Raises:
-        JournalUnusable: it cannot be opened or read; the message names the cause and the fix.
-    """
-    connection = open_file(path)
-    with reading(connection, path):
-        age = JournalAge(clock, *read_age(connection))
-        tokens: list[tuple[bytes, str, float]] = []
-        if unique:
-            since = age.now() - DUPLICATE_SECONDS
-            connection.execute(schema.REMEMBER_ENDED_CALLS, (since,))
-            tokens = read_tokens(connection, since, MAX_REMEMBERED_TOKENS + 1)
-        rows = read_rows(connection, "phase <> 'settled'")
-        return _Loaded(connection, age, read_last_number(connection), rows, tokens)
 
 
 def make(place: str, clock: Clock, settings: JournalSettings) -> SqliteJournal:

@@ -25,7 +25,7 @@ from vertexkit.token import Token
 UNFINISHED = """
 SELECT number, id, block, key, dialog, accepted_at, follows, token, phase, epoch, attempts,
     claimed_at, due_at, due_in, result, code, result_recorded_at, completion_tried,
-    completion_tries, completion_tried_at, history
+    completion_tries, completion_tried_at, ran, history
 FROM executions
 """
 SETTLED = """
@@ -85,6 +85,7 @@ def _row(connection: sqlite3.Connection, line: sqlite3.Row) -> ExecutionRow:
         result_recorded_at=line["result_recorded_at"],
         completion_tried_at=line["completion_tried_at"],
         completion_tries=line["completion_tries"],
+        ran=line["ran"],
         history=_history(line),
     )
 

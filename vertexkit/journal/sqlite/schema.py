@@ -9,7 +9,7 @@ from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
 """`vxkj`: marks a file as a journal of vertexkit."""
-VERSION = 2
+VERSION = 3
 """Of the tables."""
 TABLES = """
 CREATE TABLE executions (
@@ -32,6 +32,7 @@ CREATE TABLE executions (
     completion_tried INTEGER NOT NULL DEFAULT 0,
     completion_tries INTEGER NOT NULL DEFAULT 0,
     completion_tried_at REAL,
+    ran REAL NOT NULL DEFAULT 0,
     ending TEXT,
     confirmed_by TEXT,
     reason TEXT,
@@ -106,6 +107,10 @@ RELEASE = """
 UPDATE executions SET phase = 'waiting', worker = NULL, due_at = ?, due_in = ?, history = ?
 WHERE number = ?
 """
+SUSPEND = """
+UPDATE executions SET phase = 'suspended', worker = NULL, due_at = ?, due_in = ?, ran = ?
+WHERE number = ?
+"""
 SETTLE = """
 UPDATE executions
 SET phase = 'settled', token = NULL, inputs = NULL, raw = NULL, result = NULL, worker = NULL,
@@ -121,12 +126,12 @@ WHERE number = ?
 """
 ERASE_STEP_VALUES = "UPDATE effects SET value = NULL WHERE execution = ? AND kind <> ?"
 RECORD_DROPPED = """
-UPDATE executions SET result = ?, code = ?, result_recorded_at = ?, due_at = NULL, history = ?
+UPDATE executions SET phase = 'waiting', result = ?, code = ?, result_recorded_at = ?, due_at = NULL, history = ?
 WHERE number = ?
 """
 RETRY = """
 UPDATE executions
-SET phase = 'waiting', attempts = 0, completion_tries = 0, completion_tried = ?, result = ?,
+SET phase = 'waiting', attempts = 0, ran = 0, completion_tries = 0, completion_tried = ?, result = ?,
     history = ?, ending = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL,
     ended_age = NULL
 WHERE number = ?

@@ -19,12 +19,18 @@ def matches(query: Query, record: Record) -> bool:
         and query.code in (None, code)
         and (query.since is None or record.accepted_at >= query.since)
         and (query.prefix is None or record.execution.startswith(query.prefix))
+        and (query.waiting_for is None or query.waiting_for in record.waits_for())
     )
 
 
 def may_be_unfinished(query: Query) -> bool:
     """Return whether an execution that has not ended can match a query."""
     return query.status is None and query.phase is not Phase.SETTLED
+
+
+def may_be_settled(query: Query) -> bool:
+    """Return whether an execution that has ended can match a query."""
+    return query.phase in (None, Phase.SETTLED) and query.waiting_for is None
 
 
 def matches_row(query: Query, row: ExecutionRow) -> bool:
@@ -36,6 +42,7 @@ def matches_row(query: Query, row: ExecutionRow) -> bool:
         and query.code in (None, row.result and row.result.code)
         and (query.since is None or row.execution.accepted_at >= query.since)
         and (query.prefix is None or row.execution.id.startswith(query.prefix))
+        and (query.waiting_for is None or query.waiting_for in row.waits_for())
     )
 
 

@@ -1,13 +1,13 @@
 """Executions that wait: one queue for each block, and those scheduled for later."""
 
-import asyncio
 from collections import deque
 from collections.abc import Mapping
 
 from vertexkit.clock import Clock
+from vertexkit.execution import Phase
 from vertexkit.journal.protocol import JournalObserver, NullJournalObserver
 from vertexkit.journal.state.row import RESULT_QUEUE, ExecutionRow
-from vertexkit.system.supervision import Supervisor
+from vertexkit.journal.state.schedule import Schedule
 
 
 class Queues:
@@ -22,39 +22,45 @@ class Queues:
         """Its `ready` is called when an execution becomes claimable."""
         self._clock = clock
         self._queues: dict[str, deque[ExecutionRow]] = {}
-        self._timers: dict[str, tuple[ExecutionRow, asyncio.Task[None]]] = {}
-        """By the execution's id."""
+        self._later = Schedule(clock, clock.sleep, self.put, self._lost)
+        self._suspended = Schedule(clock, clock.sleep_durably, self.put, self._lost)
+
+    def _lost(self, reason: str) -> None:
+        self.observer.lost(reason)
+
+    @property
+    def suspended(self) -> int:
+        """Number of executions that are suspended."""
+        return len(self._suspended)
 
     def close(self) -> None:
-        """Cancel all timers."""
-        for _, timer in self._timers.values():
-            timer.cancel()
-        self._timers.clear()
+        """Cancel all schedules."""
+        self._later.close()
+        self._suspended.close()
 
     def put(self, row: ExecutionRow) -> None:
         """Make an execution claimable."""
+        if row.phase is Phase.SUSPENDED:
+            row.phase = Phase.WAITING
         self._queues.setdefault(row.queue, deque()).append(row)
         self.observer.ready()
 
     def put_later(self, row: ExecutionRow, seconds: float) -> None:
         """Make an execution claimable in a number of seconds."""
-        row.due_at = self._clock.unix() + seconds
-        timer = Supervisor(self.observer.lost).start(
-            "schedule of an execution", self._wait(row, seconds), endless=False
-        )
-        self._timers[row.execution.id] = row, timer
+        self._schedule(row).add(row, seconds)
 
-    async def _wait(self, row: ExecutionRow, seconds: float) -> None:
-        await self._clock.sleep(seconds)
-        del self._timers[row.execution.id]
-        self.put(row)
+    def _schedule(self, row: ExecutionRow) -> Schedule:
+        return self._suspended if row.phase is Phase.SUSPENDED else self._later
+
+    def wake(self, row: ExecutionRow) -> None:
+        """Make an execution claimable if it is suspended."""
+        if row.phase is Phase.SUSPENDED and self._suspended.remove(row):
+            self.put(row)
 
     def put_all_now(self) -> None:
         """Make all scheduled executions claimable."""
-        for row, timer in self._timers.values():
-            timer.cancel()
+        for row in (*self._later.take_all(), *self._suspended.take_all()):
             self.put(row)
-        self._timers.clear()
 
     def take(self, room: Mapping[str, int], limit: int) -> list[ExecutionRow]:
         """Remove up to `limit` executions, those with a recorded result first."""
@@ -67,8 +73,8 @@ class Queues:
 
     def remove(self, row: ExecutionRow) -> None:
         """Remove an execution that waits, or is scheduled for later."""
-        if (scheduled := self._timers.pop(row.execution.id, None)) is not None:
-            scheduled[1].cancel()
+        if self._schedule(row).remove(row):
+            row.phase = Phase.WAITING
         elif row in (queue := self._queues.get(row.queue, deque())):
             queue.remove(row)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from vertexkit.execution import (
+    EVENT,
     SEND,
     Effect,
     EffectState,
@@ -12,6 +13,7 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
+from vertexkit.journal.events import EventTarget, open_waits
 from vertexkit.journal.protocol import HistoryEvent, Lease, Record
 from vertexkit.token import Token
 
@@ -41,6 +43,10 @@ class ExecutionRow:
     completion_tried: bool = False
     superseded: bool = False
     crashed: bool = False
+    ran: float = 0.0
+    """Seconds for which its handler has run before it was suspended."""
+    resumes: bool = False
+    """It was suspended: the next run continues the previous one, and is not another attempt."""
     follows: "ExecutionRow | None" = None
     """The earlier execution of the same call, which has to settle first."""
     followers: list["ExecutionRow"] = field(default_factory=list)
@@ -76,7 +82,29 @@ class ExecutionRow:
             self.result,
             self.completion_tried,
             self.crashed,
+            self.ran,
         )
+
+    def event_target(self) -> EventTarget:
+        """Return what the receiver of an event needs to know."""
+        return EventTarget(
+            self.execution.block, self.key, self.result is not None, dict(self.effects)
+        )
+
+    def waits_for(self) -> set[str]:
+        """Return the names of the events that its handler waits for."""
+        return open_waits(self.effects)
+
+    def event(self, name: str) -> Effect | None:
+        """Return the event of this name that was delivered."""
+        for effect in self.effects.values():
+            if effect.kind == EVENT + name and effect.state is EffectState.CONFIRMED:
+                return effect
+        return None
+
+    def is_woken(self) -> bool:
+        """Whether an event has been delivered that its handler waits for."""
+        return any(self.event(name) is not None for name in self.waits_for())
 
     def record(self) -> Record:
         """Return what operators see."""

@@ -6,7 +6,16 @@ from itertools import islice
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
-from vertexkit.execution import Effect, Execution, Outcome, Phase, Result
+from vertexkit.execution import (
+    EVENT,
+    WAIT,
+    Effect,
+    Execution,
+    Outcome,
+    Phase,
+    Result,
+)
+from vertexkit.journal.events import Delivery
 from vertexkit.journal.protocol import (
     Acceptance,
     HistoryEvent,
@@ -16,6 +25,7 @@ from vertexkit.journal.protocol import (
     Renewal,
 )
 from vertexkit.journal.state.duplicates import Duplicates
+from vertexkit.journal.state.events import add_event
 from vertexkit.journal.state.operations import matches_row, may_be_unfinished
 from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.row import ExecutionRow, assumed_sent
@@ -99,7 +109,10 @@ class JournalState:
         self._rows[row.execution.id] = row
         self.duplicates.add(row)
         row.worker = ""
-        if row.phase is not Phase.WAITING:
+        if row.phase is Phase.SUSPENDED:
+            row.resumes = True
+            due_in = 0.0 if row.is_woken() else due_in
+        elif row.phase is not Phase.WAITING:
             row.crashed = row.phase is Phase.RUNNING
             row.phase = Phase.WAITING
             self._add_event(row, "lease_expired", "the process that held it has ended")
@@ -127,10 +140,11 @@ class JournalState:
         row.due_at = None
         if row.claimed_at is None:
             row.claimed_at = self._clock.unix()
-        elif row.result is None:
+        elif row.result is None and not row.resumes:
             self._add_event(row, "claimed", f"run {row.attempts + 1}, by worker {worker}")
         if row.result is None:
-            row.attempts += 1
+            row.attempts += not row.resumes
+            row.resumes = False
             row.phase = Phase.RUNNING
             self._running += 1
         else:
@@ -244,6 +258,43 @@ class JournalState:
         self._queues.put_later(row, after)
         return row
 
+    def suspend(self, lease: Lease, seconds: float, ran: float) -> ExecutionRow:
+        """End a lease; the execution is claimable in some seconds, or when an event comes."""
+        row = self.leased(lease)
+        seconds = storable_seconds("the time of a wait", seconds)
+        ran = storable_seconds("the time of a run", ran)
+        del self._leases[lease.execution.id]
+        self._leave_running(row)
+        row.crashed, row.resumes, row.worker = False, True, ""
+        row.ran += ran
+        row.phase = Phase.SUSPENDED
+        self._queues.put_later(row, seconds)
+        if row.is_woken():
+            self._queues.wake(row)
+        return row
+
+    def add_event(
+        self, execution: str, name: str, data: bytes
+    ) -> tuple[Delivery, ExecutionRow | None]:
+        """Add an event to an execution. `wake` lets it have an effect, `remove_event` undoes it."""
+        row = self._rows.get(execution)
+        if row is None or row.pending:
+            return Delivery.UNKNOWN, None
+        return add_event(row, name, data, self._clock.unix()), row
+
+    def wake(self, row: ExecutionRow) -> None:
+        """Make an execution claimable if it is suspended and an event for it has been stored."""
+        if row.is_woken():
+            self._queues.wake(row)
+
+    def end_wait(self, lease: Lease, effect: Effect) -> tuple[ExecutionRow, Effect, Effect | None]:
+        """Record that a wait has ended without its event, unless that was delivered."""
+        row = self.leased(lease)
+        event = row.event(effect.kind.removeprefix(WAIT))
+        if event is not None:
+            return row, effect, event
+        return *self.record_effect(lease, effect), None
+
     def settle(self, lease: Lease, outcome: Outcome) -> tuple[ExecutionRow, Outcome]:
         """Remove an execution that has its outcome; return it with the outcome as it is stored."""
         row, outcome = self.leased(lease), storable_outcome(outcome)
@@ -261,7 +312,11 @@ class JournalState:
 
     def backlog(self) -> int:
         """Return how many wait for a handler or for the platform, or are being written."""
-        return len(self._rows) - self._running
+        return len(self._rows) - self._running - self._queues.suspended
+
+    def suspended(self) -> int:
+        """Return how many are suspended."""
+        return self._queues.suspended
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         """Return the blocks that executions wait for and that are not in `blocks`."""
@@ -320,10 +375,11 @@ class JournalState:
                 f"the platform has repeated this call, and {other.execution.id} executes it"
             )
         row.attempts = row.completion_tries = 0
+        row.ran, row.resumes = 0.0, False
         row.phase, row.superseded, row.crashed = Phase.WAITING, False, False
         if fresh:
             row.result, row.completion_tried = None, False
-            row.effects = {}
+            row.effects = {at: e for at, e in row.effects.items() if e.kind.startswith(EVENT)}
         else:  # the operator has accepted that messages of unknown delivery are not sent again
             row.effects = {at: assumed_sent(effect) for at, effect in row.effects.items()}
         self._add_event(row, "retried_by_operator")

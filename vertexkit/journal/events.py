@@ -1,0 +1,68 @@
+"""Events from outside: what a journal of any kind does with them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from vertexkit.execution import WAIT, Effect, EffectState
+
+
+def open_waits(effects: Mapping[int, Effect]) -> set[str]:
+    """Return the names of the events that a handler with these effects waits for."""
+    return {
+        effect.kind.removeprefix(WAIT)
+        for effect in effects.values()
+        if effect.kind.startswith(WAIT) and effect.state is EffectState.INTENDED
+    }
+
+
+class Delivery(StrEnum):
+    """The journal's reply to `deliver_event`."""
+
+    NEW = "new"
+    """The event is stored."""
+    REPEATED = "repeated"
+    """An event of this name was delivered before; this one has no effect."""
+    ENDED = "ended"
+    """The execution has ended, or no longer waits for this event."""
+    UNKNOWN = "unknown"
+    """There is no such execution."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventTarget:
+    """An execution as the receiver of an event sees it."""
+
+    block: str
+    key: bytes = field(repr=False)
+    """`Execution.key`: the URL of the event is signed with it."""
+    ended: bool
+    """Its handler has returned."""
+    effects: Mapping[int, Effect] = field(default_factory=dict)
+    """Its waits and events, and its other effects, by position."""
+
+    def waits_for(self) -> set[str]:
+        """Return the names of the events that its handler waits for."""
+        return open_waits(self.effects)
+
+
+class JournalEvents(Protocol):
+    """What delivers an event from outside to an execution that waits for it."""
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
+        """Store an event for an execution (survives power loss); the first of each name counts.
+
+        An execution that is suspended and waits for the event becomes due.
+
+        Args:
+            execution: its id.
+            name: name of the event.
+            data: JSON.
+
+        Raises:
+            JournalUnavailable: the event could not be stored.
+        """
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        """Return what the receiver of an event needs to know; None: there is no such execution."""
