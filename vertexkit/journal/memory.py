@@ -112,8 +112,8 @@ class MemoryJournal:
         row = self._state.find(execution)
         if row is not None:
             return row.event_target()
-        record, _ = self._settled.get(execution, (None, None))
-        return None if record is None else EventTarget(record.block, b"", ended=True)
+        row, _ = self._settled.get(execution, (None, None))
+        return None if row is None else EventTarget(row.execution.block, b"", ended=True)
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
         return self._state.end_wait(lease, effect)[2]

@@ -10,6 +10,7 @@ from psycopg.pq.abc import PGresult
 from vertexkit.clock import Clock, Timer
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
+from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.postgres import acceptance, leases
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.monitor import POLL_SECONDS, Monitor
@@ -28,6 +29,7 @@ from vertexkit.journal.postgres.statements import (
     RELEASE_UNKNOWN,
     RENEW,
     SETTLE,
+    SUSPEND,
     WITHDRAW_COMPLETION,
 )
 from vertexkit.journal.postgres.writer import Writer
@@ -261,6 +263,33 @@ class PostgresJournal:
         timer = self._clock.timer(seconds, notify)
         self._timers.add(timer)
 
+    async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
+        seconds = max(0.0, storable_seconds("the time of a wait", seconds))
+        ran = storable_seconds("the time of a run", ran)
+        woken: bool = await self._writer.write(SUSPEND, (*_key(lease), seconds, ran))
+        self._forget(lease.execution.id)
+        if woken:
+            self._monitor.change_backlog(1)
+            self._notify_ready()
+        else:
+            self._monitor.change_suspended(1)
+            self._notify_later(seconds)
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
+        name = storable_text("the name of an event", name)
+        delivery, is_due = await self._operators.deliver_event(execution, name, data)
+        if is_due:
+            self._monitor.change_suspended(-1)
+            self._monitor.change_backlog(1)
+            self._notify_ready()
+        return delivery
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        return await self._operators.event_target(execution)
+
+    async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
+        return await self._operators.end_wait(lease, storable_effect(effect))
+
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         outcome = storable_outcome(outcome)
         kept = keeps_secrets(outcome)
@@ -284,6 +313,9 @@ class PostgresJournal:
 
     def backlog(self) -> int:
         return self._monitor.backlog
+
+    def suspended(self) -> int:
+        return self._monitor.suspended
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         self._blocks = blocks

@@ -41,6 +41,7 @@ def _read_lease(row: Sequence[bytes], worker: str) -> Lease:
         result=Result(row[9], row[10].decode()) if has_result else None,
         completion_tried=read_boolean(row[11]),
         crashed=read_boolean(row[12]),
+        ran=read_double(row[14]),
     )
 
 

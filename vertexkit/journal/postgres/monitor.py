@@ -68,6 +68,8 @@ class Counts:
     """They wait for a handler or for the platform."""
     due: int = 0
     """They can be claimed now."""
+    suspended: int = 0
+    """Their handlers wait."""
     waiting: frozenset[str] = frozenset()
     """Blocks that they wait for."""
 
@@ -104,6 +106,8 @@ class Monitor:
         self._opened_at = self._loop.time()
         self._changes = 0
         """Of the backlog by this process, since it was counted."""
+        self._suspended_changes = 0
+        """The same of the suspended executions."""
         self._polled_at = 0.0
         self._workers: dict[str, tuple[str, ...]] = {}
         self._served: frozenset[str] = frozenset()
@@ -144,6 +148,15 @@ class Monitor:
     def change_backlog(self, number: int) -> None:
         """This process has added executions to the backlog, or has taken them from it."""
         self._changes += number
+
+    @property
+    def suspended(self) -> int:
+        """Number of executions whose handlers wait."""
+        return max(0, self.counts.suspended + self._suspended_changes)
+
+    def change_suspended(self, number: int) -> None:
+        """This process has suspended executions, or has resumed them."""
+        self._suspended_changes += number
 
     def announce(self) -> None:
         """Notify other processes soon that executions may be claimable."""
@@ -189,17 +202,18 @@ class Monitor:
             JournalUnavailable: the database does not answer.
         """
         result = await self._count()
-        backlog = due = 0
+        backlog = due = suspended = 0
         waiting = set()
         for row in range(result.ntuples):
             queue = (result.get_value(row, 0) or b"").decode()
             number = read_bigint(result.get_value(row, 1) or b"")
             backlog += number
             due += read_bigint(result.get_value(row, 2) or b"")
+            suspended += read_bigint(result.get_value(row, 3) or b"")
             if queue and number:
                 waiting.add(queue)
-        self.counts = Counts(backlog, due, frozenset(waiting))
-        self._changes = 0
+        self.counts = Counts(backlog, due, suspended, frozenset(waiting))
+        self._changes = self._suspended_changes = 0
 
     async def _step(self) -> None:
         now = self._loop.time()

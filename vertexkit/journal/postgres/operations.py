@@ -21,7 +21,7 @@ coalesce(history, '[]') || jsonb_build_array(jsonb_build_array({TIME}, %(event)s
 """
 REVIVE = f"""
 UPDATE vertexkit.executions
-SET phase = 'waiting', attempts = 0, completion_tries = 0, superseded = false, worker = '',
+SET phase = 'waiting', attempts = 0, ran = 0, woken = false, completion_tries = 0, superseded = false, worker = '',
     epoch = epoch + 1, due_at = {TIME}, history = {EVENT},
     queue = CASE WHEN %(fresh)s OR result IS NULL THEN block ELSE '' END,
     result = CASE WHEN %(fresh)s THEN NULL ELSE result END,
@@ -31,6 +31,8 @@ SET phase = 'waiting', attempts = 0, completion_tries = 0, superseded = false, w
 WHERE id = %(id)s
 """
 DELETE_EFFECTS = "DELETE FROM vertexkit.effects WHERE execution = %s"
+DELETE_OWN_EFFECTS = f"{DELETE_EFFECTS} AND kind NOT LIKE 'event:%%'"
+"""All but the events from outside."""
 ASSUME_SENT = """
 UPDATE vertexkit.effects SET state = %s, value = %s
 WHERE execution = %s AND kind = %s AND state = ANY (%s)
@@ -38,7 +40,7 @@ WHERE execution = %s AND kind = %s AND state = ANY (%s)
 DELETE = "DELETE FROM vertexkit.executions WHERE id = %s"
 FAIL = f"""
 UPDATE vertexkit.executions
-SET queue = '', result = %(result)s, code = %(code)s, result_recorded_at = {TIME},
+SET phase = 'waiting', queue = '', result = %(result)s, code = %(code)s, result_recorded_at = {TIME},
     due_at = {TIME}, worker = '', epoch = epoch + 1, history = {EVENT}
 WHERE id = %(id)s
 """
@@ -71,7 +73,7 @@ async def retry(connection: Reading, execution: str, ahead: float, *, fresh: boo
             }
             await connection.execute(REVIVE.encode(), values)
             if fresh:
-                await connection.execute(DELETE_EFFECTS, (execution,))
+                await connection.execute(DELETE_OWN_EFFECTS.encode(), (execution,))
             else:  # the operator has accepted that messages of unknown delivery are not sent again
                 unclear = [EffectState.INTENDED, EffectState.UNKNOWN]
                 assumed = (EffectState.CONFIRMED, MESSAGE_WITHOUT_ID, execution, SEND, unclear)

@@ -8,10 +8,12 @@ from typing import TypeVar
 import psycopg
 
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
-from vertexkit.journal.postgres import operations, queries
+from vertexkit.execution import Effect
+from vertexkit.journal.events import Delivery, EventTarget
+from vertexkit.journal.postgres import events, operations, queries
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.queries import Reading
-from vertexkit.journal.protocol import Query, Record
+from vertexkit.journal.protocol import Lease, Query, Record
 
 T = TypeVar("T")
 
@@ -32,16 +34,16 @@ class Operators:
 
     async def find(self, execution: str) -> Record | None:
         """As `JournalAdmin.find`."""
-        return await self._read(
+        return await self._run(
             lambda connection: queries.read_one(connection, execution, self._ahead())
         )
 
     async def search(self, query: Query) -> list[Record]:
         """As `JournalAdmin.search`."""
-        return await self._read(lambda connection: queries.search(connection, query, self._ahead()))
+        return await self._run(lambda connection: queries.search(connection, query, self._ahead()))
 
-    async def _read(self, action: Callable[[Reading], Awaitable[T]]) -> T:
-        """Run a read, a second time if the connection was lost since the last request."""
+    async def _run(self, action: Callable[[Reading], Awaitable[T]]) -> T:
+        """Run what can be repeated, a second time if the connection was lost since the last request."""
         is_old = self._connection is not None
         try:
             async with self._connected() as connection:
@@ -61,6 +63,22 @@ class Operators:
         """As `JournalAdmin.drop`."""
         async with self._connected() as connection:
             return await operations.drop(connection, execution, self._ahead())
+
+    async def deliver_event(self, execution: str, name: str, data: bytes) -> tuple[Delivery, bool]:
+        """As `events.deliver`. A repetition has no effect, so it can be tried again."""
+        return await self._run(
+            lambda connection: events.deliver(connection, execution, name, data, self._ahead())
+        )
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        """As `JournalEvents.event_target`."""
+        return await self._run(lambda connection: events.read_target(connection, execution))
+
+    async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
+        """As `Journal.end_wait`. It can be tried again, as `deliver_event` can."""
+        return await self._run(
+            lambda connection: events.end_wait(connection, lease, effect, self._ahead())
+        )
 
     async def close(self) -> None:
         """Close the connection."""

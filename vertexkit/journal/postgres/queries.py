@@ -19,7 +19,7 @@ RECORDS = f"""
 SELECT id, block, phase, attempts, accepted_at, dialog, worker, claimed_at, result, code,
     result_recorded_at, completion_tried_at, completion_tries, ended_at, ending, confirmed_by,
     reason, history::text AS history, token IS NOT NULL AS has_token,
-    CASE WHEN phase = 'waiting' AND due_at > {TIME} THEN due_at END AS due_at
+    CASE WHEN phase IN ('waiting', 'suspended') AND due_at > {TIME} THEN due_at END AS due_at
 FROM vertexkit.executions
 """
 EFFECTS = """
@@ -33,6 +33,11 @@ FILTERS = {
     "dialog": "dialog = %(dialog)s",
     "code": "code = %(code)s",
     "since": "accepted_at >= %(since)s",
+    "waiting_for": """
+        phase <> 'settled' AND EXISTS (
+            SELECT FROM vertexkit.effects AS effect
+            WHERE effect.execution = executions.id AND effect.kind = 'wait:' || %(waiting_for)s
+                AND effect.state = 'intended')""",
     "prefix": "id >= %(prefix)s AND id < %(prefix_end)s",
 }
 
@@ -58,6 +63,7 @@ async def search(connection: Reading, query: Query, ahead: float) -> list[Record
         "code": query.code,
         "since": query.since,
         "prefix": query.prefix,
+        "waiting_for": query.waiting_for,
     }
     conditions = [
         FILTERS[name] for name, value in values.items() if value is not None and name in FILTERS

@@ -41,6 +41,8 @@ CREATE TABLE vertexkit.executions (
     completion_tries bigint NOT NULL DEFAULT 0,
     completion_tried_at double precision,
     superseded boolean NOT NULL DEFAULT false,
+    ran double precision NOT NULL DEFAULT 0,
+    woken boolean NOT NULL DEFAULT false,
     ending text,
     confirmed_by text,
     reason text,
@@ -90,7 +92,8 @@ CREATE TABLE vertexkit.workers (
 );
 """
 """`due_at` is when an execution may be claimed: of one that is held, the end of its lease. `queue`
-is its block, or empty once it has a result and needs no handler. `tokens` has the calls of ended
+is its block, or empty once it has a result and needs no handler. `woken`: an event came after the
+last claim, so that a suspension has to be over at once. `tokens` has the calls of ended
 executions, if tokens are unique. All times are Unix seconds of the server's clock, except
 `accepted_at`, which is the receiving machine's."""
 MIGRATIONS: Sequence[str] = (CREATE,)

@@ -54,7 +54,7 @@ def statement(name: str, sql: str, *codecs: Codec) -> Statement:
 
 BACKLOG = """
 (SELECT count(*) FROM vertexkit.executions
- WHERE phase <> 'settled' AND (phase <> 'running' OR due_at <= {now}))
+ WHERE phase <> 'settled' AND (phase NOT IN ('running', 'suspended') OR due_at <= {now}))
 """
 CALLS = """
 SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY
@@ -143,8 +143,10 @@ FROM (SELECT) AS one LEFT JOIN LATERAL (
 POLL = statement(
     "poll",
     """
-SELECT queue, count(*) FILTER (WHERE phase <> 'running' OR due_at <= {now}),
-    count(*) FILTER (WHERE due_at <= {now})
+SELECT queue,
+    count(*) FILTER (WHERE phase NOT IN ('running', 'suspended') OR due_at <= {now}),
+    count(*) FILTER (WHERE due_at <= {now}),
+    count(*) FILTER (WHERE phase = 'suspended' AND due_at > {now})
 FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY queue
 """,
 )
@@ -170,13 +172,16 @@ WITH due AS MATERIALIZED (
 UPDATE vertexkit.executions AS execution
 SET epoch = execution.epoch + 1, worker = $2, due_at = {now} + $3,
     phase = CASE WHEN execution.result IS NULL THEN 'running' ELSE 'completing' END,
-    attempts = execution.attempts + CASE WHEN execution.result IS NULL THEN 1 ELSE 0 END,
+    attempts = execution.attempts
+        + CASE WHEN execution.result IS NULL AND due.phase <> 'suspended' THEN 1 ELSE 0 END,
+    woken = false,
     claimed_at = coalesce(execution.claimed_at, {now}),
     history = CASE WHEN due.worker = '' AND execution.claimed_at IS NULL THEN execution.history
         ELSE coalesce(execution.history, '[]')
         || CASE WHEN due.worker = '' THEN '[]' ELSE jsonb_build_array(jsonb_build_array({now},
             'lease_expired', 'worker ' || due.worker || ' did not renew its lease in time')) END
-        || CASE WHEN execution.result IS NOT NULL THEN '[]' ELSE jsonb_build_array(
+        || CASE WHEN execution.result IS NOT NULL OR due.phase = 'suspended' THEN '[]'
+            ELSE jsonb_build_array(
             jsonb_build_array({now}, 'claimed',
                 'run ' || (execution.attempts + 1) || ', by worker ' || $2)) END
         END
@@ -184,7 +189,7 @@ FROM due WHERE execution.id = due.id
 RETURNING execution.id, execution.block, execution.token, execution.inputs, execution.raw,
     execution.accepted_at, execution.trace, execution.epoch, execution.attempts, execution.result,
     execution.code, execution.completion_tried, due.worker <> '' AND due.phase = 'running',
-    execution.number
+    execution.number, execution.ran
 """,
     *(TEXT, DOUBLE, BIGINT, BOOLEAN, TEXTS, BIGINTS),
 )
@@ -311,6 +316,18 @@ RETURNING held.number
 """,
     *(*LEASES, DOUBLES, TEXTS),
 )
+SUSPEND = statement(
+    "suspend",
+    """
+UPDATE vertexkit.executions AS execution
+SET phase = 'suspended', worker = '', ran = execution.ran + held.ran,
+    due_at = {now} + CASE WHEN execution.woken THEN 0 ELSE held.after END
+FROM unnest($2, $3, $4, $5, $6) WITH ORDINALITY AS held (id, epoch, worker, after, ran, number)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
+RETURNING held.number, execution.woken
+""",
+    *(*LEASES, DOUBLES, DOUBLES),
+)
 SETTLE = statement(
     "settle",
     """
@@ -362,6 +379,7 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 
 PREPARED = (
     CONFIGURE,
     *(POLL, ACCEPT, FIND_DUPLICATED, CLAIM, RENEW, EFFECTS, RECORD_RESULT),
-    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SETTLE, ERASE_STEP_VALUES, END_TOKENS),
+    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SUSPEND, SETTLE, ERASE_STEP_VALUES),
+    END_TOKENS,
 )
 """Statements of the writing connection that are worth planning once."""

@@ -28,6 +28,7 @@ from vertexkit.journal.postgres.statements import (
     RELEASE_UNKNOWN,
     RENEW,
     SETTLE,
+    SUSPEND,
     WITHDRAW_COMPLETION,
     Statement,
 )
@@ -35,7 +36,8 @@ from vertexkit.journal.postgres.statements import (
 ORDER = (
     *(POLL, ACCEPT, ACCEPT_UNIQUE, FIND_DUPLICATED, FIND_DUPLICATED_UNIQUE, EXPIRE_WORKER),
     *(RELEASE_UNKNOWN, RENEW, CLAIM, EFFECTS_OF, EFFECTS, RECORD_RESULT),
-    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SETTLE, ERASE_STEP_VALUES, END_TOKENS),
+    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SUSPEND, SETTLE, ERASE_STEP_VALUES),
+    END_TOKENS,
 )
 """Order of the statements in a group. A lease has an effect without a result at most once in it."""
 PLACE = {statement.name: place for place, statement in enumerate(ORDER)}
@@ -49,7 +51,7 @@ SINGLE = frozenset(
 )
 """Statements that are sent for each write, with its values as parameters."""
 WITHOUT_LEASE = frozenset({ERASE_STEP_VALUES.name, END_TOKENS.name})
-ENDS_LEASE = frozenset({RELEASE.name, SETTLE.name})
+ENDS_LEASE = frozenset({RELEASE.name, SUSPEND.name, SETTLE.name})
 """When they are repeated, the execution is not held any more."""
 
 

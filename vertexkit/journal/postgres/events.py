@@ -1,0 +1,118 @@
+"""Events from outside, and waits that end without one: each in a transaction.
+
+Every transaction first locks the row of the execution, as the writes of its worker do, so that it
+is certain whether an event or the end of its wait came first.
+"""
+
+from collections.abc import Mapping
+
+from vertexkit.errors import Fenced, JournalUnavailable
+from vertexkit.execution import EVENT, EVENT_POSITION, WAIT, Effect, EffectState
+from vertexkit.journal.events import Delivery, EventTarget, open_waits
+from vertexkit.journal.postgres.queries import TIME, Reading, read_effects
+from vertexkit.journal.protocol import Lease
+from vertexkit.journal.state.events import MAX_EVENTS
+
+TARGET = """
+SELECT block, key, phase, result IS NOT NULL OR phase = 'settled' AS ended
+FROM vertexkit.executions WHERE id = %s
+"""
+LOCK = f"{TARGET} FOR UPDATE"
+LOCK_HELD = """
+SELECT FROM vertexkit.executions WHERE id = %s AND epoch = %s AND worker = %s FOR UPDATE
+"""
+WRITE = f"""
+INSERT INTO vertexkit.effects AS earlier
+    (execution, position, kind, digest, state, value, began, ended)
+VALUES (%(execution)s, %(position)s, %(kind)s, %(digest)s, %(state)s, %(value)s, {TIME}, {TIME})
+ON CONFLICT (execution, position) DO UPDATE
+SET kind = excluded.kind, digest = excluded.digest, state = excluded.state,
+    value = excluded.value, ended = excluded.ended
+"""
+WAKE = f"""
+UPDATE vertexkit.executions
+SET woken = true,
+    due_at = CASE WHEN phase = 'suspended' AND %(awaited)s THEN {TIME} ELSE due_at END
+WHERE id = %(execution)s
+"""
+
+
+async def deliver(
+    connection: Reading, execution: str, name: str, data: bytes, ahead: float
+) -> tuple[Delivery, bool]:
+    """Store an event; see `JournalEvents.deliver_event`.
+
+    Returns:
+        The reply, and whether the execution has become due.
+    """
+    async with connection.transaction():
+        row = await (await connection.execute(LOCK.encode(), (execution,))).fetchone()
+        if row is None:
+            return Delivery.UNKNOWN, False
+        effects = await _effects(connection, execution)
+        if _event(effects, name) is not None and not row["ended"]:
+            return Delivery.REPEATED, False
+        waits = [effect.state for effect in effects.values() if effect.kind == WAIT + name]
+        if row["ended"] or any(state is not EffectState.INTENDED for state in waits):
+            return Delivery.ENDED, False
+        position = max([EVENT_POSITION - 1, *effects]) + 1
+        if position - EVENT_POSITION >= MAX_EVENTS:
+            raise JournalUnavailable(f"{execution} has {MAX_EVENTS} events, which is the limit")
+        event = Effect(position, EVENT + name, "", EffectState.CONFIRMED, data)
+        await _write(connection, execution, event, ahead)
+        awaited = name in open_waits(effects)
+        values = {"execution": execution, "awaited": awaited, "ahead": ahead}
+        await connection.execute(WAKE.encode(), values)
+    return Delivery.NEW, awaited and row["phase"] == "suspended"
+
+
+async def read_target(connection: Reading, execution: str) -> EventTarget | None:
+    """Read what the receiver of an event needs; see `JournalEvents.event_target`."""
+    row = await (await connection.execute(TARGET, (execution,))).fetchone()
+    if row is None:
+        return None
+    key = b"" if row["phase"] == "settled" else row["key"]
+    return EventTarget(row["block"], key, row["ended"], await _effects(connection, execution))
+
+
+async def end_wait(
+    connection: Reading, lease: Lease, effect: Effect, ahead: float
+) -> Effect | None:
+    """Store that a wait has ended without its event; see `Journal.end_wait`.
+
+    Raises:
+        Fenced: the lease is not valid any more.
+    """
+    execution = lease.execution.id
+    async with connection.transaction():
+        held = await connection.execute(LOCK_HELD, (execution, lease.epoch, lease.worker))
+        if await held.fetchone() is None:
+            raise Fenced(f"execution {execution} is no longer held by this worker")
+        event = _event(await _effects(connection, execution), effect.kind.removeprefix(WAIT))
+        if event is None:
+            await _write(connection, execution, effect, ahead)
+    return event
+
+
+async def _effects(connection: Reading, execution: str) -> Mapping[int, Effect]:
+    return (await read_effects(connection, [execution])).get(execution, {})
+
+
+def _event(effects: Mapping[int, Effect], name: str) -> Effect | None:
+    for effect in effects.values():
+        if effect.kind == EVENT + name and effect.state is EffectState.CONFIRMED:
+            return effect
+    return None
+
+
+async def _write(connection: Reading, execution: str, effect: Effect, ahead: float) -> None:
+    values = {
+        "ahead": ahead,
+        "execution": execution,
+        "position": effect.position,
+        "kind": effect.kind,
+        "digest": effect.digest,
+        "state": effect.state.value,
+        "value": effect.value,
+    }
+    await connection.execute(WRITE.encode(), values)
