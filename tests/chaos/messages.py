@@ -94,9 +94,23 @@ def _late(entry: Entry, record: Record, effect: Effect) -> bool:
     return frozen and effect.state is EffectState.UNKNOWN and not entry.processed
 
 
+def _first_rejections(seen: Observed) -> dict[str, int]:
+    """Return the number of the first request that the platform has rejected of each message."""
+    return {
+        digest(entry): entry.number
+        for entry in reversed(seen.ledger)
+        if entry.method == SEND and not entry.processed and 400 <= (entry.status or 0) < 500
+    }
+
+
 def in_order(seen: Observed) -> list[str]:
-    """I7. Messages are processed in order, and none after a completion."""
+    """I7. Messages are processed in order, and none after a completion.
+
+    A message that the platform has rejected is sent again by a later run of the handler, perhaps
+    after later ones.
+    """
     wrongs = []
+    rejected = _first_rejections(seen)
     for token, entries in seen.requests.items():
         if token in seen.unlike:
             continue
@@ -116,7 +130,8 @@ def in_order(seen: Observed) -> list[str]:
                 wrongs.append(f"I7: request {entry.number} of {owner} came after its completion")
             if line[owner] > current:
                 current, last = line[owner], -1
-            if entry.processed and line[owner] == current:
+            was_rejected = rejected.get(digest(entry), entry.number) < entry.number
+            if entry.processed and line[owner] == current and not was_rejected:
                 again = seen.policy(records[0].block).on_unknown == "resend"
                 if effects[0].position < last + (not again):
                     wrongs.append(
