@@ -202,9 +202,8 @@ class Service:
         self.rejections: Rejections = Rejections(vertex, clock, self.events, self.supervisor)
         self.access: AccessControl = AccessControl(settings.access)
         self.receiver: Receiver = self._receiver(app, address, clock)
-        self.event_receiver: EventReceiver = EventReceiver(
-            journal, self.event_types, settings.server.body_limit
-        )
+        limit = settings.server.body_limit
+        self.event_receiver: EventReceiver = EventReceiver(journal, self.event_types, limit)
         self.watchdog: Watchdog = Watchdog(settings.handlers.stall, self.metrics, self.supervisor)
 
     def _receiver(self, app: AppDefinition, address: PlatformAddress, clock: Clock) -> Receiver:

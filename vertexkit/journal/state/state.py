@@ -269,8 +269,7 @@ class JournalState:
         row.ran += ran
         row.phase = Phase.SUSPENDED
         self._queues.put_later(row, seconds)
-        if row.is_woken():
-            self._queues.wake(row)
+        self.wake(row)
         return row
 
     def add_event(
@@ -330,9 +329,10 @@ class JournalState:
         """Return the executions that match and have not ended, newest first."""
         if not may_be_unfinished(query):
             return []
-        newest_first = reversed(self._rows.values())
-        matching = (row for row in newest_first if matches_row(query, row) and not row.pending)
-        return list(islice(matching, query.limit))
+        rows = reversed(self._rows.values())
+        return list(
+            islice((r for r in rows if matches_row(query, r) and not r.pending), query.limit)
+        )
 
     def drop(self, execution: str, result: Result) -> tuple[ExecutionRow, bool]:
         """Give up an execution that waits: complete its block with `result`.
