@@ -31,6 +31,7 @@ from vertexkit.errors import DefinitionError
 from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.events import EventReceiver, deliver, validate_event, why_not_delivered
 from vertexkit.ingress.inbox import Inbox
+from vertexkit.ingress.pacing import Pacing
 from vertexkit.ingress.receiver import Receiver
 from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import ReadCall
@@ -208,9 +209,11 @@ class Service:
 
     def _receiver(self, app: AppDefinition, address: PlatformAddress, clock: Clock) -> Receiver:
         queue = self.settings.journal.queue
+        pacing = Pacing(self.journal.backlog, queue, clock)
+        self.dispatcher.notify_ended(pacing.execution_ended)
         return Receiver(
             app.blocks,
-            Inbox(self.journal, self.events, queue, self.dispatcher, clock),
+            Inbox(self.journal, self.events, queue, self.dispatcher, clock, pacing),
             self.rejections,
             address,
             self.access,

@@ -4,6 +4,7 @@ from typing import Any, Protocol
 
 from vertexkit.clock import Clock
 from vertexkit.execution import Execution, new_execution_id
+from vertexkit.ingress.pacing import Pacing
 from vertexkit.journal.protocol import Acceptance, Journal
 from vertexkit.telemetry import logs, tracing
 from vertexkit.telemetry.events import Events
@@ -30,6 +31,7 @@ class Inbox:
         queue_limit: maximum number of waiting executions; further calls are rejected.
         observer: learns about superseded executions.
         clock: dates the calls.
+        pacing: says when a call is accepted; None: at once.
     """
 
     def __init__(
@@ -39,12 +41,14 @@ class Inbox:
         queue_limit: int,
         observer: SupersessionObserver,
         clock: Clock,
+        pacing: Pacing | None = None,
     ) -> None:
         self._journal = journal
         self._events = events
         self._queue_limit = queue_limit
         self._observer = observer
         self._clock = clock
+        self._pacing = pacing
 
     async def accept(
         self, block: str, token: Token, inputs: dict[str, Any], raw: bytes
@@ -69,6 +73,8 @@ class Inbox:
         execution = Execution(
             new_execution_id(), block, token, inputs, raw, self._clock.unix(), tracing.traceparent()
         )
+        if self._pacing is not None and (turn := self._pacing.turn()) is not None:
+            await turn
         acceptance = await self._journal.accept(execution, self._queue_limit)
         logs.bind(execution)
         tracing.set_attributes(execution=acceptance.execution)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import secrets
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -77,6 +77,15 @@ class Dispatcher:
         self._skip_phase = False
         self._shutdown_deadline: float | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._on_ended: Callable[[], object] = lambda: None
+
+    def notify_ended(self, callback: Callable[[], object]) -> None:
+        """Call a function whenever an execution ends in this process.
+
+        Args:
+            callback: must return quickly; its result is ignored.
+        """
+        self._on_ended = callback
 
     @property
     def held(self) -> int:
@@ -272,3 +281,4 @@ class Dispatcher:
         if self._executions.get(execution) is task:
             del self._executions[execution]
         self._execution_ended.set()
+        self._on_ended()
