@@ -48,9 +48,9 @@ BUGS = {
     "a message is sent before its intent is on the disk": Bug(
         Effects,
         "_send_in_order",
-        "await self._write(self._runtime.journal.record_intent(self._lease, effect))",
+        "await self.write(self._runtime.journal.record_intent(self._lease, effect))",
         "asyncio.ensure_future("
-        "self._write(self._runtime.journal.record_intent(self._lease, effect)))",
+        "self.write(self._runtime.journal.record_intent(self._lease, effect)))",
         seed=5,
         found_by="I6",
     ),
