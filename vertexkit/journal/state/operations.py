@@ -1,5 +1,8 @@
 """Operators' requests: which executions match a query, and why one cannot be retried or dropped."""
 
+from collections.abc import Iterable
+from itertools import islice
+
 from vertexkit.execution import Outcome, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.journal.state.row import ExecutionRow
@@ -44,6 +47,19 @@ def matches_row(query: Query, row: ExecutionRow) -> bool:
         and (query.prefix is None or row.execution.id.startswith(query.prefix))
         and (query.waiting_for is None or query.waiting_for in row.waits_for())
     )
+
+
+def matching_rows(query: Query, rows: Iterable[ExecutionRow]) -> list[ExecutionRow]:
+    """Return the first executions that have not ended and pass all filters of a query.
+
+    Args:
+        query: with the maximum number.
+        rows: in the order in which they are wanted; no more of them are looked at than needed.
+    """
+    if not may_be_unfinished(query):
+        return []
+    matching = (row for row in rows if matches_row(query, row) and not row.pending)
+    return list(islice(matching, query.limit))
 
 
 def why_not_retried(execution: str, record: Record | None) -> str:

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
-from itertools import islice
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
@@ -26,7 +25,7 @@ from vertexkit.journal.protocol import (
 )
 from vertexkit.journal.state.duplicates import Duplicates
 from vertexkit.journal.state.events import add_event
-from vertexkit.journal.state.operations import matches_row, may_be_unfinished
+from vertexkit.journal.state.operations import matching_rows
 from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.row import ExecutionRow, assumed_sent
 from vertexkit.journal.state.storable import (
@@ -327,12 +326,7 @@ class JournalState:
 
     def search(self, query: Query) -> list[ExecutionRow]:
         """Return the executions that match and have not ended, newest first."""
-        if not may_be_unfinished(query):
-            return []
-        rows = reversed(self._rows.values())
-        return list(
-            islice((r for r in rows if matches_row(query, r) and not r.pending), query.limit)
-        )
+        return matching_rows(query, reversed(self._rows.values()))
 
     def drop(self, execution: str, result: Result) -> tuple[ExecutionRow, bool]:
         """Give up an execution that waits: complete its block with `result`.
