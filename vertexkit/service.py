@@ -24,9 +24,9 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.context.branches import tracked_tasks
+from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import EventTypes
 from vertexkit.context.runtime import Runtime
-from vertexkit.context.waits import check_event_name
 from vertexkit.errors import DefinitionError
 from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.events import EventReceiver, deliver, validate_event, why_not_delivered

@@ -13,10 +13,11 @@ from typing_extensions import TypeVar
 from vertexkit.botone.models import Message
 from vertexkit.context.dialog import DialogOfBlock
 from vertexkit.context.effects import Effects
+from vertexkit.context.event_names import check_event_name
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.stream.reader import ChunkReader
 from vertexkit.context.stream.splitter import Splitter
-from vertexkit.context.waits import Waits, check_event_name
+from vertexkit.context.waits import Waits
 from vertexkit.execution import event_signature
 from vertexkit.journal.protocol import Lease
 from vertexkit.serialization import ANYTHING

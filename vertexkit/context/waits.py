@@ -1,7 +1,6 @@
 """Durable waiting: a handler that waits for a time or an event, and holds nothing meanwhile."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
@@ -10,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from vertexkit.context.effects import PARENT_SECONDS, Effects
+from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import type_name
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.errors import WaitTimeout
@@ -20,7 +20,6 @@ SHORT_WAIT_SECONDS = 1.0
 """A wait that is over this soon stays in the handler: to run it again would cost more."""
 CHECK_SECONDS = 1.0
 """How often a wait looks for its event while another branch of the handler keeps the run alive."""
-EVENT_NAME = re.compile(r"[\w.-]{1,100}")
 
 
 class Waits:
@@ -189,22 +188,6 @@ class Waits:
         seconds = min(self._ends.values()) - self._runtime.clock.unix()
         self._options.control.suspend(max(0.0, seconds))
         raise asyncio.CancelledError
-
-
-def check_event_name(name: object) -> None:
-    """Check the name of an event.
-
-    Raises:
-        TypeError: It is not a text.
-        ValueError: It is not a name.
-    """
-    if not isinstance(name, str):
-        raise TypeError(f"the name of an event must be a text, got {type(name).__name__}")
-    if not EVENT_NAME.fullmatch(name):
-        raise ValueError(
-            "the name of an event must have 1 to 100 letters, digits, dots, hyphens and "
-            f"underscores, got {name!r:.120}"
-        )
 
 
 def _seconds(method: str, value: object) -> float:

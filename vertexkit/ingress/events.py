@@ -11,8 +11,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.context.event_names import EVENT_NAME
 from vertexkit.context.event_types import EventTypes
-from vertexkit.context.waits import EVENT_NAME
 from vertexkit.errors import CallError, JournalError, OperationNotAllowed
 from vertexkit.execution import WAIT, event_signature
 from vertexkit.ingress.body import read_body

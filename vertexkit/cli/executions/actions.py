@@ -19,7 +19,7 @@ from vertexkit.cli.executions.timeline import describe_waits, timeline_lines
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.cli.table import Table
 from vertexkit.clock import Clock
-from vertexkit.context.waits import check_event_name
+from vertexkit.context.event_names import check_event_name
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import SEND, Effect, EffectState, OutcomeStatus, Phase
 from vertexkit.ingress.events import why_not_delivered
