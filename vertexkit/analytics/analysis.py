@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Literal
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
@@ -72,10 +72,12 @@ class Analysis:
         self._bots, self._cities = BreakdownCounter(), BreakdownCounter()
         self._sources, self._statuses = BreakdownCounter(), BreakdownCounter()
         self._unknown_statuses = BreakdownCounter()
-        self._hours = [[0] * 24 for _ in range(7)]
+        self._hours = [0] * (7 * 24)
         self._month_days = [0] * 31
-        self._days: Counter[str] | None = Counter()
+        self._days: dict[int, int] | None = {}
+        """The dialogs by day, counted from the first day of year 1."""
         self._months: Counter[str] = Counter()
+        """The dialogs by month, once there are too many days."""
         self._durations, self._completed_durations = DurationCounter(), DurationCounter()
         self._questions: dict[str | None, QuestionCounter] = {}
 
@@ -150,18 +152,28 @@ class Analysis:
             self._first = updated
         if self._last is None or updated > self._last:
             self._last = updated
-        self._hours[local.weekday()][local.hour] += 1
+        day = local.toordinal()
+        self._hours[24 * ((day - 1) % 7) + local.hour] += 1
         self._month_days[local.day - 1] += 1
-        day = local.date().isoformat()
-        self._months[day[:7]] += 1
-        if self._days is not None:
-            self._days[day] += 1
-            if len(self._days) > MAX_DAYS:
-                self._days = None
+        if self._days is None:
+            self._months[f"{local:%Y-%m}"] += 1
+            return
+        self._days[day] = self._days.get(day, 0) + 1
+        if len(self._days) > MAX_DAYS:
+            self._months = self._count_by_month(self._days)
+            self._days = None
+
+    @staticmethod
+    def _count_by_month(days: Mapping[int, int]) -> Counter[str]:
+        months: Counter[str] = Counter()
+        for day, count in days.items():
+            months[date.fromordinal(day).isoformat()[:7]] += count
+        return months
 
     def report(self) -> Report:
         """Return the statistics of the dialogs counted so far."""
         by_bot, ids = self._by_bot()
+        months = self._months if self._days is None else self._count_by_month(self._days)
         return Report(
             zone=self._zone_name,
             dialogs=self._dialogs,
@@ -174,10 +186,14 @@ class Analysis:
             cities=self._cities.breakdown(),
             sources=self._sources.breakdown(),
             statuses=self._statuses.breakdown(),
-            hours=tuple(map(tuple, self._hours)),
+            hours=tuple(tuple(self._hours[24 * day : 24 * day + 24]) for day in range(7)),
             month_days=tuple(self._month_days),
-            days=None if self._days is None else tuple(sorted(self._days.items())),
-            months=tuple(sorted(self._months.items())),
+            days=None
+            if self._days is None
+            else tuple(
+                (date.fromordinal(day).isoformat(), n) for day, n in sorted(self._days.items())
+            ),
+            months=tuple(sorted(months.items())),
             durations=self._durations.statistics(),
             completed_durations=self._completed_durations.statistics(),
             by_bot=by_bot,

@@ -1,15 +1,16 @@
 """Counts names, with bounded memory."""
 
-from collections import Counter
 from heapq import nlargest
 
 from vertexkit.analytics.report import Breakdown, Share
 from vertexkit.text import sanitize
 
-MAX_CACHED_NAMES, MAX_CACHED_CHARACTERS = 1000, 100
-"""Names whose sanitised form is kept, and how long they may be."""
+MAX_CACHED_NAMES, MAX_CACHED_CHARACTERS = 4000, 100
+"""Names whose counter is found without sanitising them again, and how long they may be."""
 MAX_NAMES = 2000
 """Different names in a breakdown; up to twice as many are counted."""
+Counts = list[int]
+"""How often a name occurred; of dialogs, also how many were started and how many completed."""
 
 
 class BreakdownCounter:
@@ -24,12 +25,11 @@ class BreakdownCounter:
 
     def __init__(self, limit: int = MAX_NAMES) -> None:
         self._limit = limit
-        self._counts: Counter[str] = Counter()
-        self._started: Counter[str] = Counter()
-        self._completed: Counter[str] = Counter()
-        self._clean: dict[str, str] = {}
-        """Names that were sanitised, as they are counted."""
-        self._others = self._missing = self._names_before_merge = 0
+        self._counts: dict[str, Counts] = {}
+        self._missing: Counts = [0, 0, 0]
+        self._cache: dict[str | None, Counts] = {None: self._missing, "": self._missing}
+        """The counters by names as they came."""
+        self._others = self._names_before_merge = 0
 
     def add(self, name: str | None, *, started: bool = False, completed: bool = False) -> None:
         """Count a name; None and an empty name are counted as missing.
@@ -39,34 +39,32 @@ class BreakdownCounter:
             started: whether it is that of a dialog that was started.
             completed: whether it is that of a completed dialog.
         """
-        clean = self._sanitized(name) if name else ""
-        if not clean:
-            self._missing += 1
-            return
-        self._counts[clean] += 1
-        if started:
-            self._started[clean] += 1
-        if completed:
-            self._completed[clean] += 1
-        if len(self._counts) > 2 * self._limit:
-            self._merge_rare_names()
+        counts = self._cache.get(name)
+        if counts is None:
+            counts = self._find(name or "")
+        counts[0] += 1
+        counts[1] += started
+        counts[2] += completed
 
-    def _sanitized(self, name: str) -> str:
-        clean = self._clean.get(name)
-        if clean is None:
-            clean = sanitize(name)
-            if len(self._clean) < MAX_CACHED_NAMES and len(name) < MAX_CACHED_CHARACTERS:
-                self._clean[name] = clean
-        return clean
+    def _find(self, name: str) -> Counts:
+        clean = sanitize(name)
+        counts = self._counts.get(clean) if clean else self._missing
+        if counts is None:
+            if len(self._counts) == 2 * self._limit:
+                self._merge_rare_names()
+            counts = self._counts[clean] = [0, 0, 0]
+        if len(self._cache) < MAX_CACHED_NAMES and len(name) < MAX_CACHED_CHARACTERS:
+            self._cache[name] = counts
+        return counts
 
     def _merge_rare_names(self) -> None:
-        frequent = nlargest(self._limit, self._counts.items(), key=lambda item: item[1])
-        kept = Counter(dict(frequent))
-        self._names_before_merge = max(self._names_before_merge, len(self._counts))
-        self._others += self._counts.total() - kept.total()
-        self._counts = kept
-        self._started = Counter({name: self._started[name] for name in kept})
-        self._completed = Counter({name: self._completed[name] for name in kept})
+        frequent = dict(nlargest(self._limit, self._counts.items(), key=lambda item: item[1][0]))
+        self._names_before_merge = max(self._names_before_merge, len(self._counts) + 1)
+        self._others += sum(
+            counts[0] for name, counts in self._counts.items() if name not in frequent
+        )
+        self._counts = frequent
+        self._cache = {None: self._missing, "": self._missing}
 
     @property
     def different(self) -> int:
@@ -79,12 +77,12 @@ class BreakdownCounter:
         Args:
             min_count: a name that occurred less often is counted in the others.
         """
-        total = self._counts.total() + self._others
-        ordered = sorted(self._counts.items(), key=lambda item: (-item[1], item[0]))
+        total = sum(counts[0] for counts in self._counts.values()) + self._others
+        ordered = sorted(self._counts.items(), key=lambda item: (-item[1][0], item[0]))
         items = tuple(
-            Share(name, count, count / total, self._started[name], self._completed[name])
-            for name, count in ordered[: self._limit]
+            Share(name, count, count / total, started, completed)
+            for name, (count, started, completed) in ordered[: self._limit]
             if count >= min_count
         )
         others = total - sum(item.count for item in items)
-        return Breakdown(items, total, others, self._missing, self._names_before_merge == 0)
+        return Breakdown(items, total, others, self._missing[0], self._names_before_merge == 0)

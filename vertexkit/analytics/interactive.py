@@ -20,6 +20,8 @@ MAX_BARS = 25
 """Names of a breakdown that are drawn."""
 STEP = 22
 """Pixels for a horizontal bar."""
+SPECIFICATION, SPECIFICATION_END = "const spec = ", ";\n"
+"""Around the charts' data in the page of Vega-Altair; JSON has no line break in it."""
 Rows = list[dict[str, Any]]
 
 
@@ -57,8 +59,21 @@ def render_interactive(
         .configure_view(stroke=None)
         .to_html(inline=True, fullhtml=True)
     )
+    page = _without_markup_in_data(page)
     page = page.replace("<head>", f"<head>\n  <title>{escape(text)}</title>", 1)
     return page.replace("<html>", f'<html lang="{language}">', 1)
+
+
+def _without_markup_in_data(page: str) -> str:
+    """Return the page with each `<` of the charts' data escaped.
+
+    The data is JavaScript in a `<script>`, which a `</script>` in a user's text would end.
+    """
+    before, marker, rest = page.rpartition(SPECIFICATION)
+    data, end, after = rest.partition(SPECIFICATION_END)
+    if not marker or not end:
+        raise RuntimeError("this version of Vega-Altair writes its page in another form")
+    return f"{before}{marker}{data.replace('<', chr(92) + 'u003c')}{end}{after}"
 
 
 class _Charts:
