@@ -8,6 +8,7 @@ JSON is validated from its bytes, without a Python function for a value that is 
 fails there is read again by `read`, member by member. A page of a list is in `conversation_page`.
 """
 
+import json
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -183,6 +184,16 @@ class TolerantModel(PlatformModel):
         sent = self.model_dump(mode="json", exclude_unset=True)
         return sent | self.unreadable if self.unreadable else sent
 
+    def to_json_text(self) -> str:
+        """Return `to_json` as text."""
+        if self._is_odd:
+            return json.dumps(self.to_json(), ensure_ascii=False)
+        return self.model_dump_json(exclude_unset=True)
+
+    @property
+    def _is_odd(self) -> bool:
+        return bool(self.unreadable)
+
 
 class Answer(TolerantModel):
     """One answer of the data that a dialog has collected: a question and what the user answered."""
@@ -276,6 +287,10 @@ class ConversationDetails(Conversation):
                 with suppress(ValueError, RecursionError):  # else the whole member is unreadable
                     value["data"] = tuple(map(Answer.read, _parse_list(value["data"])))
         return super().read(value)
+
+    @property
+    def _is_odd(self) -> bool:
+        return bool(self.unreadable) or any(answer.unreadable for answer in self.data)
 
     def to_json(self) -> dict[str, Any]:
         """Return all members that the platform sent, those of the answers too."""

@@ -7,6 +7,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from vertexkit.cli import output
 
+UPDATE_EVERY = 50
+"""Dialogs between two updates of the counter: an update costs as much as counting a dialog."""
+
 
 @contextmanager
 def dialog_counter(done: int = 0) -> Iterator[Callable[[int], None]]:
@@ -19,13 +22,25 @@ def dialog_counter(done: int = 0) -> Iterator[Callable[[int], None]]:
         A function that adds to the count.
     """
     console = output.console(err=True)
+    if not console.is_terminal:
+        yield _ignore
+        return
     progress = Progress(
-        SpinnerColumn(),
-        TextColumn("{task.completed:,} dialogs"),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
+        SpinnerColumn(), TextColumn("{task.completed:,} dialogs"), console=console, transient=True
     )
+    waiting = 0
     with progress:
         task = progress.add_task("", completed=done)
-        yield lambda number: progress.advance(task, number)
+
+        def advance(number: int) -> None:
+            nonlocal waiting
+            waiting += number
+            if waiting >= UPDATE_EVERY:
+                progress.advance(task, waiting)
+                waiting = 0
+
+        yield advance
+
+
+def _ignore(_: int) -> None:
+    """Count nothing: there is no terminal to show it in."""

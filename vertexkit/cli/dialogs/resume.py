@@ -3,13 +3,41 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
+
+from pydantic import BaseModel, ValidationError
 
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.cli.dialogs.source import is_failed
 from vertexkit.errors import SettingsError
 from vertexkit.system.file_lock import try_lock
 from vertexkit.system.private_files import append_private_binary
+
+
+class _Line(BaseModel):
+    """A line of the file: a dialog, its bot, and why its data is missing."""
+
+    KIND: ClassVar[type[Conversation]] = Conversation
+    dialog: Conversation
+    bot: int | None = None
+    error: str | None = None
+    """Its data could not be read."""
+    unread: str | None = None
+    """It was deleted before its data was requested."""
+
+    @classmethod
+    def read(cls, line: bytes) -> "_Line":
+        """Read a line; a member of the dialog that cannot be read hides nothing."""
+        try:
+            return cls.model_validate_json(line)
+        except ValidationError:
+            entry = json.loads(line)
+            return cls.model_construct(**entry | {"dialog": cls.KIND.read(entry["dialog"])})
+
+
+class _DetailedLine(_Line):
+    KIND: ClassVar[type[Conversation]] = ConversationDetails
+    dialog: ConversationDetails
 
 
 class _Kept(NamedTuple):
@@ -46,7 +74,9 @@ class PartFile:
         self._path = path
         self._with_answers = export["rows"] != "dialogs"
         self._kept: dict[str, _Kept] = {}
-        self._lines = 0
+        self._end = 0
+        """Bytes of the complete lines."""
+        self._line: type[_Line] = _DetailedLine if self._with_answers else _Line
         self._file = append_private_binary(path)
         try:
             self._lock()
@@ -68,7 +98,8 @@ class PartFile:
         if not head.endswith(b"\n"):
             self._file.seek(0)
             self._file.truncate()
-            self._write({"export": export})
+            self._end = 0
+            self._write(json.dumps({"export": export}, ensure_ascii=False))
             return
         try:
             if json.loads(head) != {"export": export}:
@@ -87,12 +118,13 @@ class PartFile:
         for line in iter(self._file.readline, b""):
             if not line.endswith(b"\n"):
                 break
-            entry = json.loads(line)
-            self._keep(Conversation.read(entry["dialog"]), end, "error" in entry)
-            self.unread += "unread" in entry
-            end = self._file.tell()
+            entry = self._line.read(line)
+            self._keep(entry.dialog, end, entry.error is not None)
+            self.unread += entry.unread is not None
+            end += len(line)
         self._file.seek(end)
         self._file.truncate()
+        self._end = end
 
     def __enter__(self) -> Self:
         return self
@@ -121,45 +153,45 @@ class PartFile:
             dialog: The dialog.
             bot_id: Its bot, if known.
         """
-        line: dict[str, Any] = {"dialog": dialog.to_json()}
-        if bot_id is not None:
-            line["bot"] = bot_id
         has_failed = is_failed(dialog)
+        more: dict[str, Any] = {} if bot_id is None else {"bot": bot_id}
         if isinstance(dialog, ConversationDetails) and dialog.error is not None:
-            line["error" if has_failed else "unread"] = str(dialog.error)
+            more["error" if has_failed else "unread"] = str(dialog.error)
             self.unread += not has_failed
-        offset = self._file.tell()
-        self._write(line)
-        self._keep(dialog, offset, has_failed)
+        end = f", {json.dumps(more)[1:-1]}" if more else ""
+        self._keep(dialog, self._end, has_failed)
+        self._write(f'{{"dialog": {dialog.to_json_text()}{end}}}')
 
     def __iter__(self) -> Iterator[tuple[Conversation, int | None]]:
         """The dialogs in the file, each with its bot."""
-        for entry, dialog in self._entries():
-            yield dialog, entry.get("bot")
+        for entry in self._entries():
+            yield entry.dialog, entry.bot
 
     def failures(self) -> Iterator[tuple[Conversation, int | None, str]]:
         """The dialogs whose data could not be read, each with its bot and the error."""
-        for entry, dialog in self._entries():
-            if "error" in entry:
-                yield dialog, entry.get("bot"), entry["error"]
+        if not self.failed:
+            return
+        for entry in self._entries():
+            if entry.error is not None:
+                yield entry.dialog, entry.bot, entry.error
 
-    def _entries(self) -> Iterator[tuple[dict[str, Any], Conversation]]:
+    def _entries(self) -> Iterator[_Line]:
         self._file.flush()
-        kind = ConversationDetails if self._with_answers else Conversation
         with self._path.open("rb") as file:
             offset = len(next(file))
             for line in file:
-                entry = json.loads(line)
-                dialog = kind.read(entry["dialog"])
-                if self._kept[str(dialog.id)].offset == offset:
-                    yield entry, dialog
+                entry = self._line.read(line)
+                if self._kept[str(entry.dialog.id)].offset == offset:
+                    yield entry
                 offset += len(line)
 
     def _keep(self, dialog: Conversation, offset: int, has_failed: bool) -> None:
         self._kept[str(dialog.id)] = _Kept(_version(dialog), offset, has_failed)
 
-    def _write(self, line: dict[str, Any]) -> None:
-        self._file.write(json.dumps(line, ensure_ascii=False).encode() + b"\n")
+    def _write(self, line: str) -> None:
+        data = line.encode() + b"\n"
+        self._file.write(data)
+        self._end += len(data)
 
 
 def _version(dialog: Conversation) -> int:
