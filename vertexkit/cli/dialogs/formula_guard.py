@@ -17,12 +17,12 @@ RISKY = re.compile(rf"(?:\A|(?<=[{SEPARATORS}]))(?=[{INVISIBLE}]*(?!{NUMBER})[{S
 """The place before a formula: at the start, or where a program may start a new cell."""
 RISKY_START = "\t\r\n"
 """Characters that are left out at the start, so that what follows them counts."""
-POSSIBLE = re.compile(f"[{SIGNS}{RISKY_START}]")
+SEPARATED = re.compile(f"[{SEPARATORS}]")
 
 
 def guard(text: str) -> str:
     """Return a text for a cell of a CSV file with `'` before each part that may be calculated."""
-    if not POSSIBLE.search(text):
-        return text
+    if not SEPARATED.search(text):  # one cell for every program
+        return f"'{text}" if RISKY.match(text) else text
     guarded = RISKY.sub("'", text)
     return f"'{guarded}" if guarded[0] in RISKY_START else guarded

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
+from uuid import UUID
 
 from pydantic import BaseModel, ValidationError
 
@@ -73,7 +74,7 @@ class PartFile:
         """Number of dialogs that were deleted before their answers were requested."""
         self._path = path
         self._with_answers = export["rows"] != "dialogs"
-        self._kept: dict[str, _Kept] = {}
+        self._kept: dict[int | UUID, _Kept] = {}
         self._end = 0
         """Bytes of the complete lines."""
         self._line: type[_Line] = _DetailedLine if self._with_answers else _Line
@@ -143,7 +144,7 @@ class PartFile:
 
     def has(self, dialog: Conversation) -> bool:
         """Whether the file has this version of a listed dialog, or has failed to read its data."""
-        kept = self._kept.get(str(dialog.id))
+        kept = self._kept.get(dialog.id)
         return kept is not None and (kept.has_failed or kept.version == _version(dialog))
 
     def add(self, dialog: Conversation, bot_id: int | None) -> None:
@@ -181,12 +182,12 @@ class PartFile:
             offset = len(next(file))
             for line in file:
                 entry = self._line.read(line)
-                if self._kept[str(entry.dialog.id)].offset == offset:
+                if self._kept[entry.dialog.id].offset == offset:
                     yield entry
                 offset += len(line)
 
     def _keep(self, dialog: Conversation, offset: int, has_failed: bool) -> None:
-        self._kept[str(dialog.id)] = _Kept(_version(dialog), offset, has_failed)
+        self._kept[dialog.id] = _Kept(_version(dialog), offset, has_failed)
 
     def _write(self, line: str) -> None:
         data = line.encode() + b"\n"

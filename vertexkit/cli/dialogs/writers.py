@@ -80,7 +80,9 @@ class Csv:
         self._writer.writerow({name: self._cell(value) for name, value in row.items()})
 
     def _cell(self, value: Any) -> Any:
-        if value is None or isinstance(value, bool | int | float):
+        if isinstance(value, str):
+            return self._guard(value)
+        if value is None or isinstance(value, int | float):
             return value
         if isinstance(value, datetime):
             return value.isoformat()
