@@ -18,9 +18,9 @@ ARG BASE_IMAGE=python:3.13-slim
 FROM ${BASE_IMAGE} AS builder
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 WORKDIR /src
-COPY locks/run.txt locks/build.txt locks/
+COPY locks/image.txt locks/build.txt locks/
 RUN python -m venv /opt/vertexkit \
-    && /opt/vertexkit/bin/pip install --require-hashes -r locks/run.txt
+    && /opt/vertexkit/bin/pip install --require-hashes -r locks/image.txt
 # The tools that build the wheel are in an environment that is not copied to the second stage.
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r locks/build.txt

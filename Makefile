@@ -73,7 +73,7 @@ audit: $(VENV)/.supply  ## check the pinned packages for known vulnerabilities
 
 sbom: $(VENV)/.supply  ## write the image's bill of materials, CycloneDX, to dist/sbom.json
 	@mkdir -p dist
-	@$(BIN)/python -W ignore -m cyclonedx_py requirements locks/run.txt --pyproject pyproject.toml \
+	@$(BIN)/python -W ignore -m cyclonedx_py requirements locks/image.txt --pyproject pyproject.toml \
 		--output-reproducible --validate -o dist/sbom.json
 	@echo "dist/sbom.json"
 
@@ -97,8 +97,9 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 	"$$dir/bin/python" -m pip --disable-pip-version-check install -qq $(UV_PIN); \
 	PATH="$$dir/bin:$$PATH"; \
 	$(UV_COMPILE) -o locks/run.txt pyproject.toml; \
+	$(UV_COMPILE) -o locks/image.txt -c locks/run.txt --extra postgres pyproject.toml; \
 	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
-	$(UV_COMPILE) -o locks/dev.txt -c locks/run.txt -c locks/build.txt \
+	$(UV_COMPILE) -o locks/dev.txt -c locks/image.txt -c locks/build.txt \
 		--extra dev --extra parquet --extra xlsx --group test pyproject.toml; \
 	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply
 

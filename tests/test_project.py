@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*(.+?))?\s*\\?$", re.MULTILINE)
-LOCKS = ("run", "build", "dev")
+LOCKS = ("run", "image", "build", "dev")
 
 
 def lock_text(lock: str) -> str:
@@ -38,8 +38,13 @@ def requirements(lock: str) -> list[Requirement]:
         return lines
 
     run = PROJECT["project"]["dependencies"]
-    dev = PROJECT["project"]["optional-dependencies"]["dev"]
-    lines = {"run": run, "build": group("build"), "dev": [*run, *dev, *group("test")]}[lock]
+    extras = PROJECT["project"]["optional-dependencies"]
+    lines = {
+        "run": run,
+        "image": [*run, *extras["postgres"]],
+        "build": group("build"),
+        "dev": [*run, *extras["dev"], *group("test")],
+    }[lock]
     return [Requirement(line) for line in lines]
 
 
@@ -134,8 +139,8 @@ def test_each_pin_has_a_hash_and_no_url(lock: str) -> None:
 
 def test_the_locks_agree_with_each_other() -> None:
     """A package has the same version in each lock, because one environment installs several."""
-    run, build, dev = (pins(lock) for lock in LOCKS)
-    assert run.items() <= dev.items()
+    run, image, build, dev = (pins(lock) for lock in LOCKS)
+    assert run.items() <= image.items() <= dev.items()
     assert build.items() <= dev.items()
     assert all(build[name] == run[name] for name in run.keys() & build.keys())
 

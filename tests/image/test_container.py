@@ -164,7 +164,7 @@ def test_the_image_contains_the_run_lock_and_no_development_tool(
         re.sub(r"[-_.]+", "-", package["name"]).lower() for package in json.loads(listed.stdout)
     }
     own = {"vertexkit", "pip", "setuptools"}
-    assert names - own <= pinned("run.txt")
+    assert names - own <= pinned("image.txt")
     assert "vertexkit" in names
     assert not names & {"pytest", "mypy", "ruff", "coverage", "hatchling"}
     bill = json.loads(image.at("/opt/vertexkit/sbom.json").read_text(encoding="utf-8"))

@@ -89,7 +89,7 @@ def test_every_package_comes_from_a_lock_with_hashes(builder: "Stage", final: "S
         _, _, arguments = command.strip().partition(" install ")
         locked = re.fullmatch(r"--require-hashes -r locks/\w+\.txt", arguments)
         assert locked or arguments == "--no-deps --no-index /opt/wheels/*.whl", command
-    assert "-r locks/run.txt" in installs[0]
+    assert "-r locks/image.txt" in installs[0]
     assert "--no-build-isolation" in next(part for part in commands if "pip wheel" in part)
     assert not [step for step in final.find("RUN") if "pip" in step.arguments]
 
