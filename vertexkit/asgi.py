@@ -120,6 +120,7 @@ class AsgiApp:
             self.service = service
             if self.metrics_socket is not None:
                 await service.share_metrics(self.metrics_socket)
+                service.supervisor.start("watch of the parent process", service.watch_parent())
             yield service, ops
 
     def _make_journal(self, settings: Settings, clock: Clock) -> JournalBackend | JournalClient:

@@ -40,6 +40,7 @@ from vertexkit.journal.events import Delivery
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
 from vertexkit.settings import PlatformSettings, Settings
+from vertexkit.system.parent import wait_for_end_of_parent
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import otel_setup, prometheus
 from vertexkit.telemetry.aggregation import MetricsReporter
@@ -53,6 +54,7 @@ JOURNAL_LOST = (
     "the journal can no longer be written ({}). Fix the cause, then start the service again: it "
     "continues with the executions that the journal has then"
 )
+PARENT_ENDED = "the process that started this worker has ended. Start the service again"
 BACKGROUND_TASK_FAILED = (
     "a background task failed ({}); its traceback is logged above. Start the service again: it "
     "continues with the executions that the journal has"
@@ -247,6 +249,16 @@ class Service:
             log.warning("metrics_not_shared", reason=str(error))
         else:
             self._reporter = reporter
+
+    async def watch_parent(self) -> None:
+        """Stop when the process that has started this worker has ended; never returns.
+
+        Without it, this worker would keep the port, and would not be stopped with the service.
+        """
+        await wait_for_end_of_parent()
+        log.critical("parent_ended")
+        self._fail("parent process ended", PARENT_ENDED)
+        await asyncio.Event().wait()
 
     def stop_accepting(self) -> None:
         """Report not ready and reject calls from now on. Accepted executions continue."""

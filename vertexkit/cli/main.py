@@ -36,7 +36,11 @@ cli: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+journal_group: typer.Typer = typer.Typer(
+    name="journal", help="Prepare the database of the journal.", no_args_is_help=True
+)
 cli.add_typer(executions)
+cli.add_typer(journal_group)
 cli.add_typer(dialogs_group)
 
 Target = Annotated[
@@ -280,6 +284,14 @@ def check(
     failing = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
     failed = any(finding.level in failing for finding in findings)
     raise typer.Exit(EXIT_FAILED if failed else 0)
+
+
+@journal_group.command("migrate")
+def migrate_journal() -> None:
+    """Create the schema of a PostgreSQL journal, or bring it to this version of vertexkit."""
+    from vertexkit.cli.serve import migrate
+
+    migrate.migrate_journal()
 
 
 @cli.command()

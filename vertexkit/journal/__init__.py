@@ -42,7 +42,7 @@ def make_journal(settings: JournalSettings, clock: Clock) -> JournalBackend:
     try:
         make = getattr(import_module(module), name)
     except ImportError as error:
-        if scheme not in EXTRAS:
+        if scheme not in EXTRAS or (error.name or "").startswith("vertexkit"):
             raise
         raise SettingsError(
             f"VERTEXKIT_JOURNAL={scheme}: needs a driver that cannot be imported ({error}). Run: "

@@ -16,6 +16,7 @@ from vertexkit.journal.protocol import (
     NullJournalObserver,
     Query,
     Record,
+    WorkerRecord,
 )
 from vertexkit.journal.shared.client import JournalClient, JournalServerNotFound
 from vertexkit.journal.shared.socket import find_owner, find_socket
@@ -87,6 +88,10 @@ class TimeLimitedAdmin:
     async def search(self, query: Query) -> list[Record]:
         async with self._limit():
             return await self._journal.search(query)
+
+    async def workers(self) -> list[WorkerRecord]:
+        async with self._limit():
+            return await self._journal.workers()
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         async with self._limit():

@@ -16,8 +16,15 @@ from vertexkit.journal.protocol import (
     Query,
     Record,
     Renewal,
+    WorkerRecord,
 )
-from vertexkit.journal.state.operations import DROPPED, matches, why_not_dropped, why_not_retried
+from vertexkit.journal.state.operations import (
+    DROPPED,
+    find_workers,
+    matches,
+    why_not_dropped,
+    why_not_retried,
+)
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
 from vertexkit.journal.state.storable import storable_execution
@@ -51,6 +58,9 @@ class MemoryJournal:
 
     def check(self) -> str:
         return "executions are kept in memory"
+
+    async def migrate(self) -> str:
+        return "a memory: journal has nothing to migrate"
 
     async def open(self, observer: JournalObserver) -> None:
         self._state.open(observer)
@@ -156,6 +166,9 @@ class MemoryJournal:
         found += [row.record() for row in self._state.search(query)]
         found.sort(key=lambda record: record.accepted_at, reverse=True)
         return found[: query.limit]
+
+    async def workers(self) -> list[WorkerRecord]:
+        return await find_workers(self.search)
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = self._find_settled(execution)

@@ -127,6 +127,26 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class WorkerRecord:
+    """A worker as operators see it. Times are Unix seconds; None: the journal does not know."""
+
+    worker: str
+    """Its id."""
+    held: int
+    """Number of executions that it holds."""
+    host: str = ""
+    pid: int | None = None
+    version: str = ""
+    """Version of its app, as VERTEXKIT_APP_VERSION names it."""
+    blocks: tuple[str, ...] = ()
+    """The blocks that it has handlers for."""
+    started_at: float | None = None
+    seen_at: float | None = None
+    """When it reported last that it runs."""
+    stopped_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """Filters for executions; a filter that is None matches every execution."""
 
@@ -338,6 +358,9 @@ class JournalAdmin(JournalEvents, Protocol):
     async def search(self, query: Query) -> list[Record]:
         """Return the executions that match, newest first."""
 
+    async def workers(self) -> list[WorkerRecord]:
+        """Return the workers that hold executions, and those that have reported that they run."""
+
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         """Make a parked execution claimable again (survives power loss).
 
@@ -389,6 +412,16 @@ class JournalBackend(Journal, JournalAdmin, Protocol):
 
         Raises:
             JournalUnusable: as `open`.
+        """
+
+    async def migrate(self) -> str:
+        """Bring what is stored to the format of this version, before `open`.
+
+        Returns:
+            What was done, in a sentence without its end.
+
+        Raises:
+            JournalUnusable: that is not possible.
         """
 
     @property

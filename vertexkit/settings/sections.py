@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 INSTANCE = "{instance}"
 """The placeholder in the platform's URL that is replaced with an instance's name."""
-URL_PASSWORD = re.compile(r"(//[^:/?#@]*:|[?&]password=)([^/?#@&]+)(?=@|&|$)")
+URL_PASSWORD = re.compile(r"((?://|^\w+:)[^:/?#@]*:|[?&]password=)([^/?#@&]+)(?=@|&|$)")
 """What comes before the password in the URL of a database, and the password."""
 Network = IPv4Network | IPv6Network
 

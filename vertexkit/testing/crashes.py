@@ -16,6 +16,7 @@ from vertexkit.journal.protocol import (
     Query,
     Record,
     Renewal,
+    WorkerRecord,
 )
 
 SEND_MESSAGE = "send_message"
@@ -222,6 +223,9 @@ class CrashingJournal:
 
     async def search(self, query: Query) -> list[Record]:
         return await self._journal.search(query)
+
+    async def workers(self) -> list[WorkerRecord]:
+        return await self._journal.workers()
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         return await self._journal.retry(execution, fresh=fresh)

@@ -99,6 +99,14 @@ def show(
 
 
 @executions.command()
+def workers(as_json: Json = False) -> None:
+    """List the workers: which run, and how many executions each holds."""
+    from vertexkit.cli.executions.workers import list_workers
+
+    list_workers(as_json=as_json)
+
+
+@executions.command()
 def retry(
     ids: Ids = None,
     all_parked: Annotated[

@@ -80,6 +80,13 @@ class Database:
             "it. Run `vertexkit journal migrate` with a role that may"
         )
 
+    async def migrate(self) -> str:
+        """Create or migrate the schema; see `JournalBackend.migrate`."""
+        before, after = await schema.migrate(self.address)
+        if before == after:
+            return f"the journal's schema in {self.name} has version {after}: nothing to do"
+        return f"the journal's schema in {self.name} was changed from version {before} to {after}"
+
     async def prepare(self, *, unique: bool) -> None:
         """Create or migrate the schema, and warn about settings that endanger executions.
 
@@ -99,8 +106,8 @@ class Database:
         except psycopg.errors.InsufficientPrivilege as error:
             raise JournalUnusable(
                 f"the role lacks privileges on the journal's schema in {self.name}: "
-                f"{self.address.explain(error)}. Run `vertexkit journal grants ROLE` to see the "
-                "statements that give them"
+                f"{self.address.explain(error)}. See docs/postgresql.md "
+                "for the statements that grant them"
             ) from error
         except (psycopg.Error, TimeoutError) as error:
             raise schema.unreachable(self.address, error) from error

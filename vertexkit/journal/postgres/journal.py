@@ -41,6 +41,7 @@ from vertexkit.journal.protocol import (
     Query,
     Record,
     Renewal,
+    WorkerRecord,
 )
 from vertexkit.journal.state.row import RESULT_QUEUE, keeps_secrets
 from vertexkit.journal.state.storable import (
@@ -105,6 +106,9 @@ class PostgresJournal:
 
     def check(self) -> str:
         return self._database.check()
+
+    async def migrate(self) -> str:
+        return await self._database.migrate()
 
     async def open(self, observer: JournalObserver) -> None:
         await self._database.prepare(unique=self._unique)
@@ -329,6 +333,9 @@ class PostgresJournal:
 
     async def search(self, query: Query) -> list[Record]:
         return await self._operators.search(query)
+
+    async def workers(self) -> list[WorkerRecord]:
+        return await self._operators.workers()
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = await self._operators.retry(execution, fresh=fresh)

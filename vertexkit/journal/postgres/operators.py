@@ -13,7 +13,7 @@ from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.postgres import events, operations, queries
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.queries import Reading
-from vertexkit.journal.protocol import Lease, Query, Record
+from vertexkit.journal.protocol import Lease, Query, Record, WorkerRecord
 
 T = TypeVar("T")
 
@@ -41,6 +41,10 @@ class Operators:
     async def search(self, query: Query) -> list[Record]:
         """As `JournalAdmin.search`."""
         return await self._run(lambda connection: queries.search(connection, query, self._ahead()))
+
+    async def workers(self) -> list[WorkerRecord]:
+        """As `JournalAdmin.workers`."""
+        return await self._run(queries.read_workers)
 
     async def _run(self, action: Callable[[Reading], Awaitable[T]]) -> T:
         """Run what can be repeated, a second time if the connection was lost since the last request."""

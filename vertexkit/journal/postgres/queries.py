@@ -9,7 +9,7 @@ from pydantic_core import from_json
 
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.postgres.statements import NOW
-from vertexkit.journal.protocol import HistoryEvent, Query, Record
+from vertexkit.journal.protocol import HistoryEvent, Query, Record, WorkerRecord
 from vertexkit.journal.state.row import keeps_secrets
 
 AFTER_ALL_DIGITS = "~"
@@ -25,6 +25,16 @@ FROM vertexkit.executions
 EFFECTS = """
 SELECT execution, position, kind, digest, state, value, began, ended FROM vertexkit.effects
 WHERE execution = ANY (%s) ORDER BY execution, position
+"""
+WORKERS = """
+SELECT coalesce(worker.worker, holding.worker) AS worker, coalesce(held, 0) AS held,
+    coalesce(host, '') AS host, pid, coalesce(version, '') AS version,
+    coalesce(blocks, '{}') AS blocks, started_at, seen_at, stopped_at
+FROM vertexkit.workers AS worker FULL JOIN (
+    SELECT worker, count(*) AS held FROM vertexkit.executions
+    WHERE phase <> 'settled' AND worker <> '' GROUP BY worker
+) AS holding ON holding.worker = worker.worker
+ORDER BY started_at, 1
 """
 FILTERS = {
     "phase": "phase = %(phase)s",
@@ -96,6 +106,12 @@ async def read_effects(
         )
         found.setdefault(row["execution"], {})[effect.position] = effect
     return found
+
+
+async def read_workers(connection: Reading) -> list[WorkerRecord]:
+    """Read the workers of the last day, in the order in which they started."""
+    rows = await (await connection.execute(WORKERS)).fetchall()
+    return [WorkerRecord(**row | {"blocks": tuple(row["blocks"])}) for row in rows]
 
 
 async def _records(connection: Reading, rows: Sequence[DictRow]) -> list[Record]:

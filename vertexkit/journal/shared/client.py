@@ -16,6 +16,7 @@ from vertexkit.journal.protocol import (
     Query,
     Record,
     Renewal,
+    WorkerRecord,
 )
 from vertexkit.journal.shared import encoding
 from vertexkit.journal.shared.framing import FrameConnection
@@ -29,6 +30,7 @@ from vertexkit.journal.shared.methods import (
     STATUS,
     VERSION,
 )
+from vertexkit.journal.state.operations import find_workers
 from vertexkit.journal.state.storable import (
     storable_effect,
     storable_execution,
@@ -203,6 +205,9 @@ class JournalClient:
     async def search(self, query: Query) -> list[Record]:
         records = await self._request("search", encoding.encode_query(query))
         return [encoding.decode_record(record) for record in records]
+
+    async def workers(self) -> list[WorkerRecord]:
+        return await find_workers(self.search)
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         return encoding.decode_record(await self._request("retry", execution, fresh))

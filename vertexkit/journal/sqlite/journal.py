@@ -19,6 +19,7 @@ from vertexkit.journal.protocol import (
     Query,
     Record,
     Renewal,
+    WorkerRecord,
 )
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
@@ -39,6 +40,7 @@ from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
 from vertexkit.journal.state.events import remove_event
 from vertexkit.journal.state.operations import (
     DROPPED,
+    find_workers,
     may_be_settled,
     why_not_dropped,
     why_not_retried,
@@ -98,6 +100,9 @@ class SqliteJournal:
 
     def check(self) -> str:
         return check_file(self.file)
+
+    async def migrate(self) -> str:
+        return "an sqlite: journal has nothing to migrate: its file is created at the first start"
 
     async def open(self, observer: JournalObserver) -> None:
         unique = self._state.duplicates.unique
@@ -340,6 +345,9 @@ class SqliteJournal:
             if before is None:
                 break
         return found
+
+    async def workers(self) -> list[WorkerRecord]:
+        return await find_workers(self.search)
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = await self.find(execution)

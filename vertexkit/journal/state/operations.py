@@ -1,12 +1,15 @@
 """Operators' requests: which executions match a query, and why one cannot be retried or dropped."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 
 from vertexkit.execution import Outcome, OutcomeStatus, Phase
-from vertexkit.journal.protocol import Query, Record
+from vertexkit.journal.protocol import Query, Record, WorkerRecord
 from vertexkit.journal.state.row import ExecutionRow
 
+ALL = 1 << 30
+"""More executions than are held at once."""
 DROPPED = Outcome(OutcomeStatus.PARKED, "dropped", reason="dropped by an operator")
 
 
@@ -24,6 +27,20 @@ def matches(query: Query, record: Record) -> bool:
         and (query.prefix is None or record.execution.startswith(query.prefix))
         and (query.waiting_for is None or query.waiting_for in record.waits_for())
     )
+
+
+async def find_workers(
+    search: Callable[[Query], Awaitable[Sequence[Record]]],
+) -> list[WorkerRecord]:
+    """Return the workers that hold executions.
+
+    Args:
+        search: of the journal.
+    """
+    held: Counter[str] = Counter()
+    for phase in (Phase.RUNNING, Phase.COMPLETING):
+        held.update(record.worker for record in await search(Query(phase=phase, limit=ALL)))
+    return [WorkerRecord(worker, number) for worker, number in sorted(held.items()) if worker]
 
 
 def may_be_unfinished(query: Query) -> bool:

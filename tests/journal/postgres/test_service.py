@@ -1,0 +1,145 @@
+"""`vertexkit run` with a PostgreSQL journal: several workers, a server that is down, operators."""
+
+import json
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+import pytest
+
+from tests.cli.shell import Shell
+from tests.postgres_server import PostgresServer, killable_server
+
+REJECTED_WITHIN_SECONDS = 0.5 + 0.5
+"""Half a second, and what a loaded machine adds."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+    with killable_server() as server:
+        yield server
+
+
+class Service:
+    """The platform, and a service with a database of its own."""
+
+    def __init__(self, shell: Shell, server: PostgresServer, name: str) -> None:
+        server.sql(f"CREATE DATABASE {name}")
+        self.shell = shell
+        self.url = server.url(name)
+        platform = shell.start("platform", "--port", "0", "--typing", "0", "--json")
+        platform.wait_for("-H 'content-type: application/json'")
+        self._platform = f"http://127.0.0.1:{platform.port}"
+        self.process: Any = None
+
+    def serve(self, workers: int, **settings: str) -> None:
+        settings = {"app_version": "1.2", **settings}
+        self.process = self.shell.start(
+            *("run", "hello:app", "--port=0", f"--workers={workers}"),
+            platform_url=f"{self._platform}/api",
+            journal=self.url,
+            **settings,
+        )
+        for _ in range(workers):
+            self.process.wait_for("started")
+
+    def request(self, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
+        """Return the status and the JSON of an answer."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"content-type": "application/json"}
+        request = Request(f"http://127.0.0.1:{self.process.port}{path}", data, headers)
+        try:
+            with urlopen(request, timeout=10) as answer:
+                return answer.status, json.load(answer)
+        except HTTPError as error:
+            return error.code, json.load(error)
+
+    def call(self, token: str) -> tuple[int, Any]:
+        return self.request("/blocks/hello", {"token": token, "name": "Даша"})
+
+    def executions(self, command: str, *arguments: str) -> list[dict[str, Any]]:
+        """Run a command for operators, and return what it prints."""
+        done = self.shell.run("executions", command, *arguments, "--json", journal=self.url)
+        assert done.returncode == 0, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def wait_for_status(service: Service, status: int) -> Any:
+    """Return the content of `/readyz` once it has this status."""
+    end = time.monotonic() + 15
+    while True:
+        found, content = service.request("/readyz")
+        if found == status:
+            return content
+        assert time.monotonic() < end, content
+        time.sleep(0.05)
+
+
+def test_a_database_that_is_down(shell: Shell, server: PostgresServer) -> None:
+    """503 within half a second and not ready; ready again without a restart; a call is not lost."""
+    service = Service(shell, server, "down")
+    service.serve(1)
+    assert service.call("token-1")[0] == 200
+    server.stop(signal.SIGKILL)
+    started = time.monotonic()
+    status, answer = service.call("token-2")
+    assert time.monotonic() - started < REJECTED_WITHIN_SECONDS
+    assert (status, answer["code"]) == (503, "journal_unavailable")
+    assert wait_for_status(service, 503)["reasons"] == ["journal cannot be written"]
+    server.start()
+    wait_for_status(service, 200)
+    status, accepted = service.call("token-2")
+    assert status == 200
+    names = {record["execution"] for record in service.executions("list")}
+    assert accepted["execution"] in names
+    assert len(names) == 2
+    assert service.process.end(signal.SIGTERM) == 0
+
+
+def test_workers_open_the_database_themselves(shell: Shell, server: PostgresServer) -> None:
+    """Each worker is listed, with its version; operators are answered while they run."""
+    service = Service(shell, server, "fleet")
+    service.serve(2)
+    assert service.call("token-1")[0] == 200
+    end = time.monotonic() + 15
+    while len(workers := service.executions("workers")) < 2:
+        assert time.monotonic() < end, workers
+    for worker in workers:
+        assert (worker["version"], worker["blocks"]) == ("1.2", ["hello"])
+        assert (worker["host"], worker["state"]) == (socket.gethostname(), "running")
+    assert len({worker["pid"] for worker in workers}) == 2
+    assert service.process.end(signal.SIGTERM) == 0
+    assert {worker["state"] for worker in service.executions("workers")} == {"stopped"}
+
+
+def test_workers_end_with_their_parent(shell: Shell, server: PostgresServer) -> None:
+    """When the process that has started them is killed, its workers end and free the port."""
+    service = Service(shell, server, "orphans")
+    service.serve(2)
+    address = ("127.0.0.1", int(service.process.port))
+    os.kill(service.process.forked.pid, signal.SIGKILL)
+    service.process.finish()
+    assert any("parent_ended" in line for line in service.process.lines)
+    with closing(socket.socket()) as client, pytest.raises((ConnectionRefusedError, URLError)):
+        client.connect(address)
+
+
+def test_the_password_is_in_no_output(shell: Shell, server: PostgresServer) -> None:
+    """Neither the log of a service nor `vertexkit check` shows the password of the URL."""
+    service = Service(shell, server, "masked")
+    service.url = service.url.replace("postgres@", "postgres:a-long-p4ssword@")
+    service.serve(1)
+    checked = shell.run("check", "hello:app", "--offline", journal=service.url)
+    migrated = shell.run("journal", "migrate", journal=service.url)
+    assert "nothing to do" in migrated.stdout
+    assert service.process.end(signal.SIGTERM) == 0
+    output = [*service.process.lines, checked.stdout, checked.stderr, migrated.stdout]
+    assert any("postgres:***@" in text for text in output)
+    assert not [text for text in output if "p4ssword" in text]
