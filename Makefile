@@ -12,6 +12,8 @@ JOURNAL ?= sqlite
 SEED ?=
 SEEDS ?= 200
 SECONDS ?= 12
+ROUNDS ?= 7
+CONNECTIONS ?= 32,256,1024
 EXAMPLES ?= 20000
 FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
 SAMPLE ?= 200
@@ -26,7 +28,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast system simulate soak attack fuzz mutants audit sbom lint types format lock pictures clean
+.PHONY: help demo test fast system simulate soak attack bench fuzz mutants audit sbom lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -61,6 +63,10 @@ soak: $(VENV)/.dev  ## kill a service under load again and again: MINUTES=10 SEE
 
 attack: $(VENV)/.dev  ## attack a service, SECONDS=12 per attack, and report how it serves valid calls
 	@$(BIN)/python benchmarks/attack.py --seconds $(SECONDS)
+
+bench: $(VENV)/.dev  ## compare the cost of an execution, ROUNDS=7, and write benchmarks/RESULTS.md
+	@$(BIN)/python benchmarks/executions.py --connections $(CONNECTIONS) --rounds $(ROUNDS) \
+		--write benchmarks/RESULTS.md
 
 fuzz: $(VENV)/.dev  ## fuzz each parser of untrusted input with EXAMPLES=20000 generated inputs
 	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 0 $(PYTEST_ARGS)

@@ -1,18 +1,19 @@
 """Measures the processor time of an execution, as a ratio to that of a minimal service.
 
     python benchmarks/executions.py --connections 32
-    python benchmarks/executions.py --connections 256
+    python benchmarks/executions.py --connections 32,256,1024 --write benchmarks/RESULTS.md
 
 An execution is a call with its response, one message and the completion. This process is the caller
 and the platform, on one core; the service has the other core to itself. Each round measures every
 service, so that changes of the machine's speed affect all of them; the table shows the median of the
-rounds. Linux only: processor time is read from /proc.
+rounds, and ratios to `floor_gc`. Linux only: processor time is read from /proc.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import platform
 import signal
 import socket
 import statistics
@@ -22,25 +23,37 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import cast
+from typing import ClassVar, cast
 
 import httptools
 import uvloop
 
 HERE = Path(__file__).parent
 WARM_UP = 1000
-"""Executions before each measurement, to open connections and fill caches."""
+"""Executions before each measurement, if it has as many, to open connections and fill caches."""
 TICKS = os.sysconf("SC_CLK_TCK")
-FLOOR = "-m uvicorn floor:app --port {port} --log-level warning --no-access-log"
+ASGI = "-m uvicorn %s:app --port {port} --log-level warning --no-access-log"
 BLOCK = "-m vertexkit run hello:app --port {port}"
+BASE = "floor_gc"
+"""The service that others are compared with."""
 SERVICES = {
-    "floor": (FLOOR, ""),
-    "memory": (BLOCK, "memory:"),
-    "sqlite": (BLOCK, "sqlite:{folder}/journal.db"),
+    BASE: (ASGI % "floor_gc", {}),
+    "floor": (ASGI % "floor", {}),
+    "handwritten": (ASGI % "handwritten", {}),
+    "memory": (BLOCK, {"VERTEXKIT_JOURNAL": "memory:"}),
+    "sqlite": (BLOCK, {"VERTEXKIT_JOURNAL": "sqlite:{folder}/journal.db"}),
+    "sqlite, aiohttp": (
+        BLOCK,
+        {"VERTEXKIT_JOURNAL": "sqlite:{folder}/journal.db", "VERTEXKIT_WIRE": "aiohttp"},
+    ),
 }
-"""The command of each service, and its journal."""
+"""The command of each service, and its environment."""
+BAR_CHARACTERS = 40
+"""Length of the longest bar of a chart."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +66,31 @@ class Round:
     """Processor time of the service for one execution, user and system."""
     megabytes: float
     """Peak memory of the service, in MiB."""
+    latencies: list[float]
+    """Seconds from each call to the completion of its block."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians of the rounds of a service."""
+
+    name: str
+    per_second: float
+    microseconds: float
+    ratio: float
+    """Of the processor time, to that of `BASE`."""
+    p50: float
+    """Of the time from a call to the completion, in milliseconds."""
+    p99: float
+    megabytes: float
+
+    def cells(self) -> list[str]:
+        numbers = [self.per_second, self.microseconds, self.p50, self.p99, self.megabytes]
+        texts = [f"{number:.0f}" for number in numbers]
+        return [self.name, *texts[:2], f"{self.ratio:.2f}", *texts[2:]]
+
+
+HEADINGS = ("service", "executions/s", "µs/execution", "ratio", "p50 ms", "p99 ms", "peak MiB")
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -84,6 +122,9 @@ class Platform(HttpProtocol):
 
     completions = 0
     wanted = 0
+    started: ClassVar[dict[str, float]] = {}
+    """When each token's call was made."""
+    latencies: ClassVar[list[float]] = []
     done: "asyncio.Future[None]"
 
     def __init__(self) -> None:
@@ -94,6 +135,9 @@ class Platform(HttpProtocol):
         if self.url.endswith(b"/complete"):
             self.transport.write(b"HTTP/1.1 204 No Content\r\n\r\n")
             Platform.completions += 1
+            started = self.started.pop(json.loads(self.body)["token"], None)
+            if started is not None:
+                self.latencies.append(time.perf_counter() - started)
             if Platform.completions == Platform.wanted:
                 Platform.done.set_result(None)
             return
@@ -114,7 +158,9 @@ class Caller(HttpProtocol):
         number = next(self._numbers, None)
         if number is None:
             return
-        body = json.dumps({"token": f"token-{number}", "name": "Dasha"}).encode()
+        token = f"token-{number}"
+        body = json.dumps({"token": token, "name": "Dasha"}).encode()
+        Platform.started[token] = time.perf_counter()
         head = (
             b"POST /blocks/hello HTTP/1.1\r\nhost: 127.0.0.1\r\n"
             b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
@@ -134,6 +180,8 @@ async def load(port: int, first: int, executions: int, connections: int) -> floa
     loop = asyncio.get_running_loop()
     Platform.completions, Platform.wanted = 0, executions
     Platform.done = loop.create_future()
+    Platform.started.clear()
+    Platform.latencies.clear()
     numbers = iter(range(first, first + executions))
     callers = [
         await loop.create_connection(lambda: Caller(numbers), "127.0.0.1", port)
@@ -165,19 +213,19 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(name: str, port: int, platform: int) -> Iterator[int]:
+def running(name: str, port: int, platform_port: int) -> Iterator[int]:
     """Run a service in a process on the first core; yield its pid."""
-    command, journal = SERVICES[name]
+    command, environment = SERVICES[name]
     folder = TemporaryDirectory()
     process = subprocess.Popen(
         [sys.executable, *command.format(port=port).split()],
         cwd=HERE,
         env=os.environ
         | {
-            "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform}/api",
+            "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform_port}/api",
             "VERTEXKIT_LOG_FORMAT": "json",
-            "VERTEXKIT_JOURNAL": journal.format(folder=folder.name),
-        },
+        }
+        | {key: value.format(folder=folder.name) for key, value in environment.items()},
         stdout=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509 - no threads yet
     )
@@ -203,36 +251,88 @@ async def measure(name: str, executions: int, connections: int) -> Round:
     server = await loop.create_server(Platform, "127.0.0.1", 0)
     port = free_port()
     with running(name, port, server.sockets[0].getsockname()[1]) as pid:
-        await load(port, 0, WARM_UP, connections)
+        warm_up = min(WARM_UP, executions)
+        await load(port, 0, warm_up, connections)
         before, _ = spent(pid)
-        took = await load(port, WARM_UP, executions, connections)
+        took = await load(port, warm_up, executions, connections)
         after, peak = spent(pid)
     server.close()
-    return Round(executions / took, (after - before) / executions * 1e6, peak)
+    microseconds = (after - before) / executions * 1e6
+    return Round(executions / took, microseconds, peak, list(Platform.latencies))
+
+
+def summarize(rounds: dict[str, list[Round]]) -> list[Row]:
+    """Return the medians of each service."""
+    base = statistics.median(one.microseconds for one in rounds[BASE])
+    rows = []
+    for name, done in rounds.items():
+        cost = statistics.median(one.microseconds for one in done)
+        p50, p99 = (
+            statistics.median(statistics.quantiles(one.latencies, n=100)[at] for one in done) * 1000
+            for at in (49, 98)
+        )
+        speed = statistics.median(one.per_second for one in done)
+        peak = max(one.megabytes for one in done)
+        rows.append(Row(name, speed, cost, cost / base, p50, p99, peak))
+    return rows
+
+
+def measure_all(options: argparse.Namespace, connections: int) -> list[Row]:
+    """Measure every service in turn, round after round, and print a table."""
+    rounds: dict[str, list[Round]] = {name: [] for name in SERVICES}
+    for number in range(options.rounds):
+        print(f"{connections} connections, round {number + 1}", file=sys.stderr)
+        for name, done in rounds.items():
+            done.append(uvloop.run(measure(name, options.executions, connections)))
+    rows = summarize(rounds)
+    print(f"{connections} connections, {options.executions} executions, {options.rounds} rounds")
+    widths = [18, *(len(heading) + 3 for heading in HEADINGS[1:])]
+    for cells in (HEADINGS, *(row.cells() for row in rows)):
+        aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        print(cells[0].ljust(widths[0]) + "".join(aligned[1:]))
+    return rows
+
+
+def report(options: argparse.Namespace, tables: dict[int, list[Row]]) -> str:
+    """Return a page with the tables, their charts, the machine and the versions."""
+    names = ("vertexkit", "aiohttp", "httpx", "starlette", "uvicorn", "uvloop")
+    versions = ", ".join(f"{name} {metadata.version(name)}" for name in names)
+    conditions = (
+        f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.system()} "
+        f"{platform.machine()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}; "
+        f"{versions}. {options.rounds} interleaved rounds of {options.executions} executions, "
+        f"medians. The ratio is the processor time of an execution to that of `{BASE}` in the same "
+        "run; p50 and p99 are the times from a call to the completion of its block."
+    )
+    parts = ["# Results of `make bench`", conditions]
+    for connections, rows in tables.items():
+        longest = max(row.ratio for row in rows)
+        table = [f"| {' | '.join(row.cells())} |" for row in rows]
+        bars = [
+            f"{row.name:<18}{'█' * round(row.ratio / longest * BAR_CHARACTERS)} {row.ratio:.2f}"
+            for row in rows
+        ]
+        parts += [
+            f"## {connections} connections",
+            "\n".join([f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|", *table]),
+            "\n".join(["```text", *bars, "```"]),
+        ]
+    return "\n\n".join(parts) + "\n"
 
 
 def main() -> None:
-    """Measure and print a table."""
+    """Measure and print tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--connections", type=int, default=32)
+    parser.add_argument("--connections", default="32", help="numbers, separated by commas")
     parser.add_argument("--executions", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--write", type=Path, help="also write the tables to this Markdown file")
     options = parser.parse_args()
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
-    rounds: dict[str, list[Round]] = {name: [] for name in SERVICES}
-    for _ in range(options.rounds):
-        for name, done in rounds.items():
-            done.append(uvloop.run(measure(name, options.executions, options.connections)))
-    print(
-        f"{options.connections} connections, {options.executions} executions, {options.rounds} rounds"
-    )
-    print("service     executions/s   µs/execution   ratio   peak MiB")
-    floor = statistics.median(one.microseconds for one in rounds["floor"])
-    for name, done in rounds.items():
-        speed = statistics.median(one.per_second for one in done)
-        cost = statistics.median(one.microseconds for one in done)
-        peak = max(one.megabytes for one in done)
-        print(f"{name:<10}{speed:>14.0f}{cost:>15.0f}{cost / floor:>8.2f}{peak:>11.0f}")
+    numbers = [int(number) for number in options.connections.split(",")]
+    tables = {connections: measure_all(options, connections) for connections in numbers}
+    if options.write is not None:
+        options.write.write_text(report(options, tables))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
-def test_the_benchmark_runs_all_services_to_the_end() -> None:
-    """Each service makes all executions; the ratio of the minimal service is 1."""
-    options = ["--executions", "300", "--rounds", "1", "--connections", "8"]
+def test_the_benchmark_runs_all_services_to_the_end(tmp_path: Path) -> None:
+    """Each service makes all executions; the page has a row and a bar for each of them."""
+    page = tmp_path / "results.md"
+    options = ["--executions", "120", "--rounds", "1", "--connections", "8", "--write", str(page)]
     done = subprocess.run(
         [sys.executable, BENCHMARKS / "executions.py", *options],
         capture_output=True,
@@ -20,10 +21,13 @@ def test_the_benchmark_runs_all_services_to_the_end() -> None:
         timeout=55,
         check=True,
     )
-    rows = {line.split()[0]: line.split()[1:] for line in done.stdout.splitlines()[2:]}
-    assert set(rows) == {"floor", "memory", "sqlite"}
-    assert rows["floor"][2] == "1.00"
+    rows = {line[:18].strip(): line[18:].split() for line in done.stdout.splitlines()[2:]}
+    services = {"floor_gc", "floor", "handwritten", "memory", "sqlite", "sqlite, aiohttp"}
+    assert set(rows) == services
+    assert rows["floor_gc"][2] == "1.00"
     assert all(float(figure) > 0 for row in rows.values() for figure in row)
+    written = page.read_text()
+    assert all(f"\n| {name} | " in written and f"\n{name:<18}█" in written for name in services)
 
 
 @pytest.mark.skipif(
