@@ -73,8 +73,8 @@ class QuestionCounter:
     """Counts the questions of all dialogs."""
 
     def __init__(self) -> None:
-        self.dialogs = 0
-        self.stopped_before = 0
+        self.dialogs: int = 0
+        self.stopped_before: int = 0
         self.stopped_before_ids: list[str] = []
         self._questions: dict[str, _Question] = {}
 

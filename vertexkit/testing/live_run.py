@@ -52,7 +52,8 @@ class LiveRun:
         clock: VirtualClock,
         collect: Callable[[], Awaitable[Run]],
     ) -> None:
-        self._block, self._token, self.execution = call
+        self._block, self._token, execution = call
+        self.execution: str = execution
         self._dialog = dialog
         self._journal = journal
         self._clock = clock
