@@ -9,7 +9,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAZY = (
     *("cli", "testing.plugin", "telemetry.otel_setup"),
-    *("analytics.interactive", "botone.frames"),
+    *("analytics.interactive", "botone.data_frames"),
 )
 """Modules that may import inside functions: the command line and the pytest plugin, to start fast,
 and those that import optional packages."""

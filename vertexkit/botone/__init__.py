@@ -11,7 +11,7 @@
 | `client`, `sync` | `BotOne`, the client of the dialog API, and its blocking form |
 | `instance_clients` | the `BotOne` of each instance, for `ctx.dialog` |
 | `dialogs`, `pages`, `files` | the methods of the dialog API (1 to 13) |
-| `dialog_rows`, `arrow`, `frames` | dialogs as rows of a table: exports, data frames |
+| `dialog_rows`, `arrow`, `data_frames` | dialogs as rows of a table: exports, data frames |
 | `statuses` | the words for a dialog's status |
 | `walk` | all pages of a list that may change meanwhile |
 | `dialog_requests` | how those are sent: authentication, retries, errors |

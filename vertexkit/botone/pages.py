@@ -8,9 +8,9 @@ from contextlib import aclosing
 from typing import Any
 
 from vertexkit.botone.conversation_page import ConversationPage
+from vertexkit.botone.data_frames import arrow_of, pandas_of, polars_of
 from vertexkit.botone.dialog_requests import DialogRequests, decode_json
 from vertexkit.botone.dialog_rows import RowKind
-from vertexkit.botone.frames import arrow_of, pandas_of, polars_of
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.walk import PageWalk
 from vertexkit.errors import (

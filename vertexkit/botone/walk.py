@@ -9,7 +9,7 @@ changed, if a page was empty, or if fewer dialogs came than the platform has.
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from uuid import UUID
 
 from vertexkit.botone.conversation_page import ConversationPage
@@ -33,7 +33,6 @@ PAGE_ERRORS = (ServerError, UnexpectedResponse, SendOutcomeUnknown, BadRequest, 
 """The errors that may be those of one page; after any other the platform cannot be used."""
 
 ReadPage = Callable[[int], Awaitable[ConversationPage]]
-Key = int | bytes
 
 
 class PageWalk:
@@ -53,7 +52,8 @@ class PageWalk:
         self.has_shrunk: bool = False
         """Fewer dialogs were in the list than before, at any time of the walk."""
         self._read_page = read_page
-        self._seen: set[Key] = set()
+        self.seen: set[int] = set()
+        """The ids of the dialogs that were returned, as numbers."""
         self._failed: dict[int, PlatformError] = {}
         self._unreadable: dict[int, int] = {}
         self._page_size = 0
@@ -67,11 +67,11 @@ class PageWalk:
         """
         is_certain = is_complete = False
         for repeat in range(MAX_REPEATS + 1):
-            before = len(self._seen)
-            single = _Pass(self)
+            before = len(self.seen)
+            single = _Pass(self, is_repeat=repeat > 0)
             async for dialog in single.dialogs():
                 yield dialog
-            found = len(self._seen) - before
+            found = len(self.seen) - before
             is_complete = single.is_complete
             is_certain = is_complete or bool(repeat and (not found or self._has_all))
             if is_certain:
@@ -90,15 +90,12 @@ class PageWalk:
         """How many dialogs of the platform's `total` have not been seen; at least 0."""
         if self.total is None:
             return 0
-        return max(0, self.total - len(self._seen) - sum(self._unreadable.values()))
+        return max(0, self.total - len(self.seen) - self.unreadable)
 
-    def new_dialogs(self, page: ConversationPage) -> Iterator[Conversation]:
-        """Return the dialogs of a page that have not been seen, and count them as seen."""
-        for dialog in page.items:
-            key = dialog.id.bytes if isinstance(dialog.id, UUID) else dialog.id
-            if key not in self._seen:
-                self._seen.add(key)
-                yield dialog
+    @property
+    def unreadable(self) -> int:
+        """How many entries of the list are not dialogs."""
+        return sum(self._unreadable.values())
 
     async def read(self, number: int) -> ConversationPage | None:
         """Read a page; None if it cannot be read now.
@@ -144,7 +141,7 @@ class PageWalk:
     def _describe_missing(self, is_certain: bool) -> None:
         if self.missing:
             self.problems.append(
-                f"the platform reports {self.total:,} dialogs, and {len(self._seen):,} could be read"
+                f"the platform reports {self.total:,} dialogs, and {len(self.seen):,} could be read"
             )
         elif not is_certain:
             self.problems.append(
@@ -156,8 +153,8 @@ class PageWalk:
             f"page {number} of the list could not be read: {error}"
             for number, error in sorted(self._failed.items())
         ]
-        if unreadable := sum(self._unreadable.values()):
-            self.problems.append(f"{unreadable:,} entries of the list are not dialogs")
+        if self.unreadable:
+            self.problems.append(f"{self.unreadable:,} entries of the list are not dialogs")
 
 
 class _Pass:
@@ -165,12 +162,12 @@ class _Pass:
 
     Args:
         walk: the walk.
+        is_repeat: whether an earlier pass has read the list.
     """
 
-    def __init__(self, walk: PageWalk) -> None:
+    def __init__(self, walk: PageWalk, *, is_repeat: bool) -> None:
         self._walk = walk
-        self._in_pass: set[Key] = set()
-        self._unreadable = 0
+        self._in_pass: set[int] = set() if is_repeat else walk.seen
         self._first_total: int | None = None
         self._previous_total: int | None = None
         self._has_moved = False
@@ -190,7 +187,7 @@ class _Pass:
         if total is None or first is None:
             return 0
         began = max(0, total - first)
-        return max(0, total - began - len(self._in_pass) - self._unreadable)
+        return max(0, total - began - len(self._in_pass) - self._walk.unreadable)
 
     async def dialogs(self) -> AsyncGenerator[Conversation, None]:
         """Return the dialogs that are new to the walk."""
@@ -203,8 +200,7 @@ class _Pass:
                 page = await requested.popleft()
                 if page is None or not page.items or _is_other(page, number):
                     page = await self._read_again(page, number)
-                repeated = self._count_repeated(page)
-                new = [] if page is None else list(self._walk.new_dialogs(page))
+                new, repeated = self._take(page)
                 for dialog in new:
                     yield dialog
                 if page is not None and number > 1:
@@ -265,19 +261,25 @@ class _Pass:
             self._has_gaps = True
         return page
 
-    def _count_repeated(self, page: ConversationPage | None) -> int:
-        """Return how many dialogs of a page this pass has read before."""
+    def _take(self, page: ConversationPage | None) -> tuple[list[Conversation], int]:
+        """Return the dialogs of a page that are new, and how many this pass has read before."""
+        new: list[Conversation] = []
         if page is None:
-            return 0
-        repeated = 0
+            return new, 0
         if self._first_total is None:
             self._first_total = page.pagination.total
-        self._unreadable += len(page.unreadable)
+        repeated = 0
+        seen, in_pass = self._walk.seen, self._in_pass
         for dialog in page.items:
-            key = dialog.id.bytes if isinstance(dialog.id, UUID) else dialog.id
-            repeated += key in self._in_pass
-            self._in_pass.add(key)
-        return repeated
+            key = dialog.id.int if isinstance(dialog.id, UUID) else dialog.id
+            if key in in_pass:
+                repeated += 1
+                continue
+            if in_pass is seen or key not in seen:
+                seen.add(key)
+                new.append(dialog)
+            in_pass.add(key)
+        return new, repeated
 
     async def _close_gap(
         self, page: ConversationPage, number: int, repeated: int
@@ -294,8 +296,7 @@ class _Pass:
             read_again = await self._walk.read(again)
             if read_again is None:
                 continue
-            self._count_repeated(read_again)
-            for dialog in self._walk.new_dialogs(read_again):
+            for dialog in self._take(read_again)[0]:
                 yield dialog
             now = read_again.pagination.total
             if now is not None:
