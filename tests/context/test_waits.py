@@ -217,6 +217,27 @@ async def test_a_branch_that_works_keeps_the_run_alive() -> None:
     assert (runs, run.outcome.code) == ([1], "timeout")
 
 
+async def test_a_step_beside_a_wait_is_not_interrupted() -> None:
+    """A step of the task that has started the wait keeps the run alive, as another branch does."""
+    app, worked = App(), list[str]()
+
+    @app.block("work")
+    async def work(ctx: Context) -> dict[str, Any]:
+        async def slowly() -> str:
+            worked.append("started")
+            await asyncio.sleep(10)
+            return "done"
+
+        cancelled = asyncio.create_task(ctx.wait_for("cancel", timeout=3600))
+        await asyncio.sleep(0)
+        state = await ctx.step("slow", slowly)
+        cancelled.cancel()
+        return {"state": state}
+
+    run = await FakeDialog(app).run("work")
+    assert (run.data, worked) == ({"state": "done"}, ["started"])
+
+
 async def test_waits_are_bounded_by_max_wait() -> None:
     """An execution waits for at most `max_wait` since its call, whatever its waits ask for."""
     app = App()

@@ -173,6 +173,50 @@ async def test_the_data_of_events_is_erased_at_the_end(driver: JournalDriver) ->
     assert [effect.value for effect in record.effects] == [b"", b""]
 
 
+async def test_the_data_of_an_event_that_was_not_waited_for_is_erased(
+    driver: JournalDriver,
+) -> None:
+    """An event that only came, without a wait or a step, is erased with the end too."""
+    lease = await driver.held()
+    await driver.journal.deliver_event(lease.execution.id, "payment", b'"4111 1111"')
+    await driver.journal.record_result(lease, Result(b"7"))
+    await driver.journal.settle(lease, DONE)
+    record = await driver.journal.find(lease.execution.id)
+    assert record is not None
+    assert [effect.value for effect in record.effects] == [b""]
+
+
+async def test_an_event_that_the_handler_leaves_unread_wakes_it_once(driver: JournalDriver) -> None:
+    """A handler that has the event and is suspended for something else is not run again at once."""
+    lease = await suspended(driver)
+    await driver.journal.deliver_event(lease.execution.id, "payment", b"1")
+    resumed = await driver.claim_one()
+    await driver.journal.record_intent(resumed, Effect(1, "sleep", value=b'{"until":1e12}'))
+    await driver.journal.suspend(resumed, HOUR, 0.0)
+    assert await driver.claim() == []
+    [later] = await after(driver, HOUR)
+    assert later.execution == lease.execution
+
+
+async def test_a_repeated_event_after_the_end_is_refused(driver: JournalDriver) -> None:
+    """As soon as the handler has returned, a repetition is refused too."""
+    lease = await driver.held()
+    deliver, execution = driver.journal.deliver_event, lease.execution.id
+    assert await deliver(execution, "payment", b"1") is Delivery.NEW
+    await driver.journal.record_result(lease, Result(b"7"))
+    assert await deliver(execution, "payment", b"1") is Delivery.ENDED
+
+
+async def test_a_resumed_execution_has_its_call(driver: JournalDriver) -> None:
+    """The inputs and the body of the call are in the lease of the run that continues it."""
+    driver.clock.hold_durable_waits()
+    execution = driver.execution(amount=7)
+    await driver.journal.accept(execution, 10)
+    await driver.journal.suspend(await driver.claim_one(), HOUR, 0.0)
+    [resumed] = await after(driver, HOUR)
+    assert (resumed.execution.inputs, resumed.execution.raw) == ({"amount": 7}, execution.raw)
+
+
 async def test_a_suspended_execution_can_be_dropped(driver: JournalDriver) -> None:
     """An operator gives it up: its block is completed as failed."""
     lease = await suspended(driver)

@@ -57,6 +57,8 @@ class Branches:
         """The task that has started each task which still runs; None: no task has."""
         self.waiting: set[asyncio.Future[Any]] = set()
         """Tasks in a durable wait: they make no call until it is over."""
+        self.working: set[asyncio.Future[Any]] = set()
+        """Tasks that run a step: they do not wait for the tasks that they have started."""
         self._change: asyncio.Future[None] | None = None
         """Is done at the next change, if one is awaited."""
 
@@ -94,6 +96,20 @@ class Branches:
         finally:
             _current.reset(token)
 
+    @contextmanager
+    def work(self) -> Iterator[None]:
+        """A context in which the current task runs a step."""
+        task = asyncio.current_task()
+        if task is None or task in self.working:  # a step within a step
+            yield
+            return
+        self.working.add(task)
+        try:
+            yield
+        finally:
+            self.working.discard(task)
+            self.report_change()
+
     def parents_of(self, tasks: Iterable[asyncio.Future[Any]]) -> set[asyncio.Future[Any]]:
         """Return the running tasks that have started these tasks, directly or not."""
         found: set[asyncio.Future[Any]] = set()
@@ -111,7 +127,8 @@ class Branches:
         quiet = self.waiting.union(tasks)
         parents = self.parents_of(quiet)
         active = {parent for parent in parents if not self.is_waiting(parent)}
-        return RunningBranches(self.running() - parents - quiet, active - quiet)
+        elsewhere = self.running() - (parents - self.working) - quiet
+        return RunningBranches(elsewhere, active - quiet - self.working)
 
     def is_waiting(self, task: asyncio.Future[Any]) -> bool:
         """Check whether a task is seen to wait for one that it has started, or for several.

@@ -96,7 +96,8 @@ class Effects:
         effect = Effect(position, kind, digest)
         await self.write(self._runtime.journal.record_intent(self._lease, effect))
         try:
-            stored, value = store(name, shape, await call(fn, *args, **kwargs))
+            with self._lifetime.branches.work():
+                stored, value = store(name, shape, await call(fn, *args, **kwargs))
         except (asyncio.CancelledError, GeneratorExit):  # interrupted: a later run repeats it
             raise
         except BaseException:  # also sys.exit()

@@ -113,7 +113,7 @@ class MemoryJournal:
     async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
         delivery, row = self._state.add_event(execution, name, data)
         if delivery is Delivery.NEW and row is not None:
-            self._state.wake(row)
+            self._state.confirm_event(row, name)
         if delivery is Delivery.UNKNOWN and execution in self._settled:
             return Delivery.ENDED
         return delivery

@@ -237,7 +237,8 @@ class PostgresJournal:
     ) -> None:
         result = storable_result(result)
         values = (*_key(lease), result.data, result.code, completing)
-        await self._writer.write(RECORD_RESULT, values, power=True)
+        if await self._writer.write(RECORD_RESULT, values, power=True):
+            self._stepped.add(lease.execution.id)  # its events are to be erased
         if lease.result is None:
             self._monitor.change_backlog(1)
 

@@ -271,10 +271,11 @@ SET phase = 'completing', queue = '', result = held.result, code = held.code,
 FROM unnest($2, $3, $4, $5, $6, $7) WITH ORDINALITY
     AS held (id, epoch, worker, result, code, completing, number)
 WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
-RETURNING held.number
+RETURNING held.number, execution.woken
 """,
     *(*LEASES, BINARIES, TEXTS, BOOLEANS),
 )
+"""An execution that is woken has events that its lease did not contain."""
 BEGIN_COMPLETION = statement(
     "begin_completion",
     """

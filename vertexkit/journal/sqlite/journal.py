@@ -23,6 +23,7 @@ from vertexkit.journal.protocol import (
 )
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
+from vertexkit.journal.sqlite.events import end_wait, store_event
 from vertexkit.journal.sqlite.file import check_file
 from vertexkit.journal.sqlite.loading import load
 from vertexkit.journal.sqlite.path import path_in
@@ -37,7 +38,6 @@ from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
-from vertexkit.journal.state.events import remove_event
 from vertexkit.journal.state.operations import (
     DROPPED,
     find_workers,
@@ -149,8 +149,7 @@ class SqliteJournal:
                 self._state.discard(row)
                 return
             if len(execution.raw) > MAX_BODY_BYTES_IN_MEMORY:
-                row.execution = replace(execution, inputs={}, raw=b"")
-                row.body_on_disk = True
+                self._leave_call_on_disk(row)
             self._state.confirm(row)
 
         await self._writer.write(
@@ -194,6 +193,11 @@ class SqliteJournal:
     async def _with_call(self, lease: Lease, row: ExecutionRow) -> Lease:
         execution = await self._writer.run(lambda connection: read_call(connection, row))
         return replace(lease, execution=replace(execution, trace=lease.execution.trace))
+
+    @staticmethod
+    def _leave_call_on_disk(row: ExecutionRow) -> None:
+        row.execution = replace(row.execution, inputs={}, raw=b"")
+        row.body_on_disk = True
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         return self._state.renew(worker, executions)
@@ -244,6 +248,7 @@ class SqliteJournal:
 
     async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
         row = self._state.suspend(lease, seconds, ran)
+        self._leave_call_on_disk(row)
         due = self._clock.unix() + seconds
         await self._writer.write(schema.SUSPEND, (due, seconds, row.ran, row.number))
 
@@ -252,25 +257,7 @@ class SqliteJournal:
         if row is None:
             ended = await self.find(execution) is not None
             return Delivery.ENDED if ended else Delivery.UNKNOWN
-        event = row.event(name)
-        if delivery is Delivery.REPEATED:  # the first one may still be on its way to the disk
-            await self._writer.write(schema.NO_CHANGE, ())
-            if row.event(name) is not event:
-                raise JournalUnavailable("the same event could not be stored a moment ago")
-        if delivery is not Delivery.NEW or event is None:
-            return delivery
-
-        def finish(written: bool) -> None:
-            if written:
-                self._state.wake(row)
-            else:
-                remove_event(row, name)
-
-        values = schema.effect_values(row, event)
-        await self._writer.write(
-            schema.RECORD_EFFECT, values, power=True, optional=True, after=finish
-        )
-        return delivery
+        return await store_event(self._writer, self._state, row, name, delivery)
 
     async def event_target(self, execution: str) -> EventTarget | None:
         row = self._state.find(execution)
@@ -280,10 +267,7 @@ class SqliteJournal:
         return None if record is None else EventTarget(record.block, b"", ended=True)
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
-        row, effect, event = self._state.end_wait(lease, effect)
-        if event is None:
-            await self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
-        return event
+        return await end_wait(self._writer, self._state, lease, effect)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         await self._end(*self._state.settle(lease, outcome))

@@ -47,6 +47,10 @@ class ExecutionRow:
     """Seconds for which its handler has run before it was suspended."""
     resumes: bool = False
     """It was suspended: the next run continues the previous one, and is not another attempt."""
+    woken: bool = False
+    """An event has been delivered since it was claimed."""
+    arriving: dict[str, Effect] | None = None
+    """Events that are being written, by name; the write may still fail, so no handler sees them."""
     follows: "ExecutionRow | None" = None
     """The earlier execution of the same call, which has to settle first."""
     followers: list["ExecutionRow"] = field(default_factory=list)

@@ -24,7 +24,7 @@ from vertexkit.journal.protocol import (
     Renewal,
 )
 from vertexkit.journal.state.duplicates import Duplicates
-from vertexkit.journal.state.events import add_event
+from vertexkit.journal.state.events import add_event, confirm_event
 from vertexkit.journal.state.operations import matching_rows
 from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.row import ExecutionRow, assumed_sent
@@ -137,6 +137,7 @@ class JournalState:
         row.epoch += 1
         row.worker = worker
         row.due_at = None
+        row.woken = False
         if row.claimed_at is None:
             row.claimed_at = self._clock.unix()
         elif row.result is None and not row.resumes:
@@ -268,21 +269,23 @@ class JournalState:
         row.ran += ran
         row.phase = Phase.SUSPENDED
         self._queues.put_later(row, seconds)
-        self.wake(row)
+        if row.woken and row.is_woken():  # the lease did not contain the event
+            self._queues.wake(row)
         return row
 
     def add_event(
         self, execution: str, name: str, data: bytes
     ) -> tuple[Delivery, ExecutionRow | None]:
-        """Add an event to an execution. `wake` lets it have an effect, `remove_event` undoes it."""
+        """Add an event to an execution; next call `confirm_event`, or `remove_event`."""
         row = self._rows.get(execution)
         if row is None or row.pending:
             return Delivery.UNKNOWN, None
         return add_event(row, name, data, self._clock.unix()), row
 
-    def wake(self, row: ExecutionRow) -> None:
-        """Make an execution claimable if it is suspended and an event for it has been stored."""
-        if row.is_woken():
+    def confirm_event(self, row: ExecutionRow, name: str) -> None:
+        """Let the handler see a stored event; it is claimable if it is suspended and waits for it."""
+        confirm_event(row, name)
+        if name in row.waits_for():
             self._queues.wake(row)
 
     def end_wait(self, lease: Lease, effect: Effect) -> tuple[ExecutionRow, Effect, Effect | None]:
@@ -369,7 +372,7 @@ class JournalState:
                 f"the platform has repeated this call, and {other.execution.id} executes it"
             )
         row.attempts = row.completion_tries = 0
-        row.ran, row.resumes = 0.0, False
+        row.ran, row.resumes, row.woken = 0.0, False, False
         row.phase, row.superseded, row.crashed = Phase.WAITING, False, False
         if fresh:
             row.result, row.completion_tried = None, False

@@ -1,0 +1,79 @@
+"""Events that are on their way to the journal's file."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.machine import Disk
+from tests.journal.sqlite.test_writer import FullOnce, SlowMachine, turns
+from vertexkit.errors import JournalUnavailable
+from vertexkit.execution import Effect, EffectState
+from vertexkit.journal.events import Delivery
+from vertexkit.journal.sqlite import writer
+
+WAIT = Effect(0, "wait:payment", value=b'{"until":1e12}')
+ENDED = Effect(0, WAIT.kind, "", EffectState.CONFIRMED, WAIT.value)
+
+
+@pytest.fixture
+async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlowMachine]:
+    machine = SlowMachine(tmp_path, Disk(monkeypatch))
+    await machine.boot()
+    yield machine
+    await machine.release_dead_process()
+
+
+async def test_an_event_that_may_not_be_stored_is_not_seen(
+    machine: SlowMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While an event is written, its handler does not see it; after a failure it can come again."""
+    driver, journal = machine.driver, machine.journal
+    lease = await driver.held()
+    execution = lease.execution.id
+    await journal.record_intent(lease, WAIT)
+    await journal.suspend(lease, 3600, 0.0)
+    await machine.hold()
+    first = asyncio.ensure_future(journal.deliver_event(execution, "payment", b"1"))
+    second = asyncio.ensure_future(journal.deliver_event(execution, "payment", b"1"))
+    await turns()
+    target = await journal.event_target(execution)
+    assert target is not None
+    assert [effect.kind for effect in target.effects.values()] == ["wait:payment"]
+    assert await driver.claim() == []
+    monkeypatch.setattr(writer, "_commit", FullOnce(machine.disk))
+    machine.disk.go_on()
+    failures = await asyncio.gather(first, second, return_exceptions=True)
+    assert [type(failure) for failure in failures] == [JournalUnavailable] * 2
+    await machine.rest()
+    assert await driver.claim() == []
+    assert await journal.deliver_event(execution, "payment", b"2") is Delivery.NEW
+    resumed = await driver.claim_one()
+    assert [effect.value for effect in resumed.effects.values()] == [WAIT.value, b"2"]
+
+
+@pytest.mark.parametrize("stored", [True, False])
+async def test_the_end_of_a_wait_is_decided_after_its_event_is_written(
+    machine: SlowMachine, monkeypatch: pytest.MonkeyPatch, stored: bool
+) -> None:
+    """An event that is being written ends its wait if it is stored, and not if that fails."""
+    journal = machine.journal
+    lease = await machine.driver.held()
+    await journal.record_intent(lease, WAIT)
+    await machine.hold()
+    arriving = asyncio.ensure_future(journal.deliver_event(lease.execution.id, "payment", b"1"))
+    await turns()
+    ending = asyncio.ensure_future(journal.end_wait(lease, ENDED))
+    await turns()
+    if not stored:
+        monkeypatch.setattr(writer, "_commit", FullOnce(machine.disk))
+    machine.disk.go_on()
+    event = await ending
+    assert (event is not None) is stored
+    [delivery] = await asyncio.gather(arriving, return_exceptions=True)
+    assert delivery is Delivery.NEW if stored else isinstance(delivery, JournalUnavailable)
+    record = await journal.find(lease.execution.id)
+    assert record is not None
+    wait = EffectState.INTENDED if stored else EffectState.CONFIRMED
+    assert record.effects[0].state is wait
