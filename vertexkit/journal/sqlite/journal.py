@@ -27,12 +27,7 @@ from vertexkit.journal.sqlite.events import end_wait, store_event
 from vertexkit.journal.sqlite.file import check_file
 from vertexkit.journal.sqlite.loading import load
 from vertexkit.journal.sqlite.path import path_in
-from vertexkit.journal.sqlite.queries import (
-    read_call,
-    read_rows,
-    read_settled_one,
-    read_token,
-)
+from vertexkit.journal.sqlite.queries import read_call, read_rows, read_settled_one, read_token
 from vertexkit.journal.sqlite.retention import Retention
 from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
