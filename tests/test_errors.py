@@ -33,7 +33,7 @@ from vertexkit.errors import (
 CLASSES = {
     name: kind
     for name, kind in vars(vertexkit.errors).items()
-    if inspect.isclass(kind) and issubclass(kind, Exception)
+    if inspect.isclass(kind) and issubclass(kind, Exception) and not issubclass(kind, Warning)
 }
 
 

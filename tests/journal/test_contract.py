@@ -171,16 +171,13 @@ async def test_a_released_execution_is_claimable_when_it_is_due(driver: JournalD
     before = driver.clock.now()
     await driver.journal.release(lease, 3600)
     assert driver.journal.backlog() == 1
-    assert await driver.claim() == []
     calls = driver.ready_count
-    for _ in range(100):
-        if driver.ready_count > calls:
-            break
+    while not (claimed := await driver.claim()):  # the clock jumps while a journal waits
+        assert driver.clock.now() < before + 7200
         await driver.clock.sleep(60)
-    assert driver.ready_count > calls
-    again = await driver.claim_one()
     assert driver.clock.now() >= before + 3600
-    assert again.attempt == 2
+    assert driver.ready_count > calls
+    assert [lease.attempt for lease in claimed] == [2]
 
 
 async def test_a_reason_that_utf_8_cannot_hold_is_repaired(driver: JournalDriver) -> None:
