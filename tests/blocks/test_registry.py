@@ -239,6 +239,7 @@ def test_a_block_keeps_its_options() -> None:
     assert block.options == {
         "timeout": 30,
         "concurrency": 50,
+        "max_wait": None,
         "attempts": 2,
         "on_unknown": "park",
         "on_crash": "run",
