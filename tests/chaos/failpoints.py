@@ -19,6 +19,8 @@ from typing import Any
 
 from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.cli.main import main
+from vertexkit.execution import EVENT
+from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.journal import SqliteJournal
 
@@ -45,6 +47,12 @@ class Countdown:
         """Force a write: a message's outcome is written with the next one."""
         await journal._writer.write(schema.NO_CHANGE, ())
         await self.die()
+
+    async def hang_if_woken(self, journal: Any, *_: Any) -> None:
+        """Wait until the test kills the process, once an execution has an event."""
+        records = await journal.search(Query())
+        if any(effect.kind.startswith(EVENT) for r in records for effect in r.effects):
+            await asyncio.Event().wait()
 
     async def hang_if_any(self, journal: Any, *_: Any) -> None:
         """Wait until the test kills the process: the caller must get its response first."""
@@ -91,6 +99,15 @@ def arm(point: str) -> None:
         "K9": (after, SqliteJournal, "record_result", count.die),
         "K11": (before, SqliteJournal, "settle", count.die),
         "K12": (after, SqliteJournal, "settle", count.die),
+        "W1": (after, SqliteJournal, "record_intent", count.die),
+        "W2": (before, SqliteJournal, "suspend", count.die),
+        "W3": (after, SqliteJournal, "suspend", count.die),
+        "W4": (after, SqliteJournal, "deliver_event", count.die),
+        "W5": (before, SqliteJournal, "claim", count.hang_if_woken),
+        "W6": (after, SqliteJournal, "claim", count.die_if_claimed),
+        "W7": (before, SqliteJournal, "record_effect", count.die),
+        "W8": (after, SqliteJournal, "record_effect", count.die_when_written),
+        "W9": (after, SqliteJournal, "end_wait", count.die_when_written),
         "release": (after, SqliteJournal, "release", count.die),
     }
     if point:

@@ -1,8 +1,8 @@
-"""I1 to I12: what must hold of every run, as pure functions of what was observed.
+"""I1 to I15: what must hold of every run, as pure functions of what was observed.
 
 Each gives a list of violations in words; an empty one if the invariant holds. The tests of the
 protocol, the chaos tests and the soak all judge by these. I5 to I7 are in `messages`; I10, I12 and
-the part of I2 that needs a time are in `limits`.
+the part of I2 that needs a time are in `limits`, I13 to I15 in `waits`.
 """
 
 from collections import Counter
@@ -20,6 +20,9 @@ from tests.chaos.messages import at_most_once as at_most_once
 from tests.chaos.messages import confirmed_once as confirmed_once
 from tests.chaos.messages import in_order as in_order
 from tests.chaos.observed import COMPLETE, SEND, Observed
+from tests.chaos.waits import holds_nothing as holds_nothing
+from tests.chaos.waits import none_forgotten as none_forgotten
+from tests.chaos.waits import one_wait as one_wait
 from vertexkit.execution import OutcomeStatus, Phase
 from vertexkit.journal.protocol import Record
 from vertexkit.testing.platform.ledger import Entry
@@ -223,6 +226,8 @@ AT_THE_END = (
     deduplicated,
     no_hang,
     no_secret,
+    one_wait,
+    holds_nothing,
 )
 """Invariants that need nothing but what was observed."""
 

@@ -4,7 +4,8 @@ import asyncio
 import os
 from typing import Any
 
-from vertexkit import App, Context, SendOutcomeUnknown
+from tests.chaos.waits import report_read
+from vertexkit import App, Context, SendOutcomeUnknown, WaitTimeout
 from vertexkit.blocks.policies import BlockOptions
 
 app = App()
@@ -44,6 +45,27 @@ async def talk(ctx: Context, first: str = "", second: str = "") -> dict[str, Any
     except SendOutcomeUnknown:
         return {"execution": ctx.execution_id, "unsure": True}
     return {"execution": ctx.execution_id, "ids": ids}
+
+
+@app.block("wait")
+async def wait(ctx: Context, seconds: float = 600.0) -> dict[str, Any]:
+    """Wait for an event, and send a message."""
+    try:
+        event = await ctx.wait_for("go", timeout=seconds)
+    except WaitTimeout:
+        event = {"number": None}
+    report_read(ctx.execution_id, "go", event["number"])
+    await ctx.send_message(f"{ctx.execution_id} 0", typing=False)
+    return {"execution": ctx.execution_id, "number": event["number"]}
+
+
+@app.block("sleep")
+async def sleep(ctx: Context, seconds: float) -> dict[str, Any]:
+    """Sleep between two messages."""
+    await ctx.send_message(f"{ctx.execution_id} 0", typing=False)
+    await ctx.sleep(seconds)
+    await ctx.send_message(f"{ctx.execution_id} 1", typing=False)
+    return {"execution": ctx.execution_id}
 
 
 @app.block("poison", attempts=2)

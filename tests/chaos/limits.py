@@ -22,7 +22,7 @@ def progress(seen: Observed, *, now: float, within: float, pause: float) -> list
         if record.phase is Phase.SETTLED:
             continue
         name = f"I2: {record.execution} ({record.phase.value})"
-        if record.phase is not Phase.WAITING and not record.worker:
+        if record.phase in {Phase.RUNNING, Phase.COMPLETING} and not record.worker:
             wrongs.append(f"{name} is held by no worker")
         if record.due_at is not None and record.due_at > now + pause:
             wrongs.append(f"{name} is due in {record.due_at - now:.0f} s, which is too late")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
+from tests.chaos.waits import ReadEvent, SentEvent
 from vertexkit.journal.protocol import Record
 from vertexkit.testing.platform.ledger import Entry
 
@@ -68,6 +69,9 @@ class Observed:
     afresh: frozenset[str] = frozenset()
     """Executions that an operator restarted with `--fresh`: they may send everything twice."""
     unique_tokens: bool = False
+    events: tuple[SentEvent, ...] = ()
+    reads: tuple[ReadEvent, ...] = ()
+    """What waits have returned, in every run."""
 
     def policy(self, block: str) -> Policy:
         """Return the options of a block."""

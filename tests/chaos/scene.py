@@ -16,6 +16,8 @@ from tests.chaos.dump import dump
 from tests.chaos.invariants import check
 from tests.chaos.kill_blocks import TERMS
 from tests.chaos.observed import Call, Observed, Policy
+from tests.chaos.senders import Senders
+from tests.chaos.waits import reads_in
 from tests.forked import FORKS
 from vertexkit.journal.protocol import Record
 from vertexkit.testing import FakePlatform
@@ -120,6 +122,7 @@ class Scene:
         self._port = port
         self._client = client
         self._calls: list[Call] = []
+        self._senders = Senders(client, lambda: self._url.removesuffix("/blocks"))
         self._barriers: list[Barrier] = []
         self._url = ""
 
@@ -190,6 +193,15 @@ class Scene:
         self._calls.append(call)
         return call
 
+    async def send_event(self, call: Call) -> int | None:
+        """Send the event that the block `wait` waits for; return the status of the response."""
+        return await self._senders.send(call, "go")
+
+    @property
+    def events(self) -> list[int]:
+        """Return the numbers of the events that were sent, in order."""
+        return [event.number for event in self._senders.sent]
+
     async def readiness(self) -> tuple[int, list[str]]:
         """Return status and reasons of the readiness check."""
         async with self._client.get(self._url.replace("/blocks", "/readyz")) as answer:
@@ -249,6 +261,8 @@ class Scene:
             b"".join(b"".join(child.lines) for child in self.children),
             POLICIES,
             settled=tuple(event["execution"] for event in events if event["event"] == "settled"),
+            events=tuple(self._senders.sent),
+            reads=reads_in(events),
         )
 
     async def close(self) -> None:

@@ -29,10 +29,12 @@ import aiohttp
 
 from tests.chaos.invariants import check
 from tests.chaos.observed import Call, Observed, Policy
+from tests.chaos.senders import Senders
 from tests.chaos.service import Service
 from tests.chaos.simulation.__main__ import run_seeds
 from tests.chaos.soak_blocks import TERMS
 from tests.chaos.stores import PostgresStore, SqliteStore, Store
+from tests.chaos.waits import reads_in
 from tests.http_server import served
 from tests.postgres_server import PostgresServer, killable_server
 from tests.reserved_port import reserved_port
@@ -96,6 +98,7 @@ class Round:
         self.platform = FakePlatform(seed=plan.seed)
         self.records: tuple[Record, ...] = ()
         self.service: Service
+        self._senders: Senders
 
     async def run(self) -> list[str]:
         """Attack, wait until everything has ended, and return the violations."""
@@ -129,6 +132,7 @@ class Round:
             self.platform.fail("send_message", kind="gone", after=self._random.randrange(200))
         timeout = aiohttp.ClientTimeout(total=10)
         async with aiohttp.ClientSession(timeout=timeout) as client:
+            self._senders = Senders(client, lambda: self.service.url.removesuffix("/blocks"))
             callers = [
                 asyncio.create_task(self._call_on(client, Random(f"{plan.seed} {number}")))
                 for number in range(plan.callers)
@@ -140,6 +144,7 @@ class Round:
                 await self._store.attack(self._random)
             self._over.set()
             await asyncio.gather(*callers)
+            await self._senders.finish()
         self.platform.chaos(0.0)
 
     async def _call_on(self, client: aiohttp.ClientSession, random: Random) -> None:
@@ -181,6 +186,7 @@ class Round:
                     execution = reply.get("execution", "") if answer.status == 200 else ""
                     self._seen.calls.append(Call(token, block, answer.status, execution, again))
                     if answer.status == 200:
+                        self._senders.start(self._seen.calls[-1], self._random)
                         return
             except (aiohttp.ClientError, TimeoutError, ValueError):
                 self._seen.calls.append(Call(token, block, None))
@@ -206,6 +212,8 @@ class Round:
             self.service.logs,
             POLICIES,
             settled=tuple(line["execution"] for line in lines if line["event"] == "settled"),
+            events=tuple(self._senders.sent),
+            reads=reads_in(lines),
         )
 
     def report(self) -> Counter[str]:
@@ -217,6 +225,8 @@ class Round:
         found["calls repeated"] = self._seen.duplicates
         found["tokens used again"] = self._seen.loops
         found["requests to the platform"] = len(self.platform.ledger)
+        for event in self._senders.sent:
+            found[f"events answered {event.status}"] += 1
         for kind, number in (self.service.kills + self._store.attacks).items():
             found[f"attacks: {kind}"] = number
         for entry in self.platform.ledger:

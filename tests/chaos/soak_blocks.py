@@ -5,7 +5,9 @@ import time
 from random import Random
 from typing import Any
 
-from vertexkit import App, BlockFailed, Context, Retry, SyncContext
+from tests.chaos.senders import NAMES
+from tests.chaos.waits import report_read
+from vertexkit import App, BlockFailed, Context, Retry, SyncContext, WaitTimeout
 from vertexkit.blocks.policies import BlockOptions
 
 app = App()
@@ -21,6 +23,10 @@ TERMS: dict[str, BlockOptions] = {
     "thread": {},
 }
 """The blocks and their options."""
+LONG_WAIT_SECONDS = 600.0
+"""More than a round lasts: an execution that waits for so long ends only by its event."""
+SLEEP_SECONDS = (0.2, 1.1, 2.0)
+WAIT_SECONDS = (1.1, 2.5, LONG_WAIT_SECONDS)
 
 
 async def work(seconds: float) -> float:
@@ -29,16 +35,29 @@ async def work(seconds: float) -> float:
     return time.time()
 
 
+async def wait(ctx: Context, name: str, seconds: float) -> None:
+    """Wait for an event, and report what came."""
+    try:
+        event = await ctx.wait_for(name, timeout=seconds)
+    except WaitTimeout:
+        event = {"number": None}
+    report_read(ctx.execution_id, name, event["number"])
+
+
 async def play(ctx: Context, seed: int) -> dict[str, Any]:
     """Run a program made from this seed."""
     random = Random(seed)
-    stepped = []
+    stepped, names = [], list(NAMES)
     for number in range(random.randrange(6)):
-        match random.choices(("send", "step", "pause"), (6, 2, 2))[0]:
+        match random.choices(("send", "step", "pause", "sleep", "wait"), (6, 2, 2, 1, 2))[0]:
             case "send":
                 await ctx.send_message(f"{ctx.execution_id} {number}")
             case "step":
                 stepped.append(await ctx.step(f"work{number}", work, random.random() / 50))
+            case "sleep":
+                await ctx.sleep(random.choice(SLEEP_SECONDS))
+            case "wait" if names:
+                await wait(ctx, names.pop(0), random.choice(WAIT_SECONDS))
             case _:
                 await asyncio.sleep(random.random() * 0.05)
     match random.choices(("done", "again", "failed", "broken", "early"), (80, 8, 4, 4, 4))[0]:
@@ -59,6 +78,9 @@ def plainly(ctx: SyncContext, seed: int) -> dict[str, Any]:
     for number in range(random.randrange(4)):
         ctx.send_message(f"{ctx.execution_id} {number}")
         time.sleep(random.random() * 0.02)
+        if number == 1:
+            event = ctx.wait_for(NAMES[0])
+            report_read(ctx.execution_id, NAMES[0], event["number"])
     return {"execution": ctx.execution_id}
 
 

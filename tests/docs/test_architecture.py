@@ -14,7 +14,7 @@ CODE = re.compile(r"`([^`\s]+/[^`\s]*|[^`\s]+\.(?:py|md))`")
 FOLDER = re.compile(r"^( *)(\w+)/ ", re.MULTILINE)
 PLACES = ("", "vertexkit", "tests", "vertexkit/cli")
 DRAWN = re.compile(r"<!-- drawn from ([0-9a-f]{64}) -->")
-ROW = re.compile(r"^\| ([IK]\d+) \|(.+)\|$", re.MULTILINE)
+ROW = re.compile(r"^\| ([IKW]\d+) \|(.+)\|$", re.MULTILINE)
 
 
 def tree(page: Path) -> set[str]:
@@ -75,14 +75,16 @@ def test_a_picture_is_drawn_from_its_text(source: Path) -> None:
 
 
 def test_every_invariant_and_kill_point_has_its_place() -> None:
-    """I1 to I12 and K0 to K12 are listed with files and functions that are there."""
+    """I1 to I15, K0 to K12 and W1 to W9 are listed with files and functions that are there."""
     rows = dict(ROW.findall((ROOT / "tests/README.md").read_text(encoding="utf-8")))
-    assert list(rows) == [f"I{n}" for n in range(1, 13)] + [f"K{n}" for n in range(13)]
+    invariants = [f"I{n}" for n in range(1, 16)]
+    kill_points = [f"K{n}" for n in range(13)] + [f"W{n}" for n in range(1, 10)]
+    assert list(rows) == invariants + kill_points
     for name, row in rows.items():
         for place, function in re.findall(r"`(chaos/\w+\.py)(?:: (\w+))?", row):
             text = (ROOT / "tests" / place).read_text(encoding="utf-8")
             assert not function or re.search(rf'def {function}\(.*\n    """{name}\b', text), name
     points = (ROOT / "tests/chaos/failpoints.py").read_text(encoding="utf-8")
     kills = (ROOT / "tests/chaos/test_kills.py").read_text(encoding="utf-8")
-    for number in range(13):
-        assert re.search(rf"\bK{number}\b", points + kills), number
+    for name in kill_points:
+        assert re.search(rf"\b{name}\b", points + kills), name
