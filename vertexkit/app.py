@@ -10,7 +10,7 @@ from vertexkit.asgi import AsgiApp
 from vertexkit.blocks.policies import BlockOptions
 from vertexkit.blocks.registry import Blocks
 from vertexkit.blocks.signature import Handler
-from vertexkit.context.context import State
+from vertexkit.context.run_info import State
 from vertexkit.ingress.request import ReadCall, read_call
 from vertexkit.settings import Settings
 from vertexkit.worker.policy import Middleware, OnFailure

@@ -135,9 +135,9 @@ class World:
         runtime = Runtime(
             self._journal, cast(Any, self.platform), Events(clock), clock, cast(Any, None)
         )
-        control, lifetime = Control(), Lifetime()
+        control, lifetime = Control(), Lifetime(clock.now() + 60)
         lifetime.branches.enter()
-        options = RunOptions(clock.now() + 60, "assume_sent", control, lifetime)
+        options = RunOptions("assume_sent", control, lifetime)
         effects = Effects(runtime, lease, options)
         await asyncio.gather(*(self._branch(effects, branch, delays) for branch in order))
         assert control.stopped is None

@@ -34,9 +34,12 @@ def dialog(app: App, fake_platform: FakePlatform) -> FakeDialog:
 
 
 def test_both_contexts_have_the_same_names() -> None:
-    """What a `Context` has, a `SyncContext` has too, and nothing else."""
-    names = [name for name in vars(Context) if not name.startswith("_")]
-    assert sorted(names) == sorted(name for name in vars(SyncContext) if not name.startswith("_"))
+    """What a `Context` has, a `SyncContext` has too, and nothing else.
+
+    Only `gather` is missing: the methods of a `SyncContext` can be called in several threads.
+    """
+    names = {name for name in dir(Context) if not name.startswith("_")}
+    assert names - {"gather"} == {name for name in dir(SyncContext) if not name.startswith("_")}
 
 
 def test_it_sends_steps_and_returns(app: App, dialog: FakeDialog) -> None:

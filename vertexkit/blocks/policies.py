@@ -17,6 +17,9 @@ class BlockOptions(TypedDict, total=False):
 
     timeout: float | None
     """Seconds that one run may take; None: `VERTEXKIT_TIMEOUT`."""
+    max_timeout: float | None
+    """Seconds that one run may take after the handler has called `ctx.extend`; None: the handler
+    cannot extend its deadline."""
     concurrency: int | None
     """Maximum number of runs at the same time in one process; None: `VERTEXKIT_CONCURRENCY`."""
     max_wait: float | None
@@ -40,6 +43,7 @@ DEFAULT_MAX_WAIT_SECONDS = 7 * 24 * 3600.0
 """Default of the option `max_wait`."""
 DEFAULT_OPTIONS = BlockOptions(
     timeout=None,
+    max_timeout=None,
     concurrency=None,
     max_wait=None,
     attempts=None,
@@ -72,4 +76,9 @@ def complete_options(at: str, options: BlockOptions) -> BlockOptions:
                 )
         elif value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
             raise DefinitionError(f"{at}: {name} must be greater than 0, got {value!r}")
+    timeout, longest = options.get("timeout"), options.get("max_timeout")
+    if timeout is not None and longest is not None and longest < timeout:
+        raise DefinitionError(
+            f"{at}: max_timeout must be at least timeout ({timeout:g}), got {longest:g}"
+        )
     return DEFAULT_OPTIONS | options

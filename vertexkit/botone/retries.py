@@ -42,7 +42,11 @@ def confirms_completion(error: PlatformError, *, may_have_arrived: bool) -> bool
     return error.fate is Fate.FORBIDDEN and may_have_arrived
 
 
-def backoff(failures: int, retry_after: float | None = None) -> float:
+def backoff(
+    failures: int,
+    retry_after: float | None = None,
+    initial: float = INITIAL_BACKOFF_SECONDS,
+) -> float:
     """Return the seconds to wait before the next attempt.
 
     The pause doubles with each failure and is randomised, so that many executions that failed
@@ -51,8 +55,9 @@ def backoff(failures: int, retry_after: float | None = None) -> float:
     Args:
         failures: failed attempts in a row, at least 1.
         retry_after: seconds that the platform asked to wait; the pause is not shorter.
+        initial: seconds of the first pause.
     """
-    pause = min(INITIAL_BACKOFF_SECONDS * 2.0 ** min(failures - 1, 20), MAX_BACKOFF_SECONDS)
+    pause = min(initial * 2.0 ** min(failures - 1, 20), MAX_BACKOFF_SECONDS)
     jitter = random.random()  # noqa: S311 - not used for cryptography
     return max(pause * (0.5 + jitter / 2), (retry_after or 0.0) * (1.0 + jitter / 10))
 

@@ -1,103 +1,48 @@
 """What an `async def` handler holds: its dialog, for the time of one run."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from datetime import UTC, datetime, timedelta
-from typing import Any, Generic, Literal, ParamSpec, cast, overload
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from datetime import timedelta
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 from urllib.parse import quote
 
-import structlog
 from pydantic import TypeAdapter
-from structlog.typing import FilteringBoundLogger
-from typing_extensions import TypeVar
 
 from vertexkit.botone.models import Message
+from vertexkit.botone.retries import INITIAL_BACKOFF_SECONDS
 from vertexkit.context.dialog import DialogOfBlock
+from vertexkit.context.durations import seconds_of
 from vertexkit.context.effects import Effects
 from vertexkit.context.event_names import check_event_name
+from vertexkit.context.gathering import gather
+from vertexkit.context.late_message import LateMessage
+from vertexkit.context.retrying import Errors, RetryingSteps, RetryPolicy
+from vertexkit.context.run_info import RunInfo, State
 from vertexkit.context.runtime import RunOptions, Runtime
-from vertexkit.context.stream.reader import ChunkReader
+from vertexkit.context.steps import step_name
+from vertexkit.context.stream.reader import ChunkReader, iterate
 from vertexkit.context.stream.splitter import Splitter
 from vertexkit.context.waits import Waits
 from vertexkit.execution import event_signature
 from vertexkit.journal.protocol import Lease
 from vertexkit.serialization import ANYTHING
 from vertexkit.text import replace_surrogates
-from vertexkit.token import Claims
 
 P = ParamSpec("P")
 T = TypeVar("T")
-State = TypeVar("State", default=Any)
-"""What the app's lifespan yields."""
-
-log: FilteringBoundLogger = structlog.get_logger("vertexkit.block")
+T2 = TypeVar("T2")
+T3 = TypeVar("T3")
 
 
-class Context(Generic[State]):
+class Context(RunInfo[State]):
     """The dialog, as an `async def` handler sees it. vertexkit makes one for each run.
 
     `Context[Pool]` types `ctx.state` as what the app's lifespan yields, here a `Pool`.
     """
 
     def __init__(self, runtime: Runtime, lease: Lease, options: RunOptions) -> None:
-        self._runtime = runtime
-        self._lease = lease
-        self._options = options
+        super().__init__(runtime, lease, options)
         self._effects = Effects(runtime, lease, options)
         self._waits: Waits | None = None
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.block} {self.execution_id}>"
-
-    @property
-    def block(self) -> str:
-        """Name of the block."""
-        return self._lease.execution.block
-
-    @property
-    def execution_id(self) -> str:
-        """Id of the execution: the response to the platform's call and every log line have it."""
-        return self._lease.execution.id
-
-    @property
-    def attempt(self) -> int:
-        """Number of this run of the handler: 1 for the first."""
-        return self._lease.attempt
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        """The block's inputs as the platform sent them, before validation."""
-        return self._lease.execution.inputs
-
-    @property
-    def raw(self) -> bytes:
-        """Body of the platform's call, decompressed. It contains the token: never log it."""
-        return self._lease.execution.raw
-
-    @property
-    def claims(self) -> Claims | None:
-        """Claims of the token, **unverified**; None if the token is not a JWT."""
-        return self._lease.execution.token.claims
-
-    @property
-    def state(self) -> State:
-        """What the app's lifespan yielded."""
-        return cast("State", self._runtime.state)
-
-    @property
-    def log(self) -> FilteringBoundLogger:
-        """A structlog logger whose lines contain the execution's id, block and dialog."""
-        return log
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until the deadline; 0 after it has passed."""
-        return max(0.0, self._options.deadline - self._runtime.clock.now())
-
-    @property
-    def deadline(self) -> datetime:
-        """Time (UTC) at which this run of the handler is ended."""
-        clock = self._runtime.clock
-        return datetime.fromtimestamp(clock.unix() + self._options.deadline - clock.now(), UTC)
 
     @property
     def dialog(self) -> DialogOfBlock:
@@ -135,10 +80,7 @@ class Context(Generic[State]):
                 `on_unknown` is `raise` or `park`.
             PlatformError: The message could not be sent before the deadline.
         """
-        if not text or not issubclass(type(text), str):
-            given = "an empty string" if text == "" else type(text).__name__
-            raise TypeError(f"send_message needs a text of at least 1 character, got {given}")
-        return await self._effects.send(replace_surrogates(text), bool(typing))
+        return await self._effects.send(_text("send_message", text), bool(typing))
 
     @overload
     async def step(
@@ -177,9 +119,119 @@ class Context(Generic[State]):
                 parked.
             Exception: What `fn` raises; the step then counts as not performed.
         """
-        if not isinstance(name, str):
-            raise TypeError(f"step needs a name that is a text, got {type(name).__name__}")
-        return await self._effects.step(replace_surrogates(name), fn, args, kwargs)
+        return await self._effects.step(step_name(name), fn, args, kwargs)
+
+    def retrying(
+        self,
+        attempts: int = 3,
+        *,
+        timeout: float | timedelta | None = None,
+        on: Errors | None = None,
+        backoff: float | timedelta = INITIAL_BACKOFF_SECONDS,
+    ) -> RetryingSteps:
+        """Return steps that are retried: `await ctx.retrying(5).step("rate", fetch_rate, city)`.
+
+        Between the attempts the handler pauses; the pauses double and are randomised. A pause that
+        would exceed the deadline is not made: the step then raises the last error.
+
+        Args:
+            attempts: Maximum number of calls of a step's function, at least 1.
+            timeout: What one call may take, in seconds or as a timedelta; the step's function must
+                then be `async def`. A call that takes longer is cancelled and counts as failed.
+            on: Class or classes of the exceptions that are retried. None: all exceptions except
+                errors in the code (AssertionError, AttributeError, ImportError, NameError,
+                TypeError) and those of vertexkit.
+            backoff: Pause before the second call, in seconds or as a timedelta. The longest pause
+                is a minute.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: `attempts` is less than 1, or a duration is negative.
+        """
+        policy = RetryPolicy(
+            attempts,
+            None if timeout is None else seconds_of("retrying", timeout),
+            on,
+            seconds_of("retrying", backoff),
+        )
+        return RetryingSteps(self._runtime, self._lease, self._options, self._effects, policy)
+
+    @overload
+    async def gather(self, call1: Awaitable[T], call2: Awaitable[T2], /) -> tuple[T, T2]: ...
+
+    @overload
+    async def gather(
+        self, call1: Awaitable[T], call2: Awaitable[T2], call3: Awaitable[T3], /
+    ) -> tuple[T, T2, T3]: ...
+
+    @overload
+    async def gather(self, *calls: Awaitable[T]) -> tuple[T, ...]: ...
+
+    async def gather(self, *calls: Awaitable[Any]) -> tuple[Any, ...]:
+        """Await several calls side by side: `await ctx.gather(ctx.step(...), ctx.step(...))`.
+
+        In a later run each call finds its own messages and steps, in whatever order they are
+        performed. If a call fails, the others are cancelled, and awaited; a message that is being
+        sent is still sent.
+
+        Args:
+            *calls: Coroutines or other awaitables.
+
+        Returns:
+            The results, in the order of the arguments.
+
+        Raises:
+            TypeError: An argument cannot be awaited.
+            Exception: What the first call that failed has raised.
+        """
+        return await gather(calls)
+
+    def or_say(self, after: float | timedelta, text: str, *, typing: bool = True) -> LateMessage:
+        """Send a message only if the body takes long: `async with ctx.or_say(5, "One moment…"):`.
+
+        A later run repeats the decision: if the first one has sent the message, it is not sent
+        again, and if not, it is not sent either. While the body waits with `sleep` or `wait_for`,
+        the time does not count.
+
+        Args:
+            after: When the message is sent, in seconds or as a timedelta.
+            text: As for `send_message`.
+            typing: As for `send_message`.
+
+        Raises:
+            TypeError: `text` is empty or not a string, or `after` is not a duration.
+            ValueError: `after` is negative.
+            Exception: As for `send_message`, at the end of the body.
+        """
+        return LateMessage(
+            self._runtime,
+            self._options,
+            self._effects,
+            after=seconds_of("or_say", after),
+            text=_text("or_say", text),
+            typing=bool(typing),
+        )
+
+    async def extend(self, seconds: float | timedelta) -> float:
+        """Move the deadline of this run by some seconds, for work that takes longer than usual.
+
+        The deadline moves at most to the block's `max_timeout`. The next run of the handler starts
+        with the usual deadline.
+
+        Args:
+            seconds: By how much, in seconds or as a timedelta.
+
+        Returns:
+            Seconds until the deadline, as `remaining`.
+
+        Raises:
+            RuntimeError: The block has no `max_timeout`, or an `on_failure` hook calls it.
+            TypeError: `seconds` is neither a number nor a timedelta.
+            ValueError: `seconds` is negative or not finite.
+            ExecutionEnded: As for `send_message`.
+        """
+        self._options.lifetime.extend(seconds_of("extend", seconds))
+        return self.remaining
 
     async def sleep(self, seconds: float | timedelta) -> None:
         """Wait, durably: while an execution waits, it uses no slot, no task and no memory.
@@ -300,7 +352,7 @@ class Context(Generic[State]):
         """
         splitter = Splitter(limit=limit, by=by)
         reader, sent = ChunkReader(), list[Message]()
-        async for chunk in _iterate(chunks):
+        async for chunk in iterate(chunks):
             texts = splitter.feed(reader.read(chunk))
             sent.extend([await self.send_message(text, typing) for text in texts])
         texts = [*splitter.feed(reader.rest()), *splitter.finish()]
@@ -326,17 +378,13 @@ class Context(Generic[State]):
         await self._effects.complete(data)
 
 
-async def _iterate(
-    chunks: AsyncIterable[str | None] | Iterable[str | None],
-) -> AsyncIterator[str | None]:
-    if isinstance(chunks, AsyncIterable):
-        async for chunk in chunks:
-            yield chunk
-        return
-    if not isinstance(chunks, Iterable):
-        raise TypeError(
-            f"ctx.stream needs texts that can be iterated over, got {type(chunks).__name__}"
-            + (": await it first" if isinstance(chunks, Awaitable) else "")
-        )
-    for chunk in chunks:
-        yield chunk
+def _text(method: str, text: object) -> str:
+    """Return the text of a message without lone surrogates.
+
+    Raises:
+        TypeError: It is empty or not a string.
+    """
+    if not isinstance(text, str) or not text:
+        given = "an empty string" if text == "" else type(text).__name__
+        raise TypeError(f"{method} needs a text of at least 1 character, got {given}")
+    return replace_surrogates(text)

@@ -4,10 +4,13 @@ from collections import deque
 from collections.abc import Mapping
 
 from vertexkit.errors import NonDeterministic
-from vertexkit.execution import SEND, Effect, EffectState
+from vertexkit.execution import OR_SAY, SEND, Effect, EffectState
 
 POSITIONS_PER_HANDLER = 1_000_000
 """More effects than one handler has. The positions of an `on_failure` hook start here."""
+
+TEXTS = (SEND, OR_SAY)
+"""Kinds of effects that a text tells apart, which may be different in each run."""
 
 
 class EarlierEffects:
@@ -83,7 +86,7 @@ class EarlierEffects:
             raise NonDeterministic(
                 f"at position {position} an earlier run did {there.kind!r}, this one {kind!r}"
             )
-        if kind == SEND:
+        if kind in TEXTS:
             taken = position if there is not None else first
             return None if taken is None else self._remaining.pop(taken)
         if there is not None and there.state is EffectState.INTENDED:
@@ -98,7 +101,7 @@ class EarlierEffects:
             NonDeterministic: One does, by rule 3.
         """
         first = self._first_of(kind)
-        if kind != SEND and first is not None:
+        if kind not in TEXTS and first is not None:
             raise NonDeterministic(
                 f"at position {first} an earlier run did {kind!r} with other arguments"
             )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from pydantic_core import from_json, to_json
 
@@ -24,6 +24,7 @@ from vertexkit.execution import SEND, STEP, Effect, EffectState
 from vertexkit.journal.protocol import Lease
 
 T = TypeVar("T")
+Call: TypeAlias = Callable[..., Awaitable[Any]]
 RESEND_AFTER_SECONDS = 1.0
 """Pause before a message whose outcome is unknown is sent again (`on_unknown="resend"`)."""
 BRANCH_SECONDS = 20.0
@@ -77,17 +78,42 @@ class Effects:
         """Send a message, or return what an earlier run got for it. See `Context.send_message`."""
         digest = digest_text(text)
         position, earlier = await self.match(SEND, digest)
+        return await self.send_matched(Effect(position, SEND, digest), earlier, text, typing)
+
+    async def send_matched(
+        self, effect: Effect, earlier: Effect | None, text: str, typing: bool
+    ) -> Message:
+        """Send a message, or return what the earlier effect that it repeats got.
+
+        Args:
+            effect: The message, at its position.
+            earlier: The effect of an earlier run that it repeats.
+            text: Text of the message.
+            typing: Whether the bot is shown typing before it.
+        """
         if earlier is not None and earlier.state is EffectState.CONFIRMED:
             return Message(**from_json(earlier.value))
-        effect = Effect(position, SEND, digest)
         return await self._lifetime.uninterrupted(
             self._send_in_order(effect, earlier, text, typing)
         )
 
     async def step(
-        self, name: str, fn: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        name: str,
+        fn: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        call: Call = call,
     ) -> Any:
-        """Call a step's function, or return its stored result. See `Context.step`."""
+        """Call a step's function, or return its stored result. See `Context.step`.
+
+        Args:
+            name: Name of the step.
+            fn: Its function.
+            args: Positional arguments.
+            kwargs: Keyword arguments.
+            call: Calls the function with its arguments.
+        """
         kind, digest = STEP + name, digest_arguments(fn, args, kwargs)
         position, earlier = await self.match(kind, digest)
         shape = result_type(fn)
@@ -141,6 +167,16 @@ class Effects:
                 self._emit("effect_changed", position=earlier.position, kind=kind)
         position = self._earlier.new_position(number) if earlier is None else earlier.position
         return position, earlier
+
+    def new_position(self) -> int:
+        """Return the position of an effect that no earlier run has performed."""
+        number = self._position
+        self._position += 1
+        return self._earlier.new_position(number) if self._earlier else number
+
+    def take_same(self, kind: str, digest: str) -> Effect | None:
+        """Return the effect of an earlier run that is the same thing, if no call has repeated it."""
+        return self._earlier.take_same(kind, digest)
 
     async def _match_by_position(self, kind: str, digest: str, number: int) -> Effect | None:
         task = asyncio.current_task()

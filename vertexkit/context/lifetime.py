@@ -1,6 +1,7 @@
 """Whether a run may still act on its dialog, and which of its requests are in flight."""
 
 import asyncio
+import math
 from collections.abc import Awaitable
 from typing import TypeVar
 
@@ -23,15 +24,27 @@ class Lifetime:
 
     An attempt and the context of its handler share a lifetime. It refers to neither of them, so
     that the two do not keep each other alive.
+
+    Args:
+        deadline: When the run is ended: a time of the clock's `now()`.
+        latest: To what the deadline can be extended; None: it cannot.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, deadline: float = math.inf, latest: float | None = None) -> None:
+        self.deadline: float = deadline
+        """When the run is ended: a time of the clock's `now()`."""
+        self._latest = latest
         self._closed_by: VertexkitError | None = None
         self._in_flight: set[asyncio.Task[None]] = set()
         self.branches: Branches = Branches()
         """The tasks of the run's code."""
         self.is_suspended: bool = False
         """The run has ended because its handler waits, and will run again."""
+
+    @property
+    def is_open(self) -> bool:
+        """The lifetime has not ended."""
+        return self._closed_by is None
 
     def close(self, reason: VertexkitError) -> None:
         """End the lifetime: from now on `check_open` raises `reason`. The first reason counts."""
@@ -43,6 +56,21 @@ class Lifetime:
         """End the lifetime, because the handler waits and runs again later."""
         self.is_suspended = True
         self.close(ExecutionEnded("the handler waits, and runs again from the top"))
+
+    def extend(self, seconds: float) -> None:
+        """Move the deadline by some seconds, at most to the latest possible time.
+
+        Raises:
+            VertexkitError: As for `check_open`.
+            RuntimeError: The deadline of this run cannot be extended.
+        """
+        self.check_open()
+        if self._latest is None:
+            raise RuntimeError(
+                "the deadline of an on_failure hook, and of a block without the option "
+                "max_timeout=SECONDS, cannot be extended"
+            )
+        self.deadline = max(self.deadline, min(self.deadline + seconds, self._latest))
 
     def check_open(self) -> None:
         """Raise the reason if the lifetime has ended.

@@ -65,8 +65,6 @@ class RunControl(Protocol):
 class RunOptions:
     """The options of one run of a handler or of an `on_failure` hook."""
 
-    deadline: float
-    """When the run is ended: a time of the clock's `now()`."""
     on_unknown: OnUnknown
     control: RunControl
     lifetime: Lifetime
@@ -74,3 +72,8 @@ class RunOptions:
     """Seconds since the acceptance in which the execution may wait."""
     first_position: int = 0
     """Position of the run's first effect in the journal."""
+
+    @property
+    def deadline(self) -> float:
+        """When the run is ended: a time of the clock's `now()`."""
+        return self.lifetime.deadline

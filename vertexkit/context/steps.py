@@ -9,9 +9,21 @@ import anyio.to_thread
 from pydantic import PydanticUserError, TypeAdapter
 
 from vertexkit.serialization import ANYTHING, KEEP_NAN, TooLarge, dump_json, serializable
+from vertexkit.text import replace_surrogates
 
 MAX_RESULT_BYTES = 16 * 1024 * 1024
 """Largest result of a step as JSON."""
+
+
+def step_name(name: object) -> str:
+    """Return the name of a step as it is journalled.
+
+    Raises:
+        TypeError: It is not a text.
+    """
+    if not isinstance(name, str):
+        raise TypeError(f"step needs a name that is a text, got {type(name).__name__}")
+    return replace_surrogates(name)
 
 
 async def call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

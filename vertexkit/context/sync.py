@@ -3,24 +3,25 @@
 import asyncio
 import concurrent.futures
 from collections.abc import Callable, Coroutine, Iterable
-from datetime import datetime, timedelta
-from typing import Any, Generic, Literal, ParamSpec, TypeVar, overload
-
-from structlog.typing import FilteringBoundLogger
+from datetime import timedelta
+from typing import Any, Literal, ParamSpec, TypeVar, overload
 
 from vertexkit.botone.models import Message
-from vertexkit.context.context import Context, State
+from vertexkit.botone.retries import INITIAL_BACKOFF_SECONDS
+from vertexkit.context.context import Context
 from vertexkit.context.dialog import SyncDialogOfBlock
+from vertexkit.context.late_message import SyncLateMessage
 from vertexkit.context.lifetime import HandlerSuspended, Lifetime
+from vertexkit.context.retrying import Errors, SyncRetryingSteps
+from vertexkit.context.run_info import RunInfo, State
 from vertexkit.context.stream.reader import ChunkReader
 from vertexkit.context.stream.splitter import Splitter
-from vertexkit.token import Claims
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class SyncContext(Generic[State]):
+class SyncContext(RunInfo[State]):
     """The dialog, as a `def` handler sees it from its thread. vertexkit makes one for each run.
 
     Each method blocks until the event loop has done the work. A thread cannot be stopped when the
@@ -30,62 +31,11 @@ class SyncContext(Generic[State]):
     """
 
     def __init__(self, context: Context[State], lifetime: Lifetime) -> None:
+        run = context._runtime, context._lease, context._options  # noqa: SLF001 - of the same run
+        super().__init__(*run)
         self._context = context
         self._lifetime = lifetime
         self._loop = asyncio.get_running_loop()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.block} {self.execution_id}>"
-
-    @property
-    def block(self) -> str:
-        """Name of the block."""
-        return self._context.block
-
-    @property
-    def execution_id(self) -> str:
-        """Id of the execution: the response to the platform's call and every log line have it."""
-        return self._context.execution_id
-
-    @property
-    def attempt(self) -> int:
-        """Number of this run of the handler: 1 for the first."""
-        return self._context.attempt
-
-    @property
-    def inputs(self) -> dict[str, Any]:
-        """The block's inputs as the platform sent them, before validation."""
-        return self._context.inputs
-
-    @property
-    def raw(self) -> bytes:
-        """Body of the platform's call, decompressed. It contains the token: never log it."""
-        return self._context.raw
-
-    @property
-    def claims(self) -> Claims | None:
-        """Claims of the token, **unverified**; None if the token is not a JWT."""
-        return self._context.claims
-
-    @property
-    def state(self) -> State:
-        """What the app's lifespan yielded."""
-        return self._context.state
-
-    @property
-    def log(self) -> FilteringBoundLogger:
-        """A structlog logger whose lines contain the execution's id, block and dialog."""
-        return self._context.log
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until the deadline; 0 after it has passed."""
-        return self._context.remaining
-
-    @property
-    def deadline(self) -> datetime:
-        """Time (UTC) at which this run of the handler is ended."""
-        return self._context.deadline
 
     @property
     def dialog(self) -> SyncDialogOfBlock:
@@ -109,7 +59,20 @@ class SyncContext(Generic[State]):
         """
         return self._wait(self._context.send_message(text, typing))
 
-    def step(self, name: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    @overload
+    def step(
+        self,
+        name: str,
+        fn: Callable[P, Coroutine[Any, Any, T]],
+        /,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T: ...
+
+    @overload
+    def step(self, name: str, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T: ...
+
+    def step(self, name: str, fn: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Any:
         """Call a function once for this execution, however often its handler runs.
 
         See `Context.step`.
@@ -127,6 +90,63 @@ class SyncContext(Generic[State]):
             Exception: As for `Context.step`.
         """
         return self._wait(self._context.step(name, fn, *args, **kwargs))
+
+    def retrying(
+        self,
+        attempts: int = 3,
+        *,
+        timeout: float | timedelta | None = None,
+        on: Errors | None = None,
+        backoff: float | timedelta = INITIAL_BACKOFF_SECONDS,
+    ) -> SyncRetryingSteps:
+        """Return steps that are retried: `ctx.retrying(5).step("rate", fetch_rate, city)`.
+
+        See `Context.retrying`. A thread cannot be stopped, so a function that is not `async def`
+        cannot have a `timeout`: use the one of the client that it calls.
+
+        Args:
+            attempts: Maximum number of calls of a step's function, at least 1.
+            timeout: What one call may take, in seconds or as a timedelta.
+            on: Class or classes of the exceptions that are retried.
+            backoff: Pause before the second call, in seconds or as a timedelta.
+
+        Raises:
+            Exception: As for `Context.retrying`.
+        """
+        steps = self._context.retrying(attempts, timeout=timeout, on=on, backoff=backoff)
+        return SyncRetryingSteps(steps, self._wait)
+
+    def or_say(
+        self, after: float | timedelta, text: str, *, typing: bool = True
+    ) -> SyncLateMessage:
+        """Send a message only if the body takes long: `with ctx.or_say(5, "One moment…"):`.
+
+        See `Context.or_say`.
+
+        Args:
+            after: When the message is sent, in seconds or as a timedelta.
+            text: As for `send_message`.
+            typing: As for `send_message`.
+
+        Raises:
+            Exception: As for `Context.or_say`.
+        """
+        late = self._context.or_say(after, text, typing=typing)
+        return SyncLateMessage(late, self._wait, self._loop)
+
+    def extend(self, seconds: float | timedelta) -> float:
+        """Move the deadline of this run by some seconds; see `Context.extend`.
+
+        Args:
+            seconds: By how much, in seconds or as a timedelta.
+
+        Returns:
+            Seconds until the deadline, as `remaining`.
+
+        Raises:
+            Exception: As for `Context.extend`.
+        """
+        return self._wait(self._context.extend(seconds))
 
     def sleep(self, seconds: float | timedelta) -> None:
         """Wait, durably; see `Context.sleep`.

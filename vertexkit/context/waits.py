@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
+from vertexkit.context.durations import seconds_of
 from vertexkit.context.effects import PARENT_SECONDS, Effects
 from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import type_name
@@ -60,7 +61,7 @@ class Waits:
 
     async def sleep(self, seconds: float | timedelta) -> None:
         """Wait for some seconds. See `Context.sleep`."""
-        wait, until = await self._start(SLEEP, _seconds("sleep", seconds), {})
+        wait, until = await self._start(SLEEP, seconds_of("sleep", seconds), {})
         if wait.state is not EffectState.CONFIRMED:
             await self._wait_until(until)
             await self._effects.record(wait, EffectState.CONFIRMED, wait.value)
@@ -78,7 +79,7 @@ class Waits:
             )
         self._names.add(name)
         self._runtime.event_types.add(self._lease.execution.block, name, shape)
-        seconds = None if timeout is None else _seconds("wait_for", timeout)
+        seconds = None if timeout is None else seconds_of("wait_for", timeout)
         wait, until = await self._start(WAIT + name, seconds, {"type": type_name(shape)})
         if wait.state is EffectState.CONFIRMED:
             return _result(wait, name, shape)
@@ -188,15 +189,6 @@ class Waits:
         seconds = min(self._ends.values()) - self._runtime.clock.unix()
         self._options.control.suspend(max(0.0, seconds))
         raise asyncio.CancelledError
-
-
-def _seconds(method: str, value: object) -> float:
-    seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not isinstance(seconds, int | float):
-        raise TypeError(f"{method} needs a number of seconds or a timedelta, got {value!r:.100}")
-    if not 0 <= seconds < float("inf"):
-        raise ValueError(f"{method} needs 0 seconds or more, got {value!r:.100}")
-    return float(seconds)
 
 
 def _result(wait: Effect, name: str, shape: TypeAdapter[Any]) -> Any:

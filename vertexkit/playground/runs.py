@@ -28,6 +28,7 @@ RECORDED_EVENTS = {
     "claimed",
     "sent",
     "step_completed",
+    "step_retried",
     "result_recorded",
     "completed",
     "settled",

@@ -106,8 +106,6 @@ class Attempt:
         self._complete_with = complete
         self._held = held
         self._started = runtime.clock.now()
-        timeout = (block.options["timeout"] or policy.settings.timeout) - lease.ran
-        self._deadline = self._started + max(timeout, MIN_RUN_SECONDS)
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._stopped_by: VertexkitError | None = None
         self._suspension: Suspension | None = None
@@ -115,7 +113,7 @@ class Attempt:
         self._completed = False
         # Of the handler, and later of the hook: the attempt does not hold their contexts, which
         # hold the attempt, so that no reference cycle is left to the garbage collector.
-        self._lifetime = Lifetime()
+        self._lifetime = self._make_lifetime()
         self._early_type = block.signature.early
         self._early_code = "ok"
 
@@ -209,9 +207,15 @@ class Attempt:
             call, abandon_on_cancel=True, limiter=self._policy.threads
         )
 
+    def _make_lifetime(self) -> Lifetime:
+        options, started = self._block.options, self._started - self._lease.ran
+        deadline = started + (options["timeout"] or self._policy.settings.timeout)
+        longest = options["max_timeout"]
+        latest = None if longest is None else started + longest
+        return Lifetime(max(deadline, self._started + MIN_RUN_SECONDS), latest)
+
     def _make_context(self, first_position: int) -> Context:
         options = RunOptions(
-            deadline=self._deadline,
             on_unknown=self._block.options["on_unknown"],
             control=self,
             lifetime=self._lifetime,
@@ -222,18 +226,26 @@ class Attempt:
 
     async def _wait_until_ended(self, task: asyncio.Task[Any]) -> None:
         """Wait until the handler has returned, its deadline has passed or it is stopped."""
-        clock = self._runtime.clock
-        timer = clock.timer(
-            max(0.0, self._deadline - clock.now()),
-            lambda: self.stop(DeadlineExceeded("the deadline has passed")),
-        )
+        self._start_timer()
         task.add_done_callback(lambda _: self._end())
         self._lifetime.branches.on_exit = self._exit
         try:
             await self._ended
         finally:
-            timer.cancel()
+            self._timer.cancel()
             self._lifetime.branches.on_exit = _log_exit  # and no reference cycle is left
+
+    def _start_timer(self) -> None:
+        clock = self._runtime.clock
+        seconds = max(0.0, self._lifetime.deadline - clock.now())
+        self._timer = clock.timer(seconds, self._check_deadline)
+
+    def _check_deadline(self) -> None:
+        """End the run, unless the handler has extended its deadline."""
+        if self._runtime.clock.now() < self._lifetime.deadline:
+            self._start_timer()
+        else:
+            self.stop(DeadlineExceeded("the deadline has passed"))
 
     def _exit(self, error: HandlerExited) -> None:
         """End the run: the handler, or a task of its own, has called `sys.exit()`."""
@@ -333,8 +345,8 @@ class Attempt:
         Returns:
             What the hook returns; None if it fails or takes too long.
         """
-        self._deadline = self._runtime.clock.now() + self._policy.settings.cleanup
-        self._lifetime, self._early_type, self._early_code = Lifetime(), ANYTHING, failure.code
+        self._lifetime = Lifetime(self._runtime.clock.now() + self._policy.settings.cleanup)
+        self._early_type, self._early_code = ANYTHING, failure.code
         context = self._make_context(POSITIONS_PER_HANDLER)
         call = _call_guarded(self._lifetime.branches, hook, context, failure)
         task = asyncio.get_running_loop().create_task(call)

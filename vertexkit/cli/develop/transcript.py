@@ -26,6 +26,7 @@ INDENT = " " * (LABEL_COLUMNS + 4)
 RETRY_EVENTS = {
     "retried": "the handler will run again",
     "send_retried": "the message will be sent again",
+    "step_retried": "the step will be called again",
     "completion_retried": "the completion will be sent again",
 }
 """Events that are shown, each with what happens next."""

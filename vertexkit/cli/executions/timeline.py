@@ -9,6 +9,7 @@ from rich.text import Text
 
 from vertexkit.execution import (
     EVENT,
+    OR_SAY,
     SEND,
     SLEEP,
     STEP,
@@ -120,6 +121,8 @@ def _effect_event(effect: Effect) -> TimelineEvent:
         name = "a time" if effect.kind == SLEEP else effect.kind.removeprefix(WAIT)
         event = "wait_started" if state is EffectState.INTENDED else "wait_ended"
         return TimelineEvent(effect.began, event, f"{name}{took}")
+    if effect.kind == OR_SAY:
+        return TimelineEvent(effect.began, "or_say_decided", "whether its message is sent")
     name = effect.kind.removeprefix(STEP)
     return TimelineEvent(effect.began, STEP_EVENTS[state], f"{name}{took}")
 

@@ -1,5 +1,7 @@
 """The chunks of a stream, as texts that can be split."""
 
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Iterable
+
 
 class ChunkReader:
     """Checks and joins the chunks that an author hands to `ctx.stream`.
@@ -32,3 +34,24 @@ class ChunkReader:
         """Return the half character that no chunk has completed; empty if there is none."""
         half, self._half = self._half, ""
         return half
+
+
+async def iterate(
+    chunks: AsyncIterable[str | None] | Iterable[str | None],
+) -> AsyncIterator[str | None]:
+    """Yield the chunks of a stream.
+
+    Raises:
+        TypeError: They cannot be iterated over.
+    """
+    if isinstance(chunks, AsyncIterable):
+        async for chunk in chunks:
+            yield chunk
+        return
+    if not isinstance(chunks, Iterable):
+        raise TypeError(
+            f"ctx.stream needs texts that can be iterated over, got {type(chunks).__name__}"
+            + (": await it first" if isinstance(chunks, Awaitable) else "")
+        )
+    for chunk in chunks:
+        yield chunk

@@ -4,7 +4,7 @@ import { hasText, translate } from "./texts.js";
 
 const GOOD_EVENTS = new Set(["completed", "settled"]);
 const BAD_EVENTS = new Set(["parked", "send_failed", "send_outcome_unknown", "abandoned", "fenced"]);
-const WARNING_EVENTS = new Set(["retried", "send_retried", "completion_retried", "released"]);
+const WARNING_EVENTS = new Set(["retried", "send_retried", "step_retried", "completion_retried", "released"]);
 
 export class RunView {
   constructor() {

@@ -71,6 +71,7 @@ const TEXTS = {
   e_claimed_again: ["handler started again, attempt {n}", "обработчик запущен снова, попытка {n}"],
   e_sent: ["message confirmed", "сообщение подтверждено"],
   e_step_completed: ["step {step} completed", "шаг {step} выполнен"],
+  e_step_retried: ["step {step} will be called again in {s} s ({reason})", "шаг {step} будет вызван снова через {s} с ({reason})"],
   e_retried: ["handler will run again in {s} s", "обработчик запустится снова через {s} с"],
   e_send_retried: ["message will be retried in {s} s", "повторная отправка сообщения через {s} с"],
   e_completion_retried: ["completion will be retried in {s} s", "повторная попытка завершения через {s} с"],

@@ -1,0 +1,109 @@
+"""The deadline of a run: a handler extends it, within what its block allows."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from vertexkit import App, Context, DefinitionError, Failure, SyncContext
+from vertexkit.testing import FakeDialog
+
+
+async def test_a_handler_extends_its_deadline(app: App, dialog: FakeDialog) -> None:
+    """The run continues past its first deadline; `remaining` and `deadline` show the new one."""
+
+    @app.block("work", timeout=30, max_timeout=100)
+    async def work(ctx: Context) -> Any:
+        before = ctx.deadline
+        remaining = await ctx.extend(timedelta(seconds=30))
+        moved = (ctx.deadline - before).total_seconds()
+        await asyncio.sleep(45)
+        return [round(remaining), round(moved), round(ctx.remaining)]
+
+    assert (await dialog.run("work")).data == {"result": [60, 30, 15]}
+
+
+@pytest.mark.parametrize("seconds, ok", [(95, True), (105, False)])
+async def test_max_timeout_is_the_bound(
+    app: App, dialog: FakeDialog, seconds: int, ok: bool
+) -> None:
+    """However often a handler extends its deadline, it ends after `max_timeout`."""
+    remaining: list[int] = []
+
+    @app.block("work", timeout=30, max_timeout=100)
+    async def work(ctx: Context) -> None:
+        remaining.extend([round(await ctx.extend(50)) for _ in range(5)])
+        await asyncio.sleep(seconds)
+
+    run = await dialog.run("work")
+    assert remaining == [80, 100, 100, 100, 100]
+    assert run.outcome is not None
+    assert run.outcome.code == ("ok" if ok else "timeout")
+
+
+async def test_messages_may_be_sent_until_the_new_deadline(app: App, dialog: FakeDialog) -> None:
+    """A message is retried past the first deadline."""
+    dialog.platform.fail("send_message", status=429, retry_after=40)
+
+    @app.block("work", timeout=30, max_timeout=100)
+    async def work(ctx: Context) -> None:
+        await ctx.extend(60)
+        await ctx.send_message("Hello")
+
+    run = await dialog.run("work")
+    assert (run.messages, run.ok, run.retries) == (["Hello"], True, 1)
+
+
+async def test_the_time_of_earlier_runs_counts() -> None:
+    """After a durable wait, `max_timeout` bounds what all runs of the handler take together."""
+    app = App()
+    remaining: list[int] = []
+
+    @app.block("work", timeout=30, max_timeout=100)
+    async def work(ctx: Context) -> None:
+        await ctx.extend(50)
+        await ctx.step("work", asyncio.sleep, 60)
+        await ctx.sleep(3600)
+        remaining.append(round(await ctx.extend(1000)))
+
+    assert (await FakeDialog(app).run("work")).ok
+    assert remaining == [40]
+
+
+async def test_without_max_timeout_it_is_an_error() -> None:
+    """A block without the option, and a hook, cannot extend the deadline: the error says so."""
+    raised: list[str] = []
+
+    async def hook(ctx: Context, failure: Failure) -> None:
+        with pytest.raises(RuntimeError, match="of an on_failure hook"):
+            await ctx.extend(5)
+        raised.append("hook")
+
+    app = App(on_failure=hook)
+
+    @app.block("work", max_timeout=None)
+    async def work(ctx: Context) -> None:
+        await ctx.extend(5)
+
+    run = await FakeDialog(app).run("work")
+    assert "max_timeout" in str(run.error)
+    assert (run.ok, raised) == (False, ["hook"])
+
+
+async def test_a_def_handler_extends_its_deadline(app: App, dialog: FakeDialog) -> None:
+    """A `SyncContext` has the same method."""
+
+    @app.block("work", timeout=30, max_timeout=100)
+    def work(ctx: SyncContext) -> int:
+        return round(ctx.extend(30))
+
+    assert (await dialog.run("work")).data == {"result": 60}
+
+
+def test_the_bound_is_checked_at_import(app: App) -> None:
+    """A `max_timeout` that is less than the block's `timeout` is an error of the definition."""
+    with pytest.raises(DefinitionError, match="max_timeout must be at least timeout"):
+
+        @app.block("work", timeout=30, max_timeout=20)
+        async def work(ctx: Context) -> None: ...
