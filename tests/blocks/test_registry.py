@@ -239,7 +239,6 @@ def test_a_block_keeps_its_options() -> None:
     assert block.options == {
         "timeout": 30,
         "max_timeout": None,
-        "max_wait": None,
         "concurrency": 50,
         "max_wait": None,
         "attempts": 2,
