@@ -216,7 +216,7 @@ class Context(RunInfo[State]):
         """Move the deadline of this run by some seconds, for work that takes longer than usual.
 
         The deadline moves at most to the block's `max_timeout`. The next run of the handler starts
-        with the usual deadline.
+        without the extension.
 
         Args:
             seconds: By how much, in seconds or as a timedelta.
