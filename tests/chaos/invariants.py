@@ -159,7 +159,7 @@ def deduplicated(seen: Observed) -> list[str]:
     wrongs = [
         f"I8: run {attempt} of {name} was started {number} times"
         for (name, attempt), number in Counter(seen.starts).items()
-        if number > 1 + _operator_retries(seen, name)
+        if number > 1 + _operator_retries(seen, name) + seen.waited.count((name, attempt))
     ]
     for known in seen.generations.values():
         found = [seen.by_id[name] for name in known if name in seen.by_id]

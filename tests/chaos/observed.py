@@ -62,6 +62,8 @@ class Observed:
     """Further texts that must not be in the logs, in addition to tokens and messages."""
     starts: tuple[tuple[str, int], ...] = ()
     """Execution and attempt of each start of a handler."""
+    waited: tuple[tuple[str, int], ...] = ()
+    """Execution and attempt of each run that has come to a wait: it may continue in another run."""
     settled: tuple[str, ...] = ()
     """The execution of each event `settled`, in order."""
     forgotten: frozenset[str] = frozenset()

@@ -186,6 +186,7 @@ def test_a_result_that_was_refused_may_be_followed_by_one_other() -> None:
 def test_calls_that_started_too_much_are_seen() -> None:
     """I8 reports a run that was started twice, and a new execution before a completion request."""
     assert deduplicated(seen(starts=((ONE, 1), (ONE, 1))))
+    assert not deduplicated(seen(starts=((ONE, 1), (ONE, 1)), waited=((ONE, 1),)))
     new = replace(RECORD, execution=TWO, accepted_at=1001.5, claimed_at=1004.0)
     calls = (CALL, Call(TOKEN, BLOCK, 200, TWO))
     untried = replace(RECORD, completion_tried_at=None)

@@ -127,7 +127,8 @@ class Attacks:
             await self._moment(process)
             seconds = self._random.choice((0.5, 5.0, LEASE + 1.0, 2 * LEASE))
             self._note(f"attack: SIGSTOP to {process.name} for {seconds:g} s")
-            process.loop.frozen_until = self._scheduler.now + seconds
+            until = max(process.loop.frozen_until, self._scheduler.now + seconds)
+            process.loop.frozen_until = until
             self.froze = True
 
     async def _hold(self) -> None:

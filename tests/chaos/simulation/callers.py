@@ -9,9 +9,10 @@ from random import Random
 from pydantic_core import from_json, to_json
 
 from tests.chaos.observed import COMPLETE, Call
-from tests.chaos.simulation.processes import ServiceProcess, http_call
+from tests.chaos.simulation.processes import ServiceProcess, http_post
 from tests.chaos.simulation.programs import BLOCKS
 from tests.chaos.simulation.scheduler import Scheduler
+from tests.chaos.simulation.senders import Senders
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.platform.ledger import Entry
 
@@ -19,6 +20,8 @@ RESPONSE_LIMIT = 10.0
 """Seconds after which a bot gives up a call."""
 CALLS_LIMIT = 400
 """Calls after which a bot gives up: the service does not come back."""
+WAITING_SHARE = 0.4
+"""Part of the worlds in which programs wait, and events are sent to them."""
 RETURN_LIMIT = 40.0
 """Seconds for which a bot waits until it can come back to its block."""
 
@@ -65,12 +68,15 @@ class Callers:
         self._unique = unique
         self._completed: dict[str, asyncio.Future[None]] = {}
         self._blocks = random.sample(list(BLOCKS), random.randint(1, 4))
+        self._waits = random.random() < WAITING_SHARE
+        self.senders = Senders(scheduler, random, serving, note)
 
     async def run(self, dialogs: int, seconds: float) -> None:
         """Play a number of dialogs, which begin within some seconds, some of them at once."""
         random = self._random
         moments = [random.random() * seconds for _ in range(random.randint(1, dialogs))]
         await asyncio.gather(*(self._dialog(random.choice(moments)) for _ in range(dialogs)))
+        await self.senders.finish()
 
     async def _dialog(self, begins: float) -> None:
         random = self._random
@@ -90,7 +96,8 @@ class Callers:
             await self._come_back(block, token)
 
     def _body(self, token: str) -> bytes:
-        return to_json({"token": token, "seed": self._random.randrange(1 << 30)})
+        seed = self._random.randrange(1 << 30)
+        return to_json({"token": token, "seed": seed, "waits": self._waits})
 
     async def _come_back(self, block: str, token: str) -> None:
         """Reach the same block again, with the same token, once it is completed."""
@@ -132,7 +139,7 @@ class Callers:
         process = self._random.choice(serving)
         await asyncio.sleep(self._scheduler.latency())
         http = process.http
-        asked = process.ask(lambda: http_call(http, block, body))
+        asked = process.ask(lambda: http_post(http, f"/blocks/{block}", body))
         try:
             async with asyncio.timeout(RESPONSE_LIMIT):
                 status, content, again = await asyncio.shield(asked)
@@ -148,4 +155,6 @@ class Callers:
         if status == 200:
             answered = Answered(execution, activation, self._scheduler.now)
             self.answered.setdefault(token, []).append(answered)
+            if self._waits:
+                self.senders.start(self.calls[place])
         return status == 200

@@ -6,6 +6,7 @@ from tests.chaos.invariants import AT_THE_END, all_ended
 from tests.chaos.limits import progress
 from tests.chaos.observed import COMPLETE, Observed
 from tests.chaos.simulation.callers import Answered
+from tests.chaos.waits import none_forgotten
 from vertexkit.execution import OutcomeStatus
 from vertexkit.testing import FakePlatform
 
@@ -13,6 +14,8 @@ Calls = Mapping[str, Sequence[Answered]]
 """The answered calls of each token."""
 WITHIN = 4000.0
 """More seconds than an execution of a simulation takes."""
+RESUMES_SECONDS = 700.0
+"""More than a queue, a frozen process and a slow platform delay the end of a wait."""
 PAUSE = 70.0
 """The longest delay of an execution."""
 NETWORK_SECONDS = 0.1
@@ -23,6 +26,7 @@ def at_any_moment(seen: Observed, now: float) -> list[str]:
     """Return the violations at a moment at which no process has the journal open."""
     found = [wrong for judge in AT_THE_END if judge is not all_ended for wrong in judge(seen)]
     late = progress(seen, now=now, within=WITHIN, pause=PAUSE)
+    late += none_forgotten(seen, now=now, late=RESUMES_SECONDS)
     # What a dead process has held has no worker in the file; the next process claims it.
     return found + [wrong for wrong in late if "is held by no worker" not in wrong]
 

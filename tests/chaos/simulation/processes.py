@@ -242,8 +242,8 @@ async def _either(*futures: "asyncio.Future[Any]") -> None:
     await asyncio.wait(futures, return_when=asyncio.FIRST_COMPLETED)
 
 
-async def http_call(http: Any, block: str, body: bytes) -> tuple[int, bytes, str]:
-    """Call a block of a service by HTTP; return status, body and Retry-After."""
+async def http_post(http: Any, path: str, body: bytes) -> tuple[int, bytes, str]:
+    """Send a request to a service by HTTP; return status, body and Retry-After."""
     unread = [body]
     answer: dict[str, Any] = {"body": b""}
 
@@ -260,7 +260,7 @@ async def http_call(http: Any, block: str, body: bytes) -> tuple[int, bytes, str
         else:
             answer["body"] += message.get("body", b"")
 
-    await http(_scope(f"/blocks/{block}", len(body)), receive, send)
+    await http(_scope(path, len(body)), receive, send)
     return answer["status"], answer["body"], answer["again"]
 
 

@@ -7,7 +7,7 @@ from random import Random
 from typing import Any, Protocol
 
 from tests.chaos.observed import Policy
-from vertexkit import App, BlockFailed, Context, Retry
+from vertexkit import App, BlockFailed, Context, Retry, WaitTimeout
 from vertexkit.blocks.policies import BlockOptions
 from vertexkit.errors import VertexkitError
 
@@ -27,6 +27,12 @@ POLICIES = {
     for name, options in BLOCKS.items()
 }
 ACTIONS = {"send": 6, "step": 3, "pause": 2, "together": 2, "stream": 1, "long": 0.3}
+WAITS = {"sleep": 2, "wait": 4}
+"""Further actions of the programs in a part of the worlds."""
+NAMES = ("first", "second")
+"""The events that programs wait for."""
+SLEEP_SECONDS = (0.5, 2.0, 50.0)
+WAIT_SECONDS = (0.5, 3.0, 60.0)
 """What a program does, and how often."""
 ENDS = {"done": 80, "again": 8, "failed": 4, "broken": 4, "early": 6, "deaf": 4}
 
@@ -43,6 +49,12 @@ class Witness(Protocol):
     def used(self, execution: str, step: str, value: int) -> None:
         """A step has returned a value to its handler."""
 
+    def waits(self, execution: str, attempt: int) -> None:
+        """A handler comes to the first wait of its run."""
+
+    def read(self, execution: str, name: str, number: int | None) -> None:
+        """A wait has returned an event to its handler; None: it has timed out."""
+
 
 class Programs(App[Witness]):
     """The app; `ctx.state` is the witness. It is made once: making its schemas takes long."""
@@ -58,13 +70,19 @@ class Programs(App[Witness]):
         yield self.witness
 
 
-async def play(ctx: Context[Witness], seed: int) -> dict[str, Any]:
+async def play(ctx: Context[Witness], seed: int, waits: bool = False) -> dict[str, Any]:
     """Run a program made from this seed."""
     ctx.state.started(ctx.execution_id, ctx.attempt)
-    random = Random(seed)
+    random, names = Random(seed), list(NAMES)
+    actions, waited = ACTIONS | WAITS if waits else ACTIONS, False
     try:
         for number in range(random.randrange(6)):
-            [action] = random.choices(list(ACTIONS), list(ACTIONS.values()))
+            [action] = random.choices(list(actions), list(actions.values()))
+            if action in WAITS and not waited:
+                waited = True
+                ctx.state.waits(ctx.execution_id, ctx.attempt)
+            if action == "wait" and names:
+                await _wait(ctx, names.pop(), random.choice(WAIT_SECONDS))
             await _act(ctx, action, number, random.random())
     except VertexkitError:
         if random.random() < 0.7:
@@ -84,6 +102,8 @@ async def _act(ctx: Context[Witness], action: str, number: int, draw: float) -> 
             await asyncio.sleep(draw)
         case "long":
             await asyncio.sleep(draw * 20)
+        case "sleep":
+            await ctx.sleep(SLEEP_SECONDS[int(draw * len(SLEEP_SECONDS))])
         case "together":
             await asyncio.gather(
                 ctx.send_message(f"{ctx.execution_id} {number} left"),
@@ -92,6 +112,14 @@ async def _act(ctx: Context[Witness], action: str, number: int, draw: float) -> 
             )
         case "stream":
             await ctx.stream(_chunks(ctx.execution_id, number, draw), by="sentence", limit=60)
+
+
+async def _wait(ctx: Context[Witness], name: str, seconds: float) -> None:
+    try:
+        event = await ctx.wait_for(name, timeout=seconds)
+    except WaitTimeout:
+        event = {"number": None}
+    ctx.state.read(ctx.execution_id, name, event["number"])
 
 
 async def _step_and_send(ctx: Context[Witness], number: int, draw: float) -> None:

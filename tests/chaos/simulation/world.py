@@ -29,6 +29,7 @@ from tests.chaos.simulation.network import Network
 from tests.chaos.simulation.processes import Process, ServiceProcess
 from tests.chaos.simulation.programs import BLOCKS, POLICIES, PROGRAMS
 from tests.chaos.simulation.scheduler import EPOCH, Scheduler, SimulationStuck
+from tests.chaos.waits import ReadEvent
 from vertexkit.botone import retries
 from vertexkit.errors import JournalUnavailable
 from vertexkit.ingress import inbox
@@ -135,6 +136,8 @@ class World:
         )
         self._starts: list[tuple[str, int]] = []
         self._settled: list[str] = []
+        self._reads: list[ReadEvent] = []
+        self._waited: list[tuple[str, int]] = []
         self._steps: dict[tuple[str, str], int] = {}
         self._performed = count(1)
         self._draining: dict[str, float] = {}
@@ -238,6 +241,13 @@ class World:
                 f"step {step} of {execution} gave {value}; an earlier run has used {known}"
             )
 
+    def waits(self, execution: str, attempt: int) -> None:
+        self._waited.append((execution, attempt))
+
+    def read(self, execution: str, name: str, number: int | None) -> None:
+        self._reads.append(ReadEvent(execution, name, number))
+        self.note(f"handler: {name} of {execution} was {number}")
+
     def draining(self, process: Process) -> None:
         self._draining[process.name] = self.scheduler.now
         self.note(f"{process.name}: draining")
@@ -253,6 +263,8 @@ class World:
             self._starts.clear()
             self._settled.clear()
             self._steps.clear()
+            self._reads.clear()
+            self._waited.clear()
         seen = self._observed()
         wrongs = at_any_moment(seen, EPOCH + self.scheduler.now)
         wrongs += bounded(seen, self._limits())
@@ -300,10 +312,13 @@ class World:
             self.storage.records(),
             policies=POLICIES,
             starts=tuple(self._starts),
+            waited=tuple(self._waited),
             settled=tuple(self._settled),
             forgotten=frozenset(self.attacks.forgotten),
             afresh=frozenset(self.attacks.afresh),
             unique_tokens=self._unique,
+            events=tuple(self.callers.senders.sent),
+            reads=tuple(self._reads),
         )
 
     # The run

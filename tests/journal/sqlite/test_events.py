@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.machine import Disk
-from tests.journal.sqlite.test_writer import FullOnce, SlowMachine, turns
+from tests.journal.sqlite.test_writer import DONE, FullOnce, SlowMachine, turns
 from vertexkit.errors import JournalUnavailable
-from vertexkit.execution import Effect, EffectState
+from vertexkit.execution import Effect, EffectState, Result
 from vertexkit.journal.events import Delivery
 from vertexkit.journal.sqlite import writer
 
@@ -77,3 +77,41 @@ async def test_the_end_of_a_wait_is_decided_after_its_event_is_written(
     assert record is not None
     wait = EffectState.INTENDED if stored else EffectState.CONFIRMED
     assert record.effects[0].state is wait
+
+
+async def test_an_execution_whose_outcome_is_being_written_has_ended(machine: SlowMachine) -> None:
+    """Its events are too late; it is not unknown, although the file does not have its outcome."""
+    journal = machine.journal
+    lease = await machine.driver.held()
+    await journal.record_result(lease, Result(b"7"))
+    await machine.hold()
+    settling = asyncio.ensure_future(journal.settle(lease, DONE))
+    await turns()
+    target = asyncio.ensure_future(journal.event_target(lease.execution.id))
+    delivery = asyncio.ensure_future(journal.deliver_event(lease.execution.id, "payment", b"1"))
+    await turns()
+    machine.disk.go_on()
+    found = await target
+    assert found is not None
+    assert found.ended
+    assert await delivery is Delivery.ENDED
+    await settling
+
+
+async def test_an_event_that_is_written_while_its_execution_ends(machine: SlowMachine) -> None:
+    """It is stored once; a repetition after the result is refused."""
+    journal = machine.journal
+    lease = await machine.driver.held()
+    await machine.hold()
+    deliver, execution = journal.deliver_event, lease.execution.id
+    first = asyncio.ensure_future(deliver(execution, "payment", b"1"))
+    await turns()
+    ending = asyncio.ensure_future(journal.record_result(lease, Result(b"7")))
+    await turns()
+    assert await deliver(execution, "payment", b"1") is Delivery.ENDED
+    machine.disk.go_on()
+    await ending
+    assert await first is Delivery.NEW
+    record = await journal.find(execution)
+    assert record is not None
+    assert [effect.value for effect in record.effects] == [b"1"]

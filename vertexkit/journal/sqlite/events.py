@@ -27,7 +27,7 @@ async def store_event(
         JournalUnavailable: it could not be stored.
     """
     event = (row.arriving or {}).get(name)
-    if event is None:
+    if event is None or delivery is Delivery.ENDED:
         return delivery
     if delivery is Delivery.REPEATED:  # the first one is still on its way to the disk
         await writer.write(schema.NO_CHANGE, (), power=True, optional=True)

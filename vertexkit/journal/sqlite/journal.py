@@ -27,7 +27,13 @@ from vertexkit.journal.sqlite.events import end_wait, store_event
 from vertexkit.journal.sqlite.file import check_file
 from vertexkit.journal.sqlite.loading import load
 from vertexkit.journal.sqlite.path import path_in
-from vertexkit.journal.sqlite.queries import read_call, read_rows, read_settled_one, read_token
+from vertexkit.journal.sqlite.queries import (
+    read_block,
+    read_call,
+    read_rows,
+    read_settled_one,
+    read_token,
+)
 from vertexkit.journal.sqlite.retention import Retention
 from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
@@ -250,7 +256,7 @@ class SqliteJournal:
     async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
         delivery, row = self._state.add_event(execution, name, data)
         if row is None:
-            ended = await self.find(execution) is not None
+            ended = await self._find_ended_block(execution) is not None
             return Delivery.ENDED if ended else Delivery.UNKNOWN
         return await store_event(self._writer, self._state, row, name, delivery)
 
@@ -258,8 +264,11 @@ class SqliteJournal:
         row = self._state.find(execution)
         if row is not None:
             return None if row.pending else row.event_target()
-        record = await self.find(execution)
-        return None if record is None else EventTarget(record.block, b"", ended=True)
+        block = await self._find_ended_block(execution)
+        return None if block is None else EventTarget(block, b"", ended=True)
+
+    async def _find_ended_block(self, execution: str) -> str | None:
+        return await self._writer.run(lambda connection: read_block(connection, execution))
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
         return await end_wait(self._writer, self._state, lease, effect)

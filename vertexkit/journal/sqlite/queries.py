@@ -112,6 +112,12 @@ def read_settled_one(connection: sqlite3.Connection, execution: str) -> Record |
     return None if line is None else record_of(connection, line)
 
 
+def read_block(connection: sqlite3.Connection, execution: str) -> str | None:
+    """Read the block of an execution, also of one whose outcome is being written."""
+    line = connection.execute("SELECT block FROM executions WHERE id = ?", (execution,)).fetchone()
+    return None if line is None else line["block"]
+
+
 def record_of(connection: sqlite3.Connection, line: sqlite3.Row) -> Record:
     """Return the record of an execution that has ended, from its line of SETTLED."""
     outcome = Outcome(
