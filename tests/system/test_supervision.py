@@ -16,7 +16,6 @@ from vertexkit.journal.shared.server import JournalServer, offered_to_operators
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.journal.sqlite.retention import Retention
 from vertexkit.journal.sqlite.writer import Writer
-from vertexkit.journal.state.queues import Queues
 from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
 from vertexkit.system.supervision import Supervisor
@@ -117,7 +116,8 @@ async def break_schedule(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     await scene.accept()
     await scene.started.wait()
     [task] = scene.service.dispatcher._executions.values()
-    patch.setattr(Queues, "put", broken)
+    assert isinstance(scene.service.journal, SqliteJournal)
+    patch.setattr(scene.service.journal._state._queues._later, "_put", broken)
     await scene.service.journal.release(task.lease, 0.01)
 
 
@@ -178,7 +178,7 @@ async def cancel_every_task(scene: Scene, patch: pytest.MonkeyPatch) -> None:
         (break_execution, "execution: ValueError"),
         (break_rejections, "completion of a rejected call: ValueError"),
         (break_retention, "deletion of ended executions: ValueError"),
-        (break_schedule, "schedule of an execution: ValueError"),
+        (break_schedule, "schedule of executions: ValueError"),
         (break_writer, "callback of the event loop: ValueError"),
         (break_limiter, "callback of the event loop: TypeError"),
         (break_watchdog_timer, "callback of the event loop: ValueError"),

@@ -227,7 +227,7 @@ async def test_unique_tokens_are_remembered_beyond_the_retention(
 ) -> None:
     """For a day, over restarts, when the execution is deleted and when memory has no room."""
     monkeypatch.setattr("vertexkit.journal.state.duplicates.MAX_REMEMBERED_TOKENS", 2)
-    monkeypatch.setattr("vertexkit.journal.sqlite.journal.MAX_REMEMBERED_TOKENS", 2)
+    monkeypatch.setattr("vertexkit.journal.sqlite.loading.MAX_REMEMBERED_TOKENS", 2)
     driver = await machine.start(unique_tokens=True, retention=1)
     done = {}
     for number in range(6):
