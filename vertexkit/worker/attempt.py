@@ -233,7 +233,8 @@ class Attempt:
             await self._ended
         finally:
             self._timer.cancel()
-            self._lifetime.branches.on_exit = _log_exit  # and no reference cycle is left
+            del self._timer  # no reference cycle is left
+            self._lifetime.branches.on_exit = _log_exit
 
     def _start_timer(self) -> None:
         clock = self._runtime.clock
