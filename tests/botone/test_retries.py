@@ -117,3 +117,10 @@ def test_a_pause_is_not_shorter_than_retry_after() -> None:
     assert all(30.0 <= wait <= 33.0 for wait in waits)
     assert len(set(waits)) > 25
     assert backoff(20, 1.0) >= MAX_BACKOFF_SECONDS / 2
+
+
+def test_the_first_pause_can_be_longer() -> None:
+    """The pauses double from the given one, and have the same upper bound."""
+    for failures, longest in ((1, 4.0), (2, 8.0), (3, 16.0), (9, MAX_BACKOFF_SECONDS)):
+        waits = [backoff(failures, initial=4.0) for _ in range(50)]
+        assert longest / 2 <= min(waits) <= max(waits) <= longest

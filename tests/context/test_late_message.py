@@ -1,6 +1,7 @@
 """Messages that are sent only if the body takes long, and what a later run makes of them."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -104,6 +105,26 @@ async def test_errors_of_the_body_are_raised(app: App, dialog: FakeDialog) -> No
     run = await dialog.run("work", crash_everywhere=True)
     assert (run.messages, run.ok) == ([f"{TEXT} long"], True)
     assert raised[-2:] == ["short", "long"]
+
+
+@pytest.mark.parametrize("journal", ["memory:", "sqlite:{}/journal.db"])
+async def test_every_journal_keeps_the_decision(journal: str, tmp_path: Path) -> None:
+    """The decisions of two blocks of code, one said and one not, survive a crash after each effect."""
+    app = App()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        for seconds in (7, 1):
+            async with ctx.or_say(5, f"{TEXT} {seconds}"):
+                await ctx.gather(
+                    ctx.step("think", asyncio.sleep, seconds), ctx.send_message(f"In {seconds}")
+                )
+
+    dialog = FakeDialog(app, journal=journal.format(tmp_path))
+    run = await dialog.run("work", crash_everywhere=True)
+    assert sorted(run.messages) == ["In 1", "In 7", f"{TEXT} 7"]
+    assert run.ok
+    dialog.platform.check()
 
 
 async def test_an_error_of_the_message_is_raised_after_the_body(
