@@ -46,3 +46,18 @@ def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
     assert len(rows) == 7
     assert rows[0][2].strip() == "1.00"
     assert all(float(figure.split()[0]) > 0 for row in rows for figure in row)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+def test_the_benchmark_of_waits_runs_to_the_end() -> None:
+    """All executions wait, become due after their hour, and are there for the next process."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "waiting.py", "--executions", "200"],
+        capture_output=True,
+        text=True,
+        timeout=55,
+        check=True,
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 5
+    assert "start with 300 that wait" in lines[-1]

@@ -186,14 +186,22 @@ class SqliteJournal:
                 self._writer.write(schema.RECORD_HISTORY, (schema.history_value(row), row.number))
             written = self._writer.write(schema.CLAIM, schema.claim_values(row))
         await written  # writes are committed in order: it is the last of them
-        return [
-            await self._with_call(lease, row) if row.body_on_disk else lease
-            for row, lease in zip(rows, leases, strict=True)
-        ]
+        return await self._with_calls(leases, rows)
 
-    async def _with_call(self, lease: Lease, row: ExecutionRow) -> Lease:
-        execution = await self._writer.run(lambda connection: read_call(connection, row))
-        return replace(lease, execution=replace(execution, trace=lease.execution.trace))
+    async def _with_calls(self, leases: list[Lease], rows: list[ExecutionRow]) -> list[Lease]:
+        """Return the leases with the calls that are not in memory, read in one job."""
+        on_disk = [row for row in rows if row.body_on_disk]
+        if not on_disk:
+            return leases
+        calls = await self._writer.run(
+            lambda connection: {row.number: read_call(connection, row) for row in on_disk}
+        )
+        return [
+            replace(lease, execution=replace(calls[row.number], trace=lease.execution.trace))
+            if row.number in calls
+            else lease
+            for lease, row in zip(leases, rows, strict=True)
+        ]
 
     @staticmethod
     def _leave_call_on_disk(row: ExecutionRow) -> None:
