@@ -12,6 +12,7 @@ from tests.chaos.simulation.world import simulate
 from vertexkit.context.effects import Effects
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.journal.sqlite.writer import Writer
+from vertexkit.journal.state.state import JournalState
 
 SEEDS = 60
 """Seeds in which a bug must be found."""
@@ -56,6 +57,9 @@ BUGS = {
     ),
     "a claim is used before it is on the disk": Bug(
         SqliteJournal, "claim", "await written", "pass", seed=6, found_by="I8"
+    ),
+    "a wait ends without the event that has come meanwhile": Bug(
+        JournalState, "end_wait", "if event is not None", "if False", seed=52, found_by="I13"
     ),
 }
 
