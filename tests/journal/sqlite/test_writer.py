@@ -11,6 +11,7 @@ import pytest
 
 from tests.chaos.machine import Disk, Machine, ManualClock
 from tests.journal.driver import JournalDriver
+from tests.waiting import until
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease
@@ -272,8 +273,9 @@ async def test_commits_are_reported_with_their_duration(tmp_path: Path) -> None:
 async def test_a_disk_that_hangs_does_not_keep_the_process_alive(machine: SlowMachine) -> None:
     """A commit may hang for ever: at the end of the process, Python does not wait for its thread."""
     await machine.hold()
-    [thread] = [one for one in threading.enumerate() if one.name == "vertexkit-journal"]
-    assert thread.daemon
+    threads = [one for one in threading.enumerate() if one.name == "vertexkit-journal"]
+    assert threads
+    assert all(thread.daemon for thread in threads)
     machine.disk.go_on()
 
 
@@ -300,8 +302,7 @@ async def test_a_journal_is_closed_while_the_disk_is_full(tmp_path: Path) -> Non
     connection.execute(f"PRAGMA max_page_count = {pages}")
     large = Effect(0, f"step:{'x' * 40_000}", "")
     waiting = asyncio.ensure_future(journal.record_intent(lease, large))
-    await turns()
-    assert "full" in journal.unavailable_reason()
+    await until(lambda: "full" in journal.unavailable_reason(), "the journal knows that it is full")
     async with asyncio.timeout(END_SECONDS):
         await journal.close()
         with pytest.raises(JournalUnavailable, match="full"):
