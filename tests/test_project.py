@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-PIN = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;\s*(.+?))?\s*\\?$", re.MULTILINE)
+PIN = re.compile(r"^[\w.-]+==.*$", re.MULTILINE)
 LOCKS = ("run", "image", "build", "dev")
 
 
@@ -24,7 +24,14 @@ def lock_text(lock: str) -> str:
 
 
 def pins(lock: str) -> dict[str, str]:
-    return {canonicalize_name(name): version for name, version, _ in PIN.findall(lock_text(lock))}
+    """Return the version of each package that a lock pins for this Python."""
+    lines = PIN.findall(lock_text(lock))
+    pinned = (Requirement(line.rstrip(" \\")) for line in lines)
+    return {
+        canonicalize_name(one.name): str(one.specifier).removeprefix("==")
+        for one in pinned
+        if one.marker is None or one.marker.evaluate()
+    }
 
 
 def requirements(lock: str) -> list[Requirement]:
