@@ -331,7 +331,10 @@ def main() -> NoReturn:
         if hasattr(stream, "reconfigure"):  # print "?" where the terminal's encoding has no letter
             stream.reconfigure(errors="replace")
     try:
-        cli()
+        try:
+            cli()
+        finally:
+            sys.stdout.flush()  # at the exit of Python an error could not be handled
     except VertexkitError as error:
         usage = isinstance(error, SettingsError | DefinitionError)
         message = ". ".join([str(error), *getattr(error, "__notes__", ())])
