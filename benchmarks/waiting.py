@@ -131,6 +131,7 @@ def main() -> None:
         path = Path(folder) / "live" / "journal.db"
         asyncio.run(measure(path, arguments.executions))
         copy = Path(folder) / "waiting" / path.name
+        sys.stdout.flush()  # the lines of the other process come after these
         subprocess.run([sys.executable, __file__, "--start", str(copy)], check=True)
 
 
