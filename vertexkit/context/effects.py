@@ -288,13 +288,6 @@ class Effects:
         if policy != "assume_sent":
             raise failure from error
 
-    def find(self, kind: str) -> Effect | None:
-        """Return the effect of this kind that was journalled before the run, if it happened."""
-        for effect in self._lease.effects.values():
-            if effect.kind == kind and effect.state is EffectState.CONFIRMED:
-                return effect
-        return None
-
     async def record(self, effect: Effect, state: EffectState, value: bytes = b"") -> Effect:
         """Journal the outcome of an effect; return the effect with it."""
         done = Effect(effect.position, effect.kind, effect.digest, state, value)

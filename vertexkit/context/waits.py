@@ -14,7 +14,8 @@ from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import type_name
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.errors import WaitTimeout
-from vertexkit.execution import EVENT, SLEEP, WAIT, Effect, EffectState
+from vertexkit.execution import SLEEP, WAIT, Effect, EffectState
+from vertexkit.journal.events import delivered_event
 from vertexkit.journal.protocol import Lease
 
 SHORT_WAIT_SECONDS = 1.0
@@ -83,7 +84,7 @@ class Waits:
         wait, until = await self._start(WAIT + name, seconds, {"type": type_name(shape)})
         if wait.state is EffectState.CONFIRMED:
             return _result(wait, name, shape)
-        event = self._effects.find(EVENT + name)
+        event = delivered_event(self._lease.effects, name)
         while True:
             if event is not None and (data := await self._read(wait, event, shape)) is not None:
                 return _result(data, name, shape)
@@ -136,10 +137,7 @@ class Waits:
 
     async def _find_event(self, name: str) -> Effect | None:
         target = await self._runtime.journal.event_target(self._lease.execution.id)
-        if target is None:
-            return None
-        found = (effect for effect in target.effects.values() if effect.kind == EVENT + name)
-        return next((event for event in found if event.state is EffectState.CONFIRMED), None)
+        return None if target is None else delivered_event(target.effects, name)
 
     async def _wait_until(
         self, until: float, find: Callable[[], Awaitable[Effect | None]] | None = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from vertexkit.execution import WAIT, Effect, EffectState
+from vertexkit.execution import EVENT, WAIT, Effect, EffectState
 
 
 def open_waits(effects: Mapping[int, Effect]) -> set[str]:
@@ -15,6 +15,14 @@ def open_waits(effects: Mapping[int, Effect]) -> set[str]:
         for effect in effects.values()
         if effect.kind.startswith(WAIT) and effect.state is EffectState.INTENDED
     }
+
+
+def delivered_event(effects: Mapping[int, Effect], name: str) -> Effect | None:
+    """Return the event of this name that was delivered, unless it was discarded."""
+    for effect in effects.values():
+        if effect.kind == EVENT + name and effect.state is EffectState.CONFIRMED:
+            return effect
+    return None
 
 
 class Delivery(StrEnum):

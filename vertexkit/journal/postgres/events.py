@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from vertexkit.errors import Fenced, JournalUnavailable
 from vertexkit.execution import EVENT, EVENT_POSITION, WAIT, Effect, EffectState
-from vertexkit.journal.events import Delivery, EventTarget, open_waits
+from vertexkit.journal.events import Delivery, EventTarget, delivered_event, open_waits
 from vertexkit.journal.postgres.queries import TIME, Reading, read_effects
 from vertexkit.journal.protocol import Lease
 from vertexkit.journal.state.events import MAX_EVENTS
@@ -50,7 +50,7 @@ async def deliver(
         if row is None:
             return Delivery.UNKNOWN, False
         effects = await _effects(connection, execution)
-        if _event(effects, name) is not None and not row["ended"]:
+        if delivered_event(effects, name) is not None and not row["ended"]:
             return Delivery.REPEATED, False
         waits = [effect.state for effect in effects.values() if effect.kind == WAIT + name]
         if row["ended"] or any(state is not EffectState.INTENDED for state in waits):
@@ -88,7 +88,8 @@ async def end_wait(
         held = await connection.execute(LOCK_HELD, (execution, lease.epoch, lease.worker))
         if await held.fetchone() is None:
             raise Fenced(f"execution {execution} is no longer held by this worker")
-        event = _event(await _effects(connection, execution), effect.kind.removeprefix(WAIT))
+        effects = await _effects(connection, execution)
+        event = delivered_event(effects, effect.kind.removeprefix(WAIT))
         if event is None:
             await _write(connection, execution, effect, ahead)
     return event
@@ -96,13 +97,6 @@ async def end_wait(
 
 async def _effects(connection: Reading, execution: str) -> Mapping[int, Effect]:
     return (await read_effects(connection, [execution])).get(execution, {})
-
-
-def _event(effects: Mapping[int, Effect], name: str) -> Effect | None:
-    for effect in effects.values():
-        if effect.kind == EVENT + name and effect.state is EffectState.CONFIRMED:
-            return effect
-    return None
 
 
 async def _write(connection: Reading, execution: str, effect: Effect, ahead: float) -> None:

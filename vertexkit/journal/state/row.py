@@ -3,7 +3,6 @@
 from dataclasses import dataclass, field, replace
 
 from vertexkit.execution import (
-    EVENT,
     SEND,
     Effect,
     EffectState,
@@ -13,7 +12,7 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
-from vertexkit.journal.events import EventTarget, open_waits
+from vertexkit.journal.events import EventTarget, delivered_event, open_waits
 from vertexkit.journal.protocol import HistoryEvent, Lease, Record
 from vertexkit.token import Token
 
@@ -101,10 +100,7 @@ class ExecutionRow:
 
     def event(self, name: str) -> Effect | None:
         """Return the event of this name that was delivered."""
-        for effect in self.effects.values():
-            if effect.kind == EVENT + name and effect.state is EffectState.CONFIRMED:
-                return effect
-        return None
+        return delivered_event(self.effects, name)
 
     def is_woken(self) -> bool:
         """Whether an event has been delivered that its handler waits for."""
