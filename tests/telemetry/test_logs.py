@@ -148,6 +148,37 @@ def test_talkative_libraries_speak_from_warnings_on() -> None:
     assert {line["event"] for line in read(stream)} == {"watch out"}
 
 
+@pytest.mark.parametrize("result", ["a text", "it's <b> created at noon>", "a\nb" * 50])
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_asyncio_s_debug_mode_does_not_log_the_results_of_tasks(form: str, result: str) -> None:
+    """A slow task is named with its place, without what it has returned."""
+    stream = configured(form)
+
+    async def slow() -> str:
+        return result
+
+    async def main() -> None:
+        asyncio.get_running_loop().slow_callback_duration = 0
+        await asyncio.create_task(slow(), name="the slow one")
+
+    asyncio.run(main(), debug=True)
+    logging.getLogger("asyncio").error("task: %r", _Finished(result))
+    lines = stream.getvalue().decode()
+    assert "the slow one" in lines
+    assert "result=..." in lines
+    assert not any(part in lines for part in ("text", "it's", "noon", "b\\na"))
+
+
+class _Finished:
+    """Represented as a finished task is in "Task was destroyed" and similar messages."""
+
+    def __init__(self, result: str) -> None:
+        self._result = result
+
+    def __repr__(self) -> str:
+        return f"<Task finished name='one' coro=<slow() done> result={self._result!r}>"
+
+
 def test_a_muted_logger_says_nothing() -> None:
     """`vertexkit trigger` shows an author's lines alone."""
     stream = configured("json", "info", mute=("vertexkit",))

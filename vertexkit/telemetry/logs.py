@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import contextvars
 import logging
+import re
 import sys
 import threading
 import time
@@ -33,6 +34,9 @@ QUIET_LOGGERS = (
     "watchfiles",
 )
 """Loggers that print URLs, headers or details at INFO; they log only from WARNING on."""
+
+_TASK_RESULT = re.compile(r"(?<= )result=.*(?= created at |>)")
+"""What asyncio prints of a task's result: it may be the text of a message."""
 
 Format = Literal["auto", "json", "console"]
 
@@ -362,7 +366,10 @@ def configure(
 
 def _configure_stdlib(writer: LineWriter, chain: list[Processor], level: int) -> None:
     def render(record: logging.LogRecord) -> bytes:
-        event: Any = {"event": record.getMessage(), "logger": record.name}
+        message = record.getMessage()
+        if record.name == "asyncio":
+            message = _TASK_RESULT.sub("result=...", message)
+        event: Any = {"event": message, "logger": record.name}
         if record.exc_info:
             event["exc_info"] = record.exc_info
         for processor in chain:
