@@ -2,7 +2,8 @@
 
 `python -m tests.chaos.moments FOLDER PROCESSES SEED` forks one process after the other. Each writes
 a journal and a file of what it knows to be stored, and is killed by a timer of the system: in the
-middle of a system call, of SQLite or of Python's own code.
+middle of a system call, of SQLite or of Python's own code. The timer is set when the process has
+reported a certain number of steps, so a slow machine has as many different moments as a fast one.
 """
 
 import asyncio
@@ -34,9 +35,30 @@ STEPS = ("accepted", "intended", "confirmed", "recorded", "settled")
 """What is reported of an execution, in this order."""
 
 
+MAX_DELAY_SECONDS = 0.002
+"""From the report that sets the timer to the kill: some steps at most."""
+
+
+class Killer:
+    """Kills its own process by a timer that starts when a number of steps have been reported."""
+
+    def __init__(self, steps: int, delay: float) -> None:
+        self._steps, self._delay = steps, delay
+
+    def count(self) -> None:
+        """Take note of a report."""
+        if self._steps == 0:
+            signal.setitimer(signal.ITIMER_REAL, self._delay)
+        self._steps -= 1
+
+
+killer = Killer(-1, 0)
+
+
 def report(*words: str) -> None:
     """Write a line, in one system call."""
     os.write(sys.stdout.fileno(), f"{' '.join(words)}\n".encode())
+    killer.count()
 
 
 async def write(path: Path) -> None:
@@ -65,30 +87,37 @@ async def write(path: Path) -> None:
     await journal.close()
 
 
-def run(folder: Path, after: float) -> int:
-    """Fork a process that is killed after these seconds (0: never); return its wait status."""
+def run(folder: Path, steps: int, delay: float) -> int:
+    """Fork a process that is killed when it has reported some steps (-1: never) and after a delay.
+
+    Returns its wait status.
+    """
     folder.mkdir()
     child = os.fork()
     if child == 0:
+        global killer  # noqa: PLW0603 - the child's own
         output = os.open(folder / "reports", os.O_WRONLY | os.O_CREAT)
         os.dup2(output, sys.stdout.fileno())
-        signal.setitimer(signal.ITIMER_REAL, after)
+        killer = Killer(steps, delay)
+        killer.count()  # the start, which reports nothing
         asyncio.run(write(folder / "journal.db"))
         os._exit(0)
     return os.waitpid(child, 0)[1]
 
 
 def main(folder: Path, processes: int, seed: str) -> None:
-    """Measure how long a process takes that is not killed, then kill the others before that time."""
+    """Run one process to its end, then kill the others after one step or another."""
     chosen = random.Random(seed)
     started = time.monotonic()
-    if run(folder / "whole", 0) != 0:
+    if run(folder / "whole", -1, 0) != 0:
         raise SystemExit("a process that was not killed has failed")
     whole = time.monotonic() - started
-    killed = sum(
-        os.WIFSIGNALED(run(folder / str(number), chosen.uniform(0.001, whole)))
-        for number in range(processes)
-    )
+    killed = 0
+    for number in range(processes):
+        steps = number % (EXECUTIONS * len(STEPS))
+        longest = min(whole / 10, MAX_DELAY_SECONDS) if steps else whole / 2
+        delay = chosen.uniform(1e-6, longest)
+        killed += os.WIFSIGNALED(run(folder / str(number), steps, delay))
     report(str(killed))
 
 

@@ -19,7 +19,7 @@ from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = int(os.environ.get("MOMENTS", "200"))
+PROCESSES = int(os.environ.get("MOMENTS", "120"))
 """Processes that are killed, each at a moment of its own."""
 SEED = "moments"
 MEMORY = Path("/dev/shm")
@@ -82,7 +82,7 @@ def test_killed_at_a_random_moment_the_file_has_what_was_stored(folder: Path) ->
     assert check(folder / "whole") == len(STEPS) * EXECUTIONS
     killed = [folder / str(number) for number in range(PROCESSES)]
     reports = [check(one) for one in killed]
-    assert int(done.stdout) > PROCESSES / 4  # the others were faster than the one that was measured
+    assert int(done.stdout) > PROCESSES / 2  # the others ended before the timer
     assert len(set(reports)) > 10  # they were killed at different moments
     for one in killed[:10]:
         asyncio.run(reopen(one / "journal.db"))
