@@ -150,7 +150,9 @@ def test_days_are_counted_up_to_a_limit() -> None:
 @pytest.fixture
 def no_zones(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine without a time zone database, as Windows and small images are."""
-    monkeypatch.setitem(sys.modules, "tzdata", None)
+    imported = [name for name in sys.modules if name.startswith("tzdata.")]
+    for name in ["tzdata", *imported]:
+        monkeypatch.setitem(sys.modules, name, None)
     zoneinfo.ZoneInfo.clear_cache()
     zoneinfo.reset_tzpath(())
     yield
