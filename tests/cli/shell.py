@@ -82,14 +82,18 @@ class Process:
         self.forked = process
         self.lines: list[str] = []
 
-    def wait_for(self, text: str) -> str:
-        """Read the output up to a line that contains a text, and return that line."""
+    def wait_for(self, *texts: str) -> str:
+        """Read the output until each text was in a line, in any order; return the last such line."""
         assert self.forked.stdout is not None
+        missing = set(texts)
         for line in self.forked.stdout:
             self.lines.append(line.rstrip("\n"))
-            if text in line:
+            found = {text for text in missing if text in line}
+            missing -= found
+            if found and not missing:
                 return line
-        raise AssertionError(f"the process did not print {text!r}:\n" + "\n".join(self.lines))
+        printed = "\n".join(self.lines)
+        raise AssertionError(f"the process did not print {sorted(missing)}:\n{printed}")
 
     def end(self, signal: int) -> int:
         """Send a signal, read the remaining output, and return the exit code."""
