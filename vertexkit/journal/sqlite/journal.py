@@ -1,15 +1,13 @@
 """The journal of one machine: an SQLite file, with the rules applied in memory."""
 
 import asyncio
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalUnavailable, OperationNotAllowed
+from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
-from vertexkit.failure import Failure
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -26,26 +24,14 @@ from vertexkit.journal.sqlite.age import JournalAge
 from vertexkit.journal.sqlite.events import end_wait, store_event
 from vertexkit.journal.sqlite.file import check_file
 from vertexkit.journal.sqlite.loading import load
+from vertexkit.journal.sqlite.operators import Operators
 from vertexkit.journal.sqlite.path import path_in
-from vertexkit.journal.sqlite.queries import (
-    read_block,
-    read_call,
-    read_rows,
-    read_settled_one,
-    read_token,
-)
+from vertexkit.journal.sqlite.queries import read_block, read_call, read_token
 from vertexkit.journal.sqlite.retention import Retention
-from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
-from vertexkit.journal.state.operations import (
-    DROPPED,
-    find_workers,
-    may_be_settled,
-    why_not_dropped,
-    why_not_retried,
-)
+from vertexkit.journal.state.operations import find_workers
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
 from vertexkit.journal.state.storable import encode_inputs, storable_execution
@@ -55,9 +41,6 @@ from vertexkit.system.supervision import Supervisor
 MAX_BODY_BYTES_IN_MEMORY = 4096
 """Largest body of a call that stays in memory while the execution waits. Larger ones are read from
 the file when the execution is claimed, so that a long queue does not fill the memory."""
-
-SEARCH_WINDOW = 1000
-"""Unfinished executions that a search reads before others may run."""
 
 
 class SqliteJournal:
@@ -94,6 +77,7 @@ class SqliteJournal:
         self._make_runner = make_runner
         self._state = JournalState(clock, settings)
         self._writer: Writer
+        self._operators: Operators
         self._next_number = 1
         self._age: JournalAge
         self._retention: Retention
@@ -121,6 +105,7 @@ class SqliteJournal:
         self._retention = Retention(
             self._writer, self._clock, self._age, self._settings, Supervisor(observer.lost)
         )
+        self._operators = Operators(self._writer, self._state, self._end)
         self._opened = True
         observer.ready()
 
@@ -310,84 +295,19 @@ class SqliteJournal:
         return self._writer.error
 
     async def find(self, execution: str) -> Record | None:
-        row = self._state.find(execution)
-        if row is not None:
-            return None if row.pending else row.record()
-        return await self._writer.run(lambda connection: read_settled_one(connection, execution))
+        return await self._operators.find(execution)
 
     async def search(self, query: Query) -> list[Record]:
-        found: list[Record] = []
-        for number, row in enumerate(self._state.search(query)):
-            if number % SEARCH_WINDOW == SEARCH_WINDOW - 1:
-                await asyncio.sleep(0)  # others may run
-            found.append(row.record())
-        if may_be_settled(query):
-            found += await self._search_settled(query)
-        found.sort(key=lambda record: record.accepted_at, reverse=True)
-        return found[: query.limit]
-
-    async def _search_settled(self, query: Query) -> list[Record]:
-        """Read the executions that have ended, in parts: commits are in between."""
-
-        def read(connection: sqlite3.Connection) -> Part:
-            return read_part(connection, replace(query, limit=query.limit - len(found)), before)
-
-        found: list[Record] = []
-        before: int | str | None = None
-        while len(found) < query.limit:
-            part = await self._writer.run(read)
-            found += part.records
-            before = part.before
-            if before is None:
-                break
-        return found
+        return await self._operators.search(query)
 
     async def workers(self) -> list[WorkerRecord]:
         return await find_workers(self.search)
 
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
-        record = await self.find(execution)
-        if record is None or not record.retryable or record.outcome is None:
-            raise OperationNotAllowed(why_not_retried(execution, record))
-        [row] = await self._writer.run(
-            lambda connection: read_rows(connection, "id = ?", execution)
-        )
-        self._state.revive(row, fresh=fresh)
-        if fresh:
-            self._writer.write(schema.DELETE_EFFECTS, (row.number,))
-        for effect in row.effects.values():
-            self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
-        result = row.result and row.result.data
-        values = (row.completion_tried, result, schema.history_value(row), row.number)
-        await self._writer.write(schema.RETRY, values, power=True)
-        return row.record()
+        return await self._operators.retry(execution, fresh=fresh)
 
     async def drop(self, execution: str) -> Record:
-        if self._state.find(execution) is None:
-            record = await self.find(execution)
-            if record is None or not record.retryable:
-                raise OperationNotAllowed(why_not_dropped(execution, record))
-            [row] = await self._writer.run(
-                lambda connection: read_rows(connection, "id = ?", execution)
-            )
-            self._writer.write(schema.SAVE_LAST_NUMBER, ())
-            self._writer.write(schema.DELETE_EFFECTS, (row.number,))
-            await self._writer.write(schema.DELETE, (row.number,), power=True)
-            return record
-        result = Failure("dropped").result()
-        row, ended = self._state.drop(execution, result)
-        if ended:
-            await self._end(row, DROPPED)
-            return row.settled_record(DROPPED)
-        values = (
-            result.data,
-            result.code,
-            row.result_recorded_at,
-            schema.history_value(row),
-            row.number,
-        )
-        await self._writer.write(schema.RECORD_DROPPED, values, power=True)
-        return row.record()
+        return await self._operators.drop(execution)
 
 
 def make(place: str, clock: Clock, settings: JournalSettings) -> SqliteJournal:

@@ -1,0 +1,127 @@
+"""What operators ask of the journal in a file: reading, retrying and dropping executions."""
+
+import asyncio
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+from vertexkit.errors import OperationNotAllowed
+from vertexkit.execution import Outcome
+from vertexkit.failure import Failure
+from vertexkit.journal.protocol import Query, Record
+from vertexkit.journal.sqlite import schema
+from vertexkit.journal.sqlite.queries import read_rows, read_settled_one
+from vertexkit.journal.sqlite.search import Part, read_part
+from vertexkit.journal.sqlite.writer import Writer
+from vertexkit.journal.state.operations import (
+    DROPPED,
+    may_be_settled,
+    why_not_dropped,
+    why_not_retried,
+)
+from vertexkit.journal.state.row import ExecutionRow
+from vertexkit.journal.state.state import JournalState
+
+SEARCH_WINDOW = 1000
+"""Unfinished executions that a search reads before others may run."""
+
+
+class Operators:
+    """Reads and changes executions for operators.
+
+    Args:
+        writer: of the file.
+        state: has the executions that have not ended.
+        end: writes the outcome of an execution that has left the state.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        state: JournalState,
+        end: Callable[[ExecutionRow, Outcome], Awaitable[None]],
+    ) -> None:
+        self._writer = writer
+        self._state = state
+        self._end = end
+
+    async def find(self, execution: str) -> Record | None:
+        """As `JournalAdmin.find`."""
+        row = self._state.find(execution)
+        if row is not None:
+            return None if row.pending else row.record()
+        return await self._writer.run(lambda connection: read_settled_one(connection, execution))
+
+    async def search(self, query: Query) -> list[Record]:
+        """As `JournalAdmin.search`."""
+        found: list[Record] = []
+        for number, row in enumerate(self._state.search(query)):
+            if number % SEARCH_WINDOW == SEARCH_WINDOW - 1:
+                await asyncio.sleep(0)  # others may run
+            found.append(row.record())
+        if may_be_settled(query):
+            found += await self._search_settled(query)
+        found.sort(key=lambda record: record.accepted_at, reverse=True)
+        return found[: query.limit]
+
+    async def _search_settled(self, query: Query) -> list[Record]:
+        """Read the executions that have ended, in parts: commits are in between."""
+
+        def read(connection: sqlite3.Connection) -> Part:
+            return read_part(connection, replace(query, limit=query.limit - len(found)), before)
+
+        found: list[Record] = []
+        before: int | str | None = None
+        while len(found) < query.limit:
+            part = await self._writer.run(read)
+            found += part.records
+            before = part.before
+            if before is None:
+                break
+        return found
+
+    async def retry(self, execution: str, *, fresh: bool) -> Record:
+        """As `JournalAdmin.retry`."""
+        record = await self.find(execution)
+        if record is None or not record.retryable or record.outcome is None:
+            raise OperationNotAllowed(why_not_retried(execution, record))
+        [row] = await self._writer.run(
+            lambda connection: read_rows(connection, "id = ?", execution)
+        )
+        self._state.revive(row, fresh=fresh)
+        if fresh:
+            self._writer.write(schema.DELETE_EFFECTS, (row.number,))
+        for effect in row.effects.values():
+            self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
+        result = row.result and row.result.data
+        values = (row.completion_tried, result, schema.history_value(row), row.number)
+        await self._writer.write(schema.RETRY, values, power=True)
+        return row.record()
+
+    async def drop(self, execution: str) -> Record:
+        """As `JournalAdmin.drop`."""
+        if self._state.find(execution) is None:
+            record = await self.find(execution)
+            if record is None or not record.retryable:
+                raise OperationNotAllowed(why_not_dropped(execution, record))
+            [row] = await self._writer.run(
+                lambda connection: read_rows(connection, "id = ?", execution)
+            )
+            self._writer.write(schema.SAVE_LAST_NUMBER, ())
+            self._writer.write(schema.DELETE_EFFECTS, (row.number,))
+            await self._writer.write(schema.DELETE, (row.number,), power=True)
+            return record
+        result = Failure("dropped").result()
+        row, ended = self._state.drop(execution, result)
+        if ended:
+            await self._end(row, DROPPED)
+            return row.settled_record(DROPPED)
+        values = (
+            result.data,
+            result.code,
+            row.result_recorded_at,
+            schema.history_value(row),
+            row.number,
+        )
+        await self._writer.write(schema.RECORD_DROPPED, values, power=True)
+        return row.record()
