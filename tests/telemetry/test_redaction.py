@@ -16,6 +16,7 @@ from vertexkit.execution import Execution
 from vertexkit.recordings import RecordingsFolder
 from vertexkit.telemetry import logs, redaction
 from vertexkit.telemetry.events import Event
+from vertexkit.testing.platform.app import DEFAULT_PASSWORD
 from vertexkit.token import Token
 
 SECRETS = [
@@ -170,6 +171,14 @@ def test_lines_stay_json_whatever_is_secret(secret: str, monkeypatch: pytest.Mon
     assert first["text"].replace(redaction.MASK, "") != f"a {secret} z"
     assert first["n"] == (redaction.MASK if secret == "1234" else 1234)
     assert second.keys() == {"event", "level", "time", "logger"}
+
+
+def test_the_password_of_the_fake_platform_hides_no_instance() -> None:
+    """It is in the manual, and it is the name of the instance: logs and errors keep that readable."""
+    redaction.register_secrets([DEFAULT_PASSWORD])
+    line = b'{"instance": "demo", "url": "https://demo.bot.one/api"}'
+    assert redaction.redact(line) == redaction.redact_json(line) == line
+    assert redaction.mask_secrets("demo.bot.one", [DEFAULT_PASSWORD]) == "demo.bot.one"
 
 
 @pytest.mark.parametrize("secret", ["b", "7", "ab", "abc"])

@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Literal
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
+from vertexkit.analytics.dialog_ids import FigureIds, figure_name, figures_of
 from vertexkit.analytics.durations import DurationCounter
-from vertexkit.analytics.question_statistics import MAX_IDS, QuestionCounter
+from vertexkit.analytics.question_statistics import QuestionCounter
 from vertexkit.analytics.report import BotQuestions, CompletionStatistics, Report, Share
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.models import Conversation, ConversationDetails
@@ -42,10 +43,11 @@ class Analysis:
             `tzinfo`.
         status_groups: the groups of further statuses, in addition to `STATUS_GROUPS`.
         now: the time of the report; the current time by default.
-        keep_ids: whether to keep ids of dialogs behind the figures; see `Report.ids`.
+        keep_ids: the figure for which the ids of its dialogs are kept, for example `city:Perm` or
+            `stopped:3`; True keeps up to 500 ids for each figure. See `Report.ids`.
 
     Raises:
-        ValueError: the time zone is unknown.
+        ValueError: the time zone or the figure is unknown.
     """
 
     def __init__(
@@ -54,7 +56,7 @@ class Analysis:
         *,
         status_groups: Mapping[str, StatusGroup] | None = None,
         now: datetime | None = None,
-        keep_ids: bool = False,
+        keep_ids: bool | str = False,
     ) -> None:
         self._zone = time_zone(zone) if isinstance(zone, str) else zone
         self._zone_name = str(zone)
@@ -64,7 +66,9 @@ class Analysis:
         self._group_of: dict[str, tuple[str, StatusGroup]] = {}
         """The normalised form and the group of each status that was seen."""
         self._running_since = (now or datetime.now(UTC)) - STOPPED_AFTER
-        self._ids: dict[str, list[str]] | None = {} if keep_ids else None
+        self._ids: FigureIds | None = None
+        if keep_ids:
+            self._ids = FigureIds(None if keep_ids is True else figure_name(keep_ids))
         self._dialogs = self._detailed = self._undated = 0
         self._first: datetime | None = None
         self._last: datetime | None = None
@@ -104,9 +108,10 @@ class Analysis:
             self._durations.add(dialog.duration)
             if completed:
                 self._completed_durations.add(dialog.duration)
-        self._add_time(dialog.updated)
+        local = self._add_time(dialog.updated)
         if self._ids is not None:
-            self._keep_id(group, dialog)
+            for figure in figures_of(dialog, group, bot_name, status, local):
+                self._ids.add(figure, str(dialog.id))
         if isinstance(dialog, ConversationDetails) and not dialog.unread:
             self._add_answers(dialog, group, bot_name)
 
@@ -125,28 +130,23 @@ class Analysis:
         stopped = group == "interrupted" or (group == "in_process" and not waits)
         questions = self._questions.get(bot)
         if questions is None:
-            questions = self._questions[bot] = QuestionCounter()
+            questions = self._questions[bot] = QuestionCounter(self._ids)
         questions.add(
             dialog.data,
             stopped=stopped,
             handed_over=group == "operator",
-            stopped_id=str(dialog.id) if self._ids is not None else "",
+            dialog_id=str(dialog.id) if self._ids is not None else "",
         )
 
-    def _keep_id(self, figure: str, dialog: Conversation) -> None:
-        assert self._ids is not None  # noqa: S101 - checked by the caller
-        ids = self._ids.setdefault(figure, [])
-        if len(ids) < MAX_IDS:
-            ids.append(str(dialog.id))
-
-    def _add_time(self, updated: datetime | None) -> None:
+    def _add_time(self, updated: datetime | None) -> datetime | None:
+        """Count the time of a dialog; return it in the report's time zone, None if unknown."""
         try:
             local = None if updated is None else updated.astimezone(self._zone)
         except (OverflowError, ValueError):  # year 1 or 9999 in another time zone
             local = None
         if local is None or updated is None:
             self._undated += 1
-            return
+            return None
         # Moments are compared, not clocks: at the end of summer time an hour occurs twice.
         if self._first is None or updated < self._first:
             self._first = updated
@@ -157,11 +157,12 @@ class Analysis:
         self._month_days[local.day - 1] += 1
         if self._days is None:
             self._months[f"{local:%Y-%m}"] += 1
-            return
+            return local
         self._days[day] = self._days.get(day, 0) + 1
         if len(self._days) > MAX_DAYS:
             self._months = self._count_by_month(self._days)
             self._days = None
+        return local
 
     @staticmethod
     def _count_by_month(days: Mapping[int, int]) -> Counter[str]:
@@ -202,23 +203,19 @@ class Analysis:
         )
 
     def _by_bot(self) -> tuple[tuple[BotQuestions, ...], dict[str, tuple[str, ...]]]:
-        ids = {name: tuple(found) for name, found in (self._ids or {}).items()}
+        ids = {} if self._ids is None else self._ids.all()
         groups, number = [], 0
-        before: list[str] = []
         for bot, counter in self._questions.items():
             questions = counter.statistics()
-            for _, stopped_ids in questions:
+            for _, ids_by_kind in questions:
                 number += 1
-                ids[f"stopped:{number}"] = stopped_ids
-            before += counter.stopped_before_ids
+                ids |= {f"{kind}:{number}": found for kind, found in ids_by_kind.items()}
             groups.append(
                 BotQuestions(
                     bot, counter.dialogs, tuple(q for q, _ in questions), counter.stopped_before
                 )
             )
-        if self._ids is None:
-            return tuple(groups), {}
-        return tuple(groups), ids | {"stopped:0": tuple(before)}
+        return tuple(groups), ids
 
     def _unknown(self) -> tuple[Share, ...]:
         return self._unknown_statuses.breakdown().items

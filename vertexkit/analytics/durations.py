@@ -14,6 +14,13 @@ each other are merged; whole seconds do not reach it within two days."""
 MERGED_DIGITS = 3
 
 
+def bin_of(seconds: float | None) -> int | None:
+    """Return the number of a duration's interval; None if the duration is unknown or no number."""
+    if seconds is None or not 0 <= seconds < math.inf:
+        return None
+    return bisect_right(BIN_BOUNDS_SECONDS, seconds) - 1
+
+
 class DurationCounter:
     """Counts durations: each different one has a counter."""
 
@@ -25,14 +32,15 @@ class DurationCounter:
 
     def add(self, seconds: float | None) -> None:
         """Count a duration; None, a negative and an infinite one are counted as missing."""
-        if seconds is None or not 0 <= seconds < math.inf:
+        number = bin_of(seconds)
+        if seconds is None or number is None:
             self._missing += 1
             return
         self._count += 1
         self._sum += seconds
         self._longest = max(self._longest, seconds)
         self._counts[seconds] += 1
-        self._bins[bisect_right(BIN_BOUNDS_SECONDS, seconds) - 1] += 1
+        self._bins[number] += 1
         if len(self._counts) > MAX_DIFFERENT:
             self._merge()
 

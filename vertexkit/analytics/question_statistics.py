@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
+from vertexkit.analytics.dialog_ids import FigureIds
 from vertexkit.analytics.report import QuestionStatistics
 from vertexkit.analytics.scores import ScoreCounter
 from vertexkit.botone.models import Answer
@@ -11,8 +12,6 @@ from vertexkit.text import sanitize
 
 MAX_QUESTIONS = 300
 """Different questions that are counted; further ones are ignored. Bots rarely have more."""
-MAX_IDS = 500
-"""Ids of dialogs that are kept for a figure."""
 MAX_ANSWERS = 500
 """Different answers to a question in the report."""
 SHOW_ALL_BELOW_ANSWERS = 5
@@ -27,14 +26,14 @@ UNTITLED_QUESTION = "…"
 class _Question:
     """The counters of one question."""
 
-    def __init__(self, text: str, variable: str | None) -> None:
+    def __init__(self, text: str, variable: str | None, ids: FigureIds | None) -> None:
+        self.ids = ids
         self.text = text
         self.variable = sanitize(variable or "") or None
         self.reached = self.answered = self.files = self.stopped = self.handed_over = 0
         self.position_sum = 0
         self.answers = BreakdownCounter(MAX_ANSWERS)
         self.scores = ScoreCounter()
-        self.stopped_ids: list[str] = []
 
     def add_answer(self, answer: Answer) -> bool:
         """Count an answer; return whether the question was answered."""
@@ -48,6 +47,14 @@ class _Question:
             self.answers.add(text)
             self.scores.add(text)
         return bool(texts)
+
+    def keep_id(self, dialog_id: str, **figures: bool) -> None:
+        """Keep the id of a dialog for those of the figures in which it is counted."""
+        if self.ids is None:
+            return
+        for name, is_counted in figures.items():
+            if is_counted:
+                self.ids.add(name, dialog_id)
 
     def statistics(self) -> QuestionStatistics:
         """Return the result."""
@@ -70,16 +77,20 @@ class _Question:
 
 
 class QuestionCounter:
-    """Counts the questions of all dialogs."""
+    """Counts the questions of all dialogs.
 
-    def __init__(self) -> None:
+    Args:
+        ids: the figures whose ids are kept; None keeps none.
+    """
+
+    def __init__(self, ids: FigureIds | None = None) -> None:
         self.dialogs: int = 0
         self.stopped_before: int = 0
-        self.stopped_before_ids: list[str] = []
+        self._ids = ids
         self._questions: dict[str, _Question] = {}
 
     def add(
-        self, answers: tuple[Answer, ...], *, stopped: bool, handed_over: bool, stopped_id: str = ""
+        self, answers: tuple[Answer, ...], *, stopped: bool, handed_over: bool, dialog_id: str = ""
     ) -> None:
         """Count the answers of one dialog.
 
@@ -87,13 +98,13 @@ class QuestionCounter:
             answers: in the order of the dialog. A question may occur several times.
             stopped: whether the dialog ended or waits at its last question, without an operator.
             handed_over: whether an operator conducts the dialog.
-            stopped_id: the dialog's id, to be kept if it stopped; empty keeps none.
+            dialog_id: the dialog's id, if ids are kept.
         """
         self.dialogs += 1
         if stopped and not answers:
             self.stopped_before += 1
-            if stopped_id and len(self.stopped_before_ids) < MAX_IDS:
-                self.stopped_before_ids.append(stopped_id)
+            if self._ids is not None:
+                self._ids.add("stopped:0", dialog_id)
         in_dialog: dict[str, tuple[_Question, bool]] = {}
         for answer in answers:
             question = self._find(answer)
@@ -106,28 +117,29 @@ class QuestionCounter:
             in_dialog[question.text] = question, question.add_answer(answer) or answered_before
         for question, answered in in_dialog.values():
             question.answered += answered
+            question.keep_id(dialog_id, reached=True, answered=answered)
         last = self._find(answers[-1]) if answers else None
         if last is not None:
             last.stopped += stopped
             last.handed_over += handed_over
-            if stopped and stopped_id and len(last.stopped_ids) < MAX_IDS:
-                last.stopped_ids.append(stopped_id)
+            last.keep_id(dialog_id, stopped=stopped, handed_over=handed_over)
 
     def _find(self, answer: Answer) -> _Question | None:
         text = sanitize(answer.question or "") or UNTITLED_QUESTION
         question = self._questions.get(text)
         if question is None and len(self._questions) < MAX_QUESTIONS:
-            question = self._questions[text] = _Question(text, answer.variable)
+            ids = None if self._ids is None else self._ids.of_question()
+            question = self._questions[text] = _Question(text, answer.variable, ids)
         return question
 
-    def statistics(self) -> list[tuple[QuestionStatistics, tuple[str, ...]]]:
+    def statistics(self) -> list[tuple[QuestionStatistics, dict[str, tuple[str, ...]]]]:
         """Return the questions in the order in which dialogs reach them.
 
         Returns:
-            Each question, with the ids of dialogs that stopped at it, if ids are kept.
+            Each question, with the ids of dialogs by figure (`stopped`, ...), if ids are kept.
         """
         questions = [
-            (question.statistics(), tuple(question.stopped_ids))
+            (question.statistics(), {} if question.ids is None else question.ids.all())
             for question in self._questions.values()
         ]
         return sorted(

@@ -231,8 +231,9 @@ class Report:
     previous: "Report | None" = None
     """The report about the period before, for comparison."""
     ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The ids of dialogs behind a figure, if they were kept: by the group of the status, and by
-    `stopped:3` for the third of `questions` and `stopped:0` for those before the first."""
+    """The ids of dialogs behind the figures, if they were kept, by the name of the figure: `completed`,
+    `city:Perm`, `hour:14`, `stopped:3` for the third of `questions` and others; see
+    `vertexkit.analytics.dialog_ids`."""
 
     @property
     def questions(self) -> tuple[QuestionStatistics, ...]:

@@ -4,7 +4,7 @@ import contextvars
 import json
 import re
 from collections import OrderedDict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -22,6 +22,9 @@ would let a caller make the log unreadable."""
 MIN_MASKED_CHARACTERS = 4
 """Length of the shortest secret that is masked wherever it occurs. A shorter one is masked only where
 it is a whole word: a password `b` must not mask each `b` of the log."""
+PUBLIC_PASSWORDS = frozenset({"demo"})
+"""The password of the fake platform, which its manual prints. Masked, it would hide the instance `demo`
+in each line of those who try the manual's examples."""
 WORD_EDGES = r"(?<![0-9A-Za-z_\x80-\xff]){}(?![0-9A-Za-z_\x80-\xff])"
 """Around a pattern: no letter and no digit stands before or after it."""
 LOG_FIELDS = frozenset({"level", "time"})
@@ -55,10 +58,10 @@ def register_secrets(secrets: Iterable[str]) -> None:
     """Mask these texts from now on, in every line.
 
     Args:
-        secrets: empty ones are ignored, and those of fewer than `MIN_MASKED_CHARACTERS` are masked
-            only where they are whole words.
+        secrets: empty ones and `PUBLIC_PASSWORDS` are ignored, and those of fewer than
+            `MIN_MASKED_CHARACTERS` are masked only where they are whole words.
     """
-    _secrets.update(_pattern(secret) for secret in secrets if secret)
+    _secrets.update(map(_pattern, _without_public(secrets)))
 
 
 def register_token(token: Token) -> None:
@@ -166,15 +169,19 @@ def mask_secrets(text: str, secrets: Iterable[str]) -> str:
 
     Args:
         text: may contain them plain, escaped or URL-encoded; lone surrogates become U+FFFD.
-        secrets: empty ones are ignored.
+        secrets: empty ones and `PUBLIC_PASSWORDS` are ignored.
 
     Returns:
         The text with `MASK` in place of each secret.
     """
     line = replace_surrogates(text).encode()
-    for secret in filter(None, secrets):
+    for secret in _without_public(secrets):
         line = _pattern(secret).sub(_MASK_BYTES, line)
     return line.decode()
+
+
+def _without_public(secrets: Iterable[str]) -> Iterator[str]:
+    return (secret for secret in secrets if secret and secret not in PUBLIC_PASSWORDS)
 
 
 def _pattern(secret: str) -> re.Pattern[bytes]:

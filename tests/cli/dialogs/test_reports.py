@@ -70,9 +70,25 @@ def test_ids_behind_a_figure(report: Vertexkit, server: QuirkyServer) -> None:
     assert done.stdout.split() == expected
     stopped = report("--show", "stopped:1")
     assert len(stopped.stdout.split()) == 4
-    wrong = report("--show", "stopped:9")
+    assert report("--show", "weekday:mon").stdout.split() == [
+        dialog["id"] for dialog in server.dialogs if dialog["updated"][8:10] in ("01", "08", "15")
+    ]
+    assert len(report("--show", "City:perm").stdout.split()) == 20
+    assert report("--show", "source:telegram").stdout == ""
+
+
+@pytest.mark.parametrize(
+    "figure, problem",
+    [
+        ("stopped:9", "stopped:9 names question 9, and the report has 1 questions"),
+        ("hours", "reports have no figure 'hours'. The figures are: completed,"),
+    ],
+)
+def test_an_unknown_figure(report: Vertexkit, figure: str, problem: str) -> None:
+    """The error says which figures there are."""
+    wrong = report("--show", figure)
     assert wrong.returncode == 2
-    assert "the report has no figure 'stopped:9'; it has completed" in wrong.stderr
+    assert f"--show: {problem}" in wrong.stderr
 
 
 def test_a_page_for_a_customer(report: Vertexkit, shell: Shell) -> None:

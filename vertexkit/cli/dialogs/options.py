@@ -136,8 +136,9 @@ class ReportOptions:
         typer.Option(
             metavar="FIGURE",
             help=(
-                "Print the IDs of the dialogs behind a figure: completed, interrupted, operator, "
-                "... or stopped:3 for those that stopped at question 3."
+                "Print only the IDs of the dialogs behind a figure: completed, city:Perm, "
+                "source:web, bot:698, hour:14, weekday:mon, day:2023-05-11, duration:10-30 or "
+                "stopped:3 (at question 3), and others."
             ),
             show_default=False,
         ),

@@ -1,11 +1,12 @@
 """`vertexkit dialogs report`: statistics of dialogs, in the terminal or as an HTML page."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 from vertexkit.analytics import Analysis, Report, StatusGroup, render_html
+from vertexkit.analytics.dialog_ids import figure_name, is_of_question
 from vertexkit.analytics.terminal import print_report
 from vertexkit.botone.client import BotOne
 from vertexkit.cli import output
@@ -33,18 +34,26 @@ def report_dialogs(filters: DialogFilters, options: ReportOptions) -> int:
         SettingsError: An option is invalid, or the page's folder does not exist.
     """
     # Without a zone the days of the filters and of the report are those of UTC.
-    filters = replace(filters, zone=filters.zone or "UTC")
-    zone_of(filters.zone or "")
+    zone = filters.zone or "UTC"
+    zone_of(zone)
+    filters = replace(filters, zone=zone)
     for name, path in (("--html", options.html), ("--interactive", options.interactive)):
         if path is not None and not path.absolute().parent.is_dir():
             raise SettingsError(f"{name}: there is no folder {path.absolute().parent}")
+    figure = _figure(options.show)
     groups = _status_groups([*Settings.load().platform.endings, *(options.ending or ())])
     selection = filters.selection(dict(map(_bot_name, options.bot_name or ())))
     earlier = filters.before() if options.compare else None
-    report = _report(filters, options, groups)
+    answers = options.answers or (figure is not None and is_of_question(figure))
+    report = _report(
+        filters, Analysis(zone, status_groups=groups, keep_ids=figure or False), answers
+    )
     report = replace(report, selection=selection)
+    if figure is not None:
+        _print_ids(report, figure)
+        return report_problems(list(report.problems))
     if earlier is not None:
-        previous = _report(earlier, options, groups)
+        previous = _report(earlier, Analysis(zone, status_groups=groups), answers)
         previous = replace(previous, selection=earlier.selection({}))
         report = replace(report, previous=previous)
     _warn_of_unknown_statuses(report)
@@ -52,14 +61,8 @@ def report_dialogs(filters: DialogFilters, options: ReportOptions) -> int:
     return report_problems(list(report.problems))
 
 
-def _report(
-    filters: DialogFilters, options: ReportOptions, groups: Mapping[str, StatusGroup]
-) -> Report:
-    analysis = Analysis(
-        filters.zone or "UTC", status_groups=groups, keep_ids=options.show is not None
-    )
-    with_answers = options.answers or (options.show or "").startswith("stopped:")
-    source = DialogSource(filters, with_answers=with_answers)
+def _report(filters: DialogFilters, analysis: Analysis, answers: bool) -> Report:
+    source = DialogSource(filters, with_answers=answers)
     report = run_with_bot(lambda bot: _count(bot, source, analysis))
     return replace(report, problems=tuple(source.problems))
 
@@ -74,9 +77,6 @@ async def _count(bot: BotOne, source: DialogSource, analysis: Analysis) -> Repor
 
 def _show(report: Report, options: ReportOptions) -> None:
     language = options.lang.language if options.lang is not None else terminal_language()
-    if options.show is not None:
-        _print_ids(report, options.show)
-        return
     if options.html is not None:
         _write(options.html, report, lambda: render_html(report, language, title=options.title))
     if options.interactive is not None:
@@ -100,15 +100,25 @@ def _write(path: Path, report: Report, render: Callable[[], str]) -> None:
     output.echo(f"Wrote a report about {report.dialogs:,} dialogs to {path}.")
 
 
+def _figure(text: str | None) -> str | None:
+    try:
+        return None if text is None else figure_name(text)
+    except ValueError as error:
+        raise SettingsError(f"--show: {error}") from None
+
+
 def _print_ids(report: Report, figure: str) -> None:
     """Print the IDs behind a figure, one a line, for other commands.
 
     Raises:
-        SettingsError: The report has no such figure.
+        SettingsError: The report has no question of this number.
     """
-    if figure not in report.ids and figure not in KINDS:
-        known = ", ".join([*KINDS, *(name for name in report.ids if name not in KINDS)])
-        raise SettingsError(f"--show: the report has no figure {figure!r}; it has {known}")
+    number = figure.partition(":")[2]
+    if is_of_question(figure) and int(number) > len(report.questions):
+        raise SettingsError(
+            f"--show: {figure} names question {number}, and the report has "
+            f"{len(report.questions)} questions"
+        )
     for dialog_id in report.ids.get(figure, ()):
         output.echo(dialog_id)
 
