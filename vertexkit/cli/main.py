@@ -19,6 +19,7 @@ from vertexkit.cli.options import (
     EXIT_USAGE,
     Json,
     LanguageOption,
+    TemplateOption,
     terminal_language,
 )
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
@@ -258,11 +259,26 @@ def new(
             show_default="from the locale",
         ),
     ] = None,
+    template: Annotated[
+        TemplateOption, typer.Option(help="Kind of block to start from.")
+    ] = TemplateOption.PLAIN,
+    wheel: Annotated[
+        bool,
+        typer.Option(
+            "--wheel/--no-wheel",
+            help="Put a wheel of vertexkit into the project, or install it from a package index.",
+        ),
+    ] = True,
 ) -> None:
-    """Create a new project with a block, tests and a Dockerfile."""
+    """Create a new project with a block, tests, a Dockerfile and a CI file.
+
+    The templates are: `plain` greets; `lookup` asks another service over HTTP; `waiting` waits for a
+    decision that arrives as an event.
+    """
     from vertexkit.cli.develop.new import create_project
 
-    create_project(name, lang.value if lang is not None else terminal_language())
+    language = lang.language if lang is not None else terminal_language()
+    create_project(name, language, template.value, bundled=wheel)
 
 
 @cli.command()

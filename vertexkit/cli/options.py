@@ -30,6 +30,14 @@ class LanguageOption(StrEnum):
         return "ru" if self is LanguageOption.RU else "en"
 
 
+class TemplateOption(StrEnum):
+    """The values of `--template`."""
+
+    PLAIN = "plain"
+    LOOKUP = "lookup"
+    WAITING = "waiting"
+
+
 def terminal_language() -> Language:
     """The language of the terminal's locale.
 

@@ -1,15 +1,19 @@
-"""`vertexkit new`: create a project with a block, tests and a Dockerfile."""
+"""`vertexkit new`: create a project with a block, tests, a Dockerfile and a CI file."""
 
 import builtins
+import importlib.util
 import keyword
 import re
+import sys
 from importlib import metadata
+from importlib.abc import Traversable
 from importlib.resources import files
 from pathlib import Path
 from string import Template
 
 from vertexkit.blocks.registry import NAME
 from vertexkit.cli import output
+from vertexkit.cli.develop.own_wheel import wheel_name, write_wheel
 from vertexkit.errors import SettingsError
 from vertexkit.text import Language
 
@@ -18,26 +22,44 @@ TARGETS = {
     "test_block.py": "tests/test_block.py",
     "README.md": "README.md",
     "pyproject.toml": "pyproject.toml",
+    "requirements.txt": "requirements.txt",
+    "requirements-dev.txt": "requirements-dev.txt",
     "Dockerfile": "Dockerfile",
+    "compose.yaml": "compose.yaml",
+    "tests.yml": ".github/workflows/tests.yml",
     "env.example": ".env.example",
     "gitignore": ".gitignore",
+    "dockerignore": ".dockerignore",
 }
 """Files of the template, each with its path in the project."""
-EXAMPLE_NAMES: dict[Language, str] = {"en": "Anna", "ru": "Аня"}
-"""The name that the example command passes to the block."""
-TEMPLATE_NAMES = {"app", "request"}
-"""Names that the template uses; a handler of such a name would replace what it names."""
-COMMAND_COLUMNS = 42
-"""Width of a command in the list of next steps."""
+EXAMPLES: dict[tuple[str, Language], str] = {
+    ("plain", "en"): "-i name=Anna",
+    ("plain", "ru"): "-i name=Аня",
+    ("lookup", "en"): "-i code=USD",
+    ("lookup", "ru"): "-i code=USD",
+    ("waiting", "en"): '--fast -i text="A discount of 10 %"',
+    ("waiting", "ru"): '--fast -i text="Скидка 10 %"',
+}
+"""The options of the example command, by template and language."""
+TEMPLATE_NAMES = {"app", "request", "lifespan", "on_failure", "notify", "fetch_rate"}
+"""Names that the templates use; a handler of such a name would replace what it names."""
+DEVELOPMENT_PACKAGES = {"pytest", "respx", "ruff"}
+"""What `requirements-dev.txt` installs beside vertexkit."""
+PROJECT_NAMES = {"app", "block", "tests", "wheels"}
+"""Names of files and folders of a project."""
 
 
-def create_project(path: str, language: Language) -> Path:
+def create_project(
+    path: str, language: Language, template: str = "plain", *, bundled: bool = True
+) -> Path:
     """Write a new project and print the next steps.
 
     Args:
         path: The project's folder, whose name becomes the block's name. It is created if it does
             not exist, and must be empty if it does.
         language: The language of the block's messages and of the README.
+        template: The kind of block: a folder of `vertexkit/cli/template`.
+        bundled: Put a wheel of vertexkit into the project, which is then installed from there.
 
     Returns:
         The folder.
@@ -46,37 +68,108 @@ def create_project(path: str, language: Language) -> Path:
         SettingsError: The name is not a valid block name, or the folder is not empty.
     """
     folder = Path(path)
+    name = _block_name(folder)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise SettingsError(f"folder {folder} already exists and is not empty. Choose another name")
+    folder.mkdir(parents=True, exist_ok=True)
+    templates = files("vertexkit.cli") / "template"
+    words = _words(name, bundled=bundled)
+    words["try_command"] = f"vertexkit trigger {EXAMPLES[template, language]}"
+    for key, file in (("wheel_note", "wheel_note"), ("try_note", f"{template}_note")):
+        note = templates / language / f"{file}.txt"
+        shown = note.is_file() and (bundled or key != "wheel_note")
+        words[key] = note.read_text(encoding="utf-8") if shown else ""
+    for file, target in TARGETS.items():
+        text = Template(_read(templates, template, language, file)).substitute(words)
+        if file == "env.example":
+            text += (templates / template / "env.txt").read_text(encoding="utf-8")
+        destination = folder / target
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        destination.write_text(text, encoding="utf-8")
+        output.echo(f"  created  {destination}")
+    if bundled:
+        wheel = folder / "wheels" / wheel_name()
+        wheel.parent.mkdir()
+        write_wheel(wheel)
+        output.echo(f"  created  {wheel}")
+    _print_next_steps(folder, words["try_command"])
+    return folder
+
+
+def _block_name(folder: Path) -> str:
+    """Return the name of the block, for a folder."""
     name = folder.resolve().name.lower().replace(" ", "-")
     if not NAME.fullmatch(name):
         raise SettingsError(
             f"{folder.name!r} is not a valid block name. Use at most 64 of a-z, 0-9, - and _; for "
             "example: vertexkit new hello"
         )
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise SettingsError(f"folder {folder} already exists and is not empty. Choose another name")
-    words = {
-        "name": name,
-        "title": name.replace("-", " ").replace("_", " ").capitalize(),
-        "function": function_name(name),
-        "project": project_name(name),
+    if meaning := reserved_meaning(name):
+        raise SettingsError(
+            f"{name!r} is {meaning}. Choose another name, for example: vertexkit new {name}-block"
+        )
+    return name
+
+
+def reserved_meaning(name: str) -> str:
+    """Return what a name already means, and so why no project gets it; empty if it can be used.
+
+    Args:
+        name: A valid name of a block.
+    """
+    words = {word.lower() for word in (*keyword.kwlist, *keyword.softkwlist)}
+    if name in words:
+        return "a keyword of Python"
+    if name in PROJECT_NAMES:
+        return "the name of a file or folder of the project"
+    needed = {
+        re.split(r"[^\w.-]", line, maxsplit=1)[0].lower()
+        for line in metadata.requires("vertexkit") or ()
     }
-    templates = files("vertexkit.cli") / "template"
-    for file, target in TARGETS.items():
-        own = templates / language / f"{file}.txt"
-        source = own if own.is_file() else templates / "both" / f"{file}.txt"
-        destination = folder / target
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        text = Template(source.read_text(encoding="utf-8")).substitute(words)
-        destination.write_text(text, encoding="utf-8")
-        output.echo(f"  created  {destination}")
-    output.echo(f"\n  next     cd {folder}")
-    for command, purpose in (
-        ("vertexkit dev", "run the block in a browser"),
-        (f"vertexkit trigger block:app -i name={EXAMPLE_NAMES[language]}", "or in the terminal"),
-        ("pytest", "run the tests"),
-    ):
-        output.echo(f"           {command:<{COMMAND_COLUMNS}}  {purpose}")
-    return folder
+    if name.replace("_", "-") in needed | DEVELOPMENT_PACKAGES | {"vertexkit"}:
+        return "the name of a package that the project needs"
+    if name in sys.stdlib_module_names or (name.isidentifier() and _can_be_imported(name)):
+        return "the name of a module of Python or of an installed package"
+    return ""
+
+
+def _can_be_imported(name: str) -> bool:
+    """Whether a module has this name; a folder without `__init__.py` does not count."""
+    spec = importlib.util.find_spec(name)
+    return spec is not None and spec.origin is not None
+
+
+def _words(name: str, *, bundled: bool) -> dict[str, str]:
+    """Return what replaces the placeholders of every template."""
+    version = metadata.version("vertexkit")
+    major, minor = version.split(".")[:2]
+    at_index = f"vertexkit>={version},<{major}.{int(minor) + 1}"
+    return {
+        "name": name,
+        "title": name.replace("-", " ").replace("_", " ").strip().capitalize(),
+        "function": function_name(name),
+        "requirement": f"./wheels/{wheel_name()}" if bundled else at_index,
+        "copy_wheels": "COPY wheels wheels\n" if bundled else "",
+    }
+
+
+def _read(templates: Traversable, template: str, language: str, file: str) -> str:
+    """Read a file of a template from the most specific folder that has it."""
+    places = [templates / template / language, templates / language, templates / "common"]
+    found = next(place / f"{file}.txt" for place in places if (place / f"{file}.txt").is_file())
+    return found.read_text(encoding="utf-8")
+
+
+def _print_next_steps(folder: Path, try_command: str) -> None:
+    steps = (
+        f"cd {folder}",
+        "python3 -m venv .venv && . .venv/bin/activate",
+        "pip install -r requirements-dev.txt",
+        try_command,
+        "pytest",
+    )
+    for heading, step in zip(("next", "", "", "", ""), steps, strict=True):
+        output.echo(f"{'':2}{heading:<9}{step}")
 
 
 def function_name(name: str) -> str:
@@ -88,17 +181,3 @@ def function_name(name: str) -> str:
     function = re.sub(r"\W|^(?=\d)", "_", name)
     words = (*keyword.kwlist, *keyword.softkwlist, *dir(builtins), *TEMPLATE_NAMES)
     return f"{function}_block" if function in words else function
-
-
-def project_name(name: str) -> str:
-    """Return the name of the project of a block, which pip can install beside vertexkit.
-
-    Args:
-        name: The block's name. If it is the name of vertexkit or of a package that vertexkit
-            needs, `-block` is added.
-    """
-    project = name.strip("-_") or "block"
-    requirements = metadata.requires("vertexkit") or ()
-    needed = {re.split(r"[^\w.-]", line, maxsplit=1)[0].lower() for line in requirements}
-    comparable = re.sub(r"[-_]+", "-", project)
-    return f"{project}-block" if comparable in needed | {"vertexkit"} else project
