@@ -4,9 +4,11 @@
     python benchmarks/executions.py --connections 32,256,1024 --write benchmarks/RESULTS.md
 
 An execution is a call with its response, one message and the completion. This process is the caller
-and the platform, on one core; the service has the other core to itself. Each round measures every
-service, so that changes of the machine's speed affect all of them; the table shows the median of the
-rounds, and ratios to `floor_gc`. Linux only: processor time is read from /proc.
+and the platform, on one core; the service has the other core to itself, with all its workers. A
+PostgreSQL server shares the core of the caller, as if it were on another machine; without its
+programs, its rows are left out. Each round measures every service, so that changes of the machine's
+speed affect all of them; the table shows the median of the rounds, and ratios to `floor_gc`. Linux
+only: processor time is read from /proc.
 """
 
 import argparse
@@ -21,7 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
@@ -31,11 +33,13 @@ from typing import ClassVar, cast
 
 import httptools
 import uvloop
+from processes import peak_megabytes, processor_seconds
+
+from tests.postgres_server import PostgresServer, find_programs, killable_server
 
 HERE = Path(__file__).parent
 WARM_UP = 1000
 """Executions before each measurement, if it has as many, to open connections and fill caches."""
-TICKS = os.sysconf("SC_CLK_TCK")
 ASGI = "-m uvicorn %s:app --port {port} --log-level warning --no-access-log"
 BLOCK = "-m vertexkit run hello:app --port {port}"
 BASE = "floor_gc"
@@ -50,8 +54,12 @@ SERVICES = {
         BLOCK,
         {"VERTEXKIT_JOURNAL": "sqlite:{folder}/journal.db", "VERTEXKIT_WIRE": "aiohttp"},
     ),
+    "postgres": (BLOCK, {"VERTEXKIT_JOURNAL": "{postgres}"}),
+    "postgres, 2 workers": (f"{BLOCK} --workers 2", {"VERTEXKIT_JOURNAL": "{postgres}"}),
 }
 """The command of each service, and its environment."""
+SHARED_BUFFERS = "256MB"
+"""Memory of the PostgreSQL server for pages; other settings are its defaults."""
 BAR_CHARACTERS = 40
 """Length of the longest bar of a chart."""
 
@@ -64,6 +72,8 @@ class Round:
     """Executions per second, from the first call to the last completion."""
     microseconds: float
     """Processor time of the service for one execution, user and system."""
+    server: float
+    """The same of the PostgreSQL server; 0 if the service does not use it."""
     megabytes: float
     """Peak memory of the service, in MiB."""
     latencies: list[float]
@@ -78,19 +88,25 @@ class Row:
     per_second: float
     microseconds: float
     ratio: float
-    """Of the processor time, to that of `BASE`."""
+    """Of the processor time of the service, to that of `BASE`."""
+    server: float
+    """Microseconds of the PostgreSQL server for one execution."""
     p50: float
     """Of the time from a call to the completion, in milliseconds."""
     p99: float
     megabytes: float
 
     def cells(self) -> list[str]:
-        numbers = [self.per_second, self.microseconds, self.p50, self.p99, self.megabytes]
+        numbers = [self.per_second, self.microseconds]
+        numbers += [self.server, self.p50, self.p99, self.megabytes]
         texts = [f"{number:.0f}" for number in numbers]
         return [self.name, *texts[:2], f"{self.ratio:.2f}", *texts[2:]]
 
 
-HEADINGS = ("service", "executions/s", "µs/execution", "ratio", "p50 ms", "p99 ms", "peak MiB")
+HEADINGS = (
+    *("service", "executions/s", "µs/execution", "ratio"),
+    *("server µs", "p50 ms", "p99 ms", "peak MiB"),
+)
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -197,14 +213,6 @@ async def load(port: int, first: int, executions: int, connections: int) -> floa
     return took
 
 
-def spent(pid: int) -> tuple[float, float]:
-    """Return the processor seconds and the peak memory in MiB of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    status = Path(f"/proc/{pid}/status").read_text()
-    peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
-    return (int(fields[11]) + int(fields[12])) / TICKS, int(peak.split()[1]) / 1024
-
-
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -213,19 +221,15 @@ def free_port() -> int:
 
 
 @contextmanager
-def running(name: str, port: int, platform_port: int) -> Iterator[int]:
+def running(command: str, environment: dict[str, str], port: int) -> Iterator[int]:
     """Run a service in a process on the first core; yield its pid."""
-    command, environment = SERVICES[name]
     folder = TemporaryDirectory()
     process = subprocess.Popen(
         [sys.executable, *command.format(port=port).split()],
         cwd=HERE,
         env=os.environ
-        | {
-            "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform_port}/api",
-            "VERTEXKIT_LOG_FORMAT": "json",
-        }
-        | {key: value.format(folder=folder.name) for key, value in environment.items()},
+        | {"VERTEXKIT_LOG_FORMAT": "json"}
+        | {key: value.replace("{folder}", folder.name) for key, value in environment.items()},
         stdout=subprocess.DEVNULL,
         preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509 - no threads yet
     )
@@ -236,7 +240,7 @@ def running(name: str, port: int, platform_port: int) -> Iterator[int]:
                 break
             except OSError:
                 if process.poll() is not None:
-                    raise SystemExit(f"{name} did not start") from None
+                    raise SystemExit(f"this did not start: {command}") from None
                 time.sleep(0.05)
         yield process.pid
     finally:
@@ -245,20 +249,37 @@ def running(name: str, port: int, platform_port: int) -> Iterator[int]:
         folder.cleanup()
 
 
-async def measure(name: str, executions: int, connections: int) -> Round:
+async def measure(
+    name: str, executions: int, connections: int, postgres: PostgresServer | None
+) -> Round:
     """Measure one round of one service."""
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(Platform, "127.0.0.1", 0)
+    platform_server = await loop.create_server(Platform, "127.0.0.1", 0)
+    address = platform_server.sockets[0].getsockname()
+    command, environment = SERVICES[name]
+    environment = environment | {"VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{address[1]}/api"}
+    database = None
+    if postgres is not None and environment.get("VERTEXKIT_JOURNAL") == "{postgres}":
+        environment["VERTEXKIT_JOURNAL"] = new_database(postgres)
+        database = postgres.process
     port = free_port()
-    with running(name, port, server.sockets[0].getsockname()[1]) as pid:
+    with running(command, environment, port) as pid:
+        processes = [pid] if database is None else [pid, database.pid]
         warm_up = min(WARM_UP, executions)
         await load(port, 0, warm_up, connections)
-        before, _ = spent(pid)
+        before = [processor_seconds(one) for one in processes]
         took = await load(port, warm_up, executions, connections)
-        after, peak = spent(pid)
-    server.close()
-    microseconds = (after - before) / executions * 1e6
-    return Round(executions / took, microseconds, peak, list(Platform.latencies))
+        after = [processor_seconds(one) for one in processes]
+        peak = peak_megabytes(pid)
+    platform_server.close()
+    costs = [(end - start) / executions * 1e6 for start, end in zip(before, after, strict=True)]
+    return Round(executions / took, costs[0], sum(costs[1:]), peak, list(Platform.latencies))
+
+
+def new_database(server: PostgresServer) -> str:
+    """Create an empty database; return its URL."""
+    server.sql("DROP DATABASE IF EXISTS bench WITH (FORCE)", "CREATE DATABASE bench", "CHECKPOINT")
+    return server.url("bench")
 
 
 def summarize(rounds: dict[str, list[Round]]) -> list[Row]:
@@ -272,21 +293,29 @@ def summarize(rounds: dict[str, list[Round]]) -> list[Row]:
             for at in (49, 98)
         )
         speed = statistics.median(one.per_second for one in done)
+        server = statistics.median(one.server for one in done)
         peak = max(one.megabytes for one in done)
-        rows.append(Row(name, speed, cost, cost / base, p50, p99, peak))
+        rows.append(Row(name, speed, cost, cost / base, server, p50, p99, peak))
     return rows
 
 
-def measure_all(options: argparse.Namespace, connections: int) -> list[Row]:
+def measure_all(
+    options: argparse.Namespace, connections: int, postgres: PostgresServer | None
+) -> list[Row]:
     """Measure every service in turn, round after round, and print a table."""
-    rounds: dict[str, list[Round]] = {name: [] for name in SERVICES}
+    rounds: dict[str, list[Round]] = {
+        name: []
+        for name, (_, environment) in SERVICES.items()
+        if name not in options.without
+        and (postgres is not None or "{postgres}" not in environment.values())
+    }
     for number in range(options.rounds):
         print(f"{connections} connections, round {number + 1}", file=sys.stderr)
         for name, done in rounds.items():
-            done.append(uvloop.run(measure(name, options.executions, connections)))
+            done.append(uvloop.run(measure(name, options.executions, connections, postgres)))
     rows = summarize(rounds)
     print(f"{connections} connections, {options.executions} executions, {options.rounds} rounds")
-    widths = [18, *(len(heading) + 3 for heading in HEADINGS[1:])]
+    widths = [20, *(len(heading) + 3 for heading in HEADINGS[1:])]
     for cells in (HEADINGS, *(row.cells() for row in rows)):
         aligned = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
         print(cells[0].ljust(widths[0]) + "".join(aligned[1:]))
@@ -302,14 +331,15 @@ def report(options: argparse.Namespace, tables: dict[int, list[Row]]) -> str:
         f"{platform.machine()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f}; "
         f"{versions}. {options.rounds} interleaved rounds of {options.executions} executions, "
         f"medians. The ratio is the processor time of an execution to that of `{BASE}` in the same "
-        "run; p50 and p99 are the times from a call to the completion of its block."
+        "run; `server µs` is that of the PostgreSQL server; p50 and p99 are the times from a call to "
+        "the completion of its block."
     )
     parts = ["# Results of `make bench`", conditions]
     for connections, rows in tables.items():
         longest = max(row.ratio for row in rows)
         table = [f"| {' | '.join(row.cells())} |" for row in rows]
         bars = [
-            f"{row.name:<18}{'█' * round(row.ratio / longest * BAR_CHARACTERS)} {row.ratio:.2f}"
+            f"{row.name:<20}{'█' * round(row.ratio / longest * BAR_CHARACTERS)} {row.ratio:.2f}"
             for row in rows
         ]
         parts += [
@@ -326,11 +356,16 @@ def main() -> None:
     parser.add_argument("--connections", default="32", help="numbers, separated by commas")
     parser.add_argument("--executions", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument(
+        "--without", action="append", default=[], help="a service to leave out; may be repeated"
+    )
     parser.add_argument("--write", type=Path, help="also write the tables to this Markdown file")
     options = parser.parse_args()
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
     numbers = [int(number) for number in options.connections.split(",")]
-    tables = {connections: measure_all(options, connections) for connections in numbers}
+    database = killable_server(shared_buffers=SHARED_BUFFERS) if find_programs() else nullcontext()
+    with database as postgres:
+        tables = {number: measure_all(options, number, postgres) for number in numbers}
     if options.write is not None:
         options.write.write_text(report(options, tables))
 

@@ -6,28 +6,55 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres_server import find_programs
+from tests.tools import reason
+
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+SERVICES = {"floor_gc", "floor", "handwritten", "memory", "sqlite", "sqlite, aiohttp"}
+POSTGRES = "postgres"
+SECONDS = 110
+"""A limit for each benchmark, on a machine that is busy with other work."""
+pytestmark = pytest.mark.timeout(120)
+
+
+def figures(tmp_path: Path, *without: str) -> dict[str, list[str]]:
+    """Run the benchmark, and return the figures of each service by its name."""
+    page = tmp_path / "results.md"
+    options = ["--executions", "120", "--rounds", "1", "--connections", "8", "--write", str(page)]
+    options += [f"--without={name}" for name in without]
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "executions.py", *options],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    rows = {line[:20].strip(): line[20:].split() for line in done.stdout.splitlines()[2:]}
+    written = page.read_text()
+    assert all(f"\n| {name} | " in written and f"\n{name:<20}█" in written for name in rows)
+    return rows
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
 def test_the_benchmark_runs_all_services_to_the_end(tmp_path: Path) -> None:
     """Each service makes all executions; the page has a row and a bar for each of them."""
-    page = tmp_path / "results.md"
-    options = ["--executions", "120", "--rounds", "1", "--connections", "8", "--write", str(page)]
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "executions.py", *options],
-        capture_output=True,
-        text=True,
-        timeout=55,
-        check=True,
-    )
-    rows = {line[:18].strip(): line[18:].split() for line in done.stdout.splitlines()[2:]}
-    services = {"floor_gc", "floor", "handwritten", "memory", "sqlite", "sqlite, aiohttp"}
-    assert set(rows) == services
+    rows = figures(tmp_path, POSTGRES, "postgres, 2 workers")
+    assert set(rows) == SERVICES
     assert rows["floor_gc"][2] == "1.00"
-    assert all(float(figure) > 0 for row in rows.values() for figure in row)
-    written = page.read_text()
-    assert all(f"\n| {name} | " in written and f"\n{name:<18}█" in written for name in services)
+    for row in rows.values():
+        assert row.pop(3) == "0", "no PostgreSQL server is used"
+        assert all(float(figure) > 0 for figure in row)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
+def test_the_benchmark_starts_a_postgresql_server(tmp_path: Path) -> None:
+    """A service with this journal makes all executions, and the server's time is a figure."""
+    if find_programs() is None:
+        pytest.skip(reason("postgresql"))
+    others = SERVICES - {"floor_gc"}
+    rows = figures(tmp_path, "postgres, 2 workers", *others)
+    assert set(rows) == {"floor_gc", POSTGRES}
+    assert all(float(figure) > 0 for figure in rows[POSTGRES])
 
 
 @pytest.mark.skipif(
@@ -39,7 +66,7 @@ def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
         [sys.executable, BENCHMARKS / "dialogs.py", "--dialogs", "50"],
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=SECONDS,
         check=True,
     )
     rows = [line.split("|")[2:-1] for line in done.stdout.splitlines()[2:]]
@@ -55,9 +82,29 @@ def test_the_benchmark_of_waits_runs_to_the_end() -> None:
         [sys.executable, BENCHMARKS / "waiting.py", "--executions", "200"],
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=SECONDS,
         check=True,
     )
     lines = done.stdout.splitlines()
     assert len(lines) == 5
     assert "start with 300 that wait" in lines[-1]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
+def test_the_benchmark_of_the_database_counts_what_an_execution_needs() -> None:
+    """An execution has transactions, statements, bytes and processor time; a page says what they need."""
+    if find_programs() is None:
+        pytest.skip(reason("postgresql"))
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "database.py", "--executions=40", "--connections=8"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    lines = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line]
+    connections, *cells = lines[2]
+    assert connections == "8"
+    assert float(cells[1]) > float(cells[2]) > 0, "a transaction has several statements"
+    assert {line[0] for line in lines[5:7]} == {"executions", "effects"}
+    assert [line[0] for line in lines[9:]] == ["100", "1,000", "10,000", "100,000"]

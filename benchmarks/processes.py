@@ -1,0 +1,39 @@
+"""What processes have used, from /proc."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, user and system, with that of its descendants."""
+    return sum(_seconds(one) for one in tree(pid))
+
+
+def peak_megabytes(pid: int) -> float:
+    """Return the peak memory of a process and its descendants, in MiB."""
+    return sum(_peak(one) for one in tree(pid))
+
+
+def tree(pid: int) -> Iterator[int]:
+    """Yield the pid of a process and of all its descendants."""
+    yield pid
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        try:
+            yield from tree(int(child))
+        except OSError:  # it has ended
+            continue
+
+
+def _seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    own_and_ended_children = fields[11:15]
+    return sum(map(int, own_and_ended_children)) / TICKS
+
+
+def _peak(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    peak = next((line for line in status.splitlines() if line.startswith("VmHWM")), "- 0")
+    return int(peak.split()[1]) / 1024
