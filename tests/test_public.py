@@ -36,6 +36,7 @@ PUBLIC = [
     "FileTooLarge",
     "Forbidden",
     "IncompleteListWarning",
+    "MemoryFull",
     "Message",
     "Middleware",
     "Next",

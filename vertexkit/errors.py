@@ -13,6 +13,7 @@ VertexkitError
 ├── NonDeterministic          a later run did something else than the first
 ├── WaitTimeout               the event that the handler waits for did not come in time
 ├── DialogUnknown             the token does not contain the dialog's id
+├── MemoryFull                the memory of a dialog would be larger than its limit
 ├── QueueFull                 no room for another execution
 ├── JournalError              the journal
 │   ├── Fenced                another worker has taken over the execution
@@ -190,6 +191,10 @@ class NonDeterministic(VertexkitError):
 
 class DialogUnknown(VertexkitError):
     """The token does not contain the dialog's id."""
+
+
+class MemoryFull(VertexkitError):
+    """The memory of the dialog would be larger than 64 KiB of JSON. Nothing was changed."""
 
 
 class QueueFull(VertexkitError):

@@ -50,6 +50,8 @@ SLEEP = "sleep"
 """Kind of an effect that is `ctx.sleep`."""
 WAIT = "wait:"
 """Start of the kind of an effect that waits for an event; the event's name follows."""
+MEMORY_GET, MEMORY_SET, MEMORY_DELETE = "memory.get:", "memory.set:", "memory.delete:"
+"""Starts of the kinds of effects on the dialog's memory; the name of the value follows."""
 EVENT = "event:"
 """Start of the kind of an event that was delivered; its name follows."""
 EVENT_POSITION = 2_000_000
@@ -71,14 +73,14 @@ class EffectState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """One message, step, wait or event of an execution, journalled by its position.
+    """One message, step, wait, event or use of the memory, journalled by its position.
 
     The position is the one in the handler's run, or `EVENT_POSITION` and more for an event.
     """
 
     position: int
     kind: str
-    """`send`, `sleep`, or `step:`, `wait:` or `event:` and a name. A run with another kind at the
+    """`send`, `sleep`, or `step:`, `wait:`, `event:` or `memory.get:` and a name. A run with another kind at the
     same position is not a repetition of the first run."""
     digest: str = ""
     """A short hash of a message's text, so that a later run with another text is noticed."""

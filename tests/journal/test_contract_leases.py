@@ -7,6 +7,7 @@ import pytest
 from tests.journal.driver import JournalDriver
 from vertexkit.errors import Fenced
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.protocol import Journal, Lease
 
 DONE = Outcome(OutcomeStatus.COMPLETED)
@@ -22,6 +23,9 @@ WRITES: dict[str, Write] = {
     "release_later": lambda journal, lease: journal.release(lease, 60),
     "suspend": lambda journal, lease: journal.suspend(lease, 60, 1),
     "end_wait": lambda journal, lease: journal.end_wait(lease, EFFECT),
+    "write_memory": lambda journal, lease: journal.write_memory(
+        lease, EFFECT, DialogKey("demo", 1), DialogMemory(b"{}")
+    ),
     "settle": lambda journal, lease: journal.settle(lease, DONE),
 }
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)

@@ -15,6 +15,8 @@ from vertexkit.context.effects import Effects
 from vertexkit.context.event_names import check_event_name
 from vertexkit.context.gathering import gather
 from vertexkit.context.late_message import LateMessage
+from vertexkit.context.memory import Memory
+from vertexkit.context.message_text import message_text
 from vertexkit.context.retrying import Errors, RetryingSteps, RetryPolicy
 from vertexkit.context.run_info import RunInfo, State
 from vertexkit.context.runtime import RunOptions, Runtime
@@ -25,7 +27,6 @@ from vertexkit.context.waits import Waits
 from vertexkit.execution import event_signature
 from vertexkit.journal.protocol import Lease
 from vertexkit.serialization import ANYTHING
-from vertexkit.text import replace_surrogates
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -43,6 +44,7 @@ class Context(RunInfo[State]):
         super().__init__(runtime, lease, options)
         self._effects = Effects(runtime, lease, options)
         self._waits: Waits | None = None
+        self._memory: Memory | None = None
 
     @property
     def dialog(self) -> DialogOfBlock:
@@ -53,6 +55,17 @@ class Context(RunInfo[State]):
         """
         token = self._lease.execution.token
         return DialogOfBlock(self._runtime.clients.for_token(token), token.claims, self.step)
+
+    @property
+    def memory(self) -> Memory:
+        """What the blocks of the app keep for this dialog: `await ctx.memory.get("name", str)`.
+
+        Raises:
+            DialogUnknown: The token does not contain the dialog's id.
+        """
+        if self._memory is None:
+            self._memory = Memory(self._runtime, self._lease, self._effects)
+        return self._memory
 
     async def send_message(self, text: str, typing: bool = True) -> Message:
         """Send a message to the dialog (`POST /vertex/v1/dialog/send_message`).
@@ -80,7 +93,7 @@ class Context(RunInfo[State]):
                 `on_unknown` is `raise` or `park`.
             PlatformError: The message could not be sent before the deadline.
         """
-        return await self._effects.send(_text("send_message", text), bool(typing))
+        return await self._effects.send(message_text("send_message", text), bool(typing))
 
     @overload
     async def step(
@@ -208,7 +221,7 @@ class Context(RunInfo[State]):
             self._options,
             self._effects,
             after=seconds_of("or_say", after),
-            text=_text("or_say", text),
+            text=message_text("or_say", text),
             typing=bool(typing),
         )
 
@@ -376,15 +389,3 @@ class Context(RunInfo[State]):
             ExecutionEnded: As for `send_message`.
         """
         await self._effects.complete(data)
-
-
-def _text(method: str, text: object) -> str:
-    """Return the text of a message without lone surrogates.
-
-    Raises:
-        TypeError: It is empty or not a string.
-    """
-    if not isinstance(text, str) or not text:
-        given = "an empty string" if text == "" else type(text).__name__
-        raise TypeError(f"{method} needs a text of at least 1 character, got {given}")
-    return replace_surrogates(text)

@@ -44,6 +44,16 @@ class Runtime:
         """
         self.events.emit(name, lease.execution.id, lease.execution.block, **fields)
 
+    def record(self, name: str, lease: Lease, /, **fields: Any) -> None:
+        """Report an event of the lease's execution to recordings and tests; it is not logged.
+
+        Args:
+            name: Name of the event, a past participle.
+            lease: Lease of the execution.
+            **fields: Fields of the event, which may contain what users wrote.
+        """
+        self.events.record(name, lease.execution.id, lease.execution.block, **fields)
+
 
 class RunControl(Protocol):
     """What a context needs of the attempt that it belongs to."""

@@ -12,6 +12,7 @@ from vertexkit.context.context import Context
 from vertexkit.context.dialog import SyncDialogOfBlock
 from vertexkit.context.late_message import SyncLateMessage
 from vertexkit.context.lifetime import HandlerSuspended, Lifetime
+from vertexkit.context.memory import SyncMemory
 from vertexkit.context.retrying import Errors, SyncRetryingSteps
 from vertexkit.context.run_info import RunInfo, State
 from vertexkit.context.stream.reader import ChunkReader
@@ -41,6 +42,11 @@ class SyncContext(RunInfo[State]):
     def dialog(self) -> SyncDialogOfBlock:
         """This dialog through the platform's dialog API (V1 and V2); see `Context.dialog`."""
         return SyncDialogOfBlock(self._context.dialog, self._wait)
+
+    @property
+    def memory(self) -> SyncMemory:
+        """What the blocks of the app keep for this dialog; see `Context.memory`."""
+        return SyncMemory(self._context.memory, self._wait)
 
     def send_message(self, text: str, typing: bool = True) -> Message:
         """Send a message to the dialog (`POST /vertex/v1/dialog/send_message`).

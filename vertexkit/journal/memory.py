@@ -7,6 +7,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -18,6 +19,7 @@ from vertexkit.journal.protocol import (
     Renewal,
     WorkerRecord,
 )
+from vertexkit.journal.state.memories import Memories
 from vertexkit.journal.state.operations import (
     DROPPED,
     find_workers,
@@ -32,6 +34,8 @@ from vertexkit.settings import JournalSettings
 
 MAX_SETTLED_EXECUTIONS = 1000
 """Settled executions that can still be looked up."""
+MAX_MEMORY_BYTES = 64 * 1024 * 1024
+"""Size of the memories of dialogs that are kept."""
 DEFAULTS = JournalSettings()
 
 
@@ -52,7 +56,9 @@ class MemoryJournal:
     file = None
 
     def __init__(self, clock: Clock, settings: JournalSettings = DEFAULTS) -> None:
+        self._clock = clock
         self._state = JournalState(clock, settings)
+        self._memories = Memories(MAX_MEMORY_BYTES, settings.memory_retention)
         self._settled: OrderedDict[str, tuple[ExecutionRow, Outcome]] = OrderedDict()
         """A record is made only if it is looked up: making it costs as much as two log lines."""
 
@@ -127,6 +133,18 @@ class MemoryJournal:
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
         return self._state.end_wait(lease, effect)[2]
+
+    async def read_memory(self, key: DialogKey) -> DialogMemory:
+        return self._memories.read(key, self._clock.now()) or DialogMemory()
+
+    async def write_memory(
+        self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
+    ) -> int | None:
+        self._state.leased(lease)
+        version = self._memories.change(key, memory, self._clock.now(), self._clock.unix())
+        if version is not None:
+            self._state.record_effect(lease, effect)
+        return version
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         self._store(*self._state.settle(lease, outcome))

@@ -21,6 +21,7 @@ from vertexkit.execution import (
     Outcome,
     Result,
 )
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.events import JournalEvents
 from vertexkit.journal.records import HistoryEvent as HistoryEvent
 from vertexkit.journal.records import Query as Query
@@ -230,6 +231,34 @@ class Journal(JournalEvents, Protocol):
 
         Returns:
             The event, if it was delivered before: then nothing is stored.
+        """
+
+    async def read_memory(self, key: DialogKey) -> DialogMemory:
+        """Return the memory of a dialog. It is empty if it was not changed for its retention.
+
+        Args:
+            key: of the dialog.
+
+        Raises:
+            JournalUnavailable: it could not be read.
+        """
+
+    async def write_memory(
+        self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
+    ) -> int | None:
+        """Store the memory of a dialog and, with it, the effect that changes it.
+
+        Both are stored, or neither (survives process death).
+
+        Args:
+            lease: of the execution that changes it.
+            effect: the change, with the state `CONFIRMED`.
+            key: of the dialog.
+            memory: the new values, and the version that they replace.
+
+        Returns:
+            The new version; None if the memory has another version than the one that is to be
+            replaced: then nothing is stored.
         """
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:

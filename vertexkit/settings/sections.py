@@ -189,6 +189,9 @@ class JournalSettings(Section):
     during which no service runs counts for an hour at most."""
     parked_retention: Annotated[float, Field(ge=0)] = 2_592_000.0
     """Seconds for which a parked execution is kept for an operator, counted in the same way."""
+    memory_retention: Annotated[float, Field(ge=0)] = 2_592_000.0
+    """Seconds for which the memory of a dialog is kept after its last change, counted in the same
+    way."""
 
     @property
     def shown_url(self) -> str:

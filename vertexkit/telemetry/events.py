@@ -91,6 +91,17 @@ class Events:
         if self._counter is not None:
             self._counter.count_event(name, block, fields)
         if self._subscribers:
-            event = Event(name, execution, self._clock.now(), fields, block)
-            for subscriber in self._subscribers:
-                subscriber(event)
+            self.record(name, execution, block, **fields)
+
+    def record(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
+        """Pass an event to the subscribers alone: it contains what must not be logged.
+
+        Args:
+            name: of the event.
+            execution: its id.
+            block: name of the block; empty if there is none.
+            **fields: details.
+        """
+        event = Event(name, execution, self._clock.now(), fields, block)
+        for subscriber in self._subscribers:
+            subscriber(event)

@@ -4,8 +4,10 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from vertexkit.clock import Clock
 from vertexkit.errors import Fenced
 from vertexkit.execution import SEND, STEP, Effect, EffectState, Execution, Outcome, Result
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -18,6 +20,7 @@ from vertexkit.journal.protocol import (
     Renewal,
     WorkerRecord,
 )
+from vertexkit.journal.state.memories import Memories
 
 SEND_MESSAGE = "send_message"
 """The name of a message's effect; a step has its own name."""
@@ -80,12 +83,16 @@ class CrashingJournal:
 
     Args:
         journal: keeps the executions.
+        memories: of the dialogs.
+        clock: by which memories expire.
     """
 
-    def __init__(self, journal: JournalBackend) -> None:
+    def __init__(self, journal: JournalBackend, memories: Memories, clock: Clock) -> None:
         self.durability: str = journal.durability
         self.durable: bool = journal.durable
         self._journal = journal
+        self._memories = memories
+        self._clock = clock
         self._plans: dict[str, CrashPlan] = {}
         self._crashed: dict[str, Lease] = {}
         self._workers: dict[str, str] = {}
@@ -201,6 +208,18 @@ class CrashingJournal:
 
     async def event_target(self, execution: str) -> EventTarget | None:
         return await self._journal.event_target(execution)
+
+    async def read_memory(self, key: DialogKey) -> DialogMemory:
+        return self._memories.read(key, self._clock.now()) or DialogMemory()
+
+    async def write_memory(
+        self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
+    ) -> int | None:
+        self._check(lease)
+        version = self._memories.change(key, memory, self._clock.now(), self._clock.unix())
+        if version is not None:
+            await self.record_effect(lease, effect)
+        return version
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         self._check(lease)

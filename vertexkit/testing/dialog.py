@@ -21,15 +21,17 @@ from vertexkit.telemetry.events import Event
 from vertexkit.testing.app_under_test import AppUnderTest
 from vertexkit.testing.asgi_request import post
 from vertexkit.testing.asgi_wire import AsgiWire
-from vertexkit.testing.clock import VirtualClock, real_timer
+from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.crashes import CrashingJournal, CrashPlan
-from vertexkit.testing.event_loop import require_asyncio
+from vertexkit.testing.event_loop import require_asyncio, require_no_loop
 from vertexkit.testing.failures import readable_tracebacks
 from vertexkit.testing.live_run import LiveRun
 from vertexkit.testing.loop_timers import replaced_timers
+from vertexkit.testing.memory import INSTANCE, FakeMemory, make_memories, memory_key
 from vertexkit.testing.misspelling import check_names
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
-from vertexkit.testing.run import Run, SentMessage, check_determinism
+from vertexkit.testing.run import Run, SentMessage, check_determinism, sent_messages
+from vertexkit.testing.timelines import Timelines
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "platform_url": "http://platform.test/api",
@@ -83,14 +85,17 @@ class FakeDialog:
         self._app_under_test: AppUnderTest
         self._journal: CrashingJournal
         self._asgi: ASGIApp | None = None
-        self._timelines: dict[str, list[Event]] = {}
-        self._settled: dict[str, asyncio.Event] = {}
+        self._timelines = Timelines()
         self._stack = AsyncExitStack()
+        self._memories = make_memories(self._settings.journal)
+        self._dialog_id: int | None = None  # of all calls; None: of a new dialog each
 
     async def __aenter__(self) -> Self:
         require_asyncio()
         self._stack = AsyncExitStack()
-        self._journal = CrashingJournal(make_journal(self._settings.journal, self.clock))
+        self._journal = CrashingJournal(
+            make_journal(self._settings.journal, self.clock), self._memories, self.clock
+        )
         virtual = self.clock if isinstance(self.clock, VirtualClock) else None
         if not self._virtual_sleep:
             virtual = None
@@ -116,6 +121,28 @@ class FakeDialog:
     async def __aexit__(self, *error: object) -> None:
         self._service = self._asgi = asgi_app(self.app).service = None
         await self._stack.aclose()
+
+    def in_dialog(self, dialog_id: int) -> Self:
+        """Return a fake dialog whose calls are all made from one dialog: blocks find its memory.
+
+        Args:
+            dialog_id: the dialog's number.
+        """
+        dialog = copy(self)
+        dialog._dialog_id = dialog_id  # noqa: SLF001 - of this class
+        return dialog
+
+    @property
+    def memory(self) -> FakeMemory:
+        """What `ctx.memory` has of this dialog, as a mapping that a test can read and change.
+
+        Raises:
+            ValueError: each call is made from a new dialog.
+        """
+        return FakeMemory(self._memories, memory_key(self._dialog_id), self.clock)
+
+    def _issue(self, block: str) -> str:
+        return self.platform.issue(block, self._dialog_id, INSTANCE)
 
     def subscribe(self, callback: Callable[[Event], None]) -> None:
         """Call back with each event of the executions, until `async with dialog:` ends.
@@ -190,14 +217,7 @@ class FakeDialog:
             AssertionError: as for `run`.
             TimeoutError: as for `run`.
         """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            pass
-        else:
-            raise RuntimeError(
-                "run_sync cannot be used in an async test; use `await dialog.run(...)` there"
-            )
+        require_no_loop()
         return asyncio.run(
             self.run(block, crash_after=crash_after, crash_everywhere=crash_everywhere, **inputs)
         )
@@ -230,7 +250,7 @@ class FakeDialog:
         """
         __tracebackhide__ = True
         plan = CrashPlan(crash_after, crash_everywhere)
-        token = token or self.platform.issue(block)
+        token = token or self._issue(block)
         if self._service is not None:
             return await self._call(block, inputs, token, plan)
         # Each run has its own instance of the app, so that concurrent runs do not stop it.
@@ -265,7 +285,7 @@ class FakeDialog:
         return await dialog._start(block, inputs, stack)  # noqa: SLF001 - of this class
 
     async def _start(self, block: str, inputs: dict[str, Any], stack: AsyncExitStack) -> LiveRun:
-        token, plan, started = self.platform.issue(block), CrashPlan(None, False), self.clock.now()
+        token, plan, started = self._issue(block), CrashPlan(None, False), self.clock.now()
         assert isinstance(self.clock, VirtualClock)
         status, answer, execution = await self._post_call(block, inputs, token, plan)
         assert execution is not None, f"the call was answered {status}: {answer}"
@@ -324,7 +344,7 @@ class FakeDialog:
             status,
             answer,
             outcome=outcome,
-            timeline=list(self._timelines[execution]),
+            timeline=self._timelines.find(execution),
             error=self._app_under_test.errors.get(execution),
             crashes=plan.crashes,
         )
@@ -335,20 +355,11 @@ class FakeDialog:
 
     async def _wait_until_settled(self, block: str, execution: str) -> None:
         try:
-            async with asyncio.timeout(None) as limit:
-                loop = asyncio.get_running_loop()
-                timer = real_timer(loop, self._patience, lambda: limit.reschedule(0.0))
-                try:
-                    await self._settled.setdefault(execution, asyncio.Event()).wait()
-                finally:
-                    timer.cancel()
+            await self._timelines.wait_until_settled(block, execution, self._patience)
         except TimeoutError:
             if self._service is not None:
                 self._service.skip_drain_phase()  # it will not end within the grace period either
-            events = ", ".join(event.name for event in self._timelines[execution])
-            raise TimeoutError(
-                f"block {block!r} did not end within {self._patience} s; events so far: {events}"
-            ) from None
+            raise
 
     async def post(self, path: str, body: Any) -> tuple[int, dict[str, Any]]:
         """Send a POST request to the app as the platform does.
@@ -369,11 +380,9 @@ class FakeDialog:
     def _on_event(self, event: Event) -> None:
         if event.name in {"accepted", "deduplicated"}:
             ACCEPTED_EXECUTION.set(event.execution)
-        self._timelines.setdefault(event.execution, []).append(event)
+        self._timelines.add(event)
         if event.name == "fenced":
             self._journal.run_cancelled(event.execution)
-        if event.name == "settled":
-            self._settled.setdefault(event.execution, asyncio.Event()).set()
 
     def _with_activation(self, run: Run, token: str, started: float) -> Run:
         """Return the run with the messages and data that the platform received for it."""
@@ -388,12 +397,4 @@ class FakeDialog:
             token: of the call.
             started: when the call was made: `SentMessage.at` counts from then.
         """
-        messages = []
-        for received in self.platform.activation(token).messages:
-            message = SentMessage(received.text)
-            message.typing = received.typing
-            message.message_id = received.message_id
-            message.created_at = received.created_at
-            message.at = received.at - started
-            messages.append(message)
-        return messages
+        return sent_messages(self.platform.activation(token), started)

@@ -16,3 +16,18 @@ def require_asyncio() -> None:
             "fake_dialog runs on asyncio, and this test runs on another event loop. Remove the "
             "test's marker for trio; with `trio_mode`, tests that use fake_dialog need no marker"
         ) from None
+
+
+def require_no_loop() -> None:
+    """Check that no event loop runs.
+
+    Raises:
+        RuntimeError: one does.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    raise RuntimeError(
+        "run_sync cannot be used in an async test; use `await dialog.run(...)` there"
+    )

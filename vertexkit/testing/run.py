@@ -6,6 +6,7 @@ from typing import Any
 from vertexkit.execution import Outcome
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.failures import describe
+from vertexkit.testing.platform.dialogs import Activation
 
 RETRY_EVENTS = frozenset({"send_retried", "completion_retried", "retried"})
 
@@ -26,6 +27,24 @@ class SentMessage(str):
     at: float
 
     __slots__ = ("at", "created_at", "message_id", "typing")
+
+
+def sent_messages(activation: Activation, started: float) -> list[SentMessage]:
+    """Return the messages that an activation of a block has sent.
+
+    Args:
+        activation: of the block.
+        started: when the call was made: `SentMessage.at` counts from then.
+    """
+    messages = []
+    for received in activation.messages:
+        message = SentMessage(received.text)
+        message.typing = received.typing
+        message.message_id = received.message_id
+        message.created_at = received.created_at
+        message.at = received.at - started
+        messages.append(message)
+    return messages
 
 
 @dataclass(frozen=True, slots=True)

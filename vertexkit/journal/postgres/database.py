@@ -13,6 +13,7 @@ from vertexkit.errors import JournalUnusable
 from vertexkit.journal.postgres import schema
 from vertexkit.journal.postgres.address import Address, connect_in_time
 from vertexkit.journal.postgres.background import NO_ANSWER
+from vertexkit.journal.postgres.dialog_memory import MEMORY_STATEMENTS
 from vertexkit.journal.postgres.session import ConnectionLost, Session
 from vertexkit.journal.postgres.statements import PREPARED
 from vertexkit.settings import JournalSettings
@@ -161,7 +162,7 @@ class Database:
         session = await self._connect(on_lost=on_lost)
         session.durable_commit = self._durable_commit
         try:
-            await session.prepare(PREPARED)
+            await session.prepare((*PREPARED, *MEMORY_STATEMENTS))
         except BaseException:
             await session.close()
             raise

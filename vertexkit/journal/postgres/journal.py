@@ -10,9 +10,11 @@ from psycopg.pq.abc import PGresult
 from vertexkit.clock import Clock, Timer
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.events import Delivery, EventTarget
-from vertexkit.journal.postgres import acceptance, leases
+from vertexkit.journal.postgres import acceptance, dialog_memory, leases
 from vertexkit.journal.postgres.database import Database
+from vertexkit.journal.postgres.dialog_memory import READ_MEMORY, WRITE_MEMORY
 from vertexkit.journal.postgres.monitor import POLL_SECONDS, Monitor
 from vertexkit.journal.postgres.operators import Operators
 from vertexkit.journal.postgres.statements import (
@@ -294,6 +296,17 @@ class PostgresJournal:
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
         return await self._operators.end_wait(lease, storable_effect(effect))
+
+    async def read_memory(self, key: DialogKey) -> DialogMemory:
+        values = dialog_memory.read_values(key, self._settings.memory_retention)
+        return dialog_memory.memory_of(await self._writer.write(READ_MEMORY, values))
+
+    async def write_memory(
+        self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
+    ) -> int | None:
+        values = dialog_memory.write_values(lease, effect, key, memory)
+        self._stepped.add(lease.execution.id)
+        return dialog_memory.new_version(await self._writer.write(WRITE_MEMORY, values), lease)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         outcome = storable_outcome(outcome)

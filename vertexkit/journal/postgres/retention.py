@@ -55,6 +55,20 @@ SELECT count(*) FROM old
     BIGINT,
 )
 """The number is `state.duplicates.DUPLICATE_SECONDS`."""
+DELETE_MEMORIES = statement(
+    "delete_memories",
+    """
+WITH old AS MATERIALIZED (
+    SELECT dialog, instance FROM vertexkit.memories WHERE changed_at <= {now} - $2
+    LIMIT $3 FOR UPDATE SKIP LOCKED
+), gone AS (
+    DELETE FROM vertexkit.memories AS memory USING old
+    WHERE memory.dialog = old.dialog AND memory.instance = old.instance
+)
+SELECT count(*) FROM old
+""",
+    *(DOUBLE, BIGINT),
+)
 
 
 async def delete_old(connection: BackgroundConnection, settings: JournalSettings) -> None:
@@ -74,6 +88,7 @@ async def delete_old(connection: BackgroundConnection, settings: JournalSettings
     await _repeat(connection, DELETE_ENDED, settings.retention, surplus)
     await _repeat(connection, DELETE_PARKED, settings.parked_retention, 0.0)
     await _repeat(connection, DELETE_TOKENS)
+    await _repeat(connection, DELETE_MEMORIES, settings.memory_retention)
 
 
 async def _repeat(connection: BackgroundConnection, deletion: Statement, *values: float) -> None:

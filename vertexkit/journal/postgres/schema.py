@@ -80,6 +80,15 @@ CREATE TABLE vertexkit.tokens (
     ended_at double precision
 );
 CREATE INDEX tokens_ended ON vertexkit.tokens (ended_at) WHERE ended_at IS NOT NULL;
+CREATE TABLE vertexkit.memories (
+    dialog bigint NOT NULL,
+    instance text NOT NULL,
+    version bigint NOT NULL,
+    changed_at double precision NOT NULL,
+    value bytea NOT NULL,
+    PRIMARY KEY (dialog, instance)
+);
+CREATE INDEX memories_changed ON vertexkit.memories (changed_at);
 CREATE TABLE vertexkit.workers (
     worker text PRIMARY KEY,
     host text NOT NULL,

@@ -7,6 +7,7 @@ from typing import Any
 
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect, Execution, Outcome, Result
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -181,6 +182,21 @@ class JournalClient:
     async def event_target(self, execution: str) -> EventTarget | None:
         target = await self._request("event_target", execution)
         return None if target is None else encoding.decode_event_target(target)
+
+    async def read_memory(self, key: DialogKey) -> DialogMemory:
+        return encoding.decode_memory(await self._request("read_memory", str(key)))
+
+    async def write_memory(
+        self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
+    ) -> int | None:
+        version: int | None = await self._request(
+            "write_memory",
+            encoding.encode_lease_key(lease),
+            encoding.encode_effect(storable_effect(effect)),
+            str(key),
+            encoding.encode_memory(memory),
+        )
+        return version
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         key = encoding.encode_lease_key(lease)

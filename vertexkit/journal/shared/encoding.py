@@ -16,6 +16,7 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
+from vertexkit.journal.dialog_memory import DialogMemory
 from vertexkit.journal.events import EventTarget
 from vertexkit.journal.protocol import HistoryEvent, Lease, Query, Record
 from vertexkit.token import Token
@@ -128,6 +129,17 @@ def decode_event_target(data: list[Any]) -> EventTarget:
     block, key, ended, effects = data
     decoded = {effect[0]: decode_effect(effect) for effect in effects}
     return EventTarget(block, key.encode(LATIN), ended, decoded)
+
+
+def encode_memory(memory: DialogMemory) -> list[Any]:
+    """Encode the memory of a dialog."""
+    return [memory.values.decode(), memory.version]
+
+
+def decode_memory(data: list[Any]) -> DialogMemory:
+    """Decode what `encode_memory` returned."""
+    values, version = data
+    return DialogMemory(values.encode(), version)
 
 
 def encode_outcome(outcome: Outcome) -> list[Any]:

@@ -11,10 +11,11 @@ from vertexkit.errors import (
     OperationNotAllowed,
     QueueFull,
 )
+from vertexkit.journal.dialog_memory import DialogKey
 from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared import encoding
 
-VERSION = 2
+VERSION = 3
 """Of the messages on the socket; both ends must have the same."""
 NOTIFICATION = 0
 """Takes the place of a request's number in messages that expect no response."""
@@ -103,6 +104,22 @@ async def _event_target(journal: JournalBackend, execution: str) -> list[Any] | 
     return None if target is None else encoding.encode_event_target(target)
 
 
+async def _read_memory(journal: JournalBackend, key: str) -> list[Any]:
+    memory = await journal.read_memory(DialogKey.parse(key))
+    return encoding.encode_memory(memory)
+
+
+async def _write_memory(
+    journal: JournalBackend, lease: list[Any], effect: list[Any], key: str, memory: list[Any]
+) -> int | None:
+    return await journal.write_memory(
+        encoding.decode_lease_key(lease),
+        encoding.decode_effect(effect),
+        DialogKey.parse(key),
+        encoding.decode_memory(memory),
+    )
+
+
 async def _settle(journal: JournalBackend, lease: list[Any], outcome: list[Any]) -> None:
     await journal.settle(encoding.decode_lease_key(lease), encoding.decode_outcome(outcome))
 
@@ -145,6 +162,8 @@ METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "end_wait": _end_wait,
     "deliver_event": _deliver_event,
     "event_target": _event_target,
+    "read_memory": _read_memory,
+    "write_memory": _write_memory,
     "settle": _settle,
     "find": _find,
     "search": _search,

@@ -8,6 +8,7 @@ from pathlib import Path
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -21,6 +22,7 @@ from vertexkit.journal.protocol import (
 )
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
+from vertexkit.journal.sqlite.dialog_memory import MemoryTable
 from vertexkit.journal.sqlite.events import end_wait, store_event
 from vertexkit.journal.sqlite.file import check_file
 from vertexkit.journal.sqlite.loading import load
@@ -78,6 +80,7 @@ class SqliteJournal:
         self._state = JournalState(clock, settings)
         self._writer: Writer
         self._operators: Operators
+        self._memories: MemoryTable
         self._next_number = 1
         self._age: JournalAge
         self._retention: Retention
@@ -102,8 +105,16 @@ class SqliteJournal:
         self._next_number = 1 + loaded.last_number
         self._state.open(observer)
         self._writer = Writer(loaded.connection, self.file, observer, self._make_runner)
+        self._memories = MemoryTable(
+            self._writer, self._state, self._clock, self._age, self._settings.memory_retention
+        )
         self._retention = Retention(
-            self._writer, self._clock, self._age, self._settings, Supervisor(observer.lost)
+            self._writer,
+            self._clock,
+            self._age,
+            self._settings,
+            Supervisor(observer.lost),
+            self._memories.delete_expired,
         )
         self._operators = Operators(self._writer, self._state, self._end)
         self._opened = True
@@ -265,6 +276,14 @@ class SqliteJournal:
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
         return await end_wait(self._writer, self._state, lease, effect)
+
+    async def read_memory(self, key: DialogKey) -> DialogMemory:
+        return await self._memories.read(key)
+
+    async def write_memory(
+        self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
+    ) -> int | None:
+        return await self._memories.write(lease, effect, key, memory)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         await self._end(*self._state.settle(lease, outcome))

@@ -56,6 +56,8 @@ class Retention:
         age: of the journal.
         settings: of the journal; how long what is kept.
         supervisor: of the task.
+        delete_memories: deletes some of the memories of dialogs that are too old, and returns
+            whether there may be more.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Retention:
         age: JournalAge,
         settings: JournalSettings,
         supervisor: Supervisor,
+        delete_memories: Callable[[], Awaitable[bool]],
     ) -> None:
         self._writer = writer
         self._clock = clock
         self._age = age
         self._settings = settings
+        self._delete_memories = delete_memories
         self._ended = 0
         self._surplus_checked = 0
         """Number up to which no execution is one too many any more."""
@@ -116,6 +120,8 @@ class Retention:
         age = self._age.now()
         await self._repeat(partial(_delete_expired, age=age, settings=self._settings))
         await self._repeat(partial(forget_tokens, before=age - DUPLICATE_SECONDS))
+        while await self._delete_memories():
+            await self._writer.run(checkpoint)
 
     async def _delete_surplus(self) -> None:
         """Delete the oldest executions if there are too many."""

@@ -9,7 +9,7 @@ from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
 """`vxkj`: marks a file as a journal of vertexkit."""
-VERSION = 3
+VERSION = 4
 """Of the tables."""
 TABLES = """
 CREATE TABLE executions (
@@ -63,6 +63,15 @@ CREATE TABLE tokens (
     ended_age REAL NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX tokens_by_age ON tokens (ended_age);
+CREATE TABLE memories (
+    instance TEXT NOT NULL,
+    dialog INTEGER NOT NULL,
+    changed_at REAL NOT NULL,
+    changed_age REAL NOT NULL,
+    value BLOB NOT NULL,
+    PRIMARY KEY (dialog, instance)
+) STRICT;
+CREATE INDEX memories_by_age ON memories (changed_age);
 CREATE TABLE journal (
     age REAL NOT NULL,
     saved_at REAL NOT NULL,
@@ -72,7 +81,7 @@ INSERT INTO journal VALUES (0, 0, 0)
 """
 """Large columns are the last ones: reading a column reads all that are before it.
 
-`ended_age` is a time of `JournalAge`, all other times are of the wall clock. `tokens` has the calls
+`ended_age` and `changed_age` are times of `JournalAge`, all others are of the wall clock. `tokens` has the calls
 of ended executions, if tokens are unique. `journal` has one row.
 """
 
@@ -177,6 +186,19 @@ HAS_EXPIRED_CALL = "SELECT 1 FROM tokens WHERE ended_age < ? LIMIT 1"
 FORGET_CALLS = """
 DELETE FROM tokens WHERE key IN
     (SELECT key FROM tokens WHERE ended_age < ? ORDER BY ended_age LIMIT ?)
+"""
+SAVE_MEMORY = """
+INSERT INTO memories (instance, dialog, changed_at, changed_age, value) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET changed_at = excluded.changed_at, changed_age = excluded.changed_age,
+    value = excluded.value
+"""
+READ_MEMORY = """
+SELECT value, changed_at, changed_age FROM memories WHERE instance = ? AND dialog = ?
+"""
+DELETE_MEMORY = "DELETE FROM memories WHERE instance = ? AND dialog = ?"
+SELECT_EXPIRED_MEMORIES = """
+SELECT instance, dialog, length(value) AS size FROM memories WHERE changed_age <= ?
+ORDER BY changed_age LIMIT ?
 """
 NO_CHANGE = "SELECT 1"
 """Its write is done when all earlier ones are."""
