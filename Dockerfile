@@ -24,7 +24,7 @@ RUN python -m venv /opt/vertexkit \
 # The tools that build the wheel are in an environment that is not copied to the second stage.
 RUN python -m venv /opt/build \
     && /opt/build/bin/pip install --require-hashes -r locks/build.txt
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY vertexkit vertexkit
 RUN /opt/build/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheels . \
     && /opt/vertexkit/bin/pip install --no-deps --no-index /opt/wheels/*.whl

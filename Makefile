@@ -28,7 +28,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast system simulate soak attack bench fuzz mutants audit sbom lint types format lock pictures clean
+.PHONY: help demo test fast system simulate soak attack bench fuzz mutants audit sbom docs package lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -83,6 +83,15 @@ sbom: $(VENV)/.supply  ## write the image's bill of materials, CycloneDX, to dis
 		--output-reproducible --validate -o dist/sbom.json
 	@echo "dist/sbom.json"
 
+# Pythons that are not installed are left out.
+package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them, and try them in fresh environments
+	rm -rf dist/vertexkit-*
+	$(BIN)/hatchling build -d dist
+	$(BIN)/twine check --strict dist/vertexkit-*
+	$(BIN)/check-wheel-contents dist/vertexkit-*.whl
+	$(BIN)/pyroma --min 10 dist/vertexkit-*.tar.gz
+	$(LIMIT) $(BIN)/python -m pytest tests/packaging -m release -o faulthandler_timeout=1500
+
 lint: $(VENV)/.dev  ## check format, style and import contracts
 	$(BIN)/ruff format --check $(SOURCES)
 	$(BIN)/ruff check $(SOURCES)
@@ -107,7 +116,9 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
 	$(UV_COMPILE) -o locks/dev.txt -c locks/image.txt -c locks/build.txt \
 		--extra dev --extra parquet --extra xlsx --group test pyproject.toml; \
-	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply
+	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply; \
+	$(UV_COMPILE) -o locks/docs.txt -c locks/dev.txt --group docs; \
+	$(UV_COMPILE) -o locks/release.txt -c locks/dev.txt --group release
 
 # The first line of each picture holds the digest of the text that it was drawn from; a test compares.
 pictures:  ## draw docs/images/*.svg from the .dot files next to them (needs Graphviz)
@@ -141,6 +152,11 @@ $(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run locks/dev.txt
 	@echo "Installing the dependencies of the tests ..."
 	@$(PIP) install -qq --require-hashes -r locks/dev.txt
+	@touch $@
+
+$(VENV)/.release: $(VENV)/.dev locks/release.txt
+	@echo "Installing the tools for package ..."
+	@$(PIP) install -qq --require-hashes -r locks/release.txt
 	@touch $@
 
 $(VENV)/.supply: $(VENV)/.dev locks/supply.txt

@@ -26,6 +26,8 @@ from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 from vertexkit.text import sanitize_lines
 
 SUMMARY = "Write, test and serve external custom blocks for the Bot.one platform."
+DEV_MODULES = ("watchfiles", "sse_starlette")
+"""Modules that only `vertexkit dev` needs: the extra `dev`."""
 APP = "The app, for example hello:app or hello.py."
 
 cli: typer.Typer = typer.Typer(
@@ -132,8 +134,14 @@ def dev(
     no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
 ) -> None:
     """Run a development server with auto-reload, a fake platform and a web UI."""
-    from vertexkit.cli.develop.dev import DevOptions, serve_playground
-
+    try:
+        from vertexkit.cli.develop.dev import DevOptions, serve_playground
+    except ModuleNotFoundError as error:
+        if error.name not in DEV_MODULES:
+            raise
+        raise SettingsError(
+            "vertexkit dev needs other packages. Run: pip install 'vertexkit[dev]'"
+        ) from error
     serve_playground(DevOptions(target, host, port, typing, seed, not no_open))
 
 

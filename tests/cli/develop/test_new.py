@@ -31,14 +31,16 @@ VARIANTS = [(template.value, language) for template in TemplateOption for langua
 COMMENT = re.compile(r"f?\"[^\"]*\"|#.*")
 
 
+RUN_SECONDS = 300
 RUN_ALL = """
 import os, pathlib
 import pytest
 
+PLUGINS = ["-p", "anyio", "-p", "respx.plugin", "-p", "vertexkit.testing.plugin"]
 for folder in sorted(pathlib.Path.cwd().glob("my-*")):
     if not (child := os.fork()):
         os.chdir(folder)
-        code = int(pytest.main(["-q", "-p", "no:asyncio", "-p", "no:cacheprovider"]))
+        code = int(pytest.main(["-q", "-p", "no:cacheprovider", *PLUGINS]))
         print(flush=True)
         os._exit(code)
     print(folder.name, os.waitpid(child, 0)[1], flush=True)
@@ -46,6 +48,7 @@ for folder in sorted(pathlib.Path.cwd().glob("my-*")):
 """Runs the tests of several projects in forks of one process, which imports pytest once."""
 
 
+@pytest.mark.timeout(RUN_SECONDS)
 def test_new_projects_are_formatted_and_their_tests_pass(shell: Any) -> None:
     """Their code is formatted, and their own tests, which call the served block, pass."""
     folders = []
@@ -60,7 +63,10 @@ def test_new_projects_are_formatted_and_their_tests_pass(shell: Any) -> None:
         )
         assert done.returncode == 0, done.stdout
     (shell.folder / "run_all.py").write_text(RUN_ALL, encoding="utf-8")
-    tested = forked.run("run_all", [], folder=shell.folder, environment=shell.environment())
+    environment = shell.environment(PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
+    tested = forked.run(
+        "run_all", [], folder=shell.folder, environment=environment, timeout=RUN_SECONDS
+    )
     for folder in folders:
         assert f"{folder} 0" in tested.stdout.splitlines(), tested.stdout
     assert tested.stdout.count("3 passed") == len(folders)

@@ -143,12 +143,14 @@ def _words(name: str, *, bundled: bool) -> dict[str, str]:
     """Return what replaces the placeholders of every template."""
     version = metadata.version("vertexkit")
     major, minor = version.split(".")[:2]
+    at_wheel = f"./wheels/{wheel_name()}"
     at_index = f"vertexkit>={version},<{major}.{int(minor) + 1}"
     return {
         "name": name,
         "title": name.replace("-", " ").replace("_", " ").strip().capitalize(),
         "function": function_name(name),
-        "requirement": f"./wheels/{wheel_name()}" if bundled else at_index,
+        "requirement": at_wheel if bundled else at_index,
+        "dev_requirement": f"{at_wheel}[dev]" if bundled else "vertexkit[dev]",
         "copy_wheels": "COPY wheels wheels\n" if bundled else "",
     }
 

@@ -1,0 +1,110 @@
+"""The wheel and the sdist, installed in fresh environments and used as a newcomer does."""
+
+import contextlib
+import json
+import re
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.packaging.conftest import ROOT, Environment
+
+pytestmark = [pytest.mark.release, pytest.mark.timeout(1200)]
+HELLO = re.compile(r"```python\n(# hello\.py\n.*?)```", re.DOTALL)
+TEST_HELLO = re.compile(r"```python\n(# test_hello\.py\n.*?)```", re.DOTALL)
+COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+START_SECONDS = 60
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+def test_the_wheel_runs_the_readme(built: Path, environment: Environment, tmp_path: Path) -> None:
+    """From the wheel with its extra `dev`, the README's block is triggered, tested and replayed."""
+    wheel = next(built.glob("*.whl"))
+    environment.run(["pip", "install", "-q", f"{wheel}[dev]"], tmp_path)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    folder = tmp_path / "my-bot"
+    folder.mkdir()
+    for pattern, name in ((HELLO, "hello.py"), (TEST_HELLO, "test_hello.py")):
+        found = pattern.search(readme)
+        assert found is not None
+        (folder / name).write_text(found[1], encoding="utf-8")
+    assert "Hello, Anna!" in environment.run(["vertexkit", "trigger", "-i", "name=Anna"], folder)
+    assert "2 passed" in environment.run(["pytest", "-q"], folder)
+    assert environment.run(["vertexkit", "replay", "last", "--assert"], folder)
+    assert "vertexkit dev" in environment.run(["vertexkit", "dev", "--help"], folder)
+
+
+@pytest.mark.parametrize(
+    "version, template", [("3.11", "plain"), ("3.12", "lookup"), ("3.13", "waiting")]
+)
+def test_a_new_project_works_as_its_readme_says(
+    built: Path, environment: Environment, tmp_path: Path, template: str
+) -> None:
+    """In an environment of its own, the project is installed, tested, checked, served and called.
+
+    It is created with a vertexkit without extras, whose `dev` says which extra it needs.
+    """
+    wheel = next(built.glob("*.whl"))
+    environment.run(["pip", "install", "-q", wheel], tmp_path)
+    environment.run(["vertexkit", "new", "my-bot", "--template", template], tmp_path)
+    folder = tmp_path / "my-bot"
+    refused = environment.run("vertexkit dev --no-open; test $? = 2", folder)
+    assert "pip install 'vertexkit[dev]'" in refused
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    install, try_it, serve = COMMANDS.findall(readme)
+    python = environment.folder / "bin" / "python"
+    environment.run(install.replace("python3", str(python)), folder)
+    own = Environment(folder / ".venv")
+    trigger = try_it.splitlines()[0]
+    if template != "lookup":  # its service is not on this machine
+        assert '  done  {"' in own.run(trigger, folder)
+    assert "3 passed" in own.run(["pytest", "-q"], folder)
+    assert "All checks passed" in own.run(["ruff", "check"], folder)
+    example = (folder / ".env.example").read_text(encoding="utf-8")
+    settings = example.replace("SECRETS=", "SECRETS=a-long-secret-of-a-test")
+    (folder / ".env").write_text(settings, encoding="utf-8")
+    assert "vertexkit check" in serve
+    own.run(["vertexkit", "check", "--offline"], folder)
+    assert _called(own, folder, template) == 200
+
+
+def _called(environment: Environment, folder: Path, template: str) -> int:
+    """Serve the project's block, call it, and return the status of the response."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    inputs = {"plain": {"name": "A"}, "lookup": {"code": "USD"}, "waiting": {"text": "A"}}[template]
+    with subprocess.Popen(
+        ["vertexkit", "run", "--port", str(port)], cwd=folder, env=environment.variables()
+    ) as service:
+        try:
+            deadline = time.monotonic() + START_SECONDS
+            while time.monotonic() < deadline:
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                    break
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{port}/blocks/my-bot?key=a-long-secret-of-a-test",
+                json.dumps({"token": "a-token", **inputs}).encode(),
+                {"content-type": "application/json"},
+            )
+            with urllib.request.urlopen(request) as response:
+                return int(response.status)
+        finally:
+            service.kill()
+
+
+@pytest.mark.parametrize("version", ["3.13"])
+def test_the_sdist_s_own_tests_run_from_it(
+    built: Path, environment: Environment, tmp_path: Path
+) -> None:
+    """In a fresh environment, the unpacked sdist is installed with its test group and tested."""
+    (unpacked,) = built.glob("vertexkit-*/")
+    environment.run(["pip", "install", "-q", "-r", "locks/dev.txt"], unpacked)
+    environment.run(["pip", "install", "-q", "--no-deps", "."], unpacked)
+    tests = ["tests/context", "tests/blocks", "tests/docs/test_pages.py", "tests/test_public.py"]
+    output = environment.run(["python", "-m", "pytest", "-q", "-n", "2", *tests], unpacked)
+    assert " passed" in output
+    assert " failed" not in output
