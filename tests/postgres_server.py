@@ -65,8 +65,12 @@ class PostgresServer:
         self._guard: subprocess.Popen[bytes] | None = None
         self._user = _unprivileged_user()
 
-    def create(self) -> None:
-        """Create the data folder."""
+    def create(self, *options: str) -> None:
+        """Create the data folder.
+
+        Args:
+            *options: of `initdb`.
+        """
         self.folder.chmod(0o700)
         if self._user is not None:
             shutil.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
@@ -77,6 +81,7 @@ class PostgresServer:
             *("-U", "postgres", "-A", "trust"),
             "--no-sync",
             *("-E", "UTF8", "--locale", "C"),
+            *options,
         )
 
     def start(self) -> None:
@@ -88,14 +93,14 @@ class PostgresServer:
                 [*command, "-k", str(self.folder), "-p", str(PORT), *options],
                 stdout=log,
                 stderr=log,
-                **self._as_user(),
+                **self.as_user(),
             )
         # The server ends with this process, however that ends: the pipe is closed then.
         self._guard = subprocess.Popen(
             ["sh", "-c", 'read -r _; kill -QUIT "$0"', str(self.process.pid)],
             stdin=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            **self._as_user(),
+            **self.as_user(),
         )
         end = time.monotonic() + START_SECONDS
         while not self.takes_connections():
@@ -112,7 +117,9 @@ class PostgresServer:
         """Stop the server: SIGINT ends connections, SIGKILL is a crash."""
         if self.process is None:
             return
-        if number is signal.SIGKILL:
+        if self.process.poll() is not None:  # it has ended by itself
+            pass
+        elif number is signal.SIGKILL:
             self._kill_all()
         else:
             self.process.send_signal(number)
@@ -173,12 +180,13 @@ class PostgresServer:
             check=False,
             timeout=60,
             cwd=self.folder,
-            **self._as_user(),
+            **self.as_user(),
         )
         assert not check or ran.returncode == 0, ran.stderr.decode()
         return ran
 
-    def _as_user(self) -> dict[str, Any]:
+    def as_user(self) -> dict[str, Any]:
+        """Return the arguments of `subprocess` that run a program as the server's user."""
         if self._user is None:
             return {}
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
@@ -198,13 +206,18 @@ def _children(pid: int) -> Sequence[int]:
     return [int(child) for child in found]
 
 
-def new_server(**settings: str) -> PostgresServer:
-    """Return a server in a new folder; it is not started yet. The path of its socket is short."""
+def new_server(*options: str, **settings: str) -> PostgresServer:
+    """Return a server in a new folder; it is not started yet. The path of its socket is short.
+
+    Args:
+        *options: of `initdb`.
+        **settings: of the server.
+    """
     programs = find_programs()
     if programs is None:
         pytest.skip(reason("postgresql"))
     server = PostgresServer(programs, Path(tempfile.mkdtemp(prefix="vk-pg-")), **settings)
-    server.create()
+    server.create(*options)
     return server
 
 

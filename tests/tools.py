@@ -50,6 +50,7 @@ TOOLS = {
     "postgresql": Tool(
         ("initdb",), "postgresql", "the journal in PostgreSQL", ("usr/lib/postgresql/*/bin",)
     ),
+    "pgbouncer": Tool(("pgbouncer",), "pgbouncer", "PostgreSQL behind PgBouncer", ("usr/sbin",)),
     "nginx": Tool(("nginx",), "nginx-light", "the configuration of nginx"),
     "openssl": Tool(("openssl",), "openssl", "the configuration of nginx"),
     "caddy": Tool(("caddy",), "caddy", "the configuration of Caddy"),

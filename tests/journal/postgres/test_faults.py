@@ -3,26 +3,17 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterator
 
 import pytest
 
-from tests.journal.driver import JournalDriver
-from tests.journal.postgres.load import DONE, Load, accept_again
+from tests.journal.postgres.load import Load, accept_again
+from tests.journal.postgres.opened import check, opened, until
 from tests.postgres_server import PostgresServer, killable_server
-from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
-from vertexkit.execution import Phase
-from vertexkit.journal import make_journal
-from vertexkit.journal.protocol import Query
-from vertexkit.settings import JournalSettings
 
-LEASE = 2.0
 REJECTED_WITHIN_SECONDS = 0.5 + 0.3
 """Half a second, and what a loaded machine adds."""
-ALL = 100_000
 
 
 @pytest.fixture(scope="module")
@@ -31,41 +22,6 @@ def server() -> Iterator[PostgresServer]:
     pytest.importorskip("psycopg", reason="the extra postgres is not installed")
     with killable_server() as server:
         yield server
-
-
-@asynccontextmanager
-async def opened(
-    server: PostgresServer, database: str = "postgres", user: str = "postgres"
-) -> AsyncIterator[JournalDriver]:
-    """A journal on real time, empty at first."""
-    settings = JournalSettings(url=server.url(database, user), lease=LEASE)
-    clock: Any = Clock()
-    driver = JournalDriver(make_journal(settings, clock), clock)
-    await driver.journal.open(driver)
-    server.sql("DELETE FROM vertexkit.executions", database=database)
-    try:
-        yield driver
-    finally:
-        await driver.journal.close()
-    assert driver.lost_reasons == []
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until the journal has noticed what happened to the server."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - it is asked for, not reported
-            await asyncio.sleep(0.02)
-
-
-async def check(driver: JournalDriver, load: Load) -> None:
-    """Every acknowledged execution has one outcome, and each message was sent once."""
-    records = await driver.journal.search(Query(limit=ALL))
-    stored = {record.execution: record for record in records}
-    assert load.seen.acknowledged
-    assert load.seen.acknowledged <= stored.keys()
-    for record in records:
-        assert (record.phase, record.outcome) == (Phase.SETTLED, DONE)
-    assert {name: number for name, number in load.seen.sent.items() if number > 1} == {}
 
 
 async def test_a_server_that_is_killed_loses_nothing(server: PostgresServer) -> None:

@@ -41,8 +41,8 @@ SCHEMA_CHANGED = frozenset({"3F000", "42P01", "42703", "42501"})
 SHUTTING_DOWN = ("57P", "25006", "08")
 """Starts of SQLSTATEs after which another connection is needed: the server stops, or takes no
 writes any more."""
-RESOURCES = "53"
-"""Start of the SQLSTATEs of a full disk and of missing memory."""
+RESOURCES = ("53", "58")
+"""Starts of the SQLSTATEs of a full disk, of missing memory, and of a disk that fails."""
 IS_OURS = Statement(
     "vertexkit_is_ours",
     "SELECT 1 FROM vertexkit.executions WHERE id = $1 AND epoch = $2 AND worker = ''",
