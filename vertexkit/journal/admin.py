@@ -8,6 +8,7 @@ from pathlib import Path
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.journal import make_journal
+from vertexkit.journal.dialog_memory import Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Access,
@@ -100,6 +101,14 @@ class TimeLimitedAdmin:
     async def drop(self, execution: str) -> Record:
         async with self._limit():
             return await self._journal.drop(execution)
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        async with self._limit():
+            return await self._journal.memories(dialog)
+
+    async def forget(self, dialog: int) -> Forgotten:
+        async with self._limit():
+            return await self._journal.forget(dialog)
 
     async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
         async with self._limit():

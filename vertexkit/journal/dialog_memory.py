@@ -74,6 +74,16 @@ class DialogMemory:
 
 
 @dataclass(frozen=True, slots=True)
+class Forgotten:
+    """What was erased of a dialog."""
+
+    executions: int
+    """Number of executions."""
+    memories: int
+    """Number of memories: one for each instance of the platform."""
+
+
+@dataclass(frozen=True, slots=True)
 class MemoryRecord:
     """The memory of a dialog as operators see it."""
 

@@ -7,7 +7,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -21,9 +21,11 @@ from vertexkit.journal.protocol import (
 )
 from vertexkit.journal.state.memories import Memories
 from vertexkit.journal.state.operations import (
+    ALL,
     DROPPED,
     find_workers,
     matches,
+    refuse_to_forget,
     why_not_dropped,
     why_not_retried,
 )
@@ -209,6 +211,20 @@ class MemoryJournal:
             raise OperationNotAllowed(why_not_dropped(execution, record))
         del self._settled[execution]
         return record
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        return self._memories.records(dialog)
+
+    async def forget(self, dialog: int) -> Forgotten:
+        unfinished = self._state.search(Query(dialog=dialog, limit=ALL))
+        refuse_to_forget(dialog, [row.execution.id for row in unfinished])
+        ended = [name for name, (row, _) in self._settled.items() if row.dialog == dialog]
+        for name in ended:
+            del self._settled[name]
+        memories = self._memories.records(dialog)
+        for record in memories:
+            self._memories.remove(record.key)
+        return Forgotten(len(ended), len(memories))
 
 
 def make(_: str, clock: Clock, settings: JournalSettings) -> MemoryJournal:

@@ -21,7 +21,7 @@ from vertexkit.execution import (
     Outcome,
     Result,
 )
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import JournalEvents
 from vertexkit.journal.records import HistoryEvent as HistoryEvent
 from vertexkit.journal.records import Query as Query
@@ -324,6 +324,19 @@ class JournalAdmin(JournalEvents, Protocol):
 
         Raises:
             OperationNotAllowed: its handler is running, or it has ended.
+        """
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        """Return the memories of the dialogs with this number, one for each instance."""
+
+    async def forget(self, dialog: int) -> Forgotten:
+        """Erase the executions and the memories of a dialog (survives power loss).
+
+        Args:
+            dialog: its number, as tokens claim it.
+
+        Raises:
+            OperationNotAllowed: an execution of it has not ended; nothing was erased.
         """
 
 

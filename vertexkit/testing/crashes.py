@@ -7,7 +7,7 @@ from pathlib import Path
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced
 from vertexkit.execution import SEND, STEP, Effect, EffectState, Execution, Outcome, Result
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -251,6 +251,16 @@ class CrashingJournal:
 
     async def drop(self, execution: str) -> Record:
         return await self._journal.drop(execution)
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        return self._memories.records(dialog)
+
+    async def forget(self, dialog: int) -> Forgotten:
+        forgotten = await self._journal.forget(dialog)
+        memories = self._memories.records(dialog)
+        for record in memories:
+            self._memories.remove(record.key)
+        return Forgotten(forgotten.executions, len(memories))
 
     def _check(self, lease: Lease) -> None:
         crashed = self._crashed.get(lease.execution.id)

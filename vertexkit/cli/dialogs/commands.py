@@ -128,6 +128,30 @@ def goto(uuid: Uuid, bot: BotId) -> None:
 
 
 @dialogs.command()
+def forget(
+    dialog: Annotated[
+        int,
+        typer.Argument(
+            metavar="ID", help="Number of the dialog, as shown by `vertexkit executions list`."
+        ),
+    ],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be erased.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")] = False,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Erase what this service keeps of a dialog: executions, memory and recorded runs.
+
+    Nothing is erased on the platform.
+    """
+    from vertexkit.cli.dialogs.forget import forget_dialog
+
+    raise typer.Exit(forget_dialog(dialog, dry_run=dry_run, yes=yes, as_json=as_json))
+
+
+@dialogs.command()
 @with_option_groups
 def files(
     filters: FilterOptions,

@@ -10,7 +10,7 @@ from psycopg.pq.abc import PGresult
 from vertexkit.clock import Clock, Timer
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.postgres import acceptance, dialog_memory, leases
 from vertexkit.journal.postgres.database import Database
@@ -360,6 +360,12 @@ class PostgresJournal:
         record = await self._operators.drop(execution)
         self._changed()
         return record
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        return await self._operators.memories(dialog)
+
+    async def forget(self, dialog: int) -> Forgotten:
+        return await self._operators.forget(dialog)
 
     def _changed(self) -> None:
         """An operator has changed an execution; other processes have been notified."""

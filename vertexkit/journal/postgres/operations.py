@@ -5,10 +5,16 @@ from psycopg.errors import UniqueViolation
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import SEND, EffectState, Phase
 from vertexkit.failure import Failure
+from vertexkit.journal.dialog_memory import DialogKey, Forgotten, MemoryRecord
 from vertexkit.journal.postgres.monitor import NOTIFY
 from vertexkit.journal.postgres.queries import TIME, Reading, read_one
 from vertexkit.journal.protocol import Record
-from vertexkit.journal.state.operations import DROPPED, why_not_dropped, why_not_retried
+from vertexkit.journal.state.operations import (
+    DROPPED,
+    refuse_to_forget,
+    why_not_dropped,
+    why_not_retried,
+)
 from vertexkit.journal.state.row import MESSAGE_WITHOUT_ID
 
 LOCK = "SELECT key FROM vertexkit.executions WHERE id = %s FOR UPDATE"
@@ -50,6 +56,19 @@ SET phase = 'settled', worker = '', epoch = epoch + 1, ending = %(ending)s, code
     confirmed_by = %(confirmed_by)s, reason = %(reason)s, ended_at = {TIME}
 WHERE id = %(id)s
 """
+MEMORIES = """
+SELECT instance, octet_length(value) AS size, changed_at FROM vertexkit.memories
+WHERE dialog = %s AND value <> '' ORDER BY instance
+"""
+UNFINISHED = """
+SELECT id FROM vertexkit.executions WHERE dialog = %s AND phase <> 'settled' ORDER BY id
+"""
+FORGET_EFFECTS = """
+DELETE FROM vertexkit.effects AS effect USING vertexkit.executions AS execution
+WHERE execution.id = effect.execution AND execution.dialog = %s AND execution.phase = 'settled'
+"""
+FORGET_EXECUTIONS = "DELETE FROM vertexkit.executions WHERE dialog = %s AND phase = 'settled'"
+FORGET_MEMORIES = "DELETE FROM vertexkit.memories WHERE dialog = %s"
 IS_HELD = f"""
 SELECT worker <> '' AND due_at > {TIME} AS held FROM vertexkit.executions WHERE id = %(id)s
 """
@@ -111,6 +130,26 @@ async def drop(connection: Reading, execution: str, ahead: float) -> Record:
             await connection.execute(FAIL.encode(), values)
         await connection.execute(NOTIFY)
     return await _read(connection, execution, ahead)
+
+
+async def read_memories(connection: Reading, dialog: int) -> list[MemoryRecord]:
+    """Read the memories of the dialogs with a number; see `JournalAdmin.memories`."""
+    rows = await (await connection.execute(MEMORIES, (dialog,))).fetchall()
+    return [
+        MemoryRecord(DialogKey(row["instance"], dialog), row["size"], row["changed_at"])
+        for row in rows
+    ]
+
+
+async def forget(connection: Reading, dialog: int) -> Forgotten:
+    """Erase the executions and the memories of a dialog; see `JournalAdmin.forget`."""
+    async with connection.transaction():
+        found = await connection.execute(UNFINISHED, (dialog,))
+        refuse_to_forget(dialog, [row["id"] for row in await found.fetchall()])
+        await connection.execute(FORGET_EFFECTS, (dialog,))
+        executions = await connection.execute(FORGET_EXECUTIONS, (dialog,))
+        memories = await connection.execute(FORGET_MEMORIES, (dialog,))
+    return Forgotten(executions.rowcount, memories.rowcount)
 
 
 async def _locked(connection: Reading, execution: str, ahead: float) -> tuple[bytes, Record | None]:

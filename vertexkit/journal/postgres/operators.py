@@ -9,6 +9,7 @@ import psycopg
 
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect
+from vertexkit.journal.dialog_memory import Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.postgres import events, operations, queries
 from vertexkit.journal.postgres.database import Database
@@ -67,6 +68,15 @@ class Operators:
         """As `JournalAdmin.drop`."""
         async with self._connected() as connection:
             return await operations.drop(connection, execution, self._ahead())
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        """As `JournalAdmin.memories`."""
+        return await self._run(lambda connection: operations.read_memories(connection, dialog))
+
+    async def forget(self, dialog: int) -> Forgotten:
+        """As `JournalAdmin.forget`."""
+        async with self._connected() as connection:
+            return await operations.forget(connection, dialog)
 
     async def deliver_event(self, execution: str, name: str, data: bytes) -> tuple[Delivery, bool]:
         """As `events.deliver`. A repetition has no effect, so it can be tried again."""

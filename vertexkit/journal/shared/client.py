@@ -7,7 +7,7 @@ from typing import Any
 
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect, Execution, Outcome, Result
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -230,6 +230,15 @@ class JournalClient:
 
     async def drop(self, execution: str) -> Record:
         return encoding.decode_record(await self._request("drop", execution))
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        return [
+            MemoryRecord(DialogKey.parse(key), size, changed_at)
+            for key, size, changed_at in await self._request("memories", dialog)
+        ]
+
+    async def forget(self, dialog: int) -> Forgotten:
+        return Forgotten(*await self._request("forget", dialog))
 
     def frame_received(self, frame: list[Any]) -> None:
         """Handle responses and notifications of the server."""

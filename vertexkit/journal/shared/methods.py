@@ -146,6 +146,16 @@ async def _drop(journal: JournalBackend, execution: str) -> dict[str, Any]:
     return encoding.encode_record(await journal.drop(execution))
 
 
+async def _memories(journal: JournalBackend, dialog: int) -> list[Any]:
+    records = await journal.memories(dialog)
+    return [[str(record.key), record.size, record.changed_at] for record in records]
+
+
+async def _forget(journal: JournalBackend, dialog: int) -> list[int]:
+    forgotten = await journal.forget(dialog)
+    return [forgotten.executions, forgotten.memories]
+
+
 METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "hello": _hello,
     "accept": _accept,
@@ -169,5 +179,7 @@ METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "search": _search,
     "retry": _retry,
     "drop": _drop,
+    "memories": _memories,
+    "forget": _forget,
 }
 """By name; each takes the journal and the request's arguments."""

@@ -4,7 +4,7 @@ import sqlite3
 
 from vertexkit.clock import Clock
 from vertexkit.execution import Effect
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, MemoryRecord
 from vertexkit.journal.protocol import Lease
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
@@ -82,6 +82,19 @@ class MemoryTable:
             await self._writer.write(schema.DELETE_MEMORY, place)
         return version
 
+    async def records(self, dialog: int) -> list[MemoryRecord]:
+        """As `JournalAdmin.memories`."""
+        await self._writer.write(schema.NO_CHANGE, ())  # as in `_load`
+        return await self._writer.run(lambda connection: read_records(connection, dialog))
+
+    async def forget(self, dialog: int) -> int:
+        """Delete the memories of the dialogs with this number; return how many there were."""
+        records = await self.records(dialog)
+        for record in records:
+            self._cached.remove(record.key)
+        await self._writer.write(schema.DELETE_MEMORIES, (dialog,), power=True)
+        return len(records)
+
     async def delete_expired(self) -> bool:
         """Delete some of the memories that are too old; return whether there may be more."""
         before = self._age.now() - self._retention
@@ -97,6 +110,14 @@ def read_memory(connection: sqlite3.Connection, key: DialogKey) -> tuple[bytes, 
     if line is None:
         return b"", 0.0, 0.0
     return line["value"], line["changed_age"], line["changed_at"]
+
+
+def read_records(connection: sqlite3.Connection, dialog: int) -> list[MemoryRecord]:
+    """Read the memories of the dialogs with this number."""
+    return [
+        MemoryRecord(DialogKey(line["instance"], line["dialog"]), line["size"], line["changed_at"])
+        for line in connection.execute(schema.READ_MEMORIES, (dialog,))
+    ]
 
 
 def delete_expired(connection: sqlite3.Connection, before: float) -> list[DialogKey]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Acceptance,
@@ -116,7 +116,7 @@ class SqliteJournal:
             Supervisor(observer.lost),
             self._memories.delete_expired,
         )
-        self._operators = Operators(self._writer, self._state, self._end)
+        self._operators = Operators(self._writer, self._state, self._end, self._memories)
         self._opened = True
         observer.ready()
 
@@ -327,6 +327,12 @@ class SqliteJournal:
 
     async def drop(self, execution: str) -> Record:
         return await self._operators.drop(execution)
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        return await self._memories.records(dialog)
+
+    async def forget(self, dialog: int) -> Forgotten:
+        return await self._operators.forget(dialog)
 
 
 def make(place: str, clock: Clock, settings: JournalSettings) -> SqliteJournal:

@@ -8,14 +8,19 @@ from dataclasses import replace
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Outcome
 from vertexkit.failure import Failure
+from vertexkit.journal.dialog_memory import Forgotten
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.journal.sqlite import schema
+from vertexkit.journal.sqlite.deletion import checkpoint, empty_log
+from vertexkit.journal.sqlite.dialog_memory import MemoryTable
 from vertexkit.journal.sqlite.queries import read_rows, read_settled_one
 from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.operations import (
+    ALL,
     DROPPED,
     may_be_settled,
+    refuse_to_forget,
     why_not_dropped,
     why_not_retried,
 )
@@ -33,6 +38,7 @@ class Operators:
         writer: of the file.
         state: has the executions that have not ended.
         end: writes the outcome of an execution that has left the state.
+        memories: of dialogs.
     """
 
     def __init__(
@@ -40,10 +46,12 @@ class Operators:
         writer: Writer,
         state: JournalState,
         end: Callable[[ExecutionRow, Outcome], Awaitable[None]],
+        memories: MemoryTable,
     ) -> None:
         self._writer = writer
         self._state = state
         self._end = end
+        self._memories = memories
 
     async def find(self, execution: str) -> Record | None:
         """As `JournalAdmin.find`."""
@@ -125,3 +133,18 @@ class Operators:
         )
         await self._writer.write(schema.RECORD_DROPPED, values, power=True)
         return row.record()
+
+    async def forget(self, dialog: int) -> Forgotten:
+        """As `JournalAdmin.forget`. The write-ahead log, with earlier versions, is emptied."""
+        unfinished = self._state.search(Query(dialog=dialog, limit=ALL))
+        refuse_to_forget(dialog, [row.execution.id for row in unfinished])
+        await self._writer.write(schema.NO_CHANGE, ())  # outcomes may be on their way to the file
+        ended = await self._search_settled(Query(dialog=dialog, limit=ALL))
+        self._writer.write(schema.SAVE_LAST_NUMBER, ())
+        for record in ended:
+            self._writer.write(schema.DELETE_DIALOG_EFFECTS, (record.execution,))
+            self._writer.write(schema.DELETE_DIALOG_EXECUTION, (record.execution,))
+        memories = await self._memories.forget(dialog)
+        await self._writer.run(checkpoint)
+        await self._writer.run(empty_log)
+        return Forgotten(len(ended), memories)

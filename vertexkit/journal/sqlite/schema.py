@@ -196,6 +196,15 @@ READ_MEMORY = """
 SELECT value, changed_at, changed_age FROM memories WHERE instance = ? AND dialog = ?
 """
 DELETE_MEMORY = "DELETE FROM memories WHERE instance = ? AND dialog = ?"
+READ_MEMORIES = """
+SELECT instance, dialog, length(value) AS size, changed_at FROM memories WHERE dialog = ?
+"""
+DELETE_MEMORIES = "DELETE FROM memories WHERE dialog = ?"
+DELETE_DIALOG_EFFECTS = """
+DELETE FROM effects WHERE execution IN
+    (SELECT number FROM executions WHERE id = ? AND phase = 'settled')
+"""
+DELETE_DIALOG_EXECUTION = "DELETE FROM executions WHERE id = ? AND phase = 'settled'"
 SELECT_EXPIRED_MEMORIES = """
 SELECT instance, dialog, length(value) AS size FROM memories WHERE changed_age <= ?
 ORDER BY changed_age LIMIT ?

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 
+from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Outcome, OutcomeStatus, Phase
 from vertexkit.journal.protocol import Query, Record, WorkerRecord
 from vertexkit.journal.state.row import ExecutionRow
@@ -94,6 +95,26 @@ def why_not_retried(execution: str, record: Record | None) -> str:
             f"({record.outcome.code}): its dialog has continued, and its token is erased"
         )
     return f"{execution} is {record.outcome.status.value}: only a parked execution can be retried"
+
+
+def refuse_to_forget(dialog: int, executions: Sequence[str]) -> None:
+    """Refuse to erase a dialog that has executions which have not ended.
+
+    Args:
+        dialog: its number.
+        executions: ids of those that have not ended.
+
+    Raises:
+        OperationNotAllowed: there are some.
+    """
+    if executions:
+        names, more = " ".join(executions[:5]), " …" if len(executions) > 5 else ""
+        raise OperationNotAllowed(
+            f"nothing was erased: dialog {dialog} has executions that have not ended "
+            f"({len(executions)}), and without them it would hang. Wait until they have ended, or "
+            f"give up those that wait (vertexkit executions drop {names}{more}), then repeat the "
+            "command"
+        )
 
 
 def why_not_dropped(execution: str, record: Record | None) -> str:
