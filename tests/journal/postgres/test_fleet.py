@@ -1,4 +1,4 @@
-"""A fleet that grows, shrinks and is restarted: nothing is lost, and nobody waits for a lease."""
+"""A fleet that grows, shrinks and is restarted: nothing is lost, and no call waits for a lease."""
 
 import asyncio
 from collections import Counter
@@ -66,7 +66,7 @@ async def test_a_rolling_restart_loses_and_delays_nothing(postgres_url: str) -> 
     over = asyncio.Event()
 
     async def call_on() -> None:
-        """Call whichever service accepts, as callers behind a proxy do."""
+        """Call a service that accepts, as a proxy does."""
         number = 0
         while not over.is_set():
             token = fleet.platform.issue("loan")
