@@ -12,7 +12,7 @@ VertexkitError
 │   └── ShuttingDown          the service is shutting down
 ├── NonDeterministic          a later run did something else than the first
 ├── WaitTimeout               the event that the handler waits for did not come in time
-├── DialogUnknown             the token does not contain the dialog's id
+├── DialogUnknown             the dialog's id is not in the token, or its number not in the list
 ├── MemoryFull                the memory of a dialog would be larger than its limit
 ├── QueueFull                 no room for another execution
 ├── JournalError              the journal
@@ -190,7 +190,7 @@ class NonDeterministic(VertexkitError):
 
 
 class DialogUnknown(VertexkitError):
-    """The token does not contain the dialog's id."""
+    """The token does not contain the dialog's id, or no dialog of the list has this number."""
 
 
 class MemoryFull(VertexkitError):

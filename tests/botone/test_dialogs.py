@@ -12,6 +12,7 @@ from tests.botone.fake_api import PASSWORD, client_of, last_request, platform_of
 from vertexkit import BotOne, Conversation
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.errors import (
+    DialogUnknown,
     Forbidden,
     NotFound,
     PlatformError,
@@ -44,6 +45,21 @@ async def test_v1_lists_and_shows(platform: FakePlatform, bot: BotOne) -> None:
     assert (whole.id, whole.name, whole.source) == (first.id, first.name, None)
     assert first.number is not None
     assert first.city in {first.location, "Unknown"}
+    platform.check()
+
+
+async def test_a_dialog_is_found_by_the_number_in_its_name(
+    platform: FakePlatform, bot: BotOne
+) -> None:
+    """Both versions show it, so that a dialog of V1 is found in V2; the search ends at it."""
+    listed = (await bot.v1.conversations(bot_id=698).page(1)).items[3]
+    assert listed.number is not None
+    found = await bot.v2.find(listed.number, bot_id=698)
+    assert (found.name, found.ip, found.updated) == (listed.name, listed.ip, listed.updated)
+    assert found.id == platform.conversations[int(str(listed.id))].uuid
+    assert (await bot.v1.find(listed.number)).id == listed.id
+    with pytest.raises(DialogUnknown, match="no dialog that you can read has the number 9999"):
+        await bot.v2.find(9999)
     platform.check()
 
 

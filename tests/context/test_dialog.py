@@ -1,15 +1,21 @@
 """ctx.dialog: how a block reads and changes its dialog."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
 
-from vertexkit import App, Context, NotFound, Retry, SyncContext
+from tests.botone.quirky_server import QuirkyServer, raw_dialog
+from vertexkit import App, BotOne, Context, NotFound, Retry, SyncContext
+from vertexkit.botone.http_client import asgi_client
+from vertexkit.context.dialog import DialogOfBlock
 from vertexkit.errors import DialogUnknown, SettingsError
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.platform.conversation import FakeAnswer
+from vertexkit.token import Claims
 
 
 @pytest.fixture
@@ -81,6 +87,50 @@ async def test_a_dialog_is_handed_over_once(
     assert [message.text for message in there.operator_messages] == ["Я здесь"]
     assert [entry.method for entry in fake_platform.ledger][:2] == ["v2.stop", "v2.send"]
     assert run.events.count("step_completed") == 2
+
+
+async def test_a_dialog_is_managed_without_its_uuid(
+    app: App, dialog: FakeDialog, fake_platform: FakePlatform, uuid: UUID
+) -> None:
+    """The UUID is found once, by the number in the dialog's name: a second run asks for nothing."""
+
+    @app.block("hand")
+    async def hand(ctx: Context) -> str:
+        found = await ctx.dialog.uuid()
+        await ctx.dialog.stop(found)
+        if ctx.attempt == 1:
+            raise Retry(after=1)
+        return str(found)
+
+    run = await dialog.call("hand", {}, fake_platform.issue("hand", dialog_id=7000))
+    assert (run.attempts, run.data) == (2, {"result": str(uuid)})
+    assert fake_platform.conversations[uuid].status == "operator"
+    methods = [entry.method for entry in fake_platform.ledger]
+    assert methods[:3] == ["v1.conversation", "v2.conversations", "v2.stop"]
+    assert methods.count("v2.conversations") == 1
+
+
+@pytest.mark.parametrize(
+    "odd, problem",
+    [
+        ({"name": "Аня"}, "the dialog's name, 'Аня', does not contain its number"),
+        ({"ip": "203.0.113.9"}, "the dialog with the number 7 in the list of V2 is another one"),
+    ],
+)
+async def test_another_dialog_is_never_managed(odd: dict[str, str], problem: str) -> None:
+    """Without a number, or with another IP address in V2, no UUID is guessed."""
+    known = raw_dialog(7, id=7, ip="203.0.113.5") | odd
+    server = QuirkyServer([raw_dialog(7)])
+    server.dialogs.append(known)
+    client = asgi_client(server)
+    async with BotOne("http://platform/api", "demo", "demo", client=client) as bot:
+        of_block = DialogOfBlock(bot, Claims(instance="demo", dialog_id=7), _run_step)
+        with pytest.raises(DialogUnknown, match=problem):
+            await of_block.uuid()
+
+
+async def _run_step(_: str, work: Callable[..., Awaitable[Any]], *args: Any) -> Any:
+    return await work(*args)
 
 
 async def test_an_error_of_the_platform_can_be_caught(app: App, dialog: FakeDialog) -> None:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any, ClassVar
 from uuid import UUID
@@ -10,9 +10,15 @@ from uuid import UUID
 from vertexkit.botone.dates import DateLike, check_period, to_iso8601
 from vertexkit.botone.dialog_requests import DialogRequests, decode_json, parsed_as
 from vertexkit.botone.files import DOWNLOAD_LIMIT_BYTES, download
-from vertexkit.botone.models import CommandResult, ConversationDetails, Created, Started
+from vertexkit.botone.models import (
+    CommandResult,
+    Conversation,
+    ConversationDetails,
+    Created,
+    Started,
+)
 from vertexkit.botone.pages import PAGE_SIZE, Conversations, read_details
-from vertexkit.errors import UnexpectedResponse
+from vertexkit.errors import DialogUnknown, UnexpectedResponse
 
 DialogId = int | UUID | str
 """A dialog's id: a number in V1, a UUID in V2, or the text of either."""
@@ -84,7 +90,7 @@ class Dialogs:
 
         Args:
             dialog_id: the number from V1's list, or the UUID from V2's list. The number in a
-                dialog's name is neither.
+                dialog's name is neither; see `find`.
 
         Raises:
             ValueError: the id belongs to the other version.
@@ -93,6 +99,29 @@ class Dialogs:
         """
         path = f"/v{self.VERSION}/conversation/{self._path_id(dialog_id)}"
         return await self._requests.send("GET", path, idempotent=True, parse=read_details)
+
+    async def find(self, number: int, /, *, bot_id: int | None = None) -> Conversation:
+        """Find a dialog by the number in its name: 319 for `#319 Perm`.
+
+        Both versions show the same number, so that a dialog of one version is found in the other.
+        The platform has no filter for it: the list is read from its start until the dialog is
+        found.
+
+        Args:
+            number: the number in the dialog's name, which is neither its V1 id nor its V2 UUID.
+            bot_id: only dialogs of this bot, for a shorter search.
+
+        Raises:
+            DialogUnknown: no dialog of the list has this number.
+            PlatformError: see `BotOne`.
+        """
+        conversations = self.conversations(bot_id=bot_id)
+        async with aclosing(aiter(conversations)) as dialogs:
+            async for dialog in dialogs:
+                if dialog.number == number:
+                    return dialog
+        reasons = "".join(f"; the list is incomplete: {each}" for each in conversations.problems)
+        raise DialogUnknown(f"no dialog that you can read has the number {number}{reasons}")
 
     async def create(self, bot_id: int, *, variables: Mapping[str, Any] | None = None) -> UUID:
         """Create a dialog without starting it.

@@ -108,6 +108,7 @@ class SyncV1(Blocking[V1]):
 
     conversations: Final = blocking_list(V1.conversations)
     conversation: Final = blocking(V1.conversation)
+    find: Final = blocking(V1.find)
     create: Final = blocking(V1.create)
     download: Final = blocking(V1.download)
 
@@ -117,6 +118,7 @@ class SyncV2(Blocking[V2]):
 
     conversations: Final = blocking_list(V2.conversations)
     conversation: Final = blocking(V2.conversation)
+    find: Final = blocking(V2.find)
     create: Final = blocking(V2.create)
     create_and_start: Final = blocking(V2.create_and_start)
     stop: Final = blocking(V2.stop)

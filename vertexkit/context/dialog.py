@@ -54,6 +54,35 @@ class DialogOfBlock:
             )
         return await self._bot.v1.conversation(number)
 
+    async def uuid(self) -> UUID:
+        """Return this dialog's UUID, for `stop`, `start`, `send` and `goto`, as a step.
+
+        The token does not contain it. The dialog is found in the list of V2 by the number in its
+        name, which takes several requests if the platform has many dialogs; if the bot has a
+        variable with the UUID, pass that to the block as an input instead.
+
+        Raises:
+            DialogUnknown: The token does not contain the dialog's id, or the list does not contain
+                the dialog.
+            PlatformError: A request failed.
+        """
+        return UUID(await self._step("dialog.uuid", self._find_uuid))
+
+    async def _find_uuid(self) -> str:
+        dialog = await self.conversation()
+        if dialog.number is None:
+            raise DialogUnknown(
+                f"the dialog's name, {dialog.name!r}, does not contain its number, so that it "
+                "cannot be found in the list of V2; pass its UUID to the block as an input"
+            )
+        found = await self._bot.v2.find(dialog.number)
+        if None not in (found.ip, dialog.ip) and found.ip != dialog.ip:
+            raise DialogUnknown(
+                f"the dialog with the number {dialog.number} in the list of V2 is another one; pass "
+                "the dialog's UUID to the block as an input"
+            )
+        return str(found.id)
+
     async def download(
         self, file_id: int, path: str | Path, *, limit: int | None = DOWNLOAD_LIMIT_BYTES
     ) -> Path:
@@ -79,7 +108,7 @@ class DialogOfBlock:
         The block still has to be completed: stopping the dialog does not complete it.
 
         Args:
-            uuid: UUID of the dialog. The token does not contain it: pass it as an input.
+            uuid: UUID of the dialog; see `uuid`.
 
         Raises:
             PlatformError: The request failed.
@@ -126,6 +155,7 @@ class SyncDialogOfBlock(Blocking[DialogOfBlock]):
     """`ctx.dialog` of a `def` handler: the methods of `DialogOfBlock`, blocking."""
 
     conversation: Final = blocking(DialogOfBlock.conversation)
+    uuid: Final = blocking(DialogOfBlock.uuid)
     download: Final = blocking(DialogOfBlock.download)
     stop: Final = blocking(DialogOfBlock.stop)
     start: Final = blocking(DialogOfBlock.start)

@@ -49,6 +49,8 @@ def test_list_and_show(dialogs: Vertexkit) -> None:
     assert len(found) == 200
     completed = next(dialog for dialog in found if dialog["status"] == "completed")
     shown = dialogs("show", completed["id"])
+    by_number = dialogs("show", completed["name"].partition(" ")[0])
+    assert by_number.stdout == shown.stdout
     assert completed["name"] in shown.stdout
     whole = json.loads(dialogs("show", completed["id"], "--json").stdout)
     assert whole["data"][0]["question"].strip() in shown.stdout
@@ -133,6 +135,8 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
     [
         (["list", "--created", "May"], 2, "--created must be a date or a date with a time"),
         (["show", "abc"], 2, "is not a valid dialog ID"),
+        (["show", "#9999"], 2, "no dialog that you can read has the number 9999"),
+        (["show", "#abc"], 2, "or the number in the dialog's name as '#319'"),
         (["show", "99999999"], 1, "answered 404"),
         (["stop", "30"], 2, "is not a valid UUID"),
         (["create", "698", "-v", "name"], 2, "NAME=VALUE"),

@@ -62,7 +62,11 @@ def list_(
 @dialogs.command()
 def show(
     dialog: Annotated[
-        str, typer.Argument(metavar="ID", help="UUID of the dialog, or its number in API 1.")
+        str,
+        typer.Argument(
+            metavar="ID",
+            help="UUID of the dialog, its number in API 1, or the number in its name as '#319'.",
+        ),
     ],
     as_json: Json = False,
 ) -> None:

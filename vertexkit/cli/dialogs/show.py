@@ -13,7 +13,7 @@ from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.table import Table
-from vertexkit.errors import SettingsError
+from vertexkit.errors import DialogUnknown, SettingsError
 from vertexkit.text import sanitize
 
 STYLES = {"completed": "green", "interrupted": "red", "operator": "magenta", "in-process": "cyan"}
@@ -107,7 +107,7 @@ def show_dialog(dialog_id: str, as_json: bool) -> None:
     """Print a dialog and its answers.
 
     Args:
-        dialog_id: A UUID, or the number of the dialog in API 1.
+        dialog_id: A UUID, the number of the dialog in API 1, or `#` and the number in its name.
         as_json: Print a JSON object instead of text.
 
     Raises:
@@ -147,19 +147,23 @@ async def find_dialog(bot: BotOne, dialog_id: str) -> ConversationDetails:
 
     Args:
         bot: The client.
-        dialog_id: A number for API 1, a UUID for API 2.
+        dialog_id: A number for API 1, a UUID for API 2, or `#` and the number in the dialog's name.
 
     Raises:
-        SettingsError: The ID is neither a number nor a UUID.
+        SettingsError: The ID has none of these forms, or no dialog has the number.
     """
     try:
+        if dialog_id.startswith("#"):
+            dialog_id = str((await bot.v2.find(int(dialog_id[1:]))).id)
         if dialog_id.isascii() and dialog_id.isdigit():
             return await bot.v1.conversation(int(dialog_id))
         return await bot.v2.conversation(dialog_id)
+    except DialogUnknown as error:
+        raise SettingsError(str(error)) from None
     except ValueError:
         raise SettingsError(
             f"{dialog_id!r} is not a valid dialog ID. Pass a UUID or a number of API 1, as shown "
-            "by `vertexkit dialogs list` (not the number in the dialog's name)"
+            "by `vertexkit dialogs list`, or the number in the dialog's name as '#319'"
         ) from None
 
 
