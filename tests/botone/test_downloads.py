@@ -5,11 +5,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from tests.botone.quirky_server import QuirkyServer, RawFile, raw_answer, raw_dialog
 from tests.cli.shell import Shell
 from tests.testing.platform_server import served, served_in_thread
-from vertexkit import BotOne, FileTooLarge
+from vertexkit import BotOne, FileTooLarge, NotFound
+from vertexkit.botone.partial_file import PartialFile
+from vertexkit.cli.dialogs.download import DownloadOptions, FileDownload
+from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.errors import PlatformError
 from vertexkit.testing import VirtualClock
 
@@ -89,6 +93,149 @@ async def test_the_limit_also_counts_what_was_resumed(
     with pytest.raises(FileTooLarge, match=r"larger than the limit of 1,000 bytes"):
         await bot.v2.download(8, tmp_path, limit=1000)
     assert names_in(tmp_path) == []
+
+
+NO_PROGRESS = [0] * 4
+
+
+async def failing(bot: BotOne, folder: Path) -> None:
+    with pytest.raises(PlatformError, match="incomplete"):
+        await bot.v2.download(8, folder, resume=True)
+
+
+async def test_a_download_is_resumed_by_the_next_one(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """What was received is kept with its ETag; the next download asks for the rest alone."""
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    await failing(bot, tmp_path)
+    assert sorted(names_in(tmp_path)) == [".8.part", ".8.part.json"]
+    received = (tmp_path / ".8.part").read_bytes()
+    assert CONTENT.startswith(received)
+    assert len(received) == 100_000
+    server.downloads.clear()
+    path = await bot.v2.download(8, tmp_path, resume=True)
+    assert path.read_bytes() == CONTENT
+    assert server.downloads == ["bytes=100000-"]
+    assert names_in(tmp_path) == [path.name] == ["8-a.txt"]
+    (tmp_path / "plain").touch()
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+async def test_a_killed_download_is_resumed(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """Nothing has to be written at the end: the version is on the disk before the first byte."""
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    await failing(bot, tmp_path)
+    with (tmp_path / ".8.part").open("r+b") as part:  # less of it had reached the disk
+        part.truncate(70_001)
+    server.downloads.clear()
+    assert (await bot.v2.download(8, tmp_path, resume=True)).read_bytes() == CONTENT
+    assert server.downloads == ["bytes=70001-"]
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        RawFile(CONTENT[::-1], etag='"v2"'),
+        RawFile(CONTENT[:50_000], etag='"v2"'),
+        RawFile(CONTENT[::-1], etag=None),
+        RawFile(CONTENT[::-1], etag='"v1"', takes_ranges=False),
+    ],
+    ids=["another version", "a shorter one", "without an ETag", "without ranges"],
+)
+async def test_another_version_is_not_appended(
+    second: RawFile, server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """The next download starts over if the file has changed, or if the platform knows no ranges."""
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    await failing(bot, tmp_path)
+    server.files[8] = second
+    path = await bot.v2.download(8, tmp_path, resume=True)
+    assert path.read_bytes() == second.content
+    assert names_in(tmp_path) == [path.name]
+
+
+@pytest.mark.parametrize("etag", [None, 'W/"v1"'])
+async def test_without_a_strong_etag_nothing_is_kept(
+    etag: str | None, server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """Whether the rest belongs to what was received could not be known."""
+    server.files[8] = RawFile(CONTENT, etag=etag, cuts=[100_000, *NO_PROGRESS])
+    await failing(bot, tmp_path)
+    assert names_in(tmp_path) == []
+
+
+async def test_what_another_platform_has_sent_is_not_resumed(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """Two platforms may have a file of this number with the same ETag."""
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    await failing(bot, tmp_path)
+    version = tmp_path / ".8.part.json"
+    version.write_text(version.read_text().replace("127.0.0.1", "other.bot.one"))
+    server.downloads.clear()
+    assert (await bot.v2.download(8, tmp_path, resume=True)).read_bytes() == CONTENT
+    assert server.downloads == [None]
+
+
+@pytest.mark.parametrize("content", ["", "{}", "[]", '{"url": 1', "\0"])
+async def test_a_damaged_version_is_no_obstacle(
+    content: str, server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """The file is requested whole."""
+    server.files[8] = RawFile(CONTENT, etag='"v1"')
+    (tmp_path / ".8.part").write_bytes(b"something")
+    (tmp_path / ".8.part.json").write_text(content)
+    assert (await bot.v2.download(8, tmp_path, resume=True)).read_bytes() == CONTENT
+    assert names_in(tmp_path) == ["8-a.txt"]
+
+
+async def test_a_file_that_is_gone_leaves_nothing(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """Its beginning is of no use any more."""
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    await failing(bot, tmp_path)
+    del server.files[8]
+    with pytest.raises(NotFound):
+        await bot.v2.download(8, tmp_path, resume=True)
+    assert names_in(tmp_path) == []
+
+
+async def test_two_downloads_do_not_write_to_one_file(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """The second one is refused while the first one runs."""
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    await failing(bot, tmp_path)
+    other = PartialFile.kept(tmp_path / ".8.part")
+    assert (other.size, other.version is not None) == (100_000, True)
+    with pytest.raises(BlockingIOError, match=r"another download uses .*\.8\.part"):
+        await bot.v2.download(8, tmp_path, resume=True)
+    other.close(keep=True)
+    assert (await bot.v2.download(8, tmp_path, resume=True)).read_bytes() == CONTENT
+
+
+async def test_the_command_resumes_between_runs(
+    server: QuirkyServer, bot: BotOne, tmp_path: Path
+) -> None:
+    """A failed file is reported, and the next run of `dialogs files` requests its rest alone."""
+    server.dialogs = [raw_dialog(8)]
+    key = server.dialogs[0]["id"]
+    server.data[key] = [raw_answer("File", "https://demo.bot.one/web/file/8")]
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    options = DownloadOptions(DialogFilters(), (), tmp_path, 1024, 4)
+    first = FileDownload(options, Console())
+    await first.run(bot)
+    assert (first.downloaded, len(first.failures)) == (0, 1)
+    server.downloads.clear()
+    second = FileDownload(options, Console())
+    await second.run(bot)
+    assert (second.downloaded, second.failures) == (1, [])
+    assert server.downloads == ["bytes=100000-"]
+    assert (tmp_path / key / "8-a.txt").read_bytes() == CONTENT
 
 
 @pytest.fixture

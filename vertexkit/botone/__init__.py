@@ -10,10 +10,10 @@
 | `vertex` | `send_message` and `complete` (methods 14 and 15) |
 | `client`, `sync` | `BotOne`, the client of the dialog API, and its blocking form |
 | `instance_clients` | the `BotOne` of each instance, for `ctx.dialog` |
-| `dialogs`, `pages`, `files` | the methods of the dialog API (1 to 13) |
+| `dialogs`, `pages`, `files`, `partial_file` | the methods of the dialog API (1 to 13) |
 | `dialog_rows`, `arrow`, `data_frames` | dialogs as rows of a table: exports, data frames |
 | `statuses` | the words for a dialog's status |
-| `walk` | all pages of a list that may change meanwhile |
+| `walk`, `page_reader`, `page_pass`, `list_rest` | all pages of a list that may change meanwhile |
 | `dialog_requests` | how those are sent: authentication, retries, errors |
 | `http_client` | the HTTP client for authors and for the dialog API; httpx |
 | `headers` | the headers of every request to the platform |

@@ -93,6 +93,10 @@ class DialogRequests:
     def __repr__(self) -> str:
         return f"<DialogRequests {self._url}>"
 
+    def url_of(self, path: str) -> str:
+        """Return the URL of a path below the platform's base URL."""
+        return self._url + path
+
     async def close(self) -> None:
         """Close the connections."""
         client, self._client = self._client, self._shared_client
@@ -196,7 +200,7 @@ class DialogRequests:
             self._client = http_client(timeout=self._timeout)
         request = self._client.build_request(
             method,
-            self._url + path,
+            self.url_of(path),
             params={name: value for name, value in (query or {}).items() if value is not None},
             json=body,
             headers=dialog_headers(self._credentials, compressed=streamed_with is None)

@@ -152,7 +152,12 @@ class Dialogs:
         return created.dialog_id
 
     async def download(
-        self, file_id: int, path: str | Path, *, limit: int | None = DOWNLOAD_LIMIT_BYTES
+        self,
+        file_id: int,
+        path: str | Path,
+        *,
+        limit: int | None = DOWNLOAD_LIMIT_BYTES,
+        resume: bool = False,
     ) -> Path:
         """Download an uploaded file. It appears under its name only when it is complete.
 
@@ -163,6 +168,9 @@ class Dialogs:
             path: an existing folder, for a file `{file_id}-{the platform's name, sanitised}`; or
                 the path of the file.
             limit: size limit in bytes; None for no limit.
+            resume: if the download fails or the process ends, keep what was received, as
+                `.{file_id}.part` in the folder, and resume it the next time. It needs a platform
+                that names the file's version with an ETag; else the file is requested whole.
 
         Returns:
             The path of the file.
@@ -170,10 +178,13 @@ class Dialogs:
         Raises:
             FileTooLarge: the file is larger than the limit.
             NotFound: the file does not exist.
+            BlockingIOError: another download with `resume` receives this file in the folder.
             OSError: the file cannot be written.
         """
         url_path = f"/v{self.VERSION}/file/{_whole_number('file_id', file_id)}"
-        return await download(self._requests, url_path, file_id, Path(path), limit)
+        return await download(
+            self._requests, url_path, file_id, Path(path), limit=limit, resume=resume
+        )
 
     def _path_id(self, dialog_id: DialogId) -> str:
         raise NotImplementedError

@@ -3,9 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 import anyio.to_thread
@@ -14,7 +12,8 @@ from vertexkit.botone.dialog_requests import DialogRequests
 from vertexkit.botone.failures import from_incomplete_response
 from vertexkit.botone.filenames import filename_in
 from vertexkit.botone.http_client import HttpError, HttpResponse
-from vertexkit.errors import BadRequest, FileTooLarge, PlatformError
+from vertexkit.botone.partial_file import FileVersion, PartialFile
+from vertexkit.errors import BadRequest, FileTooLarge, Forbidden, NotFound, PlatformError
 
 CHUNK_BYTES = 1024 * 1024
 """Bytes that are written at once."""
@@ -27,7 +26,13 @@ CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
 async def download(
-    requests: DialogRequests, path: str, file_id: int, target: Path, limit: int | None
+    requests: DialogRequests,
+    path: str,
+    file_id: int,
+    target: Path,
+    *,
+    limit: int | None,
+    resume: bool,
 ) -> Path:
     """Download a file. It appears under its name only when it is complete.
 
@@ -40,16 +45,19 @@ async def download(
         target: an existing folder, for a file `{file_id}-{the platform's name, sanitised}`; or the
             path of the file.
         limit: bytes; None for no limit.
+        resume: whether to keep what was received if the download fails, and to resume it the next
+            time, if the platform names the file's version with an ETag.
 
     Returns:
         The path of the file.
 
     Raises:
         FileTooLarge: the file is larger than the limit.
+        BlockingIOError: another download that can be resumed receives the file.
         OSError: the file cannot be written.
         PlatformError: see `BotOne`.
     """
-    part = _Part(path, file_id, target, limit)
+    part = _Download(path, requests.url_of(path), file_id, target, limit, resume=resume)
     failures = resumes = 0
     try:
         while True:
@@ -60,17 +68,17 @@ async def download(
                         part.start_over()
                         continue
                     await part.receive(response)
-                await part.flush()
-                return part.complete()
+                return await part.complete()
             except HttpError as http_error:
                 error: PlatformError = from_incomplete_response("GET", path, http_error)
-            except FileTooLarge:
-                raise
             except BadRequest as bad_request:
                 if bad_request.status != RANGE_NOT_SATISFIABLE or not part.size:
                     raise
                 part.start_over()
                 continue
+            except (FileTooLarge, NotFound, Forbidden):
+                part.discard()
+                raise
             except PlatformError as platform_error:
                 error = platform_error
             resumes += 1
@@ -78,64 +86,86 @@ async def download(
             failures = 1 if made_progress else failures + 1
             await requests.pause_before_retry(failures, error, idempotent=True)
     finally:
-        part.discard()
+        part.close()
 
 
-class _Part:
-    """A file whose download is in progress, under a temporary name next to its own.
+class _Download:
+    """A download in progress.
 
     Args:
         path: the file's path below the platform's base URL.
+        url: the file's whole address.
         file_id: the file's id.
         target: see `download`.
         limit: bytes; None for no limit.
+        resume: see `download`.
 
     Attributes:
         size: bytes that were received and can be resumed from.
     """
 
-    def __init__(self, path: str, file_id: int, target: Path, limit: int | None) -> None:
+    def __init__(
+        self, path: str, url: str, file_id: int, target: Path, limit: int | None, *, resume: bool
+    ) -> None:
         self.size: int = 0
         self._path = path
+        self._url = url
         self._file_id = file_id
         self._target = target
         self._limit = limit
-        self._file: IO[bytes] | None = None
+        self._resumes = resume
+        self._partial: PartialFile | None = None
         self._name = target
         self._total: int | None = None
         """Bytes of the whole file; None if the platform does not say."""
-        self._validator = ""
-        """The ETag or the date of the version that is being received."""
+        self._etag = ""
+        """The strong ETag of the version that is being received; empty if it has none."""
+        kept_as = self._kept_as
+        if resume and kept_as.exists():
+            self._resume(PartialFile.kept(kept_as))
+
+    @property
+    def _kept_as(self) -> Path:
+        folder = self._target if self._target.is_dir() else self._target.parent
+        return folder / f".{self._file_id}.part"
+
+    def _resume(self, partial: PartialFile) -> None:
+        """Take over what an earlier download has left."""
+        self._partial = partial
+        version = partial.version
+        if version is not None and version.url == self._url:
+            self.size, self._total, self._etag = partial.size, version.total, version.etag
 
     def resume_headers(self) -> Mapping[str, str]:
         """Return the headers that ask for the rest of the file; none if there is no beginning."""
         if not self.size or self._total is None:
             return {}
         headers = {"Range": f"bytes={self.size}-"}
-        if self._validator:
-            headers["If-Range"] = self._validator
+        if self._etag:
+            headers["If-Range"] = self._etag
         return headers
 
     async def receive(self, response: HttpResponse) -> None:
         """Write the body of a response, after what was received before if it is the rest."""
-        file = self._file
-        if file is None or not self._is_rest(response):
-            file = self._begin(response)
+        self._name = _file_path(response, self._file_id, self._target)
+        if self._partial is None or not self._is_rest(response):
+            self._begin(response)
+        self._check_limit(self._total or 0)
         received = bytearray()
         try:
             async for chunk in response.aiter_raw():
                 received += chunk
-                if self._limit is not None and self.size + len(received) > self._limit:
-                    raise self._too_large(self._limit)
+                self._check_limit(self.size + len(received))
                 if len(received) >= CHUNK_BYTES:
-                    await self._write(file, received)
+                    await self._write(received)
         except HttpError:  # what has arrived by then is not requested again
-            await self._write(file, received)
+            await self._write(received)
             raise
-        await self._write(file, received)
+        await self._write(received)
 
-    async def _write(self, file: IO[bytes], received: bytearray) -> None:
-        await anyio.to_thread.run_sync(file.write, bytes(received))
+    async def _write(self, received: bytearray) -> None:
+        if self._partial is not None:
+            await anyio.to_thread.run_sync(self._partial.file.write, bytes(received))
         self.size += len(received)
         received.clear()
 
@@ -151,56 +181,57 @@ class _Part:
         found = CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
         return (
             response.status_code == PARTIAL_CONTENT
-            and self._file is not None
+            and self._partial is not None
             and found is not None
             and (int(found[1]), int(found[2])) == (self.size, self._total)
         )
 
-    def _begin(self, response: HttpResponse) -> IO[bytes]:
+    def _begin(self, response: HttpResponse) -> None:
         """Start with the first byte of a version of the file."""
-        headers = response.headers
-        length = headers.get("content-length", "")
+        length = response.headers.get("content-length", "")
         self._total = int(length) if length.isdecimal() else None
-        if self._limit is not None and self._total is not None and self._total > self._limit:
-            raise self._too_large(self._limit)
-        etag = headers.get("etag", "")
-        self._validator = etag if etag and not etag.startswith("W/") else ""
-        self._name = _file_path(response, self._file_id, self._target)
-        if self._file is None:
-            self._file = NamedTemporaryFile(  # noqa: SIM115 - closed in `complete` or `discard`
-                prefix=f".{self._name.name[:40]}.",
-                suffix=".part",
-                dir=self._name.parent,
-                delete=False,
+        etag = response.headers.get("etag", "")
+        self._etag = "" if etag.startswith("W/") else etag
+        if self._partial is None:
+            self._partial = (
+                PartialFile.kept(self._kept_as)
+                if self._resumes
+                else PartialFile.temporary(self._name.parent, self._name.name)
             )
-        self._file.seek(0)
-        self._file.truncate()
+        can_resume = self._etag and self._total is not None
+        self._partial.start_over(
+            FileVersion(url=self._url, etag=self._etag, total=self._total or 0)
+            if can_resume
+            else None
+        )
         self.size = 0
-        return self._file
 
-    async def flush(self) -> None:
-        """Write the file to the disk."""
-        if self._file is not None:
-            await anyio.to_thread.run_sync(_flush_to_disk, self._file)
-
-    def complete(self) -> Path:
-        """Give the file its name."""
-        if self._file is not None:
-            self._file.close()
-            os.replace(self._file.name, self._name)  # noqa: PTH105 - replaces a file atomically
-            self._file = None
+    async def complete(self) -> Path:
+        """Write the file to the disk, and give it its name."""
+        if self._partial is not None:
+            await anyio.to_thread.run_sync(_flush_to_disk, self._partial.file)
+            self._partial.rename(self._name)
+            self._partial = None
         return self._name
 
     def discard(self) -> None:
-        """Remove the temporary file; no effect if the file is complete."""
-        if self._file is not None:
-            self._file.close()
-            with suppress(OSError):
-                os.unlink(self._file.name)  # noqa: PTH108
+        """Remove what was received, because it is of no use."""
+        if self._partial is not None:
+            self._partial.close(keep=False)
+            self._partial = None
 
-    def _too_large(self, limit: int) -> FileTooLarge:
-        reason = f"the file is larger than the limit of {limit:,} bytes; to raise it, pass `limit=`"
-        return FileTooLarge("GET", self._path, status=200, reason=reason)
+    def close(self) -> None:
+        """Keep what was received for the next time, or remove it; no effect after `complete`."""
+        if self._partial is not None:
+            self._partial.close(keep=self._resumes)
+
+    def _check_limit(self, size: int) -> None:
+        if self._limit is not None and size > self._limit:
+            reason = (
+                f"the file is larger than the limit of {self._limit:,} bytes; to raise it, pass "
+                "`limit=`"
+            )
+            raise FileTooLarge("GET", self._path, status=200, reason=reason)
 
 
 def _file_path(response: HttpResponse, file_id: int, target: Path) -> Path:

@@ -3,15 +3,18 @@
 import asyncio
 import warnings
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
+from uuid import UUID
 
 from vertexkit.botone.conversation_page import ConversationPage
 from vertexkit.botone.data_frames import arrow_of, pandas_of, polars_of
 from vertexkit.botone.dialog_requests import DialogRequests, decode_json
 from vertexkit.botone.dialog_rows import RowKind
+from vertexkit.botone.list_rest import ListStart
 from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.botone.page_reader import key_of
 from vertexkit.botone.walk import PageWalk
 from vertexkit.errors import (
     Forbidden,
@@ -40,6 +43,7 @@ class Conversations:
     Attributes:
         total: the number of dialogs in the whole list, according to the page read last; None if no
             page was read or the platform does not say.
+        total_at_start: the same, according to the page that the last iteration read first.
         problems: a sentence for each thing that is missing from the last iteration; empty if it
             was complete.
     """
@@ -49,7 +53,9 @@ class Conversations:
         self._path = path
         self._query = query
         self.total: int | None = None
+        self.total_at_start: int | None = None
         self.problems: tuple[str, ...] = ()
+        self._start: ListStart | None = None
 
     async def page(self, number: int = 1) -> ConversationPage:
         """Read one page, with its pagination.
@@ -70,11 +76,24 @@ class Conversations:
         self.total = page.pagination.total
         return page
 
+    def resume_after(self, ids: Iterable[int | UUID], total_at_start: int) -> None:
+        """Continue an interrupted iteration: the next one skips the pages that it has read.
+
+        The dialogs that began since are returned too. If others were deleted or have changed their
+        places, the whole list is read again, and returned.
+
+        Args:
+            ids: the dialogs that the interrupted iteration has returned, all of them.
+            total_at_start: its `total_at_start`.
+        """
+        self._start = ListStart(frozenset(map(key_of, ids)), total_at_start)
+
     async def __aiter__(self) -> AsyncGenerator[Conversation, None]:
         self.problems = ()
-        walk = PageWalk(self.page)
+        walk = PageWalk(self.page, self._start)
         async with aclosing(walk.dialogs()) as dialogs:
             async for dialog in dialogs:
+                self.total_at_start = walk.reader.total_at_start
                 yield dialog
         self._report_problems(*walk.problems)
 

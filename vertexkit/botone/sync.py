@@ -1,9 +1,10 @@
 """The client of the dialog API for scripts without an event loop: `BotOne.sync(...)`."""
 
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import wraps
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from uuid import UUID
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -76,6 +77,15 @@ class SyncConversations(Blocking[Conversations]):
     def total(self) -> int | None:
         """See `Conversations`."""
         return self.target.total
+
+    @property
+    def total_at_start(self) -> int | None:
+        """See `Conversations`."""
+        return self.target.total_at_start
+
+    def resume_after(self, ids: Iterable[int | UUID], total_at_start: int) -> None:
+        """Continue an interrupted iteration; see `Conversations.resume_after`."""
+        self.target.resume_after(ids, total_at_start)
 
     @property
     def problems(self) -> tuple[str, ...]:

@@ -188,6 +188,33 @@ def test_a_resumed_export_has_the_newer_version(
     assert rows[id_of(server, 2)]["data"][0]["question"] == "new"
 
 
+def test_a_list_is_resumed_where_it_was_interrupted(
+    export: Vertexkit, shell: Shell, server: QuirkyServer
+) -> None:
+    """Pages that were read are not requested again, but what was updated since; not after an hour."""
+    server.page_limit = 5
+    server.page_answers[5] = [401] * 9
+    assert export("a.jsonl").returncode == 1
+    part = shell.folder / "a.jsonl.part"
+    content = part.read_bytes()
+    server.page_answers.clear()
+    server.grow()
+    server.dialogs[3]["status"] = "interrupted"
+    for age, pages in ((0, ["1", "4", "5", "6", "7"]), (3601, list("1234567"))):
+        since = json.loads(content.splitlines()[1])["list"]["since"]
+        part.write_bytes(content.replace(b"%r" % since, b"%r" % (since - age)))
+        server.queries.clear()
+        done = export("a.jsonl")
+        assert (done.returncode, done.stdout) == (0, "Wrote 31 rows to a.jsonl.\n"), done.stderr
+        assert "Resuming after the 20 dialogs" in done.stderr
+        listed = [query for query in server.queries if "UpdatedFrom" not in query]
+        assert [query["PageNumber"] for query in listed] == pages
+        assert (len(listed) < len(server.queries)) == (age == 0)
+        rows = {row["id"]: row["status"] for row in rows_in(shell.folder / "a.jsonl")}
+        assert rows[server.dialogs[3]["id"]] == "interrupted"
+        assert len(rows) == 31
+
+
 def test_an_incomplete_line_is_discarded(
     export: Vertexkit, shell: Shell, server: QuirkyServer
 ) -> None:

@@ -162,7 +162,8 @@ class FileDownload:
         version = 1 if isinstance(dialog.id, int) else 2
         limit = self._options.limit_mib * MIB or None
         try:
-            path = await api_of(bot, version).download(file_id, folder, limit=limit)
+            api = api_of(bot, version)
+            path = await api.download(file_id, folder, limit=limit, resume=True)
         except (PlatformUnreachable, Unauthorized):
             raise
         except NotFound:
@@ -172,7 +173,7 @@ class FileDownload:
                 f"file {file_id} of dialog {dialog.id}: it is larger than "
                 f"{self._options.limit_mib:,} MiB. To raise the limit, pass --limit"
             )
-        except PlatformError as error:
+        except (PlatformError, BlockingIOError) as error:
             self.failures.append(f"file {file_id} of dialog {dialog.id}: {error}")
         else:
             self.downloaded += 1

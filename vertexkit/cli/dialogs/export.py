@@ -1,14 +1,16 @@
 """`vertexkit dialogs export`: write dialogs to a file; can be resumed."""
 
+import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.dialog_rows import Row, RowKind, WideColumns, column_types, rows_of
 from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.botone.pages import Conversations
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import account, run_with_bot
@@ -18,6 +20,11 @@ from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.dialogs.writers import CsvOptions, format_of, open_writer
 from vertexkit.cli.options import EXIT_FAILED, terminal_language
 from vertexkit.errors import SettingsError
+
+MAX_RESUMED_SECONDS = 3600
+"""An export that began longer ago reads its lists again: the rows in its file are too old."""
+CLOCK_TOLERANCE_SECONDS = 300
+"""How far the platform's clock may be behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +113,57 @@ def _collect_all(options: ExportOptions, part: PartFile, path: Path) -> list[str
 async def _collect(bot: BotOne, options: ExportOptions, part: PartFile) -> list[str]:
     failed_before = [(dialog, bot_id) for dialog, bot_id, _ in part.failures()]
     source = DialogSource(options.filters, with_answers=options.rows != "dialogs")
+    lists = options.filters.lists(bot)
+    by_bot = dict(lists)
     with dialog_counter(len(part)) as advance:
-        async for dialog, bot_id in source.dialogs(bot, skip=part.has):
+        updates = _resume_lists(bot, options, part, lists)
+        # Only lists without the dialogs' data are resumed where they ended.
+        begun = set(by_bot) if options.rows != "dialogs" else set()
+        async for dialog, bot_id in source.dialogs(bot, part.has, [*lists, *updates]):
+            total = by_bot[bot_id].total_at_start
+            if bot_id not in begun and total is not None:
+                begun.add(bot_id)
+                part.begin_list(bot_id, total)
             part.add(dialog, bot_id)
             advance(1)
         # What failed in an earlier run is tried last, so that it delays nothing else.
-        lists = dict(options.filters.lists(bot)) if failed_before else {}
         for dialog, bot_id in failed_before:
-            details = await lists[bot_id].details(dialog)
+            details = await by_bot[bot_id].details(dialog)
             part.add(details, bot_id)
             advance(not details.unread)
     return source.problems
+
+
+def _resume_lists(
+    bot: BotOne,
+    options: ExportOptions,
+    part: PartFile,
+    lists: list[tuple[int | None, Conversations]],
+) -> list[tuple[int | None, Conversations]]:
+    """Let the lists continue where an interrupted run has ended, if it was not long ago.
+
+    Where the data of each dialog is requested, the pages are read again: they cost little in
+    comparison, and show which dialogs have changed.
+
+    Returns:
+        Lists of the dialogs that were updated meanwhile.
+    """
+    filters = options.filters
+    if options.rows != "dialogs" or filters.are_applied_here or filters.updated is not None:
+        return []
+    updates: list[tuple[int | None, Conversations]] = []
+    for bot_id, conversations in lists:
+        record = part.list_record(bot_id)
+        if record is None or time.time() - record.since > MAX_RESUMED_SECONDS:
+            continue
+        conversations.resume_after(part.ids_of(bot_id), record.total)
+        since = datetime.fromtimestamp(record.since - CLOCK_TOLERANCE_SECONDS, UTC)
+        updates += replace(filters, bots=_tuple(bot_id)).lists(bot, since)
+    return updates
+
+
+def _tuple(bot_id: int | None) -> tuple[int, ...]:
+    return () if bot_id is None else (bot_id,)
 
 
 def _write(options: ExportOptions, suffix: str, csv_options: CsvOptions, part: PartFile) -> None:

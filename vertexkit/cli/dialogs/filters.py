@@ -9,6 +9,7 @@ from typing import Any
 from vertexkit.analytics.report import Selection
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.client import BotOne
+from vertexkit.botone.dates import DateLike
 from vertexkit.botone.dialog_rows import answer_text
 from vertexkit.botone.dialogs import Dialogs
 from vertexkit.botone.models import Conversation, ConversationDetails
@@ -67,11 +68,14 @@ class DialogFilters:
             api_version=int(options.api),
         )
 
-    def lists(self, bot: BotOne) -> list[tuple[int | None, Conversations]]:
+    def lists(
+        self, bot: BotOne, updated_since: datetime | None = None
+    ) -> list[tuple[int | None, Conversations]]:
         """The platform's lists of matching dialogs: one for each bot, or one for all bots.
 
         Args:
             bot: The client.
+            updated_since: Only dialogs updated since then; in place of a filter by update.
 
         Returns:
             For each list, the bot's ID (None if the list is not limited to a bot) and the list.
@@ -79,12 +83,14 @@ class DialogFilters:
         Raises:
             SettingsError: `created` or `updated` is not a range of days.
         """
-        bounds: dict[str, str] = {}
+        bounds: dict[str, DateLike] = {}
         zone = zone_of(self.zone) if self.zone is not None else None
         for name, text in (("created", self.created), ("updated", self.updated)):
             if text is not None:
                 found = range_bounds(text, zone)
                 bounds |= {f"{name}_{end}": day for end, day in found.items()}
+        if updated_since is not None:
+            bounds["updated_from"] = updated_since
         api = api_of(bot, self.api_version)
         try:
             return [

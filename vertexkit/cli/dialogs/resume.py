@@ -1,6 +1,7 @@
 """The dialogs that an unfinished export has received, kept on disk so that it can be resumed."""
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -13,6 +14,9 @@ from vertexkit.cli.dialogs.source import is_failed
 from vertexkit.errors import SettingsError
 from vertexkit.system.file_lock import try_lock
 from vertexkit.system.private_files import append_private_binary
+
+LIST_LINE = b'{"list":'
+"""The start of a line about a list."""
 
 
 class _Line(BaseModel):
@@ -41,6 +45,22 @@ class _DetailedLine(_Line):
     dialog: ConversationDetails
 
 
+class ListRecord(BaseModel):
+    """A list of the platform that an export has begun to read."""
+
+    bot: int | None
+    total: int
+    """The number of dialogs in it at that time."""
+    since: float
+    """When the first run of the export began to read it, in Unix seconds."""
+
+
+class _ListLine(BaseModel):
+    """A line of the file: a list."""
+
+    list: ListRecord
+
+
 class _Kept(NamedTuple):
     """The newest version of a dialog in the file."""
 
@@ -50,10 +70,12 @@ class _Kept(NamedTuple):
     """Where its line starts."""
     has_failed: bool
     """Its data could not be read."""
+    bot: int | None
+    """Its bot, if known."""
 
 
 class PartFile:
-    """A file of JSON lines: what is exported, then each dialog with all members.
+    """A file of JSON lines: what is exported, then each dialog with all members, and each list.
 
     A dialog may be in it several times: the last version counts. If the last line is incomplete, it
     is discarded and that dialog is requested again.
@@ -75,6 +97,7 @@ class PartFile:
         self._path = path
         self._with_answers = export["rows"] != "dialogs"
         self._kept: dict[int | UUID, _Kept] = {}
+        self._lists: dict[int | None, ListRecord] = {}
         self._end = 0
         """Bytes of the complete lines."""
         self._line: type[_Line] = _DetailedLine if self._with_answers else _Line
@@ -119,9 +142,13 @@ class PartFile:
         for line in iter(self._file.readline, b""):
             if not line.endswith(b"\n"):
                 break
-            entry = self._line.read(line)
-            self._keep(entry.dialog, end, entry.error is not None)
-            self.unread += entry.unread is not None
+            if line.startswith(LIST_LINE):
+                record = _ListLine.model_validate_json(line).list
+                self._lists[record.bot] = record
+            else:
+                entry = self._line.read(line)
+                self._keep(entry.dialog, end, entry.error is not None, entry.bot)
+                self.unread += entry.unread is not None
             end += len(line)
         self._file.seek(end)
         self._file.truncate()
@@ -160,8 +187,29 @@ class PartFile:
             more["error" if has_failed else "unread"] = str(dialog.error)
             self.unread += not has_failed
         end = f", {json.dumps(more)[1:-1]}" if more else ""
-        self._keep(dialog, self._end, has_failed)
+        self._keep(dialog, self._end, has_failed, bot_id)
         self._write(f'{{"dialog": {dialog.to_json_text()}{end}}}')
+
+    def begin_list(self, bot_id: int | None, total: int) -> None:
+        """Record that a list is being read from its start.
+
+        Args:
+            bot_id: Its bot; None for the list of all bots.
+            total: The number of dialogs in it.
+        """
+        before = self._lists.get(bot_id)
+        since = time.time() if before is None else before.since
+        record = ListRecord(bot=bot_id, total=total, since=since)
+        self._lists[bot_id] = record
+        self._write(_ListLine(list=record).model_dump_json())
+
+    def list_record(self, bot_id: int | None) -> ListRecord | None:
+        """What was recorded last of a list; None if no run has begun to read it."""
+        return self._lists.get(bot_id)
+
+    def ids_of(self, bot_id: int | None) -> list[int | UUID]:
+        """The dialogs that were read from a list."""
+        return [dialog_id for dialog_id, kept in self._kept.items() if kept.bot == bot_id]
 
     def __iter__(self) -> Iterator[tuple[Conversation, int | None]]:
         """The dialogs in the file, each with its bot."""
@@ -181,13 +229,16 @@ class PartFile:
         with self._path.open("rb") as file:
             offset = len(next(file))
             for line in file:
-                entry = self._line.read(line)
-                if self._kept[entry.dialog.id].offset == offset:
-                    yield entry
+                if not line.startswith(LIST_LINE):
+                    entry = self._line.read(line)
+                    if self._kept[entry.dialog.id].offset == offset:
+                        yield entry
                 offset += len(line)
 
-    def _keep(self, dialog: Conversation, offset: int, has_failed: bool) -> None:
-        self._kept[dialog.id] = _Kept(_version(dialog), offset, has_failed)
+    def _keep(
+        self, dialog: Conversation, offset: int, has_failed: bool, bot_id: int | None
+    ) -> None:
+        self._kept[dialog.id] = _Kept(_version(dialog), offset, has_failed, bot_id)
 
     def _write(self, line: str) -> None:
         data = line.encode() + b"\n"
