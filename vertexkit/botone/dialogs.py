@@ -120,7 +120,9 @@ class Dialogs:
             async for dialog in dialogs:
                 if dialog.number == number:
                     return dialog
-        reasons = "".join(f"; the list is incomplete: {each}" for each in conversations.problems)
+        reasons = "".join(
+            f"; the list is incomplete: {problem}" for problem in conversations.problems
+        )
         raise DialogUnknown(f"no dialog that you can read has the number {number}{reasons}")
 
     async def create(self, bot_id: int, *, variables: Mapping[str, Any] | None = None) -> UUID:
