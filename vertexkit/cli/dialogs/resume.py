@@ -46,7 +46,7 @@ class _DetailedLine(_Line):
 
 
 class ListRecord(BaseModel):
-    """A list of the platform that an export has begun to read."""
+    """A list of the platform that an export reads from its start."""
 
     bot: int | None
     total: int
