@@ -118,11 +118,11 @@ async def _collect(bot: BotOne, options: ExportOptions, part: PartFile) -> list[
     with dialog_counter(len(part)) as advance:
         updates = _resume_lists(bot, options, part, lists)
         # Only lists without the dialogs' data are resumed where they ended.
-        begun = set(by_bot) if options.rows != "dialogs" else set()
+        recorded = set(by_bot) if options.rows != "dialogs" else set()
         async for dialog, bot_id in source.dialogs(bot, part.has, [*lists, *updates]):
             total = by_bot[bot_id].total_at_start
-            if bot_id not in begun and total is not None:
-                begun.add(bot_id)
+            if bot_id not in recorded and total is not None:
+                recorded.add(bot_id)
                 part.begin_list(bot_id, total)
             part.add(dialog, bot_id)
             advance(1)

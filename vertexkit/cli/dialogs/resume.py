@@ -204,7 +204,7 @@ class PartFile:
         self._write(_ListLine(list=record).model_dump_json())
 
     def list_record(self, bot_id: int | None) -> ListRecord | None:
-        """What was recorded last of a list; None if no run has begun to read it."""
+        """What was recorded last of a list; None if no run has read it."""
         return self._lists.get(bot_id)
 
     def ids_of(self, bot_id: int | None) -> list[int | UUID]:
