@@ -110,8 +110,10 @@ def test_the_metadata_of_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert "Requires-Python: >=3.11" in metadata
     assert "Classifier: Typing :: Typed" in metadata
     assert re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE) == [
+        "agents",
         "dev",
         "interactive",
+        "llm",
         "otel",
         "parquet",
         "postgres",

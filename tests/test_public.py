@@ -11,6 +11,7 @@ import pytest
 
 import vertexkit
 import vertexkit.errors
+import vertexkit.models
 import vertexkit.testing
 
 PUBLIC = [
@@ -81,6 +82,9 @@ def test_the_root_package_is_the_public_surface() -> None:
 def test_importing_vertexkit_is_light() -> None:
     """A service loads neither the testing kit nor the playground nor the command line."""
     heavy = [
+        "vertexkit.models",
+        "openai",
+        "pydantic_ai",
         "vertexkit.testing",
         "vertexkit.playground",
         "vertexkit.cli",
@@ -99,8 +103,8 @@ def test_importing_vertexkit_is_light() -> None:
 
 
 def surface() -> Iterator[tuple[str, Any]]:
-    """The names of the root package and of the testing kit, and every error."""
-    for package in (vertexkit, vertexkit.testing):
+    """The names of the root package, of the models and of the testing kit, and every error."""
+    for package in (vertexkit, vertexkit.models, vertexkit.testing):
         yield from ((name, getattr(package, name)) for name in package.__all__)
     yield from errors().items()
 

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from vertexkit.testing.clock import VirtualClock
     from vertexkit.testing.dialog import FakeDialog
+    from vertexkit.testing.fake_model import FakeModel
     from vertexkit.testing.platform.app import FakePlatform
     from vertexkit.testing.run import Run, SentMessage
 
-__all__ = ["FakeDialog", "FakePlatform", "Run", "SentMessage", "VirtualClock"]
+__all__ = ["FakeDialog", "FakeModel", "FakePlatform", "Run", "SentMessage", "VirtualClock"]
 
 _MODULES = {
     "FakeDialog": "dialog",
+    "FakeModel": "fake_model",
     "FakePlatform": "platform.app",
     "Run": "run",
     "SentMessage": "run",

@@ -1,4 +1,4 @@
-"""The pytest plugin: `fake_dialog` and `fake_platform`.
+"""The pytest plugin: `fake_dialog`, `fake_platform` and `fake_model`.
 
 An `async def` test that uses one of them needs no marker: anyio's plugin runs it on asyncio. Tests
 that pytest-asyncio runs are left to pytest-asyncio.
@@ -16,6 +16,7 @@ import pytest
 
 if TYPE_CHECKING:
     from vertexkit.testing.dialog import FakeDialog
+    from vertexkit.testing.fake_model import FakeModel
     from vertexkit.testing.platform.app import FakePlatform
 
 FIXTURES = {"fake_dialog", "fake_platform"}
@@ -124,6 +125,21 @@ def fake_dialog(request: pytest.FixtureRequest, fake_platform: "FakePlatform") -
 
     app, settings = _find_app(request)
     return FakeDialog(app, fake_platform, **settings)
+
+
+@pytest.fixture
+def fake_model(monkeypatch: pytest.MonkeyPatch) -> "Iterator[FakeModel]":
+    """A fake server of language models; `OPENAI_BASE_URL` and `OPENAI_API_KEY` are its own.
+
+    A request that the test has given no answer for fails the test at teardown.
+    """
+    from vertexkit.testing.fake_model import API_KEY, FakeModel
+
+    with FakeModel() as model:
+        monkeypatch.setenv("OPENAI_BASE_URL", model.url)
+        monkeypatch.setenv("OPENAI_API_KEY", API_KEY)
+        yield model
+    model.check()
 
 
 def _asyncio_mode(config: pytest.Config) -> str:

@@ -1,0 +1,37 @@
+"""The official client of the OpenAI API, set up for a service."""
+
+from typing import Any
+
+import openai
+
+from vertexkit.botone.certificates import tls_context
+from vertexkit.errors import SettingsError
+
+
+def openai_client(**options: Any) -> openai.AsyncOpenAI:
+    """Create a client of an OpenAI-compatible server that all executions of a process share.
+
+    Create it in the app's lifespan. Its connections are aiohttp's, as those of `http_client`, and
+    certificates are verified as for requests to the platform. It does not repeat requests: the steps
+    of `ChatModel` and `AgentSteps` do.
+
+    Args:
+        **options: The options of `openai.AsyncOpenAI`: `api_key` (by default `OPENAI_API_KEY`),
+            `base_url` (by default `OPENAI_BASE_URL`), `timeout` and others.
+
+    Returns:
+        The client, an async context manager.
+
+    Raises:
+        SettingsError: There is no API key.
+    """
+    options.setdefault("max_retries", 0)
+    if "http_client" not in options:
+        options["http_client"] = openai.DefaultAioHttpClient(verify=tls_context())
+    try:
+        return openai.AsyncOpenAI(**options)
+    except openai.OpenAIError:
+        raise SettingsError(
+            "OPENAI_API_KEY is not set: a language model needs the API key of its server. For a "
+            "server without keys, set it to any text."
+        ) from None
