@@ -3,11 +3,11 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import openai
 from openai.types import CompletionUsage
-from openai.types.chat import ChatCompletion, ChatCompletionChunk, ChatCompletionMessageParam
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from vertexkit.botone.retries import parse_retry_after
 from vertexkit.models.failures import ModelFailed, ModelUnavailable
@@ -59,7 +59,7 @@ class ChatRequests:
         """
         with translated_failures():
             response: ChatCompletion = await self._create(
-                model=self._model, messages=_checked(messages), **options
+                model=self._model, messages=list[Any](messages), **options
             )
         if not response.choices:
             raise ModelFailed("its response has no choices")
@@ -80,7 +80,7 @@ class ChatRequests:
         with translated_failures():
             stream = await self._create(
                 model=self._model,
-                messages=_checked(messages),
+                messages=list[Any](messages),
                 stream=True,
                 stream_options={"include_usage": True},
                 **options,
@@ -103,10 +103,6 @@ class ChatRequests:
             numbers = estimated_tokens(*prompts), estimated_tokens(text)
         cost = 0.0 if self._price is None else self._price.of(*numbers)
         return Usage(*numbers, cost, estimated=reported is None)
-
-
-def _checked(messages: Messages) -> list[ChatCompletionMessageParam]:
-    return cast("list[ChatCompletionMessageParam]", list(messages))
 
 
 @contextmanager
