@@ -83,6 +83,9 @@ sbom: $(VENV)/.supply  ## write the image's bill of materials, CycloneDX, to dis
 		--output-reproducible --validate -o dist/sbom.json
 	@echo "dist/sbom.json"
 
+docs: $(VENV)/.docs  ## build the site of the manual, in English and Russian, in the folder site
+	@$(BIN)/python docs/site/build.py
+
 # Pythons that are not installed are left out.
 package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them, and try them in fresh environments
 	rm -rf dist/vertexkit-*
@@ -127,7 +130,7 @@ pictures:  ## draw docs/images/*.svg from the .dot files next to them (needs Gra
 		dot -Tsvg "$$source" | sed '/^<?xml/d'; } >"$${source%.dot}.svg"; done
 
 clean:  ## remove the environment and all files that tools have written
-	rm -rf $(VENV) .venv-* build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
+	rm -rf $(VENV) .venv-* build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # Each stamp is a file in the environment that it describes, so both are deleted together.
@@ -152,6 +155,11 @@ $(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
 $(VENV)/.dev: $(VENV)/.run locks/dev.txt
 	@echo "Installing the dependencies of the tests ..."
 	@$(PIP) install -qq --require-hashes -r locks/dev.txt
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/.dev locks/docs.txt
+	@echo "Installing the tools for docs ..."
+	@$(PIP) install -qq --require-hashes -r locks/docs.txt
 	@touch $@
 
 $(VENV)/.release: $(VENV)/.dev locks/release.txt

@@ -95,7 +95,7 @@ class App(Generic[State]):
     def serving(self) -> AbstractAsyncContextManager[None]:
         """Run the app inside of another ASGI application, which it is mounted in.
 
-        A server runs the lifespan of the outer application only. Enter this context there:
+        A server runs the lifespan of the outer application only. Enter this context there::
 
             @asynccontextmanager
             async def lifespan(outer):

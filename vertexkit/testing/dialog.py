@@ -268,7 +268,8 @@ class FakeDialog:
             inputs: the block's inputs.
 
         Returns:
-            The run. Outside of `async with dialog:`, the app stops when the run is finished.
+            The run. Unless the dialog is entered with `async with`, the app stops when the run is
+            finished.
 
         Raises:
             ValueError: as for `run`.

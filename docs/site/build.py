@@ -1,0 +1,128 @@
+"""Builds the site in both languages: `make docs` writes it to the folder site.
+
+The sources are the pages of docs/. A page without its translation, a translation with another
+structure, a link or an anchor that leads nowhere, and every other warning of Sphinx fail the build.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from navigation import GENERATED, SECTIONS
+from references import command_line, python_names
+from translations import english_pages, problems
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+LINK = re.compile(r"(?<=\]\()(?!https?://|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
+SWITCH = re.compile(r"^(По-русски|In English|По-английски): \[.*\n", re.MULTILINE)
+TITLE = {"en": "vertexkit", "ru": "vertexkit"}
+INTRODUCTIONS = {"en": "README.md", "ru": "README.ru.md"}
+REDIRECT = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>vertexkit</title>
+<meta name="viewport" content="width=device-width">
+<script>location.replace((navigator.language.startsWith("ru") ? "ru" : "en") + "/index.html")</script>
+<p><a href="en/index.html">In English</a> · <a href="ru/index.html">По-русски</a></p></html>
+"""
+"""The first page: it leads to the language of the browser, without scripts to a choice."""
+REPOSITORY: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
+    "urls"
+]["Repository"]
+
+
+def main() -> None:
+    """Check the translations, and build both languages."""
+    if found := problems(DOCS):
+        sys.exit("\n".join(found))
+    target = ROOT / "site"
+    shutil.rmtree(target, ignore_errors=True)
+    for language in ("en", "ru"):
+        source = ROOT / "build" / "site" / language
+        shutil.rmtree(source, ignore_errors=True)
+        _write_sources(source, language)
+        _build(source, target / language, language)
+    (target / "index.html").write_text(REDIRECT, encoding="utf-8")
+    print(f"{target}/index.html")
+
+
+def _write_sources(source: Path, language: str) -> None:
+    source.mkdir(parents=True)
+    shutil.copytree(DOCS / "images", source / "images")
+    shutil.copytree(DOCS / "site" / "templates", source / "_templates")
+    shutil.copytree(DOCS / "site" / "static", source / "_static")
+    shutil.copyfile(DOCS / "site" / "conf.py", source / "conf.py")
+    names = [page.stem for page in english_pages(DOCS)]
+    for name in names:
+        page = DOCS / (f"{name}.md" if language == "en" else f"{name}.ru.md")
+        text = SWITCH.sub("", page.read_text(encoding="utf-8"))
+        _write(source / f"{name}.md", text, page)
+    _write(source / "cli.md", command_line(language), DOCS / "cli.md")
+    _write(source / "api.md", python_names(language), DOCS / "api.md")
+    for name in ("CHANGELOG", "CONTRIBUTING"):
+        page = ROOT / f"{name}.md"
+        _write(source / f"{name.lower()}.md", page.read_text(encoding="utf-8"), page)
+    introduction = ROOT / INTRODUCTIONS[language]
+    text = SWITCH.sub("", introduction.read_text(encoding="utf-8"))
+    _write(source / "index.md", f"{text}\n{_navigation(names, language)}", introduction)
+
+
+def _write(path: Path, text: str, page: Path) -> None:
+    """Write a page whose links lead to pages of the site, or to files of the repository."""
+
+    def moved(link: re.Match[str]) -> str:
+        target = (page.parent / link[1]).resolve()
+        anchor = link[2] or ""
+        if target.parent == DOCS / "images":
+            return f"images/{target.name}"
+        name = target.name.removesuffix(".ru.md").removesuffix(".md")
+        if target.parent == DOCS and target.suffix == ".md":
+            return f"{name}.md{anchor}"
+        if target.parent == ROOT and name in {"README", "CHANGELOG", "CONTRIBUTING"}:
+            return {"README": "index.md"}.get(name, f"{name.lower()}.md") + anchor
+        if not target.exists():
+            return link[0]  # Sphinx reports it
+        kind = "tree" if target.is_dir() else "blob"
+        tag = f"v{metadata.version('vertexkit')}"
+        return f"{REPOSITORY}/{kind}/{tag}/{target.relative_to(ROOT).as_posix()}"
+
+    path.write_text(LINK.sub(moved, text), encoding="utf-8")
+
+
+def _navigation(names: list[str], language: str) -> str:
+    """Return the tables of contents of the first page, which become the menu."""
+    placed = {name for _, pages in SECTIONS.values() for name in pages}
+    there = {*names, *GENERATED}
+    last = list(SECTIONS)[-1]
+    lines = []
+    for english, (russian, pages) in SECTIONS.items():
+        more = [name for name in names if name not in placed] if english == last else []
+        heading = english if language == "en" else russian
+        lines += ["```{toctree}", ":hidden:", f":caption: {heading}", ""]
+        lines += [name for name in [*pages, *more] if name in there]
+        lines += ["```", ""]
+    return "\n".join(lines)
+
+
+def _build(source: Path, target: Path, language: str) -> None:
+    """Run Sphinx; a warning fails the build."""
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
+    environment = os.environ | {"SITE_LANGUAGE": language, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(  # noqa: S603 - Sphinx, of this environment
+        [*command, str(source), str(target)], env=environment, cwd=ROOT, check=False
+    )
+    if done.returncode != 0:
+        sys.exit(f"The pages in {source.relative_to(ROOT)} have the errors above.")
+    for rest in (".doctrees", ".buildinfo", "objects.inv"):
+        path = target / rest
+        shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,62 @@
+"""Sphinx's configuration of one language of the site; build.py sets the language."""
+
+import os
+from importlib import metadata
+
+import vertexkit
+import vertexkit.testing
+
+# autodoc would import the modules while `typing.TYPE_CHECKING` is true, which pydantic rejects.
+for module in (vertexkit, vertexkit.testing):
+    for name in module.__all__:
+        getattr(module, name)
+
+project = "vertexkit"
+release = metadata.version("vertexkit")
+author = "vertexkit contributors"
+project_copyright = "2026 vertexkit contributors"
+language = os.environ["SITE_LANGUAGE"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+source_suffix = {".md": "markdown"}
+root_doc = "index"
+exclude_patterns: list[str] = []
+nitpicky = False
+default_role = "code"
+show_warning_types = True
+
+myst_heading_anchors = 4
+myst_enable_extensions = ["attrs_inline"]
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+add_module_names = False
+python_maximum_signature_line_length = 80
+# The pages are written for two renderers, so their code names no lexer of its own.
+highlight_language = "text"
+# Output of commands contains characters that the lexers of shells do not know.
+suppress_warnings = ["misc.highlighting_failure"]
+
+html_theme = "furo"
+html_title = f"vertexkit {release}"
+html_baseurl = ""
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_copy_source = False
+html_show_sphinx = False
+html_last_updated_fmt = None
+templates_path = ["_templates"]
+html_sidebars = {
+    "**": [
+        "sidebar/brand.html",
+        "sidebar/language.html",
+        "sidebar/search.html",
+        "sidebar/scroll-start.html",
+        "sidebar/navigation.html",
+        "sidebar/scroll-end.html",
+    ]
+}
+OTHER = {"en": ("ru", "По-русски"), "ru": ("en", "In English")}[language]
+html_context = {"other_language": OTHER[0], "other_language_name": OTHER[1]}
