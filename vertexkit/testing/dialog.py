@@ -268,8 +268,7 @@ class FakeDialog:
             inputs: the block's inputs.
 
         Returns:
-            The run. Unless the dialog is entered with `async with`, the app stops when the run is
-            finished.
+            The run. Unless the dialog is entered, the app stops when the run is finished.
 
         Raises:
             ValueError: as for `run`.
