@@ -1,95 +1,63 @@
 """The page in the system's Chromium; screenshots are saved in `screenshots/`."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
+from tests.browser.chromium import CHROMIUM, Chromium
 from tests.cli.shell import Shell
 from tests.playground.dev import Dev
-from tests.tools import TOOLS, reason
+from tests.tools import reason
 
-CHROMIUM = TOOLS["chromium"].path
+BLOCKS = Path(__file__).with_name("blocks.py")
 SCREENSHOTS_FOLDER = Path(os.environ.get("SCREENSHOTS", Path(__file__).parents[2] / "screenshots"))
-LOAN = """
-from typing import Literal
-
-from pydantic import BaseModel, Field
-
-from vertexkit import App, Context
-
-app = App()
 
 
-class Address(BaseModel):
-    city: str = Field(title="Город", examples=["Пермь"])
-    street: str | None = Field(None, title="Улица")
-
-
-class Card(BaseModel):
-    kind: Literal["card"] = "card"
-    number: str = Field(title="Номер карты")
-
-
-class Cash(BaseModel):
-    kind: Literal["cash"] = "cash"
-    change: int = Field(title="Сдача с")
-
-
-class Loan(BaseModel):
-    name: str = Field(title="Имя", examples=["Аня"])
-    amount: int = Field(gt=0, title="Сумма, ₽", examples=[100_000])
-    months: int = Field(12, ge=1, le=360, title="Срок, мес.")
-    size: Literal["S", "M", "L"] = Field("M", title="Размер")
-    urgent: bool = Field(False, title="Срочно")
-    address: Address | None = Field(None, title="Адрес")
-    tags: list[str] = Field(default_factory=list, title="Метки")
-    pay: Card | Cash = Field(title="Оплата", discriminator="kind")
-
-
-@app.block("loan", title="Кредитный калькулятор", description="Считает ежемесячный платёж.")
-async def loan(ctx: Context, request: Loan) -> dict[str, object]:
-    await ctx.send_message(f"Здравствуйте, {request.name}! Считаю… 👋")
-    ctx.log.info("counting", amount=request.amount)
-    await ctx.step("rate", lambda: 0.12)
-    await ctx.send_message(f"Платёж: {request.amount / request.months:.0f} ₽ в месяц")
-    return {"got": request.model_dump(exclude_unset=True)}
-
-
-@app.block("many", title="Много сообщений")
-async def many(ctx: Context, count: int = 500) -> None:
-    for number in range(count):
-        await ctx.send_message(f"{number}: <script>alert(1)</script> & Привет 👋", typing=False)
-
-
-@app.block("boom", title="Ошибка")
-async def boom(ctx: Context) -> None:
-    raise ValueError("no such thing")
-"""
-
-
-@pytest.fixture
-def dev(tmp_path: Path) -> Iterator[Dev]:
-    """`vertexkit dev` with three blocks: a loan, many messages, an error."""
-    SCREENSHOTS_FOLDER.mkdir(exist_ok=True)
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    """One Chromium for all tests; each has a profile of its own in it."""
     if CHROMIUM is None:
         pytest.skip(reason("chromium"))
-    shell = Shell(tmp_path)
-    (tmp_path / "blocks.py").write_text(LOAN, encoding="utf-8")
-    yield Dev(shell, "blocks:app")
+    SCREENSHOTS_FOLDER.mkdir(exist_ok=True)
+    chromium = Chromium(tmp_path_factory.mktemp("chromium"))
+    yield chromium
+    chromium.close()
+
+
+@pytest.fixture(scope="module")
+async def browser(chromium: Chromium) -> AsyncIterator[Browser]:
+    """A connection to Chromium, shared by the tests of a file."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.connect_over_cdp(chromium.address)
+        yield browser
+        await browser.close()
+
+
+def start_dev(folder: Path) -> tuple[Shell, Dev]:
+    """Start `vertexkit dev` in a folder with the blocks of these tests."""
+    shell = Shell(folder)
+    shutil.copy(BLOCKS, folder / "blocks.py")
+    return shell, Dev(shell, "blocks:app")
+
+
+@pytest.fixture(scope="session")
+def shared_dev(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
+    """`vertexkit dev` of all tests that do not change the app's file."""
+    shell, dev = start_dev(tmp_path_factory.mktemp("dev"))
+    yield dev
     shell.close()
 
 
 @pytest.fixture
-async def browser(dev: Dev) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        await browser.close()
+def dev(chromium: Chromium, tmp_path: Path) -> Iterator[Dev]:
+    """`vertexkit dev` for one test."""
+    shell, dev = start_dev(tmp_path)
+    yield dev
+    shell.close()
 
 
 class OpenPage:
@@ -103,13 +71,16 @@ class OpenPage:
             "console",
             lambda line: self.console_errors.append(line.text) if line.type == "error" else None,
         )
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(40_000)
 
-    async def run(self, block: str | None = None) -> None:
-        """Choose a block and press Run."""
+    async def run(self, block: str | None = None) -> str:
+        """Choose a block and press Run; return the run's id, once it is shown."""
         if block is not None:
             await self.page.select_option("#block", block)
+        before = self.page.url
         await self.page.click("#run")
+        await self.page.wait_for_url(lambda url: url != before and "/runs/" in url)
+        return self.page.url.rpartition("/")[2]
 
     async def wait_for_text(self, text: str, within: str = "#chat") -> None:
         """Wait until the page shows this text."""
@@ -120,12 +91,25 @@ class OpenPage:
         await self.page.screenshot(path=SCREENSHOTS_FOLDER / f"{name}.png", full_page=whole)
 
 
-async def open_page(browser: Browser, dev: Dev, **options: object) -> OpenPage:
+async def open_page(browser: Browser, dev: Dev, path: str = "/", **options: object) -> OpenPage:
     """Open the page and wait until the app is ready."""
     settings: dict[str, object] = {"locale": "ru-RU", "viewport": {"width": 1440, "height": 900}}
     context = await browser.new_context(**(settings | options))  # type: ignore[arg-type]
-    opened = OpenPage(await context.new_page())
-    await opened.page.goto(dev.url)
-    await opened.page.wait_for_selector(".phase.ready")
-    await opened.page.wait_for_selector("#block option", state="attached")
+    return await open_tab(await context.new_page(), dev, path)
+
+
+async def open_tab(page: Page, dev: Dev, path: str = "/") -> OpenPage:
+    """Open the page in a tab and wait until the app is ready."""
+    opened = OpenPage(page)
+    await page.goto(dev.url + path)
+    await page.wait_for_selector(".phase.ready")
+    await page.wait_for_selector("#block option", state="attached")
     return opened
+
+
+@pytest.fixture
+async def pages(browser: Browser) -> AsyncIterator[None]:
+    """Closes the pages that a test has opened."""
+    yield
+    for context in browser.contexts[1:]:  # the first one is that of Chromium itself
+        await context.close()

@@ -138,7 +138,7 @@ def test_other_sites_are_rejected(dev: Dev) -> None:
     [
         ({"block": "other"}, "unknown block 'other'; the app has hello"),
         ({"block": "hello", "inputs": {"name": "x"}, "fault": "fire"}, "unknown fault 'fire'"),
-        ({"inputs": {}}, "{block, inputs, fault, after}"),
+        ({"inputs": {}}, "{block, inputs, fault, after, faults, seed}"),
         ({"block": "hello", "inputs": {"name": "x"}, "after": float("inf")}, "{block, inputs, "),
         ({"block": "hello", "inputs": {"name": "x"}, "after": float("nan")}, "{block, inputs, "),
         ([1], "a JSON object"),

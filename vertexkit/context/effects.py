@@ -121,16 +121,19 @@ class Effects:
             return shape.validate_json(earlier.value)
         effect = Effect(position, kind, digest)
         await self.write(self._runtime.journal.record_intent(self._lease, effect))
+        self._note("step_started", step=name, position=position, args=args, kwargs=kwargs)
         try:
             with self._lifetime.branches.work():
                 stored, value = store(name, shape, await call(fn, *args, **kwargs))
         except (asyncio.CancelledError, GeneratorExit):  # interrupted: a later run repeats it
             raise
-        except BaseException:  # also sys.exit()
+        except BaseException as error:  # also sys.exit()
+            self._note("step_ended", step=name, position=position, error=error)
             await self.record(effect, EffectState.REJECTED)
             raise
         await self.record(effect, EffectState.CONFIRMED, stored)
         self._emit("step_completed", step=name)
+        self._note("step_ended", step=name, position=position, result=stored)
         return value
 
     async def complete(self, data: Any) -> None:
@@ -307,6 +310,9 @@ class Effects:
 
     def _report_retry(self, error: PlatformError, seconds: float) -> None:
         self._emit("send_retried", reason=str(error), seconds=round(seconds, 3))
+
+    def _note(self, name: str, **contents: Any) -> None:
+        self._runtime.emit_contents(name, self._lease, **contents)
 
     def _emit(self, name: str, **fields: Any) -> None:
         self._runtime.emit(name, self._lease, **fields)

@@ -54,6 +54,16 @@ class Runtime:
         """
         self.events.record(name, lease.execution.id, lease.execution.block, **fields)
 
+    def emit_contents(self, name: str, lease: Lease, **fields: Any) -> None:
+        """Report contents of the lease's execution, for recordings: see `Events.emit_contents`.
+
+        Args:
+            name: Name of the contents.
+            lease: Lease of the execution.
+            **fields: The contents.
+        """
+        self.events.emit_contents(name, lease.execution.id, lease.execution.block, **fields)
+
 
 class RunControl(Protocol):
     """What a context needs of the attempt that it belongs to."""

@@ -64,8 +64,10 @@ class Waits:
         """Wait for some seconds. See `Context.sleep`."""
         wait, until = await self._start(SLEEP, seconds_of("sleep", seconds), {})
         if wait.state is not EffectState.CONFIRMED:
+            self._note("waiting", wait, until=until)
             await self._wait_until(until)
             await self._effects.record(wait, EffectState.CONFIRMED, wait.value)
+            self._note("waited", wait)
         if until >= self._limit():
             raise WaitTimeout(f"the block may wait {self._options.max_wait:g} s in all (max_wait)")
 
@@ -84,9 +86,11 @@ class Waits:
         wait, until = await self._start(WAIT + name, seconds, {"type": type_name(shape)})
         if wait.state is EffectState.CONFIRMED:
             return _result(wait, name, shape)
+        self._note("waiting", wait, until=until, shape=shape)
         event = delivered_event(self._lease.effects, name)
         while True:
             if event is not None and (data := await self._read(wait, event, shape)) is not None:
+                self._note("waited", wait, data=event.value)
                 return _result(data, name, shape)
             event = await self._wait_until(until, lambda: self._find_event(name))
             if event is None:
@@ -97,6 +101,7 @@ class Waits:
                     self._runtime.journal.end_wait(self._lease, ended)
                 )
                 if event is None:
+                    self._note("waited", wait)
                     raise _timed_out(name)
 
     async def _start(
@@ -115,6 +120,12 @@ class Waits:
         await self._effects.write(self._runtime.journal.record_intent(self._lease, wait))
         self._runtime.emit("wait_started", self._lease, kind=kind)
         return wait, until
+
+    def _note(self, name: str, wait: Effect, **contents: Any) -> None:
+        event = wait.kind.removeprefix(WAIT) if wait.kind != SLEEP else ""
+        self._runtime.emit_contents(
+            name, self._lease, event=event, position=wait.position, **contents
+        )
 
     def _limit(self) -> float:
         """Return the Unix time at which the execution may not wait any longer."""

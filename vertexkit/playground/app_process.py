@@ -1,7 +1,8 @@
 """The process that serves the author's app for the playground.
 
 The playground starts a new one after each change of the code. The process reports what happens as
-JSON lines on its standard output: `ready`, `broken`, `event` and `log`.
+JSON lines on its standard output: `ready`, `broken`, `event`, `log` and `blocked`. It takes commands
+as JSON lines on its standard input: see `commands`.
 """
 
 import asyncio
@@ -17,19 +18,23 @@ from typing import Any, BinaryIO, cast
 
 import uvicorn
 
-from vertexkit.app import App
+from vertexkit.app import App, asgi_app
 from vertexkit.asgi import http_app
 from vertexkit.errors import VertexkitError
 from vertexkit.ingress.openapi import catalogue
 from vertexkit.loading import LIBRARY_PATHS, error_location, find_app
+from vertexkit.playground.commands import Commands
+from vertexkit.playground.observed_app import ObservedApp
 from vertexkit.server.listen import bind, local_config
 from vertexkit.service import running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs, redaction
 from vertexkit.telemetry.events import Event
+from vertexkit.testing.contents import content_event, describe_error
+from vertexkit.testing.paced_clock import PacedClock
 
 HOST = "127.0.0.1"
-STDIN, READ_BYTES = 0, 1024
+STDIN, READ_BYTES = 0, 64 * 1024
 SHUTDOWN_SECONDS = 2
 """Time for responses in progress when the process stops."""
 
@@ -54,11 +59,9 @@ class Reporter:
             )
             self._stream.flush()
 
-    def report_event(self, event: Event) -> None:
-        """Report an event of an execution."""
-        self.report(
-            "event", execution=event.execution, at=event.at, name=event.name, fields=event.fields
-        )
+    def report_event(self, execution: str, at: float, name: str, fields: dict[str, Any]) -> None:
+        """Report an event of an execution, at this real time: the app's clock may be ahead."""
+        self.report("event", execution=execution, at=at, name=name, fields=fields)
 
     def report_broken(self, error: BaseException) -> None:
         """Report that the app cannot be served, with the place in the author's code."""
@@ -102,14 +105,15 @@ def main(target: str) -> int:
     # What the author's code prints goes to the terminal, not among the reports.
     reporter = Reporter(cast(BinaryIO, os.fdopen(os.dup(1), "wb")))
     os.dup2(2, 1)
-    threading.Thread(target=_stop_with_parent, daemon=True).start()
+    commands = Commands()
+    threading.Thread(target=_read_commands, args=[commands], daemon=True).start()
     try:
         name, app = find_app(target)
     except VertexkitError as error:
         reporter.report_broken(error)
         return 1
     try:
-        asyncio.run(_serve(name, app, reporter))
+        asyncio.run(_serve(name, app, reporter, commands))
     except (KeyboardInterrupt, asyncio.CancelledError):
         return 0
     except Exception as error:  # noqa: BLE001 - an author's lifespan may raise anything
@@ -118,20 +122,31 @@ def main(target: str) -> int:
     return 0
 
 
-async def _serve(name: str, app: App, reporter: Reporter) -> None:
+async def _serve(name: str, app: App, reporter: Reporter, commands: Commands) -> None:
     # No secrets in URLs: the app listens on the loopback interface only.
     settings = Settings.load(url_secrets=(), host=HOST)
-    clock = asyncio.get_running_loop()
-    log_stream = LogStream(reporter, clock.time)
+    loop, clock = asyncio.get_running_loop(), PacedClock()
+    log_stream = LogStream(reporter, loop.time)
     log_writer = logs.configure("json", settings.logging.level, cast(BinaryIO, log_stream))
 
     def on_event(event: Event) -> None:
         log_writer.flush()  # keeps the order of log lines and events
-        reporter.report_event(event)
+        reporter.report_event(event.execution, loop.time(), event.name, event.fields)
 
+    def on_contents(event: Event) -> None:
+        on_event(content_event(event, loop.time(), clock.unix()))
+
+    def on_error(execution: str, error: Exception) -> None:
+        fields = {"error": describe_error(error)}
+        reporter.report_event(execution, loop.time(), "handler_raised", fields)
+
+    observed = ObservedApp(app, on_error)
     with bind(HOST, 0) as listener:
-        async with running_service(app, settings) as service:
+        async with running_service(observed, settings, clock=clock) as service, service.watchdog:
             service.events.subscribe(on_event)
+            service.events.subscribe_contents(on_contents)
+            asgi_app(app).service = service  # for `app.send_event`
+            commands.start(loop, service, observed, clock)
             server = uvicorn.Server(local_config(http_app(service), SHUTDOWN_SECONDS))
             service.failed.add_done_callback(lambda _: setattr(server, "should_exit", True))
             blocks = catalogue(app.blocks)["blocks"]
@@ -139,11 +154,11 @@ async def _serve(name: str, app: App, reporter: Reporter) -> None:
             await server.serve(sockets=[listener])
 
 
-def _stop_with_parent() -> None:
-    """Stop this process when its parent ends: the parent's end of standard input closes then."""
+def _read_commands(commands: Commands) -> None:
+    """Pass commands on, until the parent's end of standard input closes: then stop this process."""
     # Not `sys.stdin`: the interpreter cannot end while a thread holds the lock of its buffer.
-    while os.read(STDIN, READ_BYTES):
-        pass
+    while data := os.read(STDIN, READ_BYTES):
+        commands.receive(data)
     os.kill(os.getpid(), signal.SIGTERM)
 
 

@@ -2,30 +2,37 @@
 
 import asyncio
 import json
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from watchfiles import PythonFilter, awatch
+from watchfiles import Change, PythonFilter, awatch
 
 from vertexkit.botone.http_client import HttpClient, HttpError, http_client
 from vertexkit.errors import SettingsError
-from vertexkit.playground.faults import NO_FAULT, FaultPreset, fault_preset
+from vertexkit.execution import Execution, event_signature
+from vertexkit.playground.faults import NO_FAULTS, Rule, RunFaults, run_faults
 from vertexkit.playground.runs import ActiveRun, ActiveRuns
 from vertexkit.playground.supervisor import AppSupervisor
 from vertexkit.recordings import RecordingsFolder
 from vertexkit.telemetry.events import Event
+from vertexkit.testing.paced_clock import PacedClock
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.text import encodable
+from vertexkit.token import Token
 
 APP_START_TIMEOUT_SECONDS = 20.0
 """How long a call waits for the app to be served."""
 MAX_RESTARTS_WITHOUT_CHANGE = 5
 """How often the app's process is restarted until the code changes."""
 RELOAD_DEBOUNCE_MILLISECONDS = 200
+TEST_FILES = ("conftest.py", "test_*.py", "*_test.py")
+"""Files that the app does not import: a change of them does not restart it."""
 
 Subscriber = Callable[[dict[str, Any]], object]
 
@@ -37,14 +44,16 @@ class RunRequest:
     Attributes:
         block: the block's name.
         inputs: the block's inputs.
-        fault: the name of the fault to simulate; empty for none.
-        after: the number of messages before a crash.
+        fault: the name of the faults, if they have one.
+        faults: what to simulate; see `faults.Rule`.
+        seed: of the faults' probabilities; None: that of the playground.
     """
 
     block: str
     inputs: dict[str, Any] = field(default_factory=dict)
     fault: str = ""
-    after: int = 1
+    faults: tuple[Rule, ...] = ()
+    seed: int | None = None
 
 
 class Playground:
@@ -61,16 +70,25 @@ class Playground:
     def __init__(
         self, target: str, folder: Path, url: str, *, typing: float = 0.7, seed: int = 0
     ) -> None:
-        self.platform: FakePlatform = FakePlatform(seed=seed, tokens="any", typing_seconds=typing)
+        self._clock = PacedClock(max_pause=math.inf)
+        self.platform: FakePlatform = FakePlatform(
+            seed=seed, clock=self._clock, tokens="any", typing_seconds=typing
+        )
         self.platform.subscribe(self._on_platform_request, arrivals=True)
         self.recordings: RecordingsFolder = RecordingsFolder()
-        self.state: dict[str, Any] = {"phase": "starting", "target": target, "blocks": []}
+        self.state: dict[str, Any] = {
+            "phase": "starting",
+            "target": target,
+            "blocks": [],
+            "speed": 1.0,
+            "seed": seed,
+        }
         path = target.partition(":")[0]
         self.app_folders: list[Path] = [Path(path).resolve().parent] if path.endswith(".py") else []
         """Where the app's module is, if the target is a file."""
         self._seed = seed
         self._folder = folder
-        self._runs = ActiveRuns(self.recordings, self.platform.clock, self)
+        self._runs = ActiveRuns(self.recordings, self)
         self._subscribers: set[Subscriber] = set()
         self._ready = asyncio.Event()
         self._restarts = 0
@@ -86,6 +104,8 @@ class Playground:
                 "VERTEXKIT_PASSWORD": DEFAULT_PASSWORD,
                 "VERTEXKIT_GRACE": "1",
                 "VERTEXKIT_OPS_PORT": "0",
+                "VERTEXKIT_PUBLIC_URL": url,  # the URLs of events lead to the playground
+                "VERTEXKIT_LEASE": "86400",  # skipped time must not end the leases
             },
             self,
         )
@@ -95,7 +115,7 @@ class Playground:
         """Serve the app inside this context, and restart it when a file changes."""
         async with http_client(timeout=APP_START_TIMEOUT_SECONDS) as client:
             self._client = client
-            await self._app.start()
+            await self._start_app()
             watching = asyncio.ensure_future(self._watch())
             try:
                 yield
@@ -127,12 +147,66 @@ class Playground:
             raise SettingsError(
                 f"unknown block {request.block!r}; the app has {', '.join(blocks) or 'none'}"
             )
-        preset = fault_preset(request.fault, request.after)
+        faults = run_faults(request.faults)
         token = self.platform.issue(request.block)
-        run = self._record_run(token, request, preset)
-        preset.apply(self.platform)
-        self._start_task(self._call_block(run, token, request, preset.calls))
+        run = self._record_run(token, request, faults)
+        if faults.platform:
+            self.platform.plan_faults(token, faults.platform, run.recorder.header.seed)
+        self._start_task(self._call_block(run, token, request, faults.calls))
         return run.id
+
+    async def send_event(self, run_id: str, name: str, data: Any) -> tuple[int, dict[str, Any]]:
+        """Send an event to the execution of a run, as a caller from outside does.
+
+        Returns:
+            Status and JSON of the app's response.
+
+        Raises:
+            SettingsError: the run has ended.
+        """
+        run = self._active(run_id)
+        block = run.recorder.header.block
+        key = Execution(run.execution, block, Token(run.token), {}).key
+        path = f"/events/{run.execution}/{name}/{event_signature(key, run.execution, name)}"
+        body = json.dumps(encodable(data), ensure_ascii=False).encode()
+        status, answer = await self._post(path, body, "application/json")
+        return status, _json_object(answer)
+
+    def skip(self, seconds: float) -> None:
+        """Let time pass for the app and the platform."""
+        for run in self._runs:
+            at = asyncio.get_running_loop().time()
+            run.add_event(Event("time_skipped", run.execution, at, {"seconds": seconds}))
+        self._app.send("skip", seconds=seconds)
+        self._clock.skip(seconds)
+
+    def set_speed(self, speed: float) -> None:
+        """Let pauses pass this many times faster; 0: they take no time."""
+        self.state["speed"] = speed
+        self._clock.speed = speed or math.inf
+        self._app.send("speed", value=speed)
+        self._publish({"kind": "state", **self.state})
+
+    def stop_run(self, run_id: str) -> None:
+        """Stop the handler of a run: its block fails.
+
+        Raises:
+            SettingsError: the run has ended.
+        """
+        run = self._active(run_id)
+        self._app.send("stop", execution=run.execution)
+        if run.waits and not any(wait.event for wait in run.waits.values()):
+            self._app.send("skip", seconds=min(w.until for w in run.waits.values()) - time.time())
+
+    def is_active(self, run_id: str) -> bool:
+        """Whether a run has not ended, and was started by this process."""
+        return self._runs.get(run_id) is not None
+
+    def _active(self, run_id: str) -> ActiveRun:
+        run = self._runs.get(run_id)
+        if run is None or not run.execution:
+            raise SettingsError("this run has ended, or was started by an earlier vertexkit dev")
+        return run
 
     async def forward(
         self, path: str, query: str, body: bytes, media_type: str
@@ -150,23 +224,24 @@ class Playground:
             if not block and self.state["blocks"]:
                 block = self.state["blocks"][0]["name"]
             if isinstance(token, str) and token and block:
-                run = self._record_run(token, RunRequest(block, content), NO_FAULT)
+                run = self._record_run(token, RunRequest(block, content), NO_FAULTS)
         status, answer = await self._post(f"{path}{'?' if query else ''}{query}", body, media_type)
         if run is not None:
             self._on_answer(run, status, answer)
         return status, answer
 
-    def _record_run(self, token: str, request: RunRequest, preset: FaultPreset) -> ActiveRun:
+    def _record_run(self, token: str, request: RunRequest, faults: RunFaults) -> ActiveRun:
         header = {
             "block": request.block,
             "target": self.state["target"],
             "inputs": request.inputs,
-            "seed": self._seed,
+            "seed": self._seed if request.seed is None else request.seed,
             "fault": request.fault,
+            "faults": [dict(rule) for rule in faults.rules],
         }
         with suppress(LookupError):
             header["dialog_id"] = self.platform.dialog(token).dialog_id
-        return self._runs.start(token, preset, header)
+        return self._runs.start(token, faults, header)
 
     async def _call_block(
         self, run: ActiveRun, token: str, request: RunRequest, calls: int
@@ -178,9 +253,7 @@ class Playground:
             self._on_answer(run, status, answer)
 
     def _on_answer(self, run: ActiveRun, status: int, body: bytes) -> None:
-        answer: dict[str, Any] = {}
-        with suppress(ValueError):
-            answer = json.loads(body)
+        answer = _json_object(body)
         if status == 200 and answer.get("execution"):
             self._runs.accept(run, answer["execution"])
         elif not run.execution:
@@ -208,12 +281,14 @@ class Playground:
         run = self._runs.find(entry.token)
         if run is None:
             return
+        now = asyncio.get_running_loop().time()
         if entry.answered_at is None:
+            run.arrivals[entry.number] = now
             content = entry.json if isinstance(entry.json, dict) else {}
             if entry.method == "send_message" and content.get("typing"):
                 self._publish({"kind": "typing", "run": run.id})
             return
-        run.add_request(entry)
+        run.add_request(entry, now)
         if run.crash_is_due:
             run.crashed = True
             self._app.kill()
@@ -251,7 +326,7 @@ class Playground:
             self._set_phase("broken", problem={"error": error, "place": "", "traceback": ""})
             return
         self._set_phase("crashed" if code < 0 else "starting")
-        self._start_task(self._app.start())
+        self._start_task(self._start_app())
 
     def on_line(self, run: str, line: dict[str, Any]) -> None:
         """Handle a new line of a recorded run."""
@@ -260,7 +335,7 @@ class Playground:
     async def _watch(self) -> None:
         async for changes in awatch(
             self._folder,
-            watch_filter=PythonFilter(ignore_paths=[".vertexkit"]),
+            watch_filter=_AppFilter(ignore_paths=[".vertexkit"]),
             debounce=RELOAD_DEBOUNCE_MILLISECONDS,
         ):
             names = sorted({Path(path).name for _, path in changes})
@@ -268,10 +343,14 @@ class Playground:
             self._restarts = 0
             self._set_phase("starting", changed=names)
             await self._app.stop()
-            await self._app.start()
+            await self._start_app()
+
+    async def _start_app(self) -> None:
+        await self._app.start()
+        self._app.send("speed", value=self.state["speed"])
 
     def _set_phase(self, phase: str, **fields: Any) -> None:
-        kept = {name: self.state[name] for name in ("target", "blocks")}
+        kept = {name: self.state[name] for name in ("target", "blocks", "speed", "seed")}
         self.state = kept | {"phase": phase} | fields
         self._publish({"kind": "state", **self.state})
 
@@ -283,6 +362,25 @@ class Playground:
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+class _AppFilter(PythonFilter):
+    """Lets the changes of Python files through, except those of tests."""
+
+    def __call__(self, change: Change, path: str) -> bool:
+        name = Path(path)
+        if any(name.match(pattern) for pattern in TEST_FILES):
+            return False
+        return super().__call__(change, path)
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    """Return a response's JSON object; an empty one if it is something else."""
+    with suppress(ValueError):
+        content = json.loads(body)
+        if isinstance(content, dict):
+            return content
+    return {}
 
 
 def _problem(status: int, code: str, detail: str) -> tuple[int, bytes]:

@@ -1,10 +1,11 @@
 """The runs that are in progress, and their recording."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from vertexkit.clock import Clock
-from vertexkit.playground.faults import FaultPreset
+from vertexkit.playground.faults import RunFaults
 from vertexkit.recordings import REJECTED, Recorder, RecordingsFolder
 from vertexkit.telemetry.events import Event
 from vertexkit.testing.platform.ledger import Entry
@@ -40,6 +41,8 @@ RECORDED_EVENTS = {
     "effect_changed",
     "parked",
     "released",
+    "suspended",
+    "wait_started",
 }
 """Events of log lines that are not recorded, because the run has the events themselves."""
 
@@ -56,21 +59,37 @@ class RunObserver(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a handler waits for."""
+
+    event: str
+    """Name of the event; empty if it waits for a time."""
+    until: float
+    """Unix time, of the app's clock, at which the wait ends."""
+
+
 class ActiveRun:
     """A run in progress: all that happens to its execution, in any process of the app.
 
     Args:
         recorder: records it.
-        preset: the fault to simulate.
+        token: of the call.
+        faults: what is simulated.
     """
 
-    def __init__(self, recorder: Recorder, preset: FaultPreset) -> None:
+    def __init__(self, recorder: Recorder, token: str, faults: RunFaults) -> None:
         self.recorder = recorder
+        self.token = token
         self.execution = ""
         """The execution's id; empty until the call is accepted."""
         self.crashed = False
         """The app's process was killed during this run."""
-        self._crash_after = preset.crash_after
+        self.waits: dict[int, Wait] = {}
+        """What the handler waits for, by the position of the wait."""
+        self.arrivals: dict[int, float] = {}
+        """When requests in progress arrived, by their number: in real time."""
+        self._crash_after = faults.crash_after
         self._messages = 0
 
     @property
@@ -83,9 +102,27 @@ class ActiveRun:
         """The app's process is to be killed now."""
         return 0 < self._crash_after <= self._messages and not self.crashed
 
-    def add_request(self, entry: Entry) -> None:
-        """Record a finished request to the platform."""
-        self.recorder.request(entry.at, **request_fields(entry))
+    def add_event(self, event: Event) -> None:
+        """Record an event of the execution."""
+        fields = event.fields
+        if event.name == "waiting":
+            self.waits[fields["position"]] = Wait(fields["event"], fields["until"])
+        elif event.name == "waited":
+            self.waits.pop(fields["position"], None)
+        elif event.name == "result_recorded":
+            self.waits.clear()
+        self.recorder.event(event)
+
+    def add_request(self, entry: Entry, now: float) -> None:
+        """Record a finished request to the platform.
+
+        Args:
+            entry: the request.
+            now: real time; that of the entry may be ahead.
+        """
+        at = self.arrivals.pop(entry.number, now)
+        fields = request_fields(entry) | {"seconds": round(now - at, 6)}
+        self.recorder.request(at, **fields)
         if entry.method == "send_message" and entry.processed:
             self._messages += 1
 
@@ -95,31 +132,37 @@ class ActiveRuns:
 
     Args:
         recordings: the folder of recordings.
-        clock: of the platform.
         observer: notified of each recorded line.
     """
 
-    def __init__(self, recordings: RecordingsFolder, clock: Clock, observer: RunObserver) -> None:
+    def __init__(self, recordings: RecordingsFolder, observer: RunObserver) -> None:
         self._recordings = recordings
-        self._clock = clock
         self._observer = observer
         self._by_token: dict[str, ActiveRun] = {}
         self._by_execution: dict[str, ActiveRun] = {}
         self._pending: dict[str, list[Callable[[ActiveRun], object]]] = {}
         """By execution: what was reported before the call's response named the execution."""
 
-    def start(self, token: str, preset: FaultPreset, header: dict[str, Any]) -> ActiveRun:
+    def __iter__(self) -> Iterator[ActiveRun]:
+        """Return the runs that have not ended."""
+        return iter([run for run in self._by_token.values() if not run.recorder.ended])
+
+    def get(self, run_id: str) -> ActiveRun | None:
+        """Return the run with this id, unless it has ended."""
+        return next((run for run in self if run.id == run_id), None)
+
+    def start(self, token: str, faults: RunFaults, header: dict[str, Any]) -> ActiveRun:
         """Start to record a run.
 
         Args:
             token: of the platform's call.
-            preset: the fault to simulate.
+            faults: what is simulated.
             header: fields of the `RecordingHeader`, except its id and time.
         """
         recorder = self._recordings.start(
-            started_at=self._clock.now(), on_line=self._observer.on_line, by="dev", **header
+            started_at=_real_time(), on_line=self._observer.on_line, by="dev", **header
         )
-        run = self._by_token[token] = ActiveRun(recorder, preset)
+        run = self._by_token[token] = ActiveRun(recorder, token, faults)
         return run
 
     def find(self, token: str | None) -> ActiveRun | None:
@@ -136,16 +179,16 @@ class ActiveRuns:
     def reject(self, run: ActiveRun, status: int, answer: dict[str, Any]) -> None:
         """End a run whose call the app rejected."""
         code = str(answer.get("code", ""))
-        run.recorder.end(self._clock.now(), REJECTED, code, status=status, answer=answer)
+        run.recorder.end(_real_time(), REJECTED, code, status=status, answer=answer)
 
     def add_event(self, event: Event) -> None:
         """Record an event of an execution."""
 
         def record(run: ActiveRun) -> None:
-            run.recorder.event(event)
+            run.add_event(event)
             if event.name == "settled":
                 outcome, code = event.fields["outcome"], event.fields["code"]
-                run.recorder.end(self._clock.now(), outcome, code)
+                run.recorder.end(_real_time(), outcome, code)
 
         self._record(event.execution, record)
 
@@ -169,3 +212,8 @@ class ActiveRuns:
             record(run)
         else:
             self._pending.setdefault(execution, []).append(record)
+
+
+def _real_time() -> float:
+    """Return the time of the event loop's clock: those of the app and the platform skip time."""
+    return asyncio.get_running_loop().time()

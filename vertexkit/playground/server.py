@@ -17,12 +17,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from vertexkit.errors import SettingsError
 from vertexkit.playground.faults import FAULT_PRESETS
-from vertexkit.playground.playground import Playground, RunRequest
-from vertexkit.recordings import Recording
+from vertexkit.playground.playground import Playground
+from vertexkit.playground.run_api import RunApi, invalid_request
 from vertexkit.server.local_guard import LocalGuard
 from vertexkit.testing.platform.app import BASE_PATH, ConnectionCut
 from vertexkit.testing.platform.openapi import openapi_document
-from vertexkit.testing.recorded import generate_test, generated_test_name
 
 MEDIA_TYPES = {
     ".html": "text/html; charset=utf-8",
@@ -33,16 +32,13 @@ MEDIA_TYPES = {
 SECURITY_HEADERS = {
     "content-security-policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+        "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cache-control": "no-cache",
 }
-MAX_LISTED_RUNS = 100
-"""Number of recorded runs in the list, newest first."""
 EVENT_STREAM_PING_SECONDS = 15
-TESTS_FOLDER = Path("tests")
 
 
 class PlaygroundServer:
@@ -65,24 +61,22 @@ class PlaygroundServer:
         routes = [
             Route("/", self._index),
             Route("/", self._forward, methods=["POST"]),
+            Route("/runs/{run}", self._index),
             Route("/blocks/{name}", self._forward, methods=["POST"]),
+            Route("/events/{execution}/{name}/{signature}", self._forward, methods=["POST"]),
             Route("/static/{name}", self._static_file),
             Route("/token", self._issue_token),
             Route("/openapi.json", lambda _: JSONResponse(openapi_document(BASE_PATH))),
             Route("/playground/state", lambda _: JSONResponse(self._state())),
             Route("/playground/events", self._event_stream),
-            Route("/playground/runs", self._list_runs),
-            Route("/playground/runs", self._start_run, methods=["POST"]),
-            Route("/playground/runs/{run}", self._show_run),
-            Route("/playground/runs/{run}", self._delete_run, methods=["DELETE"]),
-            Route("/playground/runs/{run}/test", self._save_test, methods=["POST"]),
+            *RunApi(self._playground).routes(),
         ]
-        page = Starlette(routes=routes, exception_handlers={SettingsError: _invalid_request})
+        page = Starlette(routes=routes, exception_handlers={SettingsError: invalid_request})
         page.router.redirect_slashes = False
         return LocalGuard(_PathRouter(_SecurityHeaders(page), self._playground.platform), host)
 
     def _state(self) -> dict[str, Any]:
-        return self._playground.state | {"faults": list(FAULT_PRESETS)}
+        return self._playground.state | {"faults": FAULT_PRESETS}
 
     async def _index(self, _: Request) -> Response:
         return self._asset("index.html")
@@ -123,72 +117,6 @@ class PlaygroundServer:
                 yield {"data": json.dumps(message, ensure_ascii=False, default=str)}
         finally:
             unsubscribe()
-
-    async def _list_runs(self, _: Request) -> Response:
-        runs = []
-        for run in self._playground.recordings:
-            runs.append(_summary(run))
-            if len(runs) == MAX_LISTED_RUNS:
-                break
-        return JSONResponse(runs)
-
-    async def _start_run(self, request: Request) -> Response:
-        content = await _json_object(request)
-        try:
-            run_request = RunRequest(
-                str(content["block"]),
-                dict(content.get("inputs") or {}),
-                str(content.get("fault") or ""),
-                int(content.get("after") or 1),
-            )
-        except (KeyError, OverflowError, TypeError, ValueError) as error:
-            raise SettingsError(
-                "the body must be {block, inputs, fault, after}; only block is required"
-            ) from error
-        return JSONResponse({"run": await self._playground.start_run(run_request)}, 201)
-
-    async def _show_run(self, request: Request) -> Response:
-        run = self._playground.recordings.find(request.path_params["run"])
-        return JSONResponse({"run": run.header.line(), "lines": run.lines})
-
-    async def _delete_run(self, request: Request) -> Response:
-        self._playground.recordings.delete(request.path_params["run"])
-        return Response(status_code=204)
-
-    async def _save_test(self, request: Request) -> Response:
-        run = self._playground.recordings.find(request.path_params["run"])
-        if run.end is None:
-            raise SettingsError("this run has not ended; a test can be saved after its end")
-        path = TESTS_FOLDER / f"test_{generated_test_name(run)}.py"
-        path.parent.mkdir(exist_ok=True)
-        schemas = {block["name"]: block["input"] for block in self._playground.state["blocks"]}
-        folders = self._playground.app_folders
-        code = generate_test(run, path, schemas.get(run.header.block), folders)
-        path.write_text(code, encoding="utf-8")
-        return JSONResponse({"path": str(path), "code": code}, 201)
-
-
-def _summary(run: Recording) -> dict[str, Any]:
-    return run.header.line() | {
-        "outcome": run.outcome,
-        "code": run.code,
-        "messages": len(run.messages),
-        "seconds": None if run.end is None else run.end["at"],
-    }
-
-
-async def _json_object(request: Request) -> dict[str, Any]:
-    try:
-        content = await request.json()
-    except ValueError:
-        content = None
-    if not isinstance(content, dict):
-        raise SettingsError("the body must be a JSON object")
-    return content
-
-
-async def _invalid_request(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 422)
 
 
 class _PathRouter:

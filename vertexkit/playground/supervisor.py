@@ -70,6 +70,15 @@ class AppSupervisor:
         )
         self._reading = asyncio.ensure_future(self._read(self._process))
 
+    def send(self, command: str, **fields: Any) -> None:
+        """Send a command to the process, if it runs; see `commands`."""
+        if self._process is None or self._process.returncode is not None:
+            return
+        line = json.dumps({"command": command, **fields}).encode() + b"\n"
+        if self._process.stdin is not None:
+            with suppress(ConnectionError, RuntimeError):
+                self._process.stdin.write(line)
+
     def kill(self) -> None:
         """Kill the process with SIGKILL, as a power failure would."""
         self.port = 0

@@ -35,7 +35,9 @@ class RecordingHeader:
     seed: int = 0
     """The seed of the fake platform."""
     fault: str = ""
-    """The simulated failure; empty if there was none."""
+    """The name of the simulated failure; empty if there was none, or if it has no name."""
+    faults: list[dict[str, Any]] = field(default_factory=list)
+    """The rules of the simulated failures, as the playground's page has them."""
 
     def line(self) -> dict[str, Any]:
         """Return the line as it is written to the file."""

@@ -59,6 +59,7 @@ class Events:
         self._clock = clock
         self._counter = counter
         self._subscribers: list[Callable[[Event], None]] = []
+        self._content_subscribers: list[Callable[[Event], None]] = []
         # Bound once: a lazy logger binds itself again at every call.
         self._log = structlog.get_logger("vertexkit").bind()
         self._debug = self._log.is_enabled_for(logging.DEBUG)
@@ -71,6 +72,30 @@ class Events:
             callback: called on the event loop; it must return quickly.
         """
         self._subscribers.append(callback)
+
+    def subscribe_contents(self, callback: Callable[[Event], None]) -> None:
+        """Pass the contents of every later execution to a function: see `emit_contents`.
+
+        Args:
+            callback: called on the event loop; it must return quickly.
+        """
+        self._content_subscribers.append(callback)
+
+    def emit_contents(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
+        """Report what an execution works with: arguments, results, data of events.
+
+        Unlike an event, it is neither logged nor counted: it is for recordings.
+
+        Args:
+            name: `step_started`, `step_ended`, `waiting` or `waited`.
+            execution: its id.
+            block: name of the block.
+            **fields: the contents, as Python values; JSON that is journalled as bytes.
+        """
+        if self._content_subscribers:
+            event = Event(name, execution, self._clock.now(), fields, block)
+            for subscriber in self._content_subscribers:
+                subscriber(event)
 
     def emit(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
         """Report an event.

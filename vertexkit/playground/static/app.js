@@ -1,37 +1,42 @@
 // The page of the playground. The server sends what it shows, and does what it requests.
+import { post, request, runPath } from "./api.js";
+import { listen } from "./connection.js";
 import { clear, find, make } from "./dom.js";
+import { FaultComposer } from "./faults.js";
+import { folded, same } from "./fields.js";
 import { Form } from "./form.js";
+import { History } from "./history.js";
+import { SavedInputs } from "./inputs.js";
+import { errorText } from "./problems.js";
 import { RunView } from "./run.js";
+import { makeTabs } from "./tabs.js";
 import { currentLanguage, hasText, setLanguage, translate } from "./texts.js";
 
+setLanguage(currentLanguage(), false);
 const form = new Form(find("#inputs"));
 const view = new RunView();
-let state = { phase: "starting", blocks: [], faults: [] };
+const faults = new FaultComposer();
+const history = new History((run) => visit(run));
+const saved = new SavedInputs({ block: () => block()?.name, read: () => readInputs(), write: (inputs) => fillIn(inputs) });
+let state = { phase: "starting", blocks: [], faults: {} };
 let current = null; // id of the run that is shown
 let pending = null; // lines that arrive while that run is being fetched
 let rawJson = false; // the inputs come from the JSON tab
-let runs = [];
+let disconnected = false;
 
 const block = () => state.blocks.find((candidate) => candidate.name === find("#block").value);
 const inputsKey = (name) => `inputs:${state.target}:${name}`;
-
-async function request(path, options = {}) {
-  const body = options.body === undefined ? undefined : JSON.stringify(options.body);
-  const response = await fetch(path, { ...options, body, headers: body ? { "Content-Type": "application/json" } : {} });
-  if (response.status === 204) return null;
-  const content = await response.json();
-  if (!response.ok) throw new Error(content.detail ?? response.statusText);
-  return content;
-}
 
 // Language and theme ----------------------------------------------------------------------------
 
 function showTexts() {
   for (const element of document.querySelectorAll("[data-text]")) element.textContent = translate(element.dataset.text);
   for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", translate(element.dataset.label));
+  for (const element of document.querySelectorAll("[data-placeholder]")) element.placeholder = translate(element.dataset.placeholder);
   find("#language").textContent = translate("other");
+  find("#language").lang = currentLanguage() === "ru" ? "en" : "ru";
   find("#theme").textContent = translate(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-  showFaults();
+  faults.setPresets(state.faults ?? {});
   showPhase();
 }
 
@@ -51,7 +56,7 @@ find("#language").addEventListener("click", () => {
   const inputs = form.read();
   showBlocks();
   form.write(inputs);
-  showHistory();
+  history.show();
   if (current) open(current);
   else view.show(null);
 });
@@ -63,6 +68,8 @@ function showPhase() {
   shown.className = `phase ${state.phase}`;
   shown.textContent = hasText(state.phase) ? translate(state.phase) : state.phase;
   find("#target").textContent = state.target ?? "";
+  if (state.speed !== undefined) find("#speed").value = String(state.speed);
+  find("#seed").placeholder = String(state.seed ?? 0);
   const problem = find("#problem");
   problem.hidden = state.phase !== "broken";
   if (problem.hidden) return;
@@ -84,42 +91,26 @@ function showBlocks() {
 
 function showBlock() {
   const chosen = block();
-  find("#about").textContent = chosen?.description ?? "";
+  clear(find("#about"));
   if (!chosen) return;
+  if (chosen.description) find("#about").append(folded(chosen.description));
   localStorage.setItem("block", chosen.name);
   form.show(chosen.input);
   const kept = localStorage.getItem(inputsKey(chosen.name));
   if (kept) fillIn(JSON.parse(kept));
-  else find("#json").value = JSON.stringify(form.read(), null, 2);
+  else fillIn(form.read());
+  saved.refresh();
 }
 
 function fillIn(inputs) {
-  form.write(inputs);
+  const others = form.write(inputs);
+  find("#kept").textContent = others.length ? translate("kept_members", { names: others.join(", ") }) : "";
   find("#json").value = JSON.stringify(inputs, null, 2);
-}
-
-function showFaults() {
-  const select = find("#fault"), chosen = select.value;
-  clear(select).append(...["", ...(state.faults ?? [])].map((name) => make("option", { value: name }, translate(`f_${name}`))));
-  select.value = chosen;
-  showFault();
-}
-
-function showFault() {
-  const name = find("#fault").value;
-  find("#fault-about").textContent = translate(`d_${name}`);
-  find("#after-field").hidden = name !== "crash";
-  find("#wrong").toggleAttribute("data-on", Boolean(name));
 }
 
 // Runs ------------------------------------------------------------------------------------------
 
-function readInputs() {
-  if (!rawJson) {
-    const missing = form.missing();
-    if (missing.length) throw new Error(translate("fill") + missing.join(", "));
-    return form.read();
-  }
+function readJson() {
   let read;
   try {
     read = JSON.parse(find("#json").value || "{}");
@@ -130,32 +121,53 @@ function readInputs() {
   return read;
 }
 
-async function start(name, inputs) {
+function readInputs() {
+  if (rawJson) return readJson();
+  const missing = form.missing();
+  if (missing.length) throw new Error(translate("fill") + missing.join(", "));
+  return form.read();
+}
+
+async function start(name, inputs, simulated) {
   find("#call-error").textContent = "";
   find("#run").disabled = true;
   try {
-    const body = { block: name, inputs, fault: find("#fault").value, after: Number(find("#after").value) || 1 };
-    current = (await request("/playground/runs", { method: "POST", body })).run;
+    const run = (await post("/playground/runs", { block: name, inputs, ...simulated })).run;
     localStorage.setItem(inputsKey(name), JSON.stringify(inputs));
-    await open(current);
-    await showHistory();
+    await visit(run);
+    await history.refresh();
     if (matchMedia("(max-width: 760px)").matches) find("#chat-head").scrollIntoView({ behavior: "smooth" });
   } catch (error) {
-    find("#call-error").textContent = error.message;
+    find("#call-error").textContent = errorText(error);
   } finally {
     find("#run").disabled = false;
   }
 }
 
+// Opens a run and gives the page its address.
+async function visit(run) {
+  if (location.pathname !== `/runs/${run}`) window.history.pushState(null, "", `/runs/${encodeURIComponent(run)}`);
+  await open(run);
+}
+
 async function open(run) {
   current = run;
   const newer = (pending = []);
-  const found = await request(`/playground/runs/${encodeURIComponent(run)}`);
+  let found;
+  try {
+    found = await request(runPath(run));
+  } catch (error) {
+    if (current !== run) return;
+    current = pending = null;
+    view.show(null);
+    find("#status").textContent = errorText(error);
+    return;
+  }
   if (current !== run || pending !== newer) return;
   pending = null;
-  view.show(found.run, found.lines);
+  view.show(found.run, found.lines, found.active);
   for (const line of newer.slice(overlap(found.lines, newer))) view.add(line);
-  markCurrent();
+  history.mark(current);
 }
 
 // How many of the first newer lines are already at the end of the fetched ones.
@@ -165,43 +177,42 @@ function overlap(lines, newer) {
   return 0;
 }
 
-async function showHistory() {
-  runs = await request("/playground/runs");
-  const list = clear(find("#history"));
-  if (!runs.length) list.append(make("li", { class: "quiet" }, translate("none")));
-  for (const run of runs) {
-    const kind = !run.outcome ? "now" : run.code === "ok" ? "ok" : "bad";
-    const inputs = Object.values(run.inputs).map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join(", ");
-    list.append(make("li", {}, make("button", { type: "button", "data-run": run.id, onclick: () => open(run.id) },
-      make("span", { class: `mark ${kind}` }),
-      make("span", { class: "what" }, `${run.block} ${inputs}`),
-      make("span", { class: "quiet" }, new Date(run.started).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" })))));
+function openAddress() {
+  const run = /^\/runs\/([^/]+)$/.exec(location.pathname)?.[1];
+  if (run) open(decodeURIComponent(run));
+  else {
+    current = pending = null;
+    view.show(null);
+    history.mark(null);
   }
-  markCurrent();
 }
-
-function markCurrent() {
-  for (const button of find("#history").querySelectorAll("button")) button.toggleAttribute("aria-current", button.dataset.run === current);
-}
+window.addEventListener("popstate", openAddress);
 
 const actions = {
-  again: () => start(view.head.block, view.head.inputs),
+  again: () => start(view.head.block, view.head.inputs, simulated(view.head)),
   edit: () => {
     find("#block").value = view.head.block;
     showBlock();
     fillIn(view.head.inputs);
+    faults.write(view.head);
     find("#inputs").querySelector("input, select, textarea")?.focus();
   },
+  stop: () => post(runPath(current, "/stop"), {}),
+  replay: async () => {
+    find("#status").textContent = translate("replaying");
+    view.showReplay(await post(runPath(current, "/replay"), {}));
+    find("#status").textContent = "";
+  },
   test: async () => {
-    const saved = await request(`/playground/runs/${encodeURIComponent(current)}/test`, { method: "POST" });
-    find("#status").textContent = translate("saved", saved);
+    const { path } = await post(runPath(current, "/test"), {});
+    find("#status").textContent = translate("saved", { path });
   },
   curl: async () => {
     const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
     const body = JSON.stringify({ token: "TOKEN", ...view.head.inputs });
-    const token = `$(curl -s ${location.origin}/token?block=${view.head.block})`;
+    const token = `$(curl -s '${location.origin}/token?block=${view.head.block}')`;
     const [before, after] = quoted(body).split("TOKEN");
-    const command = `curl -s ${location.origin}/blocks/${view.head.block} -H 'content-type: application/json' -d ${before}'"${token}"'${after}`;
+    const command = `curl -s '${location.origin}/blocks/${view.head.block}' -H 'content-type: application/json' -d ${before}'"${token}"'${after}`;
     const copied = await navigator.clipboard.writeText(command).then(() => true, () => false);
     find("#status").textContent = `${translate(copied ? "copied" : "not_copied")} ${command}`;
   },
@@ -212,12 +223,18 @@ const actions = {
     setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   },
 };
+const simulated = ({ fault, faults: rules, seed }) => ({ fault, faults: rules?.length ? rules : undefined, seed });
 find("#buttons").addEventListener("click", async (event) => {
-  const action = actions[event.target.closest("button")?.dataset.do];
+  const button = event.target.closest("button");
+  if (!button) return;
+  find("#status").textContent = "";
+  button.disabled = true;
   try {
-    await action?.();
+    await actions[button.dataset.do]?.();
   } catch (error) {
-    find("#status").textContent = error.message;
+    find("#status").textContent = errorText(error);
+  } finally {
+    button.disabled = false;
   }
 });
 
@@ -225,89 +242,75 @@ find("#call").addEventListener("submit", (event) => {
   event.preventDefault();
   find("#json-error").textContent = "";
   try {
-    if (block()) start(block().name, readInputs());
+    if (block()) start(block().name, readInputs(), faults.read());
   } catch (error) {
     find(rawJson ? "#json-error" : "#call-error").textContent = error.message;
   }
 });
 find("#block").addEventListener("change", showBlock);
-find("#fault").addEventListener("change", showFault);
+find("#speed").addEventListener("change", () => post("/playground/speed", { speed: Number(find("#speed").value) }));
 document.addEventListener("keydown", (event) => {
-  if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) find("#call").requestSubmit();
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && !event.target.closest(".wait-card")) find("#call").requestSubmit();
 });
 
-for (const tabs of document.querySelectorAll("[role=tablist]")) {
-  const all = [...tabs.querySelectorAll("[role=tab]")];
-  const select = (tab) => {
-    for (const other of all) {
-      other.setAttribute("aria-selected", String(other === tab));
-      other.tabIndex = other === tab ? 0 : -1;
-      find(`#${other.getAttribute("aria-controls")}`).hidden = other !== tab;
-    }
-    if (tab.id === "tab-json") {
-      rawJson = true;
-      find("#json").value = JSON.stringify(form.read(), null, 2);
-    } else if (tab.id === "tab-form") {
-      try {
-        if (rawJson) form.write(JSON.parse(find("#json").value || "{}"));
-      } catch { /* invalid JSON: the form keeps its values */ }
-      rawJson = false;
-    }
-  };
-  tabs.addEventListener("click", (event) => event.target.closest("[role=tab]") && select(event.target.closest("[role=tab]")));
-  tabs.addEventListener("keydown", (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (!step) return;
-    const next = all[(all.indexOf(document.activeElement) + step + all.length) % all.length];
-    next.focus();
-    select(next);
-  });
-}
+// What is changed on one tab is shown on the other; JSON that cannot be read stays where it is.
+makeTabs(find("#input-tabs"), (tab) => {
+  find("#json-error").textContent = "";
+  if (tab.id === "tab-json") {
+    if (!rawJson) find("#json").value = JSON.stringify(form.read(), null, 2);
+    rawJson = true;
+    return true;
+  }
+  if (!rawJson) return true;
+  try {
+    const inputs = readJson();
+    fillIn(inputs);
+    if (!same(form.read(), inputs)) throw new Error(translate("form_loses"));
+  } catch (error) {
+    find("#json-error").textContent = error.message;
+    return false;
+  }
+  rawJson = false;
+  return true;
+});
+makeTabs(find("#run-tabs"));
 
 // Messages of the server ------------------------------------------------------------------------
 
 const handlers = {
+  connected: () => {
+    if (disconnected && current) open(current);
+    if (disconnected) history.refresh();
+    disconnected = false;
+  },
+  disconnected: () => {
+    disconnected = true;
+    state = { ...state, phase: "away" };
+    showPhase();
+  },
   state: (message) => {
     const changed = JSON.stringify(message.blocks) !== JSON.stringify(state.blocks);
+    const hasPresets = Boolean(message.faults);
     state = { ...message, faults: message.faults ?? state.faults };
     showPhase();
-    if (message.faults) showFaults();
+    if (hasPresets) faults.setPresets(state.faults);
     if (changed) {
       const kept = block()?.name, values = form.field ? form.read() : null;
       showBlocks();
-      if (values && kept === block()?.name) form.write(values);
+      if (values && kept === block()?.name) fillIn(values);
     }
   },
   typing: (message) => message.run === current && view.typing(),
   line: ({ run, line }) => {
-    if (line.kind === "run" || line.kind === "end") showHistory();
-    if (line.kind === "run" && !view.head) open(run);
+    if (line.kind === "run" || line.kind === "end") history.refresh();
+    if (line.kind === "run" && !view.head && !current) open(run);
     if (run !== current || line.kind === "run") return;
     if (pending) pending.push(line);
     else view.add(line);
   },
-  log: () => {},
 };
 
-function listen() {
-  const source = new EventSource("/playground/events");
-  let disconnected = false;
-  source.onmessage = (event) => {
-    const message = JSON.parse(event.data);
-    handlers[message.kind]?.(message);
-  };
-  source.onopen = () => {
-    if (disconnected && current) open(current);
-    disconnected = false;
-  };
-  source.onerror = () => {
-    disconnected = true;
-    state = { ...state, phase: "away" };
-    showPhase();
-  };
-}
-
-setLanguage(currentLanguage());
 showTexts();
-showHistory();
-listen();
+history.refresh();
+openAddress();
+listen((message) => handlers[message.kind]?.(message));

@@ -30,5 +30,14 @@ export function json(value) {
   shown.append(text.slice(last));
   return shown;
 }
-export const formatDuration = (seconds) =>
-  seconds < 1 ? `${Math.round(seconds * 1000)} ${translate("ms")}` : `${seconds.toFixed(2)} ${translate("s")}`;
+
+const MINUTE = 60, HOUR = 3600, DAY = 86_400;
+// Writes seconds as a person reads them: `240 ms`, `1.23 s`, `5 min 20 s`, `2 d 3 h`.
+export function formatDuration(seconds) {
+  if (seconds < 1) return `${Math.round(seconds * 1000)} ${translate("ms")}`;
+  if (seconds < MINUTE) return `${seconds.toFixed(seconds < 10 ? 2 : 1)} ${translate("s")}`;
+  const whole = Math.round(seconds);
+  const [size, unit, smaller, smallerUnit] = whole < HOUR ? [MINUTE, "min", 1, "s"] : whole < DAY ? [HOUR, "h", MINUTE, "min"] : [DAY, "d", HOUR, "h"];
+  const rest = Math.floor((whole % size) / smaller);
+  return `${Math.floor(whole / size)} ${translate(unit)}${rest ? ` ${rest} ${translate(smallerUnit)}` : ""}`;
+}

@@ -1,83 +1,105 @@
-// Shows one run: the dialog as a chat, the timeline, the result and the logs.
+// Shows one run: the dialog as a chat, its waits, the timeline, the result and the logs.
 import { clear, find, formatDuration, json, make } from "./dom.js";
-import { hasText, translate } from "./texts.js";
+import { faultChips } from "./faults.js";
+import { problemText } from "./problems.js";
+import { translate } from "./texts.js";
+import { errorCard, place, Timeline } from "./timeline.js";
+import { Waits } from "./waits.js";
 
-const GOOD_EVENTS = new Set(["completed", "settled"]);
-const BAD_EVENTS = new Set(["parked", "send_failed", "send_outcome_unknown", "abandoned", "fenced"]);
-const WARNING_EVENTS = new Set(["retried", "send_retried", "step_retried", "completion_retried", "released"]);
+const NOTES = new Set(["retried", "send_retried", "step_retried", "completion_retried", "released", "deduplicated"]);
 
 export class RunView {
   constructor() {
     this.chat = find("#chat");
-    this.timeline = find("#timeline");
     this.result = find("#result");
     this.logs = find("#logs");
+    this.timeline = new Timeline({ list: find("#rows"), axis: find("#axis"), detail: find("#detail"), onSelect: (key) => this.selectBubble(key) });
+    this.waits = new Waits(find("#waits"));
+    this.chat.addEventListener("click", (event) => {
+      const bubble = event.target.closest("[data-key]");
+      if (!bubble || getSelection().toString()) return;
+      this.timeline.select(bubble.dataset.key === this.timeline.selected ? null : bubble.dataset.key);
+      this.selectBubble(this.timeline.selected);
+      document.getElementById("tab-timeline").click();
+    });
     this.show(null);
   }
 
-  show(head, lines = []) {
-    this.head = head;
-    this.lines = [];
-    this.claims = this.warnings = this.logged = 0;
-    for (const part of [this.chat, this.timeline, this.result, this.logs, find("#chat-head")]) clear(part);
+  // `active`: the run has not ended, and `vertexkit dev` still knows it.
+  show(head, lines = [], active = false) {
+    Object.assign(this, { head, lines: [], active, claims: 0, warnings: 0, logged: 0, error: null, waited: new Set() });
+    for (const part of [this.chat, this.result, this.logs, find("#chat-head")]) clear(part);
+    find("#run-error").hidden = true;
+    this.timeline.reset();
+    const start = Date.parse(head?.started);
+    const now = () => (Date.now() - start) / 1000;
+    this.waits.reset(head?.id, now);
     find("#buttons").hidden = !head;
     find("#status").textContent = "";
     find("#log-count").hidden = true;
+    if (find("#tab-replay").getAttribute("aria-selected") === "true") find("#tab-timeline").click();
+    find("#tab-replay").hidden = true;
     this.result.append(make("p", { class: "quiet" }, translate("no_result")));
     this.logs.append(make("li", { class: "nothing" }, translate("no_logs")));
     if (!head) {
       this.chat.append(make("li", { class: "empty" }, translate("empty")));
       return;
     }
-    const when = new Date(head.started);
+    this.outcome = make("span", { class: "outcome" });
     find("#chat-head").append(
-      make("span", { class: "what" }, head.block), " ",
-      make("span", { class: "quiet" }, `${when.toLocaleString()}${head.fault ? ` · ${translate(`f_${head.fault}`)}` : ""} · seed ${head.seed}`));
+      make("span", { class: "what" }, head.block), this.outcome,
+      make("span", { class: "quiet" }, `${new Date(head.started).toLocaleString(document.documentElement.lang)} · ${translate("seed")} ${head.seed}`),
+      ...faultChips(head));
     this.chat.append(make("li", { class: "you" }, ...inputRows(head.inputs)));
+    this.showOutcome(active ? "now" : "", translate(active ? "running" : "interrupted"));
     for (const line of lines) this.add(line);
+    if (active) this.timeline.follow(now);
+    this.showButtons();
   }
 
   typing() {
     if (this.dots?.isConnected) return;
-    this.dots = make("li", { class: "bubble dots", "aria-label": "…" }, make("i"), make("i"), make("i"));
+    this.dots = make("li", { class: "bubble dots", "aria-label": translate("typing") }, make("i"), make("i"), make("i"));
     this.put(this.dots);
   }
 
   add(line) {
     this.lines.push(line);
+    const row = this.timeline.add(line);
+    this.waits.add(line);
     if (line.kind === "event") this.event(line);
-    else if (line.kind === "request") this.request(line);
+    else if (line.kind === "request") this.request(line, row);
     else if (line.kind === "log") this.log(line);
     else if (line.kind === "end") this.end(line);
   }
 
   event(line) {
-    const values = { ...line.fields, s: line.fields.seconds?.toFixed?.(1) ?? "", n: line.fields.attempt };
-    let name = `e_${line.name}`;
-    if (line.name === "claimed" && ++this.claims > 1) {
-      name = "e_claimed_again";
-      const before = this.lines.at(-2)?.name;
-      if (!WARNING_EVENTS.has(before)) this.note(translate("resumed"), "bad");
-    }
-    const kind = GOOD_EVENTS.has(line.name) ? "good" : BAD_EVENTS.has(line.name) ? "bad" : WARNING_EVENTS.has(line.name) ? "warn" : "";
-    if (WARNING_EVENTS.has(line.name)) this.note(translate(name, values));
-    const description = hasText(name) ? translate(name, values) : line.name;
-    const reason = line.fields.reason;
-    this.step(line.at, kind, make("span", {}, reason ? `${description}: ${reason}` : description));
+    const values = { ...line.fields, s: line.fields.seconds, n: line.fields.attempt };
+    if (line.name === "claimed") {
+      const before = this.lines.findLast((other) => ["suspended", "retried", "released", "claimed"].includes(other.name) && other !== line)?.name;
+      if (++this.claims > 1 && before === "claimed") this.note(translate("resumed"), "bad");
+    } else if (line.name === "handler_raised") this.showError(line.fields.error);
+    else if (line.name === "waiting" && line.fields.seconds > 1 && !this.waited.has(line.fields.position) && this.waited.add(line.fields.position)) this.note(translate(line.fields.event ? "n_waiting" : "n_sleeping", { event: line.fields.event, time: formatDuration(line.fields.seconds) }));
+    else if (line.name === "waited" && "data" in line.fields) this.put(make("li", { class: "you event" }, make("b", {}, translate("n_event", line.fields)), ...inputRows(line.fields.data)));
+    else if (line.name === "time_skipped") this.note(translate("e_time_skipped", { seconds: formatDuration(line.fields.seconds) }));
+    else if (NOTES.has(line.name)) this.note(translate(`e_${line.name}`, values));
   }
 
-  request(line) {
+  request(line, row) {
     this.dots?.remove();
-    const text = line.request?.text;
-    if (line.method === "send_message" && line.processed)
-      this.put(make("li", { class: "bubble" }, make("span", {}, String(text)), make("time", {}, `+${(line.at + line.seconds).toFixed(2)} ${translate("s")}`)));
-    const good = line.status >= 200 && line.status < 300 && !hasNoResponse(line);
-    const status = line.status === null || hasNoResponse(line) ? translate("no_answer") : line.status;
-    const summary = make("summary", {}, `${translate(line.method)} → ${status} `, make("span", { class: "took" }, formatDuration(line.seconds)));
-    const detail = make("details", {}, summary,
-      make("p", { class: "quiet" }, `${translate("request")}: POST ${line.path}`), json({ token: "•••", ...line.request }),
-      make("p", { class: "quiet" }, translate("answer") + (line.retry_after ? ` · Retry-After: ${line.retry_after}` : "")), json(line.answer));
-    this.step(line.at + line.seconds, good ? "talk" : "bad", detail);
+    if (line.method !== "send_message" || !line.processed) return;
+    const bubble = make("li", { class: "bubble", "data-key": row.key },
+      make("span", {}, String(line.request?.text)), make("time", {}, `+${formatDuration(line.at + line.seconds)}`));
+    this.put(bubble);
+  }
+
+  // The author's error: a card in the dialog, and a line on top of it.
+  showError(error) {
+    this.error = error;
+    const last = error.frames?.at(-1);
+    this.put(make("li", { class: "failure", "data-key": this.timeline.model.attempt?.key ?? "" }, errorCard(error)));
+    clear(find("#run-error")).append(make("strong", {}, error.message ? `${error.type}: ${error.message}` : error.type), " ", make("span", { class: "mono" }, last ? place(last) : ""));
+    find("#run-error").hidden = false;
   }
 
   log(line) {
@@ -90,38 +112,90 @@ export class RunView {
     count.className = this.warnings ? "badge bad" : "badge";
     const { exception, ...fields } = line.fields;
     const rest = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ");
-    this.logs.append(make("li", { class: line.level }, `+${line.at.toFixed(3)}  ${line.level}  ${line.event} ${rest}${exception ? `\n${exception}` : ""}`));
+    this.logs.append(make("li", { class: line.level }, `+${formatDuration(line.at)}  ${line.level}  ${line.event} ${rest}${exception ? `\n${exception}` : ""}`));
+    if (line.event === "loop_blocked") this.put(make("li", { class: "note bad" }, translate("e_loop_blocked", { s: formatDuration(fields.seconds), at: fields.at })));
   }
 
   end(line) {
     this.dots?.remove();
+    this.active = false;
     const completions = this.lines.filter((other) => other.method === "complete" && other.processed);
     const data = completions.at(-1)?.request?.data;
     clear(this.result).append(json(line.outcome === "rejected" ? line.answer : data));
-    if (line.outcome === "rejected") this.note(translate("rejected") + rejection(line), "bad");
-    else if (line.outcome === "parked") this.note(translate("parked") + line.code, "bad");
-    else if (line.outcome !== "completed") this.note(translate(line.outcome), "bad");
-    else if (line.code === "ok") this.note(translate("completed"), "ok");
-    else this.note(`${translate("failed")}${line.code}${data?.error?.message ? `: ${data.error.message}` : ""}`, "bad");
+    const took = ` · ${formatDuration(line.at)}`;
+    if (line.outcome === "completed" && line.code === "ok") {
+      this.note(translate("completed"), "ok");
+      this.showOutcome("ok", translate("o_ok") + took);
+    } else {
+      const reason = failureText(line, data, this.error);
+      this.note(reason, "bad");
+      this.showOutcome("bad", translate(line.outcome === "completed" ? "o_failed" : `o_${line.outcome}`, line) + took);
+      if (!this.error) {
+        find("#run-error").textContent = reason;
+        find("#run-error").hidden = false;
+      }
+    }
+    this.showButtons();
+  }
+
+  showOutcome(kind, text) {
+    this.outcome.className = `outcome ${kind}`;
+    this.outcome.textContent = text;
+  }
+
+  showButtons() {
+    this.followEnd();
+    for (const button of find("#buttons").querySelectorAll("button")) button.hidden = button.dataset.when === "active" ? !this.active : button.dataset.when === "ended" && !this.lines.some((line) => line.kind === "end");
+  }
+
+  // Shows how a replay of this run on the current code differs.
+  showReplay(replay) {
+    const panel = clear(find("#replay"));
+    panel.append(make("p", { class: replay.same ? "outcome ok" : "outcome bad" }, translate(replay.same ? "same" : "differs")));
+    if (!replay.same)
+      panel.append(make("pre", { class: "diff" }, ...replay.difference.slice(2).map((line) =>
+        make("span", { class: line[0] === "+" ? "added" : line[0] === "-" ? "removed" : line[0] === "@" ? "quiet" : "" }, `${line}\n`))));
+    panel.append(make("h3", {}, translate("replay_messages")), make("ol", { class: "plain" }, ...replay.messages.map((text) => make("li", { class: "bubble" }, text))));
+    find("#tab-replay").hidden = false;
+    find("#tab-replay").click();
+  }
+
+  selectBubble(key) {
+    for (const bubble of this.chat.querySelectorAll("[data-key]")) {
+      const selected = Boolean(key) && bubble.dataset.key === key;
+      bubble.classList.toggle("selected", selected);
+      if (selected) bubble.scrollIntoView({ block: "nearest" });
+    }
   }
 
   note(text, kind = "") {
     this.put(make("li", { class: `note ${kind}` }, text));
   }
 
+  // Appends to the dialog. Its end stays in view if it was: that is checked once for each frame,
+  // because it lets the browser lay out the whole dialog.
   put(item) {
-    const isAtBottom = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 80;
+    this.followEnd();
     this.chat.append(item);
-    if (isAtBottom) this.chat.scrollTop = this.chat.scrollHeight;
   }
 
-  step(at, kind, content) {
-    const when = make("span", { class: "at" }, at < 10 ? `+${at.toFixed(3)}` : `+${at.toFixed(1)}`);
-    this.timeline.append(make("li", { class: kind }, when, make("span", { class: "rail" }), make("div", { class: "step" }, content)));
+  followEnd() {
+    if (this.frame) return;
+    const isAtBottom = this.chat.scrollHeight - this.chat.scrollTop - this.chat.clientHeight < 80;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = null;
+      if (isAtBottom) this.chat.scrollTop = this.chat.scrollHeight;
+    });
   }
 }
 
-const hasNoResponse = (line) => ["half", "lost", "cut"].some((kind) => line.fault?.startsWith(kind));
+function failureText(line, data, error) {
+  if (line.outcome === "rejected") return translate("rejected") + rejection(line);
+  if (line.outcome === "parked") return translate("parked") + line.code;
+  if (line.outcome !== "completed") return translate(line.outcome);
+  const reason = error ? `${error.type}: ${error.message}` : problemText(data?.error?.message) ?? "";
+  return `${translate("failed")}${line.code}${reason ? `: ${reason}` : ""}`;
+}
 
 function inputRows(inputs) {
   const rows = Object.entries(inputs ?? {}).map(([name, value]) =>
@@ -130,6 +204,6 @@ function inputRows(inputs) {
 }
 
 function rejection(line) {
-  const errors = (line.answer?.errors ?? []).map((error) => `${(error.loc ?? []).join(".")}: ${error.msg}`);
-  return errors.join("; ") || line.answer?.detail || line.code;
+  const errors = (line.answer?.errors ?? []).map((error) => `${(error.loc ?? []).join(".")}: ${problemText(error.msg)}`);
+  return errors.join("; ") || problemText(line.answer?.detail) || line.code;
 }

@@ -16,6 +16,7 @@ from vertexkit.testing.platform.auth import BasicAuth
 from vertexkit.testing.platform.conversations import FakeConversations, UpdatedBy
 from vertexkit.testing.platform.dialog_api import DialogApi
 from vertexkit.testing.platform.dialogs import Activation, Dialog, DialogRegistry
+from vertexkit.testing.platform.fault_rules import FaultPlan, FaultRule
 from vertexkit.testing.platform.faults import DEFAULT_SLOW_SECONDS, Fault, Faults, encode_body
 from vertexkit.testing.platform.ledger import Entry, Exchange, Ledger
 from vertexkit.testing.platform.methods import DIALOG_METHODS
@@ -200,6 +201,16 @@ class FakePlatform:
         header = None if retry_after is None else str(retry_after)
         content = encode_body(body)
         self._faults.order(Fault(method, kind, status, header, content, seconds, times, after))
+
+    def plan_faults(self, token: str, rules: Sequence[FaultRule], seed: int = 0) -> None:
+        """Hit the requests of one call by rules of its own, instead of the ordered faults.
+
+        Args:
+            token: of the call.
+            rules: several may hit the same request.
+            seed: of the rules' probabilities.
+        """
+        self._faults.plan(token, FaultPlan(rules, seed))
 
     def clear_faults(self) -> None:
         """Remove the ordered faults that have not happened yet."""

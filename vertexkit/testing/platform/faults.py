@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
-from typing import Any
+from typing import Any, Protocol
 
 FAULT_KINDS = {
     "cut": "the connection is lost before the platform has read the request",
@@ -69,6 +69,13 @@ class Fault:
         return " ".join(str(word) for word in (self.kind, self.status) if word is not None)
 
 
+class Plan(Protocol):
+    """The faults of one call of a block; `fault_rules.FaultPlan` is one."""
+
+    def take(self, method: str) -> Fault | None:
+        """Return the fault that hits this request of the method, if any."""
+
+
 class Faults:
     """A queue of faults for each method; the first of a queue is used up before the next.
 
@@ -79,6 +86,7 @@ class Faults:
 
     def __init__(self, methods: Iterable[str], seed: int) -> None:
         self._queues: dict[str, deque[Fault]] = {name: deque() for name in methods}
+        self._plans: dict[str, Plan] = {}
         self._random = Random(seed)
         self._rate = 0.0
         self._kinds: Sequence[str | int] = ()
@@ -93,8 +101,12 @@ class Faults:
             raise ValueError(
                 f"unknown method {fault.method!r}; use one of {', '.join(sorted(self._queues))}"
             )
-        _validate(fault)
+        validate_fault(fault)
         self._queues[fault.method].append(fault)
+
+    def plan(self, token: str, plan: Plan) -> None:
+        """Hit the requests with a token by a plan of their own."""
+        self._plans[token] = plan
 
     def clear(self) -> None:
         """Remove the ordered faults that have not happened yet."""
@@ -112,11 +124,18 @@ class Faults:
         if rate and not kinds:
             raise ValueError("chaos needs at least one kind or status")
         for kind in kinds:
-            _validate(_random_fault("", kind))
+            validate_fault(_random_fault("", kind))
         self._rate, self._kinds = rate, tuple(kinds)
 
-    def take(self, method: str) -> Fault | None:
-        """Return the fault that hits this request of the method, if any."""
+    def take(self, method: str, token: str = "") -> Fault | None:
+        """Return the fault that hits this request of the method, if any.
+
+        Args:
+            method: name of the method.
+            token: of the request; a token with a plan is hit by that alone.
+        """
+        if token in self._plans:
+            return self._plans[token].take(method)
         queue = self._queues[method]
         if queue:
             fault = queue.popleft()
@@ -154,7 +173,12 @@ def _random_fault(method: str, kind: str | int) -> Fault:
     return Fault(method, kind=kind, seconds=DEFAULT_SLOW_SECONDS if kind == "slow" else 0.0)
 
 
-def _validate(fault: Fault) -> None:
+def validate_fault(fault: Fault) -> None:
+    """Check that the values of a fault fit together.
+
+    Raises:
+        ValueError: they do not.
+    """
     kinds = ", ".join(FAULT_KINDS)
     if fault.kind is None and fault.status is None:
         raise ValueError(f"a fault needs a status, or a kind: one of {kinds}")

@@ -106,7 +106,7 @@ class VertexApi:
         activation: Activation,
         content: Mapping[str, Any],
     ) -> Response:
-        fault = self._faults.take(exchange.entry.method)
+        fault = self._faults.take(exchange.entry.method, activation.token)
         if fault is not None:
             exchange.as_documented = False
             exchange.update(fault=str(fault))

@@ -1,0 +1,50 @@
+"""The system's Chromium as a process of its own, which all tests of a session share."""
+
+import re
+import subprocess
+from pathlib import Path
+
+from tests.tools import TOOLS
+
+CHROMIUM = TOOLS["chromium"].path
+ADDRESS = re.compile(r"DevTools listening on (ws://\S+)")
+OPTIONS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--remote-debugging-port=0",
+)
+
+
+class Chromium:
+    """A headless Chromium.
+
+    Args:
+        profile: An empty folder for its profile.
+    """
+
+    def __init__(self, profile: Path) -> None:
+        assert CHROMIUM is not None
+        self._process = subprocess.Popen(
+            [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.address = self._read_address()
+
+    def close(self) -> None:
+        """End it."""
+        self._process.terminate()
+        self._process.communicate(timeout=20)
+
+    def _read_address(self) -> str:
+        assert self._process.stderr is not None
+        lines = []
+        for line in self._process.stderr:
+            lines.append(line)
+            if found := ADDRESS.search(line):
+                return found[1]
+        raise AssertionError("Chromium did not start:\n" + "".join(lines))
