@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import certifi
@@ -13,7 +13,7 @@ import pytest
 
 from vertexkit import http_client
 from vertexkit.botone.aiohttp_wire import AiohttpWire
-from vertexkit.botone.certificates import VARIABLES, tls_context
+from vertexkit.botone.certificates import VARIABLES, context_for, tls_context
 from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.errors import PlatformUnreachable
 
@@ -25,11 +25,13 @@ CERTIFICATE = (
 
 
 @pytest.fixture(autouse=True)
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment that names no authorities."""
+def environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """An environment that names no authorities, in a process that has read none."""
     for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    return monkeypatch
+    context_for.cache_clear()
+    yield monkeypatch
+    context_for.cache_clear()
 
 
 @pytest.fixture
@@ -108,3 +110,11 @@ def test_without_authorities_in_the_system_those_of_certifi_are_trusted(
     assert tls_context().get_ca_certs() == known.get_ca_certs()
     environment.setenv("SSL_CERT_DIR", str(tmp_path))
     assert tls_context().get_ca_certs() == []
+
+
+def test_clients_share_one_context(environment: pytest.MonkeyPatch) -> None:
+    """The authorities are read once, and again if the environment names other ones."""
+    shared = tls_context()
+    assert tls_context() is shared
+    environment.setenv("SSL_CERT_FILE", certifi.where())
+    assert tls_context() is not shared

@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from functools import cache
 from pathlib import Path
 
 import certifi
@@ -15,12 +16,19 @@ def tls_context() -> ssl.SSLContext:
 
     The authorities are those of the operating system or, if `SSL_CERT_FILE` or `SSL_CERT_DIR` is
     set, those. Where there are none (minimal images, Python from python.org on macOS), those of
-    certifi, which are Mozilla's.
+    certifi, which are Mozilla's. The clients of a process share one context, because reading the
+    authorities takes some ten milliseconds.
     """
+    return context_for(*map(os.environ.get, VARIABLES))
+
+
+@cache
+def context_for(*named: str | None) -> ssl.SSLContext:
+    """Return the context for values of `VARIABLES`; the authorities are read the first time."""
     context = ssl.create_default_context()
     context.set_alpn_protocols(["http/1.1"])
     context.options |= ssl.OP_NO_RENEGOTIATION
-    if not any(map(os.environ.get, VARIABLES)) and not _system_has_authorities(context):
+    if not any(named) and not _system_has_authorities(context):
         context.load_verify_locations(certifi.where())
     return context
 
