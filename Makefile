@@ -13,7 +13,7 @@ SEED ?=
 SEEDS ?= 200
 SECONDS ?= 12
 ROUNDS ?= 7
-CONNECTIONS ?= 32,256,1024
+PYTHONS ?= $(PYTHON)
 EXAMPLES ?= 20000
 FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
 SAMPLE ?= 200
@@ -28,11 +28,11 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast system simulate soak attack bench fuzz mutants audit sbom docs package lint types format lock pictures clean
+.PHONY: help demo test fast system simulate soak attack bench measure bench-short fuzz mutants audit sbom docs package lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(VENV)/.run  ## run one example block on the fake platform
 	@$(BIN)/vertexkit trigger example_blocks.loan:app loan -i amount=100000 -i months=12
@@ -64,9 +64,17 @@ soak: $(VENV)/.dev  ## kill a service under load again and again: MINUTES=10 SEE
 attack: $(VENV)/.dev  ## attack a service, SECONDS=12 per attack, and report how it serves valid calls
 	@$(BIN)/python benchmarks/attack.py --seconds $(SECONDS)
 
-bench: $(VENV)/.dev  ## compare the cost of an execution, ROUNDS=7, and write benchmarks/RESULTS.md
-	@$(BIN)/python benchmarks/executions.py --connections $(CONNECTIONS) --rounds $(ROUNDS) \
-		--write benchmarks/RESULTS.md
+bench:  ## compare the cost of an execution with other services: PYTHONS="python3.11 python3.13" ROUNDS=7
+	@set -e; for python in $(PYTHONS); do \
+		$(MAKE) --no-print-directory measure PYTHON=$$python VENV=.venv-bench-$${python##*/}; done
+
+measure: $(VENV)/.bench
+	@$(BIN)/python benchmarks/executions.py --connections 32,256,1024 --rates 500,half \
+		--rounds $(ROUNDS) --write benchmarks/RESULTS.md
+
+bench-short: $(VENV)/.bench  ## the same in two minutes: a closed loop of 32 connections, fewer services
+	@$(BIN)/python benchmarks/executions.py --services floor_gc,bolt,memory,sqlite \
+		--rounds 3 --executions 3000
 
 fuzz: $(VENV)/.dev  ## fuzz each parser of untrusted input with EXAMPLES=20000 generated inputs
 	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 0 $(PYTEST_ARGS)
@@ -119,6 +127,7 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
 	$(UV_COMPILE) -o locks/dev.txt -c locks/image.txt -c locks/build.txt \
 		--extra dev --extra parquet --extra xlsx --group test pyproject.toml; \
+	$(UV_COMPILE) -o locks/bench.txt -c locks/image.txt --extra postgres --group bench pyproject.toml; \
 	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply; \
 	$(UV_COMPILE) -o locks/docs.txt -c locks/dev.txt --group docs; \
 	$(UV_COMPILE) -o locks/release.txt -c locks/dev.txt --group release
@@ -165,6 +174,11 @@ $(VENV)/.docs: $(VENV)/.dev locks/docs.txt
 $(VENV)/.release: $(VENV)/.dev locks/release.txt
 	@echo "Installing the tools for package ..."
 	@$(PIP) install -qq --require-hashes -r locks/release.txt
+	@touch $@
+
+$(VENV)/.bench: $(VENV)/.run locks/bench.txt
+	@echo "Installing the packages that vertexkit is compared with ..."
+	@$(PIP) install -qq --require-hashes -r locks/bench.txt
 	@touch $@
 
 $(VENV)/.supply: $(VENV)/.dev locks/supply.txt

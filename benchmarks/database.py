@@ -21,21 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import uvloop
-from executions import (
-    BLOCK,
-    SHARED_BUFFERS,
-    WARM_UP,
-    Platform,
-    free_port,
-    load,
-    new_database,
-    running,
-)
+from load import Load, Platform
 from processes import processor_seconds
+from services import BLOCK, POSTGRES, SHARED_BUFFERS, Service, free_port, new_database, running
 
 from tests.postgres_server import PostgresServer, killable_server
 
 DATABASE = "bench"
+WARM_UP = 1000
 WARM_UP_CONNECTIONS = 32
 STATISTICS_SECONDS = 1.5
 """After this time the server's processes have reported their statistics."""
@@ -125,18 +118,16 @@ async def measure(
     platform = await loop.create_server(Platform, "127.0.0.1", 0)
     platform_port = platform.sockets[0].getsockname()[1]
     port = free_port()
-    environment = {
-        "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform_port}/api",
-        "VERTEXKIT_JOURNAL": new_database(server),
-    }
-    with running(f"{BLOCK} --workers {workers}", environment, port) as pid:
+    service = Service(f"{BLOCK} --workers {workers}", POSTGRES)
+    with running(service, port, platform_port, new_database(server)) as pid:
         warm_up = min(WARM_UP, executions)
-        await load(port, 0, warm_up, WARM_UP_CONNECTIONS)
+        await Load(port, 0, warm_up, service.call).run(WARM_UP_CONNECTIONS)
         before = read_used(pid, server)
         if connections == 1:
-            took = sum([await load(port, warm_up + n, 1, 1) for n in range(executions)])
+            ones = [Load(port, warm_up + n, 1, service.call) for n in range(executions)]
+            took = sum([await one.run(1) for one in ones])
         else:
-            took = await load(port, warm_up, executions, connections)
+            took = await Load(port, warm_up, executions, service.call).run(connections)
         used = read_used(pid, server).minus(before, executions)
         tables = read_tables(server, warm_up + executions)
     platform.close()
