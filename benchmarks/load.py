@@ -1,6 +1,6 @@
 """Calls a service as the platform does, and answers its messages and completions.
 
-This process is the caller and the platform. A `Load` is one measurement: so many executions in a
+This process is the caller and the platform. A `Load` is one measurement: a number of executions in a
 closed loop (each connection makes its next call when the last one is answered) or in an open loop
 (calls come at a constant rate, each on a connection of its own, however slow the service is).
 """
@@ -19,6 +19,9 @@ SENT = b'{"message_id":123,"created_at":1669947527}'
 SENT_BY_SLACK = b'{"ok":true,"ts":"1.2","channel":"C1"}'
 PATIENCE_SECONDS = 10.0
 """What was not completed counts as lost when no completion has come for so long."""
+
+REPEAT_SECONDS = 0.05
+"""A call that is answered with 503 is made again after this."""
 
 Call = Callable[[int], bytes]
 """Returns the body of the call with a number."""
@@ -131,10 +134,10 @@ class Load:
         loop = asyncio.get_running_loop()
         await loop.create_connection(lambda: Caller(self, once), "127.0.0.1", self._port)
 
-    def next_request(self) -> bytes | None:
-        """Return the next call; None if all were made."""
+    def next_request(self) -> bytes:
+        """Return the next call; nothing if all were made."""
         if self.calls >= self._end:
-            return None
+            return b""
         body = self._call(self.calls)
         self._started[self.calls] = time.perf_counter()
         self.calls += 1
@@ -202,21 +205,26 @@ class Caller(HttpProtocol):
         super().__init__()
         self._parser = httptools.HttpResponseParser(self)
         self._load, self._once = load, once
+        self._request = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self._call()
 
     def _call(self) -> None:
-        request = self._load.next_request()
-        if request is None:
-            self.transport.close()
+        self._request = self._load.next_request()
+        if self._request:
+            self.transport.write(self._request)
         else:
-            self.transport.write(request)
+            self.transport.close()
 
     def on_message_complete(self) -> None:
         assert isinstance(self._parser, httptools.HttpResponseParser)
         status = self._parser.get_status_code()
+        if status == 503:
+            loop = asyncio.get_running_loop()
+            loop.call_later(REPEAT_SECONDS, self.transport.write, self._request)
+            return
         if status != 200:
             self._load.fail(f"the response to a call was {status}: {self.body!r}")
         if self._once:
