@@ -24,6 +24,7 @@ PUBLIC = [
     "BotOne",
     "Call",
     "CallError",
+    "CallInfo",
     "Claims",
     "Context",
     "Conversation",

@@ -17,6 +17,7 @@ and those that import optional packages."""
 STATEFUL = {
     "context.stream.splitter._CodeBlock",
     "journal.state.row.ExecutionRow",
+    "journal.state.limited_queue._Key",
     "journal.sqlite.writer.Write",
     "journal.postgres.session._Batch",
     "journal.postgres.writes.Write",

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vertexkit.app import App
+    from vertexkit.blocks.limits import CallInfo
     from vertexkit.blocks.registry import Blocks
     from vertexkit.botone.client import BotOne
     from vertexkit.botone.http_client import http_client
@@ -56,6 +57,7 @@ __all__ = [
     "BotOne",
     "Call",
     "CallError",
+    "CallInfo",
     "Claims",
     "Context",
     "Conversation",
@@ -98,6 +100,7 @@ __all__ = [
 _HOMES = {
     "App": "app",
     "Blocks": "blocks.registry",
+    "CallInfo": "blocks.limits",
     "BotOne": "botone.client",
     "http_client": "botone.http_client",
     **dict.fromkeys(

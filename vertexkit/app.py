@@ -102,6 +102,7 @@ class App(Generic[State]):
                 async with app.serving():
                     yield
 
+
             outer = Starlette(routes=[Mount("/bot", app)], lifespan=lifespan)
 
         Returns:

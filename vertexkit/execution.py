@@ -33,6 +33,9 @@ class Execution:
     trace: str = field(default="", compare=False)
     """The call's span as a `traceparent`. It is not written to a file: after a restart it is
     empty."""
+    limit_key: str | None = None
+    """Hash of the key under which the limits of its block apply; empty if the block has no keys.
+    None: its block had no limits when the call was accepted, and no limit applies."""
 
     @property
     def key(self) -> bytes:

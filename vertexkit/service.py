@@ -320,6 +320,7 @@ class Service:
             running=self.dispatcher.running,
             held=self.dispatcher.held,
             waiting=self.journal.backlog(),
+            waiting_for_limits=self.dispatcher.waiting_for_limits,
             suspended=self.journal.suspended(),
             connections=self.settings.platform.connections - limiter.available,
             trouble=bool(self.failure or self.journal.unavailable_reason()),

@@ -23,7 +23,7 @@ SUFFIXES = ("_bucket", "_count", "_sum")
 
 def exported() -> dict[str, set[str]]:
     """Return each metric, under the name that Prometheus uses, with its labels."""
-    metrics = Metrics(lambda: ProcessState(running={"b": 1}))
+    metrics = Metrics(lambda: ProcessState(running={"b": 1}, waiting_for_limits={"b": 1}))
     holders = [metrics.commits, metrics]
     labelled = {
         metric.name: set(metric.labels)

@@ -30,7 +30,8 @@ def contract_database(postgres_server: PostgresServer) -> Iterator[Any]:
 def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> str:
     """URL of a database whose journal is empty."""
     created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
-    for table in ("executions", "effects", "tokens", "workers", "memories") if created[0] else ():
+    tables = ("executions", "effects", "tokens", "workers", "memories", "limits", "starts")
+    for table in tables if created[0] else ():
         contract_database.execute(f"DELETE FROM vertexkit.{table}".encode())
     return postgres_server.url("contract")
 

@@ -59,12 +59,20 @@ class JournalDriver(NullJournalObserver):
     def lost(self, reason: str) -> None:
         self.lost_reasons.append(reason)
 
-    def execution(self, token: str = "", block: str = "loan", **inputs: Any) -> Execution:
-        """One call; without a token, of another dialog each time."""
+    def execution(
+        self, token: str = "", block: str = "loan", key: str | None = None, **inputs: Any
+    ) -> Execution:
+        """One call; without a token, of another dialog each time; with a key, it is limited."""
         number = next(self.numbers)
         token = token or f"token-{number}"
         return Execution(
-            f"{number:022x}", block, Token(token), inputs, b"raw " + token.encode(), 1000.0 + number
+            f"{number:022x}",
+            block,
+            Token(token),
+            inputs,
+            b"raw " + token.encode(),
+            1000.0 + number,
+            limit_key=key,
         )
 
     async def accept(self, token: str = "", block: str = "loan", room: int = PLENTY) -> Acceptance:

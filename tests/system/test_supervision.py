@@ -117,7 +117,7 @@ async def break_schedule(scene: Scene, patch: pytest.MonkeyPatch) -> None:
     await scene.started.wait()
     [task] = scene.service.dispatcher._executions.values()
     assert isinstance(scene.service.journal, SqliteJournal)
-    patch.setattr(scene.service.journal._state._queues._later, "_put", broken)
+    patch.setattr(scene.service.journal._state.queues._later, "_put", broken)
     await scene.service.journal.release(task.lease, 0.01)
 
 

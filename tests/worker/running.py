@@ -12,6 +12,7 @@ from vertexkit import App
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Execution
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease, Renewal
 from vertexkit.service import Service, running_service
@@ -54,10 +55,16 @@ class WatchedJournal(MemoryJournal):
         self._renewed = asyncio.Condition()
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
         self._fail()
-        claimed = await super().claim(worker, room, limit, early=early)
+        claimed = await super().claim(worker, room, limit, early=early, limits=limits)
         self.claimed.set()
         return claimed
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from tests.worker.running import accept, ended, serving
 from vertexkit import App, Context
 from vertexkit.clock import Clock
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease
 from vertexkit.testing import FakePlatform
@@ -26,9 +27,15 @@ class SlowClaims(MemoryJournal):
         self.claimed, self.go_on = asyncio.Event(), asyncio.Event()
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
-        leases = await super().claim(worker, room, limit, early=early)
+        leases = await super().claim(worker, room, limit, early=early, limits=limits)
         if "careful" in [lease.execution.block for lease in leases]:
             self.claimed.set()
             await self.go_on.wait()

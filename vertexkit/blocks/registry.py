@@ -8,9 +8,10 @@ from types import FrameType
 from typing import Any, TypeVar, Unpack
 
 from vertexkit.blocks.callables import code_of, documentation, where
-from vertexkit.blocks.policies import BlockOptions, complete_options
+from vertexkit.blocks.policies import BlockOptions, block_limits, complete_options
 from vertexkit.blocks.signature import Handler, Signature, read_signature
 from vertexkit.errors import DefinitionError
+from vertexkit.journal.limits import BlockLimits, FleetLimits
 
 H = TypeVar("H", bound=Handler)
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -27,6 +28,8 @@ class Block:
     signature: Signature
     options: BlockOptions
     """All options; those that the author did not set have their defaults."""
+    limits: BlockLimits | None = None
+    """The limits that hold over all processes; None: there are none."""
 
 
 class Blocks(Mapping[str, Block]):
@@ -87,7 +90,8 @@ class Blocks(Mapping[str, Block]):
             completed = complete_options(at, options)
             signature = read_signature(name, handler, _local_names(handler))
             text = description or documentation(handler)
-            block = Block(name, title or name, text, signature, completed)
+            limits = block_limits(completed)
+            block = Block(name, title or name, text, signature, completed, limits)
             self._check_free(block)
             self._blocks[name] = block
             return handler
@@ -111,6 +115,17 @@ class Blocks(Mapping[str, Block]):
                 f"{where(block.signature.handler)}: the name {block.name!r} is taken by the block "
                 f"at {where(earlier.signature.handler)}; rename one of them"
             )
+
+
+def fleet_limits(blocks: Mapping[str, Block], running: int | None) -> FleetLimits | None:
+    """Return the limits of an app that hold over all processes; None if it has none.
+
+    Args:
+        blocks: By name.
+        running: Maximum number of handlers of all blocks that run at once; None: no limit.
+    """
+    limits = {name: block.limits for name, block in blocks.items() if block.limits is not None}
+    return FleetLimits(limits, running) if limits or running is not None else None
 
 
 def _local_names(handler: Handler) -> dict[str, Any]:

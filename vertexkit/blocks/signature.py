@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import NoneType
+from types import NoneType, SimpleNamespace
 from typing import Any, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
@@ -102,9 +102,14 @@ class Signature:
         """Call the handler. If it is `async def`, the caller awaits what is returned."""
         if self.takes_model:
             return self.handler(context, request)
-        inputs = request.__dict__.items()
-        arguments = {name.removeprefix(FIELD_PREFIX): value for name, value in inputs}
-        return self.handler(context, **arguments)
+        return self.handler(context, **_arguments(request))
+
+    def request(self, validated: BaseModel) -> Any:
+        """Return the inputs as an author's function takes them.
+
+        They are the author's model, or an object with the plain parameters as attributes.
+        """
+        return validated if self.takes_model else SimpleNamespace(**_arguments(validated))
 
     def input_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the inputs."""
@@ -113,6 +118,11 @@ class Signature:
     def result_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the result."""
         return self.result.json_schema(mode="serialization")
+
+
+def _arguments(request: BaseModel) -> dict[str, Any]:
+    """Return the plain parameters of a handler, by their names."""
+    return {name.removeprefix(FIELD_PREFIX): v for name, v in request.__dict__.items()}
 
 
 def read_signature(name: str, fn: Handler, namespace: Mapping[str, Any]) -> Signature:

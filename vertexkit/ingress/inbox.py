@@ -51,7 +51,12 @@ class Inbox:
         self._pacing = pacing
 
     async def accept(
-        self, block: str, token: Token, inputs: dict[str, Any], raw: bytes
+        self,
+        block: str,
+        token: Token,
+        inputs: dict[str, Any],
+        raw: bytes,
+        limit_key: str | None = None,
     ) -> Acceptance:
         """Write a call to the journal, unless it repeats the call of an execution in progress.
 
@@ -62,6 +67,7 @@ class Inbox:
             token: of the call.
             inputs: of the block.
             raw: body of the request, from which repeated calls are recognised.
+            limit_key: see `Execution.limit_key`.
 
         Returns:
             The execution, and whether it is new.
@@ -70,9 +76,8 @@ class Inbox:
             QueueFull: nothing was written.
             JournalUnavailable: nothing was written.
         """
-        execution = Execution(
-            new_execution_id(), block, token, inputs, raw, self._clock.unix(), tracing.traceparent()
-        )
+        now, trace = self._clock.unix(), tracing.traceparent()
+        execution = Execution(new_execution_id(), block, token, inputs, raw, now, trace, limit_key)
         if self._pacing is not None and (turn := self._pacing.turn()) is not None:
             await turn
         acceptance = await self._journal.accept(execution, self._queue_limit)

@@ -41,9 +41,20 @@ def catalogue(blocks: Mapping[str, Block]) -> dict[str, Any]:
                 "path": f"/blocks/{block.name}",
                 "input": block.signature.input_schema(),
                 "result": block.signature.result_schema(),
+                "limits": _limits(block),
             }
             for block in blocks.values()
         ]
+    }
+
+
+def _limits(block: Block) -> dict[str, Any]:
+    options = block.options
+    return {
+        "concurrency": options["concurrency"],
+        "fleet_concurrency": options["fleet_concurrency"],
+        "rate": options["rate"],
+        "by_key": options["key"] is not None,
     }
 
 

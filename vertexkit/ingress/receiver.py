@@ -6,10 +6,11 @@ from traceback import extract_tb
 from typing import Protocol
 
 import structlog
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.blocks.limits import CallInfo, hash_key
 from vertexkit.blocks.registry import Block
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.errors import CallError, JournalUnavailable, QueueFull
@@ -165,8 +166,11 @@ class Receiver:
             return problem(
                 404, "unknown_block", "The block does not exist. GET /blocks lists the blocks."
             )
-        rejection = self._validate(block, call, token)
-        return rejection or await self._accept(name, call, token, body)
+        request = self._validate(block, call, token)
+        if isinstance(request, Problem):
+            return request
+        limit_key = None if block.limits is None else _limit_key(block, call, token, request)
+        return await self._accept(name, call, token, body, limit_key)
 
     def _read(self, raw: RawCall) -> tuple[Call, Token]:
         call = self._read_call_safely(raw)
@@ -207,10 +211,10 @@ class Receiver:
             log.error("read_call_failed", error=type(error).__name__, at=at)  # noqa: TRY400
             raise CallError(400, "unreadable", "The call cannot be read.") from None
 
-    def _validate(self, block: Block, call: Call, token: Token) -> Problem | None:
-        """Validate the inputs; return the response to a call whose inputs are invalid."""
+    def _validate(self, block: Block, call: Call, token: Token) -> BaseModel | Problem:
+        """Validate the inputs; if they are invalid, return the response to the call."""
         try:
-            block.signature.read(call.inputs)
+            return block.signature.read(call.inputs)
         except ValidationError as error:
             register_token(token)  # an author's validator may have put it into its message
             self._rejections.reject(token, Failure("invalid_input"))
@@ -227,11 +231,12 @@ class Receiver:
             return problem(
                 500, "internal", "The block's own validation failed. The log has the traceback."
             )
-        return None
 
-    async def _accept(self, name: str, call: Call, token: Token, body: bytes) -> ASGIApp:
+    async def _accept(
+        self, name: str, call: Call, token: Token, body: bytes, limit_key: str | None
+    ) -> ASGIApp:
         try:
-            acceptance = await self._inbox.accept(name, token, call.inputs, body)
+            acceptance = await self._inbox.accept(name, token, call.inputs, body, limit_key)
         except QueueFull:
             log.info("call_rejected", block=name, code="queue_full", **token.log_fields)
             return self._reject_overload(token)
@@ -257,6 +262,23 @@ class Receiver:
             )
         self._rejections.reject(token, Failure("overloaded"))
         return self._overloaded
+
+
+def _limit_key(block: Block, call: Call, token: Token, request: BaseModel) -> str:
+    """Return the hash of a call's key for the limits of its block; empty if it has none.
+
+    A call whose key cannot be made is accepted: it shares the limits of all such calls.
+    """
+    make_key = block.options["key"]
+    if make_key is None:
+        return ""
+    info = CallInfo(block.name, token.claims, call.inputs)
+    try:
+        return hash_key(make_key(info, block.signature.request(request)))
+    except Exception:
+        register_token(token)  # an author's function may have put it into its message
+        log.exception("limit_key_failed", block=block.name)
+        return ""
 
 
 def _rejection_code(response: ASGIApp) -> str:

@@ -9,6 +9,7 @@ from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
     Acceptance,
     Access,
@@ -85,9 +86,16 @@ class MemoryJournal:
         return self._state.confirm(self._state.add(execution, key, room))
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
-        return [row.lease() for row in self._state.claim(worker, room, limit, early=early)]
+        claimed = self._state.claim(worker, room, limit, early=early, limits=limits)
+        return [row.lease() for row in claimed]
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         return self._state.renew(worker, executions)
@@ -168,6 +176,9 @@ class MemoryJournal:
     def suspended(self) -> int:
         return self._state.suspended()
 
+    def waiting_for_limits(self) -> Mapping[str, int]:
+        return self._state.queues.waiting_for_limits()
+
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return self._state.unserved_blocks(blocks)
 
@@ -177,13 +188,13 @@ class MemoryJournal:
     async def find(self, execution: str) -> Record | None:
         row = self._state.find(execution)
         if row is not None:
-            return row.record()
+            return self._state.record(row)
         return self._find_settled(execution)
 
     async def search(self, query: Query) -> list[Record]:
         settled = (row.settled_record(outcome) for row, outcome in self._settled.values())
         found = [record for record in settled if matches(query, record)]
-        found += [row.record() for row in self._state.search(query)]
+        found += [self._state.record(row) for row in self._state.search(query)]
         found.sort(key=lambda record: record.accepted_at, reverse=True)
         return found[: query.limit]
 

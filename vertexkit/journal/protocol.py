@@ -23,6 +23,7 @@ from vertexkit.execution import (
 )
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import JournalEvents
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.records import HistoryEvent as HistoryEvent
 from vertexkit.journal.records import Query as Query
 from vertexkit.journal.records import Record as Record
@@ -62,6 +63,8 @@ class Lease:
     """The previous run did not end: its worker died, or its lease expired."""
     ran: float = 0.0
     """Seconds for which the handler has run before it was suspended."""
+    overdue: bool = False
+    """It waited for a limit for too long: its handler must not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +154,13 @@ class Journal(JournalEvents, Protocol):
         """
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
         """Take executions that are due, and raise their epoch and attempt (survives process death).
 
@@ -163,6 +172,9 @@ class Journal(JournalEvents, Protocol):
             room: maximum number of executions per block; blocks that are missing are not claimed.
             limit: maximum number of executions in total.
             early: also take executions whose next run is scheduled for later.
+            limits: which hold over all processes; None: there are none. An execution whose limit
+                is reached stays in the queue. The limits of a block apply to executions with a
+                `limit_key`.
         """
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
@@ -275,6 +287,9 @@ class Journal(JournalEvents, Protocol):
 
     def suspended(self) -> int:
         """Return how many executions are suspended. Must be cheap."""
+
+    def waiting_for_limits(self) -> Mapping[str, int]:
+        """Return how many executions wait for a limit, by block. Must be cheap."""
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         """Return the blocks that executions wait for and that are not in `blocks`. Must be cheap.

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from vertexkit.execution import Effect, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.events import open_waits
+from vertexkit.journal.limits import LIMIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,17 @@ class Record:
     """Further events, in order."""
     retryable: bool = True
     """The token and the inputs are still stored, so that the execution can run again."""
+    limited_by: str = ""
+    """The limit that it waits for: `rate` or `fleet_concurrency`; empty: for none."""
 
     def waits_for(self) -> set[str]:
         """Return the names of the events that its handler waits for."""
         return open_waits({effect.position: effect for effect in self.effects})
+
+    def is_waiting_for(self, name: str) -> bool:
+        """Return whether it waits for an event of this name, or for this limit."""
+        limit = self.limited_by
+        return bool(limit and name in {limit, LIMIT}) or name in self.waits_for()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +105,5 @@ class Query:
     prefix: str | None = None
     """Start of its id."""
     waiting_for: str | None = None
-    """Name of an event that its handler waits for."""
+    """Name of an event that its handler waits for; or a limit that it waits for: `limit` (any),
+    `rate` or `fleet_concurrency`."""

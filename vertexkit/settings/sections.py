@@ -210,6 +210,9 @@ class HandlerSettings(Section):
 
     concurrency: Annotated[int, Field(ge=1)] = 1000
     """Maximum number of handlers that run at once in one process."""
+    fleet_concurrency: Annotated[int, Field(ge=1)] | None = None
+    """Maximum number of handlers that run at once in all processes that share the journal; None:
+    no limit."""
     threads: Annotated[int, Field(ge=1)] = 40
     """Maximum number of `def` handlers that run at once, each in a thread."""
     timeout: Annotated[float, Field(gt=0)] = 300.0

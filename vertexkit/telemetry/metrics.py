@@ -54,6 +54,8 @@ class ProcessState:
     """Executions whose handlers wait for a time or an event."""
     waiting: int = 0
     """Executions that wait for a handler."""
+    waiting_for_limits: Mapping[str, int] = field(default_factory=dict)
+    """Executions that wait for a limit, by block."""
     connections: int = 0
     """Connections to the platform in use."""
     trouble: bool = False
@@ -293,9 +295,16 @@ class _ProcessGauges(Collector):
         )
         for block, number in state.running.items():
             running.add_metric([block], number)
+        limited = GaugeMetricFamily(
+            "vertexkit_executions_waiting_for_limit",
+            "Executions that wait for the rate or the fleet_concurrency of their block.",
+            labels=["block"],
+        )
+        for block, number in state.waiting_for_limits.items():
+            limited.add_metric([block], number)
         info = GaugeMetricFamily("vertexkit_info", "Always 1.", labels=["version"])
         info.add_metric([version("vertexkit")], 1)
-        yield from (running, info)
+        yield from (running, limited, info)
         for name, documentation, value in (
             ("executions_held", "Executions that a process has claimed.", state.held),
             ("executions_waiting", "Executions that wait for a handler.", state.waiting),

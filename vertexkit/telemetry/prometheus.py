@@ -17,6 +17,7 @@ MAXIMUM_GAUGES = frozenset(
         "python_info",
         "vertexkit_executions_suspended",
         "vertexkit_executions_waiting",
+        "vertexkit_executions_waiting_for_limit",
         "vertexkit_info",
         "vertexkit_journal_trouble",
     }

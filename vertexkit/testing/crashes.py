@@ -9,6 +9,7 @@ from vertexkit.errors import Fenced
 from vertexkit.execution import SEND, STEP, Effect, EffectState, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
     Acceptance,
     Access,
@@ -126,13 +127,19 @@ class CrashingJournal:
         return await self._journal.accept(execution, room)
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
         room_left, leases = dict(room), list[Lease]()
         while len(leases) < limit:
             self._claims += 1
             own_name = f"{worker}/{self._claims}"
-            claimed = await self._journal.claim(own_name, room_left, 1, early=early)
+            claimed = await self._journal.claim(own_name, room_left, 1, early=early, limits=limits)
             if not claimed:
                 break
             lease = claimed[0]
@@ -230,6 +237,9 @@ class CrashingJournal:
 
     def suspended(self) -> int:
         return self._journal.suspended()
+
+    def waiting_for_limits(self) -> Mapping[str, int]:
+        return self._journal.waiting_for_limits()
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return self._journal.unserved_blocks(blocks)

@@ -10,7 +10,7 @@ from contextlib import suppress
 import structlog
 from structlog.typing import FilteringBoundLogger
 
-from vertexkit.blocks.registry import Block
+from vertexkit.blocks.registry import Block, fleet_limits
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalError
 from vertexkit.journal.protocol import JournalObserver, Lease
@@ -65,6 +65,7 @@ class Dispatcher:
         self._runtime = runtime
         self._policy = policy
         self._concurrency = policy.settings.concurrency
+        self._limits = fleet_limits(blocks, policy.settings.fleet_concurrency)
         self._completion_timeout = completion_timeout
         self._lease_seconds = lease
         self._supervisor = supervisor
@@ -96,6 +97,12 @@ class Dispatcher:
     def running(self) -> Mapping[str, int]:
         """Number of handlers that run in this process, by block."""
         return self._running
+
+    @property
+    def waiting_for_limits(self) -> Mapping[str, int]:
+        """Number of executions of the fleet that wait for a limit, by block with limits."""
+        limited = self._limits.blocks if self._limits is not None else ()
+        return dict.fromkeys(limited, 0) | dict(self._runtime.journal.waiting_for_limits())
 
     def wake(self) -> None:
         """Claim again soon: an execution may have become claimable."""
@@ -187,7 +194,7 @@ class Dispatcher:
                 asked_at = self._runtime.clock.uptime()
                 try:
                     leases = await self._runtime.journal.claim(
-                        self.worker, self._room_by_block(), limit
+                        self.worker, self._room_by_block(), limit, limits=self._limits
                     )
                 except JournalError as error:
                     log.warning("claim_failed", reason=str(error))

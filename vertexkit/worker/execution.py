@@ -191,6 +191,8 @@ class ExecutionTask:
         )
         self._handler_started = True
         try:
+            if self.lease.overdue:
+                return await self._attempt.fail(Failure("timeout"))
             if self.lease.crashed and self._block.options["on_crash"] == "fail":
                 return await self._attempt.fail(Failure("crashed"))
             return await self._attempt.run()

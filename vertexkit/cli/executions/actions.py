@@ -96,6 +96,8 @@ def _note(record: Record) -> str:
     """Return why the execution ended, or what it waits for, where the columns do not show it."""
     if record.outcome is not None:
         return record.outcome.reason
+    if record.limited_by:
+        return f"waits for the {record.limited_by} of its block"
     if record.phase is Phase.SUSPENDED:
         return f"waits for {describe_waits(record, time.time())}"
     if record.due_at is not None:
@@ -303,6 +305,7 @@ def as_object(record: Record) -> dict[str, Any]:
         "claimed_at": record.claimed_at,
         "due_at": record.due_at,
         "waits_for": sorted(record.waits_for()),
+        "limited_by": record.limited_by,
         "result_recorded_at": record.result_recorded_at,
         "completion_tries": record.completion_tries,
         "completion_tried_at": record.completion_tried_at,

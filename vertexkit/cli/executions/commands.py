@@ -61,7 +61,11 @@ def list_(
     since: Since = None,
     waiting_for: Annotated[
         str | None,
-        typer.Option(help="Filter by the event that the handler waits for.", show_default=False),
+        typer.Option(
+            help="Filter by the event that the handler waits for, or by the limit that the "
+            "execution waits for: limit (any), rate or fleet_concurrency.",
+            show_default=False,
+        ),
     ] = None,
     limit: Annotated[int, typer.Option(min=1, help="Maximum number to list, newest first.")] = 50,
     *,

@@ -26,7 +26,7 @@ class ExecutionFilters:
     """As `parse_since` takes it."""
     limit: int = 50
     waiting_for: str | None = None
-    """Name of an event that its handler waits for."""
+    """Name of an event or of a limit that it waits for; see `Query.waiting_for`."""
 
     def query(self) -> Query:
         """Return the journal's query.

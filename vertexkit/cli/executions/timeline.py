@@ -147,22 +147,29 @@ def describe_waits(record: Record, now: float) -> str:
     return f"{events}, at most {seconds}" if events else seconds
 
 
+def _state(record: Record, now: float) -> Iterator[str]:
+    """Yield what an execution that has not ended waits for."""
+    if record.limited_by:
+        yield f"It waits for the {record.limited_by} of its block."
+    elif record.phase is Phase.SUSPENDED:
+        yield f"Its handler waits for {describe_waits(record, now)}."
+        for event in sorted(record.waits_for()):
+            yield f"  vertexkit executions send-event {record.execution} {event} --data JSON"
+    elif record.phase is Phase.RUNNING:
+        yield f"Its handler is running in worker {record.worker}."
+    elif record.due_at is not None:
+        yield f"Its handler runs again in {max(0.0, record.due_at - now):.0f} s."
+    elif record.result is not None:
+        yield "Its result is being sent to the platform."
+    else:
+        yield "It waits for a free handler."
+
+
 def _advice(record: Record, now: float) -> Iterator[str]:
     """Yield what the execution waits for, or what an operator can do."""
     name = record.execution
     if record.outcome is None:
-        if record.phase is Phase.SUSPENDED:
-            yield f"Its handler waits for {describe_waits(record, now)}."
-            for event in sorted(record.waits_for()):
-                yield f"  vertexkit executions send-event {name} {event} --data JSON"
-        elif record.phase is Phase.RUNNING:
-            yield f"Its handler is running in worker {record.worker}."
-        elif record.due_at is not None:
-            yield f"Its handler runs again in {max(0.0, record.due_at - now):.0f} s."
-        elif record.result is not None:
-            yield "Its result is being sent to the platform."
-        else:
-            yield "It waits for a free handler."
+        yield from _state(record, now)
         return
     if record.outcome.status is not OutcomeStatus.PARKED:
         return

@@ -125,7 +125,9 @@ def _check_app(name: str, app: App) -> Iterator[Finding]:
         if not invalid:
             fields = len(block.signature.model.model_fields)
             inputs = f"{fields} input{'' if fields == 1 else 's'}"
-            yield Finding(Level.OK, block.name, f"{inputs}, schemas and examples are valid")
+            limits = _describe_limits(block)
+            message = f"{inputs}, schemas and examples are valid{limits}"
+            yield Finding(Level.OK, block.name, message)
         if not block.title or block.title == block.name:
             yield Finding(
                 Level.WARN,
@@ -133,6 +135,22 @@ def _check_app(name: str, app: App) -> Iterator[Finding]:
                 "the block has no title: the catalogue shows its name",
                 f'Give it one: @app.block("{block.name}", title="…").',
             )
+
+
+def _describe_limits(block: Block) -> str:
+    """Return the limits of a block over all processes: `; rate 2/minute for each key`."""
+    options = block.options
+    limits = [
+        f"{name} {value}"
+        for name, value in (
+            ("rate", options["rate"]),
+            ("fleet_concurrency", options["fleet_concurrency"]),
+        )
+        if value is not None
+    ]
+    if not limits:
+        return ""
+    return f"; {' and '.join(limits)}{' for each key' if options['key'] is not None else ''}"
 
 
 def _check_examples(block: Block) -> Iterator[Finding]:

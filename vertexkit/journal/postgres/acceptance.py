@@ -57,6 +57,7 @@ def _row(execution: Execution, key: bytes, room: int) -> tuple[Any, ...]:
         execution.accepted_at,
         room,
         execution.trace,
+        execution.limit_key,
         execution.token.reveal().encode(),
         encode_inputs(execution),
         execution.raw,

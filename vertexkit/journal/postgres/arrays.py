@@ -61,6 +61,20 @@ def _texts(values: Sequence[str]) -> bytes:
     return _array(TEXT_OID, len(values), parts)
 
 
+def _optional_texts(values: Sequence[str | None]) -> bytes:
+    if not any(values):  # most calls have none
+        parts = [_null if value is None else _length(0) for value in values]
+        return _array(TEXT_OID, len(values), parts)
+    return _array(TEXT_OID, len(values), [_optional_text(value) for value in values])
+
+
+def _optional_text(value: str | None) -> bytes:
+    if value is None:
+        return _null
+    encoded = text(value)
+    return _length(len(encoded)) + encoded
+
+
 def _binaries(values: Sequence[bytes | None]) -> bytes:
     parts: list[bytes] = []
     for value in values:
@@ -91,6 +105,7 @@ DOUBLE = Codec(DOUBLE_OID, _scalar_double.pack)
 BOOLEAN = Codec(BOOLEAN_OID, lambda value: b"\1" if value else b"\0")
 BYTES = Codec(BYTES_OID, bytes)
 TEXTS = Codec(ARRAY_OIDS[TEXT_OID], _texts)
+OPTIONAL_TEXTS = Codec(ARRAY_OIDS[TEXT_OID], _optional_texts)
 BINARIES = Codec(ARRAY_OIDS[BYTES_OID], _binaries)
 BIGINTS = Codec(ARRAY_OIDS[BIGINT_OID], _bigints)
 DOUBLES = Codec(ARRAY_OIDS[DOUBLE_OID], _doubles)

@@ -14,6 +14,7 @@ from vertexkit.journal.postgres import schema
 from vertexkit.journal.postgres.address import Address, connect_in_time
 from vertexkit.journal.postgres.background import NO_ANSWER
 from vertexkit.journal.postgres.dialog_memory import MEMORY_STATEMENTS
+from vertexkit.journal.postgres.limits import PREPARED_LIMITS
 from vertexkit.journal.postgres.session import ConnectionLost, Session
 from vertexkit.journal.postgres.statements import PREPARED
 from vertexkit.settings import JournalSettings
@@ -162,7 +163,7 @@ class Database:
         session = await self._connect(on_lost=on_lost)
         session.durable_commit = self._durable_commit
         try:
-            await session.prepare((*PREPARED, *MEMORY_STATEMENTS))
+            await session.prepare((*PREPARED, *MEMORY_STATEMENTS, *PREPARED_LIMITS))
         except BaseException:
             await session.close()
             raise

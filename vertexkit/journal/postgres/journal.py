@@ -12,14 +12,15 @@ from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.postgres import acceptance, dialog_memory, leases
+from vertexkit.journal.postgres.claims import Claims
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.dialog_memory import READ_MEMORY, WRITE_MEMORY
 from vertexkit.journal.postgres.monitor import POLL_SECONDS, Monitor
 from vertexkit.journal.postgres.operators import Operators
 from vertexkit.journal.postgres.statements import (
     BEGIN_COMPLETION,
-    CLAIM,
     EFFECTS,
     EFFECTS_OF,
     END_TOKENS,
@@ -28,7 +29,6 @@ from vertexkit.journal.postgres.statements import (
     POLL,
     RECORD_RESULT,
     RELEASE,
-    RELEASE_UNKNOWN,
     RENEW,
     SETTLE,
     SUSPEND,
@@ -45,7 +45,7 @@ from vertexkit.journal.protocol import (
     Renewal,
     WorkerRecord,
 )
-from vertexkit.journal.state.row import RESULT_QUEUE, keeps_secrets
+from vertexkit.journal.state.row import keeps_secrets
 from vertexkit.journal.state.storable import (
     storable_effect,
     storable_outcome,
@@ -89,6 +89,7 @@ class PostgresJournal:
         self._observer: JournalObserver
         self._writer: Writer
         self._monitor: Monitor
+        self._claims: Claims
         self._supervisor: Supervisor
         self._tasks: list[asyncio.Task[None]] = []
         self._blocks: Collection[str] = ()
@@ -98,8 +99,6 @@ class PostgresJournal:
         self._stepped: set[str] = set()
         """Executions that have values of steps."""
         self._timers: set[Timer] = set()
-        self._unknown_claims: set[str] = set()
-        """Workers whose last claim may have been committed without an answer."""
         self._counted_at = 0.0
 
     def _ahead(self) -> float:
@@ -119,6 +118,9 @@ class PostgresJournal:
         self._writer = Writer(self._database.connect_writer, observer, self._ahead)
         self._monitor = Monitor(
             self._database.connect_listener, self._count, observer, self._ahead, self._settings
+        )
+        self._claims = Claims(
+            self._writer, self._monitor, self._settings.lease, self._clock, self._notify_later
         )
         await self._database.first(self._writer.open())
         self._tasks = [self._supervisor.start("writing of the journal", self._writer.run())]
@@ -160,23 +162,21 @@ class PostgresJournal:
         self._monitor.announce()
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
         worker = storable_text("the id of a worker", worker)
         self._monitor.serve(worker, self._blocks or room)
         if self._clock.now() - self._counted_at > 2 * POLL_SECONDS:
             await self._poll()
-        if worker in self._unknown_claims:
-            held = list(self._held)
-            await self._writer.write(RELEASE_UNKNOWN, (worker, held), optional=True)
-            self._unknown_claims.discard(worker)
-        rooms = {RESULT_QUEUE: limit, **{block: n for block, n in room.items() if n > 0}}
-        values = (worker, self._settings.lease, limit, early, list(rooms), list(rooms.values()))
-        try:
-            claimed: PGresult = await self._writer.write(CLAIM, values, optional=True)
-        except JournalUnavailable:
-            self._unknown_claims.add(worker)
-            raise
+        claimed = await self._claims.claim(
+            worker, room, limit, early=early, limits=limits, held=self._held
+        )
         if not claimed.ntuples:
             return []
         return await self._with_effects(leases.read_leases(claimed, worker))
@@ -197,7 +197,7 @@ class PostgresJournal:
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         asked = list(executions)
-        values = (worker, self._settings.lease, asked)
+        values = (worker, self._settings.lease, asked, self._claims.has_limits)
         renewed: PGresult = await self._writer.write(RENEW, values, optional=True)
         superseded = leases.read_flags(renewed)
         lost = frozenset(asked).difference(superseded)
@@ -243,6 +243,8 @@ class PostgresJournal:
             self._stepped.add(lease.execution.id)  # its events are to be erased
         if lease.result is None:
             self._monitor.change_backlog(1)
+        if self._claims.has_limits:
+            self._notify_ready()  # the place of its handler is free
 
     async def begin_completion(self, lease: Lease) -> bool:
         superseded: bool = await self._writer.write(BEGIN_COMPLETION, _key(lease), power=True)
@@ -259,7 +261,7 @@ class PostgresJournal:
         self._monitor.change_backlog(1)
         if after > 0:
             self._notify_later(after)
-        else:
+        if after <= 0 or self._claims.has_limits:
             self._notify_ready()
 
     def _notify_later(self, seconds: float) -> None:
@@ -281,6 +283,8 @@ class PostgresJournal:
         else:
             self._monitor.change_suspended(1)
             self._notify_later(seconds)
+            if self._claims.has_limits:
+                self._notify_ready()
 
     async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
         name = storable_text("the name of an event", name)
@@ -334,6 +338,9 @@ class PostgresJournal:
 
     def suspended(self) -> int:
         return self._monitor.suspended
+
+    def waiting_for_limits(self) -> Mapping[str, int]:
+        return self._monitor.waiting_for_limits
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         self._blocks = blocks

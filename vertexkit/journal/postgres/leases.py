@@ -11,9 +11,12 @@ from vertexkit.journal.postgres.arrays import read_bigint, read_boolean, read_do
 from vertexkit.journal.protocol import Lease
 from vertexkit.token import Token
 
+LIMITED_COLUMN = 15
+"""From here on are the columns that only CLAIM_LIMITED returns."""
+
 
 def read_leases(claimed: PGresult, worker: str) -> list[Lease]:
-    """Read the rows of CLAIM, those that were accepted first in front; without effects."""
+    """Read the rows of CLAIM or CLAIM_LIMITED, those that were accepted first in front; without effects."""
     rows = [
         [claimed.get_value(row, column) or b"" for column in range(claimed.nfields)]
         for row in range(claimed.ntuples)
@@ -32,6 +35,7 @@ def _read_lease(row: Sequence[bytes], worker: str) -> Lease:
         row[4],
         read_double(row[5]),
         row[6].decode(),
+        _limit_key(row[15].decode()) if len(row) > LIMITED_COLUMN else None,
     )
     return Lease(
         execution,
@@ -42,7 +46,13 @@ def _read_lease(row: Sequence[bytes], worker: str) -> Lease:
         completion_tried=read_boolean(row[11]),
         crashed=read_boolean(row[12]),
         ran=read_double(row[14]),
+        overdue=len(row) > LIMITED_COLUMN and read_boolean(row[16]),
     )
+
+
+def _limit_key(queue: str) -> str | None:
+    _, separator, key = queue.partition("#")
+    return key if separator else None
 
 
 def read_effects(found: PGresult) -> dict[str, dict[int, Effect]]:

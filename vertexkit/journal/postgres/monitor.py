@@ -10,7 +10,7 @@ import structlog
 from psycopg.pq.abc import PGresult
 from structlog.typing import FilteringBoundLogger
 
-from vertexkit.journal.postgres.arrays import BIGINT, DOUBLE, TEXT, TEXTS, read_bigint
+from vertexkit.journal.postgres.arrays import BIGINT, DOUBLE, TEXT, TEXTS, read_bigint, read_boolean
 from vertexkit.journal.postgres.background import NO_ANSWER, BackgroundConnection
 from vertexkit.journal.postgres.retention import delete_old
 from vertexkit.journal.postgres.session import Session
@@ -72,6 +72,8 @@ class Counts:
     """Their handlers wait."""
     waiting: frozenset[str] = frozenset()
     """Blocks that they wait for."""
+    has_limits: bool = False
+    """Some of them have a limit."""
 
 
 class Monitor:
@@ -97,6 +99,8 @@ class Monitor:
         settings: JournalSettings,
     ) -> None:
         self.counts: Counts = Counts()
+        self.waiting_for_limits: dict[str, int] = {}
+        """How many executions waited for a limit after the last claim, by block."""
         self.connection: BackgroundConnection = BackgroundConnection(self._open, ahead)
         self._connect = connect
         self._count = count
@@ -203,6 +207,7 @@ class Monitor:
         """
         result = await self._count()
         backlog = due = suspended = 0
+        has_limits = False
         waiting = set()
         for row in range(result.ntuples):
             queue = (result.get_value(row, 0) or b"").decode()
@@ -210,9 +215,10 @@ class Monitor:
             backlog += number
             due += read_bigint(result.get_value(row, 2) or b"")
             suspended += read_bigint(result.get_value(row, 3) or b"")
+            has_limits |= read_boolean(result.get_value(row, 4))
             if queue and number:
                 waiting.add(queue)
-        self.counts = Counts(backlog, due, suspended, frozenset(waiting))
+        self.counts = Counts(backlog, due, suspended, frozenset(waiting), has_limits)
         self._changes = self._suspended_changes = 0
 
     async def _step(self) -> None:

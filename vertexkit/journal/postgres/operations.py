@@ -29,7 +29,8 @@ REVIVE = f"""
 UPDATE vertexkit.executions
 SET phase = 'waiting', attempts = 0, ran = 0, woken = false, completion_tries = 0, superseded = false, worker = '',
     epoch = epoch + 1, due_at = {TIME}, history = {EVENT},
-    queue = CASE WHEN %(fresh)s OR result IS NULL THEN block ELSE '' END,
+    queue = CASE WHEN %(fresh)s OR result IS NULL
+        THEN coalesce(block || '#' || limit_key, block) ELSE '' END,
     result = CASE WHEN %(fresh)s THEN NULL ELSE result END,
     code = CASE WHEN %(fresh)s OR result IS NULL THEN NULL ELSE code END,
     completion_tried = completion_tried AND NOT %(fresh)s,

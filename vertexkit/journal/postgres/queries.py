@@ -8,6 +8,9 @@ from psycopg.rows import DictRow
 from pydantic_core import from_json
 
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
+from vertexkit.journal.limits import CONCURRENCY, LIMIT, LIMITS, RATE
+from vertexkit.journal.postgres.limits import RUNNING as RUNNING_NOW
+from vertexkit.journal.postgres.limits import STARTED as STARTED_NOW
 from vertexkit.journal.postgres.statements import NOW
 from vertexkit.journal.protocol import HistoryEvent, Query, Record, WorkerRecord
 from vertexkit.journal.state.row import keeps_secrets
@@ -15,11 +18,24 @@ from vertexkit.journal.state.row import keeps_secrets
 AFTER_ALL_DIGITS = "~"
 """Sorts after all characters of an id."""
 TIME = NOW.replace("$1", "%(ahead)s::float8")
+RUNNING, STARTED = RUNNING_NOW.format(now=TIME), STARTED_NOW.format(now=TIME)
+LIMITED_BY = f"""
+CASE WHEN phase IN ('waiting', 'suspended') AND strpos(queue, '#') > 0 AND due_at <= {TIME} THEN (
+    SELECT CASE
+        WHEN gate.running > 0 AND {RUNNING} >= gate.running THEN '{CONCURRENCY}'
+        WHEN gate.starts > 0 AND phase <> 'suspended' AND {STARTED} >= gate.starts THEN '{RATE}'
+        ELSE '' END
+    FROM vertexkit.limits AS gate, (SELECT executions.queue AS name) AS queue
+    WHERE gate.name = executions.block
+) ELSE '' END
+"""
+"""The limit that an execution waits for."""
 RECORDS = f"""
 SELECT id, block, phase, attempts, accepted_at, dialog, worker, claimed_at, result, code,
     result_recorded_at, completion_tried_at, completion_tries, ended_at, ending, confirmed_by,
     reason, history::text AS history, token IS NOT NULL AS has_token,
-    CASE WHEN phase IN ('waiting', 'suspended') AND due_at > {TIME} THEN due_at END AS due_at
+    CASE WHEN phase IN ('waiting', 'suspended') AND due_at > {TIME} THEN due_at END AS due_at,
+    {LIMITED_BY} AS limited_by
 FROM vertexkit.executions
 """
 EFFECTS = """
@@ -51,6 +67,8 @@ FILTERS = {
     "prefix": "id >= %(prefix)s AND id < %(prefix_end)s",
 }
 
+WAITING_FOR_LIMIT = f"{LIMITED_BY} = ANY (%(limits)s)"
+
 Reading: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 
@@ -78,6 +96,10 @@ async def search(connection: Reading, query: Query, ahead: float) -> list[Record
     conditions = [
         FILTERS[name] for name, value in values.items() if value is not None and name in FILTERS
     ]
+    if query.waiting_for in {LIMIT, *LIMITS}:
+        index = conditions.index(FILTERS["waiting_for"])
+        conditions[index] = f"({conditions[index]} OR {WAITING_FOR_LIMIT})"
+        values["limits"] = [*LIMITS] if query.waiting_for == LIMIT else [query.waiting_for]
     where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
     values |= {"limit": query.limit, "prefix_end": f"{query.prefix}{AFTER_ALL_DIGITS}"}
     cursor = await connection.execute(
@@ -142,5 +164,6 @@ def _record(row: DictRow, effects: Iterable[Effect]) -> Record:
         completion_tries=row["completion_tries"],
         ended_at=row["ended_at"],
         history=tuple(HistoryEvent(*event) for event in from_json(row["history"] or "[]")),
+        limited_by=row["limited_by"] or "",
         retryable=row["has_token"] and (outcome is None or keeps_secrets(outcome)),
     )

@@ -2,6 +2,7 @@
 
 from vertexkit.journal.postgres.arrays import BIGINT, DOUBLE, read_bigint, read_double
 from vertexkit.journal.postgres.background import BackgroundConnection
+from vertexkit.journal.postgres.limits import DELETE_STARTS
 from vertexkit.journal.postgres.statements import Statement, statement
 from vertexkit.settings import JournalSettings
 
@@ -89,6 +90,7 @@ async def delete_old(connection: BackgroundConnection, settings: JournalSettings
     await _repeat(connection, DELETE_PARKED, settings.parked_retention, 0.0)
     await _repeat(connection, DELETE_TOKENS)
     await _repeat(connection, DELETE_MEMORIES, settings.memory_retention)
+    await connection.run(DELETE_STARTS)
 
 
 async def _repeat(connection: BackgroundConnection, deletion: Statement, *values: float) -> None:

@@ -24,7 +24,7 @@ CREATE TABLE vertexkit.executions (
     id text COLLATE "C" PRIMARY KEY,
     number bigint GENERATED ALWAYS AS IDENTITY,
     block text NOT NULL,
-    queue text NOT NULL,
+    queue text COLLATE "C" NOT NULL,
     key bytea NOT NULL,
     dialog bigint,
     accepted_at double precision NOT NULL,
@@ -49,6 +49,7 @@ CREATE TABLE vertexkit.executions (
     ended_at double precision,
     history jsonb,
     trace text NOT NULL DEFAULT '',
+    limit_key text,
     token bytea,
     result bytea,
     inputs bytea,
@@ -89,6 +90,17 @@ CREATE TABLE vertexkit.memories (
     PRIMARY KEY (dialog, instance)
 );
 CREATE INDEX memories_changed ON vertexkit.memories (changed_at);
+CREATE TABLE vertexkit.limits (
+    name text PRIMARY KEY,
+    holder bigint NOT NULL DEFAULT 0,
+    starts bigint NOT NULL DEFAULT 0,
+    running bigint NOT NULL DEFAULT 0
+) WITH (fillfactor = 30);
+CREATE TABLE vertexkit.starts (
+    queue text COLLATE "C" NOT NULL,
+    until double precision NOT NULL
+) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
+CREATE INDEX starts_by_queue ON vertexkit.starts (queue, until);
 CREATE TABLE vertexkit.workers (
     worker text PRIMARY KEY,
     host text NOT NULL,
@@ -101,10 +113,12 @@ CREATE TABLE vertexkit.workers (
 );
 """
 """`due_at` is when an execution may be claimed: of one that is held, the end of its lease. `queue`
-is its block, or empty once it has a result and needs no handler. `woken`: an event came after the
-last claim, so that a suspension has to be over at once. `tokens` has the calls of ended
-executions, if tokens are unique. All times are Unix seconds of the server's clock, except
-`accepted_at`, which is the receiving machine's."""
+is its block, `block#limit_key` if it has a limit, or empty once it has a result and needs no
+handler. `woken`: an event came after the last claim, so that a suspension has to be over at once.
+`tokens` has the calls of ended executions, if tokens are unique. `limits` has the limits of each
+block, and of the app under an empty name; `holder` is the transaction that locked them last.
+`starts` has the runs that count against a rate until a time. All times are Unix seconds of the
+server's clock, except `accepted_at`, which is the receiving machine's."""
 MIGRATIONS: Sequence[str] = (CREATE,)
 """What leads from each version to the next; version 0 is an empty database."""
 VERSION = len(MIGRATIONS)

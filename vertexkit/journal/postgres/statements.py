@@ -19,6 +19,7 @@ from vertexkit.journal.postgres.arrays import (
     BYTES,
     DOUBLE,
     DOUBLES,
+    OPTIONAL_TEXTS,
     TEXT,
     TEXTS,
     Codec,
@@ -57,23 +58,25 @@ BACKLOG = """
  WHERE phase <> 'settled' AND (phase NOT IN ('running', 'suspended') OR due_at <= {now}))
 """
 CALLS = """
-SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12) WITH ORDINALITY
-AS call (id, block, key, dialog, accepted_at, room, trace, token, inputs, raw, number)
+SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) WITH ORDINALITY
+AS call (id, block, key, dialog, accepted_at, room, trace, limit_key, token, inputs, raw, number)
 """
 CALL_CODECS = (
     *(BOOLEAN, TEXTS, TEXTS, BINARIES, BIGINTS, DOUBLES, BIGINTS),
-    *(TEXTS, BINARIES, BINARIES, BINARIES),
+    *(TEXTS, OPTIONAL_TEXTS, BINARIES, BINARIES, BINARIES),
 )
 COLUMNS_OF_CALL = """
-(id, block, queue, key, dialog, accepted_at, due_at, follows, trace, token, inputs, raw)
+(id, block, queue, key, dialog, accepted_at, due_at, follows, trace, limit_key, token, inputs, raw)
 """
+QUEUE_OF_CALL = "coalesce(call.block || '#' || call.limit_key, call.block)"
+"""An execution with a limit waits in a queue of its key."""
 ACCEPT = statement(
     "accept",
     f"""
 WITH call AS ({CALLS}), added AS (
     INSERT INTO vertexkit.executions {COLUMNS_OF_CALL}
-    SELECT call.id, call.block, call.block, call.key, call.dialog, call.accepted_at, {{now}},
-        latest.id, call.trace, call.token, call.inputs, call.raw
+    SELECT call.id, call.block, {QUEUE_OF_CALL}, call.key, call.dialog, call.accepted_at, {{now}},
+        latest.id, call.trace, call.limit_key, call.token, call.inputs, call.raw
     FROM call LEFT JOIN LATERAL (
         SELECT id, completion_tried FROM vertexkit.executions AS earlier
         WHERE earlier.key = call.key AND earlier.phase <> 'settled'
@@ -107,8 +110,8 @@ WITH call AS ({CALLS}), claimed AS (
     RETURNING execution
 ), added AS (
     INSERT INTO vertexkit.executions {COLUMNS_OF_CALL}
-    SELECT call.id, call.block, call.block, call.key, call.dialog, call.accepted_at, {{now}},
-        NULL, call.trace, call.token, call.inputs, call.raw
+    SELECT call.id, call.block, {QUEUE_OF_CALL}, call.key, call.dialog, call.accepted_at, {{now}},
+        NULL, call.trace, call.limit_key, call.token, call.inputs, call.raw
     FROM call JOIN claimed ON claimed.execution = call.id
     ORDER BY call.number
     RETURNING id
@@ -143,32 +146,23 @@ FROM (SELECT) AS one LEFT JOIN LATERAL (
 POLL = statement(
     "poll",
     """
-SELECT queue,
+SELECT split_part(queue, '#', 1),
     count(*) FILTER (WHERE phase NOT IN ('running', 'suspended') OR due_at <= {now}),
     count(*) FILTER (WHERE due_at <= {now}),
-    count(*) FILTER (WHERE phase = 'suspended' AND due_at > {now})
-FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY queue
+    count(*) FILTER (WHERE phase = 'suspended' AND due_at > {now}),
+    bool_or(strpos(queue, '#') > 0)
+FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY 1
 """,
 )
 """On the writing connection, before the other writes of its group: then the counts have exactly
 what this process has written before."""
-CLAIM = statement(
-    "claim",
-    """
-WITH due AS MATERIALIZED (
-    SELECT waiting.* FROM unnest($6, $7) AS place (queue, room)
-    CROSS JOIN LATERAL (
-        SELECT id, worker, phase FROM vertexkit.executions AS candidate
-        WHERE candidate.queue = place.queue AND candidate.phase <> 'settled'
-            AND (candidate.due_at <= {now} OR ($5 AND candidate.worker = ''))
-            AND (candidate.follows IS NULL OR NOT EXISTS (
-                SELECT FROM vertexkit.executions AS earlier
-                WHERE earlier.key = candidate.key AND earlier.number < candidate.number
-                    AND earlier.phase <> 'settled'))
-        ORDER BY candidate.due_at LIMIT place.room FOR UPDATE SKIP LOCKED
-    ) AS waiting
-    LIMIT $4
-)
+NOT_FOLLOWING = """
+(candidate.follows IS NULL OR NOT EXISTS (
+    SELECT FROM vertexkit.executions AS earlier
+    WHERE earlier.key = candidate.key AND earlier.number < candidate.number
+        AND earlier.phase <> 'settled'))
+"""
+CHANGES_OF_CLAIM = """
 UPDATE vertexkit.executions AS execution
 SET epoch = execution.epoch + 1, worker = $2, due_at = {now} + $3,
     phase = CASE WHEN execution.result IS NULL THEN 'running' ELSE 'completing' END,
@@ -190,6 +184,23 @@ RETURNING execution.id, execution.block, execution.token, execution.inputs, exec
     execution.accepted_at, execution.trace, execution.epoch, execution.attempts, execution.result,
     execution.code, execution.completion_tried, due.worker <> '' AND due.phase = 'running',
     execution.number, execution.ran
+"""
+"""What a claim changes in the executions `due`, and what it returns."""
+CLAIM = statement(
+    "claim",
+    f"""
+WITH due AS MATERIALIZED (
+    SELECT waiting.* FROM unnest($6, $7) AS place (queue, room)
+    CROSS JOIN LATERAL (
+        SELECT id, worker, phase FROM vertexkit.executions AS candidate
+        WHERE candidate.queue = place.queue AND candidate.phase <> 'settled'
+            AND (candidate.due_at <= {{now}} OR ($5 AND candidate.worker = ''))
+            AND {NOT_FOLLOWING}
+        ORDER BY candidate.due_at LIMIT place.room FOR UPDATE SKIP LOCKED
+    ) AS waiting
+    LIMIT $4
+)
+{CHANGES_OF_CLAIM}
 """,
     *(TEXT, DOUBLE, BIGINT, BOOLEAN, TEXTS, BIGINTS),
 )
@@ -199,10 +210,12 @@ RENEW = statement(
     """
 UPDATE vertexkit.executions AS execution SET due_at = {now} + $3
 FROM unnest($4) AS held (id) WHERE execution.id = held.id AND execution.worker = $2
+    AND (execution.due_at > {now} OR NOT $5)
 RETURNING execution.id, execution.superseded
 """,
-    *(TEXT, DOUBLE, TEXTS),
+    *(TEXT, DOUBLE, TEXTS, BOOLEAN),
 )
+"""The last parameter: a lease that has expired is lost. Its place may have been given away."""
 EXPIRE_WORKER = statement(
     "expire_worker",
     """
@@ -372,11 +385,12 @@ CONFIGURE = Statement(
     "vertexkit_configure",
     """
 SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
-    set_config('enable_mergejoin', 'off', true), set_config('synchronous_commit', $1, true)
+    set_config('enable_mergejoin', 'off', true), set_config('jit', 'off', true),
+    set_config('synchronous_commit', $1, true)
 """,
     (TEXT,),
 )
-"""For one transaction. Without statistics the server would read whole tables to join a few rows."""
+"""For one transaction. Without statistics the server would read and compile too much."""
 PREPARED = (
     CONFIGURE,
     *(POLL, ACCEPT, FIND_DUPLICATED, CLAIM, RENEW, EFFECTS, RECORD_RESULT),

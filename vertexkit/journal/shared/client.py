@@ -9,6 +9,7 @@ from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
     Acceptance,
     JournalObserver,
@@ -74,6 +75,7 @@ class JournalClient:
         # As the server reported them last:
         self._backlog = 0
         self._suspended = 0
+        self._waiting_for_limits: dict[str, int] = {}
         self._blocks_waiting: frozenset[str] = frozenset()
         self._unavailable_reason = ""
 
@@ -118,9 +120,16 @@ class JournalClient:
         return Acceptance(name, new, supersedes)
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
-        leases = await self._request(CLAIM, worker, room, limit, early)
+        encoded = None if limits is None else encoding.encode_limits(limits)
+        leases = await self._request(CLAIM, worker, room, limit, early, encoded)
         return [encoding.decode_lease(lease) for lease in leases]
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
@@ -208,6 +217,9 @@ class JournalClient:
     def suspended(self) -> int:
         return self._suspended
 
+    def waiting_for_limits(self) -> Mapping[str, int]:
+        return self._waiting_for_limits
+
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return set(self._blocks_waiting.difference(blocks))
 
@@ -285,7 +297,8 @@ class JournalClient:
         if name == READY:
             self._observer.ready()
         elif name == STATUS:
-            self._backlog, self._suspended, blocks, self._unavailable_reason = values
+            self._backlog, self._suspended, self._waiting_for_limits, *others = values
+            blocks, self._unavailable_reason = others
             self._blocks_waiting = frozenset(blocks)
         elif name == LOST:
             self._report_lost(values[0])

@@ -18,6 +18,7 @@ from vertexkit.execution import (
 )
 from vertexkit.journal.dialog_memory import DialogMemory
 from vertexkit.journal.events import EventTarget
+from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
 from vertexkit.journal.protocol import HistoryEvent, Lease, Query, Record
 from vertexkit.token import Token
 
@@ -39,6 +40,7 @@ def encode_execution(execution: Execution) -> list[Any]:
         execution.raw.decode(LATIN),
         execution.accepted_at,
         execution.trace,
+        execution.limit_key,
     ]
 
 
@@ -90,6 +92,7 @@ def encode_lease(lease: Lease) -> list[Any]:
         lease.completion_tried,
         lease.crashed,
         lease.ran,
+        lease.overdue,
     ]
 
 
@@ -116,6 +119,28 @@ def decode_lease_key(data: list[Any]) -> Lease:
     """Return a lease with nothing but what identifies it."""
     execution, worker, epoch = data
     return Lease(Execution(execution, "", NO_TOKEN, {}), worker, epoch, 0)
+
+
+def encode_limits(limits: FleetLimits) -> list[Any]:
+    """Encode the limits of an app."""
+    blocks = {
+        name: [
+            block.rate and [block.rate.number, block.rate.seconds],
+            block.running,
+            block.max_wait,
+        ]
+        for name, block in limits.blocks.items()
+    }
+    return [blocks, limits.running]
+
+
+def decode_limits(data: list[Any]) -> FleetLimits:
+    """Decode what `encode_limits` returned."""
+    blocks, running = data
+    decoded = {
+        name: BlockLimits(rate and Rate(*rate), *rest) for name, (rate, *rest) in blocks.items()
+    }
+    return FleetLimits(decoded, running)
 
 
 def encode_event_target(target: EventTarget) -> list[Any]:

@@ -15,7 +15,7 @@ from vertexkit.journal.dialog_memory import DialogKey
 from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared import encoding
 
-VERSION = 3
+VERSION = 4
 """Of the messages on the socket; both ends must have the same."""
 NOTIFICATION = 0
 """Takes the place of a request's number in messages that expect no response."""
@@ -42,9 +42,15 @@ async def _accept(journal: JournalBackend, execution: list[Any], room: int) -> l
 
 
 async def _claim(
-    journal: JournalBackend, worker: str, room: Mapping[str, int], limit: int, early: bool
+    journal: JournalBackend,
+    worker: str,
+    room: Mapping[str, int],
+    limit: int,
+    early: bool,
+    limits: list[Any] | None,
 ) -> list[Any]:
-    leases = await journal.claim(worker, room, limit, early=early)
+    decoded = None if limits is None else encoding.decode_limits(limits)
+    leases = await journal.claim(worker, room, limit, early=early, limits=decoded)
     return [encoding.encode_lease(lease) for lease in leases]
 
 

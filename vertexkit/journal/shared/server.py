@@ -184,7 +184,7 @@ class ClientConnection:
         if self.connection.is_backed_up:
             return
         blocks = sorted(journal.unserved_blocks(()))
-        counts = (journal.backlog(), journal.suspended())
+        counts = (journal.backlog(), journal.suspended(), dict(journal.waiting_for_limits()))
         status = [*counts, blocks, journal.unavailable_reason()]
         if status != self._last_status:
             self._last_status = status

@@ -10,6 +10,7 @@ from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.events import Delivery, EventTarget
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
     Acceptance,
     Access,
@@ -102,6 +103,8 @@ class SqliteJournal:
         for row in loaded.rows:
             due_in = min((row.due_at or now) - now, row.due_in or 0.0)
             self._state.restore(row, due_in)
+        for start in loaded.starts:
+            self._state.queues.add_start(*start)
         self._next_number = 1 + loaded.last_number
         self._state.open(observer)
         self._writer = Writer(loaded.connection, self.file, observer, self._make_runner)
@@ -170,9 +173,15 @@ class SqliteJournal:
         return Acceptance(duplicated.execution.id, new=False)
 
     async def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool = False
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool = False,
+        limits: FleetLimits | None = None,
     ) -> list[Lease]:
-        rows = self._state.claim(worker, room, limit, early=early)
+        rows = self._state.claim(worker, room, limit, early=early, limits=limits)
         if not rows:
             return []
         written: asyncio.Future[None]
@@ -180,6 +189,9 @@ class SqliteJournal:
         for row in rows:
             if row.history:
                 self._writer.write(schema.RECORD_HISTORY, (schema.history_value(row), row.number))
+            if (seconds := row.start_counts_for) is not None:
+                start = schema.start_values(row, seconds, self._clock.unix())
+                self._writer.write(schema.RECORD_START, start)
             written = self._writer.write(schema.CLAIM, schema.claim_values(row))
         await written  # writes are committed in order: it is the last of them
         return await self._with_calls(leases, rows)
@@ -306,6 +318,9 @@ class SqliteJournal:
 
     def suspended(self) -> int:
         return self._state.suspended()
+
+    def waiting_for_limits(self) -> Mapping[str, int]:
+        return self._state.queues.waiting_for_limits()
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         return self._state.unserved_blocks(blocks)

@@ -12,6 +12,7 @@ from vertexkit.journal.sqlite.queries import (
     read_age,
     read_last_number,
     read_rows,
+    read_starts,
     read_tokens,
 )
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS, MAX_REMEMBERED_TOKENS
@@ -29,6 +30,8 @@ class Loaded:
     """Executions that have not ended."""
     tokens: list[tuple[bytes, str, float]]
     """As `read_tokens` returns them; one more than are remembered if there are more."""
+    starts: list[tuple[str, str, float]]
+    """As `read_starts` returns them."""
 
 
 def load(path: Path, clock: Clock, unique: bool) -> Loaded:
@@ -46,4 +49,5 @@ def load(path: Path, clock: Clock, unique: bool) -> Loaded:
             connection.execute(schema.REMEMBER_ENDED_CALLS, (since,))
             tokens = read_tokens(connection, since, MAX_REMEMBERED_TOKENS + 1)
         rows = read_rows(connection, "phase <> 'settled'")
-        return Loaded(connection, age, read_last_number(connection), rows, tokens)
+        starts = read_starts(connection, clock.unix())
+        return Loaded(connection, age, read_last_number(connection), rows, tokens, starts)

@@ -57,7 +57,7 @@ class Operators:
         """As `JournalAdmin.find`."""
         row = self._state.find(execution)
         if row is not None:
-            return None if row.pending else row.record()
+            return None if row.pending else self._state.record(row)
         return await self._writer.run(lambda connection: read_settled_one(connection, execution))
 
     async def search(self, query: Query) -> list[Record]:
@@ -66,7 +66,7 @@ class Operators:
         for number, row in enumerate(self._state.search(query)):
             if number % SEARCH_WINDOW == SEARCH_WINDOW - 1:
                 await asyncio.sleep(0)  # others may run
-            found.append(row.record())
+            found.append(self._state.record(row))
         if may_be_settled(query):
             found += await self._search_settled(query)
         found.sort(key=lambda record: record.accepted_at, reverse=True)

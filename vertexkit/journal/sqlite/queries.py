@@ -25,7 +25,7 @@ from vertexkit.token import Token
 UNFINISHED = """
 SELECT number, id, block, key, dialog, accepted_at, follows, token, phase, epoch, attempts,
     claimed_at, due_at, due_in, result, code, result_recorded_at, completion_tried,
-    completion_tries, completion_tried_at, ran, history
+    completion_tries, completion_tried_at, ran, limit_key, history
 FROM executions
 """
 SETTLED = """
@@ -68,7 +68,15 @@ def read_rows(connection: sqlite3.Connection, where: str, *values: Any) -> list[
 
 def _row(connection: sqlite3.Connection, line: sqlite3.Row) -> ExecutionRow:
     return ExecutionRow(
-        Execution(line["id"], line["block"], Token(line["token"]), {}, b"", line["accepted_at"]),
+        Execution(
+            line["id"],
+            line["block"],
+            Token(line["token"]),
+            {},
+            b"",
+            line["accepted_at"],
+            limit_key=line["limit_key"],
+        ),
         line["key"],
         line["number"],
         phase=Phase(line["phase"]),
@@ -161,6 +169,17 @@ def read_token(connection: sqlite3.Connection, key: bytes, since: float) -> str 
         "SELECT execution FROM tokens WHERE key = ? AND ended_age > ?", (key, since)
     ).fetchone()
     return None if line is None else line["execution"]
+
+
+def read_starts(connection: sqlite3.Connection, now: float) -> list[tuple[str, str, float]]:
+    """Read the runs that count against a rate: block, key and the seconds that are left."""
+    found = connection.execute(
+        "SELECT block, limit_key, until, seconds FROM starts WHERE until > ? ORDER BY until", (now,)
+    ).fetchall()
+    return [  # a clock that was set back does not extend the time
+        (line["block"], line["limit_key"], min(line["until"] - now, line["seconds"]))
+        for line in found
+    ]
 
 
 def read_age(connection: sqlite3.Connection) -> tuple[float, float]:

@@ -21,6 +21,7 @@ from vertexkit.journal.sqlite.deletion import (
     shrink,
 )
 from vertexkit.journal.sqlite.schema import (
+    FORGET_STARTS,
     SAVE_AGE,
     SELECT_EXPIRED,
     SELECT_SURPLUS,
@@ -122,6 +123,8 @@ class Retention:
         await self._repeat(partial(forget_tokens, before=age - DUPLICATE_SECONDS))
         while await self._delete_memories():
             await self._writer.run(checkpoint)
+        now = self._clock.unix()
+        await self._writer.run(lambda connection: connection.execute(FORGET_STARTS, (now,)))
 
     async def _delete_surplus(self) -> None:
         """Delete the oldest executions if there are too many."""

@@ -9,7 +9,7 @@ from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
 """`vxkj`: marks a file as a journal of vertexkit."""
-VERSION = 4
+VERSION = 5
 """Of the tables."""
 TABLES = """
 CREATE TABLE executions (
@@ -33,6 +33,7 @@ CREATE TABLE executions (
     completion_tries INTEGER NOT NULL DEFAULT 0,
     completion_tried_at REAL,
     ran REAL NOT NULL DEFAULT 0,
+    limit_key TEXT,
     ending TEXT,
     confirmed_by TEXT,
     reason TEXT,
@@ -57,6 +58,13 @@ CREATE TABLE effects (
     ended REAL NOT NULL,
     PRIMARY KEY (execution, position)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE starts (
+    block TEXT NOT NULL,
+    limit_key TEXT NOT NULL,
+    until REAL NOT NULL,
+    seconds REAL NOT NULL
+) STRICT;
+CREATE INDEX starts_by_time ON starts (until);
 CREATE TABLE tokens (
     key BLOB PRIMARY KEY,
     execution TEXT NOT NULL,
@@ -82,19 +90,22 @@ INSERT INTO journal VALUES (0, 0, 0)
 """Large columns are the last ones: reading a column reads all that are before it.
 
 `ended_age` and `changed_age` are times of `JournalAge`, all others are of the wall clock. `tokens` has the calls
-of ended executions, if tokens are unique. `journal` has one row.
+of ended executions, if tokens are unique. `starts` has the runs that count against a
+rate, until a time and for a number of seconds. `journal` has one row.
 """
 
 ACCEPT = """
 INSERT INTO executions
-    (number, id, block, key, dialog, accepted_at, follows, token, inputs, raw, phase)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')
+    (number, id, block, key, dialog, accepted_at, follows, limit_key, token, inputs, raw, phase)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'waiting')
 """
 CLAIM = """
 UPDATE executions
 SET phase = ?, epoch = ?, attempts = ?, worker = ?, claimed_at = ?, due_at = NULL
 WHERE number = ?
 """
+RECORD_START = "INSERT INTO starts (block, limit_key, until, seconds) VALUES (?, ?, ?, ?)"
+FORGET_STARTS = "DELETE FROM starts WHERE until < ?"
 RECORD_HISTORY = "UPDATE executions SET history = ? WHERE number = ?"
 RECORD_EFFECT = """
 INSERT INTO effects (execution, position, kind, digest, state, value, began, ended)
@@ -229,6 +240,7 @@ def accept_values(row: ExecutionRow, inputs: bytes) -> tuple[Any, ...]:
         row.dialog,
         execution.accepted_at,
         row.follows and row.follows.number,
+        execution.limit_key,
         execution.token.reveal(),
         inputs,
         execution.raw,
@@ -238,6 +250,17 @@ def accept_values(row: ExecutionRow, inputs: bytes) -> tuple[Any, ...]:
 def claim_values(row: ExecutionRow) -> tuple[Any, ...]:
     """Return the values of CLAIM."""
     return row.phase, row.epoch, row.attempts, row.worker, row.claimed_at, row.number
+
+
+def start_values(row: ExecutionRow, seconds: float, now: float) -> tuple[Any, ...]:
+    """Return the values of RECORD_START.
+
+    Args:
+        row: of the execution.
+        seconds: for which the start counts.
+        now: the Unix time.
+    """
+    return row.execution.block, row.execution.limit_key, now + seconds, seconds
 
 
 def effect_values(row: ExecutionRow, effect: Effect) -> tuple[Any, ...]:

@@ -6,6 +6,7 @@ from itertools import islice
 
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Outcome, OutcomeStatus, Phase
+from vertexkit.journal.limits import LIMIT
 from vertexkit.journal.protocol import Query, Record, WorkerRecord
 from vertexkit.journal.state.row import ExecutionRow
 
@@ -26,7 +27,7 @@ def matches(query: Query, record: Record) -> bool:
         and query.code in (None, code)
         and (query.since is None or record.accepted_at >= query.since)
         and (query.prefix is None or record.execution.startswith(query.prefix))
-        and (query.waiting_for is None or query.waiting_for in record.waits_for())
+        and (query.waiting_for is None or record.is_waiting_for(query.waiting_for))
     )
 
 
@@ -54,8 +55,14 @@ def may_be_settled(query: Query) -> bool:
     return query.phase in (None, Phase.SETTLED) and query.waiting_for is None
 
 
-def matches_row(query: Query, row: ExecutionRow) -> bool:
-    """Return whether an execution that has not ended passes all filters of a query."""
+def matches_row(query: Query, row: ExecutionRow, limit: str) -> bool:
+    """Return whether an execution that has not ended passes all filters of a query.
+
+    Args:
+        query: with the filters.
+        row: the execution.
+        limit: that it waits for.
+    """
     return (
         query.phase in (None, row.phase)
         and query.block in (None, row.execution.block)
@@ -63,20 +70,27 @@ def matches_row(query: Query, row: ExecutionRow) -> bool:
         and query.code in (None, row.result and row.result.code)
         and (query.since is None or row.execution.accepted_at >= query.since)
         and (query.prefix is None or row.execution.id.startswith(query.prefix))
-        and (query.waiting_for is None or query.waiting_for in row.waits_for())
+        and (
+            query.waiting_for is None
+            or (limit != "" and query.waiting_for in {limit, LIMIT})
+            or query.waiting_for in row.waits_for()
+        )
     )
 
 
-def matching_rows(query: Query, rows: Iterable[ExecutionRow]) -> list[ExecutionRow]:
+def matching_rows(
+    query: Query, rows: Iterable[ExecutionRow], limit_of: Callable[[ExecutionRow], str]
+) -> list[ExecutionRow]:
     """Return the first executions that have not ended and pass all filters of a query.
 
     Args:
         query: with the maximum number.
         rows: in the order in which they are wanted; no more of them are looked at than needed.
+        limit_of: returns the limit that an execution waits for.
     """
     if not may_be_unfinished(query):
         return []
-    matching = (row for row in rows if matches_row(query, row) and not row.pending)
+    matching = (row for row in rows if matches_row(query, row, limit_of(row)) and not row.pending)
     return list(islice(matching, query.limit))
 
 

@@ -5,7 +5,10 @@ from collections.abc import Mapping
 
 from vertexkit.clock import Clock
 from vertexkit.execution import Phase
+from vertexkit.journal.limits import NO_LIMITS, FleetLimits
 from vertexkit.journal.protocol import JournalObserver, NullJournalObserver
+from vertexkit.journal.state.alarm import Alarm
+from vertexkit.journal.state.limited_queue import LimitedQueue
 from vertexkit.journal.state.row import RESULT_QUEUE, ExecutionRow
 from vertexkit.journal.state.schedule import Schedule
 
@@ -22,11 +25,17 @@ class Queues:
         """Its `ready` is called when an execution becomes claimable."""
         self._clock = clock
         self._queues: dict[str, deque[ExecutionRow]] = {}
+        self._limited: dict[str, LimitedQueue] = {}
+        """Executions of blocks with limits, by block."""
+        self._alarm = Alarm(clock, self._notify, self._lost)
         self._later = Schedule(clock, clock.sleep, self.put, self._lost)
         self._suspended = Schedule(clock, clock.sleep_durably, self.put, self._lost)
 
     def _lost(self, reason: str) -> None:
         self.observer.lost(reason)
+
+    def _notify(self) -> None:
+        self.observer.ready()
 
     @property
     def suspended(self) -> int:
@@ -37,13 +46,23 @@ class Queues:
         """Cancel all schedules."""
         self._later.close()
         self._suspended.close()
+        self._alarm.close()
 
     def put(self, row: ExecutionRow) -> None:
         """Make an execution claimable."""
         if row.phase is Phase.SUSPENDED:
             row.phase = Phase.WAITING
-        self._queues.setdefault(row.queue, deque()).append(row)
+        if row.is_limited:
+            self._limited_queue(row.execution.block).put(row)
+        else:
+            self._queues.setdefault(row.queue, deque()).append(row)
         self.observer.ready()
+
+    def _limited_queue(self, block: str) -> LimitedQueue:
+        queue = self._limited.get(block)
+        if queue is None:
+            queue = self._limited[block] = LimitedQueue(self._clock)
+        return queue
 
     def put_later(self, row: ExecutionRow, seconds: float) -> None:
         """Make an execution claimable in a number of seconds."""
@@ -62,22 +81,78 @@ class Queues:
         for row in (*self._later.take_all(), *self._suspended.take_all()):
             self.put(row)
 
-    def take(self, room: Mapping[str, int], limit: int) -> list[ExecutionRow]:
-        """Remove up to `limit` executions, those with a recorded result first."""
+    def take(
+        self, room: Mapping[str, int], limit: int, limits: FleetLimits | None, running: int
+    ) -> list[ExecutionRow]:
+        """Remove up to `limit` executions, those with a recorded result first.
+
+        Args:
+            room: maximum number of executions per block.
+            limit: maximum number of executions in total.
+            limits: of the app; None: there are none.
+            running: number of handlers that run.
+        """
         taken: list[ExecutionRow] = []
         for block, places in ((RESULT_QUEUE, limit), *room.items()):
+            if limits is not None and limits.running is not None and block != RESULT_QUEUE:
+                started = sum(row.result is None for row in taken)
+                places = min(places, limits.running - running - started)  # noqa: PLW2901
             if queue := self._queues.get(block):
-                number = min(len(queue), places, limit - len(taken))
+                number = max(0, min(len(queue), places, limit - len(taken)))
                 taken.extend([queue.popleft() for _ in range(number)])
+                places -= number  # noqa: PLW2901
+            if self._limited and (limited := self._limited.get(block)) is not None:
+                own = NO_LIMITS if limits is None else limits.blocks.get(block, NO_LIMITS)
+                taken += limited.take(min(places, limit - len(taken)), own)
+        if self._limited:
+            self._set_alarm()
         return taken
+
+    def _set_alarm(self) -> None:
+        queues = self._limited.values()
+        self._alarm.set(
+            min(queue.next_start_at() for queue in queues),
+            min(queue.next_overdue_at() for queue in queues),
+        )
+
+    def end_run(self, row: ExecutionRow) -> None:
+        """The handler of an execution does not run any more: another one may start."""
+        if (key := row.execution.limit_key) is not None:
+            queue = self._limited_queue(row.execution.block)
+            queue.end_run(key)
+            if len(queue):
+                self.observer.ready()
+
+    def add_start(self, block: str, key: str, seconds: float) -> None:
+        """Count a start of an earlier process against the rate of a block.
+
+        Args:
+            block: name of the block.
+            key: `Execution.limit_key`.
+            seconds: until it does not count any more.
+        """
+        self._limited_queue(block).add_start(key, seconds)
+
+    def limit_of(self, row: ExecutionRow) -> str:
+        """Return the limit that an execution waits for; empty if it waits for none."""
+        queue = self._limited.get(row.execution.block) if row.is_limited else None
+        return queue.limit_of(row) if queue is not None and row.phase is Phase.WAITING else ""
+
+    def waiting_for_limits(self) -> dict[str, int]:
+        """Return how many executions wait for a limit, by block."""
+        return {name: queue.blocked for name, queue in self._limited.items() if queue.blocked}
 
     def remove(self, row: ExecutionRow) -> None:
         """Remove an execution that waits, or is scheduled for later."""
         if self._schedule(row).remove(row):
             row.phase = Phase.WAITING
+        elif row.is_limited:
+            self._limited_queue(row.execution.block).remove(row)
         elif row in (queue := self._queues.get(row.queue, deque())):
             queue.remove(row)
 
     def blocks(self) -> set[str]:
         """Return the blocks that executions wait for."""
-        return {name for name, queue in self._queues.items() if queue and name != RESULT_QUEUE}
+        limited = {name for name, queue in self._limited.items() if len(queue)}
+        waiting = {name for name, queue in self._queues.items() if queue and name != RESULT_QUEUE}
+        return waiting | limited

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from vertexkit.execution import (
+    EVENT,
     SEND,
     Effect,
     EffectState,
@@ -48,6 +49,10 @@ class ExecutionRow:
     """It was suspended: the next run continues the previous one, and is not another attempt."""
     woken: bool = False
     """An event has been delivered since it was claimed."""
+    overdue: bool = False
+    """It waited for a limit for too long: its handler does not run."""
+    start_counts_for: float | None = None
+    """Seconds for which its last claim counts against the rate of its block."""
     arriving: dict[str, Effect] | None = None
     """Events that are being written, by name; the write may still fail, so no handler sees them."""
     follows: "ExecutionRow | None" = None
@@ -74,6 +79,11 @@ class ExecutionRow:
         """Where it waits: its block's name, or `RESULT_QUEUE` once it needs no handler."""
         return self.execution.block if self.result is None else RESULT_QUEUE
 
+    @property
+    def is_limited(self) -> bool:
+        """Whether the limits of its block apply when it is claimed."""
+        return self.result is None and self.execution.limit_key is not None
+
     def lease(self) -> Lease:
         """Return what a worker needs."""
         return Lease(
@@ -86,6 +96,7 @@ class ExecutionRow:
             self.completion_tried,
             self.crashed,
             self.ran,
+            self.overdue,
         )
 
     def event_target(self) -> EventTarget:
@@ -141,6 +152,27 @@ class ExecutionRow:
             ended_at=self.ended_at,
             retryable=retryable,
         )
+
+    def count_completion_try(self, now: float) -> None:
+        """Note that a completion is about to be sent."""
+        self.completion_tried = True
+        self.completion_tried_at = now
+        self.completion_tries += 1
+
+    def revive(self, *, fresh: bool) -> None:
+        """Reset it, because an operator retries it after it was parked.
+
+        Args:
+            fresh: discard its result and effects, except events from outside.
+        """
+        self.attempts = self.completion_tries = 0
+        self.ran, self.resumes, self.woken = 0.0, False, False
+        self.phase, self.superseded, self.crashed = Phase.WAITING, False, False
+        if fresh:
+            self.result, self.completion_tried = None, False
+            self.effects = {at: e for at, e in self.effects.items() if e.kind.startswith(EVENT)}
+        else:  # the operator has accepted that messages of unknown delivery are not sent again
+            self.effects = {at: assumed_sent(effect) for at, effect in self.effects.items()}
 
     def erase_call(self) -> None:
         """Erase the token, the inputs and the values of steps: the execution cannot run again."""

@@ -2,11 +2,11 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
 from vertexkit.execution import (
-    EVENT,
     WAIT,
     Effect,
     Execution,
@@ -15,19 +15,21 @@ from vertexkit.execution import (
     Result,
 )
 from vertexkit.journal.events import Delivery
+from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
     Acceptance,
     HistoryEvent,
     JournalObserver,
     Lease,
     Query,
+    Record,
     Renewal,
 )
 from vertexkit.journal.state.duplicates import Duplicates
 from vertexkit.journal.state.events import add_event, confirm_event
 from vertexkit.journal.state.operations import matching_rows
 from vertexkit.journal.state.queues import Queues
-from vertexkit.journal.state.row import ExecutionRow, assumed_sent
+from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.journal.state.storable import (
     storable_effect,
     storable_outcome,
@@ -57,18 +59,18 @@ class JournalState:
         self._rows: OrderedDict[str, ExecutionRow] = OrderedDict()
         """By the execution's id, oldest first."""
         self.duplicates: Duplicates = Duplicates(clock, unique=settings.tokens == "unique")
-        self._queues = Queues(clock)
+        self.queues: Queues = Queues(clock)
         self._leases: OrderedDict[str, float] = OrderedDict()
         """By the execution's id: when the lease expires, on the clock's `now()`; oldest first."""
         self._running = 0
 
     def open(self, observer: JournalObserver) -> None:
         """Report to this observer when an execution may be claimable."""
-        self._queues.observer = observer
+        self.queues.observer = observer
 
     def close(self) -> None:
         """Cancel all timers."""
-        self._queues.close()
+        self.queues.close()
 
     def add(self, execution: Execution, key: bytes, room: int) -> ExecutionRow:
         """Add a new execution, which cannot be claimed until it is confirmed.
@@ -89,7 +91,7 @@ class JournalState:
         """Make a stored execution claimable, once the one that it follows has settled."""
         row.pending = False
         if row.follows is None:
-            self._queues.put(row)
+            self.queues.put(row)
             return Acceptance(row.execution.id, new=True)
         return Acceptance(row.execution.id, new=True, supersedes=row.follows.execution.id)
 
@@ -116,19 +118,25 @@ class JournalState:
             row.phase = Phase.WAITING
             self._add_event(row, "lease_expired", "the process that held it has ended")
         if row.follows is None and due_in > 0:
-            self._queues.put_later(row, due_in)
+            self.queues.put_later(row, due_in)
         elif row.follows is None:
-            self._queues.put(row)
+            self.queues.put(row)
 
     def claim(
-        self, worker: str, room: Mapping[str, int], limit: int, *, early: bool
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool,
+        limits: FleetLimits | None,
     ) -> list[ExecutionRow]:
         """Claim executions that are due, those with a recorded result first."""
         worker = storable_text("the id of a worker", worker)
         self._expire()
         if early:
-            self._queues.put_all_now()
-        claimed = self._queues.take(room, limit)
+            self.queues.put_all_now()
+        claimed = self.queues.take(room, limit, limits, self._running)
         for row in claimed:
             self._assign(row, worker)
         return claimed
@@ -218,7 +226,7 @@ class JournalState:
         self._leave_running(row)
         row.phase = Phase.COMPLETING
         if completing:
-            self._count_completion_try(row)
+            row.count_completion_try(self._clock.unix())
         return row, result
 
     def begin_completion(self, lease: Lease) -> ExecutionRow | None:
@@ -226,7 +234,7 @@ class JournalState:
         row = self.leased(lease)
         if row.superseded:
             return None
-        self._count_completion_try(row)
+        row.count_completion_try(self._clock.unix())
         return row
 
     def withdraw_completion(self, lease: Lease) -> ExecutionRow:
@@ -235,11 +243,6 @@ class JournalState:
         if not row.superseded:
             row.completion_tried = False
         return row
-
-    def _count_completion_try(self, row: ExecutionRow) -> None:
-        row.completion_tried = True
-        row.completion_tried_at = self._clock.unix()
-        row.completion_tries += 1
 
     def release(self, lease: Lease, after: float, reason: str) -> ExecutionRow:
         """End a lease; the execution is claimable in `after` seconds."""
@@ -255,7 +258,7 @@ class JournalState:
         self._leave_running(row)
         row.phase = Phase.WAITING
         row.worker = ""
-        self._queues.put_later(row, after)
+        self.queues.put_later(row, after)
         return row
 
     def suspend(self, lease: Lease, seconds: float, ran: float) -> ExecutionRow:
@@ -268,9 +271,9 @@ class JournalState:
         row.crashed, row.resumes, row.worker = False, True, ""
         row.ran += ran
         row.phase = Phase.SUSPENDED
-        self._queues.put_later(row, seconds)
+        self.queues.put_later(row, seconds)
         if row.woken and row.is_woken():  # the lease did not contain the event
-            self._queues.wake(row)
+            self.queues.wake(row)
         return row
 
     def add_event(
@@ -286,7 +289,7 @@ class JournalState:
         """Let the handler see a stored event; it is claimable if it is suspended and waits for it."""
         confirm_event(row, name)
         if name in row.waits_for():
-            self._queues.wake(row)
+            self.queues.wake(row)
 
     def end_wait(self, lease: Lease, effect: Effect) -> tuple[ExecutionRow, Effect, Effect | None]:
         """Record that a wait has ended without its event, unless that was delivered."""
@@ -309,19 +312,23 @@ class JournalState:
         del self._rows[row.execution.id]
         for follower in self.duplicates.end(row):
             if not follower.pending:
-                self._queues.put(follower)
+                self.queues.put(follower)
 
     def backlog(self) -> int:
         """Return how many wait for a handler or for the platform, or are being written."""
-        return len(self._rows) - self._running - self._queues.suspended
+        return len(self._rows) - self._running - self.queues.suspended
 
     def suspended(self) -> int:
         """Return how many are suspended."""
-        return self._queues.suspended
+        return self.queues.suspended
+
+    def record(self, row: ExecutionRow) -> Record:
+        """Return what operators see."""
+        return replace(row.record(), limited_by=self.queues.limit_of(row))
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         """Return the blocks that executions wait for and that are not in `blocks`."""
-        return self._queues.blocks().difference(blocks)
+        return self.queues.blocks().difference(blocks)
 
     def find(self, execution: str) -> ExecutionRow | None:
         """Return an execution that has not ended."""
@@ -329,7 +336,7 @@ class JournalState:
 
     def search(self, query: Query) -> list[ExecutionRow]:
         """Return the executions that match and have not ended, newest first."""
-        return matching_rows(query, reversed(self._rows.values()))
+        return matching_rows(query, reversed(self._rows.values()), self.queues.limit_of)
 
     def drop(self, execution: str, result: Result) -> tuple[ExecutionRow, bool]:
         """Give up an execution that waits: complete its block with `result`.
@@ -347,14 +354,14 @@ class JournalState:
             raise OperationNotAllowed(
                 f"{execution} is running: wait until it ends, or stop the service"
             )
-        self._queues.remove(row)
+        self.queues.remove(row)
         if row.result is not None:
             self._end(row)
             return row, True
         row.result, row.result_recorded_at = result, self._clock.unix()
         self._add_event(row, "dropped_by_operator")
         if row.follows is None:
-            self._queues.put(row)
+            self.queues.put(row)
         return row, False
 
     def revive(self, row: ExecutionRow, *, fresh: bool) -> None:
@@ -371,29 +378,23 @@ class JournalState:
             raise OperationNotAllowed(
                 f"the platform has repeated this call, and {other.execution.id} executes it"
             )
-        row.attempts = row.completion_tries = 0
-        row.ran, row.resumes, row.woken = 0.0, False, False
-        row.phase, row.superseded, row.crashed = Phase.WAITING, False, False
-        if fresh:
-            row.result, row.completion_tried = None, False
-            row.effects = {at: e for at, e in row.effects.items() if e.kind.startswith(EVENT)}
-        else:  # the operator has accepted that messages of unknown delivery are not sent again
-            row.effects = {at: assumed_sent(effect) for at, effect in row.effects.items()}
+        row.revive(fresh=fresh)
         self._add_event(row, "retried_by_operator")
         self._rows[row.execution.id] = row
         self._rows.move_to_end(row.execution.id, last=False)  # older than what has not ended
         self.duplicates.add(row)
-        self._queues.put(row)
+        self.queues.put(row)
 
     def _requeue(self, row: ExecutionRow) -> None:
         self._leave_running(row)
         row.phase = Phase.WAITING
         row.worker = ""
-        self._queues.put(row)
+        self.queues.put(row)
 
     def _leave_running(self, row: ExecutionRow) -> None:
         if row.phase is Phase.RUNNING:
             self._running -= 1
+            self.queues.end_run(row)
 
     def _add_event(self, row: ExecutionRow, name: str, detail: str = "") -> None:
         row.history.append(HistoryEvent(self._clock.unix(), name, detail))

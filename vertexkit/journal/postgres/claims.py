@@ -1,0 +1,123 @@
+"""Claiming executions for the workers of this process."""
+
+from collections.abc import Callable, Collection, Mapping
+
+from psycopg.pq.abc import PGresult
+
+from vertexkit.clock import Clock
+from vertexkit.errors import JournalUnavailable
+from vertexkit.journal.limits import FleetLimits
+from vertexkit.journal.postgres.limits import (
+    ADD_LIMITS,
+    CLAIM_LIMITED,
+    LOCK,
+    RETRY_SECONDS,
+    WAITING,
+    claim_values,
+    lock_values,
+    read_waiting,
+)
+from vertexkit.journal.postgres.monitor import Monitor
+from vertexkit.journal.postgres.statements import CLAIM, RELEASE_UNKNOWN
+from vertexkit.journal.postgres.writer import Writer
+from vertexkit.journal.state.row import RESULT_QUEUE
+
+
+class Claims:
+    """Claims executions, with the limits of the app if it has any.
+
+    Args:
+        writer: of the journal.
+        monitor: knows whether executions with limits wait, and learns how many wait for a limit.
+        lease: seconds of a lease.
+        clock: of the process.
+        notify_later: wakes the worker after some seconds.
+    """
+
+    def __init__(
+        self,
+        writer: Writer,
+        monitor: Monitor,
+        lease: float,
+        clock: Clock,
+        notify_later: Callable[[float], object],
+    ) -> None:
+        self.has_limits: bool = False
+        """The last claim had limits."""
+        self._writer = writer
+        self._monitor = monitor
+        self._lease = lease
+        self._clock = clock
+        self._wakes_at = 0.0
+        self._notify_later = notify_later
+        self._unknown: set[str] = set()
+        """Workers whose last claim may have been committed without an answer."""
+        self._names: set[str] = set()
+        """Limits that are in the database."""
+
+    async def claim(
+        self,
+        worker: str,
+        room: Mapping[str, int],
+        limit: int,
+        *,
+        early: bool,
+        limits: FleetLimits | None,
+        held: Collection[str],
+    ) -> PGresult:
+        """Claim; see `Journal.claim`.
+
+        Args:
+            worker: id of the worker.
+            room: maximum number of executions per block.
+            limit: maximum number of executions in total.
+            early: also take executions whose next run is scheduled for later.
+            limits: of the app.
+            held: executions that this process has claimed.
+
+        Returns:
+            The rows of CLAIM or CLAIM_LIMITED.
+        """
+        if worker in self._unknown:
+            await self._writer.write(RELEASE_UNKNOWN, (worker, list(held)), optional=True)
+            self._unknown.discard(worker)
+        rooms = {RESULT_QUEUE: limit, **{block: n for block, n in room.items() if n > 0}}
+        self.has_limits = limits is not None
+        try:
+            if limits is not None or self._monitor.counts.has_limits:
+                limits = FleetLimits() if limits is None or early else limits
+                return await self._claim_limited((worker, self._lease, limit, early), rooms, limits)
+            values = (worker, self._lease, limit, early, list(rooms), list(rooms.values()))
+            claimed: PGresult = await self._writer.write(CLAIM, values, optional=True)
+        except JournalUnavailable:
+            self._unknown.add(worker)
+            raise
+        return claimed
+
+    async def _claim_limited(
+        self, values: tuple[object, ...], rooms: Mapping[str, int], limits: FleetLimits
+    ) -> PGresult:
+        """Claim as far as the limits allow, and count what waits for them then."""
+        write, lock = self._writer.write, lock_values(limits)
+        names = lock[0]
+        if not self._names.issuperset(names):
+            await write(ADD_LIMITS, (names,), optional=True)
+            self._names.update(names)
+        locking = write(LOCK, lock, optional=True)
+        claiming = write(CLAIM_LIMITED, claim_values(values, rooms, limits), optional=True)
+        waiting = write(WAITING, (), optional=True)
+        claimed: PGresult = await claiming
+        locked: PGresult = await locking
+        if locked.ntuples < len(names):  # another process claims at this moment
+            self._notify_later(RETRY_SECONDS)
+        self._monitor.waiting_for_limits, free_in = read_waiting(await waiting)
+        if free_in is not None:
+            self._wake_in(max(0.0, free_in))
+        return claimed
+
+    def _wake_in(self, seconds: float) -> None:
+        """Wake the worker when a run may start, unless it is woken before."""
+        now = self._clock.now()
+        if not now < self._wakes_at <= now + seconds:
+            self._wakes_at = now + seconds
+            self._notify_later(seconds)
