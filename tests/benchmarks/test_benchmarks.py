@@ -72,6 +72,21 @@ def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
     assert all(float(figure.split()[0]) > 0 for row in rows for figure in row)
 
 
+def test_the_benchmark_of_growth_runs_to_the_end() -> None:
+    """Each row has the cost of little and of much, and their ratio."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / "growth.py", "--rows", "200", "--batches", "1"],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=True,
+    )
+    rows = [line[52:].split() for line in done.stdout.splitlines()[1:]]
+    assert len(rows) == 4
+    assert all(len(row) == 3 for row in rows)
+    assert all(float(figure) > 0 for figure in rows[0] + rows[2])
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_the_benchmark_of_waits_runs_to_the_end() -> None:
     """All executions wait, become due after their hour, and are there for the next process."""

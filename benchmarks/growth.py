@@ -1,0 +1,150 @@
+"""Measures whether the cost of an execution grows with what a service has to hold.
+
+    python benchmarks/growth.py
+    python benchmarks/growth.py --rows 10000 --batches 3
+
+Without sockets, in one process, as `in_process.py`. Prints the processor time in µs, the least of all
+batches: with 1 and with 200 blocks; of one message, in executions that send 1 and 50; with an empty
+SQLite journal and with one that holds ended executions; and of a KiB of a call's body.
+"""
+
+import argparse
+import asyncio
+import gc
+import io
+import json
+import os
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import uvloop
+from in_process import CLAIMS, InstantWire, call
+from journal_waits import fill
+from pydantic import BaseModel
+
+from vertexkit import App, Context
+from vertexkit.asgi import http_app
+from vertexkit.service import Service, running_service
+from vertexkit.settings import Settings
+from vertexkit.telemetry import logs
+
+CALLERS = 32
+BLOCKS = 200
+MESSAGES = 50
+SIZES_KIB = (1, 64, 240)
+"""Of a body; the limit is 256 KiB."""
+GC_THRESHOLDS = (20_000, 20, 50)
+
+
+class Talk(BaseModel):
+    messages: int = 1
+    filler: str = ""
+
+
+def make_app(blocks: int) -> App:
+    """Return an app with a number of blocks that send messages; the calls are for the last."""
+    app = App()
+
+    async def hello(ctx: Context, talk: Talk) -> dict[str, bool]:
+        for _ in range(talk.messages):
+            await ctx.send_message("Hello")
+        return {"ok": True}
+
+    for number in reversed(range(blocks)):
+        app.block(f"block-{number}" if number else "hello", timeout=30, concurrency=500)(hello)
+    return app
+
+
+@asynccontextmanager
+async def serving(app: App, journal: str) -> AsyncIterator[tuple[Any, Service]]:
+    """Start a service; yield its HTTP application and itself."""
+    os.environ["VERTEXKIT_JOURNAL"] = journal
+    os.environ["VERTEXKIT_PLATFORM_URL"] = "http://127.0.0.1:1/api"
+    logs.configure("json", "info", io.BytesIO())
+    async with running_service(app, Settings.load(), wire=InstantWire()) as service:
+        yield http_app(service), service
+
+
+def bodies(**inputs: Any) -> Iterator[bytes]:
+    """Yield calls with these inputs."""
+    number = 0
+    while True:
+        number += 1
+        yield json.dumps({"token": f"{CLAIMS}.{time.time_ns()}{number}", **inputs}).encode()
+
+
+async def cost(app: App, journal: str, batches: int, executions: int = 320, **inputs: Any) -> float:
+    """Return the µs of one execution, the least of all batches."""
+    calls, costs = bodies(**inputs), []
+
+    async def caller(served: Any, number: int) -> None:
+        for _ in range(number):
+            await call(served, next(calls))
+
+    async with serving(app, journal) as (served, service):
+        for number in range(batches + 2):
+            started = time.process_time()
+            each = max(1, executions // CALLERS)
+            await asyncio.gather(*(caller(served, each) for _ in range(CALLERS)))
+            while service.dispatcher.held or service.journal.backlog():  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0)
+            costs.append((time.process_time() - started) / (each * CALLERS) * 1e6)
+            if number == 1:
+                gc.collect()
+                gc.freeze()
+                gc.set_threshold(*GC_THRESHOLDS)
+    return min(costs[2:])
+
+
+def show(what: str, first: float, last: float) -> None:
+    """Print a row."""
+    print(f"{what:<52}{first:>9.1f}{last:>9.1f}{last / first:>8.2f}", flush=True)
+
+
+async def measure(options: argparse.Namespace, folder: Path) -> None:
+    """Measure and print a table."""
+    batches, few = options.batches, make_app(1)
+    print(f"{'':<52}{'first':>9}{'last':>9}{'ratio':>8}")
+    costs = [await cost(make_app(number), "memory:", batches) for number in (1, BLOCKS)]
+    show(f"execution with 1 and with {BLOCKS} blocks", *costs)
+
+    none, one, many = [
+        await cost(few, "memory:", batches, 320 // max(1, number), messages=number)
+        for number in (0, 1, MESSAGES)
+    ]
+    show(
+        f"message, if there is one and if there are {MESSAGES}",
+        one - none,
+        (many - none) / MESSAGES,
+    )
+
+    full = folder / "full.db"
+    await asyncio.to_thread(fill, full, options.rows)
+    costs = [await cost(few, f"sqlite:{path}", batches) for path in (folder / "empty.db", full)]
+    show(f"execution with an empty journal and {options.rows:,} rows", *costs)
+
+    sizes = [
+        await cost(few, "memory:", batches, 32, filler="x" * (size * 1024)) for size in SIZES_KIB
+    ]
+    small, middle, largest = sizes
+    first = (middle - small) / (SIZES_KIB[1] - SIZES_KIB[0])
+    last = (largest - middle) / (SIZES_KIB[2] - SIZES_KIB[1])
+    show(f"KiB of a body, up to {SIZES_KIB[1]} and up to {SIZES_KIB[2]} KiB", first, last)
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="ended executions")
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        uvloop.run(measure(options, Path(folder)))
+
+
+if __name__ == "__main__":
+    main()
