@@ -230,6 +230,7 @@ class Service:
             return None
         recorder = ServiceRecorder(self.settings.logging.record, clock, self.settings.server.app)
         self.events.subscribe(recorder.event)
+        self.events.subscribe_contents(recorder.contents)
         return recorder
 
     async def start(self) -> None:

@@ -39,7 +39,7 @@ class Recorder:
         self.was_blocked.append(self.watchdog is not None and self.watchdog.is_loop_blocked)
         self.beat.set()
 
-    def loop_blocked(self, block: str) -> None:
+    def loop_blocked(self, block: str, place: str) -> None:
         self.blocks.append(block)
         if block == self._block:
             self.named.set()

@@ -166,8 +166,18 @@ def trigger(
             "-f", "--file", help="JSON file with an object of inputs; - reads standard input."
         ),
     ] = None,
+    events: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-e",
+            "--event",
+            metavar="NAME=JSON",
+            help="Event to send when the block waits for it; repeatable. Default: ask.",
+            show_default=False,
+        ),
+    ] = None,
     fast: Annotated[
-        bool, typer.Option("--fast", help="Skip the time for typing and for pauses.")
+        bool, typer.Option("--fast", help="Skip the time for typing, pauses and waits.")
     ] = False,
     as_json: Json = False,
     debug: Debug = False,
@@ -176,8 +186,9 @@ def trigger(
     from vertexkit.cli.develop.trigger import TriggerOptions, run_block
 
     _set_debug(debug)
+    given = tuple(events or ())
     options = TriggerOptions(
-        target, block, inputs or [], file, fast=fast, as_json=as_json, debug=debug
+        target, block, inputs or [], file, given, fast=fast, as_json=as_json, debug=debug
     )
     raise typer.Exit(run_block(options))
 

@@ -14,23 +14,25 @@ from watchfiles import Change, PythonFilter, awatch
 
 from vertexkit.botone.http_client import HttpClient, HttpError, http_client
 from vertexkit.errors import SettingsError
-from vertexkit.execution import Execution, event_signature
+from vertexkit.loading import display_path
 from vertexkit.playground.faults import NO_FAULTS, Rule, RunFaults, run_faults
 from vertexkit.playground.runs import ActiveRun, ActiveRuns
 from vertexkit.playground.supervisor import AppSupervisor
 from vertexkit.recordings import RecordingsFolder
 from vertexkit.telemetry.events import Event
+from vertexkit.testing.live_run import event_path
 from vertexkit.testing.paced_clock import PacedClock
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.text import encodable
-from vertexkit.token import Token
 
 APP_START_TIMEOUT_SECONDS = 20.0
 """How long a call waits for the app to be served."""
 MAX_RESTARTS_WITHOUT_CHANGE = 5
 """How often the app's process is restarted until the code changes."""
 RELOAD_DEBOUNCE_MILLISECONDS = 200
+LOOP_BLOCKED = "loop_blocked"
+"""Event of the log line that names the line of code that blocks the event loop."""
 TEST_FILES = ("conftest.py", "test_*.py", "*_test.py")
 """Files that the app does not import: a change of them does not restart it."""
 
@@ -165,9 +167,7 @@ class Playground:
             SettingsError: the run has ended.
         """
         run = self._active(run_id)
-        block = run.recorder.header.block
-        key = Execution(run.execution, block, Token(run.token), {}).key
-        path = f"/events/{run.execution}/{name}/{event_signature(key, run.execution, name)}"
+        path = event_path(run.recorder.header.block, run.token, run.execution, name)
         body = json.dumps(encodable(data), ensure_ascii=False).encode()
         status, answer = await self._post(path, body, "application/json")
         return status, _json_object(answer)
@@ -309,6 +309,9 @@ class Playground:
 
     def on_log_line(self, at: float, line: dict[str, Any]) -> None:
         """Handle a line of the app's log."""
+        if line.get("event") == LOOP_BLOCKED:
+            file, colon, rest = str(line.get("at", "")).partition(":")
+            line["at"] = f"{display_path(file)}{colon}{rest}" if file else ""
         self._runs.add_log_line(at, line)
         self._publish({"kind": "log", "line": line})
 

@@ -3,6 +3,7 @@
 | module | what it is |
 |---|---|
 | `format` | the values: `Recording` and its `RecordingHeader`; reading of lines |
+| `contents` | the waits of handlers and the data of their events, as JSON |
 | `recorder` | `Recorder` writes the lines of one recording as they happen |
 | `folder` | `RecordingsFolder` creates, finds, lists and deletes recordings |
 | `live` | `ServiceRecorder` records the executions of a running service |
@@ -14,6 +15,7 @@ runs the current code with a recording. docs/runs.md describes the format.
 from vertexkit.recordings.folder import RecordingsFolder as RecordingsFolder
 from vertexkit.recordings.format import FORMAT_VERSION as FORMAT_VERSION
 from vertexkit.recordings.format import REJECTED as REJECTED
+from vertexkit.recordings.format import RecordedWait as RecordedWait
 from vertexkit.recordings.format import Recording as Recording
 from vertexkit.recordings.format import RecordingHeader as RecordingHeader
 from vertexkit.recordings.recorder import Recorder as Recorder

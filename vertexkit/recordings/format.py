@@ -11,6 +11,8 @@ FORMAT_VERSION = 1
 """Readers ignore unknown kinds and fields; an incompatible change increases the version."""
 REJECTED = "rejected"
 """The outcome of a call that the block's service did not accept."""
+SHORT_WAIT_SECONDS = 1.0
+"""A wait for a time that is not longer stays in the handler."""
 SUCCESS_STATUSES = {"send_message": 200, "complete": 204}
 
 
@@ -42,6 +44,20 @@ class RecordingHeader:
     def line(self) -> dict[str, Any]:
         """Return the line as it is written to the file."""
         return {"kind": "run", "version": FORMAT_VERSION, **asdict(self)}
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedWait:
+    """What the handler waited for."""
+
+    event: str
+    """Name of the event; empty if it waited for a time."""
+    seconds: float
+    """How long it would have waited at most."""
+    data: Any
+    """Data of the event that ended the wait."""
+    by_event: bool
+    """An event ended the wait, and not the time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +137,27 @@ class Recording:
     def code(self) -> str:
         """`ok` or the failure's code; empty if the run has not ended."""
         return "" if self.end is None else str(self.end.get("code", ""))
+
+    def waits(self) -> list[RecordedWait]:
+        """Return the waits of the handler that have ended, in the order of their ends."""
+        started: dict[int, float] = {}
+        waits = []
+        for line in self.lines_of("event"):
+            fields = line.get("fields", {})
+            position, seconds = fields.get("position", 0), float(fields.get("seconds", 0.0))
+            if line.get("name") == "waiting":
+                started.setdefault(position, seconds)
+            elif line.get("name") == "waited":
+                has_event = "data" in fields
+                wait = RecordedWait(
+                    str(fields.get("event", "")),
+                    started.get(position, 0.0),
+                    fields.get("data"),
+                    has_event,
+                )
+                if has_event or wait.seconds > SHORT_WAIT_SECONDS:
+                    waits.append(wait)
+        return waits
 
     def faults(self) -> list[dict[str, Any]]:
         """Return the platform's failures, as keyword arguments of `FakePlatform.fail`."""

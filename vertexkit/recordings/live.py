@@ -15,6 +15,7 @@ from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.errors import PlatformError
 from vertexkit.execution import Execution
+from vertexkit.recordings.contents import WAITS, wait_event
 from vertexkit.recordings.folder import RecordingsFolder
 from vertexkit.recordings.recorder import Recorder, decode_body
 from vertexkit.telemetry.events import Event
@@ -87,6 +88,11 @@ class ServiceRecorder:
             # The next execution with this token may have started its own recording already.
             if self._recorders_by_token.get(token) is recorder:
                 del self._recorders_by_token[token]
+
+    def contents(self, event: Event) -> None:
+        """Record contents of an execution; for `Events.subscribe_contents`."""
+        if event.name in WAITS:
+            self.event(wait_event(event, self._clock.unix()))
 
     def wire(self, wire: Wire) -> Wire:
         """Return a wire that records the requests of another one."""

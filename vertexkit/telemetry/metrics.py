@@ -236,7 +236,7 @@ class Metrics:
         """As `WatchdogObserver.loop_lagged`."""
         self._lag.observe((), seconds)
 
-    def loop_blocked(self, block: str) -> None:
+    def loop_blocked(self, block: str, place: str = "") -> None:  # noqa: ARG002
         """As `WatchdogObserver.loop_blocked`."""
         self._blocked.values[block,] += 1
 

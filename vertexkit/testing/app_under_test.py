@@ -13,7 +13,18 @@ from vertexkit.ingress.request import ReadCall
 from vertexkit.settings import Settings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.loop_timers import virtual_waits
+from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD
 from vertexkit.worker.policy import Middleware, Next, OnFailure
+
+DEFAULT_SETTINGS: dict[str, Any] = {
+    "platform_url": "http://platform.test/api",
+    "login": DEFAULT_LOGIN,
+    "password": DEFAULT_PASSWORD,
+    "journal": "memory:",
+    "lease": 1e9,
+    "grace": 5.0,
+}
+"""Settings of an app in a test, by their flat names."""
 
 
 class AppUnderTest:

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
-from pydantic import TypeAdapter
-from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic_core import from_json, to_json, to_jsonable_python
 
 from vertexkit.loading import display_path, is_library, suggestion
+from vertexkit.recordings.contents import WAITS, wait_event
 from vertexkit.telemetry.events import Event
 from vertexkit.text import sanitize
 
@@ -30,19 +29,17 @@ def content_event(event: Event, now: float, unix: float) -> Event:
         now: the time that the event gets.
         unix: Unix time, for the seconds that a wait takes.
     """
-    fields = dict(event.fields)
-    for name in ("args", "kwargs"):
-        if name in fields:
-            fields[name] = _jsonable(fields[name])
-    for name in ("result", "data"):
-        if name in fields:
-            fields[name] = _jsonable(from_json(fields[name]))
-    if "error" in fields:
-        fields["error"] = describe_error(fields["error"])
-    if "until" in fields:
-        fields["seconds"] = round(max(0.0, fields["until"] - unix), 3)
-    if "shape" in fields:
-        fields["schema"] = _schema(fields.pop("shape"))
+    if event.name in WAITS:
+        fields = wait_event(event, unix).fields
+    else:
+        fields = dict(event.fields)
+        for name in ("args", "kwargs"):
+            if name in fields:
+                fields[name] = _jsonable(fields[name])
+        if "result" in fields:
+            fields["result"] = _jsonable(from_json(fields["result"]))
+        if "error" in fields:
+            fields["error"] = describe_error(fields["error"])
     return Event(event.name, event.execution, now, fields, event.block)
 
 
@@ -94,10 +91,3 @@ def _jsonable(value: Any) -> Any:
     if len(text) <= MAX_CONTENT_BYTES:
         return plain
     return text[:MAX_CONTENT_BYTES].decode(errors="ignore") + "…"
-
-
-def _schema(shape: TypeAdapter[Any]) -> dict[str, Any]:
-    try:
-        return shape.json_schema()
-    except (PydanticInvalidForJsonSchema, PydanticUserError):
-        return {}

@@ -18,7 +18,7 @@ from vertexkit.journal import make_journal
 from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
 from vertexkit.telemetry.events import Event
-from vertexkit.testing.app_under_test import AppUnderTest
+from vertexkit.testing.app_under_test import DEFAULT_SETTINGS, AppUnderTest
 from vertexkit.testing.asgi_request import post
 from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.testing.clock import VirtualClock
@@ -29,18 +29,10 @@ from vertexkit.testing.live_run import LiveRun
 from vertexkit.testing.loop_timers import replaced_timers
 from vertexkit.testing.memory import INSTANCE, FakeMemory, make_memories, memory_key
 from vertexkit.testing.misspelling import check_names
-from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD, FakePlatform
+from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.run import Run, SentMessage, check_determinism, sent_messages
 from vertexkit.testing.timelines import Timelines
 
-DEFAULT_SETTINGS: dict[str, Any] = {
-    "platform_url": "http://platform.test/api",
-    "login": DEFAULT_LOGIN,
-    "password": DEFAULT_PASSWORD,
-    "journal": "memory:",
-    "lease": 1e9,
-    "grace": 5.0,
-}
 DEFAULT_PATIENCE_SECONDS = 60.0
 ACCEPTED_EXECUTION: ContextVar[str | None] = ContextVar("ACCEPTED_EXECUTION", default=None)
 """The execution of this task's call; a response without a body does not name it."""
@@ -144,14 +136,19 @@ class FakeDialog:
     def _issue(self, block: str) -> str:
         return self.platform.issue(block, self._dialog_id, INSTANCE)
 
-    def subscribe(self, callback: Callable[[Event], None]) -> None:
+    def subscribe(self, callback: Callable[[Event], None], *, contents: bool = False) -> None:
         """Call back with each event of the executions, until `async with dialog:` ends.
+
+        Args:
+            callback: called in the event loop.
+            contents: call it with what executions work with instead: see `Events.emit_contents`.
 
         Raises:
             AssertionError: the dialog is used outside of `async with dialog:`.
         """
         assert self._service is not None, "call this inside `async with dialog:`"
-        self._service.events.subscribe(callback)
+        events = self._service.events
+        (events.subscribe_contents if contents else events.subscribe)(callback)
 
     async def run(
         self,
@@ -236,8 +233,7 @@ class FakeDialog:
         Args:
             block: the block's name.
             inputs: the block's inputs.
-            token: the token of the call, which the platform's `issue` returned; by default that of
-                a new dialog.
+            token: of the call, from the platform's `issue`; by default that of a new dialog.
             crash_after: as for `run`.
             crash_everywhere: as for `run`.
 
@@ -257,7 +253,7 @@ class FakeDialog:
         async with copy(self) as dialog:
             return await dialog._call(block, inputs, token, plan)  # noqa: SLF001 - of this class
 
-    async def start(self, block: str, /, **inputs: Any) -> LiveRun:
+    async def start(self, block: str, /, *, token: str | None = None, **inputs: Any) -> LiveRun:
         """Call the block from a new dialog, and wait until its handler waits or has ended.
 
         From then on, what `ctx.sleep` and `ctx.wait_for` wait for comes only by the run's methods:
@@ -265,6 +261,7 @@ class FakeDialog:
 
         Args:
             block: the block's name.
+            token: as for `call`.
             inputs: the block's inputs.
 
         Returns:
@@ -279,13 +276,16 @@ class FakeDialog:
         assert isinstance(self.clock, VirtualClock), "start needs a dialog with a virtual clock"
         self.clock.hold_durable_waits()
         if self._service is not None:
-            return await self._start(block, inputs, AsyncExitStack())
+            return await self._start(block, inputs, AsyncExitStack(), token)
         stack = AsyncExitStack()
         dialog = await stack.enter_async_context(copy(self))
-        return await dialog._start(block, inputs, stack)  # noqa: SLF001 - of this class
+        return await dialog._start(block, inputs, stack, token)  # noqa: SLF001 - of this class
 
-    async def _start(self, block: str, inputs: dict[str, Any], stack: AsyncExitStack) -> LiveRun:
-        token, plan, started = self._issue(block), CrashPlan(None, False), self.clock.now()
+    async def _start(
+        self, block: str, inputs: dict[str, Any], stack: AsyncExitStack, token: str | None
+    ) -> LiveRun:
+        token, plan = token or self._issue(block), CrashPlan(None, False)
+        started = self.clock.now()
         assert isinstance(self.clock, VirtualClock)
         status, answer, execution = await self._post_call(block, inputs, token, plan)
         assert execution is not None, f"the call was answered {status}: {answer}"

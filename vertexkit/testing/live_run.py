@@ -87,9 +87,7 @@ class LiveRun:
 
     def event_path(self, name: str) -> str:
         """Return the path of the URL that `ctx.event_url(name)` returns."""
-        key = Execution(self.execution, self._block, Token(self._token), {}).key
-        signature = event_signature(key, self.execution, name)
-        return f"/events/{self.execution}/{name}/{signature}"
+        return event_path(self._block, self._token, self.execution, name)
 
     async def send_event(self, name: str, data: Any = None, *, expect: int = 200) -> None:
         """Send an event over HTTP, and wait until the handler waits again or has ended.
@@ -149,3 +147,16 @@ class LiveRun:
     def _note(self, event: Event) -> None:
         if event.execution == self.execution:
             self._changed.set()
+
+
+def event_path(block: str, token: str, execution: str, name: str) -> str:
+    """Return the path of the URL of an event.
+
+    Args:
+        block: name of the block that waits for it.
+        token: of the platform's call.
+        execution: id of the execution.
+        name: name of the event.
+    """
+    key = Execution(execution, block, Token(token), {}).key
+    return f"/events/{execution}/{name}/{event_signature(key, execution, name)}"

@@ -2,6 +2,7 @@
 
 import json
 import keyword
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,8 @@ from vertexkit.testing.platform.ledger import Entry
 from vertexkit.testing.run import Run
 
 SECOND_RUN = 2
+CRASH = "crash"
+"""Name and kind of the fault that kills the app's process."""
 MAX_LINE_CHARACTERS = 70
 """A longer value of the generated test is written on several lines."""
 TEMPLATE = '''"""Recorded by `vertexkit {by}` on {day}."""
@@ -89,14 +92,7 @@ def generate_test(
     imports, app = _imports(header.target or "block:app", path, folders)
     faults = recording.faults()
     lines = [f"fake_platform.fail({_fault_arguments(fault)})" for fault in faults]
-    crash_after = _crash_after(recording)
-    crash = f"crash_after={crash_after}" if crash_after else ""
-    if _are_arguments(header.inputs, schema):
-        inputs = ", ".join(f"{name}={_code(value)}" for name, value in header.inputs.items())
-        method, arguments = "run", [_code(header.block), crash, inputs]
-    else:  # `run` would complain of names that the block does not have
-        method, arguments = "call", [_code(header.block), _code(header.inputs), crash]
-    lines.append(f"run = await fake_dialog.{method}({', '.join(filter(None, arguments))})")
+    lines += _run_lines(recording, schema)
     if recording.outcome == REJECTED:
         lines.append(f'assert run.answer["code"] == {recording.code!r}')
     lines.append(f"assert run.messages == {_wrapped(recording.messages)}")
@@ -111,6 +107,31 @@ def generate_test(
         fixtures="fake_dialog, fake_platform" if faults else "fake_dialog",
         body="\n".join(f"    {line}".replace("\n", "\n    ") for line in lines),
     )
+
+
+def _run_lines(recording: Recording, schema: Mapping[str, Any] | None) -> list[str]:
+    """Return the lines of a test that run the block."""
+    header, waits = recording.header, recording.waits()
+    are_arguments = _are_arguments(header.inputs, schema)
+    names = ", ".join(f"{name}={_code(value)}" for name, value in header.inputs.items())
+    block = _code(header.block)
+    if waits:
+        inputs = names if are_arguments else f"**{_code(header.inputs)}" if header.inputs else ""
+        lines = [f"waiting = await fake_dialog.start({', '.join(filter(None, [block, inputs]))})"]
+        for wait in waits:
+            if wait.by_event:
+                line = f"await waiting.send_event({_code(wait.event)}, {_code(wait.data)})"
+            else:
+                line = f"await waiting.skip(seconds={math.ceil(wait.seconds)})"
+            lines.append(line)
+        return [*lines, "run = await waiting.finish()"]
+    crash_after = _crash_after(recording)
+    crash = f"crash_after={crash_after}" if crash_after else ""
+    if are_arguments:
+        method, arguments = "run", [block, crash, names]
+    else:  # `run` would complain of names that the block does not have
+        method, arguments = "call", [block, _code(header.inputs), crash]
+    return [f"run = await fake_dialog.{method}({', '.join(filter(None, arguments))})"]
 
 
 def generated_test_name(recording: Recording) -> str:
@@ -157,7 +178,9 @@ def _crash_after(recording: Recording) -> int:
         is_message = line.get("method") == "send_message" and line.get("processed")
         if claims < SECOND_RUN and (is_message or line.get("name") == "step_completed"):
             effects += 1
-    return effects if recording.header.fault == "crash" and claims >= SECOND_RUN else 0
+    header = recording.header
+    was_killed = header.fault == CRASH or any(rule.get("kind") == CRASH for rule in header.faults)
+    return effects if was_killed and claims >= SECOND_RUN else 0
 
 
 def _fault_arguments(fault: dict[str, Any]) -> str:

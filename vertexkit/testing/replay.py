@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from vertexkit.app import App
-from vertexkit.recordings import Recording
+from vertexkit.recordings import RecordedWait, Recording
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.dialog import FakeDialog
+from vertexkit.testing.misspelling import input_names
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.recorded import outcome_and_code
 from vertexkit.testing.run import Run
+
+MAX_FURTHER_WAITS = 100
+FURTHER_WAIT_SECONDS = 24 * 3600.0
+"""Waits that were not recorded end by their time: a day passes, and another one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,9 @@ class Replay:
 async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
     """Run the block with the recorded inputs; the platform responds as recorded.
 
-    Back-off and typing take no time. Steps and requests to other services are really executed, and
-    what the handler itself waits for takes real time.
+    Back-off, typing and what the handler waits for durably take no time; events come as they were
+    recorded. Steps and requests to other services are really executed, and
+    what the handler itself awaits takes real time.
 
     Args:
         app: the app that has the block.
@@ -71,4 +77,32 @@ async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
     dialog = FakeDialog(app, platform, virtual_sleep=False, **settings)
     header = recording.header
     token = platform.issue(header.block, header.dialog_id)
-    return Replay(recording, await dialog.call(header.block, header.inputs, token))
+    if waits := recording.waits():
+        run = await _play_waits(dialog, recording, token, waits)
+    else:
+        run = await dialog.call(header.block, header.inputs, token)
+    return Replay(recording, run)
+
+
+async def _play_waits(
+    dialog: FakeDialog, recording: Recording, token: str, waits: list[RecordedWait]
+) -> Run:
+    """Run a block that waits; send the recorded events, and let the recorded time pass."""
+    header = recording.header
+    known = input_names(dialog.app.blocks[header.block].signature.model)
+    inputs = {n: value for n, value in header.inputs.items() if known is None or n in known}
+    async with dialog:
+        live = await dialog.start(header.block, token=token, **inputs)
+        for wait in waits:
+            if live.ended:
+                break
+            if wait.by_event:  # the current code may reject it, or not wait for it any more
+                await dialog.post(live.event_path(wait.event), wait.data)
+                await live.rest()
+            else:
+                await live.skip(seconds=wait.seconds)
+        for _ in range(MAX_FURTHER_WAITS):
+            if live.ended:
+                break
+            await live.skip(seconds=FURTHER_WAIT_SECONDS)
+        return await live.finish()

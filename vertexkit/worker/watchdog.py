@@ -39,11 +39,12 @@ class WatchdogObserver(Protocol):
     def loop_lagged(self, seconds: float) -> None:
         """The loop ran a timer late. Called several times a second, on the loop."""
 
-    def loop_blocked(self, block: str) -> None:
+    def loop_blocked(self, block: str, place: str) -> None:
         """A handler blocks the loop. Called on the watchdog's thread.
 
         Args:
             block: The handler's block; empty if it is not known.
+            place: Line and function of the author's code: `FILE:LINE in FUNCTION`.
         """
 
 
@@ -140,16 +141,17 @@ class Watchdog:
         frames = [] if innermost is None else list(_outwards(innermost))
         context = next((found for frame in frames if (found := _context_in(frame))), None)
         block = "" if context is None else context.block
+        place = _place(next(filter(_is_authors, frames), frames[0])) if frames else ""
         log.warning(
             "loop_blocked",
             seconds=round(seconds, 3),
             block=block,
             execution="" if context is None else context.execution_id,
-            at=_place(next(filter(_is_authors, frames), frames[0])) if frames else "",
+            at=place,
             stack=[_place(frame) for frame in frames[:LOGGED_FRAMES]],
         )
         if is_new:
-            self._observer.loop_blocked(block)
+            self._observer.loop_blocked(block, place)
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:

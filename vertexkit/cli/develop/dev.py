@@ -124,6 +124,10 @@ class PlaygroundPrinter:
             case "run":
                 inputs = " ".join(f"{name}={_json(v)}" for name, v in line["inputs"].items())
                 _line(self._console, "run", f"{line['block']} {inputs}".rstrip(), "cyan")
+            case "event" if line["name"] == "handler_raised":
+                self._error(line["fields"]["error"])
+            case "event" if line["name"] == "waiting" and line["fields"]["event"]:
+                _line(self._console, "wait", f"for the event {line['fields']['event']!r}", "yellow")
             case "request" if line["method"] == "send_message" and line["processed"]:
                 _line(self._console, "bot", str(line["request"]["text"]), "green")
             case "request" if line["method"] == "complete" and line["processed"]:
@@ -132,7 +136,21 @@ class PlaygroundPrinter:
                 detail = line.get("answer", {}).get("detail", "")
                 _line(self._console, "fail", f"{line['code']} {detail}".rstrip(), "red")
 
+    def _error(self, error: dict[str, Any]) -> None:
+        """Print an error of the author's code with the author's own frames."""
+        _line(self._console, "error", f"{error['type']}: {error['message']}", "bold red")
+        if error["hint"]:
+            _line(self._console, "", error["hint"])
+        for frame in reversed(error["frames"]):
+            _line(self._console, "", f"{frame['file']}:{frame['line']}    {frame['code']}")
+
     def _log(self, line: dict[str, Any]) -> None:
+        if line.get("event") == "loop_blocked":
+            text = f"{line.get('block') or 'the app'} blocks the event loop: {line.get('at')}"
+            _line(self._console, "blocked", text, "bold red")
+            return
+        if line.get("event") == "handler_failed":  # printed as an error already
+            return
         trace = line.get("exception")
         _line(self._console, "log", f"{line.get('level')} {line.get('event')}", "yellow")
         if trace:

@@ -5,6 +5,7 @@ import io
 import json
 import traceback
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from rich.console import Console
@@ -15,12 +16,21 @@ from rich.text import Text
 
 from vertexkit.errors import BlockFailed
 from vertexkit.failure import FAILURE_MESSAGES, Failure
-from vertexkit.loading import error_location
+from vertexkit.loading import display_path
 from vertexkit.telemetry.events import Event
+from vertexkit.testing.contents import describe_error
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.testing.run import Run
 
-STYLES = {"you": "cyan", "bot": "green", "done": "bold green", "fail": "bold red", "rule": "red"}
+STYLES = {
+    "you": "cyan",
+    "bot": "green",
+    "done": "bold green",
+    "fail": "bold red",
+    "rule": "red",
+    "wait": "yellow",
+    "slow": "red",
+}
 LABEL_COLUMNS = 4
 INDENT = " " * (LABEL_COLUMNS + 4)
 RETRY_EVENTS = {
@@ -99,6 +109,46 @@ class Transcript:
             suffix = f": {reason}" if reason else ""
             self._line("", f"{RETRY_EVENTS[event.name]} {pause}{suffix}", "dim")
 
+    def waiting(self, event: str, seconds: float, *, asks: bool) -> None:
+        """Print what the block waits for. See `waits.WaitPrinter`."""
+        self.stop_typing()
+        subject = f"for the event {event!r} " if event else ""
+        line = f"waiting {subject}until {_local_time(seconds)}, {_duration(seconds)}"
+        self._line("wait", line)
+        if not asks:
+            return
+        if event:
+            self._line(
+                "", "type the data of the event as JSON, or `skip` to let the time pass", "dim"
+            )
+        else:
+            self._line("", "press Enter to let the time pass", "dim")
+
+    def event_sent(self, name: str, data: Any) -> None:
+        """Print that an event was sent."""
+        self._line("you", f"event {name} {_json(data)}")
+
+    def event_rejected(self, answer: Mapping[str, Any]) -> None:
+        """Print why an event was rejected."""
+        self._line("", str(answer.get("detail") or answer.get("title", "")), "red")
+        for error in answer.get("errors", []):
+            self._line("", f"{'.'.join(map(str, error['loc'])) or 'data'}: {error['msg']}", "red")
+
+    def time_skipped(self, seconds: float) -> None:
+        """Print that time was skipped."""
+        self._line("", f"skipped {_duration(seconds)}", "dim")
+
+    def loop_lagged(self, seconds: float) -> None:
+        """See `WatchdogObserver`: nothing is printed."""
+
+    def loop_blocked(self, block: str, place: str) -> None:
+        """Print that a handler blocks the event loop, and its line."""
+        file, _, rest = place.rpartition(":")
+        self._line(
+            "slow", f"{block or 'the app'} blocks the event loop: {display_path(file)}:{rest}"
+        )
+        self._line("", "await what takes time, or declare the handler with `def`", "dim")
+
     def end(self, run: Run, seconds: float | None = None) -> None:
         """Print the result of the run, and its duration if it is known."""
         self.stop_typing()
@@ -130,9 +180,12 @@ class Transcript:
         if self._debug:
             self._console.print("".join(traceback.format_exception(error)), style="dim")
             return
-        location, code = error_location(error)
-        if location:
-            self._line("", f"{location}    {code}")
+        described = describe_error(error)
+        if described["hint"]:
+            self._line("", described["hint"])
+        for number, frame in enumerate(reversed(described["frames"])):
+            line = f"{frame['file']}:{frame['line']}    {frame['code']}"
+            self._line("", line, "dim" if number else "")
         self._line("", "use --debug for the full traceback", "dim")
 
     def violation(self, sentence: str) -> None:
@@ -181,6 +234,23 @@ class Transcript:
         line.append(text.replace("\n", f"\n{INDENT}"), style)
         line.append(tail, "dim")
         self._console.print(line, soft_wrap=True)
+
+
+def _local_time(seconds: float) -> str:
+    """Return the local time in these seconds: `18:30`, and the day if that is another one."""
+    now = datetime.now().astimezone()
+    due = now + timedelta(seconds=seconds)
+    return f"{due:%H:%M}" if due.date() == now.date() else f"{due:%Y-%m-%d %H:%M}"
+
+
+def _duration(seconds: float) -> str:
+    """Return a duration in days, hours, minutes and seconds: the two largest of them."""
+    rest, parts = round(seconds), []
+    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+        count, rest = divmod(rest, size)
+        if count:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2]) or "0 s"
 
 
 def _json(value: Any) -> str:

@@ -1,6 +1,7 @@
 """`vertexkit trigger`: run a block against a fake platform and show the dialog."""
 
 import asyncio
+import math
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from vertexkit.app import App
 from vertexkit.cli import output
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import TerminalStream, Transcript
+from vertexkit.cli.develop.waits import TerminalWaits, read_events, terminal_reader
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.clock import Clock
 from vertexkit.context.context import Context
@@ -21,20 +23,25 @@ from vertexkit.failure import Failure
 from vertexkit.loading import default_target, find_app, find_block
 from vertexkit.recordings import Recorder, RecordingsFolder
 from vertexkit.settings import Settings
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import logs
+from vertexkit.telemetry.events import Event
 from vertexkit.testing.clock import VirtualClock
+from vertexkit.testing.contents import content_event
 from vertexkit.testing.dialog import FakeDialog
+from vertexkit.testing.paced_clock import PacedClock
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.recorded import outcome_and_code, request_fields
 from vertexkit.testing.run import Run
 from vertexkit.worker.policy import OnFailure
+from vertexkit.worker.watchdog import Watchdog
 
 TYPING_SECONDS = 0.7
 """Simulated typing before each message: long enough to be visible."""
 HANDLER_SETTINGS = ("timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads")
 """The settings that apply to a single run; the others are about serving."""
-COMPLETION_SECONDS = 120.0
-"""Time for hooks and for the completion, in addition to the handler's timeout."""
+PATIENCE_SECONDS = 7 * 24 * 3600.0
+"""How long a run may take: a handler may wait for what a user types."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +54,8 @@ class TriggerOptions:
     """`NAME=VALUE` each."""
     file: Path | None
     """A JSON file of inputs; `-` is standard input."""
+    events: tuple[str, ...] = ()
+    """`NAME=JSON` each."""
     fast: bool = False
     as_json: bool = False
     debug: bool = False
@@ -71,13 +80,14 @@ def run_block(options: TriggerOptions) -> int:
     block = find_block(app, name)
     schema = block.signature.input_schema()
     inputs = read_inputs(options.inputs, options.file, schema)
+    events = read_events(options.events)
     transcript = Transcript(console, debug=options.debug)
     for unknown in inputs.keys() - schema.get("properties", {}).keys():
         if not schema.get("additionalProperties"):
             transcript.unknown_input(unknown, schema)
     try:
         run, violations = asyncio.run(
-            _run(app, block.name, inputs, transcript, replace(options, target=app_name))
+            _run(app, (block.name, inputs), events, transcript, replace(options, target=app_name))
         )
     finally:
         transcript.stop_typing()
@@ -115,25 +125,37 @@ def _split_target(target: str | None, block: str | None) -> tuple[str | None, st
 
 
 async def _run(
-    app: App, block: str, inputs: dict[str, Any], transcript: Transcript, options: TriggerOptions
+    app: App,
+    call: tuple[str, dict[str, Any]],
+    events: dict[str, list[Any]],
+    transcript: Transcript,
+    options: TriggerOptions,
 ) -> tuple[Run, list[str]]:
-    clock = VirtualClock() if options.fast or options.as_json else Clock()
+    block, inputs = call
+    is_virtual = options.fast or options.as_json
+    clock = VirtualClock() if is_virtual else PacedClock(max_pause=math.inf)
     platform = FakePlatform(clock=clock, typing_seconds=TYPING_SECONDS)
     platform.subscribe(transcript.request, arrivals=True)
     settings = handler_settings()
-    timeout = app.blocks[block].options["timeout"] or settings["timeout"]
-    patience = timeout * settings["attempts"] + COMPLETION_SECONDS
+    patience = PATIENCE_SECONDS
     dialog = FakeDialog(app, platform, patience=patience, virtual_sleep=False, **settings)
+    token = platform.issue(block)
     app.on_failure = _show_failure(app.on_failure, transcript)
     transcript.call(block, inputs)
     recorder = _recorder(block, inputs, options.target or "", clock)
-    async with dialog:
+    threshold = Settings.load().handlers.stall
+    async with dialog, Watchdog(threshold, transcript, Supervisor(transcript.violation)):
         dialog.subscribe(transcript.event)
         if recorder is not None:
-            dialog.subscribe(recorder.event)
-            platform.subscribe(lambda entry: recorder.request(entry.at, **request_fields(entry)))
+            _record(recorder, dialog, clock)
+        reader = None if is_virtual else terminal_reader()
+        waits = TerminalWaits(dialog, (block, token), events, transcript, reader)
+        ending = asyncio.ensure_future(waits.run())
         started_at = clock.now()
-        run = await dialog.call(block, inputs, platform.issue(block))
+        try:
+            run = await dialog.call(block, inputs, token)
+        finally:
+            ending.cancel()
         transcript.end(run, clock.now() - started_at)
         if recorder is not None:
             recorder.end(clock.now(), *outcome_and_code(run))
@@ -151,6 +173,17 @@ def _recorder(block: str, inputs: dict[str, Any], target: str, clock: Clock) -> 
         )
     except OSError:
         return None
+
+
+def _record(recorder: Recorder, dialog: FakeDialog, clock: Clock) -> None:
+    """Record what happens in the dialog."""
+
+    def on_contents(event: Event) -> None:
+        recorder.event(content_event(event, event.at, clock.unix()))
+
+    dialog.subscribe(recorder.event)
+    dialog.subscribe(on_contents, contents=True)
+    dialog.platform.subscribe(lambda entry: recorder.request(entry.at, **request_fields(entry)))
 
 
 def _show_failure(hook: OnFailure | None, transcript: Transcript) -> OnFailure:

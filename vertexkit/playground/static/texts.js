@@ -114,7 +114,7 @@ const TEXTS = {
   n_sleeping: ["The block waits {time}", "Блок ждёт {time}"],
   n_event: ["Event “{event}”", "Событие «{event}»"],
   e_time_skipped: ["time skipped: {seconds}", "пропущено время: {seconds}"],
-  e_loop_blocked: ["the event loop was blocked for {s} at {at}", "цикл событий заблокирован на {s}: {at}"],
+  e_loop_blocked: ["the event loop is blocked for more than {s}: {at}", "цикл событий заблокирован дольше {s}: {at}"],
   e_effect_changed: ["a message differs from that of the earlier attempt", "сообщение отличается от отправленного в прошлой попытке"],
   e_event_discarded: ["the event was discarded: its data is invalid", "событие отброшено: некорректные данные"],
   called_from: ["Called from", "Откуда вызвано"],
