@@ -118,7 +118,13 @@ handler. `woken`: an event came after the last claim, so that a suspension has t
 `tokens` has the calls of ended executions, if tokens are unique. `limits` has the limits of each
 block, and of the app under an empty name; `holder` is the transaction that locked them last.
 `starts` has the runs that count against a rate until a time. All times are Unix seconds of the
-server's clock, except `accepted_at`, which is the receiving machine's."""
+server's clock, except `accepted_at`, which is the receiving machine's.
+
+`fillfactor` is measured: with 3,000 ended executions kept, one execution with its deletion writes
+5.7 KB of the write-ahead log at 100, 5.1 KB at 85, 4.4 KB at 70 and 3.9 KB at 50, where the tables
+are 1.7 times as large as at 70. Every change of an execution changes an index (`due_at`, `phase`),
+so none of them is HOT; of the changes of effects, 20, 50, 80 and 90 % are. With 3,000 rows the
+settings of autovacuum make no difference; they keep 100,000 rows from collecting 20,000 dead ones."""
 MIGRATIONS: Sequence[str] = (CREATE,)
 """What leads from each version to the next; version 0 is an empty database."""
 VERSION = len(MIGRATIONS)
