@@ -109,8 +109,11 @@ class Service:
             self.start()
 
     def _served(self) -> bool:
-        """Return whether the process has started to serve, and so handles signals."""
-        return b'"started"' in self.logs[self._began :]
+        """Return whether the process handles signals.
+
+        Not `started`: a worker of the process before, which has been killed, may still log that.
+        """
+        return b'"address_bound"' in self.logs[self._began :]
 
     async def _freeze(self, pid: int, seconds: float) -> None:
         signal_to(pid, signal.SIGSTOP)

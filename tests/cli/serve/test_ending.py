@@ -1,7 +1,9 @@
 """The end of a process of `vertexkit run`: it comes in time, whatever handlers and threads do."""
 
 import json
+import os
 import signal
+import threading
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -137,6 +139,26 @@ def test_a_start_that_does_not_end_does_not_keep_the_process(shell: Any, hangs: 
     service.wait_for("starting")
     assert service.end(signal.SIGTERM) == 1
     assert any('"exit_forced"' in line for line in service.lines)
+
+
+def test_further_signals_do_not_change_the_exit_code(shell: Any) -> None:
+    """SIGTERM again and again until the end of the process, which has stopped as it should: 0."""
+    service = start(shell)
+    closed = threading.Event()
+
+    def repeat() -> None:
+        while not closed.is_set():
+            os.kill(service.forked.pid, signal.SIGTERM)  # it is not waited for, so it has this pid
+            closed.wait(0.005)
+
+    sender = threading.Thread(target=repeat)
+    sender.start()
+    try:
+        service.lines += list(service.forked.stdout)
+    finally:
+        closed.set()
+        sender.join()
+    assert service.finish() == 0
 
 
 def test_a_failed_background_task_ends_the_process(shell: Any) -> None:

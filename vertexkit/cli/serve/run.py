@@ -13,7 +13,7 @@ from vertexkit.app import App
 from vertexkit.cli.serve.announcement import announce
 from vertexkit.cli.serve.journal_host import JournalHost
 from vertexkit.cli.serve.process import ADDRESS, JOURNAL_SOCKET, METRICS_SOCKET, MODE, load_app
-from vertexkit.cli.serve.server import SHUTDOWN_TIMEOUT_SECONDS, Server, Workers
+from vertexkit.cli.serve.server import SHUTDOWN_TIMEOUT_SECONDS, Server, Workers, ignore_signals
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.journal import make_journal
@@ -94,6 +94,7 @@ def _run(app: App, settings: Settings, listener: socket.socket, reload: bool) ->
             os.environ[METRICS_SOCKET] = str(host.metrics_socket)
             announce(app.blocks, settings, address, mode)
             workers.run()
+        ignore_signals()
         _raise_failure(host, workers)
     else:
         _run_server(Server(config), listener)

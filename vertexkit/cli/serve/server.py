@@ -1,8 +1,10 @@
 """uvicorn's server for one process: nothing that a handler does ends it or keeps it from ending."""
 
 import asyncio
+import signal
 import socket
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import FrameType
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import structlog
 import uvicorn
 from structlog.typing import FilteringBoundLogger
+from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import multiprocess
 
 from vertexkit.cli.serve.exit_timer import ExitTimer
@@ -43,6 +46,8 @@ class Server(uvicorn.Server):
         self.failure: str = ""
         """Why the process could not continue, if it could not: the server stops then."""
         self._exit_timer: ExitTimer | None = None  # a server is pickled before it runs
+        self._earlier_handlers: dict[int, Callable[[int, FrameType | None], Any] | int | None] = {}
+        """Of signals, before this server."""
 
     def run(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal.
@@ -61,9 +66,14 @@ class Server(uvicorn.Server):
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """As uvicorn does; the process then ends soon, whatever threads and tasks still do."""
         self._exit_timer = ExitTimer()
+        if threading.current_thread() is threading.main_thread():
+            for number in HANDLED_SIGNALS:
+                earlier = signal.signal(number, self._handle_signal_outside)
+                self._earlier_handlers[number] = earlier
         try:
             await super().serve(sockets)
         finally:
+            ignore_signals()
             self._exit_timer.set(EXIT_SECONDS, EXIT_FAILED if self.failure else 0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -82,6 +92,12 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
         self.force_exit = False  # it would skip the drain
         self._captured_signals.clear()
+
+    def _handle_signal_outside(self, number: int, _: FrameType | None) -> None:
+        """Handle a signal before and after uvicorn does, which restores this handler at its end."""
+        if not self.should_exit:
+            signal.signal(number, self._earlier_handlers[number])
+            signal.raise_signal(number)
 
     @property
     def startup_error(self) -> str:
@@ -112,6 +128,13 @@ class Server(uvicorn.Server):
         if self._exit_timer is not None:
             seconds = service.settings.handlers.cleanup + EXIT_SECONDS
             self._exit_timer.set(seconds, EXIT_FAILED if self.failure else 0)
+
+
+def ignore_signals() -> None:
+    """Ignore signals from now on: this process ends, and they must not change its exit code."""
+    if threading.current_thread() is threading.main_thread():
+        for number in HANDLED_SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
 
 class WorkerProcess(multiprocess.Process):
