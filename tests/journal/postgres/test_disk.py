@@ -56,8 +56,7 @@ async def fill_and_free(driver: JournalDriver, disk: SmallDisk) -> None:
 
 
 async def test_a_full_disk_of_the_write_ahead_log() -> None:
-    """The server ends itself, as it does then; started with room again, it has all that was
-    acknowledged."""
+    """The server ends itself; started again with room, it has all that was acknowledged."""
     server = new_server("--wal-segsize=1", **FAST)
     with small_disk(24, server.as_user()) as disk:
         move_log(server, disk.folder / "log")

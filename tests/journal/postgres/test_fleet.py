@@ -59,8 +59,10 @@ def check(fleet: Fleet, tokens: list[str], records: list[Record]) -> None:
 
 
 async def test_a_rolling_restart_loses_and_delays_nothing(postgres_url: str) -> None:
-    """Services are replaced one by one under load; running executions move to another service at
-    once, where their messages are not sent again."""
+    """Services are replaced one by one under load: their executions move to others at once.
+
+    Messages that were sent before are not sent again.
+    """
     tokens: list[str] = []
     handlers = Handlers("loan")
     over = asyncio.Event()
@@ -115,9 +117,11 @@ async def test_a_fleet_grows_and_shrinks(postgres_url: str) -> None:
 async def test_blocks_are_claimed_by_those_that_serve_them(
     postgres_server: PostgresServer, postgres_url: str
 ) -> None:
-    """Two versions of an app side by side: the old one leaves the new block's executions to the
-    new one, also while that is busy. When no service has had the block for a minute, the
-    executions are completed as failed, and parked for an operator."""
+    """The old version of an app leaves a new block's executions to the new one, even a busy one.
+
+    When no service has had the block for a minute, the executions are completed as failed, and
+    parked for an operator.
+    """
     old, new = Handlers("loan"), Handlers("loan", "story")
     async with Fleet(postgres_url) as fleet:
         serving_old = await fleet.start("old", old.app)

@@ -68,8 +68,10 @@ def pooler(postgres_server: PostgresServer, postgres_url: str) -> Iterator[str]:
 async def test_processes_behind_pgbouncer_share_their_executions(
     pooler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An execution that one process accepts is noticed by the other at its next count, runs there
-    with its message, step, wait and event, and ends; operators see it."""
+    """An execution that one process accepts runs in the other, with all that it does, and ends.
+
+    The other process notices it at its next count. It has a message, a step, a wait and an event.
+    """
     monkeypatch.setattr(monitor, "POLL_SECONDS", 0.1)
     clock: Any = Clock()
     settings = JournalSettings(url=pooler, prepare=False)

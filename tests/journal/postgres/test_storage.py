@@ -89,7 +89,9 @@ async def test_an_ended_execution_is_erased_from_every_table(
     driver: JournalDriver, postgres_server: PostgresServer
 ) -> None:
     """Before the end, token, inputs, body, step, event and result are in rows; after it none is.
-    Those of a parked execution are kept for a retry, until an operator drops it."""
+
+    Those of a parked execution are kept for a retry, until an operator drops it.
+    """
     lease = await start(driver, 901)
     assert visible(postgres_server) == set(SECRETS)
     await driver.journal.settle(lease, DONE)
@@ -109,8 +111,7 @@ async def test_tables_stay_bounded_under_steady_load(
     postgres_server: PostgresServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Once the tables have what is kept, they do not grow: not while the newest executions are
-    kept, and not while those of a period are."""
+    """Once the tables have the executions that are kept, they do not grow; old ones are deleted."""
     monkeypatch.setattr(retention, "MAX_ENDED_EXECUTIONS", KEPT)
     database = Database(parse_address(postgres_url.removeprefix("postgresql:")), JournalSettings())
     connection = BackgroundConnection(
