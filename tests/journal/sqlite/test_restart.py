@@ -16,6 +16,7 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
+from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
 from vertexkit.journal.protocol import Query
 from vertexkit.token import Token
 
@@ -251,3 +252,22 @@ async def test_suspended_executions_are_restored(machine: Machine) -> None:
     assert record is not None
     assert record.phase is Phase.SUSPENDED
     assert record.due_at == pytest.approx(machine.clock.unix() + 1800, abs=60)
+
+
+async def test_a_rate_counts_the_starts_of_an_earlier_process(machine: Machine) -> None:
+    """A restart does not forget the runs that count against a rate, nor the keys of executions."""
+    limits = FleetLimits({"loan": BlockLimits(Rate(2, 60.0))})
+    driver = await machine.start()
+    calls = [driver.execution(key="a") for _ in range(4)]
+    for call in calls:
+        await driver.journal.accept(call, 10)
+    assert len(await driver.journal.claim("first", {"loan": 1}, 9, limits=limits)) == 1
+    machine.crash()
+    driver = await machine.start()
+    machine.clock.hold_durable_waits()
+    [crashed] = await driver.journal.claim("second", {"loan": 9}, 9, limits=limits)
+    assert (crashed.execution, crashed.crashed) == (calls[0], True)
+    assert await driver.journal.claim("second", {"loan": 9}, 9, limits=limits) == []
+    machine.clock.skip_to(machine.clock.now() + 61)
+    again = await driver.journal.claim("second", {"loan": 9}, 9, limits=limits)
+    assert [lease.execution for lease in again] == calls[1:3]
