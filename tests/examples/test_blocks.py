@@ -20,9 +20,10 @@ NAMES = sorted(
 
 @pytest.mark.parametrize("name", NAMES)
 async def test_it_can_be_deployed_by_itself(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each file is an app with one titled block, which starts with an address and a model's key."""
+    """Each file is an app with one titled block, which starts with an address and secrets alone."""
     monkeypatch.setenv("VERTEXKIT_PLATFORM_URL", "http://127.0.0.1:9/api")
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
+    for secret in ("VERTEXKIT_LOGIN", "VERTEXKIT_PASSWORD", "OPENAI_API_KEY"):
+        monkeypatch.setenv(secret, "demo")
     app = import_module(f"example_blocks.{name}").app
     assert isinstance(app, App)
     assert [block.title for block in app.blocks.values()] != [""]

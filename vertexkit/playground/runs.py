@@ -30,6 +30,7 @@ RECORDED_EVENTS = {
     "sent",
     "step_completed",
     "step_retried",
+    "model_answered",
     "result_recorded",
     "completed",
     "settled",

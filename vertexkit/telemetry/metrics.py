@@ -138,6 +138,9 @@ class Metrics:
         self._requests = counter(
             "platform_requests", "Requests to the platform, by status.", "method", "status"
         )
+        self._model_tokens = counter(
+            "model_tokens", "Tokens of language models, by direction.", "block", "model", "direction"
+        )
         self._blocked = counter(
             "loop_blocked", "Times that a handler blocked the event loop.", "block"
         )
@@ -194,7 +197,11 @@ class Metrics:
         counters |= {
             event: self._rejected_call(outcome) for event, outcome in REJECTED_CALLS.items()
         }
-        return counters | {"claimed": self._claimed, "settled": self._execution_settled}
+        return counters | {
+            "claimed": self._claimed,
+            "settled": self._execution_settled,
+            "model_answered": self._model_answered,
+        }
 
     def declare_blocks(self, blocks: Iterable[str]) -> None:
         """Export the metrics of these blocks from now on, with zeros until there are values.
@@ -259,6 +266,11 @@ class Metrics:
     def _execution_settled(self, block: str, fields: dict[str, Any]) -> None:
         self._settled.values[block, fields["outcome"], self._limited(fields["code"])] += 1
         self._duration.observe((block,), fields["seconds"])
+
+    def _model_answered(self, block: str, fields: dict[str, Any]) -> None:
+        for direction in ("input", "output"):
+            key = block, fields["model"], direction
+            self._model_tokens.values[key] += fields[f"{direction}_tokens"]
 
     def _rejected_call(self, outcome: str) -> Callable[[str, dict[str, Any]], None]:
         values = self._rejected_calls.values
