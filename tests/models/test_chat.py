@@ -249,6 +249,22 @@ async def test_a_spent_budget_without_a_fallback_fails_the_block(fake_model: Fak
     assert len(fake_model.requests) == 1
 
 
+async def test_a_dialog_has_a_budget(fake_model: FakeModel) -> None:
+    """What earlier executions of the dialog have used counts; another dialog has its own budget."""
+    budget = Budget(dialog_tokens=100, fallback="На сегодня всё.")
+    fake_model.answer("Раз.", usage=(60, 0))
+    fake_model.answer("Два.", usage=(60, 0))
+    fake_model.answer("Три.", usage=(60, 0))
+    fake_dialog = FakeDialog(app_of(budget))
+    anna = fake_dialog.in_dialog(1)
+    texts = [
+        (await anna.run("ask", crash_everywhere=number == 0)).data["texts"] for number in range(3)
+    ]
+    assert texts == [["Раз."], ["Два."], ["На сегодня всё."]]
+    assert anna.memory["vertexkit.models"]["input_tokens"] == 120
+    assert (await fake_dialog.in_dialog(2).run("ask")).data["texts"] == ["Три."]
+
+
 async def test_the_key_is_in_no_text(
     fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

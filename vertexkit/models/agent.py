@@ -180,7 +180,7 @@ class AgentSteps(AbstractCapability[Any]):
             return response
 
         response = await self._steps.step(f"{self._name} {self._requests}", send)
-        self._spending.add(self._usage(messages, response))
+        await self._spending.add(self._usage(messages, response))
         return response
 
     def _usage(self, messages: list[ModelMessage], response: ModelResponse) -> Usage:

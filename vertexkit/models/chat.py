@@ -122,7 +122,7 @@ class ChatModel:
         )
         async with parts, aclosing(parts.texts()) as texts:
             sent = await ctx.stream(texts, by=by, limit=limit)
-        spending.add(parts.usage)
+        await spending.add(parts.usage)
         return Reply(parts.text, parts.usage, parts.finish_reason, tuple(sent))
 
     async def ask(
@@ -160,7 +160,7 @@ class ChatModel:
             return completion
 
         answer = await self._steps(ctx).step(name, request)
-        spending.add(answer.usage)
+        await spending.add(answer.usage)
         return Reply(answer.text, answer.usage, answer.finish_reason)
 
     def _steps(self, ctx: Context[Any]) -> RetryingSteps:

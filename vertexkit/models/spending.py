@@ -13,10 +13,15 @@ _spent: WeakKeyDictionary[RunInfo, Usage] = WeakKeyDictionary()
 """What each run has used. A later run of the handler adds it up again from the journal."""
 
 
-class Spending:
-    """Checks the budget of an execution, and counts what its requests use.
+MEMORY_NAME = "vertexkit.models"
+"""Name of the value in the dialog's memory that has what the dialog has used."""
 
-    All requests of a run count, whatever model or agent has made them.
+
+class Spending:
+    """Checks the budget of an execution and of its dialog, and counts what requests use.
+
+    All requests of a run count, whatever model or agent has made them. Towards the dialog, those
+    count whose budget limits the dialog.
 
     Args:
         ctx: Of the handler.
@@ -33,9 +38,10 @@ class Spending:
         """Check the budget. It is a step, so that a deployment may change the budget."""
         if not self._budget.has_limits:
             return True
+        dialog = await self._used_by_dialog() if self._budget.limits_dialog else Usage()
 
         async def check() -> bool:
-            return self._budget.admits(_spent.get(self._ctx, Usage()))
+            return self._budget.admits(_spent.get(self._ctx, Usage()), dialog)
 
         return await self._ctx.step(f"{self._name} budget", check)
 
@@ -49,9 +55,15 @@ class Spending:
             raise BudgetExceeded
         return self._budget.fallback
 
-    def add(self, usage: Usage) -> None:
+    async def add(self, usage: Usage) -> None:
         """Count what a request has used."""
         _spent[self._ctx] = _spent.get(self._ctx, Usage()) + usage
+        if self._budget.limits_dialog:
+            total = await self._used_by_dialog() + usage
+            await self._ctx.memory.set(MEMORY_NAME, total)
+
+    async def _used_by_dialog(self) -> Usage:
+        return await self._ctx.memory.get(MEMORY_NAME, Usage, Usage())
 
     def report(self, model: str, usage: Usage) -> None:
         """Report a response of a model as an event of the execution."""

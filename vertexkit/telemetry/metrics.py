@@ -139,7 +139,11 @@ class Metrics:
             "platform_requests", "Requests to the platform, by status.", "method", "status"
         )
         self._model_tokens = counter(
-            "model_tokens", "Tokens of language models, by direction.", "block", "model", "direction"
+            "model_tokens",
+            "Tokens of language models, by direction.",
+            "block",
+            "model",
+            "direction",
         )
         self._blocked = counter(
             "loop_blocked", "Times that a handler blocked the event loop.", "block"
