@@ -45,7 +45,7 @@ async def assistant(
     ctx: Context[ChatModel],
     question: Annotated[str, Field(min_length=1, max_length=2000, title="Вопрос")],
 ) -> Answer:
-    history = await ctx.memory.get("history", list[Turn], [])
+    history = await ctx.memory.get("history", list[Turn]) or []
     history.append(Turn(role="user", content=question))
     # The answer is sent while it is generated. After a crash it is continued, not paid twice.
     reply = await ctx.state.stream(
