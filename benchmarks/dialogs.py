@@ -23,7 +23,7 @@ seen = 0
 with httpx.Client(auth=("demo", "demo"), timeout=60) as client:
     number, last = 1, 1
     while number <= last:
-        query = {{"PageNumber": number, "PageCount": 200}}
+        query = {{"PageNumber": number, "PageCount": 500}}
         page = client.get("{url}/v2/conversations", params=query).json()
         last = page["meta"]["pagination"]["total_pages"]
         seen += len(page) - 1

@@ -38,7 +38,7 @@ def test_many_different_durations_need_little_memory(monkeypatch: pytest.MonkeyP
     counter = DurationCounter()
     for number in range(5000):
         counter.add(1000 + number / 7)
-    assert len(counter._counts) <= 1001
+    assert len(counter.counts) <= 1001
     assert counter.statistics().median == pytest.approx(1357, rel=0.01)
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from vertexkit import BotOne, ConversationDetails
 from vertexkit.analytics import Analysis, analyse, analyse_async
-from vertexkit.analytics.analysis import MAX_DAYS
+from vertexkit.analytics.dialog_times import MAX_DAYS
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.botone.models import Conversation

@@ -6,7 +6,7 @@
 | module | what it is |
 |---|---|
 | `analysis` | counts dialogs in one pass, with bounded memory |
-| `breakdowns`, `durations`, `question_statistics`, `scores` | the counters that it uses |
+| `breakdowns`, `dialog_times`, `durations`, `question_statistics`, `scores` | the counters that it uses |
 | `dialog_ids` | the names of figures, and the ids of the dialogs behind them |
 | `report` | the result: frozen values |
 | `page`, `charts`, `data_tables`, `style` | the result as an HTML page |

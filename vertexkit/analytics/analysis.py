@@ -3,14 +3,15 @@
 from collections import Counter
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
 from vertexkit.analytics.breakdowns import BreakdownCounter
 from vertexkit.analytics.dialog_ids import FigureIds, figure_name, figures_of
+from vertexkit.analytics.dialog_times import TimeCounter
 from vertexkit.analytics.durations import DurationCounter
 from vertexkit.analytics.question_statistics import QuestionCounter
-from vertexkit.analytics.report import BotQuestions, CompletionStatistics, Report, Share
+from vertexkit.analytics.report import BotQuestions, CompletionStatistics, Report
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.statuses import normalise_status
@@ -27,12 +28,27 @@ STATUS_GROUPS: dict[str, StatusGroup] = {
 }
 """The groups of the platform's statuses, also for their Russian words. The platform's document
 leaves the set of statuses open; an unknown status is in the group `other`."""
-MAX_DAYS = 4000
-"""Different days that are counted: eleven years."""
+MAX_COMBINATIONS = 5000
+"""Combinations of a bot, a city, a source and a status that are counted together."""
 STOPPED_AFTER = timedelta(hours=24)
 """A dialog in process has stopped if its last message is older; else its user may still answer."""
 NO_DURATION = ("in_process", "not_started")
 """The groups whose dialogs are not over: their durations are not final."""
+
+
+_Names = tuple[int | str | None, str | None, str | None, str]
+"""A bot, a city, a source and a status."""
+
+
+class _Combination:
+    """The dialogs with the same names."""
+
+    __slots__ = ("count", "group", "status")
+
+    def __init__(self, status: str, group: StatusGroup) -> None:
+        self.count = 0
+        self.status = status
+        self.group = group
 
 
 class Analysis:
@@ -63,26 +79,19 @@ class Analysis:
         self._status_groups = STATUS_GROUPS | {
             normalise_status(status): group for status, group in (status_groups or {}).items()
         }
-        self._group_of: dict[str, tuple[str, StatusGroup]] = {}
-        """The normalised form and the group of each status that was seen."""
         self._running_since = (now or datetime.now(UTC)) - STOPPED_AFTER
         self._ids: FigureIds | None = None
         if keep_ids:
             self._ids = FigureIds(None if keep_ids is True else figure_name(keep_ids))
-        self._dialogs = self._detailed = self._undated = 0
-        self._first: datetime | None = None
-        self._last: datetime | None = None
+        self._dialogs = self._detailed = 0
+        self._combinations: dict[_Names, _Combination] = {}
+        """What is not yet in the breakdowns: many dialogs have the same names."""
         self._groups: Counter[StatusGroup] = Counter()
         self._bots, self._cities = BreakdownCounter(), BreakdownCounter()
         self._sources, self._statuses = BreakdownCounter(), BreakdownCounter()
         self._unknown_statuses = BreakdownCounter()
-        self._hours = [0] * (7 * 24)
-        self._month_days = [0] * 31
-        self._days: dict[int, int] | None = {}
-        """The dialogs by day, counted from the first day of year 1."""
-        self._months: Counter[str] = Counter()
-        """The dialogs by month, once there are too many days."""
-        self._durations, self._completed_durations = DurationCounter(), DurationCounter()
+        self._times = TimeCounter(self._zone)
+        self._completed_durations, self._other_durations = DurationCounter(), DurationCounter()
         self._questions: dict[str | None, QuestionCounter] = {}
 
     def add(self, dialog: Conversation, bot: int | str | None = None) -> None:
@@ -94,33 +103,47 @@ class Analysis:
                 the dialogs are listed bot by bot.
         """
         self._dialogs += 1
-        status, group = self._group_of.get(dialog.status) or self._new_status(dialog.status)
-        self._groups[group] += 1
-        started, completed = group != "not_started", group == "completed"
+        names = (bot, dialog.city, dialog.source, dialog.status)
+        combination = self._combinations.get(names) or self._combine(names)
+        combination.count += 1
+        group = combination.group
+        if group == "completed":
+            self._completed_durations.add(dialog.duration)
+        elif group not in NO_DURATION:
+            self._other_durations.add(dialog.duration)
+        local = self._times.add(dialog.updated)
         bot_name = None if bot is None else str(bot)
-        self._bots.add(bot_name, started=started, completed=completed)
-        self._cities.add(dialog.city, started=started, completed=completed)
-        self._sources.add(dialog.source, started=started, completed=completed)
-        self._statuses.add(status)
-        if group == "other":
-            self._unknown_statuses.add(dialog.status)
-        if group not in NO_DURATION:
-            self._durations.add(dialog.duration)
-            if completed:
-                self._completed_durations.add(dialog.duration)
-        local = self._add_time(dialog.updated)
         if self._ids is not None:
-            for figure in figures_of(dialog, group, bot_name, status, local):
+            for figure in figures_of(dialog, group, bot_name, combination.status, local):
                 self._ids.add(figure, str(dialog.id))
         if isinstance(dialog, ConversationDetails) and not dialog.unread:
             self._add_answers(dialog, group, bot_name)
 
-    def _new_status(self, status: str) -> tuple[str, StatusGroup]:
-        normalised = normalise_status(status)
-        found = normalised, self._status_groups.get(normalised, "other")
-        if len(self._group_of) < MAX_DAYS:
-            self._group_of[status] = found
+    def _combine(self, names: "_Names") -> "_Combination":
+        if len(self._combinations) == MAX_COMBINATIONS:
+            self._count_combinations()
+        status = normalise_status(names[3])
+        found = _Combination(status, self._status_groups.get(status, "other"))
+        self._combinations[names] = found
         return found
+
+    def _count_combinations(self) -> None:
+        """Count the dialogs of each combination in the breakdowns."""
+        for (bot, city, source, status), found in self._combinations.items():
+            group, count = found.group, found.count
+            self._groups[group] += count
+            started, completed = group != "not_started", group == "completed"
+            bot_name = None if bot is None else str(bot)
+            for breakdown, name in (
+                (self._bots, bot_name),
+                (self._cities, city),
+                (self._sources, source),
+            ):
+                breakdown.add(name, count, started=started, completed=completed)
+            self._statuses.add(found.status, count)
+            if group == "other":
+                self._unknown_statuses.add(status, count)
+        self._combinations.clear()
 
     def _add_answers(
         self, dialog: ConversationDetails, group: StatusGroup, bot: str | None
@@ -138,67 +161,32 @@ class Analysis:
             dialog_id=str(dialog.id) if self._ids is not None else "",
         )
 
-    def _add_time(self, updated: datetime | None) -> datetime | None:
-        """Count the time of a dialog; return it in the report's time zone, None if unknown."""
-        try:
-            local = None if updated is None else updated.astimezone(self._zone)
-        except (OverflowError, ValueError):  # year 1 or 9999 in another time zone
-            local = None
-        if local is None or updated is None:
-            self._undated += 1
-            return None
-        # Moments are compared, not clocks: at the end of summer time an hour occurs twice.
-        if self._first is None or updated < self._first:
-            self._first = updated
-        if self._last is None or updated > self._last:
-            self._last = updated
-        day = local.toordinal()
-        self._hours[24 * ((day - 1) % 7) + local.hour] += 1
-        self._month_days[local.day - 1] += 1
-        if self._days is None:
-            self._months[f"{local:%Y-%m}"] += 1
-            return local
-        self._days[day] = self._days.get(day, 0) + 1
-        if len(self._days) > MAX_DAYS:
-            self._months = self._count_by_month(self._days)
-            self._days = None
-        return local
-
-    @staticmethod
-    def _count_by_month(days: Mapping[int, int]) -> Counter[str]:
-        months: Counter[str] = Counter()
-        for day, count in days.items():
-            months[date.fromordinal(day).isoformat()[:7]] += count
-        return months
-
     def report(self) -> Report:
         """Return the statistics of the dialogs counted so far."""
+        self._count_combinations()
         by_bot, ids = self._by_bot()
-        months = self._months if self._days is None else self._count_by_month(self._days)
+        times = self._times.statistics()
+        durations = DurationCounter.sum_of(self._completed_durations, self._other_durations)
         return Report(
             zone=self._zone_name,
             dialogs=self._dialogs,
             detailed=self._detailed,
-            undated=self._undated,
-            first=None if self._first is None else self._first.astimezone(self._zone),
-            last=None if self._last is None else self._last.astimezone(self._zone),
+            undated=self._times.undated,
+            first=times.first,
+            last=times.last,
             completion=self._completion(),
             bots=self._bots.breakdown(),
             cities=self._cities.breakdown(),
             sources=self._sources.breakdown(),
             statuses=self._statuses.breakdown(),
-            hours=tuple(tuple(self._hours[24 * day : 24 * day + 24]) for day in range(7)),
-            month_days=tuple(self._month_days),
-            days=None
-            if self._days is None
-            else tuple(
-                (date.fromordinal(day).isoformat(), n) for day, n in sorted(self._days.items())
-            ),
-            months=tuple(sorted(months.items())),
-            durations=self._durations.statistics(),
+            hours=times.hours,
+            month_days=times.month_days,
+            days=times.days,
+            months=times.months,
+            durations=durations.statistics(),
             completed_durations=self._completed_durations.statistics(),
             by_bot=by_bot,
-            unknown_statuses=self._unknown(),
+            unknown_statuses=self._unknown_statuses.breakdown().items,
             ids=ids,
         )
 
@@ -216,9 +204,6 @@ class Analysis:
                 )
             )
         return tuple(groups), ids
-
-    def _unknown(self) -> tuple[Share, ...]:
-        return self._unknown_statuses.breakdown().items
 
     def _completion(self) -> CompletionStatistics:
         counts = CompletionStatistics(**{str(group): n for group, n in self._groups.items()})

@@ -31,20 +31,23 @@ class BreakdownCounter:
         """The counters by names as they came."""
         self._others = self._names_before_merge = 0
 
-    def add(self, name: str | None, *, started: bool = False, completed: bool = False) -> None:
+    def add(
+        self, name: str | None, times: int = 1, *, started: bool = False, completed: bool = False
+    ) -> None:
         """Count a name; None and an empty name are counted as missing.
 
         Args:
             name: the name.
-            started: whether it is that of a dialog that was started.
-            completed: whether it is that of a completed dialog.
+            times: how often it occurs.
+            started: whether it is that of dialogs that were started.
+            completed: whether it is that of completed dialogs.
         """
         counts = self._cache.get(name)
         if counts is None:
             counts = self._find(name or "")
-        counts[0] += 1
-        counts[1] += started
-        counts[2] += completed
+        counts[0] += times
+        counts[1] += started * times
+        counts[2] += completed * times
 
     def _find(self, name: str) -> Counts:
         clean = sanitize(name)

@@ -22,60 +22,77 @@ def bin_of(seconds: float | None) -> int | None:
 
 
 class DurationCounter:
-    """Counts durations: each different one has a counter."""
+    """Counts durations.
+
+    Attributes:
+        counts: how often each duration occurred.
+        missing: how often there was none.
+        longest: the longest one that was merged with others.
+    """
 
     def __init__(self) -> None:
-        self._counts: Counter[float] = Counter()
-        self._bins = [0] * len(BIN_BOUNDS_SECONDS)
-        self._count = self._missing = 0
-        self._sum = self._longest = 0.0
+        self.counts: dict[float, int] = {}
+        self.missing: int = 0
+        self.longest: float = 0.0
 
-    def add(self, seconds: float | None) -> None:
+    def add(self, seconds: float | None, times: int = 1) -> None:
         """Count a duration; None, a negative and an infinite one are counted as missing."""
-        number = bin_of(seconds)
-        if seconds is None or number is None:
-            self._missing += 1
+        if seconds is None or not 0 <= seconds < math.inf:
+            self.missing += times
             return
-        self._count += 1
-        self._sum += seconds
-        self._longest = max(self._longest, seconds)
-        self._counts[seconds] += 1
-        self._bins[number] += 1
-        if len(self._counts) > MAX_DIFFERENT:
+        counts = self.counts
+        counts[seconds] = counts.get(seconds, 0) + times
+        if len(counts) > MAX_DIFFERENT:
             self._merge()
 
     def _merge(self) -> None:
+        self.longest = max(self.longest, *self.counts)
         merged: Counter[float] = Counter()
-        for seconds, count in self._counts.items():
+        for seconds, count in self.counts.items():
             merged[float(f"{seconds:.{MERGED_DIGITS}g}")] += count
-        self._counts = merged
+        self.counts = dict(merged)
+
+    @classmethod
+    def sum_of(cls, *counters: "DurationCounter") -> "DurationCounter":
+        """Return a counter of all durations of several counters."""
+        result = cls()
+        for counter in counters:
+            for seconds, times in counter.counts.items():
+                result.add(seconds, times)
+            result.missing += counter.missing
+            result.longest = max(result.longest, counter.longest)
+        return result
 
     def statistics(self) -> DurationStatistics:
         """Return the result."""
-        if not self._count:
-            return DurationStatistics(missing=self._missing)
+        if not self.counts:
+            return DurationStatistics(missing=self.missing)
+        count = sum(self.counts.values())
+        bins = [0] * len(BIN_BOUNDS_SECONDS)
+        for seconds, times in self.counts.items():
+            bins[bisect_right(BIN_BOUNDS_SECONDS, seconds) - 1] += times
         upper_bounds = (*BIN_BOUNDS_SECONDS[1:], None)
         return DurationStatistics(
-            self._count,
-            self._missing,
-            self._sum / self._count,
-            self._quantile(0.5),
-            self._quantile(0.9),
-            self._longest,
-            tuple(map(DurationBin, BIN_BOUNDS_SECONDS, upper_bounds, self._bins)),
+            count,
+            self.missing,
+            math.fsum(seconds * times for seconds, times in self.counts.items()) / count,
+            self._quantile(0.5, count),
+            self._quantile(0.9, count),
+            max(self.longest, *self.counts),
+            tuple(map(DurationBin, BIN_BOUNDS_SECONDS, upper_bounds, bins)),
         )
 
-    def _quantile(self, share: float) -> float:
+    def _quantile(self, share: float, total: int) -> float:
         """Return the value at this share of the sorted durations; between two, interpolated."""
-        position = share * (self._count - 1)
+        position = share * (total - 1)
         below, above = math.floor(position), math.ceil(position)
         passed, low = 0, None
-        for seconds in sorted(self._counts):
-            passed += self._counts[seconds]
+        for seconds in sorted(self.counts):
+            passed += self.counts[seconds]
             if low is None and passed > below:
                 low = seconds
             if passed > above:
                 return (seconds if low is None else low) + (position - below) * (
                     seconds - (seconds if low is None else low)
                 )
-        return self._longest
+        return max(self.counts)

@@ -18,7 +18,7 @@ from vertexkit.botone.statuses import normalise_status
 from vertexkit.cli.dialogs.options import FilterOptions
 from vertexkit.errors import SettingsError
 
-PAGE_SIZE = 200
+PAGE_SIZE = 500
 """Dialogs per request."""
 ARGUMENT = re.compile(r"\b(created|updated)_(from|to)\b")
 """The client's arguments in its error messages, which are replaced by the options."""
