@@ -1,8 +1,10 @@
 """Downloads from an independent server: broken connections, ranges, limits, several at a time."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -216,6 +218,44 @@ async def test_two_downloads_do_not_write_to_one_file(
         await bot.v2.download(8, tmp_path, resume=True)
     other.close(keep=True)
     assert (await bot.v2.download(8, tmp_path, resume=True)).read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("resume", [False, True])
+async def test_windows_renames_and_removes_closed_files(
+    resume: bool,
+    server: QuirkyServer,
+    bot: BotOne,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It refuses both while a file is open."""
+    opened: list[PartialFile] = []
+    replace, unlink = os.replace, Path.unlink
+    prepare = PartialFile.__init__
+
+    def noted(self: PartialFile, *args: Any) -> None:
+        opened.append(self)
+        prepare(self, *args)
+
+    def replaced(source: Any, target: Any) -> None:
+        assert opened[-1].file.closed
+        replace(source, target)
+
+    def unlinked(path: Path, missing_ok: bool = False) -> None:
+        assert path.suffix == ".json" or opened[-1].file.closed
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr("vertexkit.botone.partial_file.IS_WINDOWS", True)
+    monkeypatch.setattr(PartialFile, "__init__", noted)
+    monkeypatch.setattr(os, "replace", replaced)
+    monkeypatch.setattr(Path, "unlink", unlinked)
+    server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
+    with pytest.raises(PlatformError, match="incomplete"):
+        await bot.v2.download(8, tmp_path, resume=resume)
+    assert (tmp_path / ".8.part").exists() == resume
+    assert (await bot.v2.download(8, tmp_path, resume=resume)).read_bytes() == CONTENT
+    assert names_in(tmp_path) == ["8-a.txt"]
+    assert len(opened) == 2
 
 
 async def test_the_command_resumes_between_runs(

@@ -6,10 +6,12 @@ import re
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -189,6 +191,34 @@ def test_file_names_are_sanitised(name: str, safe: str) -> None:
     """A name has no folders, control characters or leading dots, and is not too long."""
     assert sanitized_filename(name) == safe
     assert len(f"{10**18}-{safe}".encode()) < 255
+
+
+WINDOWS_DEVICES = re.compile(
+    r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|con(in|out)\$)", re.IGNORECASE
+)
+"""Names that Windows does not give to files, with or without an ending."""
+HOSTILE_CHARACTERS = st.sampled_from('.\\/:*?"<>|\0\x1f\u202e aяЖ😀\ud800 \t\n%~$')
+"""Those with a meaning for some file system or terminal."""
+DEVICE_NAMES = st.sampled_from(["CON", "nul", "Com1", "LPT9", "COM¹", "AUX", "prn", "CONIN$"])
+
+
+@given(
+    st.lists(HOSTILE_CHARACTERS | DEVICE_NAMES | st.characters(), max_size=12).map("".join)
+    | st.tuples(DEVICE_NAMES, st.sampled_from(["", ".txt", ".tar.gz", " .txt", ". ", ":a"])).map(
+        "".join
+    )
+)
+@settings(max_examples=150)
+def test_a_name_is_safe_on_windows_too(name: str) -> None:
+    """No device, no stream, no folder, no character or end that Windows forbids."""
+    safe = sanitized_filename(name)
+    for folder in (PureWindowsPath("C:/files"), PurePosixPath("/files")):
+        assert (folder / safe).parent == folder
+        assert (folder / safe).name == safe
+    assert not set(safe) & set('<>:"/\\|?*')
+    assert all(character >= " " for character in safe)
+    assert safe[-1] not in ". "
+    assert not WINDOWS_DEVICES.fullmatch(safe.partition(".")[0].strip())
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,8 @@ from pathvalidate import sanitize_filename
 
 from vertexkit.text import replace_surrogates, sanitize
 
+DEVICE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|con(in|out)\$)", re.IGNORECASE)
+"""Names that Windows reserves for devices, whatever ending and spaces follow."""
 MAX_FILENAME_BYTES = 200
 """Bytes of a name in UTF-8: with the file's id before it, it fits into common file systems."""
 MAX_EXTENSION_BYTES = 16
@@ -120,4 +122,6 @@ def sanitized_filename(name: str) -> str:
         end = dot + extension if len(extension.encode()) <= MAX_EXTENSION_BYTES else ""
         room = MAX_FILENAME_BYTES - len(end.encode())
         base = (stem if end else base).encode()[:room].decode(errors="ignore") + end
-    return str(sanitize_filename(base)).strip(" .") or "file"
+    safe = str(sanitize_filename(base)).strip(" .") or "file"
+    stem, dot, rest = safe.partition(".")
+    return f"{stem.strip()}_{dot}{rest}" if DEVICE.fullmatch(stem.strip()) else safe

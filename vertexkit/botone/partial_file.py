@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from vertexkit.system.file_lock import try_lock
 from vertexkit.system.private_files import append_private_binary, create_private_text
 
+IS_WINDOWS = os.name == "nt"
+"""Windows neither renames nor removes an open file."""
 MAX_NAME_CHARACTERS = 40
 """Characters of a file's name that are in the name of its temporary file."""
 
@@ -110,7 +112,7 @@ class PartialFile:
 
     def rename(self, path: Path) -> None:
         """Give the complete file its name, and replace a file that has it."""
-        if os.name == "nt":  # Windows does not rename an open file
+        if IS_WINDOWS:
             self.file.close()
         # Elsewhere the lock is held meanwhile, so that no other download writes to the file.
         os.replace(self.file.name, path)  # noqa: PTH105 - replaces a file atomically
@@ -130,11 +132,11 @@ class PartialFile:
         with suppress(OSError):  # the disk is full: what was written before counts
             self.file.flush()
         removes = not (keep and self._is_resumable)
-        if removes and os.name != "nt":  # before the lock is released by closing the file
+        if removes and not IS_WINDOWS:  # before the lock is released by closing the file
             self._remove()
         with suppress(OSError):
             self.file.close()
-        if removes and os.name == "nt":  # Windows does not remove an open file
+        if removes and IS_WINDOWS:
             self._remove()
 
     @property

@@ -6,7 +6,7 @@ from typing import BinaryIO
 if sys.platform == "win32":
     import msvcrt
 
-    FAR_OFFSET = 2**62
+    FAR_OFFSET = 2**40
     """A byte that no file has: Windows forbids reading the locked one."""
 
     def try_lock(file: BinaryIO) -> bool:

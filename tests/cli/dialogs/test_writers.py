@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 import re
 import sys
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from pyarrow import parquet
 
 from tests.cli.dialogs.xlsx import read_xlsx
+from vertexkit.cli.dialogs import export
 from vertexkit.cli.dialogs.formula_guard import guard
 from vertexkit.cli.dialogs.writers import CsvOptions, format_of, open_writer
 from vertexkit.errors import SettingsError
@@ -204,3 +206,43 @@ def test_the_formats_do_not_need_each_other(
     monkeypatch.setitem(sys.modules, "xlsxwriter", None)
     with pytest.raises(SettingsError, match=r"vertexkit\[xlsx\]"):
         written_rows(tmp_path / "b.xlsx")
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.csv.gz"])
+def test_line_breaks_are_the_same_on_every_system(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows would write `\\r\\r\\n` after a row of CSV: no line break is translated."""
+    translated: list[Any] = []
+    wrap, open_path = io.TextIOWrapper, Path.open
+
+    def wrapped(*args: Any, **options: Any) -> Any:
+        translated.append(options["newline"])
+        return wrap(*args, **options)
+
+    def opened(path: Path, *args: Any, **options: Any) -> Any:
+        translated.append(options["newline"])
+        return open_path(path, *args, **options)
+
+    monkeypatch.setattr(io, "TextIOWrapper", wrapped)
+    monkeypatch.setattr(Path, "open", opened)
+    path = tmp_path / name
+    writer = open_writer(path, format_of(path), {"a": str}, CsvOptions())
+    writer.write({"a": "one\ntwo"})
+    writer.close()
+    assert translated == [""]
+
+
+def test_a_file_that_excel_has_open_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows does not replace it: the error says what to do."""
+
+    def refuse(*_: Any) -> None:
+        raise PermissionError(13, "Access is denied")
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(
+        SettingsError, match=r"a\.xlsx cannot be replaced: Access is denied\. If .*Excel"
+    ):
+        export._replace(tmp_path / ".new.a.xlsx", tmp_path / "a.xlsx")

@@ -181,13 +181,28 @@ def _write(options: ExportOptions, suffix: str, csv_options: CsvOptions, part: P
                 writer.write(row)
                 count += 1
         note = writer.close()
-        temporary.replace(options.output)
+        _replace(temporary, options.output)
     finally:
-        with suppress(FileNotFoundError):
+        with suppress(OSError):  # Windows does not remove a file that is open after an error
             temporary.unlink()
     output.echo(f"Wrote {count:,} rows to {options.output}.")
     if note:
         output.echo(f"Note: {note}.", err=True)
+
+
+def _replace(temporary: Path, path: Path) -> None:
+    """Give the complete file its name.
+
+    Raises:
+        SettingsError: Windows does not replace a file that a program has open.
+    """
+    try:
+        temporary.replace(path)
+    except PermissionError as error:
+        raise SettingsError(
+            f"{path} cannot be replaced: {error.strerror}. If another program has the file open, "
+            "for example Excel, close it there and rerun the command"
+        ) from None
 
 
 def _wide_columns(part: PartFile) -> WideColumns:
