@@ -125,7 +125,7 @@ async def test_nothing_is_lost_whatever_changes(change: str, seed: int) -> None:
 
 
 async def test_a_platform_without_totals_is_read_again() -> None:
-    """Without them nobody knows what has changed."""
+    """Without them it is unknown what has changed."""
     server = QuirkyServer(quirky(60).dialogs)
     async with client_of(server) as bot:
         start = await interrupted(bot, 30)
