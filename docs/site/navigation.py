@@ -5,16 +5,8 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "Write blocks": (
         "Разработка блоков",
         (
-            *(
-                "blocks",
-                "messages",
-                "examples",
-                "models",
-                "memory",
-                "waiting",
-                "limits",
-                "failures",
-            ),
+            *("blocks", "messages", "examples", "models", "memory"),
+            *("waiting", "limits", "failures"),
             *("testing", "runs", "integrations", "migration"),
         ),
     ),
