@@ -2,14 +2,14 @@
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
 import structlog
 
-from tests import surroundings, tools
+from tests import measuring, surroundings, tools
 from tests.cli.shell import Shell
 from tests.postgres_server import postgres_server as postgres_server
 from vertexkit.telemetry import logs, redaction
@@ -32,6 +32,15 @@ def pytest_configure(config: pytest.Config) -> None:
     """Run no test if a program that REQUIRE names is missing."""
     if sentences := tools.unmet(os.environ.get("REQUIRE", "")):
         raise pytest.UsageError("\n".join(sentences))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Run a test that is marked `unmeasured` without measuring the coverage."""
+    if item.get_closest_marker("unmeasured") is None:
+        return (yield)
+    with measuring.paused():
+        return (yield)
 
 
 @pytest.fixture(autouse=True)

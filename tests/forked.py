@@ -23,6 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, NoReturn
 
+from tests import measuring
+
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["tests.warm", "tests.forked"])
 IMPORT_PATH = [entry for entry in sys.path if entry]
@@ -39,6 +41,7 @@ class Start:
         folder: in which it runs.
         environment: all of its variables.
         streams: standard input, output and errors.
+        measured: whether its coverage is measured, if this process's is.
     """
 
     module: str
@@ -46,6 +49,7 @@ class Start:
     folder: Path
     environment: Mapping[str, str]
     streams: tuple[Connection, Connection, Connection]
+    measured: bool
 
 
 class ForkedProcess:
@@ -67,6 +71,7 @@ class ForkedProcess:
             folder,
             dict(environment),
             (carriers[0], carriers[1], carriers[2]),
+            not measuring.is_stopped(),
         )
         self._process: ForkServerProcess = FORKS.Process(target=_run, args=(start,))
         self._process.start()
@@ -167,6 +172,8 @@ def _run(start: Start) -> NoReturn:
 
 
 def _become(start: Start) -> None:
+    if not start.measured:
+        measuring.stop()
     for number, carrier in enumerate(start.streams):
         os.dup2(carrier.fileno(), number)
         carrier.close()

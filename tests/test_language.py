@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unmeasured
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("vertexkit", "tests", "example_blocks", "benchmarks", "docs", "ops", ".ci")
 SUFFIXES = {
@@ -197,7 +198,7 @@ def idioms(path: Path) -> Iterator[str]:
     for pattern, better in PATTERNS:
         for hit in pattern.finditer(joined):
             offset, text = found[joined.count("\n", 0, hit.start())]
-            around = joined[max(0, hit.start() - 50) : hit.end() + 40].replace("\n", " ")
+            around = joined[max(0, hit.start() - 50) : hit.end() + 40].replace("\n", " | ")
             if any(right in around for right in EXCEPTIONS):
                 continue
             content = path.read_text(encoding="utf-8")

@@ -3,9 +3,12 @@
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.unmeasured
 ROOT = Path(__file__).resolve().parent.parent
 
 LAZY = (
@@ -62,7 +65,7 @@ VAGUE = {"utils", "util", "helpers", "helper", "common", "misc", "types", "base_
 FILE_LINES, FUNCTION_LINES, PARAMETERS = 400, 50, 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Module:
     """A parsed source file."""
 
@@ -81,8 +84,13 @@ class Module:
         parts = parts[:-1] if parts[-1] == "__init__" else parts
         return ".".join(parts[1:]) or "vertexkit"
 
+    @cached_property
+    def nodes(self) -> tuple[ast.AST, ...]:
+        """Each node of the tree."""
+        return tuple(ast.walk(self.tree))
+
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        for node in ast.walk(self.tree):
+        for node in self.nodes:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield node
 
@@ -124,7 +132,7 @@ def test_nothing_is_used_that_windows_lacks() -> None:
         f"{module.file}:{node.lineno}"
         for module in source()
         if module.name not in NEEDS_UNIX
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if isinstance(node, ast.Attribute)
         and isinstance(node.value, ast.Name)
         and node.attr in ABSENT_ON_WINDOWS.get(node.value.id, ())
@@ -133,7 +141,7 @@ def test_nothing_is_used_that_windows_lacks() -> None:
         f"{module.file}:{node.lineno}"
         for module in source()
         if module.name not in BOTH_SYSTEMS
-        for node in ast.walk(module.tree)
+        for node in module.nodes
         if (isinstance(node, ast.Import) and {alias.name for alias in node.names} & UNIX_MODULES)
         or (
             isinstance(node, ast.ImportFrom)
@@ -210,7 +218,7 @@ def test_dataclasses_are_frozen() -> None:
     """A dataclass is an immutable value; state that changes belongs in a class with methods."""
     mutable = []
     for module in source():
-        for node in ast.walk(module.tree):
+        for node in module.nodes:
             for decorator in getattr(node, "decorator_list", []):
                 text = ast.unparse(decorator)
                 if text.startswith("dataclass") and "frozen=True" not in text:
