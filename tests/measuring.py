@@ -13,7 +13,7 @@ VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 def stop() -> None:
     """Stop measuring this thread, those that it starts, and new processes."""
     sys.settrace(None)
-    threading.settrace(None)  # type: ignore[arg-type]
+    threading.settrace(None)
     for name in VARIABLES:
         os.environ.pop(name, None)
 
@@ -33,5 +33,5 @@ def paused() -> Iterator[None]:
         yield
     finally:
         os.environ.update(variables)
-        threading.settrace(traces[1])  # type: ignore[arg-type]
+        threading.settrace(traces[1])
         sys.settrace(traces[0])

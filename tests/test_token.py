@@ -138,6 +138,7 @@ def readable(claims: Claims | None) -> bool:
     )
 
 
+@pytest.mark.unmeasured
 @given(claimed=CLAIMED)
 def test_any_claims_are_read_or_ignored(claimed: dict[str, Any]) -> None:
     """A caller writes the claims: no value of JSON breaks the reading or a log line."""

@@ -121,6 +121,7 @@ def test_a_rare_answer_is_not_shown() -> None:
     assert "Rare" not in str(report.to_dict())
 
 
+@pytest.mark.unmeasured
 def test_memory_is_bounded() -> None:
     """Of many different cities the rare ones are merged into the others; the total is exact."""
     analysis = Analysis()
@@ -174,6 +175,7 @@ def test_an_unknown_time_zone_is_an_error(zone: str) -> None:
         Analysis(zone)
 
 
+@pytest.mark.unmeasured
 @given(
     st.lists(
         st.builds(

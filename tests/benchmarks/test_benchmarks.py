@@ -12,7 +12,7 @@ from tests.tools import reason
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SECONDS = 110
 """A limit for each benchmark, on a machine that is busy with other work."""
-pytestmark = pytest.mark.timeout(120)
+pytestmark = [pytest.mark.unmeasured, pytest.mark.timeout(120)]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")

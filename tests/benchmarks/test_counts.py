@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unmeasured
+
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "in_process.py"
 LIMITS = {
     "memory": {"calls": 800, "tasks": 3, "log lines": 2},

@@ -291,6 +291,7 @@ def files(server: QuirkyServer) -> Iterator[str]:
         yield f"{base}/api"
 
 
+@pytest.mark.unmeasured
 def test_files_are_downloaded_at_the_same_time(
     files: str, server: QuirkyServer, shell: Shell
 ) -> None:

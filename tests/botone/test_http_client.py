@@ -143,6 +143,7 @@ async def test_a_service_that_hangs_times_out(service: str) -> None:
             await client.get("/hang")
 
 
+@pytest.mark.unmeasured
 async def test_a_thousand_cancelled_requests_leave_the_client_usable(service: str) -> None:
     """No connection of its limit is lost."""
     moments = random.Random(47)

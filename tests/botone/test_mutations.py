@@ -119,6 +119,7 @@ def use(found: Any) -> None:
             assert dialog.model_dump_json()
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=60, deadline=None)
 @given(
     status=st.sampled_from([200, 200, 200, 200, 204, 299, 301, 400, 418, 429, 503, 599]),

@@ -219,6 +219,7 @@ async def test_a_cancelled_request_releases_its_slot(server: ScriptedServer) -> 
     assert vertex.limiter.available == 1
 
 
+@pytest.mark.unmeasured
 async def test_a_thousand_cancelled_requests_leave_every_slot_usable(
     server: ScriptedServer,
 ) -> None:

@@ -12,6 +12,8 @@ from tests.canary.cage import APP, KEY, PASSWORD, URL_SECRET, Cage
 from tests.http_server import listening
 from vertexkit.testing import FakePlatform
 
+pytestmark = pytest.mark.unmeasured
+
 OPAQUE = "canary-token.opaque-'\"\\-0123456789"
 TEXT = "canary text of a message"
 MARKS = {"the URL's secret": URL_SECRET, "the password": PASSWORD, "a message's text": TEXT}

@@ -2,8 +2,12 @@
 
 from signal import SIGKILL
 
+import pytest
+
 from tests.chaos.scene import Scene
 from vertexkit.execution import OutcomeStatus
+
+pytestmark = pytest.mark.unmeasured
 
 
 async def test_a_duplicate_is_one_across_a_death(scene: Scene) -> None:

@@ -10,6 +10,8 @@ from tests.chaos.scene import Barrier, Scene
 from vertexkit.execution import OutcomeStatus
 from vertexkit.testing.platform.ledger import Entry
 
+pytestmark = pytest.mark.unmeasured
+
 LEASE = 0.3
 
 

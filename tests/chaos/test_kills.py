@@ -7,6 +7,8 @@ import pytest
 from tests.chaos.scene import Scene
 from vertexkit.execution import EffectState, OutcomeStatus
 
+pytestmark = pytest.mark.unmeasured
+
 CONFIRMED = EffectState.CONFIRMED
 
 

@@ -8,6 +8,8 @@ from tests.chaos.observed import Call
 from tests.chaos.scene import Child, Scene
 from vertexkit.execution import OutcomeStatus, Phase
 
+pytestmark = pytest.mark.unmeasured
+
 SHORTEST_SECONDS = 1.2
 """A wait that is not so short that it stays in the handler."""
 

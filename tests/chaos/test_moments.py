@@ -18,6 +18,8 @@ from vertexkit.journal.protocol import NullJournalObserver, Record
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 
+pytestmark = pytest.mark.unmeasured
+
 ROOT = Path(__file__).parents[2]
 PROCESSES = int(os.environ.get("MOMENTS", "120"))
 """Processes that are killed, each at a moment of its own."""

@@ -14,6 +14,8 @@ from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.state import JournalState
 
+pytestmark = pytest.mark.unmeasured
+
 SEEDS = 60
 """Seeds in which a bug must be found."""
 

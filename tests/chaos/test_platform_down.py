@@ -1,8 +1,12 @@
 """A platform that is not there yet when the service starts."""
 
+import pytest
+
 from tests.chaos.scene import Scene
 from tests.http_server import served
 from tests.reserved_port import reserved_port
+
+pytestmark = pytest.mark.unmeasured
 
 
 async def test_calls_are_accepted_while_the_platform_is_down(scene: Scene) -> None:

@@ -11,6 +11,8 @@ from vertexkit.journal.protocol import Lease
 from vertexkit.settings import JournalSettings
 from vertexkit.token import Token
 
+pytestmark = pytest.mark.unmeasured
+
 NAME = "1" * 22
 CALL = Execution(NAME, "loan", Token("the-token"), {"amount": 1}, b"{}", 1000.0)
 INTENT = Effect(0, "send", "abc")

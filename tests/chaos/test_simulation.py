@@ -12,6 +12,8 @@ import pytest
 from tests.chaos.simulation.__main__ import report
 from tests.chaos.simulation.world import Run, simulate
 
+pytestmark = pytest.mark.unmeasured
+
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = 50
 """Fixed seeds of the gate; `make simulate` and `make soak` run fresh ones."""

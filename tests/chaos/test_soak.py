@@ -6,6 +6,8 @@ import pytest
 
 from tests.chaos.soak import PATIENCE, Plan, Round
 
+pytestmark = pytest.mark.unmeasured
+
 ATTACKS_SECONDS = 5.0
 
 

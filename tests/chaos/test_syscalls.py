@@ -11,7 +11,7 @@ from tests.tools import TOOLS, reason
 
 ROOT = Path(__file__).parents[2]
 STRACE = TOOLS["strace"].path
-pytestmark = pytest.mark.skipif(STRACE is None, reason=reason("strace"))
+pytestmark = [pytest.mark.unmeasured, pytest.mark.skipif(STRACE is None, reason=reason("strace"))]
 
 
 def inject(path: Path, call: str, what: str) -> list[str]:

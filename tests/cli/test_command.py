@@ -47,6 +47,7 @@ def test_every_command_repairs_its_texts(name: str, monkeypatch: pytest.MonkeyPa
     assert all(value in ("a\ufffd", ["a\ufffd", "b"]) for value in texts.values())
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "arguments",
     [

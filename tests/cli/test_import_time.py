@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.unmeasured
+
 REPORT = """
 import runpy, sys
 sys.argv = ["vertexkit", *sys.argv[1:]]

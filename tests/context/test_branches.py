@@ -177,6 +177,7 @@ operations = st.one_of(
 programs = st.lists(st.lists(operations, min_size=1, max_size=4), min_size=1, max_size=4)
 
 
+@pytest.mark.unmeasured
 @settings(max_examples=150, deadline=None)
 @given(program=programs, seed=st.integers(0, 1000), data=st.data())
 def test_each_branch_finds_its_own_after_each_crash(

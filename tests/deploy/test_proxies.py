@@ -32,7 +32,10 @@ READY_SECONDS = 20
 NUMBERS = itertools.count()
 """Make the tokens of each site its own: all of them share one platform."""
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux serves all of 127/8")
+pytestmark = [
+    pytest.mark.unmeasured,
+    pytest.mark.skipif(sys.platform != "linux", reason="only Linux serves all of 127/8"),
+]
 
 
 class Site:

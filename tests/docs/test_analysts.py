@@ -113,6 +113,7 @@ def run_pipeline(destination: str, folder: Path, **variables: str) -> str:
     return done.stdout
 
 
+@pytest.mark.unmeasured
 def test_a_pipeline_loads_into_duckdb(url: str, platform: FakePlatform, tmp_path: Path) -> None:
     """All dialogs are there once, also those without a message; the second run has what changed."""
     pytest.importorskip("dlt")
@@ -130,6 +131,7 @@ def test_a_pipeline_loads_into_duckdb(url: str, platform: FakePlatform, tmp_path
     assert answers == sum(len(one.answers) for one in platform.conversations)
 
 
+@pytest.mark.unmeasured
 def test_a_pipeline_loads_into_postgres(
     url: str, platform: FakePlatform, tmp_path: Path, postgres_server: PostgresServer
 ) -> None:

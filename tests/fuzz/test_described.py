@@ -12,6 +12,8 @@ from tests.ingress.served_app import Hold, make_app
 from tests.openapi_fuzzing import check_operation, operations
 from vertexkit.ingress.openapi import openapi
 
+pytestmark = pytest.mark.unmeasured
+
 OPERATIONS = operations(openapi(make_app(Hold()).blocks, "1", 200))
 
 

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,6 +12,8 @@ from vertexkit import App, Context
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.recorded import outcome_and_code
+
+pytestmark = pytest.mark.unmeasured
 
 SAID = [
     b"", b"{}", b"[]", b"null", b"{", b'{"message_id":"x"}', b'{"message_id":-1}', b"<html>502</html>",

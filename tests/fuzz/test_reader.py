@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +13,8 @@ from vertexkit.errors import CallError
 from vertexkit.ingress.body import FORM_TYPE, JSON_TYPE
 from vertexkit.ingress.request import RawCall, read_call
 from vertexkit.token import Token
+
+pytestmark = pytest.mark.unmeasured
 
 KINDS = st.sampled_from(
     [JSON_TYPE, FORM_TYPE, f"{JSON_TYPE}; charset=utf-8", f"{FORM_TYPE};charset=koi8-r", "", "text/json"]

@@ -12,7 +12,10 @@ from tests.fuzz.conftest import MANY
 from tests.fuzz.service import SECRET, TOKEN, Target, call, target
 
 # The service, in another thread, uses `random` for its back-off while inputs are generated here.
-pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module")
+pytestmark = [
+    pytest.mark.unmeasured,
+    pytest.mark.filterwarnings("ignore:Do not use the `random` module"),
+]
 
 CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.http"))
 STATUS = re.compile(rb"HTTP/1\.[01] (\d{3}) ")

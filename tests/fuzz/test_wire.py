@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ from tests.fuzz.conftest import MANY
 from vertexkit.botone.response import Response
 from vertexkit.botone.wire import MAX_RESPONSE_BYTES
 from vertexkit.botone.wire_connection import WireConnection
+
+pytestmark = pytest.mark.unmeasured
 
 STATUSES = st.sampled_from(
     [b"100", b"101", b"103", b"199", b"200", b"204", b"304", b"429", b"500", b"999", b"20", b"x"]

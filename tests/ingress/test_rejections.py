@@ -153,6 +153,7 @@ async def test_a_platform_that_stays_away_is_given_up(desk: Desk) -> None:
     assert desk.clock.now() - began < 15
 
 
+@pytest.mark.unmeasured
 async def test_a_flood_of_rejections_is_bounded() -> None:
     """MAX_CONCURRENT rejected calls are completed at once; further ones are dropped with an event.
 

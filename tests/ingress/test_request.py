@@ -75,6 +75,7 @@ def test_another_only_object_is_not_unwrapped() -> None:
     assert read({"token": TOKEN, "inputs": {"a": 1}}).inputs == {"inputs": {"a": 1}}
 
 
+@pytest.mark.unmeasured
 @given(st.dictionaries(TEXTS.filter(lambda name: name not in ("token", "data")), VALUES))
 def test_whatever_json_says_reaches_the_block_unchanged(inputs: dict[str, Any]) -> None:
     """Any JSON value is read unchanged, next to the token and inside of `data`."""

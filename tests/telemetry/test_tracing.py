@@ -239,6 +239,7 @@ trace.set_tracer_provider(TracerProvider())
 """
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "setup, variables, output",
     [

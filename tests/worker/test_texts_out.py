@@ -280,6 +280,7 @@ for _ in range(30):
     NESTED = [NESTED, NESTED]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "make",
     [
@@ -311,6 +312,7 @@ async def test_an_endless_result_ends(make: Callable[[], Any], annotation: Any) 
     assert run.data["error"]["code"] == "bad_result"
 
 
+@pytest.mark.unmeasured
 async def test_an_endless_result_of_a_step_ends() -> None:
     """The handler gets a TypeError."""
 

@@ -18,7 +18,10 @@ from tests.http_connection import HttpConnection, HttpResponse
 from tests.reserved_port import reserved_port
 from tests.waiting import until_outside
 
-pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc")
+pytestmark = [
+    pytest.mark.unmeasured,
+    pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="there is no /proc"),
+]
 
 MEGABYTE = 1_000_000
 MAX_GROWTH_BYTES = 24 * MEGABYTE

@@ -179,6 +179,7 @@ def test_characters_stay_whole(sign: str) -> None:
         assert sum(message.count(sign) for message in messages) == 40
 
 
+@pytest.mark.unmeasured
 @given(_TEXTS, _LIMITS, _BY, st.data())
 def test_chunks_do_not_matter(text: str, limit: int, by: By, data: st.DataObject) -> None:
     """Any split of a text, also into single characters, gives the same messages."""
@@ -230,6 +231,7 @@ def _calls(text: str) -> int:
     return count
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "pattern",
     ["слово. ", "x", "[", "`", "](", "```\n", "a `b [c](d) https://e/f\n", " ", "\n", "~", "👍🏽"],
@@ -241,6 +243,7 @@ def test_cost_is_linear(pattern: str) -> None:
     assert long < 5 * short
 
 
+@pytest.mark.unmeasured
 def test_a_long_text_by_characters() -> None:
     """A book in single characters is cut, and what waits within stays small."""
     splitter = Splitter(by="sentence")

@@ -88,6 +88,7 @@ async def test_nothing_is_left_of_a_parked_execution_that_is_dropped(machine: Ma
     assert secrets_in(machine.path.parent) == set()
 
 
+@pytest.mark.unmeasured
 async def test_old_executions_are_deleted_under_load(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +114,7 @@ async def test_old_executions_are_deleted_under_load(
     assert await driver.journal.find(parked) is None
 
 
+@pytest.mark.unmeasured
 async def test_the_file_stays_bounded_and_shrinks(machine: Machine) -> None:
     """Under a steady load the file does not grow, and after a burst it gives its pages back."""
     driver = await machine.start(retention=600)

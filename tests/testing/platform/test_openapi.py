@@ -14,6 +14,8 @@ from tests.testing.platform_server import served_in_thread
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.platform.openapi import openapi_document
 
+pytestmark = pytest.mark.unmeasured
+
 OPERATIONS = operations(openapi_document("/api"))
 FEW_EXAMPLES = settings(
     max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck)
