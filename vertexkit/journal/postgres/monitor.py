@@ -13,7 +13,7 @@ from structlog.typing import FilteringBoundLogger
 from vertexkit.journal.postgres.arrays import BIGINT, DOUBLE, TEXT, TEXTS, read_bigint, read_boolean
 from vertexkit.journal.postgres.background import NO_ANSWER, BackgroundConnection
 from vertexkit.journal.postgres.retention import delete_old
-from vertexkit.journal.postgres.session import Session
+from vertexkit.journal.postgres.session import CommandFailed, Session
 from vertexkit.journal.postgres.statements import statement
 from vertexkit.journal.protocol import JournalObserver
 from vertexkit.settings import JournalSettings
@@ -119,6 +119,8 @@ class Monitor:
         self._announce_timer: asyncio.TimerHandle | None = None
         self._announced_at = 0.0
         self._announce_now = False
+        self._notifies = True
+        """The server has notifications."""
         self._poll_at = self._heartbeat_at = self._retention_at = 0.0
         """When each is due, by the loop's clock."""
 
@@ -126,6 +128,9 @@ class Monitor:
         session = await self._connect(self._observer.ready)
         try:
             await session.execute(LISTEN)
+        except CommandFailed as error:  # a database that only speaks PostgreSQL's protocol
+            self._notifies = False
+            log.debug("journal_notifications_unsupported", reason=str(error))
         except BaseException:
             await session.close()
             raise
@@ -230,7 +235,8 @@ class Monitor:
                 self._observer.ready()
         if self._announce_now:
             self._announce_now = False
-            await self.connection.execute(NOTIFY)
+            if self._notifies:
+                await self.connection.execute(NOTIFY)
         if now >= self._heartbeat_at:
             self._heartbeat_at = now + HEARTBEAT_SECONDS
             await self._register()

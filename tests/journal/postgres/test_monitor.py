@@ -1,0 +1,36 @@
+"""What processes announce to each other."""
+
+from typing import Any
+
+import pytest
+
+from tests.journal.driver import JournalDriver
+from tests.waiting import until
+from vertexkit.clock import Clock
+from vertexkit.journal import make_journal
+from vertexkit.journal.postgres import monitor
+from vertexkit.settings import JournalSettings
+
+pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+
+
+async def test_a_server_without_notifications_can_be_used(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If the server refuses LISTEN, executions of other processes are noticed by counting."""
+    monkeypatch.setattr(monitor, "POLL_SECONDS", 0.1)
+    for name in ("LISTEN", "NOTIFY"):
+        monkeypatch.setattr(monitor, name, f"{name} is not supported")
+    clock: Any = Clock()
+    settings = JournalSettings(url=postgres_url)
+    accepting, working = (JournalDriver(make_journal(settings, clock), clock) for _ in range(2))
+    for driver in (accepting, working):
+        await driver.journal.open(driver)
+    noticed = working.ready_count
+    accepted = await accepting.accept()
+    await until(lambda: working.ready_count > noticed, "the other process has counted")
+    assert (await working.claim_one()).execution.id == accepted.execution
+    await working.journal.close()
+    workers = await accepting.journal.workers()
+    await accepting.journal.close()
+    assert [worker.stopped_at is not None for worker in workers] == [True]
