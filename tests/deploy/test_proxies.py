@@ -1,5 +1,6 @@
 """deploy/nginx and deploy/caddy: services behind a real proxy with these configurations."""
 
+import importlib.util
 import itertools
 import os
 import re
@@ -17,6 +18,7 @@ import httpx
 import pytest
 
 from tests.cli.shell import Process, Shell
+from tests.postgres_server import PostgresServer, find_programs
 from tests.tools import TOOLS, reason
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -46,7 +48,8 @@ class Site:
         base: URL of the proxy.
         log: everything that the proxy has logged.
         verify: trusts the certificate of the proxy, if it has one.
-        while_stopping: statuses other than 200 of calls while a service stops.
+        while_stopping: statuses other than 200 of calls while a service stops; of a proxy that
+            gives such calls to another service, and logs to which, there are none.
     """
 
     def __init__(
@@ -101,7 +104,21 @@ def platform_url(shell: Shell) -> str:
 
 
 @pytest.fixture
-def services(shell: Shell, platform_url: str, tmp_path: Path) -> Iterator[dict[str, Process]]:
+def journal(request: pytest.FixtureRequest) -> Iterator[str]:
+    """URL of a journal that the services share; empty without a PostgreSQL server."""
+    if find_programs() is None or importlib.util.find_spec("psycopg") is None:
+        yield ""
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    server.sql("CREATE DATABASE site")
+    yield server.url("site")
+    server.sql("DROP DATABASE site WITH (FORCE)")
+
+
+@pytest.fixture
+def services(
+    shell: Shell, platform_url: str, journal: str, tmp_path: Path
+) -> Iterator[dict[str, Process]]:
     """Two services, each at an address of its own."""
     started = {}
     for address in SERVICES:
@@ -113,7 +130,7 @@ def services(shell: Shell, platform_url: str, tmp_path: Path) -> Iterator[dict[s
             ops_port="9000",
             platform_url=platform_url,
             url_secrets=SECRET,
-            journal=f"sqlite:{tmp_path / address}.db",
+            journal=journal or f"sqlite:{tmp_path / address}.db",
             trusted_proxies="127.0.0.0/8",
             allow_from=ALLOWED,
         )
@@ -238,9 +255,23 @@ def site(request: pytest.FixtureRequest) -> Site:
     return site
 
 
-def test_calls_are_accepted_while_a_service_stops(site: Site) -> None:
+def assert_repeated_calls_are_recognised(site: Site) -> None:
+    """Repeat a call whose execution waits: both services return the same execution."""
+    body = f'{{"token": "{TOKEN}-repeated-{site.number}", "name": "later"}}'.encode()
+    path = f"/blocks/hello?key={SECRET}"
+    before = [site.log().count(f"{address}:8000 200") for address in SERVICES]
+    answers = [site.request("POST", path, body=body) for _ in range(2 * len(SERVICES))]
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.json()["execution"] for answer in answers}) == 1
+    if not site.while_stopping:  # it logs which service answered
+        after = [site.log().count(f"{address}:8000 200") for address in SERVICES]
+        assert all(new > old for new, old in zip(after, before, strict=True))
+
+
+def test_calls_are_accepted_while_a_service_stops(site: Site, journal: str) -> None:
     """nginx gives the calls that a stopping service rejects to the other one; Caddy returns the 503.
 
+    With a shared journal, a repeated call that arrives at the other service is recognised there.
     The services see the address of the caller. The proxy forwards blocks only, rejects what is
     larger than the limit, and logs neither the secret of the URL nor the token.
     """
@@ -250,6 +281,9 @@ def test_calls_are_accepted_while_a_service_stops(site: Site) -> None:
         assert site.request("GET", path).status_code == 404, path
     too_large = site.request("POST", f"/blocks/hello?key={SECRET}", body=b"x" * 600_000)
     assert too_large.status_code == 413
+
+    if journal:
+        assert_repeated_calls_are_recognised(site)
 
     first = site.services[SERVICES[0]]
     first.forked.send_signal(SIGTERM)
