@@ -39,7 +39,7 @@ from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 ERROR_BODY_CHARACTERS = 2048
 """Number of characters of a response's body that an error keeps."""
@@ -66,6 +66,9 @@ class Fate(StrEnum):
 class VertexkitError(Exception):
     """The base class of all errors of vertexkit. Its instances can be copied and pickled."""
 
+    reference: ClassVar[str] = "VK-000"
+    """Identifies the kind of error in docs/errors.md; the command line prints it after the message."""
+
     def __reduce__(self) -> tuple[Any, ...]:
         # By default the constructor would be called with `args`, which contains only the text.
         return _restore, (type(self), self.args), self.__dict__
@@ -89,6 +92,8 @@ class Retry(VertexkitError):
         TypeError: `after` is neither a number nor a timedelta.
         ValueError: `after` is NaN, infinite, or more than 7 days.
     """
+
+    reference: ClassVar[str] = "VK-607"
 
     def __init__(self, after: float | timedelta = 1.0, reason: str = "") -> None:
         self.after: float = _retry_seconds(after)
@@ -126,6 +131,8 @@ class BlockFailed(VertexkitError):
         data: Any JSON value for the bot.
     """
 
+    reference: ClassVar[str] = "VK-608"
+
     def __init__(self, code: str, message: str = "", data: Any = None) -> None:
         super().__init__(f"{code}: {message}" if message else code)
         self.code = code
@@ -136,9 +143,13 @@ class BlockFailed(VertexkitError):
 class DefinitionError(VertexkitError):
     """A block's declaration is invalid. The message starts with its file and line."""
 
+    reference: ClassVar[str] = "VK-101"
+
 
 class SettingsError(VertexkitError):
     """A setting is invalid. The message has its name and how to fix it."""
+
+    reference: ClassVar[str] = "VK-102"
 
 
 class CallError(VertexkitError):
@@ -154,6 +165,8 @@ class CallError(VertexkitError):
             dialog continues; without it, the dialog waits until the platform's own timeout.
     """
 
+    reference: ClassVar[str] = "VK-103"
+
     def __init__(self, status: int, code: str, detail: str, token: str = "") -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
@@ -165,17 +178,25 @@ class CallError(VertexkitError):
 class ExecutionEnded(VertexkitError):
     """The handler has returned, or its run has ended: nothing more can be sent."""
 
+    reference: ClassVar[str] = "VK-600"
+
 
 class AlreadyCompleted(ExecutionEnded):
     """The block has been completed: the dialog does not take messages from it any more."""
+
+    reference: ClassVar[str] = "VK-601"
 
 
 class DeadlineExceeded(ExecutionEnded):
     """The handler's deadline has passed: nothing more can be sent."""
 
+    reference: ClassVar[str] = "VK-602"
+
 
 class ShuttingDown(ExecutionEnded):
     """The service is shutting down: this run of the handler can send nothing more."""
+
+    reference: ClassVar[str] = "VK-603"
 
 
 class WaitTimeout(VertexkitError):
@@ -184,41 +205,61 @@ class WaitTimeout(VertexkitError):
     If the handler does not catch it, its block is completed as failed with code `timeout`.
     """
 
+    reference: ClassVar[str] = "VK-605"
+
 
 class NonDeterministic(VertexkitError):
     """A later run of a handler did something else than the first one at the same position."""
+
+    reference: ClassVar[str] = "VK-604"
 
 
 class DialogUnknown(VertexkitError):
     """The token does not contain the dialog's id, or no dialog of the list has this number."""
 
+    reference: ClassVar[str] = "VK-606"
+
 
 class MemoryFull(VertexkitError):
     """The memory of the dialog would be larger than 64 KiB of JSON. Nothing was changed."""
+
+    reference: ClassVar[str] = "VK-105"
 
 
 class QueueFull(VertexkitError):
     """The maximum number of executions is waiting. Nothing was kept of this one."""
 
+    reference: ClassVar[str] = "VK-104"
+
 
 class JournalError(VertexkitError):
     """An operation of the journal failed."""
+
+    reference: ClassVar[str] = "VK-200"
 
 
 class Fenced(JournalError):
     """Another worker has taken over the execution; this one must not change it any more."""
 
+    reference: ClassVar[str] = "VK-203"
+
 
 class JournalUnavailable(JournalError):
     """The journal cannot be written now. The operation did not happen."""
+
+    reference: ClassVar[str] = "VK-202"
 
 
 class JournalUnusable(JournalError):
     """The journal cannot be used at all. The message has the cause and how to fix it."""
 
+    reference: ClassVar[str] = "VK-201"
+
 
 class OperationNotAllowed(JournalError):
     """The state of the execution does not allow the operator's operation."""
+
+    reference: ClassVar[str] = "VK-204"
 
 
 class PlatformError(VertexkitError):
@@ -233,6 +274,8 @@ class PlatformError(VertexkitError):
         retry_after: Seconds that the platform asked to wait; None if it did not.
         fate: Whether the request may have been carried out.
     """
+
+    reference: ClassVar[str] = "VK-300"
 
     fate = Fate.REJECTED
 
@@ -259,13 +302,19 @@ class PlatformError(VertexkitError):
 class BadRequest(PlatformError):
     """400, or another 4xx: sending the same request again would not change it."""
 
+    reference: ClassVar[str] = "VK-400"
+
 
 class Unauthorized(PlatformError):
     """401: the login or the password is wrong."""
 
+    reference: ClassVar[str] = "VK-401"
+
 
 class Forbidden(PlatformError):
     """403: the instance or the dialog cannot be reached."""
+
+    reference: ClassVar[str] = "VK-403"
 
     fate = Fate.FORBIDDEN
 
@@ -273,19 +322,27 @@ class Forbidden(PlatformError):
 class DialogGone(Forbidden):
     """403 on a Vertex method: the dialog is finished or deleted, or cannot be reached now."""
 
+    reference: ClassVar[str] = "VK-410"
+
 
 class NotFound(PlatformError):
     """404: the object does not exist."""
 
+    reference: ClassVar[str] = "VK-404"
+
 
 class RateLimited(PlatformError):
     """429 or 408: the platform did nothing; the request may be sent again later."""
+
+    reference: ClassVar[str] = "VK-429"
 
     fate = Fate.RETRYABLE
 
 
 class ServerError(PlatformError):
     """5xx. The request may have been carried out, unless the platform asked to try later."""
+
+    reference: ClassVar[str] = "VK-500"
 
     def __init__(
         self,
@@ -307,19 +364,27 @@ class ServerError(PlatformError):
 class UnexpectedResponse(PlatformError):
     """A response that the platform's document does not have: a redirect, or other JSON."""
 
+    reference: ClassVar[str] = "VK-303"
+
 
 class FileTooLarge(PlatformError):
     """A file is larger than the `limit` of its download. No part of it is left on disk."""
 
+    reference: ClassVar[str] = "VK-304"
+
 
 class PlatformUnreachable(PlatformError):
     """No connection to the platform could be made: no byte of the request was sent."""
+
+    reference: ClassVar[str] = "VK-301"
 
     fate = Fate.NOT_SENT
 
 
 class SendOutcomeUnknown(PlatformError):
     """The request was sent and no response was received: it may have been carried out."""
+
+    reference: ClassVar[str] = "VK-302"
 
     fate = Fate.UNKNOWN
 

@@ -59,7 +59,7 @@ def test_an_error_is_printed_without_a_traceback(
     with pytest.raises(SystemExit) as caught:
         vertexkit.cli.main.main()
     assert caught.value.code == code
-    assert capsys.readouterr().err == f"vertexkit: {error}\n"
+    assert capsys.readouterr().err == f"vertexkit: {error} [{error.reference}]\n"
 
 
 def test_debug_prints_the_traceback(shell: Any) -> None:

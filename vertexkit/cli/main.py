@@ -26,6 +26,8 @@ from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 from vertexkit.text import sanitize_lines
 
 SUMMARY = "Write, test and serve external custom blocks for the Bot.one platform."
+SYSTEM_REFERENCE = "VK-002"
+"""In docs/errors.md: an error of the operating system."""
 DEV_MODULES = ("watchfiles", "sse_starlette")
 """Modules that only `vertexkit dev` needs: the extra `dev`."""
 APP = "The app, for example hello:app or hello.py."
@@ -373,13 +375,13 @@ def main() -> NoReturn:
     except VertexkitError as error:
         usage = isinstance(error, SettingsError | DefinitionError)
         message = ". ".join([str(error), *getattr(error, "__notes__", ())])
-        _fail(error, message, EXIT_USAGE if usage else EXIT_FAILED)
+        _fail(error, f"{message} [{error.reference}]", EXIT_USAGE if usage else EXIT_FAILED)
     except BrokenPipeError:  # the reader of the output has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(EXIT_FAILED)
     except OSError as error:
         path = f"{error.filename}: " if error.filename else ""
-        _fail(error, f"{path}{error.strerror or error}", EXIT_FAILED)
+        _fail(error, f"{path}{error.strerror or error} [{SYSTEM_REFERENCE}]", EXIT_FAILED)
     sys.exit(0)
 
 

@@ -83,7 +83,7 @@ def test_a_service_whose_journal_is_deleted_promises_nothing(shell: Any) -> None
     assert service.finish() == 1
     [error] = [line for line in service.lines if line.startswith("vertexkit: ")]
     assert "was deleted or moved while it was in use: unfinished executions are lost" in error
-    assert error.endswith("it continues with the executions that the journal has then")
+    assert error.endswith("it continues with the executions that the journal has then [VK-001]")
 
 
 async def test_a_service_without_its_journal_accepts_no_calls(tmp_path: Path) -> None:

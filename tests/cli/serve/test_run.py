@@ -27,7 +27,7 @@ async def waiting(ctx: Context, name: str = "x") -> dict[str, str]:
     return {"waited": name}
 """
 SECRET = "a-secret-of-the-url"
-NOT_STARTED = "vertexkit: the app did not start; the reason is logged above"
+NOT_STARTED = "vertexkit: the app did not start; the reason is logged above [VK-001]"
 
 
 def post(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
@@ -180,7 +180,7 @@ def test_a_taken_port_is_told(shell: Any) -> None:
             "nothing of the kind",
             NOT_STARTED,
         ),
-        ("SettingsError('set CITY')", "set CITY", "Traceback", "vertexkit: set CITY"),
+        ("SettingsError('set CITY')", "set CITY", "Traceback", "vertexkit: set CITY [VK-001]"),
     ],
 )
 def test_a_lifespan_that_fails_ends_the_service(

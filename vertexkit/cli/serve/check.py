@@ -73,13 +73,13 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
     try:
         name, app = find_app(target)
     except VertexkitError as error:
-        findings.append(Finding(Level.FAIL, "app", str(error)))
+        findings.append(Finding(Level.FAIL, "app", f"{error} [{error.reference}]"))
     else:
         findings += _check_app(name, app)
     try:
         settings = Settings.load()
     except VertexkitError as error:
-        return [*findings, Finding(Level.FAIL, "settings", str(error))]
+        return [*findings, Finding(Level.FAIL, "settings", f"{error} [{error.reference}]")]
     findings += [Finding(Level.WARN, "settings", warning) for warning in environment_warnings()]
     findings += _check_settings(settings)
     findings += _check_secrets(settings)
@@ -177,7 +177,7 @@ def _check_settings(settings: Settings) -> Iterator[Finding]:
     try:
         settings.check_platform()
     except VertexkitError as error:
-        yield Finding(Level.FAIL, "settings", str(error))
+        yield Finding(Level.FAIL, "settings", f"{error} [{error.reference}]")
     else:
         yield Finding(Level.OK, "settings", f"the platform is {url}")
     if url.startswith("http://") and not _is_local(url):
@@ -214,7 +214,7 @@ def _check_secrets(settings: Settings) -> Iterator[Finding]:
     try:
         settings.check_exposure()
     except VertexkitError as error:
-        yield Finding(Level.FAIL, "secrets", str(error))
+        yield Finding(Level.FAIL, "secrets", f"{error} [{error.reference}]")
         return
     if not secrets and settings.server.is_exposed:
         yield Finding(
@@ -273,7 +273,7 @@ def _check_journal(settings: JournalSettings) -> Iterator[Finding]:
         journal = make_journal(settings, Clock())
         state = journal.check()
     except VertexkitError as error:
-        yield Finding(Level.FAIL, "journal", str(error))
+        yield Finding(Level.FAIL, "journal", f"{error} [{error.reference}]")
         return
     if journal.durable:
         yield Finding(Level.OK, "journal", state)
@@ -303,7 +303,7 @@ def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
         try:
             proxy = display(Proxies.from_environment().find(url))
         except VertexkitError as error:
-            yield Finding(Level.FAIL, "proxy", str(error))
+            yield Finding(Level.FAIL, "proxy", f"{error} [{error.reference}]")
             continue
         way = f" through the proxy {proxy}" if proxy else ""
         result = probe(url)
@@ -349,6 +349,6 @@ def _check_login(settings: PlatformSettings, url: str) -> Iterator[Finding]:
             total = bot.v2.conversations(page_size=1).page().pagination.total
     except VertexkitError as error:
         fix = "Set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD to those of a user of the platform."
-        yield Finding(Level.FAIL, "login", str(error), fix)
+        yield Finding(Level.FAIL, "login", f"{error} [{error.reference}]", fix)
     else:
         yield Finding(Level.OK, "login", f"{settings.login} has access to {total} dialogs")

@@ -32,6 +32,8 @@ log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 class ServiceFailed(VertexkitError):
     """The service could not start, or stopped because of an error."""
 
+    reference = "VK-001"
+
 
 def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
     """Serve an app until a signal.
