@@ -123,7 +123,8 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 	"$$dir/bin/python" -m pip --disable-pip-version-check install -qq $(UV_PIN); \
 	PATH="$$dir/bin:$$PATH"; \
 	$(UV_COMPILE) -o locks/run.txt pyproject.toml; \
-	$(UV_COMPILE) -o locks/image.txt -c locks/run.txt --extra postgres pyproject.toml; \
+	$(UV_COMPILE) -o locks/image.txt -c locks/run.txt --extra postgres --extra encryption \
+		pyproject.toml; \
 	$(UV_COMPILE) -o locks/build.txt -c locks/run.txt --group build; \
 	$(UV_COMPILE) -o locks/dev.txt -c locks/image.txt -c locks/build.txt \
 		--extra dev --extra parquet --extra xlsx --group test pyproject.toml; \

@@ -50,7 +50,7 @@ def requirements(lock: str) -> list[Requirement]:
     extras = PROJECT["project"]["optional-dependencies"]
     lines = {
         "run": run,
-        "image": [*run, *extras["postgres"]],
+        "image": [*run, *extras["postgres"], *extras["encryption"]],
         "build": group("build"),
         "dev": [*run, *extras["dev"], *group("test")],
     }[lock]
@@ -114,6 +114,7 @@ def test_the_metadata_of_the_wheel(wheel: zipfile.ZipFile) -> None:
     assert re.findall(r"^Provides-Extra: (\w+)$", metadata, re.MULTILINE) == [
         "agents",
         "dev",
+        "encryption",
         "interactive",
         "llm",
         "otel",

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from tests.journal.driver import JOURNALS, CompleteJournal, JournalDriver
+from tests.journal.driver import JOURNAL_KEY, JOURNALS, CompleteJournal, JournalDriver
 from tests.journal.shared.served_journal import LEASE
 from tests.postgres_server import PostgresServer
 from vertexkit.journal import make_journal
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
-POSTGRES = "postgres"
-"""Name of the journal that needs a server."""
+POSTGRES, ENCRYPTED_POSTGRES = "postgres", "postgres, encrypted"
+"""Names of the journals that need a server."""
 
 
 @pytest.fixture(scope="session")
@@ -31,17 +31,20 @@ def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> str
     """URL of a database whose journal is empty."""
     created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
     tables = ("executions", "effects", "tokens", "workers", "memories", "limits", "starts")
+    tables = (*tables, "encryption")
     for table in tables if created[0] else ():
         contract_database.execute(f"DELETE FROM vertexkit.{table}".encode())
     return postgres_server.url("contract")
 
 
-@pytest.fixture(params=sorted([*JOURNALS, POSTGRES]))
+@pytest.fixture(params=sorted([*JOURNALS, POSTGRES, ENCRYPTED_POSTGRES]))
 async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalDriver]:
     clock = VirtualClock()
-    if request.param == POSTGRES:
+    if request.param in {POSTGRES, ENCRYPTED_POSTGRES}:
         url = request.getfixturevalue("postgres_url")
-        journal: CompleteJournal = make_journal(JournalSettings(url=url, lease=LEASE), clock)
+        keys = JOURNAL_KEY if request.param == ENCRYPTED_POSTGRES else ()
+        settings = JournalSettings(url=url, lease=LEASE, keys=keys)
+        journal: CompleteJournal = make_journal(settings, clock)
     else:
         journal = JOURNALS[request.param](clock, tmp_path)
     driver = JournalDriver(journal, clock)

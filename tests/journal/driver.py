@@ -16,6 +16,8 @@ from vertexkit.testing import VirtualClock
 from vertexkit.token import Token
 
 WORKER = "first"
+JOURNAL_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
+"""A key for journals that are encrypted."""
 PLENTY = 1000
 
 
@@ -31,6 +33,9 @@ JOURNALS: dict[str, Make] = {
         folder / "journal.db", clock, JournalSettings(lease=LEASE)
     ),
     "shared": lambda clock, folder: ClientWithServer(folder / "journal.db", clock),
+    "sqlite, encrypted": lambda clock, folder: SqliteJournal(
+        folder / "journal.db", clock, JournalSettings(lease=LEASE, keys=JOURNAL_KEY)
+    ),
 }
 """Makes each kind of journal in an empty folder; the names are the tests' parameters."""
 

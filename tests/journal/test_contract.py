@@ -168,10 +168,9 @@ async def test_a_result_may_be_replaced(driver: JournalDriver) -> None:
 async def test_a_released_execution_is_claimable_when_it_is_due(driver: JournalDriver) -> None:
     """A released execution is claimable after its delay, and the observer is notified."""
     lease = await driver.held()
-    before = driver.clock.now()
+    before, calls = driver.clock.now(), driver.ready_count
     await driver.journal.release(lease, 3600)
     assert driver.journal.backlog() == 1
-    calls = driver.ready_count
     while not (claimed := await driver.claim()):  # the clock jumps while a journal waits
         assert driver.clock.now() < before + 7200
         await driver.clock.sleep(60)

@@ -30,7 +30,8 @@ async def test_a_dialog_is_forgotten(driver: JournalDriver) -> None:
     first, second = await settled(driver, 7, DONE), await settled(driver, 7, PARKED)
     other = await settled(driver, 8, DONE)
     [memory] = await driver.journal.memories(7)
-    assert (memory.key, memory.size) == (DialogKey("demo", 7), len(b'{"name":"Anna"}'))
+    assert memory.key == DialogKey("demo", 7)
+    assert memory.size >= len(b'{"name":"Anna"}')
     assert memory.changed_at == pytest.approx(driver.clock.unix(), abs=60)
     assert await driver.journal.forget(7) == Forgotten(2, 1)
     assert await driver.journal.memories(7) == []

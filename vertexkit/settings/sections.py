@@ -1,5 +1,6 @@
 """The settings of each part of a service: every setting and every default."""
 
+import base64
 import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
@@ -13,6 +14,10 @@ INSTANCE = "{instance}"
 URL_PASSWORD = re.compile(r"((?://|^\w+:)[^:/?#@]*:|[?&]password=)([^/?#@&]+)(?=@|&|$)")
 """What comes before the password in the URL of a database, and the password."""
 Network = IPv4Network | IPv6Network
+KEY_BYTES = 32
+"""Size of a key that encrypts the journal."""
+KEY_COMMAND = "python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'"
+"""Generates such a key."""
 
 
 def _split(value: Any) -> Any:
@@ -49,6 +54,23 @@ def _read_networks(value: Any) -> Any:
         return [ip_network(item) if isinstance(item, str) else item for item in _split(value)]
     except ValueError as error:
         raise ValueError(f"must list networks such as 10.0.0.0/8: {error}") from None
+
+
+def _decode_key(text: str) -> bytes:
+    return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+
+
+def _check_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+    try:
+        sizes = {len(_decode_key(key.get_secret_value())) for key in keys}
+    except ValueError:
+        sizes = {0}
+    if sizes - {KEY_BYTES}:
+        raise ValueError(
+            "must list keys of 32 bytes in base64, separated by commas. Generate one: "
+            f"{KEY_COMMAND}"
+        )
+    return keys
 
 
 WireName = Literal["sockets", "aiohttp"]
@@ -168,6 +190,11 @@ class JournalSettings(Section):
     )
     """`sqlite:PATH`; `postgresql://USER@HOST/DATABASE`, which processes on several machines share; or
     `memory:`, which loses everything when the process ends."""
+    keys: Annotated[
+        Secrets, AfterValidator(_check_keys), Field(validation_alias="journal_keys")
+    ] = ()
+    """Keys that encrypt what the journal and recordings keep, 32 bytes each in base64. The first one
+    encrypts, all of them decrypt. Needs the extra `encryption`; empty: nothing is encrypted."""
     prepare: Annotated[bool, Field(validation_alias="journal_prepare")] = True
     """Use prepared statements in PostgreSQL; off for a pooler of connections that does not support
     them, such as PgBouncer before 1.21 in transaction mode."""
@@ -192,6 +219,11 @@ class JournalSettings(Section):
     memory_retention: Annotated[float, Field(ge=0)] = 2_592_000.0
     """Seconds for which the memory of a dialog is kept after its last change, counted in the same
     way."""
+
+    @property
+    def decoded_keys(self) -> tuple[bytes, ...]:
+        """The bytes of `keys`."""
+        return tuple(_decode_key(key.get_secret_value()) for key in self.keys)
 
     @property
     def shown_url(self) -> str:

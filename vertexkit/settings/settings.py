@@ -110,7 +110,8 @@ class Settings(BaseModel):
 
     def secrets(self) -> Iterator[str]:
         """Yield each secret value, for the redaction of logs."""
-        values = (*self.access.url_secrets, *self.access.token_keys, self.platform.password)
+        access, keys = self.access, self.journal.keys
+        values = (*access.url_secrets, *access.token_keys, *keys, self.platform.password)
         return chain((value.get_secret_value() for value in values), self.journal.url_passwords)
 
     def check_platform(self) -> None:

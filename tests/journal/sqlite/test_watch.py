@@ -280,7 +280,7 @@ async def test_a_page_that_is_damaged_while_it_runs_ends_the_service(
         error = sqlite3_error("database disk image is malformed", "SQLITE_CORRUPT")
         raise error
 
-    monkeypatch.setattr("vertexkit.journal.sqlite.journal.read_settled_one", damaged)
+    monkeypatch.setattr("vertexkit.journal.sqlite.operators.read_settled_one", damaged)
     with pytest.raises(JournalUnavailable, match="malformed"):
         await driver.journal.find("f" * 22)
     assert len(driver.lost_reasons) == 1

@@ -6,6 +6,7 @@ from psycopg.pq.abc import PGresult
 
 from vertexkit.errors import JournalUnavailable, QueueFull
 from vertexkit.execution import Execution
+from vertexkit.journal.encryption import Cipher
 from vertexkit.journal.postgres.arrays import (
     fits_bigint,
     read_bigint,
@@ -25,10 +26,12 @@ TRIES = 3
 """How often an acceptance is tried if the execution that it repeats ends at the same moment."""
 
 
-async def accept(writer: Writer, execution: Execution, room: int, *, unique: bool) -> Acceptance:
+async def accept(
+    writer: Writer, execution: Execution, room: int, cipher: Cipher, *, unique: bool
+) -> Acceptance:
     """Store a new execution, unless its call is a duplicate; see `Journal.accept`."""
-    key = storable_execution(execution).key
-    row = _row(execution, key, room)
+    key = cipher.fingerprint(storable_execution(execution).key)
+    row = _row(execution, key, room, cipher)
     for _ in range(TRIES):
         follows = await writer.write(
             ACCEPT_UNIQUE if unique else ACCEPT, row, power=True, optional=True
@@ -46,8 +49,9 @@ async def accept(writer: Writer, execution: Execution, room: int, *, unique: boo
     raise JournalUnavailable("the call was repeated at the moment at which its execution ended")
 
 
-def _row(execution: Execution, key: bytes, room: int) -> tuple[Any, ...]:
+def _row(execution: Execution, key: bytes, room: int, cipher: Cipher) -> tuple[Any, ...]:
     """Return the row of ACCEPT."""
+    name = execution.id
     claims = execution.token.claims
     return (
         execution.id,
@@ -58,7 +62,7 @@ def _row(execution: Execution, key: bytes, room: int) -> tuple[Any, ...]:
         room,
         execution.trace,
         execution.limit_key,
-        execution.token.reveal().encode(),
-        encode_inputs(execution),
-        execution.raw,
+        cipher.seal(f"token {name}", execution.token.reveal().encode()),
+        cipher.seal(f"inputs {name}", encode_inputs(execution)),
+        cipher.seal(f"raw {name}", execution.raw),
     )

@@ -10,7 +10,8 @@ from psycopg.rows import TupleRow
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.errors import JournalUnusable
-from vertexkit.journal.postgres import schema
+from vertexkit.journal.encryption import PLAIN, Cipher, journal_keys
+from vertexkit.journal.postgres import header, schema
 from vertexkit.journal.postgres.address import Address, connect_in_time
 from vertexkit.journal.postgres.background import NO_ANSWER
 from vertexkit.journal.postgres.dialog_memory import MEMORY_STATEMENTS
@@ -53,6 +54,9 @@ class Database:
 
     def __init__(self, address: Address, settings: JournalSettings) -> None:
         self.address: Address = address
+        self.cipher: Cipher = PLAIN
+        """Seals and opens the values, once `prepare` or `check` has read the header."""
+        self._keys = journal_keys(settings)
         self._prepares = settings.prepare
         self._durable_commit = "on"
 
@@ -70,6 +74,8 @@ class Database:
                 version = schema.read_version_now(connection, self.address)
                 server = connection.info.server_version
                 may_create = connection.execute(schema.MAY_CREATE).fetchone()
+                if version == schema.VERSION:
+                    self.cipher = header.check(connection, self.name, self._keys)
         except psycopg.Error as error:
             raise schema.unreachable(self.address, error) from error
         state = f"PostgreSQL {server // 10000} at {self.name}"
@@ -102,6 +108,7 @@ class Database:
             connection = await self._connect_patiently()
             async with connection:
                 await schema.migrate_over(connection, self.address)
+                self.cipher = await header.use_keys(connection, self.name, self._keys)
                 row = await (await connection.execute(READ_SETTINGS)).fetchone()
                 if unique:
                     await connection.execute(REMEMBER_ENDED_CALLS)

@@ -5,6 +5,7 @@ from psycopg.pq.abc import PGresult
 from vertexkit.errors import Fenced
 from vertexkit.execution import Effect
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.encryption import Cipher, memory_place
 from vertexkit.journal.postgres.arrays import (
     BIGINT,
     BYTES,
@@ -60,22 +61,23 @@ def read_values(key: DialogKey, retention: float) -> tuple[str, int, float]:
     return key.instance, key.dialog, retention
 
 
-def memory_of(found: PGresult) -> DialogMemory:
+def memory_of(found: PGresult, key: DialogKey, cipher: Cipher) -> DialogMemory:
     """Read the result of READ_MEMORY."""
     if not found.ntuples:
         return DialogMemory()
     value, version = found.get_value(0, 0) or b"", read_bigint(found.get_value(0, 1) or b"")
     is_expired = read_boolean(found.get_value(0, 2))
-    return DialogMemory(b"" if is_expired else value, version)
+    return DialogMemory(b"" if is_expired else cipher.open(memory_place(key), value), version)
 
 
 def write_values(
-    lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
+    lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory, cipher: Cipher
 ) -> tuple[str | int | bytes, ...]:
     """Return the values of WRITE_MEMORY."""
     effect = storable_effect(effect)
     held = (lease.execution.id, lease.epoch, lease.worker, effect.position, effect.kind)
-    return (*held, key.instance, key.dialog, memory.version, memory.values)
+    stored = cipher.seal(memory_place(key), memory.values)
+    return (*held, key.instance, key.dialog, memory.version, stored)
 
 
 def new_version(written: PGresult, lease: Lease) -> int | None:

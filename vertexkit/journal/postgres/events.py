@@ -7,14 +7,16 @@ is certain whether an event or the end of its wait came first.
 from collections.abc import Mapping
 
 from vertexkit.errors import Fenced, JournalUnavailable
-from vertexkit.execution import EVENT, EVENT_POSITION, WAIT, Effect, EffectState
+from vertexkit.execution import EVENT, EVENT_POSITION, WAIT, Effect, EffectState, Execution
+from vertexkit.journal.encryption import Cipher, seal_effect
 from vertexkit.journal.events import Delivery, EventTarget, delivered_event, open_waits
 from vertexkit.journal.postgres.queries import TIME, Reading, read_effects
 from vertexkit.journal.protocol import Lease
 from vertexkit.journal.state.events import MAX_EVENTS
+from vertexkit.token import Token
 
 TARGET = """
-SELECT block, key, phase, result IS NOT NULL OR phase = 'settled' AS ended
+SELECT block, token, phase, result IS NOT NULL OR phase = 'settled' AS ended
 FROM vertexkit.executions WHERE id = %s
 """
 LOCK = f"{TARGET} FOR UPDATE"
@@ -38,7 +40,7 @@ WHERE id = %(execution)s
 
 
 async def deliver(
-    connection: Reading, execution: str, name: str, data: bytes, ahead: float
+    connection: Reading, execution: str, name: str, data: bytes, ahead: float, cipher: Cipher
 ) -> tuple[Delivery, bool]:
     """Store an event; see `JournalEvents.deliver_event`.
 
@@ -49,7 +51,7 @@ async def deliver(
         row = await (await connection.execute(LOCK.encode(), (execution,))).fetchone()
         if row is None:
             return Delivery.UNKNOWN, False
-        effects = await _effects(connection, execution)
+        effects = await _effects(connection, execution, cipher)
         if delivered_event(effects, name) is not None and not row["ended"]:
             return Delivery.REPEATED, False
         waits = [effect.state for effect in effects.values() if effect.kind == WAIT + name]
@@ -59,24 +61,29 @@ async def deliver(
         if position - EVENT_POSITION >= MAX_EVENTS:
             raise JournalUnavailable(f"{execution} has {MAX_EVENTS} events, which is the limit")
         event = Effect(position, EVENT + name, "", EffectState.CONFIRMED, data)
-        await _write(connection, execution, event, ahead)
+        await _write(connection, execution, event, ahead, cipher)
         awaited = name in open_waits(effects)
         values = {"execution": execution, "awaited": awaited, "ahead": ahead}
         await connection.execute(WAKE.encode(), values)
     return Delivery.NEW, awaited and row["phase"] == "suspended"
 
 
-async def read_target(connection: Reading, execution: str) -> EventTarget | None:
+async def read_target(connection: Reading, execution: str, cipher: Cipher) -> EventTarget | None:
     """Read what the receiver of an event needs; see `JournalEvents.event_target`."""
     row = await (await connection.execute(TARGET, (execution,))).fetchone()
     if row is None:
         return None
-    key = b"" if row["phase"] == "settled" else row["key"]
-    return EventTarget(row["block"], key, row["ended"], await _effects(connection, execution))
+    key = b""
+    if row["phase"] != "settled":
+        token = Token(cipher.open(f"token {execution}", row["token"]).decode())
+        key = Execution(execution, row["block"], token, {}).key
+    return EventTarget(
+        row["block"], key, row["ended"], await _effects(connection, execution, cipher)
+    )
 
 
 async def end_wait(
-    connection: Reading, lease: Lease, effect: Effect, ahead: float
+    connection: Reading, lease: Lease, effect: Effect, ahead: float, cipher: Cipher
 ) -> Effect | None:
     """Store that a wait has ended without its event; see `Journal.end_wait`.
 
@@ -88,25 +95,28 @@ async def end_wait(
         held = await connection.execute(LOCK_HELD, (execution, lease.epoch, lease.worker))
         if await held.fetchone() is None:
             raise Fenced(f"execution {execution} is no longer held by this worker")
-        effects = await _effects(connection, execution)
+        effects = await _effects(connection, execution, cipher)
         event = delivered_event(effects, effect.kind.removeprefix(WAIT))
         if event is None:
-            await _write(connection, execution, effect, ahead)
+            await _write(connection, execution, effect, ahead, cipher)
     return event
 
 
-async def _effects(connection: Reading, execution: str) -> Mapping[int, Effect]:
-    return (await read_effects(connection, [execution])).get(execution, {})
+async def _effects(connection: Reading, execution: str, cipher: Cipher) -> Mapping[int, Effect]:
+    return (await read_effects(connection, [execution], cipher)).get(execution, {})
 
 
-async def _write(connection: Reading, execution: str, effect: Effect, ahead: float) -> None:
+async def _write(
+    connection: Reading, execution: str, effect: Effect, ahead: float, cipher: Cipher
+) -> None:
+    digest, value = seal_effect(cipher, execution, effect)
     values = {
         "ahead": ahead,
         "execution": execution,
         "position": effect.position,
         "kind": effect.kind,
-        "digest": effect.digest,
+        "digest": digest,
         "state": effect.state.value,
-        "value": effect.value,
+        "value": value,
     }
     await connection.execute(WRITE.encode(), values)

@@ -8,9 +8,10 @@ from typing import Any
 from psycopg.pq.abc import PGresult
 
 from vertexkit.clock import Clock, Timer
-from vertexkit.errors import JournalError, JournalUnavailable
+from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
+from vertexkit.journal.encryption import seal_effect, seal_text
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.postgres import acceptance, dialog_memory, leases
@@ -150,7 +151,9 @@ class PostgresJournal:
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         self._writer.check_room = 2 * self._monitor.backlog >= room - 1
-        accepted = await acceptance.accept(self._writer, execution, room, unique=self._unique)
+        accepted = await acceptance.accept(
+            self._writer, execution, room, self._database.cipher, unique=self._unique
+        )
         if accepted.new:
             self._monitor.change_backlog(1)
             self._notify_ready()
@@ -179,7 +182,12 @@ class PostgresJournal:
         )
         if not claimed.ntuples:
             return []
-        return await self._with_effects(leases.read_leases(claimed, worker))
+        try:
+            read = leases.read_leases(claimed, worker, self._database.cipher)
+            return await self._with_effects(read)
+        except JournalUnusable as error:  # a key is missing: this process can run nothing
+            self._observer.lost(str(error))
+            raise
 
     async def _with_effects(self, claimed: list[Lease]) -> list[Lease]:
         """Note the new leases, and add what earlier runs did."""
@@ -191,7 +199,9 @@ class PostgresJournal:
         self._monitor.change_backlog(-sum(lease.result is None for lease in claimed))
         if not again:
             return claimed
-        effects = leases.read_effects(await self._writer.write(EFFECTS_OF, (again,)))
+        effects = leases.read_effects(
+            await self._writer.write(EFFECTS_OF, (again,)), self._database.cipher
+        )
         self._stepped.update(effects)
         return leases.with_effects(claimed, effects)
 
@@ -224,21 +234,16 @@ class PostgresJournal:
     ) -> asyncio.Future[Any]:
         if effect.kind != SEND:
             self._stepped.add(lease.execution.id)
-        values = (
-            *_key(lease),
-            effect.position,
-            effect.kind,
-            effect.digest,
-            effect.state,
-            effect.value,
-        )
+        digest, value = seal_effect(self._database.cipher, lease.execution.id, effect)
+        values = (*_key(lease), effect.position, effect.kind, digest, effect.state, value)
         return self._writer.write(EFFECTS, values, power=power)
 
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
     ) -> None:
         result = storable_result(result)
-        values = (*_key(lease), result.data, result.code, completing)
+        data = self._database.cipher.seal(f"result {lease.execution.id}", result.data)
+        values = (*_key(lease), data, result.code, completing)
         if await self._writer.write(RECORD_RESULT, values, power=True):
             self._stepped.add(lease.execution.id)  # its events are to be erased
         if lease.result is None:
@@ -256,6 +261,7 @@ class PostgresJournal:
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         after = max(0.0, storable_seconds("the time until the next run", after))
         reason = storable_text("the reason of a retry", reason)
+        reason = seal_text(self._database.cipher, f"history {lease.execution.id}", reason)
         await self._writer.write(RELEASE, (*_key(lease), after, reason))
         self._forget(lease.execution.id)
         self._monitor.change_backlog(1)
@@ -303,20 +309,23 @@ class PostgresJournal:
 
     async def read_memory(self, key: DialogKey) -> DialogMemory:
         values = dialog_memory.read_values(key, self._settings.memory_retention)
-        return dialog_memory.memory_of(await self._writer.write(READ_MEMORY, values))
+        found = await self._writer.write(READ_MEMORY, values)
+        return dialog_memory.memory_of(found, key, self._database.cipher)
 
     async def write_memory(
         self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
     ) -> int | None:
-        values = dialog_memory.write_values(lease, effect, key, memory)
+        cipher = self._database.cipher
+        values = dialog_memory.write_values(lease, effect, key, memory, cipher)
         self._stepped.add(lease.execution.id)
         return dialog_memory.new_version(await self._writer.write(WRITE_MEMORY, values), lease)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         outcome = storable_outcome(outcome)
         kept = keeps_secrets(outcome)
-        ending = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
         execution = lease.execution.id
+        reason = seal_text(self._database.cipher, f"reason {execution}", outcome.reason)
+        ending = (outcome.status, outcome.code, outcome.confirmed_by, reason)
         # Workers survive the death of the server: an outcome that it forgot would be reported twice.
         settled = self._writer.write(SETTLE, (*_key(lease), *ending, kept), power=True)
         if execution in self._stepped and not kept:

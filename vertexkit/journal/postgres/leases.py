@@ -7,6 +7,7 @@ from psycopg.pq.abc import PGresult
 from pydantic_core import from_json
 
 from vertexkit.execution import Effect, EffectState, Execution, Result
+from vertexkit.journal.encryption import Cipher, effect_place, open_effect
 from vertexkit.journal.postgres.arrays import read_bigint, read_boolean, read_double
 from vertexkit.journal.protocol import Lease
 from vertexkit.token import Token
@@ -15,24 +16,25 @@ LIMITED_COLUMN = 15
 """From here on are the columns that only CLAIM_LIMITED returns."""
 
 
-def read_leases(claimed: PGresult, worker: str) -> list[Lease]:
+def read_leases(claimed: PGresult, worker: str, cipher: Cipher) -> list[Lease]:
     """Read the rows of CLAIM or CLAIM_LIMITED, those that were accepted first in front; without effects."""
     rows = [
         [claimed.get_value(row, column) or b"" for column in range(claimed.nfields)]
         for row in range(claimed.ntuples)
     ]
     rows.sort(key=lambda row: row[13])  # a positive `bigint`: its bytes sort as the numbers do
-    return [_read_lease(row, worker) for row in rows]
+    return [_read_lease(row, worker, cipher) for row in rows]
 
 
-def _read_lease(row: Sequence[bytes], worker: str) -> Lease:
+def _read_lease(row: Sequence[bytes], worker: str, cipher: Cipher) -> Lease:
     has_result = bool(row[9])  # JSON is not empty
+    name = row[0].decode()
     execution = Execution(
-        row[0].decode(),
+        name,
         row[1].decode(),
-        Token(row[2].decode()),
-        from_json(row[3]),
-        row[4],
+        Token(cipher.open(f"token {name}", row[2]).decode()),
+        from_json(cipher.open(f"inputs {name}", row[3])),
+        cipher.open(f"raw {name}", row[4]),
         read_double(row[5]),
         row[6].decode(),
         _limit_key(row[15].decode()) if len(row) > LIMITED_COLUMN else None,
@@ -42,7 +44,7 @@ def _read_lease(row: Sequence[bytes], worker: str) -> Lease:
         worker,
         epoch=read_bigint(row[7]),
         attempt=read_bigint(row[8]),
-        result=Result(row[9], row[10].decode()) if has_result else None,
+        result=_result(row, cipher) if has_result else None,
         completion_tried=read_boolean(row[11]),
         crashed=read_boolean(row[12]),
         ran=read_double(row[14]),
@@ -55,21 +57,21 @@ def _limit_key(queue: str) -> str | None:
     return key if separator else None
 
 
-def read_effects(found: PGresult) -> dict[str, dict[int, Effect]]:
+def _result(row: Sequence[bytes], cipher: Cipher) -> Result:
+    return Result(cipher.open(f"result {row[0].decode()}", row[9]), row[10].decode())
+
+
+def read_effects(found: PGresult, cipher: Cipher) -> dict[str, dict[int, Effect]]:
     """Read the rows of EFFECTS_OF, by execution and position."""
     effects: dict[str, dict[int, Effect]] = {}
     for number in range(found.ntuples):
         row = [found.get_value(number, column) or b"" for column in range(8)]
-        effect = Effect(
-            position=read_bigint(row[1]),
-            kind=row[2].decode(),
-            digest=row[3].decode(),
-            state=EffectState(row[4].decode()),
-            value=row[5],
-            began=read_double(row[6]),
-            ended=read_double(row[7]),
-        )
-        effects.setdefault(row[0].decode(), {})[effect.position] = effect
+        execution, position, kind = row[0].decode(), read_bigint(row[1]), row[2].decode()
+        place = effect_place(execution, position, kind)
+        digest, value = open_effect(cipher, place, row[3].decode(), row[5])
+        state, began, ended = row[4].decode(), read_double(row[6]), read_double(row[7])
+        effect = Effect(position, kind, digest, EffectState(state), value, began, ended)
+        effects.setdefault(execution, {})[position] = effect
     return effects
 
 

@@ -3,9 +3,10 @@
 from psycopg.errors import UniqueViolation
 
 from vertexkit.errors import OperationNotAllowed
-from vertexkit.execution import SEND, EffectState, Phase
+from vertexkit.execution import Phase
 from vertexkit.failure import Failure
 from vertexkit.journal.dialog_memory import DialogKey, Forgotten, MemoryRecord
+from vertexkit.journal.encryption import Cipher, seal_effect, seal_text
 from vertexkit.journal.postgres.monitor import NOTIFY
 from vertexkit.journal.postgres.queries import TIME, Reading, read_one
 from vertexkit.journal.protocol import Record
@@ -15,7 +16,7 @@ from vertexkit.journal.state.operations import (
     why_not_dropped,
     why_not_retried,
 )
-from vertexkit.journal.state.row import MESSAGE_WITHOUT_ID
+from vertexkit.journal.state.row import assumed_sent
 
 LOCK = "SELECT key FROM vertexkit.executions WHERE id = %s FOR UPDATE"
 OTHER = """
@@ -41,8 +42,8 @@ DELETE_EFFECTS = "DELETE FROM vertexkit.effects WHERE execution = %s"
 DELETE_OWN_EFFECTS = f"{DELETE_EFFECTS} AND kind NOT LIKE 'event:%%'"
 """All but the events from outside."""
 ASSUME_SENT = """
-UPDATE vertexkit.effects SET state = %s, value = %s
-WHERE execution = %s AND kind = %s AND state = ANY (%s)
+UPDATE vertexkit.effects SET state = %s, digest = %s, value = %s
+WHERE execution = %s AND position = %s
 """
 DELETE = "DELETE FROM vertexkit.executions WHERE id = %s"
 FAIL = f"""
@@ -75,11 +76,13 @@ SELECT worker <> '' AND due_at > {TIME} AS held FROM vertexkit.executions WHERE 
 """
 
 
-async def retry(connection: Reading, execution: str, ahead: float, *, fresh: bool) -> Record:
+async def retry(
+    connection: Reading, execution: str, ahead: float, cipher: Cipher, *, fresh: bool
+) -> Record:
     """Make a parked execution claimable again; see `JournalAdmin.retry`."""
     try:
         async with connection.transaction():
-            key, record = await _locked(connection, execution, ahead)
+            key, record = await _locked(connection, execution, ahead, cipher)
             if record is None or not record.retryable or record.outcome is None:
                 raise OperationNotAllowed(why_not_retried(execution, record))
             other = await (await connection.execute(OTHER, (key,))).fetchone()
@@ -95,19 +98,25 @@ async def retry(connection: Reading, execution: str, ahead: float, *, fresh: boo
             if fresh:
                 await connection.execute(DELETE_OWN_EFFECTS.encode(), (execution,))
             else:  # the operator has accepted that messages of unknown delivery are not sent again
-                unclear = [EffectState.INTENDED, EffectState.UNKNOWN]
-                assumed = (EffectState.CONFIRMED, MESSAGE_WITHOUT_ID, execution, SEND, unclear)
-                await connection.execute(ASSUME_SENT, assumed)
+                await _assume_sent(connection, record, cipher)
             await connection.execute(NOTIFY)
     except UniqueViolation:  # at this moment
         raise _repeated("another execution") from None
-    return await _read(connection, execution, ahead)
+    return await _read(connection, execution, ahead, cipher)
 
 
-async def drop(connection: Reading, execution: str, ahead: float) -> Record:
+async def _assume_sent(connection: Reading, record: Record, cipher: Cipher) -> None:
+    for effect in record.effects:
+        if (assumed := assumed_sent(effect)) is not effect:
+            digest, value = seal_effect(cipher, record.execution, assumed)
+            values = (assumed.state, digest, value, record.execution, effect.position)
+            await connection.execute(ASSUME_SENT, values)
+
+
+async def drop(connection: Reading, execution: str, ahead: float, cipher: Cipher) -> Record:
     """Give up an execution; see `JournalAdmin.drop`."""
     async with connection.transaction():
-        _, record = await _locked(connection, execution, ahead)
+        _, record = await _locked(connection, execution, ahead, cipher)
         if record is None or (record.phase is Phase.SETTLED and not record.retryable):
             raise OperationNotAllowed(why_not_dropped(execution, record))
         if record.phase is Phase.SETTLED:
@@ -121,16 +130,18 @@ async def drop(connection: Reading, execution: str, ahead: float) -> Record:
                 f"{execution} is running: wait until it ends, or stop the service"
             )
         if record.result is not None:
-            ending = {"ending": DROPPED.status, "code": DROPPED.code, "reason": DROPPED.reason}
+            reason = seal_text(cipher, f"reason {execution}", DROPPED.reason)
+            ending = {"ending": DROPPED.status, "code": DROPPED.code, "reason": reason}
             values |= {**ending, "confirmed_by": DROPPED.confirmed_by}
             await connection.execute(PARK.encode(), values)
         else:
             result = Failure("dropped").result()
             event = "dropped_by_operator"
-            values |= {"result": result.data, "code": result.code, "event": event}
+            data = cipher.seal(f"result {execution}", result.data)
+            values |= {"result": data, "code": result.code, "event": event}
             await connection.execute(FAIL.encode(), values)
         await connection.execute(NOTIFY)
-    return await _read(connection, execution, ahead)
+    return await _read(connection, execution, ahead, cipher)
 
 
 async def read_memories(connection: Reading, dialog: int) -> list[MemoryRecord]:
@@ -153,16 +164,18 @@ async def forget(connection: Reading, dialog: int) -> Forgotten:
     return Forgotten(executions.rowcount, memories.rowcount)
 
 
-async def _locked(connection: Reading, execution: str, ahead: float) -> tuple[bytes, Record | None]:
+async def _locked(
+    connection: Reading, execution: str, ahead: float, cipher: Cipher
+) -> tuple[bytes, Record | None]:
     """Lock an execution's row; return its key, and the execution."""
     row = await (await connection.execute(LOCK, (execution,))).fetchone()
     if row is None:
         return b"", None
-    return row["key"], await read_one(connection, execution, ahead)
+    return row["key"], await read_one(connection, execution, ahead, cipher)
 
 
-async def _read(connection: Reading, execution: str, ahead: float) -> Record:
-    record = await read_one(connection, execution, ahead)
+async def _read(connection: Reading, execution: str, ahead: float, cipher: Cipher) -> Record:
+    record = await read_one(connection, execution, ahead, cipher)
     if record is None:
         raise OperationNotAllowed(f"there is no execution {execution} in the journal")
     return record

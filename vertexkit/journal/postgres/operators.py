@@ -36,12 +36,18 @@ class Operators:
     async def find(self, execution: str) -> Record | None:
         """As `JournalAdmin.find`."""
         return await self._run(
-            lambda connection: queries.read_one(connection, execution, self._ahead())
+            lambda connection: queries.read_one(
+                connection, execution, self._ahead(), self._database.cipher
+            )
         )
 
     async def search(self, query: Query) -> list[Record]:
         """As `JournalAdmin.search`."""
-        return await self._run(lambda connection: queries.search(connection, query, self._ahead()))
+        return await self._run(
+            lambda connection: queries.search(
+                connection, query, self._ahead(), self._database.cipher
+            )
+        )
 
     async def workers(self) -> list[WorkerRecord]:
         """As `JournalAdmin.workers`."""
@@ -62,12 +68,16 @@ class Operators:
     async def retry(self, execution: str, *, fresh: bool) -> Record:
         """As `JournalAdmin.retry`."""
         async with self._connected() as connection:
-            return await operations.retry(connection, execution, self._ahead(), fresh=fresh)
+            return await operations.retry(
+                connection, execution, self._ahead(), self._database.cipher, fresh=fresh
+            )
 
     async def drop(self, execution: str) -> Record:
         """As `JournalAdmin.drop`."""
         async with self._connected() as connection:
-            return await operations.drop(connection, execution, self._ahead())
+            return await operations.drop(
+                connection, execution, self._ahead(), self._database.cipher
+            )
 
     async def memories(self, dialog: int) -> list[MemoryRecord]:
         """As `JournalAdmin.memories`."""
@@ -81,17 +91,23 @@ class Operators:
     async def deliver_event(self, execution: str, name: str, data: bytes) -> tuple[Delivery, bool]:
         """As `events.deliver`. A repetition has no effect, so it can be tried again."""
         return await self._run(
-            lambda connection: events.deliver(connection, execution, name, data, self._ahead())
+            lambda connection: events.deliver(
+                connection, execution, name, data, self._ahead(), self._database.cipher
+            )
         )
 
     async def event_target(self, execution: str) -> EventTarget | None:
         """As `JournalEvents.event_target`."""
-        return await self._run(lambda connection: events.read_target(connection, execution))
+        return await self._run(
+            lambda connection: events.read_target(connection, execution, self._database.cipher)
+        )
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
         """As `Journal.end_wait`. It can be tried again, as `deliver_event` can."""
         return await self._run(
-            lambda connection: events.end_wait(connection, lease, effect, self._ahead())
+            lambda connection: events.end_wait(
+                connection, lease, effect, self._ahead(), self._database.cipher
+            )
         )
 
     async def close(self) -> None:

@@ -8,6 +8,13 @@ from psycopg.rows import DictRow
 from pydantic_core import from_json
 
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
+from vertexkit.journal.encryption import (
+    Cipher,
+    effect_place,
+    open_effect,
+    open_marked_text,
+    open_text,
+)
 from vertexkit.journal.limits import CONCURRENCY, LIMIT, LIMITS, RATE
 from vertexkit.journal.postgres.limits import RUNNING as RUNNING_NOW
 from vertexkit.journal.postgres.limits import STARTED as STARTED_NOW
@@ -72,15 +79,17 @@ WAITING_FOR_LIMIT = f"{LIMITED_BY} = ANY (%(limits)s)"
 Reading: TypeAlias = psycopg.AsyncConnection[DictRow]
 
 
-async def read_one(connection: Reading, execution: str, ahead: float) -> Record | None:
+async def read_one(
+    connection: Reading, execution: str, ahead: float, cipher: Cipher
+) -> Record | None:
     """Read an execution; None if it is not stored."""
     values = {"ahead": ahead, "id": execution}
     cursor = await connection.execute(f"{RECORDS} WHERE id = %(id)s".encode(), values)
-    records = await _records(connection, await cursor.fetchall())
+    records = await _records(connection, await cursor.fetchall(), cipher)
     return records[0] if records else None
 
 
-async def search(connection: Reading, query: Query, ahead: float) -> list[Record]:
+async def search(connection: Reading, query: Query, ahead: float, cipher: Cipher) -> list[Record]:
     """Read the executions that match, newest first."""
     values: dict[str, Any] = {
         "ahead": ahead,
@@ -105,11 +114,11 @@ async def search(connection: Reading, query: Query, ahead: float) -> list[Record
     cursor = await connection.execute(
         f"{RECORDS} {where} ORDER BY id DESC LIMIT %(limit)s".encode(), values
     )
-    return await _records(connection, await cursor.fetchall())
+    return await _records(connection, await cursor.fetchall(), cipher)
 
 
 async def read_effects(
-    connection: psycopg.AsyncConnection[Any], executions: Sequence[str]
+    connection: psycopg.AsyncConnection[Any], executions: Sequence[str], cipher: Cipher
 ) -> dict[str, dict[int, Effect]]:
     """Read the effects of executions, by id and position."""
     if not executions:
@@ -117,16 +126,12 @@ async def read_effects(
     cursor = await connection.execute(EFFECTS, (list(executions),))
     found: dict[str, dict[int, Effect]] = {}
     for row in await cursor.fetchall():
-        effect = Effect(
-            position=row["position"],
-            kind=row["kind"],
-            digest=row["digest"],
-            state=EffectState(row["state"]),
-            value=row["value"] or b"",
-            began=row["began"],
-            ended=row["ended"],
-        )
-        found.setdefault(row["execution"], {})[effect.position] = effect
+        position, kind = row["position"], row["kind"]
+        place = effect_place(row["execution"], position, kind)
+        digest, value = open_effect(cipher, place, row["digest"], row["value"] or b"")
+        state = EffectState(row["state"])
+        effect = Effect(position, kind, digest, state, value, row["began"], row["ended"])
+        found.setdefault(row["execution"], {})[position] = effect
     return found
 
 
@@ -136,16 +141,19 @@ async def read_workers(connection: Reading) -> list[WorkerRecord]:
     return [WorkerRecord(**row | {"blocks": tuple(row["blocks"])}) for row in rows]
 
 
-async def _records(connection: Reading, rows: Sequence[DictRow]) -> list[Record]:
-    effects = await read_effects(connection, [row["id"] for row in rows])
-    return [_record(row, effects.get(row["id"], {}).values()) for row in rows]
+async def _records(connection: Reading, rows: Sequence[DictRow], cipher: Cipher) -> list[Record]:
+    effects = await read_effects(connection, [row["id"] for row in rows], cipher)
+    return [_record(row, effects.get(row["id"], {}).values(), cipher) for row in rows]
 
 
-def _record(row: DictRow, effects: Iterable[Effect]) -> Record:
-    outcome = None
+def _record(row: DictRow, effects: Iterable[Effect], cipher: Cipher) -> Record:
+    outcome, result, name = None, None, row["id"]
     if row["ending"] is not None:
         status = OutcomeStatus(row["ending"])
-        outcome = Outcome(status, row["code"], row["confirmed_by"], row["reason"])
+        reason = open_text(cipher, f"reason {name}", row["reason"])
+        outcome = Outcome(status, row["code"], row["confirmed_by"], reason)
+    if row["result"] is not None:
+        result = Result(cipher.open(f"result {name}", row["result"]), row["code"])
     return Record(
         execution=row["id"],
         block=row["block"],
@@ -153,7 +161,7 @@ def _record(row: DictRow, effects: Iterable[Effect]) -> Record:
         attempts=row["attempts"],
         accepted_at=row["accepted_at"],
         effects=tuple(effects),
-        result=None if row["result"] is None else Result(row["result"], row["code"]),
+        result=result,
         outcome=outcome,
         dialog=row["dialog"],
         worker=row["worker"],
@@ -163,7 +171,10 @@ def _record(row: DictRow, effects: Iterable[Effect]) -> Record:
         completion_tried_at=row["completion_tried_at"],
         completion_tries=row["completion_tries"],
         ended_at=row["ended_at"],
-        history=tuple(HistoryEvent(*event) for event in from_json(row["history"] or "[]")),
+        history=tuple(
+            HistoryEvent(at, event, open_marked_text(cipher, f"history {name}", detail))
+            for at, event, detail in from_json(row["history"] or "[]")
+        ),
         limited_by=row["limited_by"] or "",
         retryable=row["has_token"] and (outcome is None or keeps_secrets(outcome)),
     )

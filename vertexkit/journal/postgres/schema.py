@@ -101,6 +101,10 @@ CREATE TABLE vertexkit.starts (
     until double precision NOT NULL
 ) WITH (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_cost_delay = 0);
 CREATE INDEX starts_by_queue ON vertexkit.starts (queue, until);
+CREATE TABLE vertexkit.encryption (
+    id boolean PRIMARY KEY DEFAULT true CHECK (id),
+    header bytea NOT NULL
+);
 CREATE TABLE vertexkit.workers (
     worker text PRIMARY KEY,
     host text NOT NULL,
@@ -115,7 +119,8 @@ CREATE TABLE vertexkit.workers (
 """`due_at` is when an execution may be claimed: of one that is held, the end of its lease. `queue`
 is its block, `block#limit_key` if it has a limit, or empty once it has a result and needs no
 handler. `woken`: an event came after the last claim, so that a suspension has to be over at once.
-`tokens` has the calls of ended executions, if tokens are unique. `limits` has the limits of each
+`tokens` has the calls of ended executions, if tokens are unique. `encryption` has a row if the journal is
+encrypted; see `encryption.Cipher`. `limits` has the limits of each
 block, and of the app under an empty name; `holder` is the transaction that locked them last.
 `starts` has the runs that count against a rate until a time. All times are Unix seconds of the
 server's clock, except `accepted_at`, which is the receiving machine's.

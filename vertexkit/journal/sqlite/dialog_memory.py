@@ -1,13 +1,13 @@
 """The memories of dialogs in the file; those that were used last are also in memory."""
 
-import sqlite3
-
 from vertexkit.clock import Clock
 from vertexkit.execution import Effect
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, MemoryRecord
+from vertexkit.journal.encryption import memory_place
 from vertexkit.journal.protocol import Lease
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
+from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.deletion import PAGE_BYTES, WORK_PER_STEP, commit_without_sync
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.memories import Memories
@@ -73,10 +73,13 @@ class MemoryTable:
             return None
         row, effect = self._state.record_effect(lease, effect)
         # Both are in the next commit: nothing else runs between them.
-        self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
+        self._writer.write(
+            schema.RECORD_EFFECT, schema.effect_values(row, effect, self._writer.cipher)
+        )
         place = (key.instance, key.dialog)
         if memory.values:
-            values = (*place, unix, now, memory.values)
+            stored = self._writer.cipher.seal(memory_place(key), memory.values)
+            values = (*place, unix, now, stored)
             await self._writer.write(schema.SAVE_MEMORY, values)
         else:
             await self._writer.write(schema.DELETE_MEMORY, place)
@@ -104,15 +107,16 @@ class MemoryTable:
         return bool(deleted)
 
 
-def read_memory(connection: sqlite3.Connection, key: DialogKey) -> tuple[bytes, float, float]:
+def read_memory(connection: JournalConnection, key: DialogKey) -> tuple[bytes, float, float]:
     """Read the values of a memory, when it was changed by the journal's age, and the time of it."""
     line = connection.execute(schema.READ_MEMORY, (key.instance, key.dialog)).fetchone()
     if line is None:
         return b"", 0.0, 0.0
-    return line["value"], line["changed_age"], line["changed_at"]
+    value = connection.cipher.open(memory_place(key), line["value"])
+    return value, line["changed_age"], line["changed_at"]
 
 
-def read_records(connection: sqlite3.Connection, dialog: int) -> list[MemoryRecord]:
+def read_records(connection: JournalConnection, dialog: int) -> list[MemoryRecord]:
     """Read the memories of the dialogs with this number."""
     return [
         MemoryRecord(DialogKey(line["instance"], line["dialog"]), line["size"], line["changed_at"])
@@ -120,7 +124,7 @@ def read_records(connection: sqlite3.Connection, dialog: int) -> list[MemoryReco
     ]
 
 
-def delete_expired(connection: sqlite3.Connection, before: float) -> list[DialogKey]:
+def delete_expired(connection: JournalConnection, before: float) -> list[DialogKey]:
     """Delete some of the memories that were not changed since an age of the journal."""
     found = connection.execute(schema.SELECT_EXPIRED_MEMORIES, (before, WORK_PER_STEP)).fetchall()
     keys, work = list[DialogKey](), 0
@@ -134,6 +138,6 @@ def delete_expired(connection: sqlite3.Connection, before: float) -> list[Dialog
     return keys
 
 
-def _delete(connection: sqlite3.Connection, keys: list[DialogKey]) -> None:
+def _delete(connection: JournalConnection, keys: list[DialogKey]) -> None:
     places = [(key.instance, key.dialog) for key in keys]
     connection.executemany(schema.DELETE_MEMORY, places)

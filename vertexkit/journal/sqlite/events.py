@@ -41,7 +41,7 @@ async def store_event(
         else:
             remove_event(row, name)
 
-    values = schema.effect_values(row, event)
+    values = schema.effect_values(row, event, writer.cipher)
     await writer.write(schema.RECORD_EFFECT, values, power=True, optional=True, after=finish)
     return delivery
 
@@ -54,5 +54,5 @@ async def end_wait(
         await writer.write(schema.NO_CHANGE, ())
     row, wait, event = state.end_wait(lease, wait)
     if event is None:
-        await writer.write(schema.RECORD_EFFECT, schema.effect_values(row, wait))
+        await writer.write(schema.RECORD_EFFECT, schema.effect_values(row, wait, writer.cipher))
     return event

@@ -16,6 +16,9 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.errors import JournalUnusable
+from vertexkit.journal.encryption import JournalKeys
+from vertexkit.journal.sqlite.connection import JournalConnection
+from vertexkit.journal.sqlite.header import check_keys
 from vertexkit.journal.sqlite.path import check_path, not_openable, try_to_create
 from vertexkit.journal.sqlite.queries import read_last_number
 from vertexkit.journal.sqlite.schema import APPLICATION_ID, TABLES, VERSION
@@ -44,7 +47,7 @@ class JournalInUse(JournalUnusable):
     """Another process has the file open."""
 
 
-def open_file(path: Path) -> sqlite3.Connection:
+def open_file(path: Path) -> JournalConnection:
     """Open or create a journal's file, for this process only.
 
     The lock is SQLite's own (`locking_mode = EXCLUSIVE`): a second connection, even of another
@@ -74,11 +77,12 @@ def open_file(path: Path) -> sqlite3.Connection:
         return connection
 
 
-def check_file(path: Path) -> str:
-    """Check everything that `open_file` checks; change nothing.
+def check_file(path: Path, keys: JournalKeys | None = None) -> str:
+    """Check everything that `open_file` and `use_keys` check; change nothing.
 
     Args:
         path: of the file. A running service may have it open.
+        keys: of the settings.
 
     Returns:
         A sentence without its end.
@@ -101,7 +105,8 @@ def check_file(path: Path) -> str:
     mode = "mode=ro" if has_log else "mode=ro&immutable=1"
     try:
         with _opened(path, mode, CHECK_LOCK_TIMEOUT_SECONDS) as connection:
-            _check_content(connection, path)
+            if not _check_content(connection, path):
+                check_keys(connection, path, keys)
             connection.close()
     except JournalInUse:  # a service that runs has checked it
         pass
@@ -111,7 +116,7 @@ def check_file(path: Path) -> str:
     return f"{path} exists"
 
 
-def close_unchanged(connection: sqlite3.Connection, path: Path) -> None:
+def close_unchanged(connection: JournalConnection, path: Path) -> None:
     """Close a connection without moving what the write-ahead log has into the file."""
     if _log_bytes(path):
         abandon(connection)
@@ -119,7 +124,7 @@ def close_unchanged(connection: sqlite3.Connection, path: Path) -> None:
         connection.close()
 
 
-def abandon(connection: sqlite3.Connection) -> None:
+def abandon(connection: JournalConnection) -> None:
     """Close the connection without the write and sync that SQLite would do."""
     if sys.version_info >= (3, 12):
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE)
@@ -130,7 +135,7 @@ def abandon(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def reading(
-    connection: sqlite3.Connection, path: Path, *, read_only: bool = False
+    connection: JournalConnection, path: Path, *, read_only: bool = False
 ) -> Iterator[None]:
     """A context that reads the file: what cannot be read is `JournalUnusable`.
 
@@ -150,7 +155,7 @@ def reading(
 
 
 @contextmanager
-def _opened(path: Path, mode: str, lock_timeout: float) -> Iterator[sqlite3.Connection]:
+def _opened(path: Path, mode: str, lock_timeout: float) -> Iterator[JournalConnection]:
     uri = f"file:{quote(os.fsencode(path.absolute()))}?{mode}"  # its bytes may not be UTF-8
     try:
         connection = sqlite3.connect(
@@ -159,6 +164,7 @@ def _opened(path: Path, mode: str, lock_timeout: float) -> Iterator[sqlite3.Conn
             timeout=lock_timeout,
             isolation_level=None,
             check_same_thread=False,
+            factory=JournalConnection,
         )
     except sqlite3.Error as error:
         raise JournalUnusable(_explain(path, error)) from error
@@ -232,7 +238,7 @@ def _sync_name(path: Path) -> None:
             os.close(folder)
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, *, new: bool) -> None:
+def _prepare(connection: JournalConnection, path: Path, *, new: bool) -> None:
     """Set up a file that has been checked; create the tables of a new one."""
     execute = connection.execute
     if new and (last := read_mark(path)):
@@ -261,7 +267,7 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, new: bool) -> None:
         _report_ignored_commits(connection, path)
 
 
-def _check_content(connection: sqlite3.Connection, path: Path) -> bool:
+def _check_content(connection: JournalConnection, path: Path) -> bool:
     """Check that the file can be read, and has what was acknowledged.
 
     Returns:
@@ -296,7 +302,7 @@ def _check_complete(path: Path, last: int) -> None:
         )
 
 
-def _report_ignored_commits(connection: sqlite3.Connection, path: Path) -> None:
+def _report_ignored_commits(connection: JournalConnection, path: Path) -> None:
     """Log a warning if the write-ahead log is damaged: SQLite ignores all that follows."""
     [page_size] = connection.execute("PRAGMA page_size").fetchone()
     _, frames, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
@@ -309,7 +315,7 @@ def _report_ignored_commits(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _recognise(connection: sqlite3.Connection, path: Path) -> bool:
+def _recognise(connection: JournalConnection, path: Path) -> bool:
     """Return whether the file is empty, so that the tables have to be created.
 
     Raises:

@@ -9,6 +9,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
+from vertexkit.journal.encryption import journal_keys
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
@@ -88,14 +89,15 @@ class SqliteJournal:
         self._opened = False
 
     def check(self) -> str:
-        return check_file(self.file)
+        return check_file(self.file, journal_keys(self._settings))
 
     async def migrate(self) -> str:
         return "an sqlite: journal has nothing to migrate: its file is created at the first start"
 
     async def open(self, observer: JournalObserver) -> None:
         unique = self._state.duplicates.unique
-        loaded = await asyncio.to_thread(load, self.file, self._clock, unique)
+        keys = journal_keys(self._settings)
+        loaded = await asyncio.to_thread(load, self.file, self._clock, unique, keys)
         self._age, now = loaded.age, self._clock.unix()
         for key, execution, ended_age in loaded.tokens:
             remembered = ended_age + DUPLICATE_SECONDS - self._age.now()
@@ -131,7 +133,7 @@ class SqliteJournal:
             await self._writer.close()
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
-        key = storable_execution(execution).key
+        key = self._writer.cipher.fingerprint(storable_execution(execution).key)
         inputs = encode_inputs(execution)
         duplicated = self._state.duplicates.find(key)
         if duplicated is None and self._state.duplicates.is_incomplete:
@@ -142,7 +144,7 @@ class SqliteJournal:
         row.pending = True
         row.number, self._next_number = self._next_number, self._next_number + 1
         supersedes = None if row.follows is None else row.follows.execution.id
-        values = schema.accept_values(row, inputs)
+        values = schema.accept_values(row, inputs, self._writer.cipher)
 
         def finish(written: bool) -> None:
             if not written:
@@ -188,7 +190,10 @@ class SqliteJournal:
         leases = [row.lease() for row in rows]
         for row in rows:
             if row.history:
-                self._writer.write(schema.RECORD_HISTORY, (schema.history_value(row), row.number))
+                self._writer.write(
+                    schema.RECORD_HISTORY,
+                    (schema.history_value(row, self._writer.cipher), row.number),
+                )
             if (seconds := row.start_counts_for) is not None:
                 start = schema.start_values(row, seconds, self._clock.unix())
                 self._writer.write(schema.RECORD_START, start)
@@ -225,12 +230,14 @@ class SqliteJournal:
     async def record_intent(self, lease: Lease, effect: Effect) -> None:
         row, effect = self._state.record_effect(lease, effect)
         await self._writer.write(
-            schema.RECORD_EFFECT, schema.effect_values(row, effect), power=True
+            schema.RECORD_EFFECT, schema.effect_values(row, effect, self._writer.cipher), power=True
         )
 
     async def record_effect(self, lease: Lease, effect: Effect) -> None:
         row, effect = self._state.record_effect(lease, effect)
-        written = self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
+        written = self._writer.write(
+            schema.RECORD_EFFECT, schema.effect_values(row, effect, self._writer.cipher)
+        )
         if effect.kind != SEND:  # a step's value may be used at once, outside of vertexkit
             await written
 
@@ -239,7 +246,7 @@ class SqliteJournal:
     ) -> None:
         row, result = self._state.record_result(lease, result, completing=completing)
         await self._writer.write(
-            schema.RECORD_RESULT, schema.result_values(row, result), power=True
+            schema.RECORD_RESULT, schema.result_values(row, result, self._writer.cipher), power=True
         )
 
     async def begin_completion(self, lease: Lease) -> bool:
@@ -260,7 +267,7 @@ class SqliteJournal:
         row = self._state.release(lease, after, reason)
         due = None if after <= 0 else self._clock.unix() + after
         await self._writer.write(
-            schema.RELEASE, (due, after, schema.history_value(row), row.number)
+            schema.RELEASE, (due, after, schema.history_value(row, self._writer.cipher), row.number)
         )
 
     async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
@@ -301,7 +308,7 @@ class SqliteJournal:
         await self._end(*self._state.settle(lease, outcome))
 
     async def _end(self, row: ExecutionRow, outcome: Outcome) -> None:
-        values = schema.settle_values(row, outcome, self._age.now())
+        values = schema.settle_values(row, outcome, self._age.now(), self._writer.cipher)
         if self._state.duplicates.unique:
             remembered = (row.key, row.execution.id, self._age.now())
             self._writer.write(schema.REMEMBER_CALL, remembered)

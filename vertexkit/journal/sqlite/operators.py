@@ -1,7 +1,6 @@
 """What operators ask of the journal in a file: reading, retrying and dropping executions."""
 
 import asyncio
-import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
@@ -11,6 +10,7 @@ from vertexkit.failure import Failure
 from vertexkit.journal.dialog_memory import Forgotten
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.journal.sqlite import schema
+from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.deletion import checkpoint, empty_log
 from vertexkit.journal.sqlite.dialog_memory import MemoryTable
 from vertexkit.journal.sqlite.queries import read_rows, read_settled_one
@@ -75,7 +75,7 @@ class Operators:
     async def _search_settled(self, query: Query) -> list[Record]:
         """Read the executions that have ended, in parts: commits are in between."""
 
-        def read(connection: sqlite3.Connection) -> Part:
+        def read(connection: JournalConnection) -> Part:
             return read_part(connection, replace(query, limit=query.limit - len(found)), before)
 
         found: list[Record] = []
@@ -100,9 +100,17 @@ class Operators:
         if fresh:
             self._writer.write(schema.DELETE_EFFECTS, (row.number,))
         for effect in row.effects.values():
-            self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect))
-        result = row.result and row.result.data
-        values = (row.completion_tried, result, schema.history_value(row), row.number)
+            self._writer.write(
+                schema.RECORD_EFFECT, schema.effect_values(row, effect, self._writer.cipher)
+            )
+        cipher = self._writer.cipher
+        result = row.result and schema.sealed_result(row, row.result, cipher)
+        values = (
+            row.completion_tried,
+            result,
+            schema.history_value(row, self._writer.cipher),
+            row.number,
+        )
         await self._writer.write(schema.RETRY, values, power=True)
         return row.record()
 
@@ -125,10 +133,10 @@ class Operators:
             await self._end(row, DROPPED)
             return row.settled_record(DROPPED)
         values = (
-            result.data,
+            schema.sealed_result(row, result, self._writer.cipher),
             result.code,
             row.result_recorded_at,
-            schema.history_value(row),
+            schema.history_value(row, self._writer.cipher),
             row.number,
         )
         await self._writer.write(schema.RECORD_DROPPED, values, power=True)

@@ -18,7 +18,9 @@ from vertexkit.execution import (
     Phase,
     Result,
 )
+from vertexkit.journal.encryption import effect_place, open_effect, open_text
 from vertexkit.journal.protocol import HistoryEvent, Record
+from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
 from vertexkit.token import Token
 
@@ -36,28 +38,33 @@ FROM executions WHERE phase = 'settled'
 """
 
 
-def read_effects(connection: sqlite3.Connection, number: int) -> dict[int, Effect]:
-    """Read the effects of an execution, by position."""
+def read_effects(connection: JournalConnection, number: int, execution: str) -> dict[int, Effect]:
+    """Read the effects of an execution, by position.
+
+    Args:
+        connection: to the file.
+        number: of the execution.
+        execution: its id.
+    """
     found = connection.execute(
         "SELECT position, kind, digest, state, value, began, ended FROM effects "
         "WHERE execution = ? ORDER BY position",
         (number,),
     )
-    return {
-        line["position"]: Effect(
-            position=line["position"],
-            kind=line["kind"],
-            digest=line["digest"],
-            state=EffectState(line["state"]),
-            value=line["value"] or b"",
-            began=line["began"],
-            ended=line["ended"],
+    effects = {}
+    for line in found:
+        position, kind = line["position"], line["kind"]
+        place = effect_place(execution, position, kind)
+        stored = line["value"] or b""
+        digest, value = open_effect(connection.cipher, place, line["digest"], stored)
+        state = EffectState(line["state"])
+        effects[position] = Effect(
+            position, kind, digest, state, value, line["began"], line["ended"]
         )
-        for line in found
-    }
+    return effects
 
 
-def read_rows(connection: sqlite3.Connection, where: str, *values: Any) -> list[ExecutionRow]:
+def read_rows(connection: JournalConnection, where: str, *values: Any) -> list[ExecutionRow]:
     """Read executions that can run, oldest first; their calls stay in the file."""
     found = connection.execute(f"{UNFINISHED} WHERE {where} ORDER BY number", values).fetchall()
     rows = {line["number"]: _row(connection, line) for line in found}
@@ -66,12 +73,14 @@ def read_rows(connection: sqlite3.Connection, where: str, *values: Any) -> list[
     return list(rows.values())
 
 
-def _row(connection: sqlite3.Connection, line: sqlite3.Row) -> ExecutionRow:
+def _row(connection: JournalConnection, line: sqlite3.Row) -> ExecutionRow:
+    execution = line["id"]
+    token = Token(open_text(connection.cipher, f"token {execution}", line["token"]))
     return ExecutionRow(
         Execution(
-            line["id"],
+            execution,
             line["block"],
-            Token(line["token"]),
+            token,
             {},
             b"",
             line["accepted_at"],
@@ -82,8 +91,8 @@ def _row(connection: sqlite3.Connection, line: sqlite3.Row) -> ExecutionRow:
         phase=Phase(line["phase"]),
         epoch=line["epoch"],
         attempts=line["attempts"],
-        effects=read_effects(connection, line["number"]),
-        result=_result(line),
+        effects=read_effects(connection, line["number"], execution),
+        result=_result(connection, line),
         completion_tried=bool(line["completion_tried"]),
         body_on_disk=True,
         dialog=line["dialog"],
@@ -94,51 +103,56 @@ def _row(connection: sqlite3.Connection, line: sqlite3.Row) -> ExecutionRow:
         completion_tried_at=line["completion_tried_at"],
         completion_tries=line["completion_tries"],
         ran=line["ran"],
-        history=_history(line),
+        history=_history(connection, line),
     )
 
 
-def _result(line: sqlite3.Row) -> Result | None:
-    return None if line["result"] is None else Result(line["result"], line["code"])
+def _result(connection: JournalConnection, line: sqlite3.Row) -> Result | None:
+    if line["result"] is None:
+        return None
+    return Result(connection.cipher.open(f"result {line['id']}", line["result"]), line["code"])
 
 
-def _history(line: sqlite3.Row) -> list[HistoryEvent]:
-    return [HistoryEvent(*event) for event in from_json(line["history"] or "[]")]
+def _history(connection: JournalConnection, line: sqlite3.Row) -> list[HistoryEvent]:
+    stored = open_text(connection.cipher, f"history {line['id']}", line["history"])
+    return [HistoryEvent(*event) for event in from_json(stored or "[]")]
 
 
-def read_call(connection: sqlite3.Connection, row: ExecutionRow) -> Execution:
+def read_call(connection: JournalConnection, row: ExecutionRow) -> Execution:
     """Read the whole call of an execution that is not in memory."""
     line = connection.execute(
         "SELECT inputs, raw FROM executions WHERE number = ?", (row.number,)
     ).fetchone()
-    return replace(row.execution, inputs=from_json(line["inputs"]), raw=line["raw"])
+    cipher, execution = connection.cipher, row.execution.id
+    inputs = cipher.open(f"inputs {execution}", line["inputs"])
+    raw = cipher.open(f"raw {execution}", line["raw"])
+    return replace(row.execution, inputs=from_json(inputs), raw=raw)
 
 
-def read_settled_one(connection: sqlite3.Connection, execution: str) -> Record | None:
+def read_settled_one(connection: JournalConnection, execution: str) -> Record | None:
     """Read an execution that has ended."""
     line = connection.execute(f"{SETTLED} AND id = ?", (execution,)).fetchone()
     return None if line is None else record_of(connection, line)
 
 
-def read_block(connection: sqlite3.Connection, execution: str) -> str | None:
+def read_block(connection: JournalConnection, execution: str) -> str | None:
     """Read the block of an execution, also of one whose outcome is being written."""
     line = connection.execute("SELECT block FROM executions WHERE id = ?", (execution,)).fetchone()
     return None if line is None else line["block"]
 
 
-def record_of(connection: sqlite3.Connection, line: sqlite3.Row) -> Record:
+def record_of(connection: JournalConnection, line: sqlite3.Row) -> Record:
     """Return the record of an execution that has ended, from its line of SETTLED."""
-    outcome = Outcome(
-        OutcomeStatus(line["ending"]), line["code"], line["confirmed_by"], line["reason"]
-    )
+    reason = open_text(connection.cipher, f"reason {line['id']}", line["reason"])
+    outcome = Outcome(OutcomeStatus(line["ending"]), line["code"], line["confirmed_by"], reason)
     return Record(
         execution=line["id"],
         block=line["block"],
         phase=Phase.SETTLED,
         attempts=line["attempts"],
         accepted_at=line["accepted_at"],
-        effects=tuple(read_effects(connection, line["number"]).values()),
-        result=_result(line),
+        effects=tuple(read_effects(connection, line["number"], line["id"]).values()),
+        result=_result(connection, line),
         outcome=outcome,
         dialog=line["dialog"],
         claimed_at=line["claimed_at"],
@@ -146,13 +160,13 @@ def record_of(connection: sqlite3.Connection, line: sqlite3.Row) -> Record:
         completion_tried_at=line["completion_tried_at"],
         completion_tries=line["completion_tries"],
         ended_at=line["ended_at"],
-        history=tuple(_history(line)),
+        history=tuple(_history(connection, line)),
         retryable=bool(line["has_token"]) and keeps_secrets(outcome),
     )
 
 
 def read_tokens(
-    connection: sqlite3.Connection, since: float, limit: int
+    connection: JournalConnection, since: float, limit: int
 ) -> list[tuple[bytes, str, float]]:
     """Read key, execution and `ended_age` of the newest unique tokens, oldest first."""
     found = connection.execute(
@@ -163,7 +177,7 @@ def read_tokens(
     return [(line["key"], line["execution"], line["ended_age"]) for line in reversed(found)]
 
 
-def read_token(connection: sqlite3.Connection, key: bytes, since: float) -> str | None:
+def read_token(connection: JournalConnection, key: bytes, since: float) -> str | None:
     """Read the execution of a unique token."""
     line = connection.execute(
         "SELECT execution FROM tokens WHERE key = ? AND ended_age > ?", (key, since)
@@ -171,7 +185,7 @@ def read_token(connection: sqlite3.Connection, key: bytes, since: float) -> str 
     return None if line is None else line["execution"]
 
 
-def read_starts(connection: sqlite3.Connection, now: float) -> list[tuple[str, str, float]]:
+def read_starts(connection: JournalConnection, now: float) -> list[tuple[str, str, float]]:
     """Read the runs that count against a rate: block, key and the seconds that are left."""
     found = connection.execute(
         "SELECT block, limit_key, until, seconds FROM starts WHERE until > ? ORDER BY until", (now,)
@@ -182,13 +196,13 @@ def read_starts(connection: sqlite3.Connection, now: float) -> list[tuple[str, s
     ]
 
 
-def read_age(connection: sqlite3.Connection) -> tuple[float, float]:
+def read_age(connection: JournalConnection) -> tuple[float, float]:
     """Read the journal's age, and the Unix time at which it was saved."""
     line = connection.execute("SELECT age, saved_at FROM journal").fetchone()
     return line["age"], line["saved_at"]
 
 
-def read_last_number(connection: sqlite3.Connection) -> int:
+def read_last_number(connection: JournalConnection) -> int:
     """Read the largest number of an execution, deleted ones included; 0 if there was none."""
     line = connection.execute(
         "SELECT max(last_number, (SELECT coalesce(max(number), 0) FROM executions)) AS last "

@@ -5,6 +5,7 @@ from typing import Any
 from pydantic_core import to_json
 
 from vertexkit.execution import Effect, Outcome, Result
+from vertexkit.journal.encryption import Cipher, seal_effect, seal_text
 from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
@@ -80,6 +81,9 @@ CREATE TABLE memories (
     PRIMARY KEY (dialog, instance)
 ) STRICT;
 CREATE INDEX memories_by_age ON memories (changed_age);
+CREATE TABLE encryption (
+    header BLOB NOT NULL
+) STRICT;
 CREATE TABLE journal (
     age REAL NOT NULL,
     saved_at REAL NOT NULL,
@@ -91,7 +95,8 @@ INSERT INTO journal VALUES (0, 0, 0)
 
 `ended_age` and `changed_age` are times of `JournalAge`, all others are of the wall clock. `tokens` has the calls
 of ended executions, if tokens are unique. `starts` has the runs that count against a
-rate, until a time and for a number of seconds. `journal` has one row.
+rate, until a time and for a number of seconds. `journal` has one row, and
+`encryption` if the journal is encrypted; see `encryption.Cipher`.
 """
 
 ACCEPT = """
@@ -224,12 +229,13 @@ NO_CHANGE = "SELECT 1"
 """Its write is done when all earlier ones are."""
 
 
-def accept_values(row: ExecutionRow, inputs: bytes) -> tuple[Any, ...]:
+def accept_values(row: ExecutionRow, inputs: bytes, cipher: Cipher) -> tuple[Any, ...]:
     """Return the values of ACCEPT.
 
     Args:
         row: of the call.
         inputs: of the call, encoded.
+        cipher: of the file.
     """
     execution = row.execution
     return (
@@ -241,9 +247,9 @@ def accept_values(row: ExecutionRow, inputs: bytes) -> tuple[Any, ...]:
         execution.accepted_at,
         row.follows and row.follows.number,
         execution.limit_key,
-        execution.token.reveal(),
-        inputs,
-        execution.raw,
+        seal_text(cipher, f"token {execution.id}", execution.token.reveal()),
+        cipher.seal(f"inputs {execution.id}", inputs),
+        cipher.seal(f"raw {execution.id}", execution.raw),
     )
 
 
@@ -263,29 +269,36 @@ def start_values(row: ExecutionRow, seconds: float, now: float) -> tuple[Any, ..
     return row.execution.block, row.execution.limit_key, now + seconds, seconds
 
 
-def effect_values(row: ExecutionRow, effect: Effect) -> tuple[Any, ...]:
+def effect_values(row: ExecutionRow, effect: Effect, cipher: Cipher) -> tuple[Any, ...]:
     """Return the values of RECORD_EFFECT."""
+    digest, value = seal_effect(cipher, row.execution.id, effect)
     return (
         row.number,
         effect.position,
         effect.kind,
-        effect.digest,
+        digest,
         effect.state,
-        effect.value,
+        value,
         effect.began,
         effect.ended,
     )
 
 
-def result_values(row: ExecutionRow, result: Result) -> tuple[Any, ...]:
+def result_values(row: ExecutionRow, result: Result, cipher: Cipher) -> tuple[Any, ...]:
     """Return the values of RECORD_RESULT.
 
     Args:
         row: of the execution.
         result: as the row has it.
+        cipher: of the file.
     """
-    recorded = (result.data, result.code, row.result_recorded_at)
+    recorded = (sealed_result(row, result, cipher), result.code, row.result_recorded_at)
     return (*recorded, *completion_try_values(row))
+
+
+def sealed_result(row: ExecutionRow, result: Result, cipher: Cipher) -> bytes:
+    """Return the value of the column `result`."""
+    return cipher.seal(f"result {row.execution.id}", result.data)
 
 
 def completion_try_values(row: ExecutionRow) -> tuple[Any, ...]:
@@ -293,18 +306,23 @@ def completion_try_values(row: ExecutionRow) -> tuple[Any, ...]:
     return row.completion_tried, row.completion_tries, row.completion_tried_at, row.number
 
 
-def settle_values(row: ExecutionRow, outcome: Outcome, age: float) -> tuple[Any, ...]:
+def settle_values(
+    row: ExecutionRow, outcome: Outcome, age: float, cipher: Cipher
+) -> tuple[Any, ...]:
     """Return the values of SETTLE and PARK.
 
     Args:
         row: of the execution.
         outcome: of the execution.
         age: of the journal, now.
+        cipher: of the file.
     """
-    values = (outcome.status, outcome.code, outcome.confirmed_by, outcome.reason)
+    reason = seal_text(cipher, f"reason {row.execution.id}", outcome.reason)
+    values = (outcome.status, outcome.code, outcome.confirmed_by, reason)
     return (*values, row.ended_at, age, row.number)
 
 
-def history_value(row: ExecutionRow) -> str:
+def history_value(row: ExecutionRow, cipher: Cipher) -> str:
     """Return the value of the column `history`."""
-    return to_json([(event.at, event.name, event.detail) for event in row.history]).decode()
+    history = to_json([(event.at, event.name, event.detail) for event in row.history]).decode()
+    return seal_text(cipher, f"history {row.execution.id}", history)

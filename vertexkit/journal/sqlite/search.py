@@ -1,10 +1,10 @@
 """Searching the executions that have ended, in parts: commits are in between."""
 
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
 from vertexkit.journal.protocol import Query, Record
+from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.queries import SETTLED, record_of
 
 ROWS_PER_PART = 1000
@@ -29,7 +29,7 @@ class Part:
     """Where the next part starts; None: there is none."""
 
 
-def read_part(connection: sqlite3.Connection, query: Query, before: int | str | None) -> Part:
+def read_part(connection: JournalConnection, query: Query, before: int | str | None) -> Part:
     """Read the next part of a search, newest executions first.
 
     Executions are read in the order of their numbers or, if the start of an id is given, of their

@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from vertexkit.errors import JournalError, JournalUnavailable
+from vertexkit.journal.encryption import Cipher
 from vertexkit.journal.protocol import JournalObserver
+from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.file import abandon
 from vertexkit.journal.sqlite.thread import JobRunner, JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.watch import AcceptedMark, FileLost, FileWatch
 
 T = TypeVar("T")
-Job = Callable[[sqlite3.Connection], Any]
+Job = Callable[[JournalConnection], Any]
 """Uses the connection, on the writer's thread."""
 
 RETRY_SECONDS = 0.25
@@ -92,13 +94,15 @@ class Writer:
 
     def __init__(
         self,
-        connection: sqlite3.Connection,
+        connection: JournalConnection,
         path: Path,
         observer: JournalObserver,
         make_runner: MakeJobRunner = JobThread,
     ) -> None:
         self.error: str = ""
         """Why the last commit failed; empty after one succeeded."""
+        self.cipher: Cipher = connection.cipher
+        """Seals the values that are written."""
         self._connection = connection
         self._file = FileWatch(path)
         self._mark = AcceptedMark(path)
@@ -152,7 +156,7 @@ class Writer:
         self._schedule()
         return write.done
 
-    async def run(self, job: Callable[[sqlite3.Connection], T]) -> T:
+    async def run(self, job: Callable[[JournalConnection], T]) -> T:
         """Run a job with the connection on the writer's thread, outside any transaction.
 
         Raises:
@@ -231,7 +235,7 @@ class Writer:
         commit = partial(self._commit_and_mark, accepted)
         self._start_job(commit, lambda _, error: self._finish_commit(executed, error))
 
-    def _commit_and_mark(self, accepted: int, connection: sqlite3.Connection) -> None:
+    def _commit_and_mark(self, accepted: int, connection: JournalConnection) -> None:
         """Commit, and note the last execution that is acknowledged after it, on the thread."""
         _commit(connection)
         if accepted:

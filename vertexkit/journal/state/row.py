@@ -31,7 +31,7 @@ class ExecutionRow:
 
     execution: Execution
     key: bytes
-    """`Execution.key`."""
+    """`Execution.key`, or its fingerprint if the journal is encrypted."""
     number: int = 0
     """Its number in a file; grows with each acceptance."""
     phase: Phase = Phase.WAITING
@@ -101,8 +101,9 @@ class ExecutionRow:
 
     def event_target(self) -> EventTarget:
         """Return what the receiver of an event needs to know."""
+        execution = self.execution
         return EventTarget(
-            self.execution.block, self.key, self.result is not None, dict(self.effects)
+            execution.block, execution.key, self.result is not None, dict(self.effects)
         )
 
     def waits_for(self) -> set[str]:
