@@ -36,6 +36,7 @@ from vertexkit.ingress.receiver import Receiver
 from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import ReadCall
 from vertexkit.journal import make_journal
+from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.journal.events import Delivery
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
@@ -226,9 +227,10 @@ class Service:
 
     def _record(self, clock: Clock) -> ServiceRecorder | None:
         """Record every execution if VERTEXKIT_RECORD is set."""
-        if self.settings.logging.record is None:
+        folder, app = self.settings.logging.record, self.settings.server.app
+        if folder is None:
             return None
-        recorder = ServiceRecorder(self.settings.logging.record, clock, self.settings.server.app)
+        recorder = ServiceRecorder(folder, clock, app, recordings_cipher(self.settings.journal))
         self.events.subscribe(recorder.event)
         self.events.subscribe_contents(recorder.contents)
         return recorder

@@ -13,7 +13,7 @@ DAY = 86_400.0
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 
 
-def setting(name: str, position: int = 0) -> Effect:
+def setting(name: str, position: int = 9) -> Effect:
     return Effect(position, f"memory.set:{name}", "", EffectState.CONFIRMED)
 
 
@@ -56,7 +56,7 @@ async def test_a_change_and_its_effect_are_stored_together(driver: JournalDriver
     await remember(driver, lease, "name", b"1")
     driver.pass_lease()
     again = await driver.claim_one("second")
-    assert again.effects == {0: setting("name")}
+    assert again.effects == {9: setting("name")}
 
 
 async def test_a_lost_lease_changes_no_memory(driver: JournalDriver) -> None:

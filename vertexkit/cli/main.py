@@ -42,7 +42,7 @@ cli: typer.Typer = typer.Typer(
 )
 
 journal_group: typer.Typer = typer.Typer(
-    name="journal", help="Prepare the database of the journal.", no_args_is_help=True
+    name="journal", help="Prepare and encrypt the journal.", no_args_is_help=True
 )
 cli.add_typer(executions)
 cli.add_typer(journal_group)
@@ -329,6 +329,17 @@ def migrate_journal() -> None:
     from vertexkit.cli.serve import migrate
 
     migrate.migrate_journal()
+
+
+@journal_group.command("rekey")
+def rekey_journal() -> None:
+    """Encrypt the whole journal with the first key of VERTEXKIT_JOURNAL_KEYS.
+
+    Afterwards the other keys can be removed. Also runs while the service runs.
+    """
+    from vertexkit.cli.serve import rekey
+
+    rekey.rekey_journal()
 
 
 @cli.command()

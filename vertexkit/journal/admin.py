@@ -9,6 +9,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.journal import make_journal
 from vertexkit.journal.dialog_memory import Forgotten, MemoryRecord
+from vertexkit.journal.encryption import Rekeyed
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.protocol import (
     Access,
@@ -109,6 +110,10 @@ class TimeLimitedAdmin:
     async def forget(self, dialog: int) -> Forgotten:
         async with self._limit():
             return await self._journal.forget(dialog)
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        async with self._limit():
+            return await self._journal.rekey(key, after)
 
     async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
         async with self._limit():

@@ -5,10 +5,11 @@ that it cannot be moved to another one. Both can be told apart: a sealed value s
 """
 
 import base64
+from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
-from vertexkit.errors import JournalUnusable, SettingsError
+from vertexkit.errors import JournalUnusable, OperationNotAllowed, SettingsError
 from vertexkit.execution import Effect
 from vertexkit.journal.dialog_memory import DialogKey
 from vertexkit.settings import JournalSettings
@@ -74,6 +75,16 @@ KEYS_MISSING = (
 PLAIN: Cipher = PlainCipher()
 
 
+@dataclass(frozen=True, slots=True)
+class Rekeyed:
+    """What a part of `rekey` has done."""
+
+    rows: int
+    """Number of rows whose values were sealed again."""
+    after: str
+    """Where the next part starts; empty: all values are sealed with the newest key."""
+
+
 class JournalKeys(Protocol):
     """The keys of the settings; see `aes_gcm.AesGcmKeys`."""
 
@@ -127,6 +138,58 @@ def journal_keys(settings: JournalSettings) -> JournalKeys | None:
             "pip install 'vertexkit[encryption]'"
         ) from error
     return cast(JournalKeys, module.AesGcmKeys(settings.decoded_keys))
+
+
+def require_newest(keys: JournalKeys | None, key: str) -> JournalKeys:
+    """Return the keys of the process that has the journal open.
+
+    Args:
+        keys: of that process.
+        key: id of the key that the caller takes for the newest one.
+
+    Raises:
+        OperationNotAllowed: that process has no keys, or others.
+    """
+    if keys is None:
+        raise OperationNotAllowed(
+            "the journal is not encrypted: set VERTEXKIT_JOURNAL_KEYS and restart the service"
+        )
+    if keys.newest != key:
+        raise OperationNotAllowed(
+            f"the service that has the journal open encrypts with the key {keys.newest}, and the "
+            f"first one of VERTEXKIT_JOURNAL_KEYS here is {key}: restart the service with the same keys"
+        )
+    return keys
+
+
+def reseal(cipher: Cipher, place: str, stored: bytes | None) -> bytes | None:
+    """Return a stored value, sealed with the newest key."""
+    return None if stored is None else cipher.seal(place, cipher.open(place, stored))
+
+
+def reseal_text(cipher: Cipher, place: str, stored: str | None) -> str | None:
+    """Return a stored text, sealed with the newest key."""
+    return None if stored is None else seal_text(cipher, place, open_text(cipher, place, stored))
+
+
+def reseal_effect(
+    cipher: Cipher, execution: str, effect: tuple[int, str], digest: str, stored: bytes | None
+) -> tuple[str, bytes | None]:
+    """Return digest and value of a stored effect, sealed with the newest key.
+
+    Args:
+        cipher: of the journal.
+        execution: id of the execution.
+        effect: position and kind.
+        digest: as it is stored.
+        stored: the value, as it is stored; None: it was erased.
+    """
+    position, kind = effect
+    place = effect_place(execution, position, kind)
+    opened, value = open_effect(cipher, place, digest, stored or b"")
+    if stored is None:
+        return "", None
+    return seal_effect(cipher, execution, Effect(position, kind, opened, value=value))
 
 
 def recordings_cipher(settings: JournalSettings) -> Cipher:

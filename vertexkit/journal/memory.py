@@ -8,6 +8,7 @@ from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
+from vertexkit.journal.encryption import Rekeyed
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
@@ -236,6 +237,9 @@ class MemoryJournal:
         for record in memories:
             self._memories.remove(record.key)
         return Forgotten(len(ended), len(memories))
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:  # noqa: ARG002 - see JournalAdmin
+        raise OperationNotAllowed("a memory: journal is not encrypted: it is never on a disk")
 
 
 def make(_: str, clock: Clock, settings: JournalSettings) -> MemoryJournal:

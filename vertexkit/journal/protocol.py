@@ -22,6 +22,7 @@ from vertexkit.execution import (
     Result,
 )
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
+from vertexkit.journal.encryption import Rekeyed
 from vertexkit.journal.events import JournalEvents
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.records import HistoryEvent as HistoryEvent
@@ -352,6 +353,19 @@ class JournalAdmin(JournalEvents, Protocol):
 
         Raises:
             OperationNotAllowed: an execution of it has not ended; nothing was erased.
+        """
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        """Seal some values again with the newest key (survives power loss).
+
+        When all are sealed, older keys are not needed any more.
+
+        Args:
+            key: id of the key that the caller takes for the newest one.
+            after: where the previous part ended; empty: from the start.
+
+        Raises:
+            OperationNotAllowed: the journal is not encrypted, or encrypts with another key.
         """
 
 

@@ -1,5 +1,7 @@
 """The folder that recordings are kept in."""
 
+import binascii
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator
@@ -7,9 +9,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vertexkit.errors import SettingsError
+from vertexkit.errors import JournalError, SettingsError
+from vertexkit.journal.encryption import PLAIN, TEXT_MARK, Cipher, open_text, seal_text
 from vertexkit.recordings.format import Recording, RecordingHeader
-from vertexkit.recordings.recorder import Recorder
+from vertexkit.recordings.recorder import Recorder, line_place
+from vertexkit.system.private_files import create_private_text
 
 DEFAULT_FOLDER = Path(".vertexkit/runs")
 MAX_RECORDINGS = 500
@@ -24,13 +28,15 @@ class RecordingsFolder:
 
     Args:
         path: the folder; it is created when the first recording is written.
+        cipher: encrypts new recordings, and opens those that are encrypted.
 
     Attributes:
         path: the folder.
     """
 
-    def __init__(self, path: Path = DEFAULT_FOLDER) -> None:
+    def __init__(self, path: Path = DEFAULT_FOLDER, cipher: Cipher = PLAIN) -> None:
         self.path = path
+        self._cipher = cipher
 
     def start(
         self,
@@ -56,13 +62,12 @@ class RecordingsFolder:
         run_id = self.new_id(block)
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         header = RecordingHeader(run_id, block, started=started, **fields)
-        if on_line is None:
-            return Recorder(self.file(run_id), header, started_at)
-        return Recorder(self.file(run_id), header, started_at, lambda line: on_line(run_id, line))
+        report = None if on_line is None else lambda line: on_line(run_id, line)
+        return Recorder(self.file(run_id), header, started_at, report, self._cipher)
 
     def new_id(self, block: str) -> str:
         """Return an id for a recording that starts now, and delete the oldest recordings."""
-        for file in self._files()[MAX_RECORDINGS - 1 :]:
+        for file in self.files()[MAX_RECORDINGS - 1 :]:
             file.unlink(missing_ok=True)
         stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
         return f"{stamp}-{block}-{secrets.token_hex(2)}"
@@ -89,7 +94,7 @@ class RecordingsFolder:
         file = Path(selector)
         if file.suffix != ".jsonl" or not file.is_file():
             file = self._matching_file(selector)
-        return _read(file)
+        return self._read(file)
 
     def delete(self, run_id: str) -> None:
         """Delete a recording; no effect if it does not exist.
@@ -101,14 +106,45 @@ class RecordingsFolder:
 
     def __iter__(self) -> Iterator[Recording]:
         """Read all recordings, newest first; files that are not recordings are skipped."""
-        for file in self._files():
+        for file in self.files():
             try:
-                yield _read(file)
+                yield self._read(file)
             except (SettingsError, OSError):
                 continue
 
+    def rekey(self) -> int:
+        """Encrypt all recordings that have ended again; return their number."""
+        number = 0
+        for file in self.files():
+            recording = self._read(file)
+            if recording.end is not None:
+                lines = [recording.header.line(), *recording.lines]
+                self._rewrite(file, recording.header.id, lines)
+                number += 1
+        return number
+
+    def _rewrite(self, file: Path, run_id: str, lines: list[dict[str, Any]]) -> None:
+        part = file.with_suffix(".part")
+        with create_private_text(part) as new:
+            for number, line in enumerate(lines):
+                text = json.dumps(line, ensure_ascii=False)
+                new.write(seal_text(self._cipher, line_place(run_id, number), text) + "\n")
+        part.replace(file)
+
+    def _read(self, file: Path) -> Recording:
+        def open_line(number: int, line: str) -> str:
+            if not line.startswith(TEXT_MARK):
+                return line
+            try:
+                return open_text(self._cipher, line_place(file.stem, number), line)
+            except (JournalError, binascii.Error) as error:
+                raise SettingsError(f"the recording {file} cannot be read: {error}") from error
+
+        with file.open(encoding="utf-8", errors="replace") as lines:
+            return Recording.parse(lines, open_line)
+
     def _matching_file(self, selector: str) -> Path:
-        files = self._files()
+        files = self.files()
         if selector == LATEST and files:
             return files[0]
         matches = [file for file in files if file.stem == selector] or [
@@ -121,10 +157,6 @@ class RecordingsFolder:
             )
         return matches[0]
 
-    def _files(self) -> list[Path]:
+    def files(self) -> list[Path]:
+        """Return the files of the recordings, newest first."""
         return sorted(self.path.glob("*.jsonl"), reverse=True)
-
-
-def _read(file: Path) -> Recording:
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        return Recording.parse(lines)

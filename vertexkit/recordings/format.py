@@ -1,9 +1,9 @@
 """The format of a recording and its reader; docs/runs.md describes the format."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 from vertexkit.errors import SettingsError
 
@@ -13,6 +13,7 @@ REJECTED = "rejected"
 """The outcome of a call that the block's service did not accept."""
 SHORT_WAIT_SECONDS = 1.0
 """A wait for a time that is not longer stays in the handler."""
+OpenLine: TypeAlias = Callable[[int, str], str]
 SUCCESS_STATUSES = {"send_message": 200, "complete": 204}
 
 
@@ -72,19 +73,20 @@ class Recording:
     """All lines after the header."""
 
     @classmethod
-    def parse(cls, lines: Iterable[str]) -> "Recording":
+    def parse(cls, lines: Iterable[str], open_line: OpenLine = lambda _, line: line) -> "Recording":
         """Read a recording. An incomplete one is read up to its last complete line.
 
         Args:
             lines: the lines of the file.
+            open_line: decrypts a line, from its number and its text.
 
         Raises:
             SettingsError: the file is not a recording, or has another format version.
         """
         objects: list[dict[str, Any]] = []
-        for line in lines:
+        for number, line in enumerate(lines):
             try:
-                content = json.loads(line)
+                content = json.loads(open_line(number, line.rstrip("\n")))
             except ValueError:
                 break  # the process was killed while it wrote this line
             if isinstance(content, dict):

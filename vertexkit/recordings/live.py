@@ -15,6 +15,7 @@ from vertexkit.botone.wire import Wire
 from vertexkit.clock import Clock
 from vertexkit.errors import PlatformError
 from vertexkit.execution import Execution
+from vertexkit.journal.encryption import PLAIN, Cipher
 from vertexkit.recordings.contents import WAITS, wait_event
 from vertexkit.recordings.folder import RecordingsFolder
 from vertexkit.recordings.recorder import Recorder, decode_body
@@ -33,10 +34,11 @@ class ServiceRecorder:
         folder: the folder of the recordings.
         clock: the service's clock.
         target: the app, `module:app`; empty if unknown.
+        cipher: encrypts the recordings.
     """
 
-    def __init__(self, folder: Path, clock: Clock, target: str) -> None:
-        self._folder = RecordingsFolder(folder)
+    def __init__(self, folder: Path, clock: Clock, target: str, cipher: Cipher = PLAIN) -> None:
+        self._folder = RecordingsFolder(folder, cipher)
         self._clock = clock
         self._target = target
         self._pending_events: dict[str, list[Event]] = {}

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TextIO
 
+from vertexkit.journal.encryption import PLAIN, Cipher, seal_text
 from vertexkit.recordings.format import RecordingHeader
 from vertexkit.system.private_files import create_private_text, make_private_folder
 from vertexkit.telemetry.events import Event
@@ -27,6 +28,7 @@ class Recorder:
         header: the first line.
         started_at: the start, on the clock of all events that are recorded.
         on_line: called with each line that is written, the first one included.
+        cipher: encrypts the lines.
 
     Attributes:
         header: the first line.
@@ -42,7 +44,10 @@ class Recorder:
         header: RecordingHeader,
         started_at: float,
         on_line: Callable[[dict[str, Any]], object] | None = None,
+        cipher: Cipher = PLAIN,
     ) -> None:
+        self._cipher = cipher
+        self._lines = 0
         self.header = header
         self.ended: bool = False
         self._started_at = started_at
@@ -94,10 +99,17 @@ class Recorder:
         content = encodable(line)
         plain = json.dumps(content, ensure_ascii=False, default=str).encode()
         text = redact_json(plain, FIXED_FIELDS).decode()
-        self._file.write(text + "\n")
+        place = line_place(self.header.id, self._lines)
+        self._file.write(seal_text(self._cipher, place, text) + "\n")
+        self._lines += 1
         self._file.flush()
         if self._on_line is not None:
             self._on_line(json.loads(text))
+
+
+def line_place(recording: str, number: int) -> str:
+    """Return the place of a line of a recording, for its encryption."""
+    return f"recording {recording} {number}"
 
 
 def decode_body(body: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 from vertexkit.settings.environment import PREFIX as PREFIX
 from vertexkit.settings.sections import INSTANCE as INSTANCE
+from vertexkit.settings.sections import KEY_COMMAND as KEY_COMMAND
 from vertexkit.settings.sections import AccessSettings as AccessSettings
 from vertexkit.settings.sections import HandlerSettings as HandlerSettings
 from vertexkit.settings.sections import JournalSettings as JournalSettings

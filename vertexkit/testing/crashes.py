@@ -8,6 +8,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import Fenced
 from vertexkit.execution import SEND, STEP, Effect, EffectState, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
+from vertexkit.journal.encryption import Rekeyed
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
@@ -271,6 +272,9 @@ class CrashingJournal:
         for record in memories:
             self._memories.remove(record.key)
         return Forgotten(forgotten.executions, len(memories))
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        return await self._journal.rekey(key, after)
 
     def _check(self, lease: Lease) -> None:
         crashed = self._crashed.get(lease.execution.id)

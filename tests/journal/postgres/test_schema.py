@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.journal.driver import JournalDriver
+from tests.journal.test_contract_memory import remember
 from tests.postgres_server import PostgresServer
 from vertexkit.errors import JournalUnusable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
@@ -95,6 +96,7 @@ async def test_a_role_needs_no_more_than_the_manual_grants(
     lease = await driver.held()
     step = Effect(0, "step:a", "", EffectState.CONFIRMED, b"1")
     await driver.journal.record_effect(lease, step)
+    await remember(driver, lease, "name", b"1")
     await driver.journal.record_result(lease, Result(b"1"), completing=True)
     await driver.journal.settle(lease, DONE)
     parked = await driver.held()

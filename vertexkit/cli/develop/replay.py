@@ -14,8 +14,10 @@ from vertexkit.cli.develop.transcript import Transcript
 from vertexkit.cli.develop.trigger import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.errors import SettingsError
+from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.loading import find_app
 from vertexkit.recordings import Recording, RecordingsFolder
+from vertexkit.settings import Settings
 from vertexkit.telemetry import logs
 from vertexkit.testing.recorded import generate_test, generated_test_name
 from vertexkit.testing.replay import Replay, replay
@@ -45,7 +47,9 @@ def replay_run(options: ReplayOptions) -> int:
     Raises:
         SettingsError: There is no such run, app or block, or the test cannot be written.
     """
-    recording = RecordingsFolder().find(options.run)
+    recording = RecordingsFolder(cipher=recordings_cipher(Settings.load().journal)).find(
+        options.run
+    )
     target, app = find_app(options.target or recording.header.target or None)
     if recording.header.block not in app.blocks:
         raise SettingsError(

@@ -12,7 +12,9 @@ from rich.text import Text
 from vertexkit.cli import output
 from vertexkit.cli.executions.actions import NO_LIMIT, format_duration, with_journal
 from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.errors import SettingsError
 from vertexkit.journal.dialog_memory import MemoryRecord
+from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.journal.protocol import JournalAdmin, Query, Record
 from vertexkit.journal.state.operations import refuse_to_forget
 from vertexkit.recordings import RecordingsFolder
@@ -34,6 +36,8 @@ class KeptData:
     executions: list[Record]
     memories: list[MemoryRecord]
     recordings: list[Path]
+    unreadable: list[Path]
+    """Recorded runs that cannot be read: it is not known whose they are."""
 
     def as_object(self, *, erased: bool) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -58,6 +62,7 @@ class KeptData:
                 for memory in self.memories
             ],
             "recordings": [str(path) for path in self.recordings],
+            "unreadable_recordings": [str(path) for path in self.unreadable],
         }
 
 
@@ -81,7 +86,7 @@ def forget_dialog(dialog: int, *, dry_run: bool, yes: bool, as_json: bool) -> in
     async def read(journal: JournalAdmin) -> KeptData:
         executions = await journal.search(Query(dialog=dialog, limit=NO_LIMIT))
         memories = await journal.memories(dialog)
-        return KeptData(dialog, executions, memories, find_recordings(dialog))
+        return KeptData(dialog, executions, memories, *find_recordings(dialog))
 
     kept = with_journal(read)
     console = output.console(quiet=as_json)
@@ -109,15 +114,24 @@ def forget_dialog(dialog: int, *, dry_run: bool, yes: bool, as_json: bool) -> in
     return 0
 
 
-def find_recordings(dialog: int) -> list[Path]:
-    """Return the recorded runs of a dialog, of the service and of `vertexkit dev`."""
-    folders = {Settings.load().logging.record or DEFAULT_FOLDER, DEFAULT_FOLDER}
-    return [
-        folder.file(recording.header.id)
-        for folder in map(RecordingsFolder, sorted(folders))
-        for recording in folder
-        if recording.header.dialog_id == dialog
-    ]
+def find_recordings(dialog: int) -> tuple[list[Path], list[Path]]:
+    """Return the recorded runs of a dialog, of the service and of `vertexkit dev`.
+
+    Returns:
+        Their files, and the files that cannot be read.
+    """
+    settings = Settings.load()
+    cipher = recordings_cipher(settings.journal)
+    found, unreadable = list[Path](), list[Path]()
+    for path in sorted({settings.logging.record or DEFAULT_FOLDER, DEFAULT_FOLDER}):
+        folder = RecordingsFolder(path, cipher)
+        for file in folder.files():
+            try:
+                if folder.find(str(file)).header.dialog_id == dialog:
+                    found.append(file)
+            except (SettingsError, OSError):
+                unreadable.append(file)
+    return found, unreadable
 
 
 def _show(kept: KeptData, console: Console) -> None:
@@ -132,6 +146,9 @@ def _show(kept: KeptData, console: Console) -> None:
         console.print(f"  memory{instance}  {memory.size} bytes, changed {age} ago")
     for path in kept.recordings:
         console.print(f"  recorded run  {path}", soft_wrap=True)
+    for path in kept.unreadable:
+        warning = f"  cannot be read, and is not erased: {path}. Check VERTEXKIT_JOURNAL_KEYS"
+        console.print(Text(warning, "yellow"), soft_wrap=True)
     if not (kept.executions or kept.memories or kept.recordings):
         console.print(f"  nothing is kept of dialog {kept.dialog}")
 

@@ -10,7 +10,7 @@ from psycopg.rows import TupleRow
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.errors import JournalUnusable
-from vertexkit.journal.encryption import PLAIN, Cipher, journal_keys
+from vertexkit.journal.encryption import PLAIN, Cipher, JournalKeys, journal_keys
 from vertexkit.journal.postgres import header, schema
 from vertexkit.journal.postgres.address import Address, connect_in_time
 from vertexkit.journal.postgres.background import NO_ANSWER
@@ -56,7 +56,7 @@ class Database:
         self.address: Address = address
         self.cipher: Cipher = PLAIN
         """Seals and opens the values, once `prepare` or `check` has read the header."""
-        self._keys = journal_keys(settings)
+        self.keys: JournalKeys | None = journal_keys(settings)
         self._prepares = settings.prepare
         self._durable_commit = "on"
 
@@ -75,7 +75,7 @@ class Database:
                 server = connection.info.server_version
                 may_create = connection.execute(schema.MAY_CREATE).fetchone()
                 if version == schema.VERSION:
-                    self.cipher = header.check(connection, self.name, self._keys)
+                    self.cipher = header.check(connection, self.name, self.keys)
         except psycopg.Error as error:
             raise schema.unreachable(self.address, error) from error
         state = f"PostgreSQL {server // 10000} at {self.name}"
@@ -108,7 +108,7 @@ class Database:
             connection = await self._connect_patiently()
             async with connection:
                 await schema.migrate_over(connection, self.address)
-                self.cipher = await header.use_keys(connection, self.name, self._keys)
+                self.cipher = await header.use_keys(connection, self.name, self.keys)
                 row = await (await connection.execute(READ_SETTINGS)).fetchone()
                 if unique:
                     await connection.execute(REMEMBER_ENDED_CALLS)

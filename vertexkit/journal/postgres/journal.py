@@ -11,7 +11,7 @@ from vertexkit.clock import Clock, Timer
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
-from vertexkit.journal.encryption import seal_effect, seal_text
+from vertexkit.journal.encryption import Rekeyed, seal_effect, seal_text
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.postgres import acceptance, dialog_memory, leases
@@ -183,15 +183,14 @@ class PostgresJournal:
         if not claimed.ntuples:
             return []
         try:
-            read = leases.read_leases(claimed, worker, self._database.cipher)
-            return await self._with_effects(read)
+            return await self._with_effects(claimed, worker)
         except JournalUnusable as error:  # a key is missing: this process can run nothing
             self._observer.lost(str(error))
             raise
 
-    async def _with_effects(self, claimed: list[Lease]) -> list[Lease]:
+    async def _with_effects(self, found: PGresult, worker: str) -> list[Lease]:
         """Note the new leases, and add what earlier runs did."""
-        again = []
+        claimed, again = leases.read_leases(found, worker, self._database.cipher), []
         for lease in claimed:
             self._held[lease.execution.id] = lease.epoch
             if lease.epoch > 1:
@@ -315,9 +314,7 @@ class PostgresJournal:
     async def write_memory(
         self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
     ) -> int | None:
-        cipher = self._database.cipher
-        values = dialog_memory.write_values(lease, effect, key, memory, cipher)
-        self._stepped.add(lease.execution.id)
+        values = dialog_memory.write_values(lease, effect, key, memory, self._database.cipher)
         return dialog_memory.new_version(await self._writer.write(WRITE_MEMORY, values), lease)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
@@ -382,6 +379,9 @@ class PostgresJournal:
 
     async def forget(self, dialog: int) -> Forgotten:
         return await self._operators.forget(dialog)
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        return await self._operators.rekey(key, after)
 
     def _changed(self) -> None:
         """An operator has changed an execution; other processes have been notified."""

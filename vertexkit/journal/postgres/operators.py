@@ -10,10 +10,12 @@ import psycopg
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect
 from vertexkit.journal.dialog_memory import Forgotten, MemoryRecord
+from vertexkit.journal.encryption import Rekeyed, require_newest
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.postgres import events, operations, queries
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.queries import Reading
+from vertexkit.journal.postgres.rekeying import rekey_part
 from vertexkit.journal.protocol import Lease, Query, Record, WorkerRecord
 
 T = TypeVar("T")
@@ -87,6 +89,12 @@ class Operators:
         """As `JournalAdmin.forget`."""
         async with self._connected() as connection:
             return await operations.forget(connection, dialog)
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        """As `JournalAdmin.rekey`."""
+        keys, cipher = require_newest(self._database.keys, key), self._database.cipher
+        async with self._connected() as connection:
+            return await rekey_part(connection, keys, cipher, after)
 
     async def deliver_event(self, execution: str, name: str, data: bytes) -> tuple[Delivery, bool]:
         """As `events.deliver`. A repetition has no effect, so it can be tried again."""

@@ -8,6 +8,7 @@ from typing import Any
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
+from vertexkit.journal.encryption import Rekeyed
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
@@ -251,6 +252,9 @@ class JournalClient:
 
     async def forget(self, dialog: int) -> Forgotten:
         return Forgotten(*await self._request("forget", dialog))
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        return Rekeyed(*await self._request("rekey", key, after))
 
     def frame_received(self, frame: list[Any]) -> None:
         """Handle responses and notifications of the server."""

@@ -162,6 +162,11 @@ async def _forget(journal: JournalBackend, dialog: int) -> list[int]:
     return [forgotten.executions, forgotten.memories]
 
 
+async def _rekey(journal: JournalBackend, key: str, after: str) -> list[Any]:
+    rekeyed = await journal.rekey(key, after)
+    return [rekeyed.rows, rekeyed.after]
+
+
 METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "hello": _hello,
     "accept": _accept,
@@ -187,5 +192,6 @@ METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "drop": _drop,
     "memories": _memories,
     "forget": _forget,
+    "rekey": _rekey,
 }
 """By name; each takes the journal and the request's arguments."""

@@ -9,7 +9,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
-from vertexkit.journal.encryption import journal_keys
+from vertexkit.journal.encryption import Rekeyed, journal_keys, require_newest
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
@@ -355,6 +355,10 @@ class SqliteJournal:
 
     async def forget(self, dialog: int) -> Forgotten:
         return await self._operators.forget(dialog)
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        keys = require_newest(journal_keys(self._settings), key)
+        return await self._operators.rekey(keys, after)
 
 
 def make(place: str, clock: Clock, settings: JournalSettings) -> SqliteJournal:

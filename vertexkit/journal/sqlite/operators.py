@@ -8,12 +8,14 @@ from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Outcome
 from vertexkit.failure import Failure
 from vertexkit.journal.dialog_memory import Forgotten
+from vertexkit.journal.encryption import JournalKeys, Rekeyed
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.deletion import checkpoint, empty_log
 from vertexkit.journal.sqlite.dialog_memory import MemoryTable
 from vertexkit.journal.sqlite.queries import read_rows, read_settled_one
+from vertexkit.journal.sqlite.rekeying import rekey_part
 from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.operations import (
@@ -141,6 +143,14 @@ class Operators:
         )
         await self._writer.write(schema.RECORD_DROPPED, values, power=True)
         return row.record()
+
+    async def rekey(self, keys: JournalKeys, after: str) -> Rekeyed:
+        """As `JournalAdmin.rekey`. At the end, the write-ahead log is emptied."""
+        rekeyed = await self._writer.run(lambda connection: rekey_part(connection, keys, after))
+        if not rekeyed.after:
+            await self._writer.run(checkpoint)
+            await self._writer.run(empty_log)
+        return rekeyed
 
     async def forget(self, dialog: int) -> Forgotten:
         """As `JournalAdmin.forget`. The write-ahead log, with earlier versions, is emptied."""
