@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vertexkit.journal.protocol import Record
+from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.queries import SETTLED, read_rows, record_of
 
 
@@ -27,7 +28,7 @@ def dump(path: Path) -> tuple[Record, ...]:
 
 def read(copy: Path) -> tuple[Record, ...]:
     """Read all executions of a copy, which may change by that."""
-    with closing(sqlite3.connect(copy)) as connection:
+    with closing(sqlite3.connect(copy, factory=JournalConnection)) as connection:
         connection.row_factory = sqlite3.Row
         unfinished = [row.record() for row in read_rows(connection, "phase <> 'settled'")]
         settled = connection.execute(f"{SETTLED} ORDER BY number DESC").fetchall()

@@ -31,8 +31,7 @@ def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> str
     """URL of a database whose journal is empty."""
     created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
     tables = ("executions", "effects", "tokens", "workers", "memories", "limits", "starts")
-    tables = (*tables, "encryption")
-    for table in tables if created[0] else ():
+    for table in (*tables, "encryption") if created[0] else ():
         contract_database.execute(f"DELETE FROM vertexkit.{table}".encode())
     return postgres_server.url("contract")
 

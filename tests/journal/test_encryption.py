@@ -27,8 +27,10 @@ pytest.importorskip("cryptography", reason="the extra encryption is not installe
 
 OTHER_KEY = base64.b64encode(bytes(32)).decode()
 TOKEN = "the-token-of-a-call"
-SECRETS = ("token-of-a-call", "+7 900 111", "raw body", "stepped", "digest-of-a-text", "the result")
-SECRETS += ("a private reason", "the event", "remembered", "why it was parked")
+SECRETS = (
+    *("token-of-a-call", "+7 900 111", "raw body", "stepped", "digest-of-a-text", "the result"),
+    *("a private reason", "the event", "remembered", "why it was parked"),
+)
 PARKED = Outcome(OutcomeStatus.PARKED, "unknown", reason="why it was parked")
 Open = Callable[..., Any]
 

@@ -21,10 +21,10 @@ from vertexkit.execution import (
     Outcome,
     Result,
 )
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
-from vertexkit.journal.encryption import Rekeyed
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.events import JournalEvents
 from vertexkit.journal.limits import FleetLimits
+from vertexkit.journal.privacy import JournalPrivacy
 from vertexkit.journal.records import HistoryEvent as HistoryEvent
 from vertexkit.journal.records import Query as Query
 from vertexkit.journal.records import Record as Record
@@ -302,7 +302,7 @@ class Journal(JournalEvents, Protocol):
         """Return why writes fail at present, or an empty string. Must be cheap."""
 
 
-class JournalAdmin(JournalEvents, Protocol):
+class JournalAdmin(JournalEvents, JournalPrivacy, Protocol):
     """What operators need beside the service: reading, retrying, dropping and waking executions."""
 
     async def find(self, execution: str) -> Record | None:
@@ -340,32 +340,6 @@ class JournalAdmin(JournalEvents, Protocol):
 
         Raises:
             OperationNotAllowed: its handler is running, or it has ended.
-        """
-
-    async def memories(self, dialog: int) -> list[MemoryRecord]:
-        """Return the memories of the dialogs with this number, one for each instance."""
-
-    async def forget(self, dialog: int) -> Forgotten:
-        """Erase the executions and the memories of a dialog (survives power loss).
-
-        Args:
-            dialog: its number, as tokens claim it.
-
-        Raises:
-            OperationNotAllowed: an execution of it has not ended; nothing was erased.
-        """
-
-    async def rekey(self, key: str, after: str) -> Rekeyed:
-        """Seal some values again with the newest key (survives power loss).
-
-        When all are sealed, older keys are not needed any more.
-
-        Args:
-            key: id of the key that the caller takes for the newest one.
-            after: where the previous part ended; empty: from the start.
-
-        Raises:
-            OperationNotAllowed: the journal is not encrypted, or encrypts with another key.
         """
 
 

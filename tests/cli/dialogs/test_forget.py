@@ -41,9 +41,12 @@ async def one_dialog(journal: SqliteJournal) -> None:
 def record_runs(folder: Path) -> list[Path]:
     """A recorded run of each of two dialogs; returns the files."""
     recordings = RecordingsFolder(folder)
+    files = []
     for dialog in (DIALOG, 4712):
-        recordings.start("hello", 0.0, dialog_id=dialog, inputs={"phone": SECRET}).end(1, "", "ok")
-    return sorted(folder.glob("*.jsonl"))
+        recorder = recordings.start("hello", 0.0, dialog_id=dialog, inputs={"phone": SECRET})
+        recorder.end(1, "", "ok")
+        files.append(recordings.file(recorder.header.id))
+    return files
 
 
 def test_it_lists_and_erases(shell: Any) -> None:

@@ -10,8 +10,8 @@ from psycopg.pq.abc import PGresult
 from vertexkit.clock import Clock, Timer
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
-from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
-from vertexkit.journal.encryption import Rekeyed, seal_effect, seal_text
+from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
+from vertexkit.journal.encryption import seal_effect, seal_text
 from vertexkit.journal.events import Delivery, EventTarget
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.postgres import acceptance, dialog_memory, leases
@@ -19,7 +19,7 @@ from vertexkit.journal.postgres.claims import Claims
 from vertexkit.journal.postgres.database import Database
 from vertexkit.journal.postgres.dialog_memory import READ_MEMORY, WRITE_MEMORY
 from vertexkit.journal.postgres.monitor import POLL_SECONDS, Monitor
-from vertexkit.journal.postgres.operators import Operators
+from vertexkit.journal.postgres.operators import OperatorRequests, Operators
 from vertexkit.journal.postgres.statements import (
     BEGIN_COMPLETION,
     EFFECTS,
@@ -41,10 +41,8 @@ from vertexkit.journal.protocol import (
     Access,
     JournalObserver,
     Lease,
-    Query,
     Record,
     Renewal,
-    WorkerRecord,
 )
 from vertexkit.journal.state.row import keeps_secrets
 from vertexkit.journal.state.storable import (
@@ -61,7 +59,7 @@ CLOSE_SECONDS = 5.0
 """How long the end of a process waits for its last writes."""
 
 
-class PostgresJournal:
+class PostgresJournal(OperatorRequests):
     """Keeps executions in a database that any number of processes have open.
 
     The database is the authority: each rule is applied in the statement that changes a row. In
@@ -355,15 +353,6 @@ class PostgresJournal:
     def unavailable_reason(self) -> str:
         return self._writer.trouble
 
-    async def find(self, execution: str) -> Record | None:
-        return await self._operators.find(execution)
-
-    async def search(self, query: Query) -> list[Record]:
-        return await self._operators.search(query)
-
-    async def workers(self) -> list[WorkerRecord]:
-        return await self._operators.workers()
-
     async def retry(self, execution: str, *, fresh: bool = False) -> Record:
         record = await self._operators.retry(execution, fresh=fresh)
         self._changed()
@@ -373,15 +362,6 @@ class PostgresJournal:
         record = await self._operators.drop(execution)
         self._changed()
         return record
-
-    async def memories(self, dialog: int) -> list[MemoryRecord]:
-        return await self._operators.memories(dialog)
-
-    async def forget(self, dialog: int) -> Forgotten:
-        return await self._operators.forget(dialog)
-
-    async def rekey(self, key: str, after: str) -> Rekeyed:
-        return await self._operators.rekey(key, after)
 
     def _changed(self) -> None:
         """An operator has changed an execution; other processes have been notified."""

@@ -143,3 +143,27 @@ class Operators:
                 raise JournalUnavailable(
                     f"the journal cannot be read: {self._database.address.explain(error)}"
                 ) from error
+
+
+class OperatorRequests:
+    """The requests of operators that change nothing in memory: all go to `Operators`."""
+
+    _operators: Operators
+
+    async def find(self, execution: str) -> Record | None:
+        return await self._operators.find(execution)
+
+    async def search(self, query: Query) -> list[Record]:
+        return await self._operators.search(query)
+
+    async def workers(self) -> list[WorkerRecord]:
+        return await self._operators.workers()
+
+    async def memories(self, dialog: int) -> list[MemoryRecord]:
+        return await self._operators.memories(dialog)
+
+    async def forget(self, dialog: int) -> Forgotten:
+        return await self._operators.forget(dialog)
+
+    async def rekey(self, key: str, after: str) -> Rekeyed:
+        return await self._operators.rekey(key, after)
