@@ -185,8 +185,7 @@ class Service:
         self.events: Events = Events(clock, self.metrics)
         self.metrics.declare_blocks(app.blocks)
         wire = TimedWire(wire, self.metrics)
-        recorder = self._record(clock)
-        if recorder is not None:
+        if (recorder := self._record(clock)) is not None:
             wire = recorder.wire(wire)
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
         self.clients: InstanceClients = InstanceClients(address, settings.platform, clock, client)
@@ -227,10 +226,10 @@ class Service:
 
     def _record(self, clock: Clock) -> ServiceRecorder | None:
         """Record every execution if VERTEXKIT_RECORD is set."""
-        folder, app = self.settings.logging.record, self.settings.server.app
-        if folder is None:
+        if (folder := self.settings.logging.record) is None:
             return None
-        recorder = ServiceRecorder(folder, clock, app, recordings_cipher(self.settings.journal))
+        cipher = recordings_cipher(self.settings.journal)
+        recorder = ServiceRecorder(folder, clock, self.settings.server.app, cipher)
         self.events.subscribe(recorder.event)
         self.events.subscribe_contents(recorder.contents)
         return recorder

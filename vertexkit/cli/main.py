@@ -22,6 +22,7 @@ from vertexkit.cli.options import (
     TemplateOption,
     terminal_language,
 )
+from vertexkit.cli.serve.commands import journal
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 from vertexkit.text import sanitize_lines
 
@@ -41,11 +42,8 @@ cli: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-journal_group: typer.Typer = typer.Typer(
-    name="journal", help="Prepare and encrypt the journal.", no_args_is_help=True
-)
 cli.add_typer(executions)
-cli.add_typer(journal_group)
+cli.add_typer(journal)
 cli.add_typer(dialogs_group)
 
 Target = Annotated[
@@ -321,25 +319,6 @@ def check(
     failing = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
     failed = any(finding.level in failing for finding in findings)
     raise typer.Exit(EXIT_FAILED if failed else 0)
-
-
-@journal_group.command("migrate")
-def migrate_journal() -> None:
-    """Create the schema of a PostgreSQL journal, or bring it to this version of vertexkit."""
-    from vertexkit.cli.serve import migrate
-
-    migrate.migrate_journal()
-
-
-@journal_group.command("rekey")
-def rekey_journal() -> None:
-    """Encrypt the whole journal with the first key of VERTEXKIT_JOURNAL_KEYS.
-
-    Afterwards the other keys can be removed. Also runs while the service runs.
-    """
-    from vertexkit.cli.serve import rekey
-
-    rekey.rekey_journal()
 
 
 @cli.command()
