@@ -1,5 +1,6 @@
 """The journal when a system call fails: killed, disk full, or input/output error."""
 
+import asyncio
 import subprocess
 import sys
 from pathlib import Path
@@ -8,15 +9,30 @@ import pytest
 
 from tests.chaos.dump import dump
 from tests.tools import TOOLS, reason
+from vertexkit.clock import Clock
+from vertexkit.journal.protocol import NullJournalObserver
+from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
 
 ROOT = Path(__file__).parents[2]
 STRACE = TOOLS["strace"].path
 pytestmark = [pytest.mark.unmeasured, pytest.mark.skipif(STRACE is None, reason=reason("strace"))]
 
 
+async def create(path: Path) -> None:
+    """Make an empty journal."""
+    journal = SqliteJournal(path, Clock(), JournalSettings())
+    await journal.open(NullJournalObserver())
+    await journal.close()
+
+
 def inject(path: Path, call: str, what: str) -> list[str]:
-    """Run a process that accepts executions with a fault in its system calls; return its output."""
+    """Run a process that accepts executions with a fault in its system calls; return its output.
+
+    The journal exists already: how many calls its creation takes is not the subject.
+    """
     assert STRACE is not None
+    asyncio.run(create(path))
     done = subprocess.run(
         [
             *(STRACE, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"),
@@ -38,7 +54,7 @@ def stored(path: Path) -> set[str]:
 
 @pytest.mark.parametrize(
     "call, at",
-    [*(("fdatasync", at) for at in (8, 9, 15, 40)), *(("pwrite64", at) for at in (30, 37, 80))],
+    [*(("fdatasync", at) for at in (3, 8, 15, 40)), *(("pwrite64", at) for at in (6, 37, 80))],
 )
 def test_killed_at_a_write_it_keeps_what_it_had_said(tmp_path: Path, call: str, at: int) -> None:
     """Every acknowledged execution is stored, and at most one that was not acknowledged."""
