@@ -8,9 +8,18 @@ from typing import Any
 import openai
 import pytest
 
-from vertexkit import App, Context, SettingsError
-from vertexkit.models import Budget, ChatModel, ModelFailed, ModelUnavailable, Price, Usage
+from vertexkit import App, Context, SettingsError, models
+from vertexkit.models import (
+    Budget,
+    ChatModel,
+    ModelFailed,
+    ModelUnavailable,
+    Price,
+    Usage,
+    openai_client,
+)
 from vertexkit.models.reply import CONTINUE
+from vertexkit.telemetry.redaction import redact_text
 from vertexkit.testing import FakeDialog, FakeModel, Run
 
 TALE = "Жил-был ёж. Он любил звёзды.\n\nОдна звезда упала.\n\nКонец."
@@ -287,10 +296,50 @@ def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 async def test_a_client_of_ones_own(fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An author's client is used as it is, without the environment."""
+    """An author's client is used as it is, without the environment, and it stays open."""
     monkeypatch.delenv("OPENAI_API_KEY")
     monkeypatch.delenv("OPENAI_BASE_URL")
-    client = openai.AsyncOpenAI(api_key="sk-fake-model", base_url=fake_model.url)
     fake_model.answer("Да.")
-    run = await FakeDialog(app_of(client=client)).run("ask")
+    async with openai_client(api_key="sk-fake-model", base_url=fake_model.url) as client:
+        run = await FakeDialog(app_of(client=client)).run("ask")
+        assert not client.is_closed()
     assert run.data["texts"] == ["Да."]
+
+
+async def test_the_options_of_a_request_can_be_replaced(fake_model: FakeModel) -> None:
+    """For servers that do not know `stream_options`, and report no usage in streams."""
+    fake_model.answer("Да.", usage=(100, 100))
+    app = app_of()
+
+    @app.block("old", title="Old server")
+    async def old(ctx: Context[ChatModel]) -> bool:
+        reply = await ctx.state.stream(ctx, "Да?", stream_options=openai.omit)
+        return reply.usage.estimated
+
+    run = await FakeDialog(app).run("old")
+    assert run.data == {"result": True}
+    assert "stream_options" not in fake_model.requests[0]
+
+
+@pytest.mark.parametrize("key, shown", [("sk-0123456789abcdef", False), ("ollama", True)])
+def test_the_key_is_masked_in_logs(key: str, shown: bool, fake_model: FakeModel) -> None:
+    """Whatever an author logs, unless the key is a short word for a server without keys."""
+    openai_client(api_key=key)
+    assert (key in redact_text(f"the key is {key}")) == shown
+
+
+@pytest.mark.parametrize(
+    "name, package, extra",
+    [("ChatModel", "openai", "llm"), ("AgentSteps", "pydantic_ai", "agents")],
+)
+def test_a_missing_extra_is_named(
+    name: str, package: str, extra: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error of an import says what to install."""
+
+    def fail(module: str) -> None:
+        raise ModuleNotFoundError(f"No module named {package!r}", name=f"{package}.some")
+
+    monkeypatch.setattr(models, "import_module", fail)
+    with pytest.raises(ImportError, match=f"needs the extra '{extra}': pip install"):
+        models.__getattr__(name)

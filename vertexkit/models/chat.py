@@ -28,15 +28,15 @@ class ChatModel:
 
     Create it in the app's lifespan, so that all executions share its connections, and yield it:
     handlers find it in `ctx.state`. Its requests are steps: what a model has answered is journalled,
-    and a later run of the handler does not request it again.
+    and a later run of the handler does not request it again. Its methods need an `async def` handler.
 
     The n-th request of a name repeats the n-th stored answer, whatever its messages are. So a
     deployment may change a prompt while executions wait.
 
     Args:
         model: Name of the model, as the server knows it.
-        client: The official client of the API. None: `openai_client()`, which reads the API key and
-            the address from the environment.
+        client: The official client of the API, which the caller closes. None: `openai_client()`,
+            which reads the API key and the address from the environment.
         attempts: Maximum number of requests for an answer, if the server is busy or fails.
         timeout: Seconds that the server may send nothing.
         budget: How much may be spent.
@@ -57,6 +57,7 @@ class ChatModel:
         price: Price | None = None,
     ) -> None:
         self._client = openai_client() if client is None else client
+        self._owns_client = client is None
         self._requests = ChatRequests(self._client.with_options(timeout=timeout), model, price)
         self._model = model
         self._attempts = attempts
@@ -69,8 +70,9 @@ class ChatModel:
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Close the connections."""
-        await self._client.close()
+        """Close the connections, unless they are those of a `client` that was given."""
+        if self._owns_client:
+            await self._client.close()
 
     async def stream(
         self,

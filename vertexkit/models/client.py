@@ -6,6 +6,11 @@ import openai
 
 from vertexkit.botone.certificates import tls_context
 from vertexkit.errors import SettingsError
+from vertexkit.telemetry.redaction import register_secrets
+
+MIN_KEY_CHARACTERS = 16
+"""Length of the shortest API key that is masked: servers without keys get a word such as `ollama`,
+which the log may contain."""
 
 
 def openai_client(**options: Any) -> openai.AsyncOpenAI:
@@ -13,7 +18,7 @@ def openai_client(**options: Any) -> openai.AsyncOpenAI:
 
     Create it in the app's lifespan. Its connections are aiohttp's, as those of `http_client`, and
     certificates are verified as for requests to the platform. It does not repeat requests: the steps
-    of `ChatModel` and `AgentSteps` do.
+    of `ChatModel` and `AgentSteps` do. The API key is masked in everything that is logged.
 
     Args:
         **options: The options of `openai.AsyncOpenAI`: `api_key` (by default `OPENAI_API_KEY`),
@@ -29,9 +34,12 @@ def openai_client(**options: Any) -> openai.AsyncOpenAI:
     if "http_client" not in options:
         options["http_client"] = openai.DefaultAioHttpClient(verify=tls_context())
     try:
-        return openai.AsyncOpenAI(**options)
+        client = openai.AsyncOpenAI(**options)
     except openai.OpenAIError:
         raise SettingsError(
             "OPENAI_API_KEY is not set: a language model needs the API key of its server. For a "
             "server without keys, set it to any text."
         ) from None
+    if len(client.api_key) >= MIN_KEY_CHARACTERS:
+        register_secrets([client.api_key])
+    return client

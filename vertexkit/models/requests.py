@@ -77,13 +77,10 @@ class ChatRequests:
         Raises:
             ModelFailed: The server did not start one.
         """
+        options = {"stream_options": {"include_usage": True}, **options}
         with translated_failures():
             stream = await self._create(
-                model=self._model,
-                messages=list[Any](messages),
-                stream=True,
-                stream_options={"include_usage": True},
-                **options,
+                model=self._model, messages=list[Any](messages), stream=True, **options
             )
         async with stream:
             yield stream
