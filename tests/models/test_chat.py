@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import openai
@@ -19,6 +20,7 @@ from vertexkit.models import (
     openai_client,
 )
 from vertexkit.models.reply import CONTINUE
+from vertexkit.settings import settings
 from vertexkit.telemetry.redaction import redact_text
 from vertexkit.testing import FakeDialog, FakeModel, Run
 
@@ -288,11 +290,28 @@ async def test_the_key_is_in_no_text(
     assert "мой секрет" not in seen
 
 
-def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without a key the service does not start, and the error names the variable."""
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(SettingsError, match="OPENAI_API_KEY is not set"):
         ChatModel("small")
+
+
+@pytest.mark.parametrize("file", [".env", "secrets/openai_api_key", "secrets/OPENAI_API_KEY"])
+def test_the_key_is_read_as_settings_are(
+    file: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """From `.env`, or a file in the folder of secrets; the environment overrides both."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setattr(settings, "SECRETS_DIR", str(tmp_path / "secrets"))
+    (tmp_path / file).parent.mkdir(exist_ok=True)
+    text = "OPENAI_API_KEY=from-the-file\n" if file == ".env" else "from-the-file\n"
+    (tmp_path / file).write_text(text, encoding="utf-8")
+    assert openai_client().api_key == "from-the-file"
+    monkeypatch.setenv("OPENAI_API_KEY", "from-the-environment")
+    assert openai_client().api_key == "from-the-environment"
 
 
 async def test_a_client_of_ones_own(fake_model: FakeModel, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,8 +6,11 @@ import openai
 
 from vertexkit.botone.certificates import tls_context
 from vertexkit.errors import SettingsError
+from vertexkit.settings import read_variable
 from vertexkit.telemetry.redaction import register_secrets
 
+VARIABLES = {"api_key": "OPENAI_API_KEY", "base_url": "OPENAI_BASE_URL"}
+"""Options of the client that are read from the environment, `.env` or `/run/secrets`."""
 MIN_KEY_CHARACTERS = 16
 """Length of the shortest API key that is masked: servers without keys get a word such as `ollama`,
 which the log may contain."""
@@ -22,7 +25,8 @@ def openai_client(**options: Any) -> openai.AsyncOpenAI:
 
     Args:
         **options: The options of `openai.AsyncOpenAI`: `api_key` (by default `OPENAI_API_KEY`),
-            `base_url` (by default `OPENAI_BASE_URL`), `timeout` and others.
+            `base_url` (by default `OPENAI_BASE_URL`), `timeout` and others. The variables are read
+            from the environment, `.env` or `/run/secrets`, as the settings of vertexkit are.
 
     Returns:
         The client, an async context manager.
@@ -30,6 +34,9 @@ def openai_client(**options: Any) -> openai.AsyncOpenAI:
     Raises:
         SettingsError: There is no API key.
     """
+    for option, variable in VARIABLES.items():
+        if option not in options and (value := read_variable(variable)):
+            options[option] = value
     options.setdefault("max_retries", 0)
     if "http_client" not in options:
         options["http_client"] = openai.DefaultAioHttpClient(verify=tls_context())

@@ -14,3 +14,4 @@ from vertexkit.settings.settings import FIELDS as FIELDS
 from vertexkit.settings.settings import Settings as Settings
 from vertexkit.settings.settings import environment_warnings as environment_warnings
 from vertexkit.settings.settings import new_warnings as new_warnings
+from vertexkit.settings.settings import read_variable as read_variable

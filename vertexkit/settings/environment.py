@@ -71,6 +71,25 @@ def read_environment(
     return Environment(values, tuple(warnings))
 
 
+def find_variable(name: str, secrets: Path) -> str:
+    """Return a variable that is not a setting of vertexkit, from the same sources.
+
+    Args:
+        name: the whole name, for example `OPENAI_API_KEY`.
+        secrets: the folder of secrets, which need not exist.
+
+    Returns:
+        The value; empty if it is not set.
+
+    Raises:
+        SettingsError: a file cannot be read.
+    """
+    if text := os.environ.get(name) or _read_env_file(Path(ENV_FILE)).get(name):
+        return text
+    files = [secrets / name, secrets / name.lower()]
+    return next((_read_text(file).strip() for file in files if file.is_file()), "")
+
+
 def _with_prefix(variables: Mapping[str, str | None]) -> dict[str, str]:
     """The variables with the prefix, by their names without it."""
     return {

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic.fields import FieldInfo
 
 from vertexkit.errors import SettingsError
-from vertexkit.settings.environment import PREFIX, read_environment
+from vertexkit.settings.environment import PREFIX, find_variable, read_environment
 from vertexkit.settings.sections import (
     INSTANCE,
     AccessSettings,
@@ -208,3 +208,15 @@ def _sentences(error: ValidationError) -> list[str]:
             text += ", without quotes"
         sentences.setdefault(name, text.replace("Input should be", "must be", 1))
     return [f"{name} {text}" for name, text in sentences.items()]
+
+
+def read_variable(name: str) -> str:
+    """Return a variable of another package from the sources of the settings; empty if not set.
+
+    Args:
+        name: for example `OPENAI_API_KEY`.
+
+    Raises:
+        SettingsError: a file cannot be read.
+    """
+    return find_variable(name, Path(SECRETS_DIR))
