@@ -12,6 +12,8 @@ from tests.chaos.simulation.world import simulate
 from vertexkit.context.effects import Effects
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.journal.sqlite.writer import Writer
+from vertexkit.journal.state.limited_queue import LimitedQueue
+from vertexkit.journal.state.queues import Queues
 from vertexkit.journal.state.state import JournalState
 
 pytestmark = pytest.mark.unmeasured
@@ -62,6 +64,30 @@ BUGS = {
     ),
     "a wait ends without the event that has come meanwhile": Bug(
         JournalState, "end_wait", "if event is not None", "if False", seed=52, found_by="I13"
+    ),
+    "one handler more than there are places may run": Bug(
+        LimitedQueue,
+        "_take_first",
+        "key.running >= limits.running",
+        "key.running > limits.running",
+        seed=95,
+        found_by="I16",
+    ),
+    "one run more than the rate allows may start": Bug(
+        LimitedQueue,
+        "_take_first",
+        "len(key.starts) < rate.number",
+        "len(key.starts) <= rate.number",
+        seed=55,
+        found_by="I16",
+    ),
+    "a restart forgets the starts that a rate counts": Bug(
+        Queues,
+        "add_start",
+        "self._limited_queue(block).add_start(key, seconds)",
+        "pass",
+        seed=271,
+        found_by="I16",
     ),
 }
 

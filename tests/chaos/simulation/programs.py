@@ -8,8 +8,9 @@ from typing import Any, Protocol
 
 from tests.chaos.observed import Policy
 from vertexkit import App, BlockFailed, Context, Retry, WaitTimeout
-from vertexkit.blocks.policies import BlockOptions
+from vertexkit.blocks.policies import BlockOptions, block_limits, complete_options
 from vertexkit.errors import VertexkitError
+from vertexkit.journal.limits import NO_LIMITS
 
 BLOCKS: dict[str, BlockOptions] = {
     "assume": {},
@@ -22,6 +23,21 @@ BLOCKS: dict[str, BlockOptions] = {
     "brief": {"timeout": 1.0, "concurrency": 2},
 }
 """The blocks and their options."""
+LIMITED: dict[str, BlockOptions] = {
+    "assume": {"rate": "3/5s", "key": lambda call, request: request.seed % 2},
+    "resend": {"fleet_concurrency": 1},
+    "raise": {"fleet_concurrency": 2, "key": lambda call, request: request.seed % 2},
+    "park": {"rate": "1/2s"},
+    "leave": {"fleet_concurrency": 1, "key": lambda call, request: request.seed % 3},
+    "once": {"rate": "2/10s", "fleet_concurrency": 3},
+    "poison": {"rate": "4/6s", "fleet_concurrency": 1},
+    "brief": {"rate": "5/5s"},
+}
+"""Their limits, in a part of the worlds."""
+LIMITS = {
+    name: block_limits(complete_options(name, options)) or NO_LIMITS
+    for name, options in LIMITED.items()
+}
 POLICIES = {
     name: Policy(options.get("on_unknown", "assume_sent"), options.get("on_park", "complete"))
     for name, options in BLOCKS.items()
@@ -59,11 +75,12 @@ class Witness(Protocol):
 class Programs(App[Witness]):
     """The app; `ctx.state` is the witness. It is made once: making its schemas takes long."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, limited: bool) -> None:
         super().__init__(lifespan=self._lifespan)
         self.witness: Witness
         for name, options in BLOCKS.items():
-            self.block(name, title=name, **options)(play)
+            limits = LIMITED[name] if limited else BlockOptions()
+            self.block(name, title=name, **options | limits)(play)
 
     @asynccontextmanager
     async def _lifespan(self, _: Any) -> AsyncIterator[Witness]:
@@ -163,4 +180,4 @@ async def _end(ctx: Context[Witness], end: str, draw: float) -> dict[str, Any]:
     return result
 
 
-PROGRAMS = Programs()
+PROGRAMS = {limited: Programs(limited=limited) for limited in (False, True)}

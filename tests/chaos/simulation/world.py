@@ -25,6 +25,7 @@ from tests.chaos.simulation.callers import Callers
 from tests.chaos.simulation.deployment import WORKERS, Deployment, SqliteStorage
 from tests.chaos.simulation.disk import Disk
 from tests.chaos.simulation.judges import at_any_moment, hanging, stale
+from tests.chaos.simulation.limits import LimitWatch, has_limits, settings_of
 from tests.chaos.simulation.network import Network
 from tests.chaos.simulation.processes import Process, ServiceProcess
 from tests.chaos.simulation.programs import BLOCKS, POLICIES, PROGRAMS
@@ -106,14 +107,16 @@ class World:
         self.network = Network(self.scheduler, self._part(), self.outside, self.platform)
         self.disk = Disk(self.scheduler, self._part(), self.outside, folder)
         self.settings = self._settings()
-        PROGRAMS.witness = self
+        app = PROGRAMS[has_limits(seed)]
+        app.witness = self
+        self.limits = LimitWatch(self.scheduler, seed)
         self.storage = SqliteStorage(self.disk, self.scheduler.clock, self.settings)
         self.deployment = Deployment(
             self.network,
             self._part(),
             self.storage,
             self,
-            PROGRAMS,
+            app,
             self.settings,
             shared=self.random.random() < 0.5,
         )
@@ -164,6 +167,7 @@ class World:
             grace=random.choice((0.0, 2.0, 10.0)),
             complete_patience=random.choice((10.0, 600.0)),
             attempts=8,
+            **settings_of(self.result.seed),
         )
 
     # What the code takes from the machine
@@ -184,6 +188,7 @@ class World:
                 mock.patch.object(writer, "_commit", self.disk.commit),
                 mock.patch.object(retries, "random", SimpleNamespace(random=random.random)),
                 mock.patch.object(inbox, "new_execution_id", ids),
+                self.limits.watching(),
             ):
                 yield
         finally:
@@ -224,6 +229,9 @@ class World:
     def event(self, process: Process, event: Event) -> None:
         self.note(f"{process.name}: {event.name} {event.execution}")
         self._check_running(process)
+        if not self.attacks.froze:  # a frozen process loses its places, and does not know it
+            self.limits.check_running(self.deployment.processes)
+        self._report(self.limits.wrongs)
         if event.name == "settled":
             self._settled.append(event.execution)
 
@@ -265,6 +273,7 @@ class World:
             self._steps.clear()
             self._reads.clear()
             self._waited.clear()
+            self.limits.power_lost()
         seen = self._observed()
         wrongs = at_any_moment(seen, EPOCH + self.scheduler.now)
         wrongs += bounded(seen, self._limits())
