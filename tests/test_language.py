@@ -26,6 +26,7 @@ SUFFIXES = {
 EXEMPT = {
     "tests/test_language.py": "it holds the list of words",
     "tests/fuzz/corpus": "raw requests, not prose",
+    "tests/browser/axe.min.js": "a library: axe-core of Deque Systems, MPL 2.0",
 }
 """Files and folders that are not scanned, each with its reason."""
 

@@ -12,7 +12,7 @@ export async function request(path, options = {}) {
   const body = options.body === undefined ? undefined : JSON.stringify(options.body);
   const response = await fetch(path, { ...options, body, headers: body ? { "Content-Type": "application/json" } : {} });
   if (response.status === 204) return null;
-  const content = await response.json();
+  const content = await response.json().catch(() => ({}));
   if (!response.ok) throw new RequestError(content.detail ?? content.title ?? response.statusText, content.errors);
   return content;
 }

@@ -85,12 +85,17 @@ export class FaultComposer {
   }
 
   show() {
+    clear(find("#rules")).append(...this.rules.map((rule, at) => this.row(rule, at)));
+    this.showChosen();
+  }
+
+  // Shows what is chosen, and leaves the fields of the rules alone: one of them may have the focus.
+  showChosen() {
     const name = this.name;
     find("#fault").value = this.rules.length ? name || "custom" : "";
     find("#fault-about").textContent = name ? translate(`d_${name}`) : "";
     find("#wrong").toggleAttribute("data-on", this.rules.length > 0);
     clear(find("#chosen")).append(...this.rules.map((rule) => make("span", { class: "chip" }, ruleText(rule))));
-    clear(find("#rules")).append(...this.rules.map((rule, at) => this.row(rule, at)));
   }
 
   row(rule, at) {
@@ -98,8 +103,8 @@ export class FaultComposer {
     const select = (name, options, value, label, onchange) =>
       make("label", { class: "small" }, make("span", {}, translate(label)), make("select", { name, onchange: (event) => onchange(event.target.value) },
         ...options.map((option) => make("option", { value: option, selected: option === value }, option === STATUS ? translate("k_status") : translate(name === "kind" ? `k_${option}` : option ? `m_${option}` : "m_any")))));
-    const parts = [select("kind", KINDS, kind, "r_kind", (value) => this.change(at, value === STATUS ? { method: "send_message", status: 503 } : { method: "send_message", kind: value, ...(value === "slow" ? { seconds: 2 } : {}) }))];
-    if (kind !== "crash" && kind !== "duplicate") parts.push(select("method", METHODS, rule.method ?? "", "r_method", (value) => this.change(at, { ...rule, method: value })));
+    const parts = [select("kind", KINDS, kind, "r_kind", (value) => this.changeKind(at, value))];
+    if (kind !== "crash" && kind !== "duplicate") parts.push(select("method", METHODS, rule.method ?? "", "r_method", (value) => this.set(at, "method", value)));
     for (const name of FIELDS[kind] ?? DEFAULT_FIELDS)
       parts.push(make("label", { class: "small" }, make("span", {}, translate(`r_${name}`)), make("input", {
         name, type: "number", ...Object.fromEntries(Object.entries(LIMITS[name]).map(([key, value]) => [key, String(value)])), value: String(rule[name] ?? (kind === "crash" && name === "after" ? 1 : DEFAULTS[name])),
@@ -115,17 +120,17 @@ export class FaultComposer {
 
   set(at, name, text) {
     const rule = { ...this.rules[at] };
-    if (name === "retry_after") rule.retry_after = text;
+    if (name === "retry_after" || name === "method") rule[name] = text;
     else rule[name] = Number(text);
-    if (text === "" || (rule[name] === DEFAULTS[name] && name !== "status" && name !== "seconds")) delete rule[name];
-    this.change(at, rule, name);
+    if (name !== "method" && (text === "" || (rule[name] === DEFAULTS[name] && name !== "status" && name !== "seconds"))) delete rule[name];
+    this.rules[at] = rule;
+    this.showChosen();
   }
 
-  change(at, rule, focused = "kind") {
-    const needsNoMethod = ["crash", "duplicate"].includes(rule.kind);
-    if (needsNoMethod) delete rule.method;
-    this.rules[at] = rule;
+  changeKind(at, kind) {
+    if (kind === "crash" || kind === "duplicate") this.rules[at] = { kind };
+    else this.rules[at] = { method: this.rules[at].method ?? "send_message", ...(kind === STATUS ? { status: 503 } : { kind }), ...(kind === "slow" ? { seconds: 2 } : {}) };
     this.show();
-    find("#rules").children[at]?.querySelector(`[name=${focused}]`)?.focus();
+    find("#rules").children[at]?.querySelector("[name=kind]")?.focus();
   }
 }

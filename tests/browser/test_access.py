@@ -1,0 +1,116 @@
+"""The page for people who use a keyboard, a screen reader, a phone, or another language."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page
+from pydantic_core import _pydantic_core
+
+from tests.browser.conftest import OpenPage, open_page
+from tests.playground.dev import Dev
+from vertexkit.failure import FAILURE_MESSAGES
+
+pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("pages")]
+AXE = Path(__file__).with_name("axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+CHECK = """async rules => (await axe.run(document, {runOnly: rules, resultTypes: ['violations']}))
+    .violations.map(found => [found.id, ...found.nodes.map(node => node.html.slice(0, 160))])"""
+STATIC = Path(__file__).parents[2] / "vertexkit" / "playground" / "static"
+
+
+async def violations(page: Page) -> list[Any]:
+    await page.evaluate(AXE)
+    return list(await page.evaluate(CHECK, RULES))
+
+
+async def show_everything(opened: OpenPage) -> None:
+    """Open what the page can show: a form, faults, a run with an error, its timeline."""
+    page = opened.page
+    await page.select_option("#block", "order")
+    await page.click("#wrong summary")
+    await page.click("#saved summary")
+    await page.select_option("#fault", "server_error")
+    await opened.run("boom")
+    await page.wait_for_selector("#chat .error-card")
+    await page.wait_for_selector("#rows .kind-end")
+    await page.locator("#rows .kind-message").first.click()
+    await page.select_option("#block", "order")
+
+
+@pytest.mark.parametrize("language", ["en-US", "ru-RU"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [(1440, 900), (390, 844)], ids=["desktop", "phone"])
+async def test_axe_finds_nothing(
+    language: str, scheme: str, size: tuple[int, int], browser: Browser, shared_dev: Dev
+) -> None:
+    """WCAG 2.2 AA holds for a failed run, the forms and a block that waits."""
+    width, height = size
+    opened = await open_page(
+        browser,
+        shared_dev,
+        locale=language,
+        color_scheme=scheme,
+        viewport={"width": width, "height": height},
+        bypass_csp=True,
+    )
+    await show_everything(opened)
+    await opened.screenshot(f"access-{language[:2]}-{scheme}-{width}", whole=True)
+    assert await violations(opened.page) == []
+    await opened.run("pay")
+    await opened.page.wait_for_selector(".wait-card")
+    assert await violations(opened.page) == []
+    await opened.page.click("button[data-do=stop]")
+
+
+async def test_the_tab_key_passes_a_list_in_one_step(browser: Browser, shared_dev: Dev) -> None:
+    """However many runs there are: the arrows move inside the list."""
+    opened = await open_page(browser, shared_dev)
+    page = opened.page
+    for _ in range(3):
+        shared_dev.run("later")
+    await page.wait_for_function("document.querySelectorAll('#history a').length >= 3")
+    await page.focus("#search")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("ArrowDown")
+    assert await page.evaluate("document.activeElement.dataset.run") is not None
+    await page.keyboard.press("Tab")
+    assert await page.evaluate("document.activeElement.closest('#history')") is None
+    await page.keyboard.press("Shift+Tab")
+    await page.keyboard.press("Enter")
+    await page.wait_for_url(re.compile(r"/runs/"))
+
+
+async def test_every_sentence_about_inputs_has_a_translation(
+    browser: Browser, shared_dev: Dev
+) -> None:
+    """Those of the installed pydantic, and the failures of vertexkit."""
+    opened = await open_page(browser, shared_dev)
+    errors = _pydantic_core.list_all_errors()
+    sentences = {error["message_template_python"] for error in errors}
+    sentences |= {str(error.get("message_template_json", "")) for error in errors} - {""}
+    sentences |= set(FAILURE_MESSAGES.values())
+    left = await opened.page.evaluate(
+        """async sentences => {
+            const { problemText } = await import('/static/problems.js');
+            return sentences.filter(sentence => /^[\\x00-\\x7f]*$/.test(problemText(sentence, 'ru').replace(/^{error}/, 'ю')));
+        }""",
+        sorted(sentences),
+    )
+    assert left == []
+
+
+async def test_every_text_is_in_both_languages() -> None:
+    """Each name that the page asks for exists, and each text has two languages."""
+    source = (STATIC / "texts.js").read_text(encoding="utf-8")
+    texts = dict(re.findall(r"^  (\w+): \[(.*)\],$", source, re.MULTILINE))
+    assert len(texts) > 150
+    assert all(len(re.findall(r'"(?:[^"\\]|\\.)*"', pair)) == 2 for pair in texts.values())
+    used: set[str] = set()
+    for file in [*STATIC.glob("*.js"), STATIC / "index.html"]:
+        content = file.read_text(encoding="utf-8")
+        used |= set(re.findall(r'translate\("(\w+)"', content))
+        used |= set(re.findall(r'data-(?:text|label|placeholder)="(\w+)"', content))
+        used |= set(re.findall(r'label: "([te]_\w+)"', content))
+    assert not used - texts.keys()

@@ -1,0 +1,104 @@
+"""Runs have addresses, can be found, repeated, edited, replayed; inputs can be saved by name."""
+
+import json
+
+import pytest
+from playwright.async_api import Browser, expect
+
+from tests.browser.conftest import BLOCKS, open_page
+from tests.playground.dev import Dev
+
+pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("pages")]
+
+
+async def test_a_run_has_an_address(browser: Browser, shared_dev: Dev) -> None:
+    """It survives a reload, can be opened elsewhere, and the browser goes back to the run before."""
+    opened = await open_page(browser, shared_dev, locale="en-US")
+    page = opened.page
+    first = await opened.run("later")
+    await opened.wait_for_text("Теперь можно")
+    second = await opened.run("boom")
+    await opened.wait_for_text("The block failed")
+    await page.reload()
+    await opened.wait_for_text("The block failed")
+    await page.go_back()
+    await opened.wait_for_text("Теперь можно")
+    assert page.url.endswith(f"/runs/{first}")
+    other = await open_page(browser, shared_dev, f"/runs/{second}", locale="en-US")
+    await other.wait_for_text("The block failed")
+    missing = await open_page(browser, shared_dev, "/runs/20200101-none", locale="en-US")
+    await missing.wait_for_text("no recordings", "#status")
+
+
+async def test_runs_are_found_and_repeated_with_their_faults(
+    browser: Browser, shared_dev: Dev
+) -> None:
+    """The list shows block, fault, outcome and duration; a repeated run has fault and seed."""
+    opened = await open_page(browser, shared_dev, locale="en-US")
+    page = opened.page
+    await page.select_option("#block", "later")
+    await page.click("#wrong summary")
+    await page.select_option("#fault", "rate_limit")
+    await page.fill("#seed", "7")
+    await opened.run("later")
+    await opened.wait_for_text("The block is completed")
+    await page.select_option("#fault", "")
+    await page.fill("#search", "later rate completed")
+    await expect(page.locator("#history a").first).to_contain_text("Rate limit with Retry-After")
+    await page.fill("#search", "nothing like that")
+    await expect(page.locator("#history")).to_have_text("No run matches.")
+    await page.fill("#search", "")
+    before = page.url
+    await page.click("button[data-do=again]")
+    await page.wait_for_url(lambda url: url != before)
+    await opened.wait_for_text("The block is completed")
+    await expect(page.locator("#chat-head")).to_contain_text("Rate limit")
+    await expect(page.locator("#chat-head")).to_contain_text("seed 7")
+    await page.click("button[data-do=edit]")
+    assert await page.input_value("#fault") == "rate_limit"
+    assert await page.input_value("#seed") == "7"
+    assert opened.console_errors == []
+
+
+async def test_a_replay_shows_what_the_current_code_changes(browser: Browser, dev: Dev) -> None:
+    """The same code matches; after a change the page shows the difference."""
+    opened = await open_page(browser, dev, locale="en-US")
+    page = opened.page
+    await opened.run("later")
+    await opened.wait_for_text("The block is completed")
+    await page.click("button[data-do=replay]")
+    await opened.wait_for_text("The current code behaves as recorded.", "#replay")
+    code = BLOCKS.read_text(encoding="utf-8")
+    (dev.folder / "blocks.py").write_text(code.replace("Теперь можно", "Готово"), encoding="utf-8")
+    await page.wait_for_selector(".phase.starting")
+    await page.wait_for_selector(".phase.ready")
+    await page.click("button[data-do=replay]")
+    await opened.wait_for_text("The current code behaves differently", "#replay")
+    await expect(page.locator("#replay .removed")).to_contain_text("Теперь можно")
+    await expect(page.locator("#replay .added")).to_contain_text("Готово")
+    await opened.screenshot("replay")
+    assert opened.console_errors == []
+
+
+async def test_inputs_are_saved_by_name(browser: Browser, shared_dev: Dev) -> None:
+    """In a file that `trigger --file` reads; they can be loaded and deleted."""
+    opened = await open_page(browser, shared_dev, locale="en-US")
+    page = opened.page
+    await page.get_by_label("Номер карты").fill("4111")
+    await page.fill("input[name=name]", "Олег")
+    await page.click("#saved summary")
+    await page.fill("#new-name", "with a card")
+    await page.click("#save-inputs")
+    await opened.wait_for_text("Saved as inputs", "#saved-status")
+    kept = shared_dev.folder / "inputs" / "loan" / "with a card.json"
+    assert json.loads(kept.read_text(encoding="utf-8"))["name"] == "Олег"
+    await page.fill("input[name=name]", "Другой")
+    await page.select_option("#saved-name", "")
+    await page.select_option("#saved-name", "with a card")
+    await expect(page.locator("input[name=name]")).to_have_value("Олег")
+    await page.fill("#new-name", ".hidden")
+    await page.click("#save-inputs")
+    await opened.wait_for_text("cannot be the name of a file", "#saved-status")
+    await page.click("#delete-inputs")
+    await expect(page.locator("#saved-name option")).to_have_count(1)
+    assert not kept.exists()
