@@ -23,7 +23,22 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(?<=\]\()(?!https?://|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 SWITCH = re.compile(r"^(По-русски|In English|По-английски): \[.*\n", re.MULTILINE)
-TITLE = {"en": "vertexkit", "ru": "vertexkit"}
+FILE_NAME = re.compile(r"\[[\w-]+(?:\.ru)?\.md\](?=\()")
+"""The text of a link that is the name of a page: the site shows the title instead."""
+THEME_TEXTS = {
+    "Skip to content": "К содержанию страницы",
+    "Back to top": "Наверх",
+    "On this page": "На этой странице",
+    "Previous": "Назад",
+    "Next": "Далее",
+    "Made with": "Создано с помощью",
+    "Copyright &#169;": "©",
+    "Home": "Главная",
+    "Toggle site navigation sidebar": "Показать меню сайта",
+    "Toggle table of contents sidebar": "Показать содержание страницы",
+    "Toggle Light / Dark / Auto color theme": "Переключить тему: светлая, тёмная, как в системе",
+}
+"""The texts of Furo, which has no Russian translation."""
 INTRODUCTIONS = {"en": "README.md", "ru": "README.ru.md"}
 REDIRECT = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>vertexkit</title>
@@ -92,7 +107,7 @@ def _write(path: Path, text: str, page: Path) -> None:
         tag = f"v{metadata.version('vertexkit')}"
         return f"{REPOSITORY}/{kind}/{tag}/{target.relative_to(ROOT).as_posix()}"
 
-    path.write_text(LINK.sub(moved, text), encoding="utf-8")
+    path.write_text(FILE_NAME.sub("[]", LINK.sub(moved, text)), encoding="utf-8")
 
 
 def _navigation(names: list[str], language: str) -> str:
@@ -119,9 +134,21 @@ def _build(source: Path, target: Path, language: str) -> None:
     )
     if done.returncode != 0:
         sys.exit(f"The pages in {source.relative_to(ROOT)} have the errors above.")
+    if language == "ru":
+        _translate_theme(target)
     for rest in (".doctrees", ".buildinfo", "objects.inv"):
         path = target / rest
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _translate_theme(target: Path) -> None:
+    """Replace the texts of the theme, which stand alone between tags or in an aria-label."""
+    for page in target.glob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        for english, russian in THEME_TEXTS.items():
+            text = re.sub(rf"(?<=>)(\s*){re.escape(english)}(?=[\s<])", rf"\1{russian}", text)
+            text = text.replace(f'aria-label="{english}"', f'aria-label="{russian}"')
+        page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 import os
 from importlib import metadata
 
+from sphinx.ext.napoleon.docstring import GoogleDocstring
+
 import vertexkit
 import vertexkit.testing
 
@@ -10,6 +12,9 @@ import vertexkit.testing
 for module in (vertexkit, vertexkit.testing):
     for name in module.__all__:
         getattr(module, name)
+
+# A colon in the description of an attribute is a colon, and does not separate its type.
+GoogleDocstring._parse_attribute_docstring = GoogleDocstring._consume_to_end  # noqa: SLF001
 
 project = "vertexkit"
 release = metadata.version("vertexkit")

@@ -7,7 +7,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             *("blocks", "messages", "examples", "models", "memory"),
             *("waiting", "limits", "failures"),
-            *("testing", "runs", "integrations", "migration"),
+            *("testing", "runs", "integrations", "windows", "migration"),
         ),
     ),
     "Dialogs": ("Диалоги", ("dialogs", "analysts")),

@@ -105,6 +105,7 @@ def _directive(module: str, name: str, value: Any) -> list[str]:
     lines = [f"### {name}", "", "```{eval-rst}"]
     if inspect.isclass(value):
         lines += [f".. autoclass:: {module}.{name}", "   :members:", "   :no-index-entry:"]
+        lines += ["   :exclude-members: model_config"]
     elif inspect.isfunction(value):
         lines += [f".. autofunction:: {module}.{name}"]
     else:

@@ -66,7 +66,7 @@ def environment(version: str, tmp_path: Path) -> Environment:
     if python is None:
         pytest.skip(f"Python {version} is not installed")
     folder = tmp_path / "environment"
-    subprocess.run([python, "-m", "venv", folder], check=True, timeout=60)
+    subprocess.run([python, "-m", "venv", folder], check=True, timeout=INSTALL_SECONDS)
     return Environment(folder)
 
 
@@ -75,7 +75,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel and the unpacked sdist."""
     folder = tmp_path_factory.mktemp("built")
     build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=60)
+    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=INSTALL_SECONDS)
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
         archive.extractall(folder, filter="data")
     return folder
