@@ -112,7 +112,9 @@ class Load:
         if rate:
             await self._call_at(rate, start)
         else:
-            await asyncio.gather(*(self._connect(once=False) for _ in range(connections)))
+            await asyncio.gather(
+                *(self._connect(Caller(self, once=False)) for _ in range(connections))
+            )
         while not self._done.done():
             completed = len(self.latencies)
             await asyncio.wait([self._done], timeout=PATIENCE_SECONDS)
@@ -126,13 +128,17 @@ class Load:
         for number in range(self._end - self.calls):
             delay = start + number / rate - time.perf_counter()
             await asyncio.sleep(max(0, delay))
-            task = asyncio.get_running_loop().create_task(self._connect(once=True))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self.connect(Caller(self, once=True))
 
-    async def _connect(self, once: bool) -> None:
+    def connect(self, caller: "Caller") -> None:
+        """Open a connection for a caller."""
+        task = asyncio.get_running_loop().create_task(self._connect(caller))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, caller: "Caller") -> None:
         loop = asyncio.get_running_loop()
-        await loop.create_connection(lambda: Caller(self, once), "127.0.0.1", self._port)
+        await loop.create_connection(lambda: caller, "127.0.0.1", self._port)
 
     def next_request(self) -> bytes:
         """Return the next call; nothing if all were made."""
@@ -206,10 +212,16 @@ class Caller(HttpProtocol):
         self._parser = httptools.HttpResponseParser(self)
         self._load, self._once = load, once
         self._request = b""
+        self._repeats = False
+        """The last call is to be made again."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        self._call()
+        self._parser = httptools.HttpResponseParser(self)
+        if self._repeats:
+            self._repeat()
+        else:
+            self._call()
 
     def _call(self) -> None:
         self._request = self._load.next_request()
@@ -222,8 +234,8 @@ class Caller(HttpProtocol):
         assert isinstance(self._parser, httptools.HttpResponseParser)
         status = self._parser.get_status_code()
         if status == 503:
-            loop = asyncio.get_running_loop()
-            loop.call_later(REPEAT_SECONDS, self.transport.write, self._request)
+            self._repeats = True
+            asyncio.get_running_loop().call_later(REPEAT_SECONDS, self._repeat)
             return
         if status != 200:
             self._load.fail(f"the response to a call was {status}: {self.body!r}")
@@ -231,3 +243,11 @@ class Caller(HttpProtocol):
             self.transport.close()
         else:
             self._call()
+
+    def _repeat(self) -> None:
+        """Make the last call again, over another connection if the service has closed this one."""
+        if self.transport.is_closing():
+            self._load.connect(self)
+        else:
+            self._repeats = False
+            self.transport.write(self._request)
