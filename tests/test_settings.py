@@ -27,6 +27,12 @@ BAD = [
     ("SEND_TIMEOUT", "soon", "a valid number"),
     ("COMPLETE_PATIENCE", "-1", "greater than or equal to 0"),
     ("ALLOW_ANONYMOUS", "perhaps", "a valid boolean"),
+    ("INSTANCES", "demo; kazan", "the characters - _ . only, got 'demo; kazan'"),
+    (
+        "INSTANCES",
+        "demo,kazan/api",
+        "a name has letters, digits and the characters - _ . only, got 'kazan/api'",
+    ),
     ("ALLOW_FROM", "10.0.0.0/8,10.0.0.300", "networks such as 10.0.0.0/8: '10.0.0.300' does not"),
     ("TRUSTED_PROXIES", "10.0.0.1/8", "networks such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"),
     ("BODY_LIMIT", "256 KiB", "a valid integer"),

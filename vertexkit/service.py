@@ -211,7 +211,7 @@ class Service:
 
     def _receiver(self, app: AppDefinition, address: PlatformAddress, clock: Clock) -> Receiver:
         queue = self.settings.journal.queue
-        pacing = Pacing(self.journal.backlog, queue, clock)
+        pacing = Pacing(self.dispatcher.count_waiting, queue, clock)
         self.dispatcher.notify_ended(pacing.execution_ended)
         return Receiver(
             app.blocks,

@@ -109,6 +109,23 @@ async def test_requests_to_the_platform_are_counted(app: App) -> None:
     assert seen["vertexkit_messages_total{block=talk,outcome=unknown}"] == 1
 
 
+async def test_the_retries_of_a_step_are_counted() -> None:
+    """A function of a step that is called again counts as a retry of the step."""
+    app, calls = App(), list[int]()
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        async def work() -> None:
+            calls.append(1)
+            if len(calls) < 3:
+                raise ConnectionError
+
+        await ctx.retrying(3).step("work", work)
+
+    seen = await counted(app, lambda _: None)
+    assert seen["vertexkit_retries_total{block=talk,what=step}"] == 2
+
+
 async def test_a_rejected_message_is_counted(app: App) -> None:
     """A message that the platform rejects counts neither as sent nor as unknown."""
     seen = await counted(app, lambda platform: platform.fail("send_message", status=400))

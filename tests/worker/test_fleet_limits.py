@@ -7,6 +7,7 @@ from typing import Any
 import structlog.testing
 from pydantic import BaseModel
 
+from tests.waiting import until
 from tests.worker.test_limits import Gauge
 from vertexkit import App, CallInfo, Context, Retry
 from vertexkit.testing import FakeDialog
@@ -140,3 +141,22 @@ async def test_handlers_of_a_key_run_one_after_another() -> None:
         await asyncio.gather(gauge.let_go("a", 1), gauge.let_go("b", 1))
         assert all(run.ok for run in await asyncio.gather(*calls))
     assert gauge.most == {"a": 1, "b": 1}
+
+
+async def test_what_waits_for_a_limit_does_not_slow_other_calls() -> None:
+    """Executions that wait for a limit are no reason to accept other calls later."""
+    app, gauge = App(), Gauge()
+
+    @app.block("narrow", fleet_concurrency=1)
+    async def narrow(ctx: Context) -> None:
+        await gauge.stay("narrow")
+
+    async with FakeDialog(app) as dialog:
+        calls = [asyncio.create_task(dialog.run("narrow")) for _ in range(6)]
+        assert dialog._service is not None
+        dispatcher, journal = dialog._service.dispatcher, dialog._service.journal
+        await until(lambda: dispatcher.waiting_for_limits == {"narrow": 5}, "five wait for it")
+        assert (journal.backlog(), dispatcher.count_waiting()) == (5, 0)
+        await gauge.let_go("narrow", 1)
+        await asyncio.gather(*calls)
+    assert dispatcher.waiting_for_limits == {"narrow": 0}

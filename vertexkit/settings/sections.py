@@ -14,6 +14,8 @@ INSTANCE = "{instance}"
 URL_PASSWORD = re.compile(r"((?://|^\w+:)[^:/?#@]*:|[?&]password=)([^/?#@&]+)(?=@|&|$)")
 """What comes before the password in the URL of a database, and the password."""
 Network = IPv4Network | IPv6Network
+INSTANCE_NAME = re.compile(r"[\w.-]+")
+"""What replaces `{instance}` in the platform's URL."""
 KEY_BYTES = 32
 """Size of a key that encrypts the journal."""
 KEY_COMMAND = "python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'"
@@ -54,6 +56,16 @@ def _read_networks(value: Any) -> Any:
         return [ip_network(item) if isinstance(item, str) else item for item in _split(value)]
     except ValueError as error:
         raise ValueError(f"must list networks such as 10.0.0.0/8: {error}") from None
+
+
+def _check_instances(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if INSTANCE_NAME.fullmatch(name) is None:
+            raise ValueError(
+                "must list names of instances, separated by commas, such as demo,kazan; a name has "
+                f"letters, digits and the characters - _ . only, got {name!r}"
+            )
+    return names
 
 
 def _decode_key(text: str) -> bytes:
@@ -104,7 +116,7 @@ class PlatformSettings(Section):
     url: Annotated[str, AfterValidator(_check_url), Field(validation_alias="platform_url")] = ""
     """Base URL of the API, `https://demo.bot.one/api`; or a template,
     `https://{instance}.bot.one/api`, with `instances` set."""
-    instances: Strings = ()
+    instances: Annotated[Strings, AfterValidator(_check_instances)] = ()
     """Instances that may replace `{instance}` in `url`."""
     login: str = ""
     """Email of the platform's user for `ctx.dialog` and `vertexkit dialogs`."""

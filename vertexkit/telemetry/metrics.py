@@ -33,7 +33,12 @@ MESSAGE_OUTCOMES = {
     "send_outcome_unknown": "unknown",
     "send_failed": "send_failed",
 }
-RETRIES = {"retried": "handler", "send_retried": "message", "completion_retried": "completion"}
+RETRIES = {
+    "retried": "handler",
+    "step_retried": "step",
+    "send_retried": "message",
+    "completion_retried": "completion",
+}
 INTERRUPTIONS = {name: name for name in ("abandoned", "fenced", "released", "journal_unavailable")}
 REJECTED_CALLS = {
     "rejected_call_completed": "completed",

@@ -104,6 +104,12 @@ class Dispatcher:
         limited = self._limits.blocks if self._limits is not None else ()
         return dict.fromkeys(limited, 0) | dict(self._runtime.journal.waiting_for_limits())
 
+    def count_waiting(self) -> int:
+        """Return how many executions wait for a handler or for the platform, not for a limit."""
+        journal = self._runtime.journal
+        limited = sum(journal.waiting_for_limits().values()) if self._limits is not None else 0
+        return journal.backlog() - limited
+
     def wake(self) -> None:
         """Claim again soon: an execution may have become claimable."""
         self._claim_wanted.set()
