@@ -7,6 +7,7 @@ from typing import Any
 import typer
 
 import vertexkit
+import vertexkit.models
 import vertexkit.testing
 from vertexkit.cli.main import cli
 
@@ -18,8 +19,10 @@ TITLES = {
         "option": "Option",
         "meaning": "Meaning",
         "api": "Python reference",
-        "api_text": "Everything that can be imported from `vertexkit` and from `vertexkit.testing`.",
+        "api_text": "Everything that can be imported from `vertexkit`, `vertexkit.models` and "
+        "`vertexkit.testing`.",
         "errors": "Errors",
+        "models": "Language models",
         "testing": "The testing kit",
         "functions": "Functions and classes",
         "types": "Types",
@@ -32,9 +35,10 @@ TITLES = {
         "option": "Параметр",
         "meaning": "Значение",
         "api": "Справочник Python",
-        "api_text": "Всё, что импортируется из `vertexkit` и `vertexkit.testing`. Описания — на "
-        "английском языке, как в коде.",
+        "api_text": "Всё, что импортируется из `vertexkit`, `vertexkit.models` и "
+        "`vertexkit.testing`. Описания — на английском языке, как в коде.",
         "errors": "Ошибки",
+        "models": "Языковые модели",
         "testing": "Инструменты тестирования",
         "functions": "Функции и классы",
         "types": "Типы",
@@ -95,9 +99,10 @@ def python_names(language: str) -> str:
         lines += [f"## {heading}", ""]
         for name in names:
             lines += _directive("vertexkit", name, public[name])
-    lines += [f"## {titles['testing']}", ""]
-    for name in vertexkit.testing.__all__:
-        lines += _directive("vertexkit.testing", name, getattr(vertexkit.testing, name))
+    for heading, module in (("models", vertexkit.models), ("testing", vertexkit.testing)):
+        lines += [f"## {titles[heading]}", ""]
+        for name in module.__all__:
+            lines += _directive(module.__name__, name, getattr(module, name))
     return "\n".join(lines)
 
 

@@ -71,5 +71,5 @@ def test_the_references_are_complete() -> None:
         assert f"## {command}\n" in commands
     assert "| `--template <plain\\|lookup\\|waiting" in commands
     names = references.python_names("ru")
-    for name in ("App", "Context", "BlockFailed", "WaitTimeout", "FakeDialog"):
+    for name in ("App", "Context", "BlockFailed", "WaitTimeout", "ChatModel", "FakeDialog"):
         assert f"### {name}\n" in names

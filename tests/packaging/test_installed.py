@@ -39,7 +39,8 @@ def test_the_wheel_runs_the_readme(built: Path, environment: Environment, tmp_pa
 
 
 @pytest.mark.parametrize(
-    "version, template", [("3.11", "plain"), ("3.12", "lookup"), ("3.13", "waiting")]
+    "version, template",
+    [("3.11", "plain"), ("3.12", "lookup"), ("3.13", "waiting"), ("3.13", "model")],
 )
 def test_a_new_project_works_as_its_readme_says(
     built: Path, environment: Environment, tmp_path: Path, template: str
@@ -60,12 +61,13 @@ def test_a_new_project_works_as_its_readme_says(
     environment.run(install.replace("python3", str(python)), folder)
     own = Environment(folder / ".venv")
     trigger = try_it.splitlines()[0]
-    if template != "lookup":  # its service is not on this machine
+    if template not in {"lookup", "model"}:  # their services are not on this machine
         assert '  done  {"' in own.run(trigger, folder)
     assert "3 passed" in own.run(["pytest", "-q"], folder)
     assert "All checks passed" in own.run(["ruff", "check"], folder)
     example = (folder / ".env.example").read_text(encoding="utf-8")
     settings = example.replace("SECRETS=", "SECRETS=a-long-secret-of-a-test")
+    settings = settings.replace("API_KEY=", "API_KEY=a-key-of-a-test")
     (folder / ".env").write_text(settings, encoding="utf-8")
     assert "vertexkit check" in serve
     own.run(["vertexkit", "check", "--offline"], folder)
@@ -76,7 +78,12 @@ def _called(environment: Environment, folder: Path, template: str) -> int:
     """Serve the project's block, call it, and return the status of the response."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
-    inputs = {"plain": {"name": "A"}, "lookup": {"code": "USD"}, "waiting": {"text": "A"}}[template]
+    inputs = {
+        "plain": {"name": "A"},
+        "lookup": {"code": "USD"},
+        "waiting": {"text": "A"},
+        "model": {"question": "A"},
+    }[template]
     with subprocess.Popen(
         ["vertexkit", "run", "--port", str(port)], cwd=folder, env=environment.variables()
     ) as service:

@@ -292,7 +292,7 @@ def new(
     """Create a new project with a block, tests, a Dockerfile and a CI file.
 
     The templates are: `plain` greets; `lookup` asks another service over HTTP; `waiting` waits for a
-    decision that arrives as an event.
+    decision that arrives as an event; `model` answers with a language model.
     """
     from vertexkit.cli.develop.new import create_project
 

@@ -36,6 +36,7 @@ class TemplateOption(StrEnum):
     PLAIN = "plain"
     LOOKUP = "lookup"
     WAITING = "waiting"
+    MODEL = "model"
 
 
 def terminal_language() -> Language:

@@ -39,8 +39,12 @@ EXAMPLES: dict[tuple[str, Language], str] = {
     ("lookup", "ru"): "-i code=USD",
     ("waiting", "en"): '--fast -i text="A discount of 10 %"',
     ("waiting", "ru"): '--fast -i text="Скидка 10 %"',
+    ("model", "en"): '-i question="What do you sell?"',
+    ("model", "ru"): '-i question="Что у вас есть?"',
 }
 """The options of the example command, by template and language."""
+EXTRAS = {"model": ("llm",)}
+"""The extras of vertexkit that a template needs."""
 TEMPLATE_NAMES = {"app", "request", "lifespan", "on_failure", "notify", "fetch_rate"}
 """Names that the templates use; a handler of such a name would replace what it names."""
 DEVELOPMENT_PACKAGES = {"pytest", "respx", "ruff"}
@@ -73,7 +77,7 @@ def create_project(
         raise SettingsError(f"folder {folder} already exists and is not empty. Choose another name")
     folder.mkdir(parents=True, exist_ok=True)
     templates = files("vertexkit.cli") / "template"
-    words = _words(name, bundled=bundled)
+    words = _words(name, EXTRAS.get(template, ()), bundled=bundled)
     words["try_command"] = f"vertexkit trigger {EXAMPLES[template, language]}"
     for key, file in (("wheel_note", "wheel_note"), ("try_note", f"{template}_note")):
         note = templates / language / f"{file}.txt"
@@ -139,18 +143,20 @@ def _can_be_imported(name: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _words(name: str, *, bundled: bool) -> dict[str, str]:
+def _words(name: str, extras: tuple[str, ...], *, bundled: bool) -> dict[str, str]:
     """Return what replaces the placeholders of every template."""
     version = metadata.version("vertexkit")
     major, minor = version.split(".")[:2]
     at_wheel = f"./wheels/{wheel_name()}"
-    at_index = f"vertexkit>={version},<{major}.{int(minor) + 1}"
+    versions = f">={version},<{major}.{int(minor) + 1}"
+    extra = f"[{','.join(extras)}]" if extras else ""
+    dev_extras = ",".join(("dev", *extras))
     return {
         "name": name,
         "title": name.replace("-", " ").replace("_", " ").strip().capitalize(),
         "function": function_name(name),
-        "requirement": at_wheel if bundled else at_index,
-        "dev_requirement": f"{at_wheel}[dev]" if bundled else "vertexkit[dev]",
+        "requirement": f"{at_wheel}{extra}" if bundled else f"vertexkit{extra}{versions}",
+        "dev_requirement": f"{at_wheel if bundled else 'vertexkit'}[{dev_extras}]",
         "copy_wheels": "COPY wheels wheels\n" if bundled else "",
     }
 
