@@ -5,6 +5,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
+
+from pydantic_core import from_json
 
 from vertexkit.journal.protocol import Record
 from vertexkit.journal.sqlite.connection import JournalConnection
@@ -33,3 +36,9 @@ def read(copy: Path) -> tuple[Record, ...]:
         unfinished = [row.record() for row in read_rows(connection, "phase <> 'settled'")]
         settled = connection.execute(f"{SETTLED} ORDER BY number DESC").fetchall()
         return (*unfinished, *(record_of(connection, line) for line in settled))
+
+
+def read_memories(copy: Path) -> list[dict[str, Any]]:
+    """Read the memories of all dialogs from a copy."""
+    with closing(sqlite3.connect(copy)) as connection:
+        return [from_json(value) for [value] in connection.execute("SELECT value FROM memories")]

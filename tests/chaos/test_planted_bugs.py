@@ -10,6 +10,8 @@ import pytest
 
 from tests.chaos.simulation.world import simulate
 from vertexkit.context.effects import Effects
+from vertexkit.context.memory import Memory
+from vertexkit.journal.sqlite.dialog_memory import MemoryTable
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.limited_queue import LimitedQueue
@@ -63,7 +65,23 @@ BUGS = {
         SqliteJournal, "claim", "await written", "pass", seed=6, found_by="I8"
     ),
     "a wait ends without the event that has come meanwhile": Bug(
-        JournalState, "end_wait", "if event is not None", "if False", seed=52, found_by="I13"
+        JournalState, "end_wait", "if event is not None", "if False", seed=6, found_by="I13"
+    ),
+    "what was read from the memory is not journalled": Bug(
+        Memory,
+        "_read",
+        "await self._effects.record(effect, EffectState.CONFIRMED, value)",
+        "pass",
+        seed=2,
+        found_by="I17",
+    ),
+    "a memory is confirmed before it is on the disk": Bug(
+        MemoryTable,
+        "write",
+        "await self._writer.write(schema.SAVE_MEMORY, values)",
+        "pass",
+        seed=1,
+        found_by="I17",
     ),
     "one handler more than there are places may run": Bug(
         LimitedQueue,

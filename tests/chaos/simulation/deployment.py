@@ -48,6 +48,10 @@ class SqliteStorage:
         """Read all executions, while no process has the journal open."""
         return self._disk.records()
 
+    def memories(self) -> list[dict[str, int]]:
+        """Read the memories of all dialogs, while no process has the journal open."""
+        return self._disk.memories()
+
 
 class _Opened(SqliteJournal):
     """Informs the disk when it has been opened."""

@@ -4,15 +4,16 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 
-from tests.chaos.dump import copy_of, read
+from tests.chaos.dump import copy_of, read, read_memories
 from tests.chaos.simulation.scheduler import Scheduler, SimulatedLoop
 from vertexkit.journal.protocol import Record
 from vertexkit.journal.sqlite import writer
 from vertexkit.journal.sqlite.thread import Callback, Job, MakeJobRunner
 from vertexkit.journal.sqlite.watch import LOG_SUFFIX, MARK_SUFFIX
 
+T = TypeVar("T")
 FULL_SYNC = 2
 """Value of `PRAGMA synchronous` with which a commit waits for the disk."""
 COMMIT = writer._commit
@@ -135,8 +136,13 @@ class Disk:
 
     def records(self) -> tuple[Record, ...]:
         """Read all executions; no process has the file open."""
-        if not self.path.exists():
-            return ()
+        return self._read(read) if self.path.exists() else ()
+
+    def memories(self) -> list[dict[str, int]]:
+        """Read the memories of all dialogs; no process has the file open."""
+        return self._read(read_memories) if self.path.exists() else []
+
+    def _read(self, read: Callable[[Path], T]) -> T:
         copy = copy_of(self.path, self.path.with_name("copy.db"))
         found = read(copy)
         for ending in ("", LOG_SUFFIX):

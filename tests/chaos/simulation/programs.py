@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Protocol
 
+from tests.chaos.memories import NAME, Recalled
 from tests.chaos.observed import Policy
 from vertexkit import App, BlockFailed, Context, Retry, WaitTimeout
 from vertexkit.blocks.policies import BlockOptions, block_limits, complete_options
@@ -45,6 +46,10 @@ POLICIES = {
 ACTIONS = {"send": 6, "step": 3, "pause": 2, "together": 2, "stream": 1, "long": 0.3}
 WAITS = {"sleep": 2, "wait": 4}
 """Further actions of the programs in a part of the worlds."""
+MEMORY = {"memory": 4}
+"""A further action of some programs."""
+PROGRAMS_WITHOUT_MEMORY = 5
+"""Of that many programs, all but one do not use the memory of their dialog."""
 NAMES = ("first", "second")
 """The events that programs wait for."""
 SLEEP_SECONDS = (0.5, 2.0, 50.0)
@@ -71,6 +76,12 @@ class Witness(Protocol):
     def read(self, execution: str, name: str, number: int | None) -> None:
         """A wait has returned an event to its handler; None: it has timed out."""
 
+    def recalled(self, found: Recalled) -> None:
+        """A handler has read its number from the memory of the dialog."""
+
+    def remembered(self, execution: str, number: int) -> None:
+        """The memory of the dialog has confirmed a number to its handler."""
+
 
 class Programs(App[Witness]):
     """The app; `ctx.state` is the witness. It is made once: making its schemas takes long."""
@@ -92,6 +103,8 @@ async def play(ctx: Context[Witness], seed: int, waits: bool = False) -> dict[st
     ctx.state.started(ctx.execution_id, ctx.attempt)
     random, names = Random(seed), list(NAMES)
     actions, waited = ACTIONS | WAITS if waits else ACTIONS, False
+    if seed % PROGRAMS_WITHOUT_MEMORY == 0:
+        actions = actions | MEMORY
     try:
         for number in range(random.randrange(6)):
             [action] = random.choices(list(actions), list(actions.values()))
@@ -127,6 +140,8 @@ async def _act(ctx: Context[Witness], action: str, number: int, draw: float) -> 
                 _step_and_send(ctx, number, draw),
                 ctx.send_message(f"{ctx.execution_id} {number} right"),
             )
+        case "memory":
+            await _remember(ctx, number)
         case "stream":
             await ctx.stream(_chunks(ctx.execution_id, number, draw), by="sentence", limit=60)
 
@@ -137,6 +152,14 @@ async def _wait(ctx: Context[Witness], name: str, seconds: float) -> None:
     except WaitTimeout:
         event = {"number": None}
     ctx.state.read(ctx.execution_id, name, event["number"])
+
+
+async def _remember(ctx: Context[Witness], number: int) -> None:
+    name = NAME.format(ctx.execution_id)
+    known = await ctx.memory.get(name, int)
+    ctx.state.recalled(Recalled(ctx.execution_id, number, known))
+    await ctx.memory.set(name, number)
+    ctx.state.remembered(ctx.execution_id, number)
 
 
 async def _step_and_send(ctx: Context[Witness], number: int, draw: float) -> None:

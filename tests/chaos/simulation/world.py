@@ -19,6 +19,7 @@ import structlog
 
 from tests.chaos.invariants import check
 from tests.chaos.limits import Limits, Stop, bounded, clean_stop
+from tests.chaos.memories import Recalled, RememberedNumbers, none_lost
 from tests.chaos.observed import Observed
 from tests.chaos.simulation.attacks import Attacks
 from tests.chaos.simulation.callers import Callers
@@ -140,6 +141,7 @@ class World:
         self._starts: list[tuple[str, int]] = []
         self._settled: list[str] = []
         self._reads: list[ReadEvent] = []
+        self._remembered = RememberedNumbers()
         self._waited: list[tuple[str, int]] = []
         self._steps: dict[tuple[str, str], int] = {}
         self._performed = count(1)
@@ -256,6 +258,14 @@ class World:
         self._reads.append(ReadEvent(execution, name, number))
         self.note(f"handler: {name} of {execution} was {number}")
 
+    def recalled(self, found: Recalled) -> None:
+        self._remembered.read(found)
+        self.note(f"handler: {found.execution} has recalled {found.value}")
+
+    def remembered(self, execution: str, number: int) -> None:
+        self._remembered.write(execution, number)
+        self.note(f"handler: {execution} has kept {number}")
+
     def draining(self, process: Process) -> None:
         self._draining[process.name] = self.scheduler.now
         self.note(f"{process.name}: draining")
@@ -274,9 +284,11 @@ class World:
             self._reads.clear()
             self._waited.clear()
             self.limits.power_lost()
+            self._remembered.clear()
         seen = self._observed()
         wrongs = at_any_moment(seen, EPOCH + self.scheduler.now)
         wrongs += bounded(seen, self._limits())
+        wrongs += none_lost(self._remembered, self.storage.memories(), seen.forgotten | seen.afresh)
         asked = self._draining.get(process.name)
         was_stopped = asked is not None and process.loop.frozen_until > asked
         if asked is not None and not was_stopped and not self.deployment.shared:
