@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
+Memories: TypeAlias = Iterable[Mapping[str, int]]
 NAME = "number.{}"
 """Name of the value that an execution under test keeps; no other one changes it."""
 
@@ -40,9 +42,7 @@ class RememberedNumbers:
         self.recalled.clear()
 
 
-def none_lost(
-    seen: RememberedNumbers, memories: Iterable[Mapping[str, int]], unlike: frozenset[str]
-) -> list[str]:
+def none_lost(seen: RememberedNumbers, memories: Memories, unlike: frozenset[str]) -> list[str]:
     """I17. A write that was confirmed to a handler is in the journal; every run reads the same.
 
     Args:

@@ -144,9 +144,8 @@ class World:
         self._remembered = RememberedNumbers()
         self._waited: list[tuple[str, int]] = []
         self._steps: dict[tuple[str, str], int] = {}
-        self._performed = count(1)
         self._draining: dict[str, float] = {}
-        self._ids = count(1)
+        self._ids, self._performed = count(1), count(1)
 
     def _part(self) -> Random:
         """Return random numbers for one part: a change of one part does not change all others."""
@@ -260,11 +259,9 @@ class World:
 
     def recalled(self, found: Recalled) -> None:
         self._remembered.read(found)
-        self.note(f"handler: {found.execution} has recalled {found.value}")
 
     def remembered(self, execution: str, number: int) -> None:
         self._remembered.write(execution, number)
-        self.note(f"handler: {execution} has kept {number}")
 
     def draining(self, process: Process) -> None:
         self._draining[process.name] = self.scheduler.now
