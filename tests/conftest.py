@@ -21,6 +21,9 @@ os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
 
 surroundings.clear()
 
+# Its failed comparisons are shown as those of tests are.
+pytest.register_assert_rewrite("tests.docs.reader")
+
 # On a loaded machine generated inputs may take long; that says nothing about the code.
 hypothesis.settings.register_profile(
     "gate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]

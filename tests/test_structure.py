@@ -224,3 +224,16 @@ def test_dataclasses_are_frozen() -> None:
                 if text.startswith("dataclass") and "frozen=True" not in text:
                     mutable.append(f"{module.name}.{getattr(node, 'name', '')}")
     assert set(mutable) == STATEFUL
+
+
+def test_tests_share_modules_of_their_own() -> None:
+    """What several tests use is in a module that is named for it, not in a test or a conftest."""
+    borrowed = [
+        f"{module.file}:{node.lineno}"
+        for module in read("tests")
+        for node in module.nodes
+        if isinstance(node, ast.ImportFrom)
+        and (name := (node.module or "").rpartition(".")[2])
+        and (name == "conftest" or name.startswith("test_"))
+    ]
+    assert not borrowed

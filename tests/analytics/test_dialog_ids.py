@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.analytics.test_report import dialog, question_data
+from tests.analytics.dialog_data import dialog, question_data
 from vertexkit.analytics import Analysis, Report, dialog_ids
 from vertexkit.analytics.dialog_ids import DURATIONS, MAX_IDS, WEEKDAYS, figure_name
 from vertexkit.analytics.durations import BIN_BOUNDS_SECONDS

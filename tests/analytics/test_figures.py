@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.analytics.test_report import dialog, question_data
+from tests.analytics.dialog_data import dialog, question_data
 from vertexkit.analytics import Analysis, Report, analyse
 from vertexkit.analytics.durations import DurationCounter
 from vertexkit.analytics.localisation import Locale

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.analytics.test_page import MARKUP, seeded
+from tests.analytics.report_data import MARKUP, seeded
 from vertexkit.analytics.interactive import render_interactive
 from vertexkit.errors import SettingsError
 

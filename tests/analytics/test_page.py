@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.analytics.test_report import dialog, question_data
+from tests.analytics.dialog_data import dialog
+from tests.analytics.report_data import MARKUP, seeded
 from vertexkit.analytics import Report, analyse, render_html
 from vertexkit.analytics.localisation import Language
 from vertexkit.analytics.terminal import print_report
 
-MARKUP = '<script>alert("x")</script>'
 VOID = {"meta", "br", "link", "img", "input"}
 
 
@@ -32,20 +32,6 @@ class Reader(HTMLParser):
 
     def handle_endtag(self, tag: str) -> None:
         assert self.open.pop() == tag
-
-
-def seeded() -> Report:
-    dialogs = [
-        dialog(
-            n,
-            location=["Perm", "Москва", MARKUP][n % 3],
-            status=["completed", "interrupted", "operator", "odd"][n % 4],
-            updated=f"2023-05-{n % 28 + 1:02}T{n % 24:02}:00:00+00:00",
-            data=question_data(("Имя?", "Анна"), (MARKUP, MARKUP)),
-        )
-        for n in range(90)
-    ]
-    return analyse(dialogs, "Europe/Moscow")
 
 
 REPORTS = [

@@ -4,37 +4,19 @@ import sys
 import zoneinfo
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vertexkit import BotOne, ConversationDetails
+from tests.analytics.dialog_data import dialog, question_data
+from vertexkit import BotOne
 from vertexkit.analytics import Analysis, analyse, analyse_async
 from vertexkit.analytics.dialog_times import MAX_DAYS
 from vertexkit.analytics.time_zones import time_zone
 from vertexkit.botone.http_client import asgi_client
 from vertexkit.botone.models import Conversation
 from vertexkit.testing import FakePlatform
-
-
-def dialog(number: int = 1, **fields: Any) -> Conversation:
-    usual = {
-        "id": number,
-        "name": f"#{number} Perm",
-        "status": "completed",
-        "location": "Perm",
-        "updated": "2023-05-11T21:30:00+00:00",
-        "duration": 60,
-        "source": "web",
-    }
-    kind = ConversationDetails if "data" in fields else Conversation
-    return kind.read(usual | fields)
-
-
-def question_data(*pairs: tuple[str, Any]) -> list[dict[str, Any]]:
-    return [{"question": q, "type": "Text", "answer": a, "variable": None} for q, a in pairs]
 
 
 def test_the_statistics_of_the_document_are_reported() -> None:

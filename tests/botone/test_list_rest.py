@@ -8,8 +8,8 @@ from uuid import UUID
 
 import pytest
 
+from tests.botone.quirky_list import client_of, quirky
 from tests.botone.quirky_server import QuirkyServer
-from tests.botone.test_walk import client_of, quirky
 from vertexkit import BotOne
 
 Start = tuple[list[int | UUID], int]

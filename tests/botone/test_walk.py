@@ -3,30 +3,17 @@
 import asyncio
 import random
 import warnings
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from tests.botone.quirky_server import HTML, QuirkyServer, raw_dialog
-from vertexkit import BotOne, IncompleteListWarning
-from vertexkit.botone.http_client import asgi_client
+from tests.botone.quirky_list import client_of, quirky
+from tests.botone.quirky_server import HTML, QuirkyServer
+from vertexkit import IncompleteListWarning
 from vertexkit.botone.pages import Conversations
 from vertexkit.errors import ServerError, Unauthorized, UnexpectedResponse
-from vertexkit.testing import VirtualClock
-
-
-def quirky(count: int = 200) -> QuirkyServer:
-    """A list with the newest dialog first."""
-    return QuirkyServer([raw_dialog(number) for number in range(count, 0, -1)])
-
-
-@asynccontextmanager
-async def client_of(server: QuirkyServer) -> AsyncIterator[BotOne]:
-    async with asgi_client(server) as client:
-        yield BotOne("http://p.test/api", "a", "b", client=client, clock=VirtualClock())
 
 
 async def numbers_of(conversations: Conversations) -> list[int]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, Page
 from pydantic_core import _pydantic_core
 
-from tests.browser.conftest import OpenPage, open_page
+from tests.browser.opened_page import OpenPage, open_page
 from tests.playground.dev import Dev
 from vertexkit.failure import FAILURE_MESSAGES
 

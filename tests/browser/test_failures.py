@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import open_page
+from tests.browser.opened_page import open_page
 from tests.playground.dev import Dev
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("pages")]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import open_page
+from tests.browser.opened_page import open_page
 from tests.playground.dev import Dev
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("pages")]

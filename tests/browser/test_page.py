@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.conftest import BLOCKS, open_page
+from tests.browser.opened_page import BLOCKS, open_page
 from tests.playground.dev import Dev, messages
 
 pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("pages")]

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import Browser, Page, expect
 
-from tests.browser.conftest import open_page
+from tests.browser.opened_page import open_page
 from tests.playground.dev import Dev
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("pages")]

@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from tests.docs.conftest import DOCS
+from tests.docs.reader import DOCS
 from tests.postgres_server import PORT, PostgresServer
 from tests.testing.platform_server import served_in_thread
 from vertexkit import BotOne

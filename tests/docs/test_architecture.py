@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.conftest import ROOT
+from tests.docs.reader import ROOT
 
 PAGES = ["docs/architecture.md", "docs/architecture.ru.md"]
 MAPS = [*PAGES, "CONTRIBUTING.md", "tests/README.md"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.docs.conftest import DOCS, Reader
+from tests.docs.reader import DOCS, Reader
 
 PAGES = ["blocks.md", "blocks.ru.md"]
 

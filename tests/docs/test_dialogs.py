@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from tests.docs.conftest import ROOT, Reader
+from tests.docs.reader import ROOT, Reader
 from vertexkit import BotOne, Context
 from vertexkit.cli.main import cli
 from vertexkit.testing.platform.openapi import openapi_document

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import vertexkit.errors
-from tests.docs.conftest import DOCS, ROOT
+from tests.docs.reader import DOCS, ROOT
 from vertexkit.cli.main import SYSTEM_REFERENCE
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.errors import VertexkitError

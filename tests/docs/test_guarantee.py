@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.conftest import DOCS, ROOT, Reader
+from tests.docs.reader import DOCS, ROOT, Reader
 
 PAGES = ["guarantee.md", "guarantee.ru.md"]
 PROOF = re.compile(r"\[(test_\w+)\]\(\.\./(tests/[\w/]+\.py)\)")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.conftest import DOCS, Reader, fences
+from tests.docs.reader import DOCS, Reader, fences
 
 FOLLOWED = ["tutorial.md", "tutorial.ru.md", "testing.md", "testing.ru.md", "migration.md"]
 """Pages whose files are saved and whose commands are run. The Russian page on migration has the same

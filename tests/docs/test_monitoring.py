@@ -9,7 +9,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.docs.conftest import ROOT, Reader
+from tests.docs.reader import ROOT, Reader
 from vertexkit.telemetry.counters import Counter, Histogram
 from vertexkit.telemetry.metrics import MAX_FAILURE_CODES, Metrics, ProcessState
 from vertexkit.telemetry.prometheus import render

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests import forked
-from tests.docs.conftest import DOCS
+from tests.docs.reader import DOCS
 
 PAGES = ["operations.md", "operations.ru.md"]
 COMMAND = re.compile(r"vertexkit ((?:executions )?[a-z]+)([^`\n]*)")

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.conftest import DOCS, ROOT, fences
+from tests.docs.reader import DOCS, ROOT, fences
 
 ENGLISH = [
     ROOT / "README.md",

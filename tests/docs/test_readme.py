@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.docs.conftest import ROOT, Reader
+from tests.docs.reader import ROOT, Reader
 
 PAGES = ["README.md", "README.ru.md"]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from tests.docs.conftest import DOCS, Reader, fences
+from tests.docs.reader import DOCS, Reader, fences
 
 PAGES = ["runs.md", "runs.ru.md"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.docs.conftest import ROOT
+from tests.docs.reader import ROOT
 from vertexkit.ingress import body, content
 from vertexkit.server import limits
 from vertexkit.settings import Settings

@@ -6,7 +6,7 @@ import re
 import pytest
 from pydantic import SecretStr
 
-from tests.docs.conftest import DOCS
+from tests.docs.reader import DOCS
 from vertexkit.settings import FIELDS, PREFIX
 
 ROW = re.compile(rf"^\| `{PREFIX}(\w+)` \| (.*?) \| (.+?) \|$", re.MULTILINE)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from docs.site import navigation, references, translations
-from tests.docs.conftest import DOCS
+from tests.docs.reader import DOCS
 
 PAGES = sorted(DOCS.glob("*.md"))
 LINK = re.compile(r"\]\((?!https?://|mailto:)([^)#\s]*)#([^)\s]+)\)")

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from schemathesis.generation import GenerationMode
 
-from tests.fuzz.conftest import MANY
+from tests.fuzz.examples import MANY
 from tests.fuzz.service import SECRET, Target, target
 from tests.ingress.served_app import Hold, make_app
 from tests.openapi_fuzzing import check_operation, operations

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.conftest import MANY
+from tests.fuzz.examples import MANY
 from vertexkit import App, Context
 from vertexkit.testing import FakeDialog, FakePlatform
 from vertexkit.testing.clock import VirtualClock

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.conftest import MANY
+from tests.fuzz.examples import MANY
 from vertexkit.errors import CallError
 from vertexkit.ingress.body import FORM_TYPE, JSON_TYPE
 from vertexkit.ingress.request import RawCall, read_call

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.conftest import MANY
+from tests.fuzz.examples import MANY
 from tests.fuzz.service import SECRET, TOKEN, Target, call, target
 
 # The service, in another thread, uses `random` for its back-off while inputs are generated here.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fuzz.conftest import MANY
+from tests.fuzz.examples import MANY
 from vertexkit.botone.response import Response
 from vertexkit.botone.wire import MAX_RESPONSE_BYTES
 from vertexkit.botone.wire_connection import WireConnection

@@ -20,7 +20,7 @@ import pytest
 from tests.surroundings import PROXIES
 
 if TYPE_CHECKING:
-    from tests.image.conftest import Stage
+    from tests.image.dockerfile import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD_SECONDS = 150

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tests.image.conftest import Stage, Step
+    from tests.image.dockerfile import Stage, Step
 
 ROOT = Path(__file__).resolve().parents[2]
 

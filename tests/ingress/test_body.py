@@ -5,7 +5,7 @@ from urllib.parse import quote_from_bytes
 
 import pytest
 
-from tests.ingress.test_request import raw, rejection
+from tests.ingress.raw_calls import raw, rejection
 from vertexkit.errors import CallError
 from vertexkit.ingress.body import (
     FORM_TYPE,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.ingress.raw_calls import raw, rejection
 from vertexkit.errors import CallError
 from vertexkit.ingress.body import (
     FORM_TYPE,
@@ -26,19 +27,8 @@ VALUES = st.recursive(
 )
 
 
-def raw(body: bytes, kind: str | None = JSON_TYPE, **headers: str) -> RawCall:
-    given = {"content-type": kind} if kind is not None else {}
-    return RawCall("/blocks/loan", body, given | headers)
-
-
 def read(members: Mapping[str, Any]) -> Call:
     return read_call(raw(json.dumps(members, ensure_ascii=False).encode()))
-
-
-def rejection(call: RawCall) -> tuple[int, str]:
-    with pytest.raises(CallError) as caught:
-        read_call(call)
-    return caught.value.status, caught.value.code
 
 
 def test_everything_beside_the_token_is_the_input() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.journal.driver import JournalDriver
-from tests.journal.test_contract_memory import remember
+from tests.journal.memory_values import remember
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.journal.dialog_memory import DialogKey, Forgotten

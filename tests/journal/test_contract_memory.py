@@ -3,28 +3,14 @@
 import pytest
 
 from tests.journal.driver import JournalDriver
+from tests.journal.memory_values import KEY, remember, setting
 from vertexkit.errors import Fenced
-from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
+from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.protocol import Lease
 
-KEY = DialogKey("demo", 4711)
 DAY = 86_400.0
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
-
-
-def setting(name: str, position: int = 9) -> Effect:
-    return Effect(position, f"memory.set:{name}", "", EffectState.CONFIRMED)
-
-
-async def remember(
-    driver: JournalDriver, lease: Lease, name: str, value: bytes, key: DialogKey = KEY
-) -> int:
-    """Change a value of the memory, as a handler does."""
-    memory = (await driver.journal.read_memory(key)).changed(name, value)
-    version = await driver.journal.write_memory(lease, setting(name), key, memory)
-    assert version is not None
-    return version
 
 
 async def newest(driver: JournalDriver) -> Lease:

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.journal.driver import JOURNAL_KEY, JournalDriver
+from tests.journal.memory_values import KEY, remember
 from tests.journal.shared.served_journal import LEASE
-from tests.journal.test_contract_memory import KEY, remember
 from tests.postgres_server import PostgresServer
 from vertexkit.errors import JournalUnusable, OperationNotAllowed, SettingsError
 from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result

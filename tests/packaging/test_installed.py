@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.conftest import ROOT, Environment
+from tests.packaging.environment import ROOT, Environment
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(1200)]
 HELLO = re.compile(r"```python\n(# hello\.py\n.*?)```", re.DOTALL)

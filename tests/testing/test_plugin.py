@@ -1,38 +1,11 @@
 """The pytest plugin, in a pytest process of its own."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import forked
+from tests.testing.pytest_run import OWN, run, run_in_new_process
 
-HELLO = """
-import asyncio
-from vertexkit import App, Context
-
-app = App()
-
-@app.block("hello")
-async def hello(ctx: Context, name: str = "you") -> None:
-    await ctx.send_message(f"Hello, {name}!")
-    await ctx.send_message(str(ctx.remaining > 100))
-
-@app.block("sleep")
-async def sleep(ctx: Context) -> None:
-    await asyncio.sleep(10)
-    try:
-        async with asyncio.timeout(10):
-            await asyncio.Event().wait()
-    except TimeoutError:
-        pass
-
-@app.block("hang")
-async def hang(ctx: Context) -> None:
-    await asyncio.Event().wait()
-"""
 ASYNC = """
 async def test_hello(fake_dialog, fake_platform):
     run = await fake_dialog.run("hello", name="Anna")
@@ -43,43 +16,6 @@ SYNC = """
 def test_hello(fake_dialog):
     assert fake_dialog.run_sync("hello").ok
 """
-OPTIONS = ["-q", "-p", "no:cacheprovider"]
-ALREADY_IMPORTED = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
-"""A forked process has imported vertexkit before pytest could rewrite its assertions."""
-OWN = "from hello import app\n"
-
-
-def run(folder: Path, test: str, *options: str, ini: str = "") -> tuple[int, str]:
-    """Run a test file in a folder with `hello.py`; return exit code and output."""
-    write(folder, test, ini)
-    done = forked.run(
-        "pytest",
-        [*OPTIONS, *ALREADY_IMPORTED, *options],
-        folder=folder,
-        environment=os.environ,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def run_in_new_process(folder: Path, test: str, *options: str) -> tuple[int, str]:
-    """Run a test file in a new Python, in which nothing is imported yet."""
-    write(folder, test)
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *OPTIONS, *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=50,
-        check=False,
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def write(folder: Path, test: str, ini: str = "") -> None:
-    """Write the app, the test and the options of pytest."""
-    (folder / "hello.py").write_text(HELLO)
-    (folder / "test_it.py").write_text(test)
-    (folder / "pytest.ini").write_text(f"[pytest]\npythonpath = .\n{ini}")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.testing.test_plugin import OWN, run
+from tests.testing.pytest_run import OWN, run
 
 FILES = {
     "test_own_fixture.py": """

@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from tests.cli.executions.test_executions import fill, name
+from tests.cli.executions.filled_journal import fill, name
 from vertexkit.clock import Clock
 from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus
 from vertexkit.journal.admin import open_admin

@@ -1,19 +1,16 @@
 """`vertexkit executions`: list, show, retry and drop."""
 
-import asyncio
 import json
 import signal
 import urllib.request
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from vertexkit.clock import Clock
+from tests.cli.executions.filled_journal import fill, name
 from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
-from vertexkit.journal.protocol import Lease, NullJournalObserver
+from vertexkit.journal.protocol import Lease
 from vertexkit.journal.sqlite.journal import SqliteJournal
-from vertexkit.settings import JournalSettings
 from vertexkit.testing import FakePlatform
 from vertexkit.token import Token
 
@@ -27,26 +24,6 @@ DEAD = Outcome(
 )
 RESULT = Result(b'{"secret":"of the result"}')
 TEXT = "a text that must not be shown"
-
-Fill = Callable[[SqliteJournal], Awaitable[None]]
-
-
-def name(number: int) -> str:
-    """The id of an execution."""
-    return f"{number:04x}{'e' * 18}"
-
-
-def fill(shell: Any, work: Fill) -> None:
-    """Open the journal of this folder, fill it, and close it."""
-
-    async def run() -> None:
-        path = shell.folder / ".vertexkit" / "journal.db"
-        journal = SqliteJournal(path, Clock(), JournalSettings())
-        await journal.open(NullJournalObserver())
-        await work(journal)
-        await journal.close()
-
-    asyncio.run(run())
 
 
 async def held(journal: SqliteJournal, number: int, block: str = "hello") -> Lease:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.journal.driver import JournalDriver
-from tests.journal.test_contract_memory import remember
+from tests.journal.memory_values import remember
 from tests.postgres_server import PostgresServer
 from vertexkit.errors import JournalUnusable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.chaos.machine import Disk
-from tests.journal.sqlite.test_writer import DONE, FullOnce, SlowMachine, turns
+from tests.journal.sqlite.slow_machine import DONE, FullOnce, SlowMachine, turns
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Result
 from vertexkit.journal.events import Delivery

@@ -1,7 +1,6 @@
 """The writer of the SQLite journal: what is committed together, in which order, and when it fails."""
 
 import asyncio
-import sqlite3
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -9,78 +8,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.machine import Disk, Machine, ManualClock
+from tests.chaos.machine import Disk
 from tests.journal.driver import JournalDriver
+from tests.journal.sqlite.slow_machine import DONE, INTENT, FullOnce, SlowMachine, turns
 from tests.waiting import until
 from vertexkit.errors import JournalUnavailable
-from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
+from vertexkit.execution import Effect, EffectState, Result
 from vertexkit.journal.protocol import Lease
-from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
-INTENT = Effect(0, "send", "abc")
 SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')
 STEP = Effect(0, "step:rate", "abc", EffectState.CONFIRMED, b"17")
 RESULT = Result(b'{"monthly":1}')
-DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 END_SECONDS = 20.0
 """Real seconds in which a journal is closed on a loaded machine."""
-
-
-class SlowMachine(Machine):
-    """A machine whose disk can be held, and on which the power can be cut.
-
-    Attributes:
-        disk: of the machine.
-        driver: of the current process's journal.
-    """
-
-    def __init__(self, folder: Path, disk: Disk) -> None:
-        super().__init__(folder, disk, ManualClock(), JournalSettings())
-        self.disk = disk
-        self.driver: JournalDriver
-
-    async def boot(self) -> JournalDriver:
-        """Start a process with the current file."""
-        await self.start(pytest.fail)
-        self.driver = JournalDriver(self.journal, VirtualClock())
-        return self.driver
-
-    async def cut_power(self) -> JournalDriver:
-        """Lose all that is not surely on the disk, and start the next process."""
-        await self.rest()
-        await self.die(power=True, part=0.0)
-        return await self.boot()
-
-    async def hold(self) -> None:
-        """Hold the disk in the middle of a commit, so that what is written now is in the next."""
-        self.disk.hold()
-        self.journal._writer.write(schema.NO_CHANGE, ())
-        await self.disk.stuck.wait()
-
-
-class FullOnce:
-    """Commits to a disk that is full for one commit.
-
-    Args:
-        disk: of the machine.
-        passed: commits before that one.
-    """
-
-    def __init__(self, disk: Disk, passed: int = 0) -> None:
-        self._commit = disk._commit
-        self._until_full = passed
-
-    def __call__(self, connection: sqlite3.Connection) -> None:
-        self._until_full -= 1
-        if self._until_full == -1:
-            connection.rollback()
-            error = sqlite3.OperationalError("database or disk is full")
-            error.sqlite_errorname = "SQLITE_FULL"
-            raise error
-        self._commit(connection)
 
 
 @pytest.fixture
@@ -89,12 +32,6 @@ async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     await machine.boot()
     yield machine
     await machine.release_dead_process()
-
-
-async def turns() -> None:
-    """Let everything happen that does not wait for the disk."""
-    for _ in range(20):
-        await asyncio.sleep(0)
 
 
 DURABLE: dict[str, Callable[[SqliteJournal, Lease], Awaitable[object]]] = {

@@ -9,7 +9,7 @@ from openapi_spec_validator import validate
 from schemathesis.generation import GenerationMode
 
 from tests.openapi_fuzzing import check_operation, operations
-from tests.testing.platform.test_methods import METHOD_CASES
+from tests.testing.platform.method_cases import METHOD_CASES
 from tests.testing.platform_server import served_in_thread
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.platform.openapi import openapi_document
