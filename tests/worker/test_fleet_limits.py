@@ -7,12 +7,8 @@ from typing import Any
 import structlog.testing
 from pydantic import BaseModel
 
-<<<<<<< HEAD
 from tests.waiting import until
-from tests.worker.test_limits import Gauge
-=======
 from tests.worker.gauge import Gauge
->>>>>>> 3ed84e4 (What several tests use is in modules of their own, not in tests or conftest files)
 from vertexkit import App, CallInfo, Context, Retry
 from vertexkit.testing import FakeDialog
 
