@@ -29,7 +29,7 @@ async def test_a_row_for_each_message_and_step(browser: Browser, shared_dev: Dev
     await expect(messages.first).to_contain_text("3 tries")
     await expect(messages.first).to_contain_text("429")
     assert await messages.first.locator(".track i").count() == 4  # the whole, and each try
-    starts = await page.locator("#rows .row").evaluate_all(STARTS)
+    starts = await page.locator("#rows .entry").evaluate_all(STARTS)
     assert starts == sorted(starts)
     await page.locator("#rows .kind-step").click()
     detail = page.locator("#detail .sides")

@@ -150,12 +150,9 @@ async def _run(
             _record(recorder, dialog, clock)
         reader = None if is_virtual else terminal_reader()
         waits = TerminalWaits(dialog, (block, token), events, transcript, reader)
-        ending = asyncio.ensure_future(waits.run())
         started_at = clock.now()
-        try:
+        async with waits:
             run = await dialog.call(block, inputs, token)
-        finally:
-            ending.cancel()
         transcript.end(run, clock.now() - started_at)
         if recorder is not None:
             recorder.end(clock.now(), *outcome_and_code(run))

@@ -85,7 +85,7 @@ class WaitPrinter(Protocol):
 
 
 class TerminalWaits:
-    """Ends the waits of one run: by the given events, by what a user types, or by time.
+    """A context in which the waits of one run end: by given events, what a user types, or time.
 
     Args:
         dialog: Runs the block.
@@ -117,8 +117,14 @@ class TerminalWaits:
         if isinstance(self._clock, VirtualClock):
             self._clock.hold_durable_waits()
 
-    async def run(self) -> None:
-        """End each wait; never returns."""
+    async def __aenter__(self) -> None:
+        self._task = asyncio.ensure_future(self._end_waits())
+
+    async def __aexit__(self, *error: object) -> None:
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    async def _end_waits(self) -> None:
         while True:
             await self._suspended.wait()
             self._suspended.clear()

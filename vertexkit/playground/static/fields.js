@@ -31,7 +31,7 @@ export function about({ schema, required }, shownDefault = false) {
   if (examples.length > 1) parts.push(examples.join(", "));
   parts.push(...limits(schema));
   if (EXAMPLES[schema.format]) parts.push(translate("for_example", { example: EXAMPLES[schema.format] }));
-  if (!required && shownDefault && schema.default !== undefined) parts.push(`${translate("default")}: ${text(schema.default)}`);
+  if (!required && shownDefault && schema.default !== undefined && schema.default !== null) parts.push(`${translate("default")}: ${text(schema.default)}`);
   const shown = make("div", { class: "quiet about" });
   if (schema.description) shown.append(folded(schema.description));
   if (parts.length) shown.append(make("p", {}, parts.join(" · ")));

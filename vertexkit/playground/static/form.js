@@ -71,7 +71,11 @@ export class Form {
   }
 }
 
-// pydantic writes a Decimal as a number, or a text with a pattern for numbers.
-const isDecimal = (variants) =>
-  variants.length === 2 && variants.some((each) => each.type === "number") && variants.some((each) => each.type === "string" && each.pattern?.includes("\\d"));
+// pydantic writes a Decimal as a number, or a text with a pattern for numbers; with limits, the text
+// has no pattern.
+function isDecimal(variants) {
+  if (variants.length !== 2) return false;
+  const number = variants.find((each) => each.type === "number"), string = variants.find((each) => each.type === "string");
+  return Boolean(number && string && (string.pattern?.includes("\\d") || Object.keys(number).length > 1));
+}
 const without = (schema, key) => Object.fromEntries(Object.entries(schema).filter(([name]) => name !== key));

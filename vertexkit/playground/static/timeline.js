@@ -12,10 +12,10 @@ export class Timeline {
   constructor({ list, axis, detail, onSelect = () => {} }) {
     Object.assign(this, { list, axis, detail, onSelect });
     list.addEventListener("click", (event) => {
-      const row = event.target.closest("button.row");
+      const row = event.target.closest("button.entry");
       if (row) this.select(row.dataset.key, true);
     });
-    makeRoving(list, "button.row");
+    makeRoving(list, "button.entry");
     this.reset();
   }
 
@@ -78,7 +78,7 @@ export class Timeline {
     for (const row of rows) if (row.end === null) this.place(this.elements.get(row.key).querySelector(".track i:last-child"), row.start, total);
     this.list.style.setProperty("--total", total);
     this.showAxis(total);
-    refreshRoving(this.list, "button.row");
+    refreshRoving(this.list, "button.entry");
     if (isAtBottom && !this.ended) this.list.scrollTop = this.list.scrollHeight;
   }
 
@@ -92,8 +92,8 @@ export class Timeline {
       bar.append(part);
     }
     const old = element.firstElementChild;
-    const button = make("button", { type: "button", class: `row kind-${row.kind} ${row.state}`, "data-key": row.key, "aria-pressed": String(selected) },
-      make("span", { class: "name" }, rowName(row), ...badges(row)), bar, make("span", { class: "took" }, duration));
+    const button = make("button", { type: "button", class: `entry kind-${row.kind} ${row.state}`, "data-key": row.key, "aria-pressed": String(selected) },
+      make("span", { class: "name" }, make("span", {}, rowName(row)), ...badges(row)), bar, make("span", { class: "took" }, duration));
     button.tabIndex = old ? old.tabIndex : -1;
     const focused = old && document.activeElement === old;
     clear(element).append(button);
@@ -116,7 +116,7 @@ export class Timeline {
   select(key, byUser = false) {
     const same = key === this.selected && byUser;
     this.selected = same ? null : key;
-    for (const button of this.list.querySelectorAll("button.row")) button.setAttribute("aria-pressed", String(button.dataset.key === this.selected));
+    for (const button of this.list.querySelectorAll("button.entry")) button.setAttribute("aria-pressed", String(button.dataset.key === this.selected));
     this.elements.get(this.selected)?.scrollIntoView({ block: "nearest" });
     this.showDetail();
     if (byUser) this.onSelect(this.selected);
