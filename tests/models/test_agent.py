@@ -139,14 +139,15 @@ async def test_an_agent_pays_once_in_spite_of_crashes(
     assert fake_model.requests[1]["messages"][-1]["content"] == "3"
 
 
+@pytest.mark.parametrize("crash", [True, False])
 async def test_a_tool_that_asks_the_model_again_is_not_repeated(
-    fake_dialog: FakeDialog, fake_model: FakeModel
+    crash: bool, fake_dialog: FakeDialog, fake_model: FakeModel
 ) -> None:
     """`ModelRetry` and `ToolFailed` of a tool are journalled as its result."""
     fake_model.call_tool("price", item="слон")
     fake_model.call_tool("price", item="кит")
     fake_model.answer("Ничего нет.")
-    run = await fake_dialog.run("shop", crash_everywhere=True)
+    run = await fake_dialog.run("shop", crash_everywhere=crash)
     assert run.messages == ["Ничего нет."]
     assert called == ["price слон", "price кит"]
     assert "нет такого товара" in fake_model.requests[1]["messages"][-1]["content"]
