@@ -1,16 +1,19 @@
 """Measures vertexkit's own share of an execution: without sockets, in one process.
 
     python benchmarks/in_process.py --batches 20
+    python benchmarks/in_process.py --encryption
 
 Calls enter through ASGI, and the platform answers at the loop's next turn. Prints for each journal
 the processor time of one execution in µs, the least and the median of all batches. The least is the
 figure to compare: everything that disturbs a run makes it slower. With `--profile` it prints the
 functions that take the most time; with `--counts`, as JSON, what an execution does: function calls,
-tasks, log lines and SQL statements. These do not depend on the machine.
+tasks, log lines and SQL statements. These do not depend on the machine. With `--encryption` it
+measures the SQLite journal with and without keys, in turns, and prints the ratio.
 """
 
 import argparse
 import asyncio
+import base64
 import cProfile
 import gc
 import io
@@ -21,6 +24,7 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator
+from operator import truediv
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -39,6 +43,8 @@ CALLERS = 32
 EXECUTIONS = 320
 """In each batch."""
 WARM_UP_BATCHES = 4
+ROUNDS = 3
+"""Of each journal, if the cost of encryption is measured."""
 CLAIMS = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpbnN0YW5jZSI6ImRlbW8iLCJkaWFsb2dfaWQiOjMxNH0"
 SENT = Response(200, b'{"message_id":123,"created_at":1669947527}')
 COMPLETED = Response(204)
@@ -136,9 +142,10 @@ def calls() -> Iterator[bytes]:
         yield json.dumps({"token": f"{CLAIMS}.{number}", "name": "Dasha"}).encode()
 
 
-async def measure(journal: str, options: argparse.Namespace) -> list[float]:
+async def measure(journal: str, options: argparse.Namespace, keys: str = "") -> list[float]:
     """Measure with one journal; with `--counts`, print the counts."""
     os.environ["VERTEXKIT_JOURNAL"] = journal
+    os.environ["VERTEXKIT_JOURNAL_KEYS"] = keys
     os.environ["VERTEXKIT_PLATFORM_URL"] = "http://127.0.0.1:1/api"
     stream = io.BytesIO()
     writer = logs.configure("json", "info", stream)
@@ -167,6 +174,20 @@ async def measure(journal: str, options: argparse.Namespace) -> list[float]:
         return [await batch(served, service, bodies) for _ in range(options.batches)]
 
 
+def measure_encryption(options: argparse.Namespace) -> None:
+    """Measure the SQLite journal without keys and with one, in turns, and print the ratio."""
+    key = base64.b64encode(os.urandom(32)).decode()
+    least: dict[str, list[float]] = {"": [], key: []}
+    for _ in range(ROUNDS):
+        for keys, figures in least.items():
+            with TemporaryDirectory() as folder:
+                url = f"sqlite:{folder}/journal.db"
+                figures.append(min(uvloop.run(measure(url, options, keys))))
+    plain, encrypted = map(min, least.values())
+    ratio = statistics.median(map(truediv, least[key], least[""]))
+    print(f"plain {plain:.0f} µs, encrypted {encrypted:.0f} µs, median ratio {ratio:.2f}")
+
+
 def main() -> None:
     """Measure with each journal and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -174,7 +195,11 @@ def main() -> None:
     parser.add_argument("--journal", choices=["memory", "sqlite"])
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--counts", action="store_true")
+    parser.add_argument("--encryption", action="store_true")
     options = parser.parse_args()
+    if options.encryption:
+        measure_encryption(options)
+        return
     if not options.counts:
         print("journal    least µs   median µs")
     with TemporaryDirectory() as folder:
