@@ -1,5 +1,6 @@
 """Claiming executions for the workers of this process."""
 
+import math
 from collections.abc import Callable, Collection, Mapping
 
 from psycopg.pq.abc import PGresult
@@ -10,17 +11,23 @@ from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.postgres.limits import (
     ADD_LIMITS,
     CLAIM_LIMITED,
+    KEYS_OF_CLAIM,
     LOCK,
     RETRY_SECONDS,
-    WAITING,
     claim_values,
     lock_values,
-    read_waiting,
 )
 from vertexkit.journal.postgres.monitor import Monitor
 from vertexkit.journal.postgres.statements import CLAIM, RELEASE_UNKNOWN
 from vertexkit.journal.postgres.writer import Writer
 from vertexkit.journal.state.row import RESULT_QUEUE
+
+KEYS_MARGIN = 1.5
+"""Hashes are not spread evenly: a part of the keys may have more of them than another one."""
+TURN_SECONDS = 0.1
+"""Pause between two claims that look at different parts of the keys."""
+TIMERS_OF_PERIOD = 100
+"""Timers in the period of a rate; a run may start this part of its period late."""
 
 
 class Claims:
@@ -28,7 +35,7 @@ class Claims:
 
     Args:
         writer: of the journal.
-        monitor: knows whether executions with limits wait, and learns how many wait for a limit.
+        monitor: knows how many keys have executions.
         lease: seconds of a lease.
         clock: of the process.
         notify_later: wakes the worker after some seconds.
@@ -48,7 +55,10 @@ class Claims:
         self._monitor = monitor
         self._lease = lease
         self._clock = clock
-        self._wakes_at = 0.0
+        self._wakes_at: dict[float, float] = {}
+        """The last timer for each period of a rate."""
+        self._turn = 0
+        """Which part of the keys the last claim looked at."""
         self._notify_later = notify_later
         self._unknown: set[str] = set()
         """Workers whose last claim may have been committed without an answer."""
@@ -84,7 +94,7 @@ class Claims:
         rooms = {RESULT_QUEUE: limit, **{block: n for block, n in room.items() if n > 0}}
         self.has_limits = limits is not None
         try:
-            if limits is not None or self._monitor.counts.has_limits:
+            if limits is not None or self._monitor.counts.keys:
                 limits = FleetLimits() if limits is None or early else limits
                 return await self._claim_limited((worker, self._lease, limit, early), rooms, limits)
             values = (worker, self._lease, limit, early, list(rooms), list(rooms.values()))
@@ -97,27 +107,37 @@ class Claims:
     async def _claim_limited(
         self, values: tuple[object, ...], rooms: Mapping[str, int], limits: FleetLimits
     ) -> PGresult:
-        """Claim as far as the limits allow, and count what waits for them then."""
+        """Claim as far as the limits allow."""
         write, lock = self._writer.write, lock_values(limits)
         names = lock[0]
         if not self._names.issuperset(names):
             await write(ADD_LIMITS, (names,), optional=True)
             self._names.update(names)
+        keys = self._monitor.counts.keys
+        turns = math.ceil(KEYS_MARGIN * keys / KEYS_OF_CLAIM) or 1
+        self._turn = (self._turn + 1) % turns
+        start = f"{self._turn * (1 << 32) // turns:08x}"  # keys are hashes in hexadecimal digits
         locking = write(LOCK, lock, optional=True)
-        claiming = write(CLAIM_LIMITED, claim_values(values, rooms, limits), optional=True)
-        waiting = write(WAITING, (), optional=True)
+        claiming = write(CLAIM_LIMITED, claim_values(values, rooms, limits, start), optional=True)
         claimed: PGresult = await claiming
         locked: PGresult = await locking
         if locked.ntuples < len(names):  # another process claims at this moment
             self._notify_later(RETRY_SECONDS)
-        self._monitor.waiting_for_limits, free_in = read_waiting(await waiting)
-        if free_in is not None:
-            self._wake_in(max(0.0, free_in))
+        if turns > 1:
+            self._notify_later(TURN_SECONDS)
+        if claimed.ntuples:
+            for block in limits.blocks.values():
+                if block.rate is not None:
+                    self._wake_after(block.rate.seconds)
         return claimed
 
-    def _wake_in(self, seconds: float) -> None:
-        """Wake the worker when a run may start, unless it is woken before."""
-        now = self._clock.now()
-        if not now < self._wakes_at <= now + seconds:
-            self._wakes_at = now + seconds
-            self._notify_later(seconds)
+    def _wake_after(self, seconds: float) -> None:
+        """Wake the worker when the runs that have just started leave the period of their rate.
+
+        The times are rounded up, so that the number of timers is limited.
+        """
+        step = max(seconds / TIMERS_OF_PERIOD, RETRY_SECONDS)
+        due = step * math.ceil((self._clock.now() + seconds) / step)
+        if due > self._wakes_at.get(seconds, 0.0):
+            self._wakes_at[seconds] = due
+            self._notify_later(due - self._clock.now())

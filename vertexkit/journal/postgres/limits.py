@@ -21,7 +21,6 @@ from vertexkit.journal.postgres.arrays import (
     TEXT,
     TEXTS,
     read_bigint,
-    read_optional_double,
 )
 from vertexkit.journal.postgres.statements import CHANGES_OF_CLAIM, NOT_FOLLOWING, statement
 
@@ -32,17 +31,8 @@ MARGIN_SECONDS = 0.5
 RETRY_SECONDS = 0.02
 """Pause before a claim is repeated that another process has kept from a limit."""
 
-QUEUES = """
-queue (name) AS (
-    (SELECT queue FROM vertexkit.executions WHERE phase <> 'settled' ORDER BY queue LIMIT 1)
-    UNION ALL
-    SELECT (
-        SELECT next.queue FROM vertexkit.executions AS next
-        WHERE next.phase <> 'settled' AND next.queue > queue.name ORDER BY next.queue LIMIT 1
-    ) FROM queue WHERE queue.name IS NOT NULL
-)
-"""
-"""The names of all queues: one look into the index for each."""
+KEYS_OF_CLAIM = 200
+"""Keys of a block that one claim looks at; the next claim continues with others."""
 RUNNING = f"""
 (SELECT count(*) FROM vertexkit.executions AS held
  WHERE held.queue = queue.name AND held.phase = 'running'
@@ -84,7 +74,7 @@ FROM free CROSS JOIN LATERAL (
     ORDER BY candidate.due_at LIMIT {{places}} FOR UPDATE SKIP LOCKED
 ) AS waiting
 """
-IS_OVERDUE = "candidate.accepted_at + free.max_wait <= {{now}}"
+IS_OVERDUE = "candidate.due_at <= {{now}} - free.max_wait"
 OVERDUE, RESUMED, FRESH = 0, 1, 2
 CANDIDATES = " UNION ALL ".join(
     (
@@ -109,20 +99,47 @@ CANDIDATES = " UNION ALL ".join(
 CLAIM_LIMITED = statement(
     "claim_limited",
     f"""
-WITH RECURSIVE {QUEUES}, place AS MATERIALIZED (
+WITH RECURSIVE place AS MATERIALIZED (
     SELECT place.*, starts > 0 OR running > 0 AS has_limits, EXISTS (
         SELECT FROM vertexkit.limits AS gate
         WHERE gate.name = place.block AND gate.holder = txid_current()) AS locked
     FROM unnest($6, $7, $8, $9, $10, $11)
         AS place (block, room, starts, period, running, max_wait)
+), upper (block, name, number) AS (
+    SELECT block, (block || '#' || $13) COLLATE "C", 0 FROM place
+    WHERE block <> '' AND (locked OR NOT has_limits)
+    UNION ALL
+    SELECT upper.block, next.queue, upper.number + 1
+    FROM upper CROSS JOIN LATERAL (
+        SELECT queue FROM vertexkit.executions AS execution
+        WHERE execution.phase <> 'settled' AND execution.queue > upper.name
+            AND execution.queue < upper.block || '$' ORDER BY execution.queue LIMIT 1
+    ) AS next WHERE upper.number < {KEYS_OF_CLAIM}
+), lower (block, name, number) AS (
+    SELECT block, (block || '"') COLLATE "C", 0 FROM place
+    WHERE block <> '' AND (locked OR NOT has_limits)
+    UNION ALL
+    SELECT lower.block, next.queue, lower.number + 1
+    FROM lower CROSS JOIN LATERAL (
+        SELECT queue FROM vertexkit.executions AS execution
+        WHERE execution.phase <> 'settled' AND execution.queue > lower.name
+            AND execution.queue <= lower.block || '#' || $13 ORDER BY execution.queue LIMIT 1
+    ) AS next WHERE lower.number < {KEYS_OF_CLAIM}
+), queue AS (
+    SELECT block AS name, block, false AS limited FROM place
+    UNION ALL SELECT name, block, true FROM upper WHERE number > 0
+    UNION ALL SELECT lower.name, lower.block, true FROM lower
+    WHERE lower.number BETWEEN 1 AND {KEYS_OF_CLAIM}
+        - (SELECT count(*) - 1 FROM upper WHERE upper.block = lower.block)
 ), counted AS MATERIALIZED (
-    SELECT queue.name, split_part(queue.name, '#', 1) AS block,
-        strpos(queue.name, '#') > 0 AS limited, {RUNNING} AS running
-    FROM queue WHERE queue.name IS NOT NULL
+    SELECT queue.*, CASE WHEN queue.limited THEN {RUNNING} ELSE 0 END AS running FROM queue
 ), app AS MATERIALIZED (
     SELECT CASE WHEN $12 = 0 THEN $4
         WHEN EXISTS (SELECT FROM vertexkit.limits WHERE name = '' AND holder = txid_current())
-        THEN greatest(0, $12 - (SELECT sum(running)::bigint FROM counted)) ELSE 0 END AS room
+        THEN greatest(0, $12 - (
+            SELECT count(*) FROM vertexkit.executions AS held
+            WHERE held.phase = 'running' AND held.due_at > {{now}} - {MARGIN_SECONDS}))
+        ELSE 0 END AS room
 ), free AS MATERIALIZED (
     SELECT queue.name, queue.limited, place.room, place.max_wait, place.period,
         queue.limited AND place.starts > 0 AS is_rated,
@@ -131,7 +148,6 @@ WITH RECURSIVE {QUEUES}, place AS MATERIALIZED (
         CASE WHEN queue.limited AND place.starts > 0
             THEN greatest(0, place.starts - {STARTED}) ELSE place.room END AS starts
     FROM counted AS queue JOIN place ON place.block = queue.block
-    WHERE NOT queue.limited OR NOT place.has_limits OR place.locked
 ), candidate AS MATERIALIZED ({CANDIDATES}), in_key AS (
     SELECT *, row_number() OVER (PARTITION BY name, kind = {OVERDUE} ORDER BY kind, due_at)
         AS number
@@ -152,30 +168,29 @@ WITH RECURSIVE {QUEUES}, place AS MATERIALIZED (
 {CHANGES_OF_CLAIM}, execution.queue, due.kind = {OVERDUE}
 """,
     *(TEXT, DOUBLE, BIGINT, BOOLEAN, TEXTS, BIGINTS),
-    *(BIGINTS, DOUBLES, BIGINTS, DOUBLES, BIGINT),
+    *(BIGINTS, DOUBLES, BIGINTS, DOUBLES, BIGINT, TEXT),
 )
-"""As CLAIM. For each key the oldest executions are taken as far as the limits of their block allow;
+"""As CLAIM; the last parameter is the key at which it starts. For each key the oldest executions are taken as far as the limits of their block allow;
 of these, the oldest ones of each block, and of the app."""
 WAITING = statement(
     "waiting_for_limits",
     f"""
-WITH RECURSIVE {QUEUES}
-SELECT waiting.block, sum(waiting.number)::bigint, min(waiting.free_in) FROM (
-    SELECT gate.name AS block, (
-            SELECT count(*) FROM vertexkit.executions AS execution
-            WHERE execution.queue = queue.name AND execution.phase IN ('waiting', 'suspended')
-                AND execution.due_at <= {{now}}) AS number, (
-            SELECT min(start.until) - {{now}} FROM vertexkit.starts AS start
-            WHERE start.queue = queue.name AND start.until > {{now}}) AS free_in
-    FROM queue JOIN vertexkit.limits AS gate ON gate.name = split_part(queue.name, '#', 1)
-    WHERE strpos(queue.name, '#') > 0 AND (
-        (gate.running > 0 AND {RUNNING} >= gate.running)
-        OR (gate.starts > 0 AND {STARTED} >= gate.starts))
-) AS waiting WHERE waiting.number > 0 GROUP BY waiting.block
+SELECT gate.name, sum(key.waiting)::bigint
+FROM (
+    SELECT queue, split_part(queue, '#', 1) AS block,
+        count(*) FILTER (WHERE phase IN ('waiting', 'suspended') AND due_at <= {{now}}) AS waiting,
+        count(*) FILTER (WHERE phase = 'running' AND due_at > {{now}} - {MARGIN_SECONDS}) AS running
+    FROM vertexkit.executions WHERE phase <> 'settled' AND strpos(queue, '#') > 0 GROUP BY queue
+) AS key JOIN vertexkit.limits AS gate ON gate.name = key.block LEFT JOIN (
+    SELECT queue, count(*) AS number FROM vertexkit.starts WHERE until > {{now}} GROUP BY queue
+) AS started ON started.queue = key.queue
+WHERE key.waiting > 0 AND ((gate.running > 0 AND key.running >= gate.running)
+    OR (gate.starts > 0 AND started.number >= gate.starts))
+GROUP BY gate.name
 """,
 )
-"""How many executions wait for a limit, by block, and in how many seconds one may start."""
-PREPARED_LIMITS = (LOCK, CLAIM_LIMITED, WAITING)
+"""How many executions wait for a limit, by block."""
+PREPARED_LIMITS = (LOCK, CLAIM_LIMITED)
 """Statements of the writing connection that are worth planning once."""
 DELETE_STARTS = statement("delete_starts", "DELETE FROM vertexkit.starts WHERE until <= {now}")
 
@@ -194,13 +209,14 @@ def lock_values(limits: FleetLimits) -> tuple[list[str], list[int], list[int]]:
 
 
 def claim_values(
-    claim: tuple[Any, ...], rooms: Mapping[str, int], limits: FleetLimits
+    claim: tuple[Any, ...], rooms: Mapping[str, int], limits: FleetLimits, start: str
 ) -> tuple[Any, ...]:
     """Return the values of CLAIM_LIMITED.
 
     Args:
         claim: the values of CLAIM before the rooms.
         rooms: by queue.
+        start: the first key that is looked at; after the last one follow those before it.
         limits: of the app.
     """
     blocks = [limits.blocks.get(queue, NO_LIMITS) for queue in rooms]
@@ -213,16 +229,13 @@ def claim_values(
         [block.running or 0 for block in blocks],
         [block.max_wait for block in blocks],
         limits.running or 0,
+        start,
     )
 
 
-def read_waiting(result: PGresult) -> tuple[dict[str, int], float | None]:
-    """Read the rows of WAITING: the numbers by block, and the seconds until one may start."""
-    numbers: dict[str, int] = {}
-    free_in: list[float] = []
-    for row in range(result.ntuples):
-        block = (result.get_value(row, 0) or b"").decode()
-        numbers[block] = read_bigint(result.get_value(row, 1) or b"")
-        seconds = read_optional_double(result.get_value(row, 2))
-        free_in += [seconds] if seconds is not None else []
-    return numbers, min(free_in, default=None)
+def read_waiting(result: PGresult) -> dict[str, int]:
+    """Read the rows of WAITING."""
+    return {
+        (result.get_value(row, 0) or b"").decode(): read_bigint(result.get_value(row, 1) or b"")
+        for row in range(result.ntuples)
+    }

@@ -10,8 +10,9 @@ import structlog
 from psycopg.pq.abc import PGresult
 from structlog.typing import FilteringBoundLogger
 
-from vertexkit.journal.postgres.arrays import BIGINT, DOUBLE, TEXT, TEXTS, read_bigint, read_boolean
+from vertexkit.journal.postgres.arrays import BIGINT, DOUBLE, TEXT, TEXTS, read_bigint
 from vertexkit.journal.postgres.background import NO_ANSWER, BackgroundConnection
+from vertexkit.journal.postgres.limits import WAITING, read_waiting
 from vertexkit.journal.postgres.retention import delete_old
 from vertexkit.journal.postgres.session import CommandFailed, Session
 from vertexkit.journal.postgres.statements import statement
@@ -29,6 +30,8 @@ UNSERVED_SECONDS = 60.0
 """How long no worker must have been seen that serves a block before its executions are parked."""
 RETENTION_SECONDS = 10.0
 """How often ended executions are checked for their age and number."""
+COUNT_PAUSES = 20
+"""How much longer than a count of what waits for limits is the time to the next one."""
 LISTEN, NOTIFY = "LISTEN vertexkit_ready", "NOTIFY vertexkit_ready"
 """An execution may be claimable."""
 
@@ -72,8 +75,8 @@ class Counts:
     """Their handlers wait."""
     waiting: frozenset[str] = frozenset()
     """Blocks that they wait for."""
-    has_limits: bool = False
-    """Some of them have a limit."""
+    keys: int = 0
+    """Number of keys that those with a limit have."""
 
 
 class Monitor:
@@ -100,7 +103,7 @@ class Monitor:
     ) -> None:
         self.counts: Counts = Counts()
         self.waiting_for_limits: dict[str, int] = {}
-        """How many executions waited for a limit after the last claim, by block."""
+        """How many executions wait for a limit, by block."""
         self.connection: BackgroundConnection = BackgroundConnection(self._open, ahead)
         self._connect = connect
         self._count = count
@@ -123,6 +126,8 @@ class Monitor:
         """The server has notifications."""
         self._poll_at = self._heartbeat_at = self._retention_at = 0.0
         """When each is due, by the loop's clock."""
+        self._limits_at = 0.0
+        """When what waits for limits may be counted again."""
 
     async def _open(self) -> Session:
         session = await self._connect(self._observer.ready)
@@ -212,7 +217,7 @@ class Monitor:
         """
         result = await self._count()
         backlog = due = suspended = 0
-        has_limits = False
+        keys = 0
         waiting = set()
         for row in range(result.ntuples):
             queue = (result.get_value(row, 0) or b"").decode()
@@ -220,10 +225,10 @@ class Monitor:
             backlog += number
             due += read_bigint(result.get_value(row, 2) or b"")
             suspended += read_bigint(result.get_value(row, 3) or b"")
-            has_limits |= read_boolean(result.get_value(row, 4))
+            keys += read_bigint(result.get_value(row, 4) or b"")
             if queue and number:
                 waiting.add(queue)
-        self.counts = Counts(backlog, due, suspended, frozenset(waiting), has_limits)
+        self.counts = Counts(backlog, due, suspended, frozenset(waiting), keys)
         self._changes = self._suspended_changes = 0
 
     async def _step(self) -> None:
@@ -233,6 +238,9 @@ class Monitor:
             await self.poll()
             if self.counts.due:
                 self._observer.ready()
+        if now >= self._limits_at and (self.counts.keys or self.waiting_for_limits):
+            self.waiting_for_limits = read_waiting(await self.connection.run(WAITING))
+            self._limits_at = now + COUNT_PAUSES * (self._loop.time() - now)
         if self._announce_now:
             self._announce_now = False
             if self._notifies:

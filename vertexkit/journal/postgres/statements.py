@@ -150,7 +150,7 @@ SELECT split_part(queue, '#', 1),
     count(*) FILTER (WHERE phase NOT IN ('running', 'suspended') OR due_at <= {now}),
     count(*) FILTER (WHERE due_at <= {now}),
     count(*) FILTER (WHERE phase = 'suspended' AND due_at > {now}),
-    bool_or(strpos(queue, '#') > 0)
+    count(DISTINCT queue) FILTER (WHERE strpos(queue, '#') > 0)
 FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY 1
 """,
 )

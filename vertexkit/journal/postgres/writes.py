@@ -10,7 +10,7 @@ from psycopg.pq.abc import PGresult
 from vertexkit.errors import Fenced, JournalUnavailable
 from vertexkit.journal.postgres.arrays import read_bigint, read_boolean
 from vertexkit.journal.postgres.dialog_memory import READ_MEMORY, WRITE_MEMORY
-from vertexkit.journal.postgres.limits import ADD_LIMITS, CLAIM_LIMITED, LOCK, WAITING
+from vertexkit.journal.postgres.limits import ADD_LIMITS, CLAIM_LIMITED, LOCK
 from vertexkit.journal.postgres.session import Command
 from vertexkit.journal.postgres.statements import (
     ACCEPT,
@@ -37,7 +37,7 @@ from vertexkit.journal.postgres.statements import (
 
 ORDER = (
     *(POLL, ACCEPT, ACCEPT_UNIQUE, FIND_DUPLICATED, FIND_DUPLICATED_UNIQUE, EXPIRE_WORKER),
-    *(RELEASE_UNKNOWN, RENEW, ADD_LIMITS, LOCK, CLAIM, CLAIM_LIMITED, WAITING, EFFECTS_OF),
+    *(RELEASE_UNKNOWN, RENEW, ADD_LIMITS, LOCK, CLAIM, CLAIM_LIMITED, EFFECTS_OF),
     *(EFFECTS, READ_MEMORY, WRITE_MEMORY, RECORD_RESULT),
     *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SUSPEND, SETTLE, ERASE_STEP_VALUES),
     END_TOKENS,
@@ -49,7 +49,7 @@ SINGLE = frozenset(
     statement.name
     for statement in (
         *(POLL, FIND_DUPLICATED, FIND_DUPLICATED_UNIQUE, EXPIRE_WORKER, RELEASE_UNKNOWN, RENEW),
-        *(CLAIM, EFFECTS_OF, ADD_LIMITS, LOCK, CLAIM_LIMITED, WAITING, READ_MEMORY, WRITE_MEMORY),
+        *(CLAIM, EFFECTS_OF, ADD_LIMITS, LOCK, CLAIM_LIMITED, READ_MEMORY, WRITE_MEMORY),
     )
 )
 """Statements that are sent for each write, with its values as parameters."""
