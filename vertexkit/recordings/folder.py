@@ -138,6 +138,8 @@ class RecordingsFolder:
             try:
                 return open_text(self._cipher, line_place(file.stem, number), line)
             except (JournalError, binascii.Error) as error:
+                if number:  # the process was killed while it wrote this line
+                    raise ValueError(str(error)) from error
                 raise SettingsError(f"the recording {file} cannot be read: {error}") from error
 
         with file.open(encoding="utf-8", errors="replace") as lines:

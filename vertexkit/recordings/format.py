@@ -13,6 +13,9 @@ REJECTED = "rejected"
 """The outcome of a call that the block's service did not accept."""
 SHORT_WAIT_SECONDS = 1.0
 """A wait for a time that is not longer stays in the handler."""
+MEMORY_READ = "memory_read"
+MEMORY_EVENTS = frozenset({MEMORY_READ, "memory_changed"})
+"""Names of the events of reads and changes of the dialog's memory."""
 OpenLine: TypeAlias = Callable[[int, str], str]
 SUCCESS_STATUSES = {"send_message": 200, "complete": 204}
 
@@ -105,6 +108,19 @@ class Recording:
     def lines_of(self, kind: str) -> list[dict[str, Any]]:
         """Return the lines of one kind: `event`, `request`, `log` or `end`."""
         return [line for line in self.lines if line.get("kind") == kind]
+
+    def memory(self) -> dict[str, Any]:
+        """Return what the memory of the dialog held when the handler first looked, by name."""
+        used: set[str] = set()
+        values: dict[str, Any] = {}
+        for line in self.lines_of("event"):
+            fields = line.get("fields", {})
+            name = str(fields.get("name", ""))
+            if line.get("name") == MEMORY_READ and name not in used and "value" in fields:
+                values[name] = fields["value"]
+            if line.get("name") in MEMORY_EVENTS:
+                used.add(name)
+        return values
 
     @property
     def end(self) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from vertexkit.loading import import_folder
 from vertexkit.recordings import REJECTED, Recording, decode_body
+from vertexkit.recordings.format import MEMORY_EVENTS
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.testing.run import Run
 
@@ -111,6 +112,15 @@ def generate_test(
 
 def _run_lines(recording: Recording, schema: Mapping[str, Any] | None) -> list[str]:
     """Return the lines of a test that run the block."""
+    memory = recording.memory()
+    seeded = [
+        "fake_dialog = fake_dialog.in_dialog(1)",
+        f"fake_dialog.memory.update({_wrapped(memory)})",
+    ]
+    return [*(seeded if memory else []), *_call_lines(recording, schema)]
+
+
+def _call_lines(recording: Recording, schema: Mapping[str, Any] | None) -> list[str]:
     header, waits = recording.header, recording.waits()
     are_arguments = _are_arguments(header.inputs, schema)
     names = ", ".join(f"{name}={_code(value)}" for name, value in header.inputs.items())
@@ -176,7 +186,8 @@ def _crash_after(recording: Recording) -> int:
     for line in recording.lines:
         claims += line.get("kind") == "event" and line.get("name") == "claimed"
         is_message = line.get("method") == "send_message" and line.get("processed")
-        if claims < SECOND_RUN and (is_message or line.get("name") == "step_completed"):
+        is_effect = line.get("name") in {"step_completed", *MEMORY_EVENTS}
+        if claims < SECOND_RUN and (is_message or is_effect):
             effects += 1
     header = recording.header
     was_killed = header.fault == CRASH or any(rule.get("kind") == CRASH for rule in header.faults)

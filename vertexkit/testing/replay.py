@@ -56,7 +56,7 @@ class Replay:
 async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
     """Run the block with the recorded inputs; the platform responds as recorded.
 
-    Back-off, typing and what the handler waits for durably take no time; events come as they were
+    The memory of the dialog holds what it held. Back-off, typing and what the handler waits for durably take no time; events come as they were
     recorded. Steps and requests to other services are really executed, and
     what the handler itself awaits takes real time.
 
@@ -77,6 +77,9 @@ async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
     dialog = FakeDialog(app, platform, virtual_sleep=False, **settings)
     header = recording.header
     token = platform.issue(header.block, header.dialog_id)
+    if header.dialog_id is not None:
+        dialog = dialog.in_dialog(header.dialog_id)
+        dialog.memory.update(recording.memory())
     if waits := recording.waits():
         run = await _play_waits(dialog, recording, token, waits)
     else:
