@@ -20,7 +20,9 @@ MAX_ROWS, MAX_ANSWERS, MAX_QUESTIONS, MAX_FUNNEL_STEPS = 10, 8, 60, 40
 WARM_STRENGTH, HOT_STRENGTH = 0.65, 0.8
 """Above these strengths the text of a cell is inverted in dark mode, and in light mode too."""
 MAX_LABELS = 14
-"""With more columns, not every column has a label and a number."""
+"""With more columns, not every column has a label."""
+MAX_NUMBERED_COLUMNS, MAX_NARROW_NUMBER = 45, 999
+"""So many narrow columns have a number if none is higher: on paper there is no other way to read it."""
 MAX_NARROW_LABELS = 5
 """The same for a narrow window."""
 STATUS_GROUPS = ("completed", "in_process", "operator", "interrupted", "other", "not_started")
@@ -144,10 +146,12 @@ def columns(
     label_step = every or max(1, -(-len(shown) // MAX_LABELS))
     # A multiple of the other step: a label that is not there cannot be shown when it is narrow.
     narrow_label_step = label_step * max(1, -(-len(shown) // (MAX_NARROW_LABELS * label_step)))
+    fits = len(shown) <= MAX_NUMBERED_COLUMNS and highest <= MAX_NARROW_NUMBER
+    has_numbers = fits or len(shown) <= MAX_LABELS
     items = []
     for index, column in enumerate(shown):
         label = column.label if index % label_step == 0 else ""
-        has_number = column.count and (len(shown) <= MAX_LABELS or column.count == highest)
+        has_number = column.count and (has_numbers or column.count == highest)
         always = " class=always" if index % narrow_label_step == 0 else ""
         number = locale.number(column.count)
         items.append(

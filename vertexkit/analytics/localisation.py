@@ -78,6 +78,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "stopped_count": ("Stopped", "Остановились"),
     "answers_count": ("Answers", "Ответы"),
     "weekday": ("Weekday", "День недели"),
+    "hour": ("Hour", "Час"),
     "compared": ("compared with {period}", "в сравнении с периодом {period}"),
     "percentage_points": ("{n} pp", "{n} п. п."),
     "no_change": ("no change", "без изменений"),

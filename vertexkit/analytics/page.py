@@ -1,5 +1,6 @@
 """The report as one HTML page: no scripts, no network, no other files."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html import escape
@@ -21,6 +22,8 @@ from vertexkit.analytics.report import BotQuestions, Breakdown, Report
 from vertexkit.analytics.style import STYLE
 from vertexkit.analytics.time_series import ChartColumn, dialogs_over_time
 
+DAY, MONTH = re.compile(r"\d{4}-\d\d-\d\d"), re.compile(r"\d{4}-\d\d")
+"""The forms of the ends of a filter that are written as dates of the language."""
 PAGE = """<!doctype html>
 <html lang="{language}">
 <head>
@@ -66,32 +69,54 @@ def render_html(
         language=language,
         title=escape(title or locale.text("title")),
         style=STYLE,
-        subtitle=_subtitle(report, locale),
+        subtitle=subtitle(report, locale),
         content=_content(report, locale, created) if report.dialogs else _empty(locale),
-        footer=_footer(report, locale, created),
+        footer=footer(report, locale, created),
     )
 
 
-def _subtitle(report: Report, locale: Locale) -> str:
-    period = period_text(report, locale)
-    parts = [period] if period else []
-    parts.append(locale.text("zone", zone=report.zone))
-    parts += [*filter_texts(report, locale), comparison_text(report, locale)]
-    return escape(" · ".join(filter(None, parts)))
+def subtitle(report: Report, locale: Locale) -> str:
+    """Return what is below the title: the filters, the time zone, what the report is compared with."""
+    period = "" if _names_period(report) else period_text(report, locale)
+    parts = [period, *filter_texts(report, locale), locale.text("zone", zone=report.zone)]
+    return escape(" · ".join(filter(None, [*parts, comparison_text(report, locale)])))
+
+
+def _names_period(report: Report) -> bool:
+    """Whether the filters name the whole period, which then is not repeated."""
+    selection = report.selection
+    return selection.start is not None and selection.end is not None
 
 
 def filter_texts(report: Report, locale: Locale) -> list[str]:
-    """Return a text for each filter of the report, with the names of bots."""
+    """Return a text for each filter of the report, with the names of bots and with readable dates."""
+    selection = report.selection
     found: dict[str, list[str]] = {}
-    for name, value in report.selection.filters:
-        shown = report.selection.bot_name(value) if name == "bot" else value
+    for name, value in selection.filters:
+        shown = selection.bot_name(value) if name == "bot" else value
+        if name in ("created", "updated"):
+            shown = _days(value, locale)
         found.setdefault(name, []).append(shown)
     return [
         f"{locale.text(f'filter_{name}')}: {', '.join(values)}" for name, values in found.items()
     ]
 
 
-def _footer(report: Report, locale: Locale, created: datetime) -> str:
+def _days(text: str, locale: Locale) -> str:
+    """Return a filter's range of days or months in the language; times stay as they are."""
+    ends = []
+    for end in text.split(".."):
+        if DAY.fullmatch(end):
+            ends.append(locale.day(end))
+        elif MONTH.fullmatch(end):
+            ends.append(locale.month(end))
+        else:
+            ends.append(end)
+    return " — ".join(dict.fromkeys(ends)) if all(ends) else " — ".join(end or "…" for end in ends)
+
+
+def footer(report: Report, locale: Locale, created: datetime) -> str:
+    """Return the notes at the end of the page."""
     lines = [locale.text("incomplete", problem=problem) for problem in report.problems]
     lines.append(locale.text("method"))
     if report.unknown_statuses:
@@ -113,14 +138,14 @@ def _empty(locale: Locale) -> str:
 
 def _content(report: Report, locale: Locale, created: datetime) -> str:
     parts = [
-        _cards(report, locale),
+        cards(report, locale),
         '<div class="grid">',
         section(locale.text("outcomes"), outcomes(report.completion, locale)),
         _over_time(report, locale, created),
         _week(report, locale),
-        '</div><div class="pair">',
+        "</div>",
         *_breakdowns(report, locale),
-        '</div><div class="grid">',
+        '<div class="grid">',
     ]
     if report.first is not None:
         days = [ChartColumn(str(d), str(d), n) for d, n in enumerate(report.month_days, 1)]
@@ -151,13 +176,14 @@ def bot_label(bot: str, report: Report, locale: Locale) -> str:
     return name if name != bot else locale.text("bot_number", id=bot)
 
 
-def _cards(report: Report, locale: Locale) -> str:
+def cards(report: Report, locale: Locale) -> str:
+    """Return the headline figures."""
     completion, times = report.completion, report.completed_durations
     changed = changes(report, locale)
     rate = "—" if completion.rate is None else locale.percent(completion.rate)
     ratio = completion.per_interrupted
     p90 = "" if times.p90 is None else locale.text("median_note", p90=locale.duration(times.p90))
-    cards = [
+    shown_cards = [
         ("all_dialogs", locale.number(report.dialogs), escape(period_text(report, locale))),
         ("completion_rate", rate, locale.text("started", n=locale.number(completion.started))),
         (
@@ -174,7 +200,7 @@ def _cards(report: Report, locale: Locale) -> str:
     shown = (
         f'<section><p class="note">{locale.text(name)}</p><p class="big">{value}</p>'
         f'<p class="note">{note}</p>{_change(changed.get(name))}</section>'
-        for name, value, note in cards
+        for name, value, note in shown_cards
     )
     return f'<div class="cards">{"".join(shown)}</div>'
 
@@ -212,7 +238,7 @@ def _week(report: Report, locale: Locale) -> str:
 
 
 def _breakdowns(report: Report, locale: Locale) -> list[str]:
-    """Return the sections that fit next to each other.
+    """Return rows of sections: how many dialogs each name has, next to how many were completed.
 
     The platform's statuses are shown only if one of them is unknown: else the outcomes are enough.
     """
@@ -228,21 +254,23 @@ def _breakdowns(report: Report, locale: Locale) -> list[str]:
         "cities": report.cities,
         "statuses": report.statuses if report.completion.other else Breakdown(),
     }
-    shown = []
+    note = _durations_note(report, locale)
+    shown = section(locale.text("durations"), durations(report, locale), note=note)
+    durations_row = f'<div class="pair">{shown}</div>'
+    rows = []
     for name, breakdown in breakdowns.items():
         if not breakdown.total:
             continue
-        shown.append(section(locale.text(name), bars(breakdown, locale, file=name)))
+        row = section(locale.text(name), bars(breakdown, locale, file=name))
         if name != "statuses" and len(breakdown.items) > 1:
-            shown.append(
-                section(
-                    locale.text(f"completion_by_{name}"),
-                    rates(breakdown, locale),
-                    note=locale.text("rate_note"),
-                )
-            )
-    note = _durations_note(report, locale)
-    return [*shown, section(locale.text("durations"), durations(report, locale), note=note)]
+            heading = locale.text(f"completion_by_{name}")
+            row += section(heading, rates(breakdown, locale), note=locale.text("rate_note"))
+        rows.append(f'<div class="pair">{row}</div>')
+        if name == "sources":  # before the cities, whose rows may need most of a sheet of paper
+            rows.append(durations_row)
+    if durations_row not in rows:
+        rows.append(durations_row)
+    return rows
 
 
 def _durations_note(report: Report, locale: Locale) -> str:

@@ -21,8 +21,8 @@ p{margin:0}
 .grid{display:grid;gap:16px;margin-top:16px;grid-template-columns:minmax(0,1fr)}
 section{background:var(--card);border:1px solid var(--line);border-radius:12px;padding:18px 20px;
 min-width:0}
-.pair{columns:2;column-gap:16px;margin-top:16px}
-.pair section{break-inside:avoid;margin-bottom:16px}
+.pair{display:grid;gap:16px;margin-top:16px;grid-template-columns:repeat(2,minmax(0,1fr))}
+.pair section:only-child{grid-column:1/-1}
 .cards{display:grid;gap:16px;margin-top:24px;grid-template-columns:repeat(4,minmax(0,1fr))}
 .big{font-size:30px;font-weight:650;line-height:1.25;letter-spacing:-.01em}
 .stack{display:flex;height:18px;border-radius:9px;overflow:hidden;margin:14px 0 12px;gap:2px;
@@ -79,7 +79,7 @@ code{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,"DejaVu Sans Mono",mon
 color:var(--muted);overflow-wrap:anywhere}
 footer{color:var(--muted);font-size:13px;margin-top:24px;max-width:75ch}
 footer p+p{margin-top:6px}
-@media screen and (max-width:860px){.pair{columns:1}
+@media screen and (max-width:860px){.pair{grid-template-columns:minmax(0,1fr)}
 .cards{grid-template-columns:repeat(2,minmax(0,1fr))}.heat td:not(.sum){font-size:0}
 .many .label span:not(.always){display:none}.many .top{visibility:hidden}}
 @media screen and (max-width:480px){main{padding:20px 12px 28px}section{padding:14px}
@@ -89,14 +89,14 @@ footer p+p{margin-top:6px}
 .heat th.sum,.heat td.sum{width:40px;font-size:12px}
 .columns{gap:1px}.area{height:130px}
 .funnel li{grid-template-columns:minmax(0,1fr)}.funnel .count{white-space:normal}
-.pair{margin-top:10px}.pair section{margin-bottom:10px}}
+.pair{margin-top:10px;gap:10px}}
 @page{margin:12mm}
 @media print{:root{--bg:#fff}body{font-size:11px;print-color-adjust:exact;
 -webkit-print-color-adjust:exact}main{padding:0;max-width:none}section{padding:10px 14px;
 break-inside:avoid}section.long{break-inside:auto}.data{display:none}
 .grid,.pair{margin-top:10px;gap:10px}.grid{display:block}.grid>section{margin-bottom:10px}
-.pair section{margin-bottom:10px}.cards{grid-template-columns:repeat(4,minmax(0,1fr));gap:10px}
-h2,h3,.note,.facts{break-after:avoid}.bars li,.question{break-inside:avoid}.big{font-size:22px}
+.pair{break-inside:avoid}.cards{grid-template-columns:repeat(4,minmax(0,1fr));gap:10px}
+h2,h3,.note,.facts:not(:last-child){break-after:avoid}.bars li,.question{break-inside:avoid}.big{font-size:22px}
 .area{height:120px}.heat td{font-size:8px;height:20px}.heat th{font-size:9px}
 .heat td.sum{font-size:10px}.top,.label{font-size:9px}}
 """
