@@ -76,6 +76,8 @@ MENU = {
 }
 ACTIONS = {"export": True, "source": False, "compiled": False, "editor": False}
 """The menu saves images. Its other actions are for developers, and one opens a site."""
+LOG_ERRORS = 1
+"""The log level of Vega: it warns of each chart whose height does not follow from its container."""
 Rows = list[dict[str, Any]]
 
 
@@ -114,7 +116,12 @@ def render_interactive(
         section(heading, f'<div id="chart-{number}"></div>', kind="chart")
         for number, (heading, _) in enumerate(charts)
     ]
-    options = {"renderer": "svg", "actions": ACTIONS, "i18n": MENU[language]}
+    options = {
+        "renderer": "svg",
+        "logLevel": LOG_ERRORS,
+        "actions": ACTIONS,
+        "i18n": MENU[language],
+    }
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     return PAGE.format(
         language=language,
