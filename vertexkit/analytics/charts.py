@@ -22,7 +22,7 @@ WARM_STRENGTH, HOT_STRENGTH = 0.65, 0.8
 MAX_LABELS = 14
 """With more columns, not every column has a label."""
 MAX_NUMBERED_COLUMNS, MAX_NARROW_NUMBER = 45, 999
-"""So many narrow columns have a number if none is higher: on paper there is no other way to read it."""
+"""Up to this many columns have a number if none is higher: on paper it cannot be read otherwise."""
 MAX_NARROW_LABELS = 5
 """The same for a narrow window."""
 STATUS_GROUPS = ("completed", "in_process", "operator", "interrupted", "other", "not_started")
