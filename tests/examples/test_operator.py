@@ -21,6 +21,15 @@ async def test_the_operator_gets_the_dialog_and_its_answers(fake_dialog: FakeDia
     ]
 
 
+async def test_the_dialog_is_found_by_itself(fake_dialog: FakeDialog) -> None:
+    """A bot that does not know the dialog's UUID passes none."""
+    platform = fake_dialog.platform
+    conversation = platform.conversations.add(1446, id=900)
+    run = await fake_dialog.call("operator", {}, platform.issue("operator", dialog_id=900))
+    assert run.data == {"handed": True}
+    assert conversation.own_status == "operator"
+
+
 async def test_without_an_operator_the_bot_continues(fake_dialog: FakeDialog) -> None:
     """If the platform rejects the handover, the user is informed and the bot can branch on it."""
     platform = fake_dialog.platform

@@ -67,6 +67,7 @@ const TEXTS = {
   d_duplicate: ["The platform repeats the call. The handler runs once.", "Платформа повторяет вызов. Обработчик выполняется один раз."],
   d_crash: ["kill -9 after this many messages. The run resumes from the journal, and no message is sent twice.", "kill -9 после заданного числа сообщений. Выполнение продолжается по журналу, и ни одно сообщение не отправляется дважды."],
   e_step_retried: ["step {step} will be called again in {s} s ({reason})", "шаг {step} будет вызван снова через {s} с ({reason})"],
+  e_model_answered: ["{model} answered: {input_tokens} tokens read, {output_tokens} written", "{model}: ответ получен, токенов прочитано {input_tokens}, написано {output_tokens}"],
   e_retried: ["handler will run again in {s} s", "обработчик запустится снова через {s} с"],
   e_send_retried: ["message will be retried in {s} s", "повторная отправка сообщения через {s} с"],
   e_completion_retried: ["completion will be retried in {s} s", "повторная попытка завершения через {s} с"],
