@@ -1,5 +1,6 @@
 """docs/monitoring, the dashboard and the alerts use only metrics that exist."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,11 @@ from vertexkit.telemetry.prometheus import render
 
 PAGES = ["monitoring.md", "monitoring.ru.md"]
 ROW = re.compile(r"^\| `(vertexkit_\w+)` \|([\w, ]*)\| .+ \|$", re.MULTILINE)
+EVENT_ROW = re.compile(
+    r"^\| `([a-z_]+)` \| (?:debug|info|warning|error|critical)[a-z, ]* \|", re.MULTILINE
+)
+LEVELS = {"debug", "info", "warning", "error", "exception", "critical"}
+EMIT = {"emit", "_emit"}
 NAME = re.compile(r"\b(?:vertexkit|process)_[a-z_]+")
 MATCHER = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)\s*\"([^\"]*)\"")
 SUFFIXES = ("_bucket", "_count", "_sum")
@@ -123,3 +129,24 @@ def test_its_block_runs(reader: Reader, page: str) -> None:
     reader.follow(ROOT / "docs" / page)
     output = reader.run_in(reader.folder, "vertexkit trigger counted:app -i amount=5 --fast --json")
     assert "true" in output
+
+
+def logged() -> Iterator[str]:
+    """Yield the name of each event that vertexkit logs."""
+    for path in sorted((ROOT / "vertexkit").rglob("*.py")):
+        if path.parent.name == "playground":  # it reports to its page
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(
+                    func=ast.Attribute(value=target, attr=method),
+                    args=[ast.Constant(value=str(name)), *_],
+                ) if method in EMIT or (method in LEVELS and ast.unparse(target) == "log"):
+                    yield name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_log_event_is_listed(page: str) -> None:
+    """The table of events has every event that the source names, and no others."""
+    listed = EVENT_ROW.findall((ROOT / "docs" / page).read_text(encoding="utf-8"))
+    assert sorted(listed) == sorted(set(logged()))
