@@ -14,6 +14,7 @@ only: processor time is read from /proc.
 
 import argparse
 import asyncio
+import math
 import os
 import platform
 import statistics
@@ -131,6 +132,12 @@ async def measure(name: str, executions: int, case: Case, postgres: PostgresServ
     return Round(completed / took, costs[0], sum(costs[1:]), peak, load.latencies, load.lost)
 
 
+def percentile(latencies: list[float], percent: int) -> float:
+    """Return a percentile; infinity if no execution was completed."""
+    found = sorted(latencies)
+    return found[min(len(found) * percent // 100, len(found) - 1)] if found else math.inf
+
+
 def summarize(rounds: dict[str, list[Round]]) -> list[Row]:
     """Return the medians of each service."""
     base = statistics.median(one.microseconds for one in rounds[BASE])
@@ -138,8 +145,8 @@ def summarize(rounds: dict[str, list[Round]]) -> list[Row]:
     for name, done in rounds.items():
         cost = statistics.median(one.microseconds for one in done)
         p50, p99 = (
-            statistics.median(statistics.quantiles(one.latencies, n=100)[at] for one in done) * 1000
-            for at in (49, 98)
+            statistics.median(percentile(one.latencies, percent) for one in done) * 1000
+            for percent in (50, 99)
         )
         speed = statistics.median(one.per_second for one in done)
         server = statistics.median(one.server for one in done)
