@@ -36,7 +36,8 @@ class Environment:
         """The variables of a shell in which the environment is active."""
         kept = {k: v for k, v in os.environ.items() if k.startswith(("PIP_", "SSL_", "LANG"))}
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
-        return kept | PROXIES | {"PATH": path, "HOME": str(self.folder), "PIP_NO_COMPILE": "1"}
+        own = {"PATH": path, "HOME": str(self.folder), "COLUMNS": "80", "PYTHONUTF8": "1"}
+        return kept | PROXIES | own
 
     def run(self, command: Sequence[str | Path] | str, folder: Path) -> str:
         """Run a command, or a line of a shell, and return its output; it must succeed."""

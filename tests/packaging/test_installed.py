@@ -11,31 +11,49 @@ from pathlib import Path
 
 import pytest
 
-from tests.packaging.environment import ROOT, Environment
+from tests.docs.reader import FILE_NAME, fences, normalised
+from tests.packaging.environment import ROOT, Environment, interpreter
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(1200)]
-HELLO = re.compile(r"```python\n(# hello\.py\n.*?)```", re.DOTALL)
-TEST_HELLO = re.compile(r"```python\n(# test_hello\.py\n.*?)```", re.DOTALL)
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 START_SECONDS = 60
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-def test_the_wheel_runs_the_readme(built: Path, environment: Environment, tmp_path: Path) -> None:
-    """From the wheel with its extra `dev`, the README's block is triggered, tested and replayed."""
-    wheel = next(built.glob("*.whl"))
-    environment.run(["pip", "install", "-q", f"{wheel}[dev]"], tmp_path)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(
+    "version, page",
+    [
+        ("3.11", "README.md"),
+        ("3.12", "README.ru.md"),
+        ("3.13", "README.md"),
+        ("3.11", "docs/tutorial.ru.md"),
+        ("3.13", "docs/tutorial.md"),
+    ],
+)
+def test_a_page_works_from_an_empty_folder(
+    built: Path, version: str, page: str, tmp_path: Path
+) -> None:
+    """The installation, the files, and the commands that end work as the page shows them."""
+    python = interpreter(version)
+    if python is None:
+        pytest.skip(f"Python {version} is not installed")
     folder = tmp_path / "my-bot"
-    folder.mkdir()
-    for pattern, name in ((HELLO, "hello.py"), (TEST_HELLO, "test_hello.py")):
-        found = pattern.search(readme)
-        assert found is not None
-        (folder / name).write_text(found[1], encoding="utf-8")
-    assert "Hello, Anna!" in environment.run(["vertexkit", "trigger", "-i", "name=Anna"], folder)
-    assert "2 passed" in environment.run(["pytest", "-q"], folder)
-    assert environment.run(["vertexkit", "replay", "last", "--assert"], folder)
-    assert "vertexkit dev" in environment.run(["vertexkit", "dev", "--help"], folder)
+    environment = Environment(folder / ".venv")
+    install, shown = "", []
+    for fence in fences(ROOT / page):
+        name = FILE_NAME.match(fence.text)
+        if fence.language == "sh" and not install:
+            install = fence.text.replace("/path/to/vertexkit", str(next(built.glob("*.whl"))))
+            environment.run(install.replace("python3", str(python)), tmp_path)
+        elif name is not None:
+            (folder / name[1]).write_text(fence.text, encoding="utf-8")
+        for command, lines in fence.commands:
+            if command.startswith(("vertexkit trigger", "pytest")):
+                shown.append(command)
+                printed = environment.run(f"{command} || true", folder).splitlines()
+                assert [normalised(line.rstrip()) for line in printed] == [
+                    normalised(line) for line in lines
+                ]
+    assert len(shown) >= 2
 
 
 @pytest.mark.parametrize(
