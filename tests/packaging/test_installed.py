@@ -16,6 +16,8 @@ from tests.packaging.environment import ROOT, Environment, interpreter
 
 pytestmark = [pytest.mark.release, pytest.mark.timeout(1200)]
 COMMANDS = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+LOAD = "set -a; . ./.env; set +a"
+"""The line of the README that passes the settings to the commands."""
 START_SECONDS = 60
 
 
@@ -88,7 +90,8 @@ def test_a_new_project_works_as_its_readme_says(
     settings = settings.replace("API_KEY=", "API_KEY=a-key-of-a-test")
     (folder / ".env").write_text(settings, encoding="utf-8")
     assert "vertexkit check" in serve
-    own.run(["vertexkit", "check", "--offline"], folder)
+    assert f"\n{LOAD}\n" in serve
+    own.run(f"{LOAD} && vertexkit check --offline", folder)
     assert _called(own, folder, template) == 200
 
 
@@ -103,7 +106,10 @@ def _called(environment: Environment, folder: Path, template: str) -> int:
         "model": {"question": "A"},
     }[template]
     with subprocess.Popen(
-        ["vertexkit", "run", "--port", str(port)], cwd=folder, env=environment.variables()
+        f"{LOAD} && exec vertexkit run --port {port}",
+        shell=True,
+        cwd=folder,
+        env=environment.variables(),
     ) as service:
         try:
             deadline = time.monotonic() + START_SECONDS

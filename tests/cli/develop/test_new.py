@@ -51,6 +51,7 @@ for folder in sorted(pathlib.Path.cwd().glob("my-*")):
 @pytest.mark.timeout(RUN_SECONDS)
 def test_new_projects_are_formatted_and_their_tests_pass(shell: Any) -> None:
     """Their code is formatted, and their own tests, which call the served block, pass."""
+    pytest.importorskip("openai")
     folders = []
     for template, language in VARIANTS:
         folders.append(f"my-{template}-{language}")
