@@ -88,11 +88,11 @@ async def cost(app: App, journal: str, batches: int, executions: int = 320, **in
     async with serving(app, journal) as (served, service):
         for number in range(batches + 2):
             started = time.process_time()
-            each = max(1, executions // CALLERS)
-            await asyncio.gather(*(caller(served, each) for _ in range(CALLERS)))
+            share = max(1, executions // CALLERS)
+            await asyncio.gather(*(caller(served, share) for _ in range(CALLERS)))
             while service.dispatcher.held or service.journal.backlog():  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0)
-            costs.append((time.process_time() - started) / (each * CALLERS) * 1e6)
+            costs.append((time.process_time() - started) / (share * CALLERS) * 1e6)
             if number == 1:
                 gc.collect()
                 gc.freeze()

@@ -144,7 +144,7 @@ async def test_handlers_of_a_key_run_one_after_another() -> None:
 
 
 async def test_what_waits_for_a_limit_does_not_slow_other_calls() -> None:
-    """Executions that wait for a limit are no reason to accept other calls later."""
+    """Executions that wait for a limit do not delay the acceptance of other calls."""
     app, gauge = App(), Gauge()
 
     @app.block("narrow", fleet_concurrency=1)
