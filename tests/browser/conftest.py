@@ -43,8 +43,9 @@ def start_dev(folder: Path) -> tuple[Shell, Dev]:
 
 @pytest.fixture(scope="session")
 def shared_dev(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
-    """`vertexkit dev` of all tests that do not change the app's file."""
+    """`vertexkit dev` of all tests that do not change the app's file; pauses take no time."""
     shell, dev = start_dev(tmp_path_factory.mktemp("dev"))
+    dev.ask("/playground/speed", {"speed": 0})
     yield dev
     shell.close()
 

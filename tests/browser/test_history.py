@@ -102,3 +102,19 @@ async def test_inputs_are_saved_by_name(browser: Browser, shared_dev: Dev) -> No
     await page.click("#delete-inputs")
     await expect(page.locator("#saved-name option")).to_have_count(1)
     assert not kept.exists()
+
+
+async def test_a_dialog_is_saved_as_markdown(browser: Browser, shared_dev: Dev) -> None:
+    """Block, outcome, inputs, messages and what happened between them."""
+    opened = await open_page(browser, shared_dev, locale="en-US")
+    page = opened.page
+    await opened.run("later")
+    await opened.wait_for_text("The block is completed")
+    await page.evaluate(
+        "() => { URL.createObjectURL = blob => (window.saved = blob.text(), 'data:text/plain,') }"
+    )
+    await page.click("button[data-do=transcript]")
+    saved = await page.evaluate("window.saved")
+    assert saved.startswith("# later\n")
+    assert "**bot:** Теперь можно" in saved
+    assert "> handler will run again in 600 s" in saved

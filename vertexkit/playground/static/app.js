@@ -216,13 +216,15 @@ const actions = {
     const copied = await navigator.clipboard.writeText(command).then(() => true, () => false);
     find("#status").textContent = `${translate(copied ? "copied" : "not_copied")} ${command}`;
   },
-  download: () => {
-    const text = [view.head, ...view.lines].map((line) => JSON.stringify(line)).join("\n");
-    const link = make("a", { href: URL.createObjectURL(new Blob([`${text}\n`], { type: "application/jsonl" })), download: `${current}.jsonl` });
-    link.click();
-    setTimeout(() => URL.revokeObjectURL(link.href), 1000);
-  },
+  download: () => saveFile(`${current}.jsonl`, [view.head, ...view.lines].map((line) => JSON.stringify(line)).join("\n")),
+  transcript: () => saveFile(`${current}.md`, view.transcript()),
 };
+
+function saveFile(name, text) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([`${text}\n`], { type: "text/plain" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}
 const simulated = ({ fault, faults: rules, seed }) => ({ fault, faults: rules?.length ? rules : undefined, seed });
 find("#buttons").addEventListener("click", async (event) => {
   const button = event.target.closest("button");

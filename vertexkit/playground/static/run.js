@@ -148,6 +148,17 @@ export class RunView {
     for (const button of find("#buttons").querySelectorAll("button")) button.hidden = button.dataset.when === "active" ? !this.active : button.dataset.when === "ended" && !this.lines.some((line) => line.kind === "end");
   }
 
+  // The dialog as Markdown, for an issue or a message.
+  transcript() {
+    const lines = [`# ${this.head.block}`, "", `${this.head.started} · ${this.outcome.textContent}`, "", "```json", JSON.stringify(this.head.inputs, null, 2), "```"];
+    for (const item of this.chat.children) {
+      const text = (item.querySelector("span") ?? item).textContent.trim();
+      if (item.matches(".bubble")) lines.push("", `**bot:** ${text}`);
+      else if (item.matches(".note, .failure, .event")) lines.push("", `> ${item.innerText.trim().replaceAll("\n", "\n> ")}`);
+    }
+    return lines.join("\n");
+  }
+
   // Shows how a replay of this run on the current code differs.
   showReplay(replay) {
     const panel = clear(find("#replay"));

@@ -13,6 +13,7 @@ const TEXTS = {
   test: ["Save as test", "Сохранить как тест"],
   curl: ["Copy as curl", "Скопировать как curl"],
   download: ["Download", "Скачать"],
+  transcript: ["Dialog as Markdown", "Диалог в Markdown"],
   timeline: ["Timeline", "Хронология"],
   result: ["Result", "Результат"],
   logs: ["Logs", "Логи"],

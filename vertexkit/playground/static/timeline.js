@@ -145,7 +145,8 @@ function badges(row) {
   if (row.crashed) found.push(make("span", { class: "badge bad" }, translate("t_crashed")));
   if (row.error) found.push(make("span", { class: "badge bad" }, row.error.type));
   if (row.timedOut && row.text) found.push(make("span", { class: "badge warn" }, translate("t_timed_out")));
-  for (const line of row.tries) if (line.kind === "request" && (line.status >= 300 || hasNoResponse(line))) found.push(make("span", { class: "badge bad" }, hasNoResponse(line) ? translate("no_answer") : String(line.status)));
+  const failed = row.tries.filter((line) => line.kind === "request" && (line.status >= 300 || hasNoResponse(line)));
+  for (const status of new Set(failed.map((line) => (hasNoResponse(line) ? translate("no_answer") : String(line.status))))) found.push(make("span", { class: "badge bad" }, status));
   return found.slice(0, 4);
 }
 
