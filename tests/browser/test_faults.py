@@ -39,7 +39,6 @@ async def test_several_rules_at_once(browser: Browser, shared_dev: Dev) -> None:
     assert sent == [429, 429, 200]
     [completion] = [line for line in requests if line["method"] == "complete"]
     assert completion["fault"] == "slow"
-    assert completion["seconds"] >= 0.3
     assert record["run"]["faults"][0]["status"] == 429
     await expect(page.locator("#chat-head .chip")).to_have_count(2)
     assert opened.console_errors == []
