@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.executions.test_executions import held, name
+from tests.cli.executions.filled_journal import name
+from tests.cli.executions.test_executions import held
 from tests.journal.driver import JOURNAL_KEY
 from tests.journal.test_encryption import OTHER_KEY
 from vertexkit.clock import Clock

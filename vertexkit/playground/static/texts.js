@@ -117,6 +117,8 @@ const TEXTS = {
   n_event: ["Event “{event}”", "Событие «{event}»"],
   e_time_skipped: ["time skipped: {seconds}", "пропущено время: {seconds}"],
   e_loop_blocked: ["the event loop is blocked for more than {s}: {at}", "цикл событий заблокирован дольше {s}: {at}"],
+  e_memory_read: ["value {name} read from the dialog's memory", "значение {name} прочитано из памяти диалога"],
+  e_memory_changed: ["value {name} changed in the dialog's memory", "значение {name} изменено в памяти диалога"],
   e_effect_changed: ["a message differs from that of the earlier attempt", "сообщение отличается от отправленного в прошлой попытке"],
   e_event_discarded: ["the event was discarded: its data is invalid", "событие отброшено: некорректные данные"],
   called_from: ["Called from", "Откуда вызвано"],

@@ -5,6 +5,8 @@
 // (a name of a text, with `values`), and `detail`: what is shown when it is selected.
 const CLOSES_ATTEMPT = { suspended: "", released: "warn", retried: "warn", result_recorded: "good" };
 
+const QUIET_NOTES = new Set(["time_skipped", "deduplicated", "memory_read", "memory_changed"]);
+
 export class TimelineModel {
   constructor() {
     this.rows = [];
@@ -100,7 +102,9 @@ export class TimelineModel {
       case "fenced":
       case "abandoned":
       case "time_skipped":
-        return this.row("note", at, { end: at, state: name === "parked" ? "bad" : name === "time_skipped" || name === "deduplicated" ? "" : "warn", label: `e_${name}`, values: fields, detail: { fields } });
+      case "memory_read":
+      case "memory_changed":
+        return this.row("note", at, { end: at, state: name === "parked" ? "bad" : QUIET_NOTES.has(name) ? "" : "warn", label: `e_${name}`, values: fields, detail: { fields } });
       case "settled":
         return this.settle(at, fields);
       default:
