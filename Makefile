@@ -28,7 +28,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast system simulate soak attack bench measure bench-short fuzz mutants audit sbom docs package lint types format lock pictures clean
+.PHONY: help demo test fast system simulate soak attack bench measure bench-short fuzz mutants audit sbom docs package image lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -102,6 +102,9 @@ package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them
 	$(BIN)/check-wheel-contents dist/vertexkit-*.whl
 	$(BIN)/pyroma --min 10 dist/vertexkit-*.tar.gz
 	$(LIMIT) $(BIN)/python -m pytest tests/packaging -m release -o faulthandler_timeout=1500
+
+image: $(VENV)/.dev  ## carry out the Dockerfile in a scratch folder, and try what it installs
+	$(LIMIT) $(BIN)/python -m pytest tests/image -m release -o faulthandler_timeout=1500
 
 lint: $(VENV)/.dev  ## check format, style and import contracts
 	$(BIN)/ruff format --check $(SOURCES)

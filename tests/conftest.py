@@ -35,6 +35,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Run no test if a program that REQUIRE names is missing."""
     if sentences := tools.unmet(os.environ.get("REQUIRE", "")):
         raise pytest.UsageError("\n".join(sentences))
+    if measuring.distributes(config):
+        config.add_cleanup(measuring.pause_this_process())
 
 
 @pytest.hookimpl(wrapper=True)

@@ -3,19 +3,38 @@
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+import pytest
 
 VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 """With one of them, a new Python process measures its coverage."""
 
 
-def stop() -> None:
-    """Stop measuring this thread, those that it starts, and new processes."""
+def pause_this_process() -> Callable[[], None]:
+    """Stop measuring this thread and those that it starts; return what resumes it."""
+    traces = sys.gettrace(), threading.gettrace()
+
+    def resume() -> None:
+        threading.settrace(traces[1])
+        sys.settrace(traces[0])
+
     sys.settrace(None)
     threading.settrace(None)
+    return resume
+
+
+def stop() -> None:
+    """Stop measuring this process and those that it starts."""
+    pause_this_process()
     for name in VARIABLES:
         os.environ.pop(name, None)
+
+
+def distributes(config: pytest.Config) -> bool:
+    """Whether this process only hands tests out to others that run them."""
+    return bool(getattr(config.option, "tx", None)) and not hasattr(config, "workerinput")
 
 
 def is_stopped() -> bool:
@@ -26,12 +45,12 @@ def is_stopped() -> bool:
 @contextmanager
 def paused() -> Iterator[None]:
     """Do not measure what happens meanwhile."""
-    traces = sys.gettrace(), threading.gettrace()
     variables = {name: os.environ[name] for name in VARIABLES if name in os.environ}
-    stop()
+    resume = pause_this_process()
+    for name in variables:
+        del os.environ[name]
     try:
         yield
     finally:
         os.environ.update(variables)
-        threading.settrace(traces[1])
-        sys.settrace(traces[0])
+        resume()

@@ -202,12 +202,10 @@ def idioms(path: Path) -> Iterator[str]:
             around = joined[max(0, hit.start() - 50) : hit.end() + 40].replace("\n", " | ")
             if any(right in around for right in EXCEPTIONS):
                 continue
-            content = path.read_text(encoding="utf-8")
-            first = content.count("\n", 0, offset) + 1
-            place = f"{name(path)}:{first}" + (
-                f"-{last}" if (last := first + text.count("\n")) > first else ""
-            )
-            yield f"{place}: {hit[0]!r} -> {better!r} in «{around}»"
+            words = r"[\s#*/]+".join(map(re.escape, hit[0].split()))
+            start = offset + (place.start() if (place := re.search(words, text)) else 0)
+            line = path.read_text(encoding="utf-8").count("\n", 0, start) + 1
+            yield f"{name(path)}:{line}: {hit[0]!r} -> {better!r} in «{around}»"
 
 
 def riddles(path: Path) -> Iterator[str]:

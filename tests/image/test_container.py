@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from tests.image.dockerfile import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD_SECONDS = 150
-START_SECONDS = 30
-STOP_SECONDS = 30
-pytestmark = [pytest.mark.index, pytest.mark.timeout(BUILD_SECONDS)]
+BUILD_SECONDS = 600
+START_SECONDS = 120
+STOP_SECONDS = 120
+pytestmark = [pytest.mark.release, pytest.mark.index, pytest.mark.timeout(BUILD_SECONDS)]
 
 
 @dataclass(frozen=True, slots=True)

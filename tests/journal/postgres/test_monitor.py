@@ -1,5 +1,6 @@
 """What processes announce to each other."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,3 +35,25 @@ async def test_a_server_without_notifications_can_be_used(
     workers = await accepting.journal.workers()
     await accepting.journal.close()
     assert [worker.stopped_at is not None for worker in workers] == [True]
+
+
+async def test_a_worker_may_join_while_others_are_registered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The monitor continues with the others, and registers the new one as well."""
+    unused: Any = None
+    watching = monitor.Monitor(unused, unused, unused, unused, JournalSettings())
+    registered = []
+
+    async def run(statement: object, *values: Any) -> Any:
+        if statement is monitor.HEARTBEAT:
+            registered.append(values[0])
+            watching.serve("second", ["loan"])
+        return SimpleNamespace(ntuples=0)
+
+    monkeypatch.setattr(watching.connection, "run", run)
+    watching.serve("first", ["loan"])
+    await watching._register()
+    assert registered == ["first"]
+    await watching._register()
+    assert registered == ["first", "first", "second"]

@@ -255,7 +255,7 @@ class Monitor:
 
     async def _register(self) -> None:
         host, version = socket.gethostname(), self._settings.app_version
-        for worker, blocks in self._workers.items():
+        for worker, blocks in tuple(self._workers.items()):  # others may join meanwhile
             await self.connection.run(HEARTBEAT, worker, host, os.getpid(), version, blocks)
         result = await self.connection.run(SERVED, UNSERVED_SECONDS)
         rows = range(result.ntuples)
