@@ -2,7 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Any
+from unittest import mock
 
+from tests.waiting import until
 from tests.worker.running import accept, ended, serving
 from vertexkit import App, Context
 from vertexkit.clock import Clock
@@ -10,6 +13,7 @@ from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import Lease
 from vertexkit.testing import FakePlatform
+from vertexkit.worker.execution import ExecutionTask
 
 
 class SlowClaims(MemoryJournal):
@@ -85,3 +89,26 @@ async def test_an_execution_that_has_not_started_runs_in_the_next_process() -> N
     assert attempts == [2]
     [completion] = platform.activation(token).completions
     assert completion.data == {"result": "done"}
+
+
+async def test_a_task_that_is_cancelled_before_its_first_step_is_not_held() -> None:
+    """Such an execution occupies no handler, and a drain does not wait for it."""
+    app, started = App(), list[ExecutionTask]()
+
+    @app.block("loan")
+    async def loan(ctx: Context) -> None:
+        return None
+
+    def cancel_at_once(task: ExecutionTask, *arguments: Any) -> None:
+        start(task, *arguments)
+        assert task.task is not None
+        task.task.cancel()
+        started.append(task)
+
+    start = ExecutionTask.start
+    journal, platform = MemoryJournal(Clock()), FakePlatform()
+    async with serving(app, journal, platform, grace=0) as service:
+        with mock.patch.object(ExecutionTask, "start", cancel_at_once):
+            await accept(journal, platform, "loan")
+            await until(lambda: started and not service.dispatcher.held, "the task has ended")
+        assert service.dispatcher.running == {"loan": 0}

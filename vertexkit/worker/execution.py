@@ -92,6 +92,15 @@ class ExecutionTask:
         """Start the task."""
         work = self._run_observed(observer)
         self.task = supervisor.start("execution", work, endless=False)
+        self.task.add_done_callback(lambda _: self._end_unstarted(observer))
+
+    def _end_unstarted(self, observer: ExecutionObserver) -> None:
+        """Report the end of a task that was cancelled before its first step."""
+        if self.task is not None:
+            self.task = None
+            if self.lease.result is None:
+                observer.handler_finished(self)
+            observer.execution_finished(self)
 
     def supersede(self) -> None:
         """The platform has made the same call again, so its dialog has left this execution."""
