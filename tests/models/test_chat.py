@@ -198,10 +198,11 @@ async def test_a_final_error_is_not_repeated(
 
 async def test_a_silent_server_counts_as_busy(fake_model: FakeModel) -> None:
     """If the server sends nothing for the model's timeout, the request is repeated."""
-    fake_model.hang()
-    fake_model.answer("Да.")
-    run = await FakeDialog(app_of(timeout=0.05)).run("ask")
-    assert run.data["texts"] == ["Да."]
+    for _ in range(2):
+        fake_model.hang()
+    run = await FakeDialog(app_of(timeout=0.05, attempts=2)).run("ask")
+    assert run.data["error"]["code"] == "model_unavailable"
+    assert "sent nothing in time" in str(run.error)
     assert run.events.count("step_retried") == 1
 
 
