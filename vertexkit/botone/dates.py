@@ -53,7 +53,7 @@ def check_period(name: str, start: str | None, end: str | None) -> None:
     else:
         is_reversed = datetime.fromisoformat(start) > datetime.fromisoformat(end)
     if is_reversed:
-        raise ValueError(f"{name}_from must not be after {name}_to, got {start} and {end}")
+        raise ValueError(f"the period of {name}_from ends before it begins, got {start} and {end}")
 
 
 def _checked_text(name: str, value: str) -> str:

@@ -65,11 +65,11 @@ def test_a_time_without_an_offset_is_in_the_zone() -> None:
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"created": "2023-05-31..2023-05-01"}, "--created-from must not be after --created-to"),
-        ({"updated": "May"}, "--updated-from must be a date"),
-        ({"updated": "20230501"}, "--updated-from must be a date"),
-        ({"updated": "2023-W18-1"}, "--updated-from must be a date"),
-        ({"updated": "2023-05-01T10:00:00"}, "--updated-from must have a time zone"),
+        ({"created": "2023-05-31..2023-05-01"}, "the period of --created ends before it begins"),
+        ({"updated": "May"}, "--updated must be a date"),
+        ({"updated": "20230501"}, "--updated must be a date"),
+        ({"updated": "2023-W18-1"}, "--updated must be a date"),
+        ({"updated": "2023-05-01T10:00:00"}, "--updated must have a time zone"),
         ({"zone": "Mars", "created": "2023-05"}, "--zone: unknown time zone"),
         ({"variable": ["name"]}, "--variable must have the form NAME=VALUE"),
     ],
@@ -80,6 +80,4 @@ def test_an_invalid_filter_is_an_error(options: dict[str, str], message: str) ->
         DialogFilters.from_options(FilterOptions(**options)).lists(  # type: ignore[arg-type]
             BotOne("http://p.test/api", "a", "b")
         )
-    assert message.replace("-from", "").replace("-to", "") in str(caught.value).replace(
-        "-from", ""
-    ).replace("-to", "")
+    assert message in str(caught.value)
