@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 from vertexkit import App, Context, Settings
 from vertexkit.errors import SettingsError
@@ -23,6 +24,17 @@ async def talk(ctx: Context, name: str) -> dict[str, str]:
     await ctx.send_message(f"Привет, {name}! 👋")
     await ctx.send_message("Как дела?")
     return {"name": name}
+
+
+class Answer(BaseModel):
+    text: str
+
+
+@app.block("wait")
+async def wait(ctx: Context) -> dict[str, str]:
+    answer = await ctx.wait_for("answer", Answer, timeout=3600)
+    await ctx.sleep(7200)
+    return {"answer": answer.text}
 
 
 async def record(path: Path, *faults: dict[str, Any]) -> Recording:
@@ -170,3 +182,18 @@ async def test_a_recording_that_cannot_be_written_does_not_fail_the_block(tmp_pa
     (tmp_path / "runs").write_text("")
     run = await FakeDialog(app, record=tmp_path / "runs").run("talk", name="Аня")
     assert run.ok
+
+
+async def test_a_service_records_events_that_a_handler_waited_for(tmp_path: Path) -> None:
+    """A replay sends the recorded event, and skips the recorded time."""
+    live = await FakeDialog(app, record=tmp_path / "runs").start("wait")
+    await live.send_event("answer", {"text": "да"})
+    await live.skip(hours=2)
+    assert (await live.finish()).data == {"answer": "да"}
+    recorded = RecordingsFolder(tmp_path / "runs").find("last")
+    assert [(wait.event, wait.data, wait.by_event) for wait in recorded.waits()] == [
+        ("answer", {"text": "да"}, True),
+        ("", None, False),
+    ]
+    assert not [line for line in recorded.lines_of("event") if line["name"] == "step_started"]
+    assert (await replay(app, recorded)).matches
