@@ -6,18 +6,21 @@ time before it begins to work.
 
 import gc
 import importlib
-import pkgutil
+from pathlib import Path
 
 import coverage
 
 import vertexkit
 
-RARE = {"vertexkit.__main__", "vertexkit.telemetry.otel_setup"}
-"""Not imported: the one starts the command, the other needs a library that few use."""
+RARE = ("vertexkit.__main__", "vertexkit.telemetry.otel_setup", "vertexkit.models")
+"""Not imported: the first starts the command, the others need large libraries that few use."""
 
-for module in pkgutil.walk_packages(vertexkit.__path__, "vertexkit."):
-    if module.name not in RARE:
-        importlib.import_module(module.name)
+ROOT = Path(vertexkit.__file__).parent
+
+for path in sorted(ROOT.rglob("*.py")):
+    name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+    if not name.startswith(RARE):
+        importlib.import_module(name)
 
 if (measured := coverage.Coverage.current()) is not None:
     measured.save()  # once: a forked process continues the measurement, and writes its own part
