@@ -18,6 +18,8 @@ from vertexkit.token import Token
 WORKER = "first"
 JOURNAL_KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 """A key for journals that are encrypted."""
+OTHER_KEY = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="
+"""Another one."""
 PLENTY = 1000
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.journal.driver import JOURNAL_KEY, JournalDriver
+from tests.journal.driver import JOURNAL_KEY, OTHER_KEY, JournalDriver
 from tests.journal.memory_values import KEY, remember
 from tests.journal.shared.served_journal import LEASE
 from tests.postgres_server import PostgresServer
@@ -25,7 +25,6 @@ from vertexkit.token import Token
 
 pytest.importorskip("cryptography", reason="the extra encryption is not installed")
 
-OTHER_KEY = base64.b64encode(bytes(32)).decode()
 TOKEN = "the-token-of-a-call"
 SECRETS = (
     *("token-of-a-call", "+7 900 111", "raw body", "stepped", "digest-of-a-text", "the result"),

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.journal.driver import JOURNAL_KEY
-from tests.journal.test_encryption import OTHER_KEY
+from tests.journal.driver import JOURNAL_KEY, OTHER_KEY
 from vertexkit import App, Context
 from vertexkit.errors import SettingsError
 from vertexkit.journal.encryption import recordings_cipher

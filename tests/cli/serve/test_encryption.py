@@ -7,14 +7,13 @@ from typing import Any
 import pytest
 
 from tests.cli.executions.filled_journal import name
-from tests.cli.executions.test_executions import held
-from tests.journal.driver import JOURNAL_KEY
-from tests.journal.test_encryption import OTHER_KEY
+from tests.journal.driver import JOURNAL_KEY, OTHER_KEY
 from vertexkit.clock import Clock
-from vertexkit.execution import Outcome, OutcomeStatus
+from vertexkit.execution import Execution, Outcome, OutcomeStatus
 from vertexkit.journal.protocol import NullJournalObserver
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
+from vertexkit.token import Token
 
 pytest.importorskip("cryptography", reason="the extra encryption is not installed")
 PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="a private reason")
@@ -28,7 +27,10 @@ def fill(shell: Any) -> None:
         path = shell.folder / ".vertexkit" / "journal.db"
         journal = SqliteJournal(path, Clock(), JournalSettings(keys=JOURNAL_KEY))
         await journal.open(NullJournalObserver())
-        await journal.settle(await held(journal, 1), PARKED)
+        call = Execution(name(1), "hello", Token("t" * 20), {}, b"{}", 1.7e9)
+        await journal.accept(call, 10)
+        [lease] = await journal.claim("first", {"hello": 1}, 1)
+        await journal.settle(lease, PARKED)
         await journal.close()
 
     asyncio.run(run())
