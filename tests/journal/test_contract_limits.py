@@ -154,6 +154,21 @@ async def test_the_limit_of_an_app_counts_all_blocks(driver: JournalDriver) -> N
     assert [lease.result is None for lease in again].count(False) == 1
 
 
+async def test_a_busy_block_does_not_starve_another_one(driver: JournalDriver) -> None:
+    """Under the limit of the app, a block with many executions leaves places for others."""
+    limited = Limited(driver, None, running=1)
+    await limited.accept(*[None] * 8)
+    [other] = await limited.accept(None, block="story")
+    await limited.accept(*[None] * 8)
+    for _ in range(9):
+        [lease] = await limited.claim()
+        await driver.journal.record_result(lease, RESULT)
+        await driver.journal.settle(lease, DONE)
+        if lease.execution.id == other:
+            return
+    raise AssertionError("it was not claimed")
+
+
 async def test_a_dead_worker_frees_its_places_with_its_leases(driver: JournalDriver) -> None:
     """A place of a dead worker is free after its lease, which it cannot renew then."""
     limited = Limited(driver, ONE_AT_ONCE)

@@ -27,6 +27,8 @@ class Queues:
         self._queues: dict[str, deque[ExecutionRow]] = {}
         self._limited: dict[str, LimitedQueue] = {}
         """Executions of blocks with limits, by block."""
+        self._turn = 0
+        """Which block was the first one in the last claim with limits."""
         self._alarm = Alarm(clock, self._notify, self._lost)
         self._later = Schedule(clock, clock.sleep, self.put, self._lost)
         self._suspended = Schedule(clock, clock.sleep_durably, self.put, self._lost)
@@ -93,7 +95,11 @@ class Queues:
             running: number of handlers that run.
         """
         taken: list[ExecutionRow] = []
-        for block, places in ((RESULT_QUEUE, limit), *room.items()):
+        blocks = list(room.items())
+        if limits is not None and blocks:  # no block is always the last one
+            self._turn = (self._turn + 1) % len(blocks)
+            blocks = blocks[self._turn :] + blocks[: self._turn]
+        for block, places in ((RESULT_QUEUE, limit), *blocks):
             if limits is not None and limits.running is not None and block != RESULT_QUEUE:
                 started = sum(row.result is None for row in taken)
                 places = min(places, limits.running - running - started)  # noqa: PLW2901
