@@ -118,10 +118,15 @@ class AsgiApp:
             service.watchdog,
         ):
             self.service = service
+            watches = []
             if self.metrics_socket is not None:
                 await service.share_metrics(self.metrics_socket)
-                service.supervisor.start("watch of the parent process", service.watch_parent())
-            yield service, ops
+                watch = service.watch_parent()
+                watches.append(service.supervisor.start("watch of the parent process", watch))
+            try:
+                yield service, ops
+            finally:
+                service.supervisor.cancel(*watches)
 
     def _make_journal(self, settings: Settings, clock: Clock) -> JournalBackend | JournalClient:
         if self.journal_socket is not None:

@@ -116,6 +116,7 @@ def test_workers_open_the_database_themselves(shell: Shell, server: PostgresServ
         assert (worker["host"], worker["state"]) == (socket.gethostname(), "running")
     assert len({worker["pid"] for worker in workers}) == 2
     assert service.process.end(signal.SIGTERM) == 0
+    assert not any("background_task_failed" in line for line in service.process.lines)
     assert {worker["state"] for worker in service.executions("workers")} == {"stopped"}
 
 

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import FrameType
@@ -26,6 +27,8 @@ EXIT_SECONDS = 2.0
 """Time between the end of the service and the end of the process."""
 LOOP_BLOCKED_SECONDS = 3.0
 """How long a handler may block the event loop after the grace period, before the process ends."""
+WORKER_START_SECONDS = 120.0
+"""How long a new worker may take to answer its parent; after it, another one is started."""
 EXIT_FAILED = 1
 """Exit code of a process that could not continue."""
 
@@ -139,6 +142,25 @@ def ignore_signals() -> None:
 
 class WorkerProcess(multiprocess.Process):
     """A worker of several, with the same server as a single process."""
+
+    _has_answered = False
+    _asked_at: float | None = None
+
+    def is_alive(self, timeout: float = 5) -> bool:
+        """As uvicorn's, but a process that is still starting is not killed for being slow.
+
+        It answers once Python and the app's modules are loaded, which takes long on a busy machine.
+        """
+        if self._has_answered or not self.process.is_alive():
+            return super().is_alive(timeout)
+        now = time.monotonic()
+        if self._asked_at is None:
+            self._asked_at = now
+            self.parent_conn.send(b"ping")
+        if self.parent_conn.poll():
+            self.parent_conn.recv()
+            self._has_answered = True
+        return self._has_answered or now - self._asked_at < WORKER_START_SECONDS
 
     @property
     def server(self) -> uvicorn.Server:
