@@ -123,7 +123,7 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     stdin: str = "",
-    timeout: float = 50,
+    timeout: float = 100,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command and wait until it exits; its output is captured."""
     with TemporaryFile() as given, TemporaryFile() as output, TemporaryFile() as errors:

@@ -104,7 +104,7 @@ class Process:
         """Read the remaining output, and return the exit code."""
         assert self.forked.stdout is not None
         self.lines += [line.rstrip("\n") for line in self.forked.stdout]
-        return self.forked.wait(10)
+        return self.forked.wait(60)
 
     @property
     def port(self) -> str:
