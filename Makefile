@@ -103,14 +103,9 @@ package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them
 	$(BIN)/pyroma --min 10 dist/vertexkit-*.tar.gz
 	$(LIMIT) $(BIN)/python -m pytest tests/packaging -m release -o faulthandler_timeout=1500
 
-<<<<<<< HEAD
-image: $(VENV)/.dev  ## carry out the Dockerfile in a scratch folder, and try what it installs
-	$(LIMIT) $(BIN)/python -m pytest tests/image -m release -o faulthandler_timeout=1500
-=======
-# Needs root and mmdebstrap, and no container engine.
-image: $(VENV)/.dev  ## carry out the Dockerfile in a Debian root: user, health, signals, read-only root, size
-	$(LIMIT) $(BIN)/python -m pytest tests/image/test_root.py -m release -s -o faulthandler_timeout=3000
->>>>>>> ca5b3a0 (make image carries out the Dockerfile in a Debian root and runs the result as a container would)
+# Without a container engine; the part that needs root and mmdebstrap is left out without them.
+image: $(VENV)/.dev  ## carry out the Dockerfile, in a scratch folder and in a Debian root, and try the result
+	$(LIMIT) $(BIN)/python -m pytest tests/image -m release -s -o faulthandler_timeout=3000
 
 lint: $(VENV)/.dev  ## check format, style and import contracts
 	$(BIN)/ruff format --check $(SOURCES)
