@@ -287,6 +287,22 @@ async def test_values_cannot_be_swapped_or_replaced(tmp_path: Path) -> None:
         remove_files(tmp_path)
 
 
+async def test_a_call_that_was_changed_ends_the_service(tmp_path: Path) -> None:
+    """A body that cannot be decrypted is reported as a lost journal: nothing is run with it."""
+    path = tmp_path / "journal.db"
+    journals = Journals(f"sqlite:{path}")
+    await (await journals.open(JOURNAL_KEY)).accept()
+    await journals.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE executions SET raw = inputs")
+    connection.close()
+    driver = await journals.open(JOURNAL_KEY)
+    with pytest.raises(JournalUnusable, match="belongs to another row"):
+        await driver.claim()
+    assert len(driver.lost_reasons) == 1
+    await journals.close()
+
+
 @pytest.mark.parametrize("text", ["", "plain", "vk:", "vk:AAAA", "\0vk1", "\0vk0x", "Анна"])
 def test_any_text_can_be_stored(text: str) -> None:
     """A text that looks like a sealed one is stored so that it is read back, with and without keys."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from vertexkit.clock import Clock
-from vertexkit.errors import JournalUnavailable
+from vertexkit.errors import JournalUnavailable, JournalUnusable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.encryption import Rekeyed, journal_keys, require_newest
@@ -80,6 +80,7 @@ class SqliteJournal:
         self._settings = settings
         self._make_runner = make_runner
         self._state = JournalState(clock, settings)
+        self._observer: JournalObserver
         self._writer: Writer
         self._operators: Operators
         self._memories: MemoryTable
@@ -108,6 +109,7 @@ class SqliteJournal:
         for start in loaded.starts:
             self._state.queues.add_start(*start)
         self._next_number = 1 + loaded.last_number
+        self._observer = observer
         self._state.open(observer)
         self._writer = Writer(loaded.connection, self.file, observer, self._make_runner)
         self._memories = MemoryTable(
@@ -206,9 +208,13 @@ class SqliteJournal:
         on_disk = [row for row in rows if row.body_on_disk]
         if not on_disk:
             return leases
-        calls = await self._writer.run(
-            lambda connection: {row.number: read_call(connection, row) for row in on_disk}
-        )
+        try:
+            calls = await self._writer.run(
+                lambda connection: {row.number: read_call(connection, row) for row in on_disk}
+            )
+        except JournalUnusable as error:  # a call was changed: the file cannot be trusted
+            self._observer.lost(str(error))
+            raise
         return [
             replace(lease, execution=replace(calls[row.number], trace=lease.execution.trace))
             if row.number in calls
