@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -114,6 +115,13 @@ class Service:
         Not `started`: a worker of the process before, which has been killed, may still log that.
         """
         return b'"address_bound"' in self.logs[self._began :]
+
+    async def serves(self, end: float) -> None:
+        """Wait until a process has started to serve, or has ended, or until a time of the clock."""
+        while time.monotonic() < end and self._process.poll() is None:
+            if b'"started"' in self.logs[self._began :]:
+                return
+            await asyncio.sleep(0.2)
 
     async def _freeze(self, pid: int, seconds: float) -> None:
         signal_to(pid, signal.SIGSTOP)

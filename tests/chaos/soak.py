@@ -47,6 +47,9 @@ ROUND = 60.0
 PATIENCE = 150.0
 """Seconds in which everything ends after the last attack: a dialog that is gone
 takes a minute of them."""
+SERVING = 0.7
+"""Fraction of the attacks before which the service has started to serve: on a busy machine it would
+hardly execute anything otherwise. The others may happen during its start."""
 SIMULATION_SHARE = 0.25
 """Part of the time in which simulations run."""
 FAULTS = ("cut", "lost", "half", "garbage", 429, 500, 503)
@@ -140,6 +143,8 @@ class Round:
             end = time.monotonic() + plan.seconds
             while time.monotonic() < end:
                 await asyncio.sleep(self._random.uniform(0.3, 1.6))
+                if self._random.random() < SERVING:
+                    await self.service.serves(end)
                 await self.service.attack(self._random)
                 await self._store.attack(self._random)
             self._over.set()
