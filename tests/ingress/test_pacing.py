@@ -74,6 +74,7 @@ def caller(served: Any, name: str) -> Callable[[int], Awaitable[None]]:
     return call
 
 
+@pytest.mark.unmeasured
 async def test_calls_do_not_outrun_the_executions() -> None:
     """16 callers that call again at once keep few executions waiting, and all are completed."""
     app, waiting = App(), []

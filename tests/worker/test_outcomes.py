@@ -37,6 +37,7 @@ def moody(seed: int) -> App:
     return app
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(4))
 async def test_whatever_goes_wrong_there_is_one_outcome(seed: int) -> None:
     """Random faults of the platform and of the handler: each accepted call is settled once.

@@ -20,6 +20,8 @@ from vertexkit.journal.admin import open_admin
 from vertexkit.journal.protocol import Query
 from vertexkit.settings import JournalSettings
 
+pytestmark = pytest.mark.unmeasured
+
 SHARED = """
 import asyncio
 import os

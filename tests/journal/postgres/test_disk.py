@@ -16,6 +16,8 @@ from tests.postgres_server import FAST, PostgresServer, new_server
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Result
 
+pytestmark = pytest.mark.unmeasured
+
 pytest.importorskip("psycopg", reason="the extra postgres is not installed")
 
 LARGE_BYTES = 200_000

@@ -17,6 +17,8 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Query
 from vertexkit.settings import JournalSettings
 
+pytestmark = pytest.mark.unmeasured
+
 ALL = 100_000
 
 

@@ -12,6 +12,8 @@ from tests.journal.postgres.opened import check, opened, until
 from tests.postgres_server import PostgresServer, killable_server
 from vertexkit.errors import JournalUnavailable
 
+pytestmark = pytest.mark.unmeasured
+
 REJECTED_WITHIN_SECONDS = 0.5 + 0.3
 """Half a second, and what a loaded machine adds."""
 

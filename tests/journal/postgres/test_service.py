@@ -16,6 +16,8 @@ import pytest
 from tests.cli.shell import Shell
 from tests.postgres_server import PostgresServer, killable_server
 
+pytestmark = pytest.mark.unmeasured
+
 REJECTED_WITHIN_SECONDS = 0.5 + 0.5
 """Half a second, and what a loaded machine adds."""
 
