@@ -50,7 +50,7 @@ class Bug:
 
 BUGS = {
     "a commit is synced only if all of its changes have to survive a loss of power": Bug(
-        Writer, "_execute", "any(write.power", "all(write.power", seed=5
+        Writer, "_execute", "any(write.power", "all(write.power", seed=60
     ),
     "a message is sent before its intent is on the disk": Bug(
         Effects,
