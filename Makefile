@@ -17,6 +17,7 @@ PYTHONS ?= $(PYTHON)
 EXAMPLES ?= 20000
 FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
 SAMPLE ?= 200
+IMAGE_TESTS ?= tests/image
 
 # Ends the tests after RUN_MINUTES; each process of pytest then prints the stack of every thread.
 LIMIT := $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(RUN_MINUTES)m)
@@ -105,7 +106,7 @@ package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them
 
 # Without a container engine; the part that needs root and mmdebstrap is left out without them.
 image: $(VENV)/.dev  ## carry out the Dockerfile, in a scratch folder and in a Debian root, and try the result
-	$(LIMIT) $(BIN)/python -m pytest tests/image -m release -s -o faulthandler_timeout=3000
+	$(LIMIT) $(BIN)/python -m pytest $(IMAGE_TESTS) -m release -s -o faulthandler_timeout=3000
 
 lint: $(VENV)/.dev  ## check format, style and import contracts
 	$(BIN)/ruff format --check $(SOURCES)
