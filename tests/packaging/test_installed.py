@@ -40,13 +40,13 @@ def test_a_page_works_from_an_empty_folder(
         pytest.skip(f"Python {version} is not installed")
     folder = tmp_path / "my-bot"
     environment = Environment(folder / ".venv")
-    install, shown = "", []
+    shown: list[str] = []
+    install = next(fence.text for fence in fences(ROOT / page) if fence.language == "sh")
+    install = install.replace("/path/to/vertexkit", str(next(built.glob("*.whl"))))
+    environment.run(install.replace("python3", str(python)), tmp_path)
     for fence in fences(ROOT / page):
         name = FILE_NAME.match(fence.text)
-        if fence.language == "sh" and not install:
-            install = fence.text.replace("/path/to/vertexkit", str(next(built.glob("*.whl"))))
-            environment.run(install.replace("python3", str(python)), tmp_path)
-        elif name is not None:
+        if name is not None:
             (folder / name[1]).write_text(fence.text, encoding="utf-8")
         for command, lines in fence.commands:
             if command.startswith(("vertexkit trigger", "pytest")):
