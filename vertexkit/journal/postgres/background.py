@@ -66,6 +66,11 @@ class BackgroundConnection:
         """
         await self._send([Command(sql)])
 
+    async def wait_idle(self) -> None:
+        """Wait until no command runs; another may start at the loop's next turn."""
+        async with self._lock:
+            pass
+
     async def close(self) -> None:
         """Close the connection."""
         if self._session is not None:

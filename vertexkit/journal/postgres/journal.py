@@ -135,16 +135,17 @@ class PostgresJournal(OperatorRequests):
         self._tasks = []
         for timer in self._timers:
             timer.cancel()
-        self._supervisor.cancel(*others)
-        await asyncio.gather(*others, return_exceptions=True)
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
+                await self._monitor.wait_idle()
+                self._supervisor.cancel(*others)
+                await asyncio.gather(*others, return_exceptions=True)
                 await self._writer.wait_idle()
                 await self._monitor.close()
         except TimeoutError:
             pass  # executions continue from what is written
-        self._supervisor.cancel(writing)
-        await asyncio.gather(writing, return_exceptions=True)
+        self._supervisor.cancel(writing, *others)
+        await asyncio.gather(writing, *others, return_exceptions=True)
         await self._writer.close()
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:

@@ -15,7 +15,7 @@ from vertexkit.journal.postgres.background import NO_ANSWER, BackgroundConnectio
 from vertexkit.journal.postgres.limits import WAITING, read_waiting
 from vertexkit.journal.postgres.retention import delete_old
 from vertexkit.journal.postgres.session import CommandFailed, Session
-from vertexkit.journal.postgres.statements import statement
+from vertexkit.journal.postgres.statements import Statement, statement
 from vertexkit.journal.protocol import JournalObserver
 from vertexkit.settings import JournalSettings
 
@@ -46,10 +46,16 @@ SET seen_at = excluded.seen_at, blocks = excluded.blocks, stopped_at = NULL
 """,
     *(TEXT, TEXT, BIGINT, TEXT, TEXTS),
 )
+# A worker may have claimed executions and stop before its first heartbeat.
 GOODBYE = statement(
     "goodbye",
-    "UPDATE vertexkit.workers SET stopped_at = {now}, seen_at = {now} WHERE worker = $2",
-    TEXT,
+    """
+INSERT INTO vertexkit.workers AS worker
+    (worker, host, pid, version, blocks, started_at, seen_at, stopped_at)
+VALUES ($2, $3, $4, $5, $6, {now}, {now}, {now})
+ON CONFLICT (worker) DO UPDATE SET seen_at = excluded.seen_at, stopped_at = excluded.stopped_at
+""",
+    *(TEXT, TEXT, BIGINT, TEXT, TEXTS),
 )
 SERVED = statement(
     "served",
@@ -198,13 +204,16 @@ class Monitor:
                 continue
             self._wanted.clear()
 
+    async def wait_idle(self) -> None:
+        """Wait until the server has answered: a heartbeat that it still reads would undo the goodbye."""
+        await self.connection.wait_idle()
+
     async def close(self) -> None:
         """Report that the workers have stopped, and close the connection."""
         if self._announce_timer is not None:
             self._announce_timer.cancel()
         try:
-            for worker in self._workers:
-                await self.connection.run(GOODBYE, worker)
+            await self._report(GOODBYE)
         except NO_ANSWER as error:
             log.debug("journal_poll_failed", reason=str(error))
         await self.connection.close()
@@ -253,10 +262,14 @@ class Monitor:
             await delete_old(self.connection, self._settings)
             await self.connection.run(DELETE_WORKERS)
 
-    async def _register(self) -> None:
+    async def _report(self, statement: Statement) -> None:
+        """Write a row for each worker of this process."""
         host, version = socket.gethostname(), self._settings.app_version
         for worker, blocks in tuple(self._workers.items()):  # others may join meanwhile
-            await self.connection.run(HEARTBEAT, worker, host, os.getpid(), version, blocks)
+            await self.connection.run(statement, worker, host, os.getpid(), version, blocks)
+
+    async def _register(self) -> None:
+        await self._report(HEARTBEAT)
         result = await self.connection.run(SERVED, UNSERVED_SECONDS)
         rows = range(result.ntuples)
         self._served = frozenset((result.get_value(row, 0) or b"").decode() for row in rows)
