@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
+from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -77,17 +78,20 @@ class ForkedProcess:
         self._process.start()
         for carrier in carriers:
             carrier.close()
+        self._reading = threading.Lock()
+        """The exit code can be read once: of two threads that read it at once, one would get 255."""
         assert self._process.pid is not None
         self.pid = self._process.pid
 
     @property
     def returncode(self) -> int | None:
         """The exit code, or minus the signal that ended it."""
-        return self._process.exitcode
+        with self._reading:
+            return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
         """Send a signal, unless the process has ended."""
-        if self._process.exitcode is None:
+        if self.returncode is None:
             os.kill(self.pid, number)
 
     def kill(self) -> None:
@@ -96,10 +100,11 @@ class ForkedProcess:
 
     def wait(self, timeout: float | None = None) -> int:
         """Wait until it ends; return the exit code."""
-        self._process.join(timeout)
-        if self._process.exitcode is None:
+        connection.wait([self._process.sentinel], timeout)
+        code = self.returncode
+        if code is None:
             raise subprocess.TimeoutExpired(self._process.name, timeout or 0.0)
-        return self._process.exitcode
+        return code
 
     def read(self) -> str:
         """Read the output until the process ends."""

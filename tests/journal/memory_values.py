@@ -15,8 +15,13 @@ def setting(name: str, position: int = 9) -> Effect:
 async def remember(
     driver: JournalDriver, lease: Lease, name: str, value: bytes, key: DialogKey = KEY
 ) -> int:
-    """Change a value of the memory, as a handler does."""
-    memory = (await driver.journal.read_memory(key)).changed(name, value)
-    version = await driver.journal.write_memory(lease, setting(name), key, memory)
-    assert version is not None
-    return version
+    """Change a value of the memory, as a handler does: again, if it has changed meanwhile.
+
+    The retention may delete a memory that is too old between the two.
+    """
+    for _ in range(3):
+        memory = (await driver.journal.read_memory(key)).changed(name, value)
+        version = await driver.journal.write_memory(lease, setting(name), key, memory)
+        if version is not None:
+            return version
+    raise AssertionError("the memory changes all the time")

@@ -90,6 +90,7 @@ async def run_out_of_log(server: PostgresServer, disk: SmallDisk) -> None:
             disk.fill()
             await asyncio.to_thread(server.sql, "SELECT pg_switch_wal()")
             await until(lambda: server.process is None or server.process.poll() is not None)
+            await until(lambda: bool(load.seen.rejected))
             disk.free()
             server.stop()
             await asyncio.to_thread(server.start)

@@ -29,16 +29,17 @@ def server() -> Iterator[PostgresServer]:
 async def test_a_server_that_is_killed_loses_nothing(server: PostgresServer) -> None:
     """SIGKILL under load, twice: calls are rejected until it runs again, and all others end once."""
 
-    async def kill() -> None:
-        for _ in range(2):
-            await asyncio.sleep(0.5)
-            server.stop(signal.SIGKILL)
-            await asyncio.sleep(0.2)
-            await asyncio.to_thread(server.start)
-        await asyncio.sleep(0.5)
-
     async with opened(server) as driver:
         load = Load(driver)
+
+        async def kill() -> None:
+            for _ in range(2):
+                settled, rejected = len(load.seen.settled), load.seen.rejected
+                await until(lambda: len(load.seen.settled) > settled)  # noqa: B023 - awaited here
+                server.stop(signal.SIGKILL)
+                await until(lambda: load.seen.rejected > rejected)  # noqa: B023
+                await asyncio.to_thread(server.start)
+
         await load.run(kill())
         await check(driver, load)
         assert load.seen.rejected
