@@ -27,7 +27,7 @@ EXIT_SECONDS = 2.0
 """Time between the end of the service and the end of the process."""
 LOOP_BLOCKED_SECONDS = 3.0
 """How long a handler may block the event loop after the grace period, before the process ends."""
-WORKER_START_SECONDS = 120.0
+WORKER_START_SECONDS = 30.0
 """How long a new worker may take to answer its parent; after it, another one is started."""
 EXIT_FAILED = 1
 """Exit code of a process that could not continue."""
@@ -154,12 +154,15 @@ class WorkerProcess(multiprocess.Process):
         if self._has_answered or not self.process.is_alive():
             return super().is_alive(timeout)
         now = time.monotonic()
-        if self._asked_at is None:
-            self._asked_at = now
-            self.parent_conn.send(b"ping")
-        if self.parent_conn.poll():
-            self.parent_conn.recv()
-            self._has_answered = True
+        try:
+            if self._asked_at is None:
+                self._asked_at = now
+                self.parent_conn.send(b"ping")
+            if self.parent_conn.poll():
+                self.parent_conn.recv()
+                self._has_answered = True
+        except (OSError, EOFError):  # it has just ended
+            return False
         return self._has_answered or now - self._asked_at < WORKER_START_SECONDS
 
     @property
