@@ -10,34 +10,25 @@ SQLite journal and with one that holds ended executions; and of a KiB of a call'
 
 import argparse
 import asyncio
-import gc
 import io
-import json
-import os
-import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvloop
-from in_process import CLAIMS, InstantWire, call
+from in_process import CALLERS, EXECUTIONS, batch, calls, serving, set_collector
 from journal_waits import fill
 from pydantic import BaseModel
 
 from vertexkit import App, Context
 from vertexkit.asgi import http_app
-from vertexkit.service import Service, running_service
-from vertexkit.settings import Settings
 from vertexkit.telemetry import logs
 
-CALLERS = 32
+WARM_UP_BATCHES = 2
 BLOCKS = 200
 MESSAGES = 50
 SIZES_KIB = (1, 64, 240)
 """Of a body; the limit is 256 KiB."""
-GC_THRESHOLDS = (20_000, 20, 50)
 
 
 class Talk(BaseModel):
@@ -59,45 +50,18 @@ def make_app(blocks: int) -> App:
     return app
 
 
-@asynccontextmanager
-async def serving(app: App, journal: str) -> AsyncIterator[tuple[Any, Service]]:
-    """Start a service; yield its HTTP application and itself."""
-    os.environ["VERTEXKIT_JOURNAL"] = journal
-    os.environ["VERTEXKIT_PLATFORM_URL"] = "http://127.0.0.1:1/api"
-    logs.configure("json", "info", io.BytesIO())
-    async with running_service(app, Settings.load(), wire=InstantWire()) as service:
-        yield http_app(service), service
-
-
-def bodies(**inputs: Any) -> Iterator[bytes]:
-    """Yield calls with these inputs."""
-    number = 0
-    while True:
-        number += 1
-        yield json.dumps({"token": f"{CLAIMS}.{time.time_ns()}{number}", **inputs}).encode()
-
-
-async def cost(app: App, journal: str, batches: int, executions: int = 320, **inputs: Any) -> float:
+async def cost(
+    app: App, journal: str, batches: int, executions: int = EXECUTIONS, **inputs: Any
+) -> float:
     """Return the µs of one execution, the least of all batches."""
-    calls, costs = bodies(**inputs), []
-
-    async def caller(served: Any, number: int) -> None:
-        for _ in range(number):
-            await call(served, next(calls))
-
-    async with serving(app, journal) as (served, service):
-        for number in range(batches + 2):
-            started = time.process_time()
-            share = max(1, executions // CALLERS)
-            await asyncio.gather(*(caller(served, share) for _ in range(CALLERS)))
-            while service.dispatcher.held or service.journal.backlog():  # noqa: ASYNC110 - no event
-                await asyncio.sleep(0)
-            costs.append((time.process_time() - started) / (share * CALLERS) * 1e6)
-            if number == 1:
-                gc.collect()
-                gc.freeze()
-                gc.set_threshold(*GC_THRESHOLDS)
-    return min(costs[2:])
+    logs.configure("json", "info", io.BytesIO())
+    bodies = calls(**inputs)
+    async with serving(app, journal) as service:
+        served = http_app(service)
+        for _ in range(WARM_UP_BATCHES):
+            await batch(served, service, bodies, executions)
+        set_collector()
+        return min([await batch(served, service, bodies, executions) for _ in range(batches)])
 
 
 def show(what: str, first: float, last: float) -> None:
@@ -113,7 +77,9 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
     show(f"execution with 1 and with {BLOCKS} blocks", *costs)
 
     none, one, many = [
-        await cost(few, "memory:", batches, 320 // max(1, number), messages=number)
+        await cost(
+            few, "memory:", batches, max(CALLERS, EXECUTIONS // max(1, number)), messages=number
+        )
         for number in (0, 1, MESSAGES)
     ]
     show(
@@ -128,7 +94,8 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
     show(f"execution with an empty journal and {options.rows:,} rows", *costs)
 
     sizes = [
-        await cost(few, "memory:", batches, 32, filler="x" * (size * 1024)) for size in SIZES_KIB
+        await cost(few, "memory:", batches, CALLERS, filler="x" * (size * 1024))
+        for size in SIZES_KIB
     ]
     small, middle, largest = sizes
     first = (middle - small) / (SIZES_KIB[1] - SIZES_KIB[0])

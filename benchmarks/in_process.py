@@ -17,13 +17,15 @@ import base64
 import cProfile
 import gc
 import io
+import itertools
 import json
 import os
 import pstats
 import statistics
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from operator import truediv
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -32,8 +34,10 @@ from unittest.mock import patch
 import uvloop
 from hello import app
 
+from vertexkit import App
 from vertexkit.asgi import http_app
 from vertexkit.botone.response import Response
+from vertexkit.cli.serve.process import GC_THRESHOLDS
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
@@ -96,18 +100,21 @@ async def call(served: Any, body: bytes) -> None:
     await served(scope(), receive, send)
 
 
-async def batch(served: Any, service: Service, bodies: Iterator[bytes]) -> float:
+async def batch(
+    served: Any, service: Service, bodies: Iterator[bytes], executions: int = EXECUTIONS
+) -> float:
     """Run a batch; return the µs of processor time of one execution."""
+    share = executions // CALLERS
 
     async def caller() -> None:
-        for _ in range(EXECUTIONS // CALLERS):
+        for _ in range(share):
             await call(served, next(bodies))
 
     started = time.process_time()
     await asyncio.gather(*(caller() for _ in range(CALLERS)))
     while service.dispatcher.held or service.journal.backlog():  # noqa: ASYNC110 - no event of its own
         await asyncio.sleep(0)
-    return (time.process_time() - started) / EXECUTIONS * 1e6
+    return (time.process_time() - started) / (share * CALLERS) * 1e6
 
 
 async def count(served: Any, service: Service, bodies: Iterator[bytes]) -> dict[str, float]:
@@ -135,28 +142,39 @@ async def count(served: Any, service: Service, bodies: Iterator[bytes]) -> dict[
     return {name: number / EXECUTIONS for name, number in counts.items()}
 
 
-def calls() -> Iterator[bytes]:
-    number = 0
-    while True:
-        number += 1
-        yield json.dumps({"token": f"{CLAIMS}.{number}", "name": "Dasha"}).encode()
+def calls(**inputs: Any) -> Iterator[bytes]:
+    """Yield the bodies of calls with these inputs, each with another token."""
+    for number in itertools.count(1):
+        yield json.dumps({"token": f"{CLAIMS}.{number}", **inputs}).encode()
+
+
+@asynccontextmanager
+async def serving(app: App, journal: str, keys: str = "") -> AsyncIterator[Service]:
+    """Run a service with the instant platform."""
+    os.environ["VERTEXKIT_JOURNAL"] = journal
+    os.environ["VERTEXKIT_JOURNAL_KEYS"] = keys
+    os.environ["VERTEXKIT_PLATFORM_URL"] = "http://127.0.0.1:1/api"
+    async with running_service(app, Settings.load(), wire=InstantWire()) as service:
+        yield service
+
+
+def set_collector() -> None:
+    """Set the garbage collector as `vertexkit run` does."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
 
 
 async def measure(journal: str, options: argparse.Namespace, keys: str = "") -> list[float]:
     """Measure with one journal; with `--counts`, print the counts."""
-    os.environ["VERTEXKIT_JOURNAL"] = journal
-    os.environ["VERTEXKIT_JOURNAL_KEYS"] = keys
-    os.environ["VERTEXKIT_PLATFORM_URL"] = "http://127.0.0.1:1/api"
     stream = io.BytesIO()
     writer = logs.configure("json", "info", stream)
-    wire, bodies = InstantWire(), calls()
-    async with running_service(app, Settings.load(), wire=wire) as service:
+    bodies = calls(name="Dasha")
+    async with serving(app, journal, keys) as service:
         served = http_app(service)
         for _ in range(WARM_UP_BATCHES):
             await batch(served, service, bodies)
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(20_000, 20, 50)
+        set_collector()
         if options.counts:
             writer.flush()
             stream.truncate(0)
