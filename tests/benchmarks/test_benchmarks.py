@@ -15,6 +15,19 @@ SECONDS = 110
 pytestmark = [pytest.mark.unmeasured, pytest.mark.timeout(120)]
 
 
+def run(script: str, *options: str | Path) -> str:
+    """Run a benchmark to its end; return its output."""
+    done = subprocess.run(
+        [sys.executable, BENCHMARKS / script, *options],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
 def test_the_benchmark_runs_services_to_the_end(tmp_path: Path) -> None:
     """Each service makes all executions; the page has a row and a bar for each of them.
@@ -25,19 +38,12 @@ def test_the_benchmark_runs_services_to_the_end(tmp_path: Path) -> None:
     page.write_text("# Results\n\n## Python 3.9\n\nOld results.\n")
     wanted = ["floor_gc", "sqlite-2-workers", "postgres"]
     services = wanted if find_programs() else wanted[:2]
-    done = subprocess.run(
-        [
-            *(sys.executable, BENCHMARKS / "executions.py", "--executions", "200", "--rounds", "1"),
-            *("--connections", "8", "--rates", "500", "--services", ",".join(wanted)),
-            *("--write", page),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
+    output = run(
+        *("executions.py", "--executions", "200", "--rounds", "1"),
+        *("--connections", "8", "--rates", "500", "--services", ",".join(wanted)),
+        *("--write", page),
     )
-    assert done.returncode == 0, done.stderr
-    tables = done.stdout.split("\nservice ")
+    tables = output.split("\nservice ")
     for table in tables[1:]:
         lines = table.splitlines()[1 : 1 + len(services)]
         rows = {line[:20].strip(): line[20:].split() for line in lines}
@@ -59,14 +65,8 @@ def test_the_benchmark_runs_services_to_the_end(tmp_path: Path) -> None:
 )
 def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
     """Each command reads all pages, and every cell has a number."""
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "dialogs.py", "--dialogs", "50"],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-    )
-    rows = [line.split("|")[2:-1] for line in done.stdout.splitlines()[2:]]
+    output = run("dialogs.py", "--dialogs", "50")
+    rows = [line.split("|")[2:-1] for line in output.splitlines()[2:]]
     assert len(rows) == 7
     assert rows[0][2].strip() == "1.00"
     assert all(float(figure.split()[0]) > 0 for row in rows for figure in row)
@@ -74,14 +74,8 @@ def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
 
 def test_the_benchmark_of_growth_runs_to_the_end() -> None:
     """Each row has the cost of little and of much, and their ratio."""
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "growth.py", "--rows", "200", "--batches", "1"],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-    )
-    rows = [line[52:].split() for line in done.stdout.splitlines()[1:]]
+    output = run("growth.py", "--rows", "200", "--batches", "1")
+    rows = [line[52:].split() for line in output.splitlines()[1:]]
     assert len(rows) == 4
     assert all(len(row) == 3 for row in rows)
     assert all(float(figure) > 0 for figure in rows[0] + rows[2])
@@ -90,14 +84,8 @@ def test_the_benchmark_of_growth_runs_to_the_end() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_the_benchmark_of_waits_runs_to_the_end() -> None:
     """All executions wait, become due after their hour, and are there for the next process."""
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "waiting.py", "--executions", "200"],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-    )
-    lines = done.stdout.splitlines()
+    output = run("waiting.py", "--executions", "200")
+    lines = output.splitlines()
     assert len(lines) == 5
     assert "start with 300 that wait" in lines[-1]
 
@@ -107,14 +95,8 @@ def test_the_benchmark_of_the_database_counts_what_an_execution_needs() -> None:
     """An execution has transactions, statements, bytes and processor time; a page says what they need."""
     if find_programs() is None:
         pytest.skip(reason("postgresql"))
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / "database.py", "--executions=40", "--connections=8"],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=True,
-    )
-    lines = [line.strip("| ").split(" | ") for line in done.stdout.splitlines() if line]
+    output = run("database.py", "--executions=40", "--connections=8")
+    lines = [line.strip("| ").split(" | ") for line in output.splitlines() if line]
     connections, *cells = lines[2]
     assert connections == "8"
     assert float(cells[1]) > float(cells[2]) > 0, "a transaction has several statements"
