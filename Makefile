@@ -167,27 +167,10 @@ $(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run locks/dev.txt
-	@echo "Installing the dependencies of the tests ..."
-	@$(PIP) install -qq --require-hashes -r locks/dev.txt
-	@touch $@
-
-$(VENV)/.docs: $(VENV)/.dev locks/docs.txt
-	@echo "Installing the tools for docs ..."
-	@$(PIP) install -qq --require-hashes -r locks/docs.txt
-	@touch $@
-
-$(VENV)/.release: $(VENV)/.dev locks/release.txt
-	@echo "Installing the tools for package ..."
-	@$(PIP) install -qq --require-hashes -r locks/release.txt
-	@touch $@
-
-$(VENV)/.bench: $(VENV)/.run locks/bench.txt
-	@echo "Installing the packages that vertexkit is compared with ..."
-	@$(PIP) install -qq --require-hashes -r locks/bench.txt
-	@touch $@
-
-$(VENV)/.supply: $(VENV)/.dev locks/supply.txt
-	@echo "Installing the tools for audit and sbom ..."
-	@$(PIP) install -qq --require-hashes -r locks/supply.txt
+# Packages of tests, and of targets that not everybody runs.
+$(VENV)/.dev $(VENV)/.bench: $(VENV)/.run
+$(VENV)/.docs $(VENV)/.release $(VENV)/.supply: $(VENV)/.dev
+$(addprefix $(VENV)/.,dev bench docs release supply): $(VENV)/.%: locks/%.txt
+	@echo "Installing the packages of $< ..."
+	@$(PIP) install -qq --require-hashes -r $<
 	@touch $@
