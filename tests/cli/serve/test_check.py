@@ -52,6 +52,7 @@ class Platform:
                 connection.sendall(head.encode())
 
     def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)  # the thread waits in accept
         self._socket.close()
 
 
