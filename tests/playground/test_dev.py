@@ -1,8 +1,10 @@
 """`vertexkit dev` without a browser: runs, faults, reload, and access."""
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from tests.cli.shell import HELLO, Shell
 from tests.playground.dev import Dev, messages
+from vertexkit.journal.sqlite.schema import APPLICATION_ID, VERSION
 
 
 def names(record: dict[str, Any]) -> list[str]:
@@ -46,6 +49,23 @@ def test_a_run_is_recorded(dev: Dev) -> None:
     dev.process.wait_for('done       {"greeted": "Аня 👋"}')
     _, runs = dev.ask("/playground/runs")
     assert [(run["block"], run["messages"], run["code"]) for run in runs] == [("hello", 2, "ok")]
+
+
+def test_a_journal_of_another_version_is_moved_away(shell: Shell) -> None:
+    """`dev` says where the journal of another format is now, and starts with a new one."""
+    folder = shell.folder / ".vertexkit" / "dev"
+    folder.mkdir(parents=True)
+    old = folder / "journal.db"
+    with closing(sqlite3.connect(old)) as journal:
+        journal.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        journal.execute(f"PRAGMA user_version = {VERSION - 1}")
+    old.chmod(0o600)
+    written = old.read_bytes()
+    dev = Dev(shell, "hello:app")
+    [moved] = folder.parent.glob("dev-*")
+    assert (moved / "journal.db").read_bytes() == written
+    assert any(f"moved to .vertexkit/{moved.name}" in line for line in dev.process.lines)
+    assert dev.run("hello", inputs={"name": "Anna"})["lines"][-1]["code"] == "ok"
 
 
 def test_a_rejected_call_names_its_fields(shared_dev: Dev) -> None:

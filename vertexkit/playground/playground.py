@@ -15,6 +15,7 @@ from watchfiles import Change, PythonFilter, awatch
 from vertexkit.botone.http_client import HttpClient, HttpError, http_client
 from vertexkit.errors import SettingsError
 from vertexkit.loading import display_path
+from vertexkit.playground.dev_journal import DEV_JOURNAL
 from vertexkit.playground.faults import NO_FAULTS, Rule, RunFaults, run_faults
 from vertexkit.playground.runs import ActiveRun, ActiveRuns
 from vertexkit.playground.supervisor import AppSupervisor
@@ -101,7 +102,7 @@ class Playground:
             {
                 "VERTEXKIT_PLATFORM_URL": f"{url}/api",
                 "VERTEXKIT_INSTANCES": "",
-                "VERTEXKIT_JOURNAL": "sqlite:.vertexkit/dev/journal.db",
+                "VERTEXKIT_JOURNAL": f"sqlite:{DEV_JOURNAL.as_posix()}",
                 "VERTEXKIT_LOGIN": DEFAULT_LOGIN,
                 "VERTEXKIT_PASSWORD": DEFAULT_PASSWORD,
                 "VERTEXKIT_GRACE": "1",

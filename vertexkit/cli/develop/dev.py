@@ -17,6 +17,7 @@ from rich.text import Text
 
 from vertexkit.cli import output
 from vertexkit.loading import default_target
+from vertexkit.playground.dev_journal import move_old_journal
 from vertexkit.playground.playground import Playground
 from vertexkit.playground.server import PlaygroundServer
 from vertexkit.server.listen import base_url, bind, local_config
@@ -61,6 +62,9 @@ async def _serve(options: DevOptions, target: str, listener: socket.socket) -> N
     )
     _line(console, "page", f"{base}/", "bold cyan")
     _line(console, "watching", str(Path.cwd()), "dim")
+    if moved := move_old_journal():
+        text = f"written by another version of vertexkit, moved to {moved}; a new one is started"
+        _line(console, "journal", text, "yellow")
     async with playground.serving():
         if options.open_browser and _has_display():
             webbrowser.open(f"{base}/")

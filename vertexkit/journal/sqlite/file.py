@@ -47,6 +47,10 @@ class JournalInUse(JournalUnusable):
     """Another process has the file open."""
 
 
+class JournalOfOtherFormat(JournalUnusable):
+    """A vertexkit with another format of the journal wrote the file."""
+
+
 def open_file(path: Path) -> JournalConnection:
     """Open or create a journal's file, for this process only.
 
@@ -319,7 +323,8 @@ def _recognise(connection: JournalConnection, path: Path) -> bool:
     """Return whether the file is empty, so that the tables have to be created.
 
     Raises:
-        JournalUnusable: it is another kind of file, or a journal of another version.
+        JournalOfOtherFormat: it is a journal of another version.
+        JournalUnusable: it is another kind of file.
     """
     execute = connection.execute
     [application] = execute("PRAGMA application_id").fetchone()
@@ -333,7 +338,7 @@ def _recognise(connection: JournalConnection, path: Path) -> bool:
             "another path"
         )
     if version != VERSION:
-        raise JournalUnusable(
+        raise JournalOfOtherFormat(
             f"the journal {path} has format version {version}, and this vertexkit uses version "
             f"{VERSION}: run the vertexkit that wrote it until all executions have ended "
             "(vertexkit executions list), then move the file away"
