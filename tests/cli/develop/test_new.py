@@ -187,7 +187,14 @@ def test_the_handler_s_name_hides_nothing(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name, function",
-    [("1c", "_1c"), ("loan-2", "loan_2"), ("a--b", "a__b"), ("class", "class_block"), ("0", "_0")],
+    [
+        ("1c", "_1c"),
+        ("loan-2", "loan_2"),
+        ("a--b", "a__b"),
+        ("class", "class_block"),
+        ("0", "_0"),
+        ("http_client", "http_client_block"),
+    ],
 )
 def test_the_handler_s_name_is_an_identifier(name: str, function: str) -> None:
     """A name may begin with a digit and contain hyphens."""
@@ -204,6 +211,18 @@ def test_a_project_of_any_name_works(
     scope = runpy.run_path(str(folder / "block.py"))
     assert list(scope["app"].blocks) == [name]
     ast.parse((folder / "tests" / "test_block.py").read_text(encoding="utf-8"))
+
+
+async def test_a_project_reads_its_variables_from_the_env_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The block uses the URL that the file `.env` sets, as the settings do."""
+    folder = create_project(str(tmp_path / "rates"), "en", "lookup", bundled=False)
+    (folder / ".env").write_text("RATES_URL=http://rates.test\n", encoding="utf-8")
+    monkeypatch.chdir(folder)
+    scope = runpy.run_path("block.py")
+    async with scope["lifespan"](scope["app"]) as client:
+        assert str(client.base_url).rstrip("/") == "http://rates.test"
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,10 @@ EXAMPLES: dict[tuple[str, Language], str] = {
 """The options of the example command, by template and language."""
 EXTRAS = {"model": ("llm",)}
 """The extras of vertexkit that a template needs."""
-TEMPLATE_NAMES = {"app", "request", "lifespan", "on_failure", "notify", "fetch_rate"}
+TEMPLATE_NAMES = {
+    *("app", "request", "lifespan", "on_failure", "notify", "fetch_rate"),
+    *("http_client", "read_variable"),
+}
 """Names that the templates use; a handler of such a name would replace what it names."""
 DEVELOPMENT_PACKAGES = {"pytest", "respx", "ruff"}
 """What `requirements-dev.txt` installs beside vertexkit."""
