@@ -1,4 +1,4 @@
-"""A reminder: the block waits for a day and uses no slot, no task and no memory meanwhile."""
+"""A reminder: the block waits for a day and uses no slot and no task meanwhile."""
 
 from datetime import timedelta
 from typing import Annotated
