@@ -271,3 +271,22 @@ async def test_a_rate_counts_the_starts_of_an_earlier_process(machine: Machine) 
     machine.clock.skip_to(machine.clock.now() + 61)
     again = await driver.journal.claim("second", {"loan": 9}, 9, limits=limits)
     assert [lease.execution for lease in again] == calls[1:3]
+
+
+async def test_a_completion_that_is_tried_again_is_not_a_start(machine: Machine) -> None:
+    """Another claim of an execution that has a result does not count against the rate."""
+    limits = FleetLimits({"loan": BlockLimits(Rate(2, 60.0))})
+    driver = await machine.start()
+    machine.clock.hold_durable_waits()
+    calls = [driver.execution(key="a") for _ in range(2)]
+    for call in calls:
+        await driver.journal.accept(call, 10)
+    [lease] = await driver.journal.claim("first", {"loan": 1}, 9, limits=limits)
+    await driver.journal.record_result(lease, Result(b"{}"))
+    await driver.journal.release(lease, 0.0)
+    [completing] = await driver.journal.claim("first", {}, 9, limits=limits)
+    await driver.journal.settle(completing, DONE)
+    machine.crash()
+    driver = await machine.start()
+    [second] = await driver.journal.claim("second", {"loan": 9}, 9, limits=limits)
+    assert second.execution == calls[1]

@@ -70,7 +70,6 @@ class LimitedQueue:
 
     def put(self, row: ExecutionRow) -> None:
         """Add an execution that waits."""
-        row.overdue, row.start_counts_for = False, None
         self._waiting += 1
         key = self._key(row.execution.limit_key or "")
         (key.resumed if row.resumes else key.fresh).append((next(self._numbers), row))
