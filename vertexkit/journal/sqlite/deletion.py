@@ -14,6 +14,7 @@ from vertexkit.journal.sqlite.schema import (
     DELETE_FIRST_EFFECTS,
     ERASE_CALL,
     FORGET_CALLS,
+    FORGET_STARTS,
     HAS_EXPIRED_CALL,
     SAVE_LAST_NUMBER,
     SELECT_FIRST_EFFECTS,
@@ -105,6 +106,11 @@ def forget_tokens(connection: sqlite3.Connection, before: float) -> bool:
 
     commit_without_sync(connection, delete)
     return deleted == TOKENS_PER_STEP
+
+
+def forget_starts(connection: sqlite3.Connection, now: float) -> None:
+    """Delete the starts that do not count against a rate any more at a Unix time."""
+    commit_without_sync(connection, lambda: connection.execute(FORGET_STARTS, (now,)))
 
 
 def shrink(connection: sqlite3.Connection, min_free_pages: int) -> bool:

@@ -17,11 +17,11 @@ from vertexkit.journal.sqlite.deletion import (
     checkpoint,
     delete_selected,
     empty_log,
+    forget_starts,
     forget_tokens,
     shrink,
 )
 from vertexkit.journal.sqlite.schema import (
-    FORGET_STARTS,
     SAVE_AGE,
     SELECT_EXPIRED,
     SELECT_SURPLUS,
@@ -123,8 +123,7 @@ class Retention:
         await self._repeat(partial(forget_tokens, before=age - DUPLICATE_SECONDS))
         while await self._delete_memories():
             await self._writer.run(checkpoint)
-        now = self._clock.unix()
-        await self._writer.run(lambda connection: connection.execute(FORGET_STARTS, (now,)))
+        await self._writer.run(partial(forget_starts, now=self._clock.unix()))
 
     async def _delete_surplus(self) -> None:
         """Delete the oldest executions if there are too many."""
