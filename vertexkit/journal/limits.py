@@ -12,6 +12,11 @@ CONCURRENCY = "fleet_concurrency"
 LIMITS = frozenset({RATE, CONCURRENCY})
 
 
+def is_name_of(name: str, limit: str) -> bool:
+    """Return whether `Query.waiting_for` has a name of this limit; an empty one has no name."""
+    return limit != "" and name in {limit, LIMIT}
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """At most a number of runs start in any period of this length: a sliding window."""

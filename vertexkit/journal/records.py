@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from vertexkit.execution import Effect, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.events import open_waits
-from vertexkit.journal.limits import LIMIT
+from vertexkit.journal.limits import is_name_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,7 @@ class Record:
 
     def is_waiting_for(self, name: str) -> bool:
         """Return whether it waits for an event of this name, or for this limit."""
-        limit = self.limited_by
-        return bool(limit and name in {limit, LIMIT}) or name in self.waits_for()
+        return is_name_of(name, self.limited_by) or name in self.waits_for()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,9 +130,7 @@ class LimitedQueue:
     def limit_of(self, row: ExecutionRow) -> str:
         """Return the limit that an execution waits for; empty if it waits for none."""
         key = self._keys.get(row.execution.limit_key or "")
-        if key is None or not key.blocked_by:
-            return ""
-        return key.blocked_by
+        return "" if key is None else key.blocked_by
 
     def next_start_at(self) -> float:
         """Return when a key may have a start again, on the clock's `now()`."""

@@ -6,7 +6,7 @@ from itertools import islice
 
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Outcome, OutcomeStatus, Phase
-from vertexkit.journal.limits import LIMIT
+from vertexkit.journal.limits import is_name_of
 from vertexkit.journal.protocol import Query, Record, WorkerRecord
 from vertexkit.journal.state.row import ExecutionRow
 
@@ -55,13 +55,13 @@ def may_be_settled(query: Query) -> bool:
     return query.phase in (None, Phase.SETTLED) and query.waiting_for is None
 
 
-def matches_row(query: Query, row: ExecutionRow, limit: str) -> bool:
+def matches_row(query: Query, row: ExecutionRow, limit_of: Callable[[ExecutionRow], str]) -> bool:
     """Return whether an execution that has not ended passes all filters of a query.
 
     Args:
         query: with the filters.
         row: the execution.
-        limit: that it waits for.
+        limit_of: returns the limit that an execution waits for.
     """
     return (
         query.phase in (None, row.phase)
@@ -72,7 +72,7 @@ def matches_row(query: Query, row: ExecutionRow, limit: str) -> bool:
         and (query.prefix is None or row.execution.id.startswith(query.prefix))
         and (
             query.waiting_for is None
-            or (limit != "" and query.waiting_for in {limit, LIMIT})
+            or is_name_of(query.waiting_for, limit_of(row))
             or query.waiting_for in row.waits_for()
         )
     )
@@ -90,7 +90,7 @@ def matching_rows(
     """
     if not may_be_unfinished(query):
         return []
-    matching = (row for row in rows if matches_row(query, row, limit_of(row)) and not row.pending)
+    matching = (row for row in rows if matches_row(query, row, limit_of) and not row.pending)
     return list(islice(matching, query.limit))
 
 

@@ -118,8 +118,12 @@ class ExecutionRow:
         """Whether an event has been delivered that its handler waits for."""
         return any(self.event(name) is not None for name in self.waits_for())
 
-    def record(self) -> Record:
-        """Return what operators see."""
+    def record(self, limited_by: str = "") -> Record:
+        """Return what operators see.
+
+        Args:
+            limited_by: the limit that it waits for; empty: it waits for none.
+        """
         return Record(
             execution=self.execution.id,
             block=self.execution.block,
@@ -136,6 +140,7 @@ class ExecutionRow:
             completion_tried_at=self.completion_tried_at,
             completion_tries=self.completion_tries,
             history=tuple(self.history),
+            limited_by=limited_by,
         )
 
     def settled_record(self, outcome: Outcome) -> Record:

@@ -2,7 +2,6 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
@@ -324,7 +323,7 @@ class JournalState:
 
     def record(self, row: ExecutionRow) -> Record:
         """Return what operators see."""
-        return replace(row.record(), limited_by=self.queues.limit_of(row))
+        return row.record(self.queues.limit_of(row))
 
     def unserved_blocks(self, blocks: Collection[str]) -> set[str]:
         """Return the blocks that executions wait for and that are not in `blocks`."""
