@@ -74,7 +74,7 @@ FROM free CROSS JOIN LATERAL (
     ORDER BY candidate.due_at LIMIT {{places}} FOR UPDATE SKIP LOCKED
 ) AS waiting
 """
-IS_OVERDUE = "candidate.due_at <= {{now}} - free.max_wait"
+IS_OVERDUE = "candidate.due_at <= {now} - free.max_wait"
 OVERDUE, RESUMED, FRESH = 0, 1, 2
 CANDIDATES = " UNION ALL ".join(
     (
@@ -95,7 +95,7 @@ CANDIDATES = " UNION ALL ".join(
             places="least(free.room, free.slots, free.starts)",
         ),
     )
-).replace("{{now}}", "{now}")
+)
 CLAIM_LIMITED = statement(
     "claim_limited",
     f"""
