@@ -93,9 +93,7 @@ class Events:
             **fields: the contents, as Python values; JSON that is journalled as bytes.
         """
         if self._content_subscribers:
-            event = Event(name, execution, self._clock.now(), fields, block)
-            for subscriber in self._content_subscribers:
-                subscriber(event)
+            self._publish(self._content_subscribers, name, execution, block, fields)
 
     def emit(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
         """Report an event.
@@ -116,10 +114,10 @@ class Events:
         if self._counter is not None:
             self._counter.count_event(name, block, fields)
         if self._subscribers:
-            self.record(name, execution, block, **fields)
+            self._publish(self._subscribers, name, execution, block, fields)
 
     def record(self, name: str, execution: str, block: str = "", /, **fields: Any) -> None:
-        """Pass an event to the subscribers alone: it contains what must not be logged.
+        """Pass an event to the subscribers only: it contains what must not be logged.
 
         Args:
             name: of the event.
@@ -127,6 +125,17 @@ class Events:
             block: name of the block; empty if there is none.
             **fields: details.
         """
+        if self._subscribers:
+            self._publish(self._subscribers, name, execution, block, fields)
+
+    def _publish(
+        self,
+        subscribers: list[Callable[[Event], None]],
+        name: str,
+        execution: str,
+        block: str,
+        fields: dict[str, Any],
+    ) -> None:
         event = Event(name, execution, self._clock.now(), fields, block)
-        for subscriber in self._subscribers:
+        for subscriber in subscribers:
             subscriber(event)
