@@ -5,7 +5,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
-from vertexkit.execution import EVENT, WAIT, Effect, EffectState
+from vertexkit.errors import JournalUnavailable
+from vertexkit.execution import EVENT, EVENT_POSITION, WAIT, Effect, EffectState
+
+MAX_EVENTS = 1000
+"""Maximum number of events of one execution."""
 
 
 def open_waits(effects: Mapping[int, Effect]) -> set[str]:
@@ -36,6 +40,38 @@ class Delivery(StrEnum):
     """The execution has ended, or no longer waits for this event."""
     UNKNOWN = "unknown"
     """There is no such execution."""
+
+
+def check_delivery(effects: Mapping[int, Effect], name: str, *, ended: bool) -> Delivery:
+    """Return what becomes of another event of an execution: NEW, REPEATED or ENDED.
+
+    Args:
+        effects: of the execution.
+        name: of the event.
+        ended: its handler has returned.
+    """
+    if not ended and delivered_event(effects, name) is not None:
+        return Delivery.REPEATED
+    waits = [effect.state for effect in effects.values() if effect.kind == WAIT + name]
+    if ended or any(state is not EffectState.INTENDED for state in waits):
+        return Delivery.ENDED
+    return Delivery.NEW
+
+
+def new_event_position(execution: str, effects: Mapping[int, Effect]) -> int:
+    """Return the position of the next event of an execution.
+
+    Args:
+        execution: its id.
+        effects: of the execution.
+
+    Raises:
+        JournalUnavailable: the execution has `MAX_EVENTS` events.
+    """
+    position = max([EVENT_POSITION - 1, *effects]) + 1
+    if position - EVENT_POSITION >= MAX_EVENTS:
+        raise JournalUnavailable(f"{execution} has {MAX_EVENTS} events, which is the limit")
+    return position
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,19 @@ is certain whether an event or the end of its wait came first.
 
 from collections.abc import Mapping
 
-from vertexkit.errors import Fenced, JournalUnavailable
-from vertexkit.execution import EVENT, EVENT_POSITION, WAIT, Effect, EffectState, Execution
+from vertexkit.errors import Fenced
+from vertexkit.execution import EVENT, WAIT, Effect, EffectState, Execution
 from vertexkit.journal.encryption import Cipher, seal_effect
-from vertexkit.journal.events import Delivery, EventTarget, delivered_event, open_waits
+from vertexkit.journal.events import (
+    Delivery,
+    EventTarget,
+    check_delivery,
+    delivered_event,
+    new_event_position,
+    open_waits,
+)
 from vertexkit.journal.postgres.queries import TIME, Reading, read_effects
 from vertexkit.journal.protocol import Lease
-from vertexkit.journal.state.events import MAX_EVENTS
 from vertexkit.token import Token
 
 TARGET = """
@@ -52,14 +58,10 @@ async def deliver(
         if row is None:
             return Delivery.UNKNOWN, False
         effects = await _effects(connection, execution, cipher)
-        if delivered_event(effects, name) is not None and not row["ended"]:
-            return Delivery.REPEATED, False
-        waits = [effect.state for effect in effects.values() if effect.kind == WAIT + name]
-        if row["ended"] or any(state is not EffectState.INTENDED for state in waits):
-            return Delivery.ENDED, False
-        position = max([EVENT_POSITION - 1, *effects]) + 1
-        if position - EVENT_POSITION >= MAX_EVENTS:
-            raise JournalUnavailable(f"{execution} has {MAX_EVENTS} events, which is the limit")
+        delivery = check_delivery(effects, name, ended=row["ended"])
+        if delivery is not Delivery.NEW:
+            return delivery, False
+        position = new_event_position(execution, effects)
         event = Effect(position, EVENT + name, "", EffectState.CONFIRMED, data)
         await _write(connection, execution, event, ahead, cipher)
         awaited = name in open_waits(effects)

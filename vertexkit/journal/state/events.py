@@ -1,13 +1,9 @@
 """Events that are delivered to an execution: the rules of every journal, in memory."""
 
-from vertexkit.errors import JournalUnavailable
-from vertexkit.execution import EVENT, EVENT_POSITION, WAIT, Effect, EffectState
-from vertexkit.journal.events import Delivery
+from vertexkit.execution import EVENT, WAIT, Effect, EffectState
+from vertexkit.journal.events import Delivery, check_delivery, new_event_position
 from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.journal.state.storable import storable_effect
-
-MAX_EVENTS = 1000
-"""Maximum number of events of one execution."""
 
 
 def add_event(row: ExecutionRow, name: str, data: bytes, now: float) -> Delivery:
@@ -25,17 +21,13 @@ def add_event(row: ExecutionRow, name: str, data: bytes, now: float) -> Delivery
         JournalUnavailable: the execution has `MAX_EVENTS` events.
     """
     arriving = row.arriving or {}
-    if row.result is None and (name in arriving or row.event(name) is not None):
-        return Delivery.REPEATED
-    waits = [effect.state for effect in row.effects.values() if effect.kind == WAIT + name]
-    if row.result is not None or any(state is not EffectState.INTENDED for state in waits):
-        return Delivery.ENDED
-    position = max([EVENT_POSITION - 1, *row.effects, *(e.position for e in arriving.values())]) + 1
-    if position - EVENT_POSITION >= MAX_EVENTS:
-        raise JournalUnavailable(f"{row.execution.id} has {MAX_EVENTS} events, which is the limit")
-    event = Effect(position, EVENT + name, "", EffectState.CONFIRMED, data, now, now)
-    row.arriving = {**arriving, name: storable_effect(event)}
-    return Delivery.NEW
+    effects = row.effects | {event.position: event for event in arriving.values()}
+    delivery = check_delivery(effects, name, ended=row.result is not None)
+    if delivery is Delivery.NEW:
+        position = new_event_position(row.execution.id, effects)
+        event = Effect(position, EVENT + name, "", EffectState.CONFIRMED, data, now, now)
+        row.arriving = {**arriving, name: storable_effect(event)}
+    return delivery
 
 
 def is_arriving(row: ExecutionRow, wait: Effect) -> bool:
