@@ -1,12 +1,12 @@
 """The memory of a dialog: what blocks keep from one execution to the next."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
+from vertexkit.botone.blocking import Blocking
 from vertexkit.context.effects import Effects
 from vertexkit.context.event_names import EVENT_NAME
 from vertexkit.context.runtime import Runtime
@@ -177,17 +177,8 @@ class Memory:
         self._runtime.record("memory_changed", self._lease, name=name, **fields)
 
 
-class SyncMemory:
-    """`ctx.memory` of a `def` handler: the methods of `Memory`, blocking.
-
-    Args:
-        memory: What it is for an `async def` handler.
-        wait: Awaits a coroutine on the event loop.
-    """
-
-    def __init__(self, memory: Memory, wait: Callable[[Coroutine[Any, Any, Any]], Any]) -> None:
-        self._memory = memory
-        self._wait = wait
+class SyncMemory(Blocking[Memory]):
+    """`ctx.memory` of a `def` handler: the methods of `Memory`, blocking."""
 
     @overload
     def get(self, name: str, type: type[T]) -> T | None: ...
@@ -217,7 +208,7 @@ class SyncMemory:
         Raises:
             Exception: As for `Memory.get`.
         """
-        return self._wait(self._memory.get(name, type, default))
+        return self.run(self.target.get(name, type, default))
 
     def set(self, name: str, value: Any) -> None:
         """Keep a value; see `Memory.set`.
@@ -229,7 +220,7 @@ class SyncMemory:
         Raises:
             Exception: As for `Memory.set`.
         """
-        self._wait(self._memory.set(name, value))
+        self.run(self.target.set(name, value))
 
     def delete(self, name: str) -> None:
         """Delete a value; see `Memory.delete`.
@@ -240,7 +231,7 @@ class SyncMemory:
         Raises:
             Exception: As for `Memory.delete`.
         """
-        self._wait(self._memory.delete(name))
+        self.run(self.target.delete(name))
 
 
 def _check_name(name: object) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
+from vertexkit.botone.blocking import Blocking
 from vertexkit.botone.retries import backoff
 from vertexkit.context.effects import Effects
 from vertexkit.context.runtime import RunOptions, Runtime
@@ -127,13 +128,14 @@ class RetryingSteps:
             TimeoutError: The last attempt took longer than `timeout`.
             Exception: As for `Context.step`; what `fn` raised in the last attempt.
         """
+        name = step_name(name)
         if self._policy.timeout is not None and not inspect.iscoroutinefunction(fn):
             raise TypeError(
                 f"step {name!r}: a timeout needs an `async def` function, because a thread cannot "
                 "be stopped: use the timeout of the client that the function calls"
             )
         attempts = partial(self._call, name)
-        return await self._effects.step(step_name(name), fn, args, kwargs, attempts)
+        return await self._effects.step(name, fn, args, kwargs, attempts)
 
     async def _call(self, name: str, fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call the function until it succeeds, or must not be called again."""
@@ -176,19 +178,8 @@ class RetryingSteps:
             ) from None
 
 
-class SyncRetryingSteps:
-    """Steps of a `def` handler's run that are retried; see `SyncContext.retrying`.
-
-    Args:
-        steps: What they are for an `async def` handler.
-        wait: Awaits a coroutine on the event loop.
-    """
-
-    def __init__(
-        self, steps: RetryingSteps, wait: Callable[[Coroutine[Any, Any, Any]], Any]
-    ) -> None:
-        self._steps = steps
-        self._wait = wait
+class SyncRetryingSteps(Blocking[RetryingSteps]):
+    """Steps of a `def` handler's run that are retried; see `SyncContext.retrying`."""
 
     @overload
     def step(
@@ -220,4 +211,4 @@ class SyncRetryingSteps:
         Raises:
             Exception: As for `RetryingSteps.step`.
         """
-        return self._wait(self._steps.step(name, fn, *args, **kwargs))
+        return self.run(self.target.step(name, fn, *args, **kwargs))
