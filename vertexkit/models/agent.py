@@ -38,13 +38,17 @@ from pydantic_ai.tools import RunContext, ToolDefinition
 
 from vertexkit.context.context import Context
 from vertexkit.models.budget import Budget
-from vertexkit.models.failures import BudgetExceeded, ModelFailed, ModelUnavailable
+from vertexkit.models.failures import (
+    BACKOFF_SECONDS,
+    BudgetExceeded,
+    ModelFailed,
+    ModelUnavailable,
+)
 from vertexkit.models.spending import Spending
-from vertexkit.models.usage import Price, Usage, estimated_tokens
+from vertexkit.models.usage import Price, Usage, estimated_tokens, usage_of
 
 RETRYABLE = (ModelRateLimitError, ModelUnavailableError, ModelServerError, ModelConnectionError)
 """Errors after which the same request may succeed later."""
-BACKOFF_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +192,7 @@ class AgentSteps(AbstractCapability[Any]):
         estimated = numbers == (0, 0)  # the server has reported nothing
         if estimated:
             numbers = _estimated_tokens(messages), _estimated_tokens([response])
-        cost = 0.0 if self._price is None else self._price.of(*numbers)
-        return Usage(*numbers, cost, estimated)
+        return usage_of(*numbers, self._price, estimated=estimated)
 
 
 class _StepModel(WrapperModel):

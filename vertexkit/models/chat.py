@@ -11,7 +11,7 @@ from vertexkit.context.retrying import RetryingSteps
 from vertexkit.context.stream.splitter import Splitter
 from vertexkit.models.budget import Budget
 from vertexkit.models.client import openai_client
-from vertexkit.models.failures import ModelUnavailable
+from vertexkit.models.failures import BACKOFF_SECONDS, ModelUnavailable
 from vertexkit.models.reply import OVER_BUDGET, Reply, ReplyParts
 from vertexkit.models.requests import ChatRequests, Completion, Messages
 from vertexkit.models.spending import Spending
@@ -19,8 +19,6 @@ from vertexkit.models.usage import Price, Usage
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 """How long the server may send nothing."""
-BACKOFF_SECONDS = 1.0
-"""Pause before the second request; servers of models recover slowly."""
 
 
 class ChatModel:

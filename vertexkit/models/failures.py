@@ -2,6 +2,9 @@
 
 from vertexkit.errors import BlockFailed
 
+BACKOFF_SECONDS = 1.0
+"""Pause before a request is repeated for the first time; servers of models recover slowly."""
+
 
 class ModelFailed(BlockFailed):
     """The model's server did not give an answer, and the same request would fail again.

@@ -11,7 +11,7 @@ from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from vertexkit.botone.retries import parse_retry_after
 from vertexkit.models.failures import ModelFailed, ModelUnavailable
-from vertexkit.models.usage import Price, Usage, estimated_tokens
+from vertexkit.models.usage import Price, Usage, estimated_tokens, usage_of
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
 """The messages of a conversation, as the API has them: `{"role": ..., "content": ...}`."""
@@ -98,8 +98,7 @@ class ChatRequests:
         else:
             prompts = [str(message.get("content") or "") for message in messages]
             numbers = estimated_tokens(*prompts), estimated_tokens(text)
-        cost = 0.0 if self._price is None else self._price.of(*numbers)
-        return Usage(*numbers, cost, estimated=reported is None)
+        return usage_of(*numbers, self._price, estimated=reported is None)
 
 
 @contextmanager

@@ -11,10 +11,8 @@ from vertexkit.models.usage import Usage
 
 _spent: WeakKeyDictionary[RunInfo, Usage] = WeakKeyDictionary()
 """What each run has used. A later run of the handler adds it up again from the journal."""
-
-
 MEMORY_NAME = "vertexkit.models"
-"""Name of the value in the dialog's memory that has what the dialog has used."""
+"""Name under which the dialog's memory keeps what the dialog has used."""
 
 
 class Spending:

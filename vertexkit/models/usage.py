@@ -49,6 +49,21 @@ class Price:
         return (input_tokens * self.input + output_tokens * self.output) / TOKENS_PER_PRICE
 
 
+def usage_of(
+    input_tokens: int, output_tokens: int, price: Price | None, *, estimated: bool
+) -> Usage:
+    """Return what a request has used, with its cost.
+
+    Args:
+        input_tokens: As `Usage.input_tokens`.
+        output_tokens: As `Usage.output_tokens`.
+        price: Of the model; None: requests cost nothing.
+        estimated: The numbers are estimated.
+    """
+    cost = 0.0 if price is None else price.of(input_tokens, output_tokens)
+    return Usage(input_tokens, output_tokens, cost, estimated)
+
+
 def estimated_tokens(*texts: str) -> int:
     """Return about how many tokens texts have."""
     return -(-sum(map(len, texts)) // CHARACTERS_PER_TOKEN)
