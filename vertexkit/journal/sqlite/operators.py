@@ -101,18 +101,11 @@ class Operators:
         self._state.revive(row, fresh=fresh)
         if fresh:
             self._writer.write(schema.DELETE_EFFECTS, (row.number,))
-        for effect in row.effects.values():
-            self._writer.write(
-                schema.RECORD_EFFECT, schema.effect_values(row, effect, self._writer.cipher)
-            )
         cipher = self._writer.cipher
+        for effect in row.effects.values():
+            self._writer.write(schema.RECORD_EFFECT, schema.effect_values(row, effect, cipher))
         result = row.result and schema.sealed_result(row, row.result, cipher)
-        values = (
-            row.completion_tried,
-            result,
-            schema.history_value(row, self._writer.cipher),
-            row.number,
-        )
+        values = (row.completion_tried, result, schema.history_value(row, cipher), row.number)
         await self._writer.write(schema.RETRY, values, power=True)
         return row.record()
 
