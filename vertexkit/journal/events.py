@@ -43,7 +43,7 @@ class Delivery(StrEnum):
 
 
 def check_delivery(effects: Mapping[int, Effect], name: str, *, ended: bool) -> Delivery:
-    """Return what becomes of another event of an execution: NEW, REPEATED or ENDED.
+    """Return how the journal replies to another event of an execution: NEW, REPEATED or ENDED.
 
     Args:
         effects: of the execution.
