@@ -12,7 +12,7 @@ from typing import Any
 
 from vertexkit.analytics.charts import section
 from vertexkit.analytics.localisation import Language, Locale
-from vertexkit.analytics.page import bot_label, cards, footer, subtitle
+from vertexkit.analytics.page import PAGE, POLICY, bot_label, cards, footer, subtitle
 from vertexkit.analytics.report import BotQuestions, Breakdown, Report
 from vertexkit.analytics.style import STYLE
 from vertexkit.analytics.time_series import dialogs_over_time
@@ -37,31 +37,15 @@ OUTCOME_COLOURS = {
     "other": "#94a3b8",
     "not_started": "#cbd5e1",
 }
-PAGE = """<!doctype html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline';
-script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<main>
-<header><h1>{title}</h1><p class="sub">{subtitle}</p></header>
-{content}
-<footer>{footer}</footer>
-</main>
-<script>{library}</script>
+SCRIPT_POLICY = f"""{POLICY};
+script-src 'unsafe-inline' 'unsafe-eval'; img-src data: blob:"""
+"""Vega compiles the expressions of charts, and saves images."""
+SCRIPTS = """<script>{library}</script>
 <script>
 const charts = {charts};
 const options = {options};
 charts.forEach((chart, number) => vegaEmbed(`#chart-${{number}}`, chart, options));
 </script>
-</body>
-</html>
 """
 CHART_STYLE = """
 section.chart{background:#fff;color:#17202a;color-scheme:light}
@@ -123,17 +107,21 @@ def render_interactive(
         "i18n": MENU[language],
     }
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
+    scripts = SCRIPTS.format(
+        # The stub says that a snippet is required; without one the bundle defines the globals.
+        library=vl_convert.javascript_bundle(vl_version=version),  # type: ignore[call-arg]
+        charts=_script_value([_configured(chart).to_dict() for _, chart in charts]),
+        options=_script_value(options),
+    )
     return PAGE.format(
         language=language,
+        policy=SCRIPT_POLICY,
         title=escape(title or locale.text("title")),
         style=STYLE + CHART_STYLE,
         subtitle=subtitle(report, locale),
         content=f'{cards(report, locale)}<div class="grid">{"".join(sections)}</div>',
         footer=footer(report, locale, created),
-        # The stub says that a snippet is required; without one the bundle defines the globals.
-        library=vl_convert.javascript_bundle(vl_version=version),  # type: ignore[call-arg]
-        charts=_script_value([_configured(chart).to_dict() for _, chart in charts]),
-        options=_script_value(options),
+        scripts=scripts,
     )
 
 

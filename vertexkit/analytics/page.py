@@ -30,7 +30,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>{style}</style>
 </head>
@@ -40,9 +40,11 @@ PAGE = """<!doctype html>
 {content}
 <footer>{footer}</footer>
 </main>
-</body>
+{scripts}</body>
 </html>
 """
+POLICY = "default-src 'none'; style-src 'unsafe-inline'"
+"""What a page may load: nothing but its own style."""
 
 
 def render_html(
@@ -68,10 +70,12 @@ def render_html(
     return PAGE.format(
         language=language,
         title=escape(title or locale.text("title")),
+        policy=POLICY,
         style=STYLE,
         subtitle=subtitle(report, locale),
         content=_content(report, locale, created) if report.dialogs else _empty(locale),
         footer=footer(report, locale, created),
+        scripts="",
     )
 
 
