@@ -117,4 +117,4 @@ async def test_a_dialog_is_saved_as_markdown(browser: Browser, shared_dev: Dev) 
     saved = await page.evaluate("window.saved")
     assert saved.startswith("# later\n")
     assert "**bot:** Теперь можно" in saved
-    assert "> handler will run again in 600 s" in saved
+    assert "> handler will run again in 10 min" in saved

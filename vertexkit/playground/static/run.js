@@ -3,10 +3,10 @@ import { clear, find, formatDuration, json, make } from "./dom.js";
 import { faultChips } from "./faults.js";
 import { problemText } from "./problems.js";
 import { translate } from "./texts.js";
-import { errorCard, place, Timeline } from "./timeline.js";
+import { errorCard, errorTitle, eventText, place, Timeline } from "./timeline.js";
 import { Waits } from "./waits.js";
 
-const NOTES = new Set(["retried", "send_retried", "step_retried", "completion_retried", "released", "deduplicated"]);
+const NOTES = new Set(["retried", "send_retried", "step_retried", "completion_retried", "released", "deduplicated", "time_skipped"]);
 
 export class RunView {
   constructor() {
@@ -74,15 +74,13 @@ export class RunView {
   }
 
   event(line) {
-    const values = { ...line.fields, s: line.fields.seconds, n: line.fields.attempt };
     if (line.name === "claimed") {
       const before = this.lines.findLast((other) => ["suspended", "retried", "released", "claimed"].includes(other.name) && other !== line)?.name;
       if (++this.claims > 1 && before === "claimed") this.note(translate("resumed"), "bad");
     } else if (line.name === "handler_raised") this.showError(line.fields.error);
     else if (line.name === "waiting" && line.fields.seconds > 1 && !this.waited.has(line.fields.position) && this.waited.add(line.fields.position)) this.note(translate(line.fields.event ? "n_waiting" : "n_sleeping", { event: line.fields.event, time: formatDuration(line.fields.seconds) }));
     else if (line.name === "waited" && "data" in line.fields) this.put(make("li", { class: "you event" }, make("b", {}, translate("n_event", line.fields)), ...inputRows(line.fields.data)));
-    else if (line.name === "time_skipped") this.note(translate("e_time_skipped", { seconds: formatDuration(line.fields.seconds) }));
-    else if (NOTES.has(line.name)) this.note(translate(`e_${line.name}`, values));
+    else if (NOTES.has(line.name)) this.note(eventText(line.name, line.fields));
   }
 
   request(line, row) {
@@ -98,7 +96,7 @@ export class RunView {
     this.error = error;
     const last = error.frames?.at(-1);
     this.put(make("li", { class: "failure", "data-key": this.timeline.model.attempt?.key ?? "" }, errorCard(error)));
-    clear(find("#run-error")).append(make("strong", {}, error.message ? `${error.type}: ${error.message}` : error.type), " ", make("span", { class: "mono" }, last ? place(last) : ""));
+    clear(find("#run-error")).append(make("strong", {}, errorTitle(error)), " ", make("span", { class: "mono" }, last ? place(last) : ""));
     find("#run-error").hidden = false;
   }
 
@@ -113,7 +111,7 @@ export class RunView {
     const { exception, ...fields } = line.fields;
     const rest = Object.entries(fields).map(([name, value]) => `${name}=${JSON.stringify(value)}`).join(" ");
     this.logs.append(make("li", { class: line.level }, `+${formatDuration(line.at)}  ${line.level}  ${line.event} ${rest}${exception ? `\n${exception}` : ""}`));
-    if (line.event === "loop_blocked") this.put(make("li", { class: "note bad" }, translate("e_loop_blocked", { s: formatDuration(fields.seconds), at: fields.at })));
+    if (line.event === "loop_blocked") this.put(make("li", { class: "note bad" }, eventText(line.event, fields)));
   }
 
   end(line) {
@@ -204,7 +202,7 @@ function failureText(line, data, error) {
   if (line.outcome === "rejected") return translate("rejected") + rejection(line);
   if (line.outcome === "parked") return translate("parked") + line.code;
   if (line.outcome !== "completed") return translate(line.outcome);
-  const reason = error ? `${error.type}: ${error.message}` : problemText(data?.error?.message) ?? "";
+  const reason = error ? errorTitle(error) : problemText(data?.error?.message) ?? "";
   return `${translate("failed")}${line.code}${reason ? `: ${reason}` : ""}`;
 }
 

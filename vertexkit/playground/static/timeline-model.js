@@ -78,7 +78,7 @@ export class TimelineModel {
         if (this.last && fields.code !== "ok") Object.assign(this.last, { state: "bad", code: fields.code });
         return this.last;
       case "retried":
-        return (this.pause = this.row("pause", at, { state: "warn", label: "t_pause", values: { s: fields.seconds }, detail: { fields } }));
+        return (this.pause = this.row("pause", at, { state: "warn", label: "t_pause", values: fields, detail: { fields } }));
       case "send_retried":
       case "completion_retried":
         return this.pauseOf(name === "send_retried" ? this.messages.at(-1) : this.completion, line);
@@ -114,8 +114,8 @@ export class TimelineModel {
 
   log(line) {
     if (line.event !== "loop_blocked") return null;
-    const { seconds, at } = line.fields;
-    return this.row("note", Math.max(0, line.at - (seconds ?? 0)), { end: line.at, state: "bad", label: "e_loop_blocked", values: { s: seconds, at }, detail: { fields: line.fields } });
+    const start = Math.max(0, line.at - (line.fields.seconds ?? 0));
+    return this.row("note", start, { end: line.at, state: "bad", label: "e_loop_blocked", values: line.fields, detail: { fields: line.fields } });
   }
 
   claim(at, fields) {

@@ -133,9 +133,7 @@ export class Timeline {
 export function rowName(row) {
   if (row.kind === "message") return row.text;
   if (row.kind === "step") return `${translate("t_step")} ${row.text}`;
-  const values = { ...row.values, s: row.values.s ?? row.values.seconds };
-  if (typeof values.s === "number") values.s = formatDuration(values.s);
-  return hasText(row.label) ? translate(row.label, values) : row.label;
+  return hasText(row.label) ? translate(row.label, withDuration(row.values)) : row.label;
 }
 
 function badges(row) {
@@ -185,9 +183,12 @@ function sides(title, left, otherTitle, right) {
   return make("div", { class: "sides" }, make("div", {}, make("p", { class: "quiet" }, title), left), make("div", {}, make("p", { class: "quiet" }, otherTitle), right));
 }
 
+// The text of an event of the execution.
+export const eventText = (name, fields) => translate(`e_${name}`, withDuration(fields));
+const withDuration = (values) => (values.seconds === undefined ? values : { ...values, s: formatDuration(values.seconds) });
+
 function retryText(line) {
-  const name = `e_${line.name}`;
-  const text = hasText(name) ? translate(name, { ...line.fields, s: line.fields.seconds }) : line.name;
+  const text = hasText(`e_${line.name}`) ? eventText(line.name, line.fields) : line.name;
   return line.fields.reason && line.name !== "step_retried" ? `${text}: ${line.fields.reason}` : text;
 }
 
@@ -195,7 +196,7 @@ function retryText(line) {
 export function errorCard(error) {
   const last = error.frames?.at(-1);
   const card = make("div", { class: "error-card" },
-    make("strong", {}, error.message ? `${error.type}: ${error.message}` : error.type),
+    make("strong", {}, errorTitle(error)),
     error.hint ? make("p", { class: "hint" }, hintText(error.hint)) : null);
   if (last) card.append(make("p", { class: "mono place" }, place(last)), make("pre", {}, last.code));
   const outer = (error.frames ?? []).slice(0, -1);
@@ -204,5 +205,6 @@ export function errorCard(error) {
       ...outer.reverse().map((frame) => make("pre", {}, `${place(frame)}\n    ${frame.code}`))));
   return card;
 }
+export const errorTitle = (error) => (error.message ? `${error.type}: ${error.message}` : error.type);
 export const place = (frame) => `${frame.file}:${frame.line} ${translate("in_function", { name: frame.function })}`;
 const hintText = (hint) => hint.replace(/^Did you mean (.*)\?$/, (_, name) => translate("did_you_mean", { name }));
