@@ -1,5 +1,7 @@
 """Blocks that wait, on the page: events are sent, time is skipped, both are recorded."""
 
+import re
+
 import pytest
 from playwright.async_api import Browser, expect
 
@@ -47,6 +49,7 @@ async def test_a_wait_times_out(browser: Browser, shared_dev: Dev) -> None:
     await opened.page.get_by_role("button", name="Skip to the end of the wait").click()
     await opened.wait_for_text("Счёт просрочен.")
     await expect(opened.page.locator("#rows .kind-wait")).to_contain_text("no event came")
+    await expect(opened.page.locator("#rows")).to_contain_text(re.compile("skipped: (1 h|59 min)"))
     assert opened.console_errors == []
 
 
