@@ -1,7 +1,7 @@
 // Requests to the server of the playground.
 
 // An error of the server, in words; `errors` lists what is wrong with the data, if the server says so.
-export class RequestError extends Error {
+class RequestError extends Error {
   constructor(message, errors = []) {
     super(message);
     this.errors = errors;

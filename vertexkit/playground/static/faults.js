@@ -21,7 +21,7 @@ const LIMITS = {
 const kindOf = (rule) => rule.kind ?? STATUS;
 
 // A short text for a rule: `503 ×2, message`.
-export function ruleText(rule) {
+function ruleText(rule) {
   const kind = kindOf(rule);
   const parts = [kind === STATUS ? String(rule.status) : translate(`k_${kind}`)];
   if (kind === "slow") parts[0] += ` ${rule.seconds} ${translate("s")}`;

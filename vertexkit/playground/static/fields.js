@@ -11,7 +11,7 @@ const FORMATS = { date: "date", email: "email", uri: "url", password: "password"
 const EXAMPLES = { "date-time": "2026-11-25T18:30:00+03:00", time: "18:30:00", duration: "P1DT2H30M", uuid: "123e4567-e89b-12d3-a456-426614174000", decimal: "12.50" };
 let count = 0;
 
-export const nextId = () => `f${++count}`;
+const nextId = () => `f${++count}`;
 export const text = (value) => (typeof value === "string" ? value : JSON.stringify(value));
 export const same = (one, other) => canonical(one) === canonical(other);
 const canonical = (value) => JSON.stringify(value, (_, item) =>

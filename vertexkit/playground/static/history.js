@@ -2,6 +2,7 @@
 import { request } from "./api.js";
 import { clear, find, formatDuration, make } from "./dom.js";
 import { faultChips } from "./faults.js";
+import { text } from "./fields.js";
 import { makeRoving, refreshRoving } from "./tabs.js";
 import { translate } from "./texts.js";
 
@@ -50,7 +51,7 @@ export class History {
   item(run) {
     const kind = run.active ? "now" : run.outcome && run.code === "ok" ? "ok" : "bad";
     const outcome = run.active ? translate("running") : !run.outcome ? translate("interrupted") : run.code === "ok" ? translate("o_ok") : run.outcome === "completed" ? run.code : translate(`o_${run.outcome}`, run);
-    const inputs = Object.values(run.inputs).map((value) => (typeof value === "string" ? value : JSON.stringify(value))).join(", ");
+    const inputs = Object.values(run.inputs).map(text).join(", ");
     const when = new Date(run.started).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
     return make("li", {}, make("a", { href: `/runs/${encodeURIComponent(run.id)}`, "data-run": run.id, tabindex: "-1" },
       make("span", { class: `mark ${kind}` }),

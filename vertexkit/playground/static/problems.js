@@ -151,6 +151,8 @@ export function problemText(sentence, language = document.documentElement.lang) 
 
 // Returns what an error of the server says, with each invalid field.
 export function errorText(error) {
-  const errors = (error.errors ?? []).map(({ loc, msg }) => `${(loc ?? []).join(".")}: ${problemText(msg)}`);
-  return [problemText(error.message), ...errors].join(" ");
+  return [problemText(error.message), ...fieldProblems(error.errors)].join(" ");
 }
+
+// Returns a text for each invalid field: its name, and what is wrong.
+export const fieldProblems = (errors = []) => errors.map(({ loc, msg }) => `${(loc ?? []).join(".")}: ${problemText(msg)}`);

@@ -1,7 +1,8 @@
 // Shows one run: the dialog as a chat, its waits, the timeline, the result and the logs.
 import { clear, find, formatDuration, json, make } from "./dom.js";
 import { faultChips } from "./faults.js";
-import { problemText } from "./problems.js";
+import { text } from "./fields.js";
+import { fieldProblems, problemText } from "./problems.js";
 import { translate } from "./texts.js";
 import { errorCard, errorTitle, eventText, place, Timeline } from "./timeline.js";
 import { Waits } from "./waits.js";
@@ -208,11 +209,10 @@ function failureText(line, data, error) {
 
 function inputRows(inputs) {
   const rows = Object.entries(inputs ?? {}).map(([name, value]) =>
-    make("div", {}, make("b", {}, `${name} `), typeof value === "string" ? value : JSON.stringify(value)));
+    make("div", {}, make("b", {}, `${name} `), text(value)));
   return rows.length ? rows : ["{ }"];
 }
 
 function rejection(line) {
-  const errors = (line.answer?.errors ?? []).map((error) => `${(error.loc ?? []).join(".")}: ${problemText(error.msg)}`);
-  return errors.join("; ") || problemText(line.answer?.detail) || line.code;
+  return fieldProblems(line.answer?.errors).join("; ") || problemText(line.answer?.detail) || line.code;
 }

@@ -27,7 +27,6 @@ export function makeTabs(list, onSelect = () => true) {
     select(tab);
   });
   for (const tab of all) tab.tabIndex = tab.getAttribute("aria-selected") === "true" ? 0 : -1;
-  return select;
 }
 
 // One stop of the tab key for a whole list: arrows, Home and End move the focus inside it.
@@ -38,13 +37,10 @@ export function makeRoving(list, selector) {
     const next = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: all.length - 1 }[event.key];
     if (next === undefined || at < 0) return;
     event.preventDefault();
-    moveTo(all[Math.min(Math.max(next, 0), all.length - 1)]);
-    document.activeElement.scrollIntoView({ block: "nearest" });
-  });
-  const moveTo = (item) => {
-    for (const other of list.querySelectorAll(selector)) other.tabIndex = other === item ? 0 : -1;
+    const item = all[Math.min(Math.max(next, 0), all.length - 1)];
     item.focus();
-  };
+    item.scrollIntoView({ block: "nearest" });
+  });
   list.addEventListener("focusin", (event) => {
     const item = event.target.closest(selector);
     if (item) for (const other of list.querySelectorAll(selector)) other.tabIndex = other === item ? 0 : -1;

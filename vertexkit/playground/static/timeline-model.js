@@ -33,7 +33,7 @@ export class TimelineModel {
 
   row(kind, start, fields) {
     this.counts[kind] = (this.counts[kind] ?? 0) + 1;
-    const row = { key: `${kind}-${this.counts[kind]}`, kind, start, end: null, state: "", attempt: this.attempts, tries: [], detail: {}, values: {}, ...fields };
+    const row = { key: `${kind}-${this.counts[kind]}`, kind, start, end: null, state: "", tries: [], detail: {}, values: {}, ...fields };
     let at = this.rows.length;
     while (at > 0 && this.rows[at - 1].start > start) at--;
     this.rows.splice(at, 0, row);
@@ -75,7 +75,7 @@ export class TimelineModel {
         this.attempt.error = fields.error;
         return this.attempt;
       case "result_recorded":
-        if (this.last && fields.code !== "ok") Object.assign(this.last, { state: "bad", code: fields.code });
+        if (this.last && fields.code !== "ok") this.last.state = "bad";
         return this.last;
       case "retried":
         return (this.pause = this.row("pause", at, { state: "warn", label: "t_pause", values: fields, detail: { fields } }));
@@ -194,7 +194,7 @@ export class TimelineModel {
   settle(at, fields) {
     for (const row of this.rows) if (row.end === null) row.end = at;
     const good = fields.outcome === "completed" && fields.code === "ok";
-    return this.row("end", at, { end: at, state: good ? "good" : "bad", label: good ? "t_ended" : fields.outcome === "completed" ? "t_failed" : `t_${fields.outcome}`, values: fields, detail: { fields } });
+    return this.row("end", at, { end: at, state: good ? "good" : "bad", label: good ? "t_ended" : fields.outcome === "completed" ? "o_failed" : `o_${fields.outcome}`, values: fields, detail: { fields } });
   }
 
   find(key) {
@@ -204,4 +204,4 @@ export class TimelineModel {
 
 const BROKEN = ["half", "lost", "cut"];
 export const hasNoResponse = (line) => line.status === null || BROKEN.some((kind) => line.fault?.startsWith(kind));
-const isGood = (line) => line.status >= 200 && line.status < 300 && !hasNoResponse(line);
+export const isGood = (line) => line.status >= 200 && line.status < 300 && !hasNoResponse(line);

@@ -1,7 +1,7 @@
 // The timeline of a run as a waterfall: a row for each thing that happens, with a bar for its time.
 import { clear, formatDuration, json, make } from "./dom.js";
 import { makeRoving, refreshRoving } from "./tabs.js";
-import { hasNoResponse, TimelineModel } from "./timeline-model.js";
+import { hasNoResponse, isGood, TimelineModel } from "./timeline-model.js";
 import { hasText, translate } from "./texts.js";
 
 const TICKS = 4;
@@ -130,7 +130,7 @@ export class Timeline {
   }
 }
 
-export function rowName(row) {
+function rowName(row) {
   if (row.kind === "message") return row.text;
   if (row.kind === "step") return `${translate("t_step")} ${row.text}`;
   return hasText(row.label) ? translate(row.label, withDuration(row.values)) : row.label;
@@ -143,7 +143,7 @@ function badges(row) {
   if (row.crashed) found.push(make("span", { class: "badge bad" }, translate("t_crashed")));
   if (row.error) found.push(make("span", { class: "badge bad" }, row.error.type));
   if (row.timedOut && row.text) found.push(make("span", { class: "badge warn" }, translate("t_timed_out")));
-  const failed = row.tries.filter((line) => line.kind === "request" && (line.status >= 300 || hasNoResponse(line)));
+  const failed = row.tries.filter((line) => line.kind === "request" && !isGood(line));
   for (const status of new Set(failed.map((line) => (hasNoResponse(line) ? translate("no_answer") : String(line.status))))) found.push(make("span", { class: "badge bad" }, status));
   return found.slice(0, 4);
 }
@@ -152,7 +152,7 @@ function segments(row) {
   const requests = row.tries.filter((line) => line.kind === "request");
   if (!requests.length) return [{ start: row.start, end: row.end ?? row.start, state: row.state }];
   const whole = { start: row.start, end: row.end ?? row.start, state: "pause" };
-  return [whole, ...requests.map((line) => ({ start: line.at, end: line.at + line.seconds, state: line.status >= 200 && line.status < 300 && !hasNoResponse(line) ? row.state : "bad" }))];
+  return [whole, ...requests.map((line) => ({ start: line.at, end: line.at + line.seconds, state: isGood(line) ? row.state : "bad" }))];
 }
 
 // What is known of a row, side by side where there is a question and an answer.

@@ -8,12 +8,13 @@ import { translate } from "./texts.js";
 const REFRESH_MILLISECONDS = 500;
 
 export class Waits {
-  // `element` gets a card for each wait; `now` returns the seconds since the start of the run.
+  // `element` gets a card for each wait.
   constructor(element) {
     this.element = element;
     this.reset(null);
   }
 
+  // `run` is an id; `now` returns the seconds since the start of the run.
   reset(run, now = () => 0) {
     clearInterval(this.timer);
     this.timer = null;
