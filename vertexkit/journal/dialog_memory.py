@@ -45,7 +45,7 @@ class DialogMemory:
     values: bytes = field(default=b"", repr=False)
     """A JSON object: the values by their names. Empty: there are none."""
     version: int = 0
-    """Another number after each change; 0: nothing is stored."""
+    """A number that each change replaces; 0: nothing is stored."""
 
     @cached_property
     def _by_name(self) -> dict[str, Any]:

@@ -148,7 +148,7 @@ def require_newest(keys: JournalKeys | None, key: str) -> JournalKeys:
         key: id of the key that the caller takes for the newest one.
 
     Raises:
-        OperationNotAllowed: that process has no keys, or others.
+        OperationNotAllowed: that process has no keys, or its newest key is a different one.
     """
     if keys is None:
         raise OperationNotAllowed(

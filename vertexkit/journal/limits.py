@@ -1,4 +1,4 @@
-"""The limits that a service asks of its journal: they hold over all processes that share it."""
+"""The limits that a journal enforces over all processes that share it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class BlockLimits:
-    """The limits of a block; each key of its executions has them for itself."""
+    """The limits of a block. They apply to the executions of each key separately."""
 
     rate: Rate | None = None
     """None: there is no limit."""

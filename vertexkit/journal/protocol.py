@@ -270,8 +270,8 @@ class Journal(JournalEvents, Protocol):
             memory: the new values, and the version that they replace.
 
         Returns:
-            The new version; None if the memory has another version than the one that is to be
-            replaced: then nothing is stored.
+            The new version; None if the stored memory has a version other than the one that is to
+            be replaced: then nothing is stored.
         """
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:

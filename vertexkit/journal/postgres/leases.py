@@ -17,7 +17,7 @@ LIMITED_COLUMN = 15
 
 
 def read_leases(claimed: PGresult, worker: str, cipher: Cipher) -> list[Lease]:
-    """Read the rows of CLAIM or CLAIM_LIMITED, those that were accepted first in front; without effects."""
+    """Read the rows of CLAIM or CLAIM_LIMITED, oldest executions first; without effects."""
     rows = [
         [claimed.get_value(row, column) or b"" for column in range(claimed.nfields)]
         for row in range(claimed.ntuples)

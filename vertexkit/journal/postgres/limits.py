@@ -3,7 +3,8 @@
 An execution with a limit waits in a queue of its own, `block#key`: executions without limits pay
 nothing for those that have some. A claim first locks the limits that it applies (`LOCK`), in a
 statement of its own, so that the next one (`CLAIM_LIMITED`) counts what all earlier claims have
-changed; it uses the limits that its own transaction has locked. A limit that another process has locked is skipped, never waited for.
+changed; it uses the limits that its own transaction has locked. A limit that another process has
+locked is skipped, never waited for.
 """
 
 from collections.abc import Mapping
@@ -170,8 +171,10 @@ WITH RECURSIVE place AS MATERIALIZED (
     *(TEXT, DOUBLE, BIGINT, BOOLEAN, TEXTS, BIGINTS),
     *(BIGINTS, DOUBLES, BIGINTS, DOUBLES, BIGINT, TEXT),
 )
-"""As CLAIM; the last parameter is the key at which it starts. For each key the oldest executions are taken as far as the limits of their block allow;
-of these, the oldest ones of each block, and of the app."""
+"""As CLAIM; the last parameter is the key at which it starts.
+
+For each key the oldest executions are taken as far as the limits of their block allow; of these,
+the oldest ones of each block, and of the app."""
 WAITING = statement(
     "waiting_for_limits",
     f"""

@@ -119,11 +119,11 @@ CREATE TABLE vertexkit.workers (
 """`due_at` is when an execution may be claimed: of one that is held, the end of its lease. `queue`
 is its block, `block#limit_key` if it has a limit, or empty once it has a result and needs no
 handler. `woken`: an event came after the last claim, so that a suspension has to be over at once.
-`tokens` has the calls of ended executions, if tokens are unique. `encryption` has a row if the journal is
-encrypted; see `encryption.Cipher`. `limits` has the limits of each
-block, and of the app under an empty name; `holder` is the transaction that locked them last.
-`starts` has the runs that count against a rate until a time. All times are Unix seconds of the
-server's clock, except `accepted_at`, which is the receiving machine's.
+`tokens` has the calls of ended executions, if tokens are unique. `encryption` has a row if the
+journal is encrypted; see `encryption.Cipher`. `limits` has the limits of each block, and of the app
+under an empty name; `holder` is the transaction that locked them last. `starts` has the runs that
+count against a rate until a time. All times are Unix seconds of the server's clock, except
+`accepted_at`, which is the receiving machine's.
 
 `fillfactor` is measured: with 3,000 ended executions kept, one execution with its deletion writes
 5.7 KB of the write-ahead log at 100, 5.1 KB at 85, 4.4 KB at 70 and 3.9 KB at 50, where the tables

@@ -46,7 +46,7 @@ class MemoryTable:
         self._cached = Memories(MAX_CACHED_BYTES, retention)
 
     async def read(self, key: DialogKey) -> DialogMemory:
-        """As `JournalMemory.read_memory`."""
+        """As `Journal.read_memory`."""
         while (memory := self._cached.read(key, self._age.now())) is None:
             await self._load(key)
         return memory
@@ -64,7 +64,7 @@ class MemoryTable:
     async def write(
         self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
     ) -> int | None:
-        """As `JournalMemory.write_memory`."""
+        """As `Journal.write_memory`."""
         await self.read(key)
         self._state.leased(lease)
         now, unix = self._age.now(), self._clock.unix()

@@ -93,10 +93,10 @@ INSERT INTO journal VALUES (0, 0, 0)
 """
 """Large columns are the last ones: reading a column reads all that are before it.
 
-`ended_age` and `changed_age` are times of `JournalAge`, all others are of the wall clock. `tokens` has the calls
-of ended executions, if tokens are unique. `starts` has the runs that count against a
-rate, until a time and for a number of seconds. `journal` has one row, and
-`encryption` if the journal is encrypted; see `encryption.Cipher`.
+`ended_age` and `changed_age` are times of `JournalAge`, all others are of the wall clock. `tokens`
+has the calls of ended executions, if tokens are unique. `starts` has the runs that count against a
+rate, until a time and for a number of seconds. `journal` has one row; `encryption` has one if the
+journal is encrypted, see `encryption.Cipher`.
 """
 
 ACCEPT = """
