@@ -9,7 +9,7 @@ from typing import Literal
 from vertexkit.analytics.breakdowns import BreakdownCounter
 from vertexkit.analytics.dialog_ids import FigureIds, figure_name, figures_of
 from vertexkit.analytics.dialog_times import TimeCounter
-from vertexkit.analytics.durations import DurationCounter
+from vertexkit.analytics.durations import NO_DURATION, DurationCounter
 from vertexkit.analytics.question_statistics import QuestionCounter
 from vertexkit.analytics.report import BotQuestions, CompletionStatistics, Report
 from vertexkit.analytics.time_zones import time_zone
@@ -32,8 +32,6 @@ MAX_COMBINATIONS = 5000
 """Combinations of a bot, a city, a source and a status that are counted together."""
 STOPPED_AFTER = timedelta(hours=24)
 """A dialog in process has stopped if its last message is older; else its user may still answer."""
-NO_DURATION = ("in_process", "not_started")
-"""The groups whose dialogs are not over: their durations are not final."""
 
 
 _Names = tuple[int | str | None, str | None, str | None, str]

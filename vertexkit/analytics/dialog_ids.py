@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from itertools import pairwise
 
-from vertexkit.analytics.durations import BIN_BOUNDS_SECONDS, bin_of
+from vertexkit.analytics.durations import BIN_BOUNDS_SECONDS, NO_DURATION, bin_of
 from vertexkit.botone.models import Conversation
 from vertexkit.text import sanitize
 
@@ -141,7 +141,7 @@ def figures_of(
         yield f"week:{date.fromordinal(max(1, local.toordinal() - local.weekday()))}"
         yield f"month:{day[:7]}"
         yield f"year:{day[:4]}"
-    if outcome not in ("in_process", "not_started"):
+    if outcome not in NO_DURATION:
         number = bin_of(dialog.duration)
         if number is not None:
             yield f"duration:{DURATIONS[number]}"

@@ -6,6 +6,8 @@ from collections import Counter
 
 from vertexkit.analytics.report import DurationBin, DurationStatistics
 
+NO_DURATION = ("in_process", "not_started")
+"""The groups of statuses whose dialogs are not over: their durations are not final."""
 BIN_BOUNDS_SECONDS = (0, 10, 30, 60, 120, 300, 600, 1800, 3600, 10_800, 86_400)
 """The lower bounds of the bins of the distribution."""
 MAX_DIFFERENT = 200_000
