@@ -136,7 +136,7 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 	$(UV_COMPILE) -o locks/bench.txt -c locks/image.txt --extra postgres --group bench pyproject.toml; \
 	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply; \
 	$(UV_COMPILE) -o locks/docs.txt -c locks/dev.txt --group docs; \
-	$(UV_COMPILE) -o locks/release.txt -c locks/dev.txt --group release
+	$(UV_COMPILE) -o locks/release.txt -c locks/docs.txt --group release
 
 # The first line of each picture holds the digest of the text that it was drawn from; a test compares.
 pictures:  ## draw docs/images/*.svg from the .dot files next to them (needs Graphviz)
