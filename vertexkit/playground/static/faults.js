@@ -106,7 +106,7 @@ export class FaultComposer {
     const parts = [select("kind", KINDS, kind, "r_kind", (value) => this.changeKind(at, value))];
     if (kind !== "crash" && kind !== "duplicate") parts.push(select("method", METHODS, rule.method ?? "", "r_method", (value) => this.set(at, "method", value)));
     for (const name of FIELDS[kind] ?? DEFAULT_FIELDS)
-      parts.push(make("label", { class: "small" }, make("span", {}, translate(`r_${name}`)), make("input", {
+      parts.push(make("label", { class: "small" }, make("span", {}, translate(kind === "crash" ? "r_crash_after" : `r_${name}`)), make("input", {
         name, type: "number", ...Object.fromEntries(Object.entries(LIMITS[name]).map(([key, value]) => [key, String(value)])), value: String(rule[name] ?? (kind === "crash" && name === "after" ? 1 : DEFAULTS[name])),
         onchange: (event) => this.set(at, name, event.target.value),
       })));
