@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.text import Text
@@ -58,6 +58,11 @@ class Finding:
     fix: str = ""
     """How to fix a problem."""
 
+    @classmethod
+    def failed(cls, subject: str, error: VertexkitError, fix: str = "") -> Self:
+        """Return a failure: the error, and where docs/errors.md describes it."""
+        return cls(Level.FAIL, subject, f"{error} [{error.reference}]", fix)
+
 
 def check(target: str | None, *, offline: bool) -> list[Finding]:
     """Check everything that can be checked without serving.
@@ -73,13 +78,13 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
     try:
         name, app = find_app(target)
     except VertexkitError as error:
-        findings.append(Finding(Level.FAIL, "app", f"{error} [{error.reference}]"))
+        findings.append(Finding.failed("app", error))
     else:
         findings += _check_app(name, app)
     try:
         settings = Settings.load()
     except VertexkitError as error:
-        return [*findings, Finding(Level.FAIL, "settings", f"{error} [{error.reference}]")]
+        return [*findings, Finding.failed("settings", error)]
     findings += [Finding(Level.WARN, "settings", warning) for warning in environment_warnings()]
     findings += _check_settings(settings)
     findings += _check_secrets(settings)
@@ -177,7 +182,7 @@ def _check_settings(settings: Settings) -> Iterator[Finding]:
     try:
         settings.check_platform()
     except VertexkitError as error:
-        yield Finding(Level.FAIL, "settings", f"{error} [{error.reference}]")
+        yield Finding.failed("settings", error)
     else:
         yield Finding(Level.OK, "settings", f"the platform is {url}")
     if url.startswith("http://") and not _is_local(url):
@@ -214,7 +219,7 @@ def _check_secrets(settings: Settings) -> Iterator[Finding]:
     try:
         settings.check_exposure()
     except VertexkitError as error:
-        yield Finding(Level.FAIL, "secrets", f"{error} [{error.reference}]")
+        yield Finding.failed("secrets", error)
         return
     if not secrets and settings.server.is_exposed:
         yield Finding(
@@ -273,7 +278,7 @@ def _check_journal(settings: JournalSettings) -> Iterator[Finding]:
         journal = make_journal(settings, Clock())
         state = journal.check()
     except VertexkitError as error:
-        yield Finding(Level.FAIL, "journal", f"{error} [{error.reference}]")
+        yield Finding.failed("journal", error)
         return
     if journal.durable:
         yield Finding(Level.OK, "journal", state)
@@ -303,7 +308,7 @@ def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
         try:
             proxy = display(Proxies.from_environment().find(url))
         except VertexkitError as error:
-            yield Finding(Level.FAIL, "proxy", f"{error} [{error.reference}]")
+            yield Finding.failed("proxy", error)
             continue
         way = f" through the proxy {proxy}" if proxy else ""
         result = probe(url)
@@ -349,6 +354,6 @@ def _check_login(settings: PlatformSettings, url: str) -> Iterator[Finding]:
             total = bot.v2.conversations(page_size=1).page().pagination.total
     except VertexkitError as error:
         fix = "Set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD to those of a user of the platform."
-        yield Finding(Level.FAIL, "login", f"{error} [{error.reference}]", fix)
+        yield Finding.failed("login", error, fix)
     else:
         yield Finding(Level.OK, "login", f"{settings.login} has access to {total} dialogs")
