@@ -56,9 +56,9 @@ class Replay:
 async def replay(app: App, recording: Recording, **settings: Any) -> Replay:
     """Run the block with the recorded inputs; the platform responds as recorded.
 
-    The memory of the dialog holds what it held. Back-off, typing and what the handler waits for durably take no time; events come as they were
-    recorded. Steps and requests to other services are really executed, and
-    what the handler itself awaits takes real time.
+    The dialog's memory has the values that the recorded run found in it. Back-off, typing and
+    durable waits take no time; events come as they were recorded. Steps and requests to other
+    services are really executed, and what the handler itself awaits takes real time.
 
     Args:
         app: the app that has the block.
