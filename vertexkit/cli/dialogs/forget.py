@@ -98,7 +98,7 @@ def forget_dialog(dialog: int, *, dry_run: bool, yes: bool, as_json: bool) -> in
         return 0
     unfinished = [record.execution for record in kept.executions if record.outcome is None]
     refuse_to_forget(dialog, unfinished)
-    question = f"Permanently erase this of dialog {dialog}?"
+    question = f"Permanently erase this data of dialog {dialog}?"
     if not yes and Console().is_terminal and not typer.confirm(question):
         return EXIT_FAILED
     forgotten = with_journal(lambda journal: journal.forget(dialog))
