@@ -6,10 +6,11 @@ from typing import Any
 
 from vertexkit.errors import SettingsError
 from vertexkit.testing.platform.fault_rules import FaultRule
+from vertexkit.testing.recorded import CRASH
 
 SLOW_SECONDS = 4.0
 MAX_CALLS = 10
-CRASH, DUPLICATE = "crash", "duplicate"
+DUPLICATE = "duplicate"
 Rule = Mapping[str, Any]
 """A rule as the page sends it: the fields of `FaultRule`; or `kind` is `crash` (the app's process is
 killed after this many messages, `after`) or `duplicate` (the platform calls `times` times more)."""
