@@ -146,16 +146,16 @@ FROM (SELECT) AS one LEFT JOIN LATERAL (
 POLL = statement(
     "poll",
     """
-SELECT split_part(queue, '#', 1),
-    count(*) FILTER (WHERE phase NOT IN ('running', 'suspended') OR due_at <= {now}),
-    count(*) FILTER (WHERE due_at <= {now}),
-    count(*) FILTER (WHERE phase = 'suspended' AND due_at > {now}),
-    count(DISTINCT queue) FILTER (WHERE strpos(queue, '#') > 0)
-FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY 1
+SELECT split_part(queue, '#', 1), sum(backlog)::bigint, sum(due)::bigint, sum(suspended)::bigint,
+    count(*) FILTER (WHERE strpos(queue, '#') > 0)
+FROM (SELECT queue, count(*) FILTER (WHERE due_at <= {now}) AS due,
+        count(*) FILTER (WHERE phase NOT IN ('running', 'suspended') OR due_at <= {now}) AS backlog,
+        count(*) FILTER (WHERE phase = 'suspended' AND due_at > {now}) AS suspended
+    FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY queue) AS counted GROUP BY 1
 """,
 )
 """On the writing connection, before the other writes of its group: then the counts have exactly
-what this process has written before."""
+what this process has written before. By queue first: `count(DISTINCT queue)` would sort all rows."""
 NOT_FOLLOWING = """
 (candidate.follows IS NULL OR NOT EXISTS (
     SELECT FROM vertexkit.executions AS earlier
