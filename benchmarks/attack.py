@@ -25,7 +25,9 @@ from typing import Any
 import attacks
 import uvloop
 from load import Platform
-from services import HERE, free_port
+from services import HERE
+
+from tests.reserved_port import reserved_port
 
 SECRET = secrets.token_urlsafe(32)
 CALLS_PER_SECOND = 100
@@ -209,8 +211,7 @@ async def measure(names: list[str], seconds: float) -> None:
     """Run these attacks and print the table."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(CountingPlatform, "127.0.0.1", 0)
-    port = free_port()
-    with TemporaryDirectory() as folder:
+    with reserved_port() as port, TemporaryDirectory() as folder:
         process = await serve(server.sockets[0].getsockname()[1], port, folder)
         callers = Callers(port)
         await callers.open()

@@ -23,9 +23,10 @@ from dataclasses import dataclass
 import uvloop
 from load import Load, Platform
 from processes import processor_seconds
-from services import BLOCK, POSTGRES, SHARED_BUFFERS, Service, free_port, new_database, running
+from services import BLOCK, POSTGRES, SHARED_BUFFERS, Service, new_database, running
 
 from tests.postgres_server import PostgresServer, killable_server
+from tests.reserved_port import reserved_port
 
 DATABASE = "bench"
 WARM_UP = 1000
@@ -117,9 +118,9 @@ async def measure(
     loop = asyncio.get_running_loop()
     platform = await loop.create_server(Platform, "127.0.0.1", 0)
     platform_port = platform.sockets[0].getsockname()[1]
-    port = free_port()
     service = Service(f"{BLOCK} --workers {workers}", POSTGRES)
-    with running(service, port, platform_port, new_database(server)) as pid:
+    database = new_database(server)
+    with reserved_port() as port, running(service, port, platform_port, database) as pid:
         warm_up = min(WARM_UP, executions)
         await Load(port, 0, warm_up, service.call).run(WARM_UP_CONNECTIONS)
         before = read_used(pid, server)

@@ -28,9 +28,10 @@ from pathlib import Path
 import uvloop
 from load import Load, Platform
 from processes import peak_megabytes, processor_seconds
-from services import BASE, SERVICES, SHARED_BUFFERS, free_port, new_database, running
+from services import BASE, SERVICES, SHARED_BUFFERS, new_database, running
 
 from tests.postgres_server import PostgresServer, find_programs, killable_server
+from tests.reserved_port import reserved_port
 
 WARM_UP = 1000
 """Executions before each measurement, if it has as many, to open connections and fill caches."""
@@ -114,10 +115,10 @@ async def measure(name: str, executions: int, case: Case, postgres: PostgresServ
     service = SERVICES[name]
     platform_server = await loop.create_server(Platform, "127.0.0.1", 0, backlog=BACKLOG)
     platform_port = platform_server.sockets[0].getsockname()[1]
-    port, url, database = free_port(), "", None
+    url, database = "", None
     if service.needs_postgres and postgres is not None:
         url, database = new_database(postgres), postgres.process
-    with running(service, port, platform_port, url) as pid:
+    with reserved_port() as port, running(service, port, platform_port, url) as pid:
         processes = [pid] if database is None else [pid, database.pid]
         warm_up = min(WARM_UP, executions)
         await Load(port, 0, warm_up, service.call).run(case.connections)

@@ -1,7 +1,9 @@
 """What processes have used, from /proc."""
 
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -9,12 +11,12 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 def processor_seconds(pid: int) -> float:
     """Return the processor time of a process, user and system, with that of its descendants."""
-    return sum(_seconds(one) for one in tree(pid))
+    return sum(_of_each(_seconds, pid))
 
 
 def peak_megabytes(pid: int) -> float:
     """Return the peak memory of a process and its descendants, in MiB."""
-    return sum(_peak(one) for one in tree(pid))
+    return sum(_of_each(_peak, pid))
 
 
 def tree(pid: int) -> Iterator[int]:
@@ -25,6 +27,14 @@ def tree(pid: int) -> Iterator[int]:
             yield from tree(int(child))
         except OSError:  # it has ended
             continue
+
+
+def _of_each(read: Callable[[int], float], pid: int) -> Iterator[float]:
+    """Yield what is read of a process and of each descendant that has not ended meanwhile."""
+    yield read(pid)
+    for one in itertools.islice(tree(pid), 1, None):
+        with suppress(OSError):
+            yield read(one)
 
 
 def _seconds(pid: int) -> float:

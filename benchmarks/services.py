@@ -73,13 +73,6 @@ def new_database(server: PostgresServer) -> str:
     return server.url("bench")
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @contextmanager
 def running(
     service: Service, port: int, platform_port: int, postgres_url: str = ""

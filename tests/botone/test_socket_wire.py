@@ -135,14 +135,18 @@ async def test_a_half_closed_connection_before_the_response_is_an_unknown_outcom
 async def test_a_connection_that_is_half_closed_after_the_response_is_not_used_again() -> None:
     """The response counts; the next request uses another connection."""
 
+    ended = threading.Event()
+
     def act(connection: socket.socket) -> None:
         answer_once(connection)
         connection.shutdown(socket.SHUT_WR)
+        ended.set()
         receive_end(connection)
 
     server = BlockingServer(act, answer_once)
     wire = SocketWire()
     assert (await wire.post(server.url, b"{}", PATIENT)).status == 200
+    ended.wait(PATIENT)  # blocks the event loop
     assert (await wire.post(server.url, b"{}", PATIENT)).status == 200
     await asyncio.to_thread(server.join)
     await wire.close()
