@@ -95,6 +95,7 @@ async def test_a_wait_times_out() -> None:
         await run.skip(hours=1)
         assert (run.waiting_for, run.messages) == (["other"], ["Too late"])
         await run.send_event("payment", {"amount": 1}, expect=410)
+        await run.send_event("payment", {"amount": "no number"}, expect=410)
         await run.skip(minutes=1)
         ended = await run.finish()
     assert ended.outcome is not None
@@ -135,7 +136,10 @@ async def test_an_event_that_comes_first_is_kept() -> None:
 
 
 async def test_repetitions_are_answered_the_same() -> None:
-    """The first event of a name counts, also while its handler still works on it."""
+    """The first event of a name counts, also while its handler still works on it.
+
+    A repetition is answered as the first one was, whatever its body is.
+    """
     app = App()
 
     @app.block("pay")
@@ -148,6 +152,8 @@ async def test_repetitions_are_answered_the_same() -> None:
         run = await dialog.start("pay")
         await run.send_event("payment", {"amount": 1})
         await run.send_event("payment", {"amount": 2})
+        await run.send_event("payment", {"amount": "no number"})
+        assert not await app.send_event(run.execution, "payment", {"amount": "no number"})
         assert run.waiting_for == ["receipt"]
         await run.send_event("receipt")
         assert (await run.finish()).data == {"amount": 1}

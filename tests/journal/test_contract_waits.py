@@ -144,6 +144,34 @@ async def test_the_target_of_an_event(driver: JournalDriver) -> None:
     assert await driver.journal.deliver_event("0" * 22, "payment", b"1") is Delivery.UNKNOWN
 
 
+async def test_the_target_tells_how_another_event_is_answered(driver: JournalDriver) -> None:
+    """The receiver checks the data of the first event only: a repetition is answered as it was."""
+    lease = await driver.held()
+    await driver.journal.record_intent(lease, WAIT)
+
+    async def reply(name: str = "payment") -> Delivery:
+        target = await driver.journal.event_target(lease.execution.id)
+        assert target is not None
+        delivery = target.delivery(name)
+        if delivery is not Delivery.NEW:
+            assert await driver.journal.deliver_event(lease.execution.id, name, b"2") is delivery
+        return delivery
+
+    assert await reply() is Delivery.NEW
+    await driver.journal.deliver_event(lease.execution.id, "payment", b"1")
+    assert (await reply(), await reply("other")) == (Delivery.REPEATED, Delivery.NEW)
+    confirmed = Effect(0, WAIT.kind, "", EffectState.CONFIRMED, WAIT.value)
+    await driver.journal.record_effect(lease, confirmed)
+    assert await reply() is Delivery.REPEATED
+    late = Effect(1, "wait:other", "", EffectState.CONFIRMED, WAIT.value)
+    await driver.journal.record_effect(lease, late)
+    assert await reply("other") is Delivery.ENDED
+    await driver.journal.record_result(lease, Result(b"7"))
+    assert await reply() is Delivery.ENDED
+    await driver.journal.settle(lease, DONE)
+    assert await reply() is Delivery.ENDED
+
+
 @pytest.mark.parametrize("settled", [False, True])
 async def test_an_event_for_an_execution_that_has_ended(
     driver: JournalDriver, settled: bool

@@ -111,9 +111,13 @@ class EventReceiver:
 def validate_event(types: EventTypes, target: EventTarget, name: str, data: bytes) -> None:
     """Check the data of an event, if a handler of this process or a journalled wait has its type.
 
+    Only the first event of a name counts: what comes later is not read, so its data may be anything.
+
     Raises:
         ValidationError: The data is something else.
     """
+    if target.delivery(name) is not Delivery.NEW:
+        return
     for effect in target.effects.values():
         if effect.kind == WAIT + name:
             fields: dict[str, Any] = from_json(effect.value)

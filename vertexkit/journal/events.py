@@ -90,6 +90,10 @@ class EventTarget:
         """Return the names of the events that its handler waits for."""
         return open_waits(self.effects)
 
+    def delivery(self, name: str) -> Delivery:
+        """Return how the journal would reply to another event: NEW, REPEATED or ENDED."""
+        return check_delivery(self.effects, name, ended=self.ended)
+
 
 class JournalEvents(Protocol):
     """What delivers an event from outside to an execution that waits for it."""
