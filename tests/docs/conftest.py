@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.reader import Reader
-from tests.reserved_port import reserved_port
+from tests.docs.reader import Reader, page_ports
 from tests.tools import TOOLS, reason
 
 
@@ -24,5 +23,5 @@ def reader(tmp_path: Path, free_ports: dict[str, str]) -> Iterator[Reader]:
 @pytest.fixture
 def free_ports() -> Iterator[dict[str, str]]:
     """A free port for each port that the pages name."""
-    with reserved_port() as one, reserved_port() as other, reserved_port() as third:
-        yield {"8000": str(one), "9000": str(other), "8765": str(third)}
+    with page_ports() as ports:
+        yield ports

@@ -6,10 +6,14 @@ import shlex
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Protocol
 
 from tests import forked
+from tests.reserved_port import reserved_port
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -62,23 +66,61 @@ def fences(page: Path) -> list[Fence]:
     return [Fence(*groups) for groups in FENCE.findall(page.read_text(encoding="utf-8"))]
 
 
-class Reader:
-    """Follow a page in a folder: save its files, run its commands."""
+@contextmanager
+def page_ports() -> Iterator[dict[str, str]]:
+    """Reserve a free port for each port that the pages name."""
+    with reserved_port() as one, reserved_port() as other, reserved_port() as third:
+        yield {"8000": str(one), "9000": str(other), "8765": str(third)}
 
-    def __init__(self, folder: Path, ports: dict[str, str]) -> None:
+
+class Process(Protocol):
+    """A started command; its output is read line by line, or to its end."""
+
+    @property
+    def stdout(self) -> IO[str] | None:
+        """The rest of its output."""
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal."""
+
+    def read(self) -> str:
+        """Read the output until it ends."""
+
+    def close(self) -> None:
+        """Kill it."""
+
+
+def _own_variables() -> dict[str, str]:
+    """Return the variables of a shell with the environment of the tests."""
+    inherited = {name: value for name, value in os.environ.items() if "VERTEXKIT" not in name}
+    return inherited | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTEST_ADDOPTS": f"{os.environ['PYTEST_ADDOPTS']} -p no:asyncio -p no:cacheprovider",
+    }
+
+
+class Reader:
+    """Follow a page in a folder: save its files, run its commands.
+
+    Args:
+        folder: where the files are saved.
+        ports: a free port for each port that the pages name.
+        variables: the environment of the commands; None: that of the tests.
+    """
+
+    def __init__(
+        self, folder: Path, ports: dict[str, str], variables: Mapping[str, str] | None = None
+    ) -> None:
         self.folder = folder
         self._ports = ports
-        inherited = {name: value for name, value in os.environ.items() if "VERTEXKIT" not in name}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        self._environment = inherited | {
-            "PATH": path,
+        self._environment = {
+            **(_own_variables() if variables is None else variables),
             "VERTEXKIT_LOG_FORMAT": "console",
             "PYTHONUNBUFFERED": "1",
             "COLUMNS": "80",
             "TZ": "UTC",
-            "PYTEST_ADDOPTS": f"{os.environ['PYTEST_ADDOPTS']} -p no:asyncio -p no:cacheprovider",
         }
-        self.servers: list[forked.ForkedProcess] = []
+        self.servers: list[Process] = []
 
     def follow(self, page: Path) -> None:
         """Save every file of a page, run every command and compare the output with the page.
@@ -122,7 +164,7 @@ class Reader:
         """Run a command in a folder and return its output, errors included."""
         if command.startswith("vertexkit ") and SHELL_SYNTAX.isdisjoint(command):
             words = shlex.split(command)[1:]
-            process = forked.start("vertexkit", words, folder=folder, environment=self._environment)
+            process = self.start(words, folder, self._environment)
             try:
                 return process.read()
             finally:
@@ -138,15 +180,18 @@ class Reader:
             check=False,
         ).stdout
 
+    def start(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> Process:
+        """Start `vertexkit` with these arguments."""
+        return forked.start("vertexkit", words, folder=folder, environment=environment)
+
     def _serve(self, command: str, shown: list[str]) -> None:
         port = next((port for word, port in DEFAULT_PORTS.items() if word in command), "")
         options = f"--port {self._ports[port]}" if port else ""
         options += " --no-open" if "dev" in command else ""
-        server = forked.start(
-            "vertexkit",
+        server = self.start(
             shlex.split(f"{command} {options}")[1:],
-            folder=self.folder,
-            environment=self._environment | {"VERTEXKIT_PORT": self._ports["8000"]},
+            self.folder,
+            self._environment | {"VERTEXKIT_PORT": self._ports["8000"]},
         )
         self.servers.append(server)
         assert server.stdout is not None

@@ -3,11 +3,14 @@
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.packaging.environment import INSTALL_SECONDS, ROOT, Environment, interpreter
+from tests.docs.reader import page_ports
+from tests.packaging.environment import INSTALL_SECONDS, ROOT, Environment
+from tests.pythons import interpreter
 
 
 @pytest.fixture
@@ -19,6 +22,13 @@ def environment(version: str, tmp_path: Path) -> Environment:
     folder = tmp_path / "environment"
     subprocess.run([python, "-m", "venv", folder], check=True, timeout=INSTALL_SECONDS)
     return Environment(folder)
+
+
+@pytest.fixture
+def free_ports() -> Iterator[dict[str, str]]:
+    """A free port for each port that the pages name."""
+    with page_ports() as ports:
+        yield ports
 
 
 @pytest.fixture(scope="session")

@@ -1,29 +1,16 @@
 """A virtual environment of any Python that this machine has."""
 
 import os
-import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.docs.reader import Reader
 from tests.surroundings import PROXIES
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS = 500
-
-
-def interpreter(version: str) -> Path | None:
-    """Return the Python of a version, or None if this machine has none."""
-    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    candidates = [shutil.which(f"python{version}"), *pyenv.glob(f"{version}.*/bin/python")]
-    for candidate in candidates:
-        if candidate is not None:
-            command = [candidate, "-c", "import ensurepip, sys; print(sys.version)"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.stdout.startswith(f"{version}."):
-                return Path(candidate)
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +41,38 @@ class Environment:
         )
         assert done.returncode == 0, f"{command}\n{done.stdout}"
         return done.stdout
+
+
+class InstalledCommand:
+    """`vertexkit` of an environment, started as a process of its own."""
+
+    def __init__(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
+        self._process = subprocess.Popen(
+            ["vertexkit", *words],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+        )
+        self.stdout = self._process.stdout
+
+    def send_signal(self, number: int) -> None:
+        self._process.send_signal(number)
+
+    def read(self) -> str:
+        return self._process.communicate()[0]
+
+    def close(self) -> None:
+        with self._process:
+            self._process.kill()
+
+
+class InstalledReader(Reader):
+    """A reader whose commands are those of an environment in which vertexkit is installed."""
+
+    def start(
+        self, words: list[str], folder: Path, environment: Mapping[str, str]
+    ) -> InstalledCommand:
+        return InstalledCommand(words, folder, environment)
