@@ -17,7 +17,8 @@ AXE = Path(__file__).with_name("axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 CHECK = """async rules => (await axe.run(document, {runOnly: rules, resultTypes: ['violations']}))
     .violations.map(found => [found.id, ...found.nodes.map(node => node.html.slice(0, 160))])"""
-STATIC = Path(__file__).parents[2] / "vertexkit" / "playground" / "static"
+PACKAGE = Path(__file__).parents[2] / "vertexkit"
+PLAYGROUND, SHARED = PACKAGE / "playground" / "static", PACKAGE / "page" / "static"
 
 
 async def violations(page: Page) -> list[Any]:
@@ -110,12 +111,12 @@ async def test_every_sentence_about_inputs_has_a_translation(
 
 async def test_every_text_is_in_both_languages() -> None:
     """Each name that the page asks for exists, and each text has two languages."""
-    source = (STATIC / "texts.js").read_text(encoding="utf-8")
+    source = (SHARED / "texts.js").read_text(encoding="utf-8")
     texts = dict(re.findall(r"^  (\w+): \[(.*)\],$", source, re.MULTILINE))
     assert len(texts) > 150
     assert all(len(re.findall(r'"(?:[^"\\]|\\.)*"', pair)) == 2 for pair in texts.values())
     used: set[str] = set()
-    for file in [*STATIC.glob("*.js"), STATIC / "index.html"]:
+    for file in [*SHARED.glob("*.js"), *PLAYGROUND.glob("*.js"), PLAYGROUND / "index.html"]:
         content = file.read_text(encoding="utf-8")
         used |= set(re.findall(r'translate\("(\w+)"', content))
         used |= set(re.findall(r'data-(?:text|label|placeholder)="(\w+)"', content))

@@ -3,19 +3,17 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from sse_starlette import EventSourceResponse
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.errors import SettingsError
+from vertexkit.page.assets import Assets, SecurityHeaders
 from vertexkit.playground.faults import FAULT_PRESETS
 from vertexkit.playground.playground import Playground
 from vertexkit.playground.run_api import RunApi, invalid_request
@@ -23,21 +21,6 @@ from vertexkit.server.local_guard import LocalGuard
 from vertexkit.testing.platform.app import BASE_PATH, ConnectionCut
 from vertexkit.testing.platform.openapi import openapi_document
 
-MEDIA_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
-SECURITY_HEADERS = {
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
-        "connect-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "cache-control": "no-cache",
-}
 EVENT_STREAM_PING_SECONDS = 15
 
 
@@ -50,7 +33,7 @@ class PlaygroundServer:
 
     def __init__(self, playground: Playground) -> None:
         self._playground = playground
-        self._static = files("vertexkit.playground") / "static"
+        self._assets = Assets("vertexkit.playground")
 
     def app(self, host: str) -> ASGIApp:
         """Return the page and the fake platform as one ASGI app.
@@ -73,23 +56,16 @@ class PlaygroundServer:
         ]
         page = Starlette(routes=routes, exception_handlers={SettingsError: invalid_request})
         page.router.redirect_slashes = False
-        return LocalGuard(_PathRouter(_SecurityHeaders(page), self._playground.platform), host)
+        return LocalGuard(_PathRouter(SecurityHeaders(page), self._playground.platform), host)
 
     def _state(self) -> dict[str, Any]:
         return self._playground.state | {"faults": FAULT_PRESETS}
 
     async def _index(self, _: Request) -> Response:
-        return self._asset("index.html")
+        return self._assets.response("index.html")
 
     async def _static_file(self, request: Request) -> Response:
-        return self._asset(request.path_params["name"])
-
-    def _asset(self, name: str) -> Response:
-        asset = self._static / Path(name).name
-        media_type = MEDIA_TYPES.get(Path(name).suffix)
-        if media_type is None or not asset.is_file():
-            raise HTTPException(404)
-        return Response(asset.read_bytes(), media_type=media_type)
+        return self._assets.response(request.path_params["name"])
 
     async def _issue_token(self, request: Request) -> Response:
         block = request.query_params.get("block", "block")
@@ -135,21 +111,3 @@ class _PathRouter:
         except ConnectionCut:
             # An ASGI app cannot cut the connection; 500 also does not show what happened.
             await Response(status_code=500)(scope, receive, send)
-
-
-class _SecurityHeaders:
-    """Adds security headers to every response of the page."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                security = [
-                    (name.encode(), value.encode()) for name, value in SECURITY_HEADERS.items()
-                ]
-                message = {**message, "headers": [*message["headers"], *security]}
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)

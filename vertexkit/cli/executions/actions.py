@@ -1,12 +1,11 @@
 """What `vertexkit executions` does: list, show, retry and drop."""
 
 import asyncio
-import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import typer
 from pydantic_core import from_json, to_json
@@ -21,18 +20,17 @@ from vertexkit.cli.table import Table
 from vertexkit.clock import Clock
 from vertexkit.context.event_names import check_event_name
 from vertexkit.errors import OperationNotAllowed
-from vertexkit.execution import SEND, Effect, EffectState, OutcomeStatus, Phase
-from vertexkit.ingress.events import why_not_delivered
+from vertexkit.execution import OutcomeStatus, Phase
 from vertexkit.journal.admin import open_admin
 from vertexkit.journal.events import Delivery
-from vertexkit.journal.protocol import JournalAdmin, Query, Record
+from vertexkit.journal.protocol import JournalAdmin, Record
+from vertexkit.operators.executions import as_object, find
+from vertexkit.operators.executions import send_event as deliver
 from vertexkit.settings import Settings
 
 T = TypeVar("T")
 NO_LIMIT = 1_000_000_000
 """More executions than a journal stores."""
-MAX_AMBIGUOUS = 1000
-"""Executions that are looked for if the start of an id is not enough."""
 COLUMNS = ("execution", "accepted", "block", "dialog", "state", "code", "attempts")
 STYLES = {"completed": "green", "gone": "yellow", "parked": "bold red", "running": "cyan"}
 
@@ -140,31 +138,6 @@ def show(execution: str, *, as_json: bool) -> None:
         console.print(line, soft_wrap=True)
 
 
-async def find(journal: JournalAdmin, execution: str) -> Record:
-    """Return the execution with an id, or with the only id that starts like this.
-
-    Raises:
-        OperationNotAllowed: no execution has this id, or several ids start like this.
-    """
-    record = await journal.find(execution)
-    if record is not None:
-        return record
-    found = await journal.search(Query(prefix=execution.lower(), limit=MAX_AMBIGUOUS))
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise OperationNotAllowed(
-            f"there is no execution {execution} in the journal. Ended executions are kept for "
-            "VERTEXKIT_RETENTION seconds; to list those that are stored, run: "
-            "vertexkit executions list"
-        )
-    names = ", ".join(record.execution for record in found[:3])
-    at_least = "at least " if len(found) == MAX_AMBIGUOUS else ""
-    raise OperationNotAllowed(
-        f"the ids of {at_least}{len(found)} executions start with {execution}: {names}, …"
-    )
-
-
 def retry(executions: Sequence[str], *, fresh: bool, yes: bool) -> int:
     """Retry parked executions.
 
@@ -242,9 +215,7 @@ def send_event(execution: str, name: str, data: str) -> int:
 
     async def send(journal: JournalAdmin) -> str:
         record = await find(journal, execution)
-        delivery = await journal.deliver_event(record.execution, name, encoded)
-        if (error := why_not_delivered(delivery, record.execution, name)) is not None:
-            raise error
+        delivery = await deliver(journal, record.execution, name, encoded)
         if delivery is Delivery.REPEATED:
             return f"{record.execution}: it already has an event {name!r}; this one has no effect"
         return f"{record.execution}: its handler receives the event {name!r}"
@@ -286,52 +257,3 @@ def _for_each(
         return code
 
     return with_journal(run)
-
-
-def as_object(record: Record) -> dict[str, Any]:
-    """Return an execution as a JSON object. Times are Unix seconds."""
-    outcome = record.outcome
-    return {
-        "execution": record.execution,
-        "block": record.block,
-        "dialog": record.dialog,
-        "phase": record.phase.value,
-        "outcome": None if outcome is None else outcome.status.value,
-        "code": outcome.code if outcome is not None else record.result and record.result.code,
-        "confirmed_by": outcome.confirmed_by if outcome is not None else "",
-        "reason": outcome.reason if outcome is not None else "",
-        "attempts": record.attempts,
-        "accepted_at": record.accepted_at,
-        "claimed_at": record.claimed_at,
-        "due_at": record.due_at,
-        "waits_for": sorted(record.waits_for()),
-        "limited_by": record.limited_by,
-        "result_recorded_at": record.result_recorded_at,
-        "completion_tries": record.completion_tries,
-        "completion_tried_at": record.completion_tried_at,
-        "ended_at": record.ended_at,
-        "retryable": record.outcome is not None and record.retryable,
-        "effects": [_effect_object(effect) for effect in record.effects],
-        "history": [
-            {"at": event.at, "event": event.name, "detail": event.detail}
-            for event in record.history
-        ],
-    }
-
-
-def _effect_object(effect: Effect) -> dict[str, Any]:
-    return {
-        "position": effect.position,
-        "kind": effect.kind,
-        "state": effect.state.value,
-        "began": effect.began,
-        "ended": None if effect.state is EffectState.INTENDED else effect.ended,
-        "message_id": _message_id(effect),
-    }
-
-
-def _message_id(effect: Effect) -> int | None:
-    if effect.kind != SEND or not effect.value:
-        return None
-    number = json.loads(effect.value).get("message_id")
-    return number if isinstance(number, int) else None
