@@ -1,10 +1,15 @@
 """The contract of every journal: what operators retry and drop."""
 
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
 import pytest
 
 from tests.journal.driver import JournalDriver
 from vertexkit.errors import OperationNotAllowed
-from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
+from vertexkit.journal.protocol import Query
 
 PARKED = Outcome(OutcomeStatus.PARKED, "unknown", reason="it may have been sent")
 IDS = b'{"message_id":7,"created_at":8}'
@@ -84,3 +89,25 @@ async def test_a_retry_repeats_only_what_was_surely_not_done(driver: JournalDriv
         EffectState.CONFIRMED,
         EffectState.INTENDED,
     ]
+
+
+async def test_an_acknowledged_execution_is_always_known(driver: JournalDriver) -> None:
+    """While any change of it is being written, it is found and listed, once."""
+    journal, lease = driver.journal, await driver.held()
+    execution = lease.execution.id
+
+    async def is_known_during(change: Coroutine[Any, Any, Any]) -> None:
+        writing = asyncio.ensure_future(change)
+        while not writing.done():
+            await asyncio.sleep(0)
+            assert await journal.find(execution) is not None
+            assert [record.execution for record in await journal.search(Query())] == [execution]
+        await writing
+
+    await is_known_during(journal.release(lease, 0.0))
+    lease = await driver.claim_one()
+    await is_known_during(journal.record_result(lease, Result(b"7")))
+    await is_known_during(journal.settle(lease, PARKED))
+    await is_known_during(journal.retry(execution))
+    lease = await driver.claim_one()
+    await is_known_during(journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", "204")))

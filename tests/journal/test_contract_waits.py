@@ -145,7 +145,7 @@ async def test_the_target_of_an_event(driver: JournalDriver) -> None:
 
 
 async def test_the_target_tells_how_another_event_is_answered(driver: JournalDriver) -> None:
-    """The receiver checks the data of the first event only: a repetition is answered as it was."""
+    """The receiver checks the data of the first event only: a repetition gets the same answer."""
     lease = await driver.held()
     await driver.journal.record_intent(lease, WAIT)
 

@@ -25,6 +25,7 @@ from vertexkit.journal.protocol import (
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
 from vertexkit.journal.sqlite.dialog_memory import MemoryTable
+from vertexkit.journal.sqlite.endings import Endings
 from vertexkit.journal.sqlite.events import end_wait, store_event
 from vertexkit.journal.sqlite.file import check_file
 from vertexkit.journal.sqlite.loading import load
@@ -36,7 +37,7 @@ from vertexkit.journal.sqlite.thread import JobThread, MakeJobRunner
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
 from vertexkit.journal.state.operations import find_workers
-from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
+from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.journal.state.state import JournalState
 from vertexkit.journal.state.storable import encode_inputs, storable_execution
 from vertexkit.settings import JournalSettings
@@ -82,6 +83,7 @@ class SqliteJournal:
         self._state = JournalState(clock, settings)
         self._observer: JournalObserver
         self._writer: Writer
+        self._endings: Endings
         self._operators: Operators
         self._memories: MemoryTable
         self._next_number = 1
@@ -123,7 +125,10 @@ class SqliteJournal:
             Supervisor(observer.lost),
             self._memories.delete_expired,
         )
-        self._operators = Operators(self._writer, self._state, self._end, self._memories)
+        self._endings = Endings(
+            self._writer, self._age, unique=unique, count_ended=self._retention.count_ended
+        )
+        self._operators = Operators(self._writer, self._state, self._endings, self._memories)
         self._opened = True
         observer.ready()
 
@@ -311,20 +316,7 @@ class SqliteJournal:
         return await self._memories.write(lease, effect, key, memory)
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
-        await self._end(*self._state.settle(lease, outcome))
-
-    async def _end(self, row: ExecutionRow, outcome: Outcome) -> None:
-        values = schema.settle_values(row, outcome, self._age.now(), self._writer.cipher)
-        if self._state.duplicates.unique:
-            remembered = (row.key, row.execution.id, self._age.now())
-            self._writer.write(schema.REMEMBER_CALL, remembered)
-        if keeps_secrets(outcome):
-            await self._writer.write(schema.PARK, values)
-            return
-        if any(effect.kind != SEND for effect in row.effects.values()):
-            self._writer.write(schema.ERASE_STEP_VALUES, (row.number, SEND))
-        await self._writer.write(schema.SETTLE, values)
-        self._retention.count_ended()
+        await self._endings.end(*self._state.settle(lease, outcome))
 
     def backlog(self) -> int:
         return self._state.backlog()

@@ -1,11 +1,10 @@
 """What operators ask of the journal in a file: reading, retrying and dropping executions."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 
 from vertexkit.errors import OperationNotAllowed
-from vertexkit.execution import Outcome
 from vertexkit.failure import Failure
 from vertexkit.journal.dialog_memory import Forgotten
 from vertexkit.journal.encryption import JournalKeys, Rekeyed
@@ -14,6 +13,7 @@ from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.deletion import checkpoint, empty_log
 from vertexkit.journal.sqlite.dialog_memory import MemoryTable
+from vertexkit.journal.sqlite.endings import Endings
 from vertexkit.journal.sqlite.queries import read_rows, read_settled_one
 from vertexkit.journal.sqlite.rekeying import rekey_part
 from vertexkit.journal.sqlite.search import Part, read_part
@@ -39,7 +39,7 @@ class Operators:
     Args:
         writer: of the file.
         state: has the executions that have not ended.
-        end: writes the outcome of an execution that has left the state.
+        endings: write the outcomes of executions that have left the state.
         memories: of dialogs.
     """
 
@@ -47,32 +47,42 @@ class Operators:
         self,
         writer: Writer,
         state: JournalState,
-        end: Callable[[ExecutionRow, Outcome], Awaitable[None]],
+        endings: Endings,
         memories: MemoryTable,
     ) -> None:
         self._writer = writer
         self._state = state
-        self._end = end
+        self._endings = endings
         self._memories = memories
 
     async def find(self, execution: str) -> Record | None:
         """As `JournalAdmin.find`."""
+        record = self._find_in_memory(execution)
+        if record is None:
+            record = await self._writer.run(
+                lambda connection: read_settled_one(connection, execution)
+            )
+        # It may have been retried before the file was read.
+        return record or self._find_in_memory(execution)
+
+    def _find_in_memory(self, execution: str) -> Record | None:
         row = self._state.find(execution)
-        if row is not None:
-            return None if row.pending else self._state.record(row)
-        return await self._writer.run(lambda connection: read_settled_one(connection, execution))
+        if row is None:
+            return self._endings.find(execution)
+        return None if row.pending else self._state.record(row)
 
     async def search(self, query: Query) -> list[Record]:
         """As `JournalAdmin.search`."""
-        found: list[Record] = []
-        for number, row in enumerate(self._state.search(query)):
+        rows = self._state.search(query)
+        found = {record.execution: record for record in self._endings.search(query)}
+        for number, row in enumerate(rows):
             if number % SEARCH_WINDOW == SEARCH_WINDOW - 1:
                 await asyncio.sleep(0)  # others may run
-            found.append(self._state.record(row))
-        if may_be_settled(query):
-            found += await self._search_settled(query)
-        found.sort(key=lambda record: record.accepted_at, reverse=True)
-        return found[: query.limit]
+            found[row.execution.id] = self._state.record(row)
+        if may_be_settled(query):  # the file comes last: what ends meanwhile is not missed
+            found |= {record.execution: record for record in await self._search_settled(query)}
+        records = sorted(found.values(), key=lambda record: record.accepted_at, reverse=True)
+        return records[: query.limit]
 
     async def _search_settled(self, query: Query) -> list[Record]:
         """Read the executions that have ended, in parts: commits are in between."""
@@ -95,9 +105,7 @@ class Operators:
         record = await self.find(execution)
         if record is None or not record.retryable or record.outcome is None:
             raise OperationNotAllowed(why_not_retried(execution, record))
-        [row] = await self._writer.run(
-            lambda connection: read_rows(connection, "id = ?", execution)
-        )
+        row = await self._read_parked(execution, why_not_retried)
         self._state.revive(row, fresh=fresh)
         if fresh:
             self._writer.write(schema.DELETE_EFFECTS, (row.number,))
@@ -109,15 +117,23 @@ class Operators:
         await self._writer.write(schema.RETRY, values, power=True)
         return row.record()
 
+    async def _read_parked(
+        self, execution: str, why_not: Callable[[str, None], str]
+    ) -> ExecutionRow:
+        """Read an execution that was parked, unless it was dropped meanwhile."""
+        await self._writer.write(schema.NO_CHANGE, ())  # its outcome may be on its way to the file
+        rows = await self._writer.run(lambda connection: read_rows(connection, "id = ?", execution))
+        if not rows:
+            raise OperationNotAllowed(why_not(execution, None))
+        return rows[0]
+
     async def drop(self, execution: str) -> Record:
         """As `JournalAdmin.drop`."""
         if self._state.find(execution) is None:
             record = await self.find(execution)
             if record is None or not record.retryable:
                 raise OperationNotAllowed(why_not_dropped(execution, record))
-            [row] = await self._writer.run(
-                lambda connection: read_rows(connection, "id = ?", execution)
-            )
+            row = await self._read_parked(execution, why_not_dropped)
             self._writer.write(schema.SAVE_LAST_NUMBER, ())
             self._writer.write(schema.DELETE_EFFECTS, (row.number,))
             await self._writer.write(schema.DELETE, (row.number,), power=True)
@@ -125,7 +141,7 @@ class Operators:
         result = Failure("dropped").result()
         row, ended = self._state.drop(execution, result)
         if ended:
-            await self._end(row, DROPPED)
+            await self._endings.end(row, DROPPED)
             return row.settled_record(DROPPED)
         values = (
             schema.sealed_result(row, result, self._writer.cipher),
