@@ -1,4 +1,4 @@
-"""Builds the site in both languages: `make docs` writes it to the folder site.
+"""Builds the site in both languages: `make docs` writes it to a folder of its version in site.
 
 The sources are the pages of docs/. A page without its translation, a translation with another
 structure, a link or an anchor that leads nowhere, and every other warning of Sphinx fail the build.
@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from navigation import GENERATED, SECTIONS
 from references import command_line, python_names
 from translations import english_pages, problems
+from versions import LANGUAGES, folder_name, publish
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
@@ -40,13 +41,6 @@ THEME_TEXTS = {
 }
 """The texts of Furo, which has no Russian translation."""
 INTRODUCTIONS = {"en": "README.md", "ru": "README.ru.md"}
-REDIRECT = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>vertexkit</title>
-<meta name="viewport" content="width=device-width">
-<script>location.replace((navigator.language.startsWith("ru") ? "ru" : "en") + "/index.html")</script>
-<p><a href="en/index.html">In English</a> · <a href="ru/index.html">По-русски</a></p></html>
-"""
-"""The first page: it leads to the language of the browser, without scripts to a choice."""
 REPOSITORY: str = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"][
     "urls"
 ]["Repository"]
@@ -56,15 +50,17 @@ def main() -> None:
     """Check the translations, and build both languages."""
     if found := problems(DOCS):
         sys.exit("\n".join(found))
-    target = ROOT / "site"
-    shutil.rmtree(target, ignore_errors=True)
-    for language in ("en", "ru"):
+    site = ROOT / "site"
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    version = folder_name(metadata.version("vertexkit"), changelog)
+    shutil.rmtree(site / version, ignore_errors=True)
+    for language in LANGUAGES:
         source = ROOT / "build" / "site" / language
         shutil.rmtree(source, ignore_errors=True)
         _write_sources(source, language)
-        _build(source, target / language, language)
-    (target / "index.html").write_text(REDIRECT, encoding="utf-8")
-    print(f"{target}/index.html")
+        _build(source, site / version / language, language)
+    publish(site)
+    print(f"{site}/index.html")
 
 
 def _write_sources(source: Path, language: str) -> None:
@@ -128,9 +124,13 @@ def _navigation(names: list[str], language: str) -> str:
 def _build(source: Path, target: Path, language: str) -> None:
     """Run Sphinx; a warning fails the build."""
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html"]
-    environment = os.environ | {"SITE_LANGUAGE": language, "PYTHONPATH": str(ROOT)}
+    own = {
+        "SITE_LANGUAGE": language,
+        "SITE_VERSION": target.parent.name,
+        "PYTHONPATH": str(ROOT),
+    }
     done = subprocess.run(  # noqa: S603 - Sphinx, of this environment
-        [*command, str(source), str(target)], env=environment, cwd=ROOT, check=False
+        [*command, str(source), str(target)], env=os.environ | own, cwd=ROOT, check=False
     )
     if done.returncode != 0:
         sys.exit(f"The pages in {source.relative_to(ROOT)} have the errors above.")

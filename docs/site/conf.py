@@ -1,4 +1,4 @@
-"""Sphinx's configuration of one language of the site; build.py sets the language."""
+"""Sphinx's configuration of one language of the site; build.py sets the language and the version."""
 
 import os
 from importlib import metadata
@@ -57,6 +57,7 @@ html_sidebars = {
     "**": [
         "sidebar/brand.html",
         "sidebar/language.html",
+        "sidebar/version.html",
         "sidebar/search.html",
         "sidebar/scroll-start.html",
         "sidebar/navigation.html",
@@ -64,4 +65,25 @@ html_sidebars = {
     ]
 }
 OTHER = {"en": ("ru", "По-русски"), "ru": ("en", "In English")}[language]
-html_context = {"other_language": OTHER[0], "other_language_name": OTHER[1]}
+VERSION_TEXTS = {
+    "en": {
+        "version": "Version",
+        "stable": "stable",
+        "unreleased": "This page describes a version that is not released yet.",
+        "old": "This page describes an old version.",
+        "newest": "See version",
+    },
+    "ru": {
+        "version": "Версия",
+        "stable": "стабильная",
+        "unreleased": "Эта страница описывает версию, которая ещё не выпущена.",
+        "old": "Эта страница описывает старую версию.",
+        "newest": "Смотрите версию",
+    },
+}[language]
+html_context = {
+    "other_language": OTHER[0],
+    "other_language_name": OTHER[1],
+    "version_folder": os.environ["SITE_VERSION"],
+    "version_texts": VERSION_TEXTS,
+}
