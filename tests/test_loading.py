@@ -91,13 +91,53 @@ def test_the_app_file_of_the_folder_is_the_default(
     assert default_target() == "bot_d:app"
 
 
+def test_the_app_of_pyproject_precedes_the_usual_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`app` of [tool.vertexkit] is the app, unless VERTEXKIT_APP names another one."""
+    (folder / "block.py").write_text(APP)
+    (folder / "pyproject.toml").write_text('[project]\nname = "x"\n')
+    assert default_target() == "block.py"
+    (folder / "pyproject.toml").write_text('[tool.vertexkit]\napp = "shop.bot:app"\n')
+    assert default_target() == "shop.bot:app"
+    monkeypatch.setenv("VERTEXKIT_APP", "bot_d:app")
+    assert default_target() == "bot_d:app"
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ('[tool.vertexkit]\nap = "x"', "has no key 'ap'. Did you mean 'app'? It has: app"),
+        ("[tool.vertexkit]\napp = 1", 'must be a text such as "hello:app", got 1'),
+        ("[tool.vertexkit", "pyproject.toml cannot be read"),
+        ("tool = 1", "pyproject.toml: tool.vertexkit must be a table"),
+        ("[tool]\nvertexkit = 1", "pyproject.toml: tool.vertexkit must be a table"),
+    ],
+)
+def test_a_wrong_project_table_is_an_error(folder: Path, text: str, message: str) -> None:
+    """The message names the file and what is wrong in it."""
+    (folder / "block.py").write_text(APP)
+    (folder / "pyproject.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        default_target()
+    assert message in str(caught.value)
+
+
+def test_the_error_names_everything_that_was_looked_for(folder: Path) -> None:
+    """An author who has no app where it is expected reads each place."""
+    with pytest.raises(SettingsError) as caught:
+        default_target()
+    for place in (str(folder), "VERTEXKIT_APP", "pyproject.toml", *APP_FILES, "MODULE:APP"):
+        assert place in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "target, text, message",
     [
         (
             None,
             "",
-            "no app given. Pass MODULE:APP, for example hello:app, set VERTEXKIT_APP, run",
+            "no app given, and none found in",
         ),
         (":app", "", "the module is missing before the colon"),
         ("nowhere:app", "", "there is no module 'nowhere'"),

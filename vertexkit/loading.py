@@ -5,6 +5,7 @@ import importlib
 import os
 import sys
 import sysconfig
+import tomllib
 import traceback
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,8 +17,11 @@ from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.settings import Settings
 
 EXAMPLE = "for example hello:app"
-APP_FILES = ("block.py", "app.py", "main.py", "hello.py")
-"""Files that may contain the app, if neither an argument nor VERTEXKIT_APP names it."""
+APP_FILES = ("block.py", "main.py", "app.py", "hello.py")
+"""Files that may contain the app, if nothing else names it."""
+PROJECT_FILE = "pyproject.toml"
+PROJECT_KEYS = ("app",)
+"""Keys of the table `[tool.vertexkit]` in `pyproject.toml`."""
 LIBRARY_PATHS = (
     str(Path(__file__).parent),
     sysconfig.get_path("stdlib"),
@@ -68,21 +72,58 @@ def default_target() -> str:
     """Return the app that a command uses if no argument names one.
 
     Returns:
-        The setting VERTEXKIT_APP, or the first of `APP_FILES` in the working folder.
+        The setting VERTEXKIT_APP, `app` of `[tool.vertexkit]` in the working folder's
+        `pyproject.toml`, or the first of `APP_FILES` in that folder.
 
     Raises:
-        SettingsError: There is neither.
+        SettingsError: There is none of them, or `pyproject.toml` cannot be read.
     """
-    if target := Settings.load().server.app:
+    if target := configured_target():
         return target
     for name in APP_FILES:
         if Path(name).is_file():
             return name
     raise SettingsError(
-        f"no app given. Pass MODULE:APP, {EXAMPLE}, set VERTEXKIT_APP, run the command in a folder "
-        f"with {', '.join(APP_FILES[:-1])} or {APP_FILES[-1]}, or create a project with "
-        "vertexkit new hello"
+        f"no app given, and none found in {Path.cwd()}: VERTEXKIT_APP is not set, {PROJECT_FILE} "
+        f"has no [tool.vertexkit] with app, and there is no {', '.join(APP_FILES[:-1])} or "
+        f"{APP_FILES[-1]}. Pass MODULE:APP, {EXAMPLE}, or create a project with vertexkit new hello"
     )
+
+
+def configured_target() -> str:
+    """Return the app that VERTEXKIT_APP or `pyproject.toml` names, or an empty text.
+
+    Raises:
+        SettingsError: `pyproject.toml` cannot be read.
+    """
+    return Settings.load().server.app or _project_app()
+
+
+def _project_app() -> str:
+    """Return `app` of `[tool.vertexkit]` in the working folder's `pyproject.toml`, or an empty text."""
+    file = Path(PROJECT_FILE)
+    if not file.is_file():
+        return ""
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{PROJECT_FILE} cannot be read: {error}") from None
+    tools = document.get("tool", {})
+    table = tools.get("vertexkit", {}) if isinstance(tools, dict) else None
+    if not isinstance(table, dict):
+        raise SettingsError(f"{PROJECT_FILE}: tool.vertexkit must be a table: [tool.vertexkit]")
+    if unknown := next((key for key in table if key not in PROJECT_KEYS), None):
+        raise SettingsError(
+            f"{PROJECT_FILE}: [tool.vertexkit] has no key {unknown!r}."
+            f"{suggestion(unknown, PROJECT_KEYS)} It has: {', '.join(PROJECT_KEYS)}"
+        )
+    app = table.get("app", "")
+    if not isinstance(app, str):
+        raise SettingsError(
+            f"{PROJECT_FILE}: app in [tool.vertexkit] must be a text such as "
+            f'"hello:app", got {app!r}'
+        )
+    return app
 
 
 def find_block(app: App, name: str | None) -> Block:

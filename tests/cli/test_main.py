@@ -93,3 +93,17 @@ def test_output_is_printed_in_any_encoding(shell: Any) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert b"??????, Anna!" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["check", "dev", "run", "trigger"])
+def test_each_command_looks_for_the_app_in_the_same_places(shell: Any, command: str) -> None:
+    """The app of pyproject.toml is found; without it, the error names what was looked for."""
+    (shell.folder / "hello.py").unlink()
+    done = shell.run(command)
+    assert "no app given, and none found in" in done.stdout + done.stderr
+    assert done.returncode == (1 if command == "check" else 2)
+    if command == "dev":  # it waits until the app can be imported: develop/test_dev.py
+        return
+    (shell.folder / "pyproject.toml").write_text('[tool.vertexkit]\napp = "shop_bot:app"\n')
+    done = shell.run(command)
+    assert "there is no module 'shop_bot'" in done.stdout + done.stderr

@@ -50,7 +50,8 @@ Target = Annotated[
     str | None,
     typer.Argument(
         metavar="MODULE:APP",
-        help=f"{APP} Default: VERTEXKIT_APP, or block.py, app.py, main.py or hello.py.",
+        help=f"{APP} Default: VERTEXKIT_APP; app of [tool.vertexkit] in pyproject.toml; block.py, "
+        "main.py, app.py or hello.py.",
         show_default=False,
     ),
 ]

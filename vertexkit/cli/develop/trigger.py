@@ -20,7 +20,7 @@ from vertexkit.clock import Clock
 from vertexkit.context.context import Context
 from vertexkit.errors import SettingsError
 from vertexkit.failure import Failure
-from vertexkit.loading import default_target, find_app, find_block
+from vertexkit.loading import configured_target, default_target, find_app, find_block
 from vertexkit.recordings import Recorder, RecordingsFolder
 from vertexkit.settings import Settings
 from vertexkit.system.supervision import Supervisor
@@ -116,7 +116,7 @@ def _split_target(target: str | None, block: str | None) -> tuple[str | None, st
     """The app and the block: a single name is the block's if the app is known without it."""
     if target is None or block is not None or ":" in target or target.endswith(".py"):
         return target, block
-    if not Settings.load().server.app and (Path(f"{target}.py").is_file() or "." in target):
+    if not configured_target() and (Path(f"{target}.py").is_file() or "." in target):
         return target, None
     try:
         return default_target(), target
