@@ -54,6 +54,8 @@ TOOLS = {
     "nginx": Tool(("nginx",), "nginx-light", "the configuration of nginx"),
     "openssl": Tool(("openssl",), "openssl", "the configuration of nginx"),
     "caddy": Tool(("caddy",), "caddy", "the configuration of Caddy"),
+    "zsh": Tool(("zsh",), "zsh", "completion and curl commands in zsh"),
+    "fish": Tool(("fish",), "fish", "completion in fish"),
     "systemd": Tool(("systemd-analyze",), "systemd", "the unit of systemd"),
 }
 

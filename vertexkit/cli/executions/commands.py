@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vertexkit.cli.completion import values
+from vertexkit.cli.executions import candidates
 from vertexkit.cli.options import Json
 
 executions: typer.Typer = typer.Typer(
@@ -30,10 +32,26 @@ class _Outcome(StrEnum):
 
 Ids = Annotated[
     list[str] | None,
-    typer.Argument(metavar="ID", help="Execution ID or its first characters.", show_default=False),
+    typer.Argument(
+        metavar="ID",
+        autocompletion=candidates.executions_after_others,
+        help="Execution ID or its first characters.",
+        show_default=False,
+    ),
+]
+Id = Annotated[
+    str,
+    typer.Argument(
+        metavar="ID",
+        autocompletion=candidates.executions,
+        help="Execution ID or its first characters.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
-Block = Annotated[str | None, typer.Option(help="Filter by block.", show_default=False)]
+Block = Annotated[
+    str | None,
+    typer.Option(autocompletion=values.blocks, help="Filter by block.", show_default=False),
+]
 Dialog = Annotated[int | None, typer.Option(help="Filter by dialog ID.", show_default=False)]
 Code = Annotated[
     str | None,
@@ -91,9 +109,7 @@ def list_(
 
 @executions.command()
 def show(
-    execution: Annotated[
-        str, typer.Argument(metavar="ID", help="Execution ID or its first characters.")
-    ],
+    execution: Id,
     as_json: Json = False,
 ) -> None:
     """Show the history of an execution and, if it is parked, what can be done about it."""
@@ -151,10 +167,11 @@ def drop(ids: Ids = None, yes: Yes = False) -> None:
 
 @executions.command("send-event")
 def send_event(
-    execution: Annotated[
-        str, typer.Argument(metavar="ID", help="Execution ID or its first characters.")
+    execution: Id,
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", autocompletion=candidates.events, help="Name of the event."),
     ],
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the event.")],
     data: Annotated[
         str, typer.Option(metavar="JSON", help="Data of the event; - reads it from stdin.")
     ] = "{}",

@@ -1,7 +1,14 @@
-"""The commands `vertexkit journal ...`."""
+"""The commands `vertexkit run`, `check`, `health` and `journal ...`."""
+
+from enum import StrEnum
+from typing import Annotated
 
 import typer
 
+from vertexkit.cli.options import EXIT_FAILED, Debug, Json, Target, set_debug
+from vertexkit.text import sanitize_lines
+
+serve: typer.Typer = typer.Typer()
 journal: typer.Typer = typer.Typer(
     name="journal", help="Prepare and encrypt the journal.", no_args_is_help=True
 )
@@ -24,3 +31,78 @@ def rekey_journal() -> None:
     from vertexkit.cli.serve import rekey
 
     rekey.rekey_journal()
+
+
+class _HealthPage(StrEnum):
+    ALIVE = "healthz"
+    READY = "readyz"
+
+
+@serve.command()
+def run(
+    target: Target = None,
+    host: Annotated[
+        str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")
+    ] = None,
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=65_535,
+            help="Port to listen on; 0 selects a free port.",
+            show_default="8000",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of worker processes.", show_default="1")
+    ] = None,
+    reload: Annotated[
+        bool, typer.Option("--reload", help="Restart when a file in this folder changes.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Serve the blocks of an app to the platform."""
+    from vertexkit.cli.serve.run import serve as serve_app
+
+    set_debug(debug)
+    given = {"host": host, "port": port, "workers": workers}
+    serve_app(target, {name: value for name, value in given.items() if value is not None}, reload)
+
+
+@serve.command()
+def check(
+    target: Target = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not connect to the platform.")
+    ] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with code 1 on warnings, too.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the app and its configuration; report each problem and how to fix it."""
+    from vertexkit.cli.serve.check import Level, check, show
+
+    findings = check(target, offline=offline)
+    show(findings, as_json=as_json)
+    failing = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
+    failed = any(finding.level in failing for finding in findings)
+    raise typer.Exit(EXIT_FAILED if failed else 0)
+
+
+@serve.command()
+def health(
+    url: Annotated[
+        str | None,
+        typer.Option(help="URL of the service.", show_default="from the settings"),
+    ] = None,
+    ready: Annotated[
+        bool, typer.Option("--ready", help="Check that it accepts calls, not only that it runs.")
+    ] = False,
+) -> None:
+    """Check whether a running service is healthy; for a container's health check."""
+    from vertexkit.cli.serve.health import check_health
+
+    report, healthy = check_health(url, _HealthPage.READY if ready else _HealthPage.ALIVE)
+    typer.echo(sanitize_lines(report), err=not healthy)
+    raise typer.Exit(0 if healthy else EXIT_FAILED)

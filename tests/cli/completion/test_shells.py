@@ -1,0 +1,139 @@
+"""The scripts of `vertexkit completion`, in the shells that run them."""
+
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import Shell
+from tests.tools import TOOLS, reason
+
+pytestmark = pytest.mark.unmeasured
+
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+BASH_CALL = """
+eval "$(vertexkit completion bash)"
+while IFS= read -r COMP_LINE; do
+    COMP_POINT=${#COMP_LINE}
+    _vertexkit_completion vertexkit
+    (IFS=' '; printf '%s\\n' "${COMPREPLY[*]}")
+done
+"""
+
+
+def run(shell: Shell, command: list[str], stdin: str = "") -> list[str]:
+    """Run a shell in the author's folder; return the lines that it prints."""
+    done = subprocess.run(
+        command,
+        input=stdin,
+        cwd=shell.folder,
+        env=shell.environment(PATH=PATH, HOME=str(shell.folder), VERTEXKIT_JOURNAL="memory:"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not done.stderr
+    return done.stdout.splitlines()
+
+
+def test_bash_gets_what_it_replaces_the_word_with(shell: Shell) -> None:
+    """Commands, options, apps and blocks; bash replaces only what follows a colon."""
+    lines = [
+        "vertexkit repl",
+        "vertexkit run --wo",
+        "vertexkit check hello:",
+        "vertexkit trigger h",
+    ]
+    assert run(shell, ["bash", "--norc", "-c", BASH_CALL], "\n".join(lines) + "\n") == [
+        "replay",
+        "--workers",
+        "app",
+        "hello hello:app",
+    ]
+
+
+@pytest.mark.skipif(TOOLS["fish"].path is None, reason=reason("fish"))
+def test_fish_shows_values_with_their_descriptions(shell: Shell) -> None:
+    """Where there is no candidate, fish completes files."""
+    script = (
+        "vertexkit completion fish | source; complete -C 'vertexkit repl'; "
+        "complete -C 'vertexkit trigger hello:app h'; complete -C 'vertexkit trigger -f hel'"
+    )
+    command, block, *files = run(shell, ["fish", "--no-config", "-c", script])
+    assert command.startswith("replay\tRun the current code")
+    assert block == "hello\thello.py"
+    assert [file.partition("\t")[0] for file in files] == ["hello.py"]
+
+
+@pytest.mark.parametrize(
+    "name, options",
+    [
+        ("bash", ["--norc", "-i"]),
+        pytest.param(
+            "zsh",
+            ["-f", "-i"],
+            marks=pytest.mark.skipif(TOOLS["zsh"].path is None, reason=reason("zsh")),
+        ),
+    ],
+)
+def test_tab_completes_the_line_in_a_terminal(shell: Shell, name: str, options: list[str]) -> None:
+    """In a real terminal, TAB writes the rest of a command and of an app with a colon."""
+    environment = shell.environment(
+        PATH=PATH, HOME=str(shell.folder), TERM="dumb", PS1="$ ", HISTFILE=""
+    )
+    with terminal([name, *options], shell.folder, environment) as shown:
+        if name == "zsh":
+            shown.type("autoload -Uz compinit && compinit -D -u && ")
+        shown.type(f'eval "$(vertexkit completion {name})"; echo lo""aded\n')
+        shown.wait_for("loaded")
+        shown.type("vertexkit chec\t")
+        shown.wait_for("vertexkit check ")
+        shown.type("hello:\t")
+        shown.wait_for("hello:app ")
+
+
+class ShownTerminal:
+    """A terminal that a program writes to."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._text = ""
+
+    def type(self, text: str) -> None:
+        """Type keys."""
+        os.write(self._descriptor, text.encode())
+
+    def wait_for(self, text: str) -> None:
+        """Read until a text is shown, and forget what was shown up to its end."""
+        while text not in self._text:
+            self._text += os.read(self._descriptor, 4096).decode(errors="replace")
+        self._text = self._text.partition(text)[2]
+
+
+@contextmanager
+def terminal(
+    command: list[str], folder: Path, environment: dict[str, str]
+) -> Iterator[ShownTerminal]:
+    """A program whose standard streams are a terminal; it is killed at the end."""
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        command,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        cwd=folder,
+        env=environment,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    try:
+        yield ShownTerminal(ours)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)

@@ -1,0 +1,1 @@
+"""The completion of commands by bash, zsh and fish."""

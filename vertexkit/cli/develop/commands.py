@@ -1,0 +1,213 @@
+"""The commands for writing blocks: `vertexkit dev`, `trigger`, `replay` and others."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vertexkit.cli.completion import values
+from vertexkit.cli.develop.platform_options import PlatformOptions
+from vertexkit.cli.option_groups import with_option_groups
+from vertexkit.cli.options import (
+    APP,
+    Debug,
+    Host,
+    Json,
+    LanguageOption,
+    Port,
+    Target,
+    TargetOrBlock,
+    TemplateOption,
+    TypingSeconds,
+    set_debug,
+    terminal_language,
+)
+from vertexkit.errors import SettingsError
+
+DEV_MODULES = ("watchfiles", "sse_starlette")
+"""Modules that only `vertexkit dev` needs: the extra `dev`."""
+develop: typer.Typer = typer.Typer()
+
+
+@develop.command()
+def dev(
+    target: Target = None,
+    port: Port = 8765,
+    host: Host = "127.0.0.1",
+    typing: TypingSeconds = 0.7,
+    seed: Annotated[int, typer.Option(help="Seed for the generated tokens and dialogs.")] = 0,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+) -> None:
+    """Run a development server with auto-reload, a fake platform and a web UI."""
+    try:
+        from vertexkit.cli.develop.dev import DevOptions, serve_playground
+    except ModuleNotFoundError as error:
+        if error.name not in DEV_MODULES:
+            raise
+        raise SettingsError(
+            "vertexkit dev needs other packages. Run: pip install 'vertexkit[dev]'"
+        ) from error
+    serve_playground(DevOptions(target, host, port, typing, seed, not no_open))
+
+
+@develop.command()
+def trigger(
+    target: TargetOrBlock = None,
+    block: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="BLOCK",
+            autocompletion=values.blocks,
+            help="Name of the block; optional if the app has only one.",
+            show_default=False,
+        ),
+    ] = None,
+    inputs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-i", "--input", metavar="develop=VALUE", help="Input of the block; repeatable."
+        ),
+    ] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            "-f", "--file", help="JSON file with an object of inputs; - reads standard input."
+        ),
+    ] = None,
+    events: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-e",
+            "--event",
+            metavar="develop=JSON",
+            help="Event to send when the block waits for it; repeatable. Default: ask.",
+            show_default=False,
+        ),
+    ] = None,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Skip the time for typing, pauses and waits.")
+    ] = False,
+    as_json: Json = False,
+    debug: Debug = False,
+) -> None:
+    """Run a block against a fake platform and show the dialog in the terminal."""
+    from vertexkit.cli.develop.trigger import TriggerOptions, run_block
+
+    set_debug(debug)
+    given = tuple(events or ())
+    options = TriggerOptions(
+        target, block, inputs or [], file, given, fast=fast, as_json=as_json, debug=debug
+    )
+    raise typer.Exit(run_block(options))
+
+
+@develop.command()
+def replay(
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN",
+            autocompletion=values.recorded_runs,
+            help="ID of a recorded run or its first characters, a recording file, or `last`.",
+        ),
+    ],
+    target: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODULE:APP",
+            autocompletion=values.apps,
+            help=f"{APP} Default: the recorded app.",
+            show_default=False,
+        ),
+    ] = None,
+    must_match: Annotated[
+        bool,
+        typer.Option("--assert", help="Exit with code 1 if anything differs from the recording."),
+    ] = False,
+    save_test: Annotated[
+        Path | None,
+        typer.Option(
+            help="Do not run the block; write a pytest file that expects the recorded behaviour.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the current code with the inputs and the platform's responses of a recorded run."""
+    from vertexkit.cli.develop.replay import ReplayOptions, replay_run
+
+    raise typer.Exit(replay_run(ReplayOptions(run, target, must_match, save_test, as_json)))
+
+
+@develop.command()
+@with_option_groups
+def platform(
+    options: PlatformOptions,
+    port: Port = 9000,
+    host: Host = "127.0.0.1",
+    debug: Debug = False,
+) -> None:
+    """Run a fake platform server and print the requests it receives.
+
+    The login and the password of its dialog API are both `demo`.
+    """
+    from vertexkit.cli.develop.platform import serve_platform
+
+    set_debug(debug)
+    serve_platform(host, port, options)
+
+
+@develop.command()
+def capture(
+    port: Port = 8000,
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; 0.0.0.0 accepts calls from other machines."),
+    ] = "127.0.0.1",
+    status: Annotated[
+        int, typer.Option(min=200, max=599, help="HTTP status of every response.")
+    ] = 200,
+    body: Annotated[str, typer.Option(help="Body of every response.")] = "{}",
+    folder: Annotated[Path, typer.Option(help="Folder for the recordings.")] = Path(
+        ".vertexkit/captures"
+    ),
+) -> None:
+    """Record the calls a platform sends to a block's URL, and show how vertexkit reads them."""
+    from vertexkit.cli.develop.capture import record_calls
+
+    record_calls(host, port, folder, status, body)
+
+
+@develop.command()
+def new(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="develop", help="Name of the block and of the folder to create."),
+    ],
+    lang: Annotated[
+        LanguageOption | None,
+        typer.Option(
+            help="Language of the block's messages and of the README.",
+            show_default="from the locale",
+        ),
+    ] = None,
+    template: Annotated[
+        TemplateOption, typer.Option(help="Kind of block to start from.")
+    ] = TemplateOption.PLAIN,
+    wheel: Annotated[
+        bool,
+        typer.Option(
+            "--wheel/--no-wheel",
+            help="Put a wheel of vertexkit into the project, or install it from a package index.",
+        ),
+    ] = True,
+) -> None:
+    """Create a new project with a block, tests, a Dockerfile and a CI file.
+
+    The templates are: `plain` greets; `lookup` asks another service over HTTP; `waiting` waits for a
+    decision that arrives as an event; `model` answers with a language model.
+    """
+    from vertexkit.cli.develop.new import create_project
+
+    language = lang.language if lang is not None else terminal_language()
+    create_project(name, language, template.value, bundled=wheel)
