@@ -23,8 +23,11 @@ IMAGE_TESTS ?= tests/image
 LIMIT := $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(RUN_MINUTES)m)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# Installs the packages of these locks. uv needs a tenth of the time of pip, but does not read pip's
+# configuration: pip installs them where there is no uv, or where uv cannot reach the package index.
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(1) 2>$(VENV)/uv.log \
+	|| $(PIP) install -qq --require-hashes $(1)
 SOURCES := vertexkit tests example_blocks benchmarks
-UV_PIN := uv==0.13.9
 UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(UPGRADE)
 
@@ -125,8 +128,9 @@ format: $(VENV)/.dev  ## format the code
 lock:  ## pin the dependencies of pyproject.toml in locks/
 	@set -e; dir=$$(mktemp -d); trap 'rm -rf "$$dir"' EXIT; \
 	$(PYTHON) -m venv "$$dir"; \
-	"$$dir/bin/python" -m pip --disable-pip-version-check install -qq $(UV_PIN); \
+	"$$dir/bin/python" -m pip --disable-pip-version-check install -qq -r locks/uv.txt; \
 	PATH="$$dir/bin:$$PATH"; \
+	$(UV_COMPILE) -o locks/uv.txt --group install; \
 	$(UV_COMPILE) -o locks/run.txt pyproject.toml; \
 	$(UV_COMPILE) -o locks/image.txt -c locks/run.txt --extra postgres --extra encryption \
 		pyproject.toml; \
@@ -159,11 +163,12 @@ $(VENV)/.made:
 		"include the venv module. Install it (Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
 	@echo "Creating $(VENV) ..."
 	@$(PYTHON) -m venv --clear $(VENV)
+	@$(PIP) install -qq --require-hashes --only-binary :all: -r locks/uv.txt || echo "pip is used instead of uv."
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
 	@echo "Installing the dependencies of vertexkit ..."
-	@$(PIP) install -qq --require-hashes -r locks/run.txt -r locks/build.txt
+	@$(call INSTALL,-r locks/run.txt -r locks/build.txt)
 	@$(PIP) install -qq --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -172,5 +177,5 @@ $(VENV)/.dev $(VENV)/.bench: $(VENV)/.run
 $(VENV)/.docs $(VENV)/.release $(VENV)/.supply: $(VENV)/.dev
 $(addprefix $(VENV)/.,dev bench docs release supply): $(VENV)/.%: locks/%.txt
 	@echo "Installing the packages of $< ..."
-	@$(PIP) install -qq --require-hashes -r $<
+	@$(call INSTALL,-r $<)
 	@touch $@
