@@ -7,7 +7,7 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
         (
             *("blocks", "messages", "examples", "models", "memory"),
             *("waiting", "limits", "failures"),
-            *("testing", "playground", "runs", "integrations", "windows", "migration"),
+            *("testing", "playground", "runs", "checks", "integrations", "windows", "migration"),
         ),
     ),
     "Dialogs": ("Диалоги", ("dialogs", "analysts")),

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from vertexkit.cli.check.options import CheckOptions
+from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import EXIT_FAILED, Debug, Json, Target, set_debug
 from vertexkit.text import sanitize_lines
 
@@ -70,7 +72,9 @@ def run(
 
 
 @serve.command()
+@with_option_groups
 def check(
+    checks: CheckOptions,
     target: Target = None,
     offline: Annotated[
         bool, typer.Option("--offline", help="Do not connect to the platform.")
@@ -80,7 +84,14 @@ def check(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the app and its configuration; report each problem and how to fix it."""
+    """Check the app and its configuration; report each problem and how to fix it.
+
+    With one of the options that name another check, only that check is made.
+    """
+    if checks.any:
+        from vertexkit.cli.check.run import run_checks
+
+        raise typer.Exit(run_checks(target, checks, as_json=as_json))
     from vertexkit.cli.serve.check import Level, check, show
 
     findings = check(target, offline=offline)

@@ -1,0 +1,10 @@
+"""What `vertexkit check` does beside checking the configuration, one module for each option.
+
+| module | what it is |
+|---|---|
+| `against` | `--against`: which changes of the blocks break published bots |
+| `documents` | reads the description of a deployed version: a catalogue or an OpenAPI document |
+| `changes` | lists the changes between two schemas and judges each |
+| `inclusion` | decides whether every value of one schema is valid under another |
+| `schemas` | JSON Schemas in a normal form |
+"""
