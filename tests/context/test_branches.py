@@ -381,3 +381,17 @@ async def test_threads_of_a_def_handler_find_their_own(
 
     run = await dialog.run("again")
     assert sorted(run.messages) == ["A", "B"]
+
+
+async def test_apps_share_an_event_loop() -> None:
+    """Tasks that a handler starts run as well if several services are in one process."""
+    apps = [App(), App()]
+
+    async def say(ctx: Context) -> None:
+        await asyncio.gather(ctx.send_message("A"), ctx.send_message("B"))
+
+    for app in apps:
+        app.block("say")(say)
+    async with FakeDialog(apps[0]) as first, FakeDialog(apps[1]) as second:
+        runs = [await dialog.run("say") for dialog in (first, second)]
+    assert [run.messages for run in runs] == [["A", "B"], ["A", "B"]]

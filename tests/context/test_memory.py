@@ -163,6 +163,9 @@ WRONG_USES: dict[str, tuple[Any, type[Exception]]] = {
     "a number as a name": (lambda memory: memory.delete(7), TypeError),
     "not JSON": (lambda memory: memory.set("a", object()), TypeError),
     "another type": (lambda memory: memory.get("secret", int), TypeError),
+    "an update of another type": (lambda memory: memory.update("secret", int, int), TypeError),
+    "an update to no JSON": (lambda memory: memory.update("b", lambda _: {1, object()}), TypeError),
+    "an update that fails": (lambda memory: memory.update("a", lambda _: 1 / 0), ArithmeticError),
 }
 
 
@@ -230,3 +233,54 @@ async def test_the_failure_hook_remembers(fake_platform: Any) -> None:
     dialog = FakeDialog(app, fake_platform).in_dialog(1)
     await dialog.run("fail")
     assert dialog.memory == {"failed": "internal"}
+
+
+async def test_an_update_follows_from_the_present_value(app: App, dialog: FakeDialog) -> None:
+    """The change gets the stored value, or a copy of the default, and is made once."""
+    seen = list[list[str]]()
+
+    @app.block("add")
+    async def add(ctx: Context, item: str) -> Any:
+        def change(items: list[str]) -> list[str]:
+            seen.append(list(items))
+            items.append(item)
+            return items
+
+        await ctx.memory.update("items", change, list[str], default)
+        return await ctx.memory.get("items")
+
+    default: list[str] = []
+    dialog = dialog.in_dialog(1)
+    assert (await dialog.run("add", item="a", crash_after=1)).data == {"result": ["a"]}
+    assert (await dialog.run("add", item="b")).data == {"result": ["a", "b"]}
+    assert (seen, default) == ([[], ["a"]], [])
+
+
+async def test_an_update_is_repeated_after_another_change(app: App, dialog: FakeDialog) -> None:
+    """A change that another execution has made meanwhile is not lost: the update sees it."""
+
+    @app.block("count")
+    async def count(ctx: Context) -> None:
+        def change(visits: int) -> int:
+            if visits == 1:
+                dialog.memory["visits"] = 5  # another execution, between reading and writing
+            return visits + 1
+
+        await ctx.memory.update("visits", change, int, 1)
+
+    dialog = dialog.in_dialog(1)
+    await dialog.run("count")
+    assert dialog.memory == {"visits": 6}
+
+
+def test_a_def_handler_updates(app: App, dialog: FakeDialog) -> None:
+    """A `SyncContext` has the same method; a type and a default may be left out."""
+
+    @app.block("count")
+    def count(ctx: SyncContext) -> Any:
+        ctx.memory.update("visits", lambda visits: (visits or 0) + 1)
+        return ctx.memory.get("visits")
+
+    dialog = dialog.in_dialog(1)
+    assert dialog.run_sync("count").data == {"result": 1}
+    assert dialog.run_sync("count").data == {"result": 2}

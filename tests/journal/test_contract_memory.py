@@ -80,7 +80,7 @@ async def test_a_version_is_not_used_again(driver: JournalDriver) -> None:
     assert (await driver.journal.read_memory(KEY)).values == b""
     await remember(driver, lease, "name", b"1")
     stale = read.changed("name", b"2")
-    assert await driver.journal.write_memory(lease, setting("name"), KEY, stale) is None
+    assert await driver.journal.write_memory(lease, setting("name", 20), KEY, stale) is None
 
 
 async def test_dialogs_have_memories_of_their_own(driver: JournalDriver) -> None:

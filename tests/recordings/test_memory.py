@@ -14,8 +14,8 @@ app = App()
 
 @app.block("greet")
 async def greet(ctx: Context) -> dict[str, int]:
-    visits = await ctx.memory.get("visits", int, 0)
-    await ctx.memory.set("visits", visits + 1)
+    await ctx.memory.update("visits", lambda visits: visits + 1, int, 0)
+    await ctx.memory.update("new", lambda number: number + 1, int, 0)
     await ctx.memory.delete("old")
     await ctx.memory.get("old")
     return {"visits": await ctx.memory.get("visits", int, 0)}

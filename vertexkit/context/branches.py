@@ -244,7 +244,10 @@ def outside_of_handlers() -> Iterator[None]:
 
 @contextmanager
 def tracked_tasks() -> Iterator[None]:
-    """A context in which the running event loop knows which tasks handlers start."""
+    """A context in which the running event loop knows which tasks handlers start.
+
+    Several services in one event loop each have one.
+    """
     loop = asyncio.get_running_loop()
     previous = loop.get_task_factory()
 
@@ -257,7 +260,9 @@ def tracked_tasks() -> Iterator[None]:
             return asyncio.Task(coroutine, loop=loop, **options)
 
         branches = _current.get()
-        return make(coroutine) if branches is None else branches.start(coroutine, make)
+        if branches is None or isinstance(coroutine, _Guarded):  # another service has seen it
+            return make(coroutine)
+        return branches.start(coroutine, make)
 
     loop.set_task_factory(start)
     try:

@@ -1,6 +1,8 @@
 """The memory of a dialog: what blocks keep from one execution to the next."""
 
 import asyncio
+from collections.abc import Callable
+from copy import deepcopy
 from typing import Any, TypeVar, overload
 
 from pydantic import TypeAdapter, ValidationError
@@ -11,7 +13,14 @@ from vertexkit.context.effects import Effects
 from vertexkit.context.event_names import EVENT_NAME
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import DialogUnknown, MemoryFull
-from vertexkit.execution import MEMORY_DELETE, MEMORY_GET, MEMORY_SET, Effect, EffectState
+from vertexkit.execution import (
+    MEMORY_DELETE,
+    MEMORY_GET,
+    MEMORY_SET,
+    MEMORY_UPDATE,
+    Effect,
+    EffectState,
+)
 from vertexkit.journal.dialog_memory import MEMORY_LIMIT_BYTES, DialogKey, DialogMemory
 from vertexkit.journal.protocol import Lease
 from vertexkit.serialization import ANYTHING, TooLarge, dump_json, serializable
@@ -25,7 +34,8 @@ class Memory:
 
     Values are JSON, together at most 64 KiB for a dialog. They are kept for
     `VERTEXKIT_MEMORY_RETENTION` after the last change of any of them. All executions of the dialog
-    see the same values; of two that set the same name, the later one counts.
+    see the same values; of two that set the same name, the later one counts, and of two that update
+    it, both.
 
     Each call is journalled, as a step is: a later run of the handler gets what the first one got,
     and changes nothing again. A change and its entry in the journal are stored together.
@@ -89,16 +99,7 @@ class Memory:
             NonDeterministic: As for `Context.step`.
         """
         _check_name(name)
-        stored = await self._read(name)
-        if not stored:
-            return default
-        shape = ANYTHING if type is None else TypeAdapter(type)
-        try:
-            return shape.validate_json(stored)
-        except ValidationError:  # its text has the value, which must not be in the log
-            raise TypeError(
-                f"the value {name!r} in the dialog's memory is not a valid {type!r:.200}"
-            ) from None
+        return _decode(name, await self._read(name), type, default)
 
     async def set(self, name: str, value: Any) -> None:
         """Keep a value: `await ctx.memory.set("visits", visits + 1)`.
@@ -115,13 +116,55 @@ class Memory:
             NonDeterministic: As for `Context.step`.
         """
         _check_name(name)
-        try:
-            encoded = dump_json(ANYTHING, serializable(value, MEMORY_LIMIT_BYTES))
-        except TooLarge as error:
-            raise MemoryFull(f"the value {name!r} is too large for the memory: {error}") from None
-        except (ValueError, TypeError, RecursionError) as error:
-            raise TypeError(f"the value {name!r} cannot be serialised to JSON") from error
-        await self._change(MEMORY_SET, name, encoded)
+        encoded = _encode(name, value)
+        await self._change(MEMORY_SET, name, lambda _: encoded)
+
+    @overload
+    async def update(self, name: str, change: Callable[[T | None], T], type: type[T]) -> None: ...
+
+    @overload
+    async def update(
+        self, name: str, change: Callable[[T | D], T], type: type[T], default: D
+    ) -> None: ...
+
+    @overload
+    async def update(
+        self, name: str, change: Callable[[Any], Any], type: Any = None, default: Any = None
+    ) -> None: ...
+
+    async def update(
+        self,
+        name: str,
+        change: Callable[[Any], Any],
+        type: Any = None,  # noqa: A002 - as in `get`
+        default: Any = None,
+    ) -> None:
+        """Replace a value by one that follows from it, whatever other executions do meanwhile.
+
+        `await ctx.memory.update("visits", lambda visits: visits + 1, int, 0)` counts exactly, also
+        if several executions of the dialog do it at the same time.
+
+        Args:
+            name: Name of the value, as for `get`.
+            change: Returns the new value for the present one. It is called again if another
+                execution has changed the memory meanwhile, so it must do nothing else.
+            type: What the present value must be; None: any JSON.
+            default: What `change` gets if there is no value of this name.
+
+        Raises:
+            TypeError: The stored value is not of this type, or the new one cannot be serialised to
+                JSON.
+            MemoryFull: As for `set`.
+            ValueError: `name` is not a name.
+            ExecutionEnded: As for `Context.send_message`.
+            NonDeterministic: As for `Context.step`.
+        """
+        _check_name(name)
+
+        def calculate(stored: bytes) -> bytes:
+            return _encode(name, change(_decode(name, stored, type, deepcopy(default))))
+
+        await self._change(MEMORY_UPDATE, name, calculate)
 
     async def delete(self, name: str) -> None:
         """Delete a value; no effect if there is none of this name.
@@ -135,7 +178,7 @@ class Memory:
             NonDeterministic: As for `Context.step`.
         """
         _check_name(name)
-        await self._change(MEMORY_DELETE, name, b"")
+        await self._change(MEMORY_DELETE, name, lambda _: b"")
 
     async def _read(self, name: str) -> bytes:
         """Return a value as JSON; empty if there is none."""
@@ -150,7 +193,14 @@ class Memory:
         self._runtime.record("memory_read", self._lease, name=name, **fields)
         return value
 
-    async def _change(self, kind: str, name: str, value: bytes) -> None:
+    async def _change(self, kind: str, name: str, calculate: Callable[[bytes], bytes]) -> None:
+        """Change a value.
+
+        Args:
+            kind: Start of the kind of the effect.
+            name: Name of the value.
+            calculate: Returns the new value, as JSON, for the present one; empty: there is none.
+        """
         position, earlier = await self._effects.match(kind + name, "")
         if earlier is not None:
             return
@@ -159,6 +209,8 @@ class Memory:
         async with self._order:
             while True:
                 memory = self._newest or await journal.read_memory(self._key)
+                before = memory.get(name)
+                value = calculate(before)
                 changed = memory.changed(name, value)
                 if value and len(changed.values) > MEMORY_LIMIT_BYTES:
                     raise MemoryFull(
@@ -174,6 +226,8 @@ class Memory:
                     break
                 self._newest = None  # another execution has changed it
         fields = {"value": from_json(value)} if value else {}
+        if kind == MEMORY_UPDATE and before:  # a replay starts with it
+            fields["before"] = from_json(before)
         self._runtime.record("memory_changed", self._lease, name=name, **fields)
 
 
@@ -222,6 +276,40 @@ class SyncMemory(Blocking[Memory]):
         """
         self.run(self.target.set(name, value))
 
+    @overload
+    def update(self, name: str, change: Callable[[T | None], T], type: type[T]) -> None: ...
+
+    @overload
+    def update(
+        self, name: str, change: Callable[[T | D], T], type: type[T], default: D
+    ) -> None: ...
+
+    @overload
+    def update(
+        self, name: str, change: Callable[[Any], Any], type: Any = None, default: Any = None
+    ) -> None: ...
+
+    def update(
+        self,
+        name: str,
+        change: Callable[[Any], Any],
+        type: Any = None,  # noqa: A002 - as in Memory
+        default: Any = None,
+    ) -> None:
+        """Replace a value by one that follows from it; see `Memory.update`.
+
+        Args:
+            name: Name of the value.
+            change: Returns the new value for the present one; it is called on the event loop, so it
+                must not wait.
+            type: What the present value must be; None: any JSON.
+            default: What `change` gets if there is no value of this name.
+
+        Raises:
+            Exception: As for `Memory.update`.
+        """
+        self.run(self.target.update(name, change, type, default))
+
     def delete(self, name: str) -> None:
         """Delete a value; see `Memory.delete`.
 
@@ -242,3 +330,26 @@ def _check_name(name: object) -> None:
             "the name of a value must have 1 to 100 letters, digits, dots, hyphens and "
             f"underscores, got {name!r:.120}"
         )
+
+
+def _encode(name: str, value: Any) -> bytes:
+    """Return a value as JSON, if it can be one."""
+    try:
+        return dump_json(ANYTHING, serializable(value, MEMORY_LIMIT_BYTES))
+    except TooLarge as error:
+        raise MemoryFull(f"the value {name!r} is too large for the memory: {error}") from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise TypeError(f"the value {name!r} cannot be serialised to JSON") from error
+
+
+def _decode(name: str, stored: bytes, type_: Any, default: Any) -> Any:
+    """Return a stored value as its type, or the default if there is none."""
+    if not stored:
+        return default
+    shape = ANYTHING if type_ is None else TypeAdapter(type_)
+    try:
+        return shape.validate_json(stored)
+    except ValidationError:  # its text has the value, which must not be in the log
+        raise TypeError(
+            f"the value {name!r} in the dialog's memory is not a valid {type_!r:.200}"
+        ) from None

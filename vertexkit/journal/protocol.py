@@ -265,7 +265,7 @@ class Journal(JournalEvents, Protocol):
 
         Args:
             lease: of the execution that changes it.
-            effect: the change, with the state `CONFIRMED`.
+            effect: the change, with the state `CONFIRMED`. Its position has no effect yet.
             key: of the dialog.
             memory: the new values, and the version that they replace.
 

@@ -57,8 +57,9 @@ class Spending:
         """Count what a request has used."""
         _spent[self._ctx] = _spent.get(self._ctx, Usage()) + usage
         if self._budget.limits_dialog:
-            total = await self._used_by_dialog() + usage
-            await self._ctx.memory.set(MEMORY_NAME, total)
+            # Another execution of the dialog may spend at the same time.
+            memory = self._ctx.memory
+            await memory.update(MEMORY_NAME, lambda used: used + usage, Usage, Usage())
 
     async def _used_by_dialog(self) -> Usage:
         return await self._ctx.memory.get(MEMORY_NAME, Usage, Usage())

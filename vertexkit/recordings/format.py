@@ -116,8 +116,9 @@ class Recording:
         for line in self.lines_of("event"):
             fields = line.get("fields", {})
             name = str(fields.get("name", ""))
-            if line.get("name") == MEMORY_READ and name not in used and "value" in fields:
-                values[name] = fields["value"]
+            found = "value" if line.get("name") == MEMORY_READ else "before"
+            if line.get("name") in MEMORY_EVENTS and name not in used and found in fields:
+                values[name] = fields[found]
             if line.get("name") in MEMORY_EVENTS:
                 used.add(name)
         return values

@@ -42,6 +42,11 @@ class Fleet:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._stack = AsyncExitStack()
 
+    @property
+    def is_shared(self) -> bool:
+        """More than one service can use the journal."""
+        return self._url.startswith("postgresql:")
+
     async def __aenter__(self) -> Self:
         return self
 

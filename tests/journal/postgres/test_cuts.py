@@ -1,16 +1,19 @@
 """Connections that are cut between a commit and its answer: the outcome is unknown."""
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
 
 from tests.journal.driver import JournalDriver
+from tests.journal.memory_values import KEY, remember, setting
 from tests.journal.postgres.load import accept_again
 from tests.journal.postgres.proxy import Proxy
 from tests.postgres_server import PORT, PostgresServer
 from vertexkit.errors import Fenced, JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal import make_journal
+from vertexkit.journal.dialog_memory import DialogMemory
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
@@ -78,6 +81,43 @@ async def test_every_write_of_a_lease_happens_once(driver: JournalDriver, proxy:
     assert record is not None
     assert (record.phase, record.outcome) == (Phase.SETTLED, DONE)
     assert [event.name for event in record.history] == ["released", "claimed"]
+
+
+async def test_a_change_of_a_memory_happens_once(driver: JournalDriver, proxy: Proxy) -> None:
+    """A change whose commit is not answered is recognised, and the next one continues from it."""
+    lease = await driver.held()
+    read = await driver.journal.read_memory(KEY)
+    changed = read.changed("name", b"1")
+    proxy.cut_after = "vertexkit_write_memory"
+    version = await driver.journal.write_memory(lease, setting("name"), KEY, changed)
+    assert (proxy.cut_after, version) == ("", (await driver.journal.read_memory(KEY)).version)
+    await remember(driver, lease, "age", b"2")
+    assert (await driver.journal.read_memory(KEY)).values == b'{"name":1,"age":2}'
+
+
+async def test_a_memory_that_is_changed_while_a_connection_is_cut(
+    driver: JournalDriver, proxy: Proxy, postgres_url: str
+) -> None:
+    """A change that was made is not made again after another one, and does not undo it."""
+    lease, other = await driver.held(), await driver.held()
+    changed = (await driver.journal.read_memory(KEY)).changed("name", b"1")
+    second = JournalDriver(
+        make_journal(JournalSettings(url=postgres_url), driver.clock), driver.clock
+    )
+    await second.journal.open(second)
+    proxy.cut_after, proxy.is_down = "vertexkit_write_memory", True
+    change = setting("name")
+    writing = asyncio.ensure_future(driver.journal.write_memory(lease, change, KEY, changed))
+    while (await second.journal.read_memory(KEY)).values != changed.values:
+        pass
+    await remember(second, other, "name", b"2")
+    await second.journal.close()
+    proxy.is_down = False
+    version = await writing
+    assert version is not None
+    assert (await driver.journal.read_memory(KEY)).values == b'{"name":2}'
+    late = DialogMemory(changed.values, version).changed("age", b"3")
+    assert await driver.journal.write_memory(lease, setting("age", 10), KEY, late) is None
 
 
 async def test_a_lease_that_was_lost_meanwhile_is_noticed(

@@ -1,5 +1,7 @@
 """The memories of dialogs in the database."""
 
+from secrets import randbelow
+
 from psycopg.pq.abc import PGresult
 
 from vertexkit.errors import Fenced
@@ -31,11 +33,14 @@ WRITE_MEMORY = statement(
     """
 WITH held AS MATERIALIZED (
     SELECT FROM vertexkit.executions WHERE id = $2 AND epoch = $3 AND worker = $4 FOR UPDATE
+), made AS (
+    SELECT FROM vertexkit.effects
+    WHERE execution = $2 AND position = $5 AND kind = $6 AND state = 'confirmed'
 ), changed AS (
     INSERT INTO vertexkit.memories AS earlier (instance, dialog, version, changed_at, value)
-    SELECT $7, $8, 1 + floor(random() * 4611686018427387904)::bigint, {now}, $10 FROM held
-    WHERE $9 = 0 OR EXISTS (
-        SELECT FROM vertexkit.memories WHERE instance = $7 AND dialog = $8 AND version = $9)
+    SELECT $7, $8, $10, {now}, $11 FROM held
+    WHERE NOT EXISTS (SELECT FROM made) AND ($9 = 0 OR EXISTS (
+        SELECT FROM vertexkit.memories WHERE instance = $7 AND dialog = $8 AND version = $9))
     ON CONFLICT (dialog, instance) DO UPDATE
     SET version = excluded.version, changed_at = excluded.changed_at, value = excluded.value
     WHERE earlier.version = $9
@@ -48,11 +53,12 @@ WITH held AS MATERIALIZED (
     SET kind = excluded.kind, digest = excluded.digest, state = excluded.state,
         value = excluded.value, ended = excluded.ended
 )
-SELECT count(*), (SELECT version FROM changed) FROM held
+SELECT count(*), EXISTS (SELECT FROM changed) OR EXISTS (SELECT FROM made) FROM held
 """,
-    *(TEXT, BIGINT, TEXT, BIGINT, TEXT, TEXT, BIGINT, BIGINT, BYTES),
+    *(TEXT, BIGINT, TEXT, BIGINT, TEXT, TEXT, BIGINT, BIGINT, BIGINT, BYTES),
 )
-"""A repetition whose first try was committed finds another version, and changes nothing."""
+"""A repetition whose first try was committed finds its effect, and changes nothing again."""
+LARGEST_VERSION = (1 << 63) - 1
 MEMORY_STATEMENTS = (READ_MEMORY, WRITE_MEMORY)
 
 
@@ -70,17 +76,27 @@ def memory_of(found: PGresult, key: DialogKey, cipher: Cipher) -> DialogMemory:
     return DialogMemory(b"" if is_expired else cipher.open(memory_place(key), value), version)
 
 
+def new_version() -> int:
+    """Return a version for a change, which is known also if the answer to its commit is lost."""
+    return 1 + randbelow(LARGEST_VERSION)
+
+
 def write_values(
-    lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory, cipher: Cipher
+    lease: Lease,
+    effect: Effect,
+    key: DialogKey,
+    memory: DialogMemory,
+    version: int,
+    cipher: Cipher,
 ) -> tuple[str | int | bytes, ...]:
     """Return the values of WRITE_MEMORY."""
     effect = storable_effect(effect)
     held = (lease.execution.id, lease.epoch, lease.worker, effect.position, effect.kind)
     stored = cipher.seal(memory_place(key), memory.values)
-    return (*held, key.instance, key.dialog, memory.version, stored)
+    return (*held, key.instance, key.dialog, memory.version, version, stored)
 
 
-def new_version(written: PGresult, lease: Lease) -> int | None:
+def is_written(written: PGresult, lease: Lease) -> bool:
     """Read the result of WRITE_MEMORY.
 
     Raises:
@@ -88,5 +104,4 @@ def new_version(written: PGresult, lease: Lease) -> int | None:
     """
     if not read_bigint(written.get_value(0, 0) or b""):
         raise Fenced(f"execution {lease.execution.id} is no longer held by this worker")
-    version = written.get_value(0, 1)
-    return None if version is None else read_bigint(version)
+    return read_boolean(written.get_value(0, 1))

@@ -313,8 +313,10 @@ class PostgresJournal(OperatorRequests):
     async def write_memory(
         self, lease: Lease, effect: Effect, key: DialogKey, memory: DialogMemory
     ) -> int | None:
-        values = dialog_memory.write_values(lease, effect, key, memory, self._database.cipher)
-        return dialog_memory.new_version(await self._writer.write(WRITE_MEMORY, values), lease)
+        version, cipher = dialog_memory.new_version(), self._database.cipher
+        values = dialog_memory.write_values(lease, effect, key, memory, version, cipher)
+        written = await self._writer.write(WRITE_MEMORY, values)
+        return version if dialog_memory.is_written(written, lease) else None
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         outcome = storable_outcome(outcome)
