@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.journal.driver import JournalDriver
+from tests.journal.driver import PLENTY, JournalDriver
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.protocol import Query
@@ -25,6 +25,21 @@ async def test_a_running_execution_is_not_dropped(driver: JournalDriver) -> None
     assert (record.phase, record.outcome) == (Phase.RUNNING, None)
     await driver.journal.record_intent(lease, Effect(0, "send", "a"))
     await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", "204"))
+
+
+@pytest.mark.parametrize("outcome", [None, PARKED, Outcome(OutcomeStatus.COMPLETED, "ok", "204")])
+async def test_inputs_are_read_while_they_are_stored(
+    driver: JournalDriver, outcome: Outcome | None
+) -> None:
+    """The inputs of a call can be read until it ends, and after it is left to an operator."""
+    inputs: dict[str, Any] = {"name": "Аня", "amounts": [1, 2.5, None]}
+    execution = driver.execution(**inputs)
+    await driver.journal.accept(execution, PLENTY)
+    if outcome is not None:
+        await driver.journal.settle(await driver.claim_one(), outcome)
+    kept = outcome is None or outcome is PARKED
+    assert await driver.journal.stored_inputs(execution.id) == (inputs if kept else None)
+    assert await driver.journal.stored_inputs("f" * 22) is None
 
 
 @pytest.mark.parametrize("name", ["unknown", "running", "completed", "gone", "parked, completed"])

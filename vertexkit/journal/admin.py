@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable
@@ -110,6 +111,10 @@ class TimeLimitedAdmin:
     async def forget(self, dialog: int) -> Forgotten:
         async with self._limit():
             return await self._journal.forget(dialog)
+
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        async with self._limit():
+            return await self._journal.stored_inputs(execution)
 
     async def rekey(self, key: str, after: str) -> Rekeyed:
         async with self._limit():

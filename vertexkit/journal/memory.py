@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
+from typing import Any
 
 from vertexkit.clock import Clock
 from vertexkit.errors import OperationNotAllowed
@@ -31,7 +32,7 @@ from vertexkit.journal.state.operations import (
     why_not_dropped,
     why_not_retried,
 )
-from vertexkit.journal.state.row import ExecutionRow, keeps_secrets
+from vertexkit.journal.state.row import ERASED, ExecutionRow, keeps_secrets
 from vertexkit.journal.state.state import JournalState
 from vertexkit.journal.state.storable import storable_execution
 from vertexkit.settings import JournalSettings
@@ -237,6 +238,12 @@ class MemoryJournal:
         for record in memories:
             self._memories.remove(record.key)
         return Forgotten(len(ended), len(memories))
+
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        row = self._state.find(execution)
+        if row is None:
+            row, _ = self._settled.get(execution, (None, None))
+        return None if row is None or row.execution.token is ERASED else row.execution.inputs
 
     async def rekey(self, key: str, after: str) -> Rekeyed:  # noqa: ARG002 - see JournalAdmin
         raise OperationNotAllowed("a memory: journal is not encrypted: it is never on a disk")

@@ -1,6 +1,6 @@
 """What operators need to protect what users have written: erasing it, and replacing keys."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from vertexkit.journal.dialog_memory import Forgotten, MemoryRecord
 from vertexkit.journal.encryption import Rekeyed
@@ -20,6 +20,15 @@ class JournalPrivacy(Protocol):
 
         Raises:
             OperationNotAllowed: an execution of it has not ended; nothing was erased.
+        """
+
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        """Return the inputs of a call; None if they are not stored (any more).
+
+        They are erased when the execution ends, unless it is parked and its block not completed.
+
+        Args:
+            execution: its id.
         """
 
     async def rekey(self, key: str, after: str) -> Rekeyed:

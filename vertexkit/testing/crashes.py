@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced
@@ -272,6 +273,9 @@ class CrashingJournal:
         for record in memories:
             self._memories.remove(record.key)
         return Forgotten(forgotten.executions, len(memories))
+
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        return await self._journal.stored_inputs(execution)
 
     async def rekey(self, key: str, after: str) -> Rekeyed:
         return await self._journal.rekey(key, after)

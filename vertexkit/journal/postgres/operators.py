@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 
@@ -90,6 +90,12 @@ class Operators:
         async with self._connected() as connection:
             return await operations.forget(connection, dialog)
 
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        """As `JournalPrivacy.stored_inputs`."""
+        return await self._run(
+            lambda connection: queries.read_inputs(connection, execution, self._database.cipher)
+        )
+
     async def rekey(self, key: str, after: str) -> Rekeyed:
         """As `JournalAdmin.rekey`."""
         keys, cipher = require_newest(self._database.keys, key), self._database.cipher
@@ -164,6 +170,9 @@ class OperatorRequests:
 
     async def forget(self, dialog: int) -> Forgotten:
         return await self._operators.forget(dialog)
+
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        return await self._operators.stored_inputs(execution)
 
     async def rekey(self, key: str, after: str) -> Rekeyed:
         return await self._operators.rekey(key, after)

@@ -22,6 +22,7 @@ from vertexkit.journal.postgres.statements import NOW
 from vertexkit.journal.protocol import HistoryEvent, Query, Record, WorkerRecord
 from vertexkit.journal.state.row import keeps_secrets
 
+INPUTS = "SELECT inputs FROM vertexkit.executions WHERE id = %s"
 AFTER_ALL_DIGITS = "~"
 """Sorts after all characters of an id."""
 TIME = NOW.replace("$1", "%(ahead)s::float8")
@@ -87,6 +88,15 @@ async def read_one(
     cursor = await connection.execute(f"{RECORDS} WHERE id = %(id)s".encode(), values)
     records = await _records(connection, await cursor.fetchall(), cipher)
     return records[0] if records else None
+
+
+async def read_inputs(connection: Reading, execution: str, cipher: Cipher) -> dict[str, Any] | None:
+    """Read the inputs of a call; None if they are not stored (any more)."""
+    row = await (await connection.execute(INPUTS, (execution,))).fetchone()
+    if row is None or row["inputs"] is None:
+        return None
+    inputs: dict[str, Any] = from_json(cipher.open(f"inputs {execution}", row["inputs"]))
+    return inputs
 
 
 async def search(connection: Reading, query: Query, ahead: float, cipher: Cipher) -> list[Record]:

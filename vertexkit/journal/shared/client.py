@@ -253,6 +253,10 @@ class JournalClient:
     async def forget(self, dialog: int) -> Forgotten:
         return Forgotten(*await self._request("forget", dialog))
 
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        inputs: dict[str, Any] | None = await self._request("stored_inputs", execution)
+        return inputs
+
     async def rekey(self, key: str, after: str) -> Rekeyed:
         return Rekeyed(*await self._request("rekey", key, after))
 

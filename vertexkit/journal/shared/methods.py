@@ -15,7 +15,7 @@ from vertexkit.journal.dialog_memory import DialogKey
 from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared import encoding
 
-VERSION = 4
+VERSION = 5
 """Of the messages on the socket; both ends must have the same."""
 NOTIFICATION = 0
 """Takes the place of a request's number in messages that expect no response."""
@@ -162,6 +162,10 @@ async def _forget(journal: JournalBackend, dialog: int) -> list[int]:
     return [forgotten.executions, forgotten.memories]
 
 
+async def _stored_inputs(journal: JournalBackend, execution: str) -> dict[str, Any] | None:
+    return await journal.stored_inputs(execution)
+
+
 async def _rekey(journal: JournalBackend, key: str, after: str) -> list[Any]:
     rekeyed = await journal.rekey(key, after)
     return [rekeyed.rows, rekeyed.after]
@@ -192,6 +196,7 @@ METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "drop": _drop,
     "memories": _memories,
     "forget": _forget,
+    "stored_inputs": _stored_inputs,
     "rekey": _rekey,
 }
 """By name; each takes the journal and the request's arguments."""

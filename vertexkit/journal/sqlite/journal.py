@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable
@@ -353,6 +354,9 @@ class SqliteJournal:
 
     async def forget(self, dialog: int) -> Forgotten:
         return await self._operators.forget(dialog)
+
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        return await self._operators.stored_inputs(execution)
 
     async def rekey(self, key: str, after: str) -> Rekeyed:
         keys = require_newest(journal_keys(self._settings), key)

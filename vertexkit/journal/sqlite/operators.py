@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.failure import Failure
@@ -14,7 +15,7 @@ from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.deletion import checkpoint, empty_log
 from vertexkit.journal.sqlite.dialog_memory import MemoryTable
 from vertexkit.journal.sqlite.endings import Endings
-from vertexkit.journal.sqlite.queries import read_rows, read_settled_one
+from vertexkit.journal.sqlite.queries import read_inputs, read_rows, read_settled_one
 from vertexkit.journal.sqlite.rekeying import rekey_part
 from vertexkit.journal.sqlite.search import Part, read_part
 from vertexkit.journal.sqlite.writer import Writer
@@ -152,6 +153,11 @@ class Operators:
         )
         await self._writer.write(schema.RECORD_DROPPED, values, power=True)
         return row.record()
+
+    async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
+        """As `JournalPrivacy.stored_inputs`."""
+        await self._writer.write(schema.NO_CHANGE, ())  # its call may be on its way to the file
+        return await self._writer.run(lambda connection: read_inputs(connection, execution))
 
     async def rekey(self, keys: JournalKeys, after: str) -> Rekeyed:
         """As `JournalAdmin.rekey`. At the end, the write-ahead log is emptied."""

@@ -129,6 +129,17 @@ def read_call(connection: JournalConnection, row: ExecutionRow) -> Execution:
     return replace(row.execution, inputs=from_json(inputs), raw=raw)
 
 
+def read_inputs(connection: JournalConnection, execution: str) -> dict[str, Any] | None:
+    """Read the inputs of a call; None if they are not stored (any more)."""
+    line = connection.execute("SELECT inputs FROM executions WHERE id = ?", (execution,)).fetchone()
+    if line is None or line["inputs"] is None:
+        return None
+    inputs: dict[str, Any] = from_json(
+        connection.cipher.open(f"inputs {execution}", line["inputs"])
+    )
+    return inputs
+
+
 def read_settled_one(connection: JournalConnection, execution: str) -> Record | None:
     """Read an execution that has ended."""
     line = connection.execute(f"{SETTLED} AND id = ?", (execution,)).fetchone()
