@@ -14,18 +14,23 @@ from tests.journal.driver import JOURNAL_KEY, OTHER_KEY, JournalDriver
 from tests.journal.memory_values import KEY, remember
 from tests.journal.shared.served_journal import LEASE
 from tests.postgres_server import PostgresServer
+from vertexkit import App, Context
+from vertexkit.blocks.limits import hash_key
 from vertexkit.errors import JournalUnusable, OperationNotAllowed, SettingsError
 from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal import make_journal
 from vertexkit.journal.encryption import PLAIN, journal_keys, open_text, seal_text
+from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.settings import JournalSettings, Settings
-from vertexkit.testing import VirtualClock
+from vertexkit.testing import FakeDialog, VirtualClock
 from vertexkit.token import Token
 
 pytest.importorskip("cryptography", reason="the extra encryption is not installed")
 
 TOKEN = "the-token-of-a-call"
+PHONE = "+7 900 222"
+"""The key of a limit."""
 SECRETS = (
     *("token-of-a-call", "+7 900 111", "raw body", "stepped", "digest-of-a-text", "the result"),
     *("a private reason", "the event", "remembered", "why it was parked"),
@@ -38,13 +43,13 @@ class Journals:
     """The journals of one file or database, opened one after the other with different keys."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self.url = url
         self.clock = VirtualClock()
         self._numbers = count(1)
         self._open: list[Any] = []
 
     def settings(self, *keys: str, **fields: Any) -> JournalSettings:
-        return JournalSettings(url=self._url, lease=LEASE, keys=",".join(keys), **fields)
+        return JournalSettings(url=self.url, lease=LEASE, keys=",".join(keys), **fields)
 
     async def open(self, *keys: str, **fields: Any) -> JournalDriver:
         """Close the journal that is open, and open it with these keys."""
@@ -245,6 +250,48 @@ async def test_a_key_is_replaced(journals: Journals, stored: Callable[[], bytes]
     assert not (await driver.accept("another-token-of-a-call")).new
     [lease] = await driver.claim()
     assert lease.execution.raw == b"raw another-token-of-a-call"
+
+
+async def test_limits_outlive_changes_of_the_keys(journals: Journals) -> None:
+    """Starts and executions that wait are still counted when the journal is encrypted, and rekeyed."""
+    limits = FleetLimits({"loan": BlockLimits(Rate(1, 60.0), running=1)})
+    journals.clock.hold_durable_waits()
+
+    async def claimed(driver: JournalDriver) -> list[str]:
+        leases = await driver.journal.claim("first", {"loan": 9}, 9, limits=limits)
+        for lease in leases:
+            await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", "204"))
+        return [lease.execution.id for lease in leases]
+
+    driver = await journals.open()
+    calls = [driver.execution(key=hash_key(PHONE)) for _ in range(4)]
+    for number, keys in enumerate([(), (JOURNAL_KEY,), (OTHER_KEY, JOURNAL_KEY), (OTHER_KEY,)]):
+        driver = await journals.open(*keys)
+        if len(keys) > 1:
+            await rekey(driver, key_id(OTHER_KEY))
+        await driver.journal.accept(calls[number], 9)
+        assert await claimed(driver) == ([calls[0].id] if number == 0 else [])
+    found = await driver.journal.search(Query(waiting_for="limit"))
+    assert {record.execution for record in found} == {call.id for call in calls[1:]}
+    for call in calls[1:]:
+        journals.clock.skip_to(journals.clock.now() + 61)
+        assert await claimed(driver) == [call.id]
+
+
+async def test_the_key_of_a_limit_is_not_on_the_disk(
+    journals: Journals, stored: Callable[[], bytes]
+) -> None:
+    """An encrypted journal has a hash of it."""
+    app = App()
+
+    @app.block("call", rate="1/hour", key=lambda _, request: request.phone)
+    async def call(ctx: Context, phone: str) -> None: ...
+
+    async with FakeDialog(app, journal=journals.url, journal_keys=JOURNAL_KEY) as dialog:
+        await dialog.run("call", phone=PHONE)
+        found = stored()
+        assert PHONE.encode() not in found
+        assert hash_key(PHONE).encode() in found
 
 
 async def test_a_journal_without_keys_is_not_rekeyed(journals: Journals) -> None:
