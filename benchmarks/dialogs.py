@@ -39,9 +39,10 @@ def contestants(folder: Path, url: str) -> dict[str, list[str]]:
     return {
         "httpx loop, nothing written": [sys.executable, "-c", FLOOR.format(url=url)],
         "`dialogs report`": [*command, "report", "--json"],
-        "`dialogs report --html`": [*command, "report", "--html", str(folder / "report.html")],
+        "`dialogs report -o`": [*command, "report", "-o", str(folder / "report.html")],
         **{
-            f"`dialogs export .{kind}`": [*command, "export", str(to)] for kind, to in files.items()
+            f"`dialogs export .{kind}`": [*command, "export", "-o", str(to)]
+            for kind, to in files.items()
         },
     }
 

@@ -23,6 +23,17 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, An
             yield " ".join((*path, name)), inner
 
 
+WITHOUT_JSON = {
+    "run": "serves; VERTEXKIT_LOG_FORMAT=json formats its log",
+    "dev": "serves a page",
+    "capture": "saves each call as JSON",
+    "completion": "prints a script",
+    "dialogs export": "writes data to a file; -o - prints JSON lines",
+}
+"""Commands that print no data, each with the reason."""
+READ_PATHS: dict[str, set[str]] = {}
+"""Options for files that a command reads, by command."""
+
 COMMANDS = dict(commands(typer.main.get_command(cli)))
 
 
@@ -45,6 +56,29 @@ def test_every_command_repairs_its_texts(name: str, monkeypatch: pytest.MonkeyPa
     assert seen["path"] == Path("a\udcff")
     texts = {name: value for name, value in seen.items() if name != "path"}
     assert all(value in ("a\ufffd", ["a\ufffd", "b"]) for value in texts.values())
+
+
+def options_of(command: Any) -> dict[str, Any]:
+    """The options and arguments of a command, by each of their names."""
+    return {name: parameter for parameter in command.params for name in parameter.opts}
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS.keys() - WITHOUT_JSON.keys()))
+def test_every_command_that_prints_data_prints_json(name: str) -> None:
+    """A program reads the output of each command in the same way."""
+    assert "--json" in options_of(COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_an_output_has_one_name(name: str) -> None:
+    """A command that writes a file or a folder takes it as --output or -o."""
+    paths = {
+        option
+        for option, parameter in options_of(COMMANDS[name]).items()
+        if "Path" in str(parameter.type_descriptor.annotation) and option.startswith("-")
+    }
+    assert not paths - {"-f", "--file", "-o", "--output"} - READ_PATHS.get(name, set())
+    assert ("-o" in paths) == ("--output" in paths)
 
 
 @pytest.mark.unmeasured

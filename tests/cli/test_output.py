@@ -6,11 +6,13 @@ import json
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from vertexkit.cli import output
+from vertexkit.cli.table import Table as Columns
 
 HOSTILE = "a\x1b[2J\x1b]0;title\x07\x9b31m\u202eb\x08\x7f\r\u061c\u2066"
 """Clears the screen, sets the title, colours, turns the text round, deletes a character."""
@@ -93,3 +95,11 @@ def test_lines_stay_lines(capsys: pytest.CaptureFixture[str]) -> None:
     output.echo("a\n\tb\r\nc\x1b")
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines] == [["a"], ["b"], ["c"]] * 2
+
+
+def test_columns_are_aligned_by_cells() -> None:
+    """A wide character takes two cells of the terminal, a combining one none."""
+    table = Columns(("name", "n"), "name", {}, right={"n"})
+    names = ("ab", "日本", "e\u0301e", "👍🏽")
+    head, lines = table.lines([(name, "7") for name in names])
+    assert {cell_len(line.plain) for line in (head, *lines)} == {7}

@@ -83,7 +83,7 @@ def test_a_dialog_is_created_and_managed(dialogs: Vertexkit) -> None:
 def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> None:
     """JSON lines, CSV, Parquet and XLSX contain the same answers with correct Cyrillic."""
     for suffix in ("jsonl", "csv", "parquet", "xlsx"):
-        done = dialogs("export", f"out.{suffix}", "--bot", "1446", "--rows", "answers")
+        done = dialogs("export", "-o", f"out.{suffix}", "--bot", "1446", "--rows", "answers")
         assert done.returncode == 0, done.stderr
     lines = (shell.folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
@@ -96,7 +96,7 @@ def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> No
     csv_rows = read_csv(shell.folder / "out.csv")
     assert [row["question"] for row in csv_rows] == [row["question"] for row in rows]
     assert not list(shell.folder.glob("*.part"))
-    whole = dialogs("export", "-", "--bot", "1446", "--rows", "whole")
+    whole = dialogs("export", "-o", "-", "--bot", "1446", "--rows", "whole")
     assert {row["dialog"] for row in rows} <= {
         json.loads(line)["id"] for line in whole.stdout.splitlines()
     }
@@ -125,7 +125,7 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
     assert {bot["name"] for bot in figures["bots"]["items"]} == {"698", "1446"}
     shown = dialogs("report", "--bot", "698", "--bot", "1446", "--lang", "en").stdout
     assert f"Dialogs {figures['dialogs']}" in shown
-    page = dialogs("report", "--answers", "--html", "r.html", "--lang", "ru")
+    page = dialogs("report", "--answers", "-o", "r.html", "--lang", "ru")
     assert page.stdout == "Wrote a report about 200 dialogs to r.html.\n"
     assert "Как вас зовут?" in (shell.folder / "r.html").read_text(encoding="utf-8")
 
@@ -140,8 +140,8 @@ def test_report_in_the_terminal_as_json_and_as_a_page(dialogs: Vertexkit, shell:
         (["show", "99999999"], 1, "answered 404"),
         (["stop", "30"], 2, "is not a valid UUID"),
         (["create", "698", "-v", "name"], 2, "NAME=VALUE"),
-        (["export", "a.doc"], 2, ".xlsx, .csv, .tsv, .jsonl"),
-        (["export", "no/such/a.csv"], 2, "there is no folder"),
+        (["export", "-o", "a.doc"], 2, ".xlsx, .csv, .tsv, .jsonl"),
+        (["export", "-o", "no/such/a.csv"], 2, "there is no folder"),
         (["report", "--zone", "Mars"], 2, "Europe/Moscow"),
     ],
 )

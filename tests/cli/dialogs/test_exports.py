@@ -55,7 +55,7 @@ def export(shell: Shell, server: QuirkyServer) -> Iterator[Vertexkit]:
 
         def run(*arguments: str, **settings: str) -> CompletedProcess[str]:
             known = {"platform_url": f"{base}/api", "login": "demo", "password": "demo"}
-            return shell.run("dialogs", "export", *arguments, **(known | settings))
+            return shell.run("dialogs", "export", "-o", *arguments, **(known | settings))
 
         yield run
 
@@ -272,7 +272,7 @@ def test_two_exports_into_one_file_are_refused(
     assert part.read_bytes() == content
 
 
-@pytest.mark.parametrize("command", [["export", "a.jsonl"], ["report", "--json"], ["list"]])
+@pytest.mark.parametrize("command", [["export", "-o", "a.jsonl"], ["report", "--json"], ["list"]])
 def test_an_incomplete_list_is_said(command: list[str], server: QuirkyServer, shell: Shell) -> None:
     """A page that stays empty is a line on standard error and exit code 1; the rest is there."""
     server.page_limit = 10
@@ -301,7 +301,7 @@ def test_a_reader_that_closes_the_pipe(server: QuirkyServer, shell: Shell) -> No
 
 def run_with_stdout(folder: Path, environment: dict[str, str], stdout: int) -> tuple[int, str]:
     """Print an export to a file descriptor; return the exit code and the standard error."""
-    command = [sys.executable, "-m", "vertexkit", "dialogs", "export", "-"]
+    command = [sys.executable, "-m", "vertexkit", "dialogs", "export", "-o", "-"]
     try:
         done = subprocess.run(
             command,

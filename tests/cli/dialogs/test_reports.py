@@ -94,7 +94,7 @@ def test_an_unknown_figure(report: Vertexkit, figure: str, problem: str) -> None
 def test_a_page_for_a_customer(report: Vertexkit, shell: Shell) -> None:
     """Title, names of bots, filters, the period, what it is compared with, tables and scores."""
     arguments = ["--bot", "698", "--bot-name", "698=Опрос", "--updated", "2023-05", "--compare"]
-    page = ["--title", "Отчёт за май", "--answers", "--html", "r.html", "--lang", "ru"]
+    page = ["--title", "Отчёт за май", "--answers", "-o", "r.html", "--lang", "ru"]
     done = report(*arguments, *page, "--status", "completed")
     assert done.returncode == 0, done.stderr
     text = (shell.folder / "r.html").read_text(encoding="utf-8")
@@ -118,7 +118,7 @@ def test_missing_dialogs_are_on_the_page(
 ) -> None:
     """A report of an incomplete list says so, and exits with 1."""
     server.wrong["total"] = 25
-    done = report("--html", "r.html", "--lang", "en")
+    done = report("-o", "r.html", "--lang", "en")
     assert done.returncode == 1
     text = (shell.folder / "r.html").read_text(encoding="utf-8")
     assert "The report is incomplete: the platform reports 25 dialogs, and 20 could be read" in text

@@ -125,18 +125,23 @@ def replay(
         typer.Option("--assert", help="Exit with code 1 if anything differs from the recording."),
     ] = False,
     save_test: Annotated[
-        Path | None,
+        bool,
         typer.Option(
+            "--save-test",
             help="Do not run the block; write a pytest file that expects the recorded behaviour.",
-            show_default=False,
         ),
-    ] = None,
+    ] = False,
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="File or folder of that test.")
+    ] = Path("tests"),
     as_json: Json = False,
 ) -> None:
     """Run the current code with the inputs and the platform's responses of a recorded run."""
     from vertexkit.cli.develop.replay import ReplayOptions, replay_run
 
-    raise typer.Exit(replay_run(ReplayOptions(run, target, must_match, save_test, as_json)))
+    raise typer.Exit(
+        replay_run(ReplayOptions(run, target, must_match, output if save_test else None, as_json))
+    )
 
 
 @develop.command()
@@ -168,14 +173,14 @@ def capture(
         int, typer.Option(min=200, max=599, help="HTTP status of every response.")
     ] = 200,
     body: Annotated[str, typer.Option(help="Body of every response.")] = "{}",
-    folder: Annotated[Path, typer.Option(help="Folder for the recordings.")] = Path(
-        ".vertexkit/captures"
-    ),
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the recordings.")
+    ] = Path(".vertexkit/captures"),
 ) -> None:
     """Record the calls a platform sends to a block's URL, and show how vertexkit reads them."""
     from vertexkit.cli.develop.capture import record_calls
 
-    record_calls(host, port, folder, status, body)
+    record_calls(host, port, output, status, body)
 
 
 @develop.command()
@@ -201,6 +206,8 @@ def new(
             help="Put a wheel of vertexkit into the project, or install it from a package index.",
         ),
     ] = True,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Create a new project with a block, tests, a Dockerfile and a CI file.
 
@@ -210,4 +217,4 @@ def new(
     from vertexkit.cli.develop.new import create_project
 
     language = lang.language if lang is not None else terminal_language()
-    create_project(name, language, template.value, bundled=wheel)
+    create_project(name, language, template.value, bundled=wheel, as_json=as_json)

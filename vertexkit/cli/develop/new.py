@@ -57,7 +57,12 @@ PROJECT_NAMES = {"app", "block", "tests", "wheels"}
 
 
 def create_project(
-    path: str, language: Language, template: str = "plain", *, bundled: bool = True
+    path: str,
+    language: Language,
+    template: str = "plain",
+    *,
+    bundled: bool = True,
+    as_json: bool = False,
 ) -> Path:
     """Write a new project and print the next steps.
 
@@ -67,6 +72,7 @@ def create_project(
         language: The language of the block's messages and of the README.
         template: The kind of block: a folder of `vertexkit/cli/template`.
         bundled: Put a wheel of vertexkit into the project, which is then installed from there.
+        as_json: Print the names of the files as JSON instead of text.
 
     Returns:
         The folder.
@@ -86,6 +92,7 @@ def create_project(
         note = templates / language / f"{file}.txt"
         shown = note.is_file() and (bundled or key != "wheel_note")
         words[key] = note.read_text(encoding="utf-8") if shown else ""
+    created: list[Path] = []
     for file, target in TARGETS.items():
         text = Template(_read(templates, template, language, file)).substitute(words)
         if file == "env.example":
@@ -93,12 +100,17 @@ def create_project(
         destination = folder / target
         destination.parent.mkdir(parents=True, exist_ok=True)
         destination.write_text(text, encoding="utf-8")
-        output.echo(f"  created  {destination}")
+        created.append(destination)
     if bundled:
         wheel = folder / "wheels" / wheel_name()
         wheel.parent.mkdir()
         write_wheel(wheel)
-        output.echo(f"  created  {wheel}")
+        created.append(wheel)
+    if as_json:
+        output.print_json({"folder": str(folder), "block": name, "files": [*map(str, created)]})
+        return folder
+    for path_of_file in created:
+        output.echo(f"  created  {path_of_file}")
     _print_next_steps(folder, words["try_command"])
     return folder
 

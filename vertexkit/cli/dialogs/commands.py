@@ -94,19 +94,19 @@ def create(
 
 
 @dialogs.command()
-def start(uuid: Uuid) -> None:
+def start(uuid: Uuid, as_json: Json = False) -> None:
     """Let the bot continue a dialog."""
     from vertexkit.cli.dialogs.manage import manage_dialog
 
-    manage_dialog("start", uuid)
+    manage_dialog("start", uuid, as_json=as_json)
 
 
 @dialogs.command()
-def stop(uuid: Uuid) -> None:
+def stop(uuid: Uuid, as_json: Json = False) -> None:
     """Stop the bot and hand the dialog over to an operator."""
     from vertexkit.cli.dialogs.manage import manage_dialog
 
-    manage_dialog("stop", uuid)
+    manage_dialog("stop", uuid, as_json=as_json)
 
 
 @dialogs.command()
@@ -116,19 +116,20 @@ def send(
         str,
         typer.Argument(metavar="TEXT", help="Text of the message; - reads it from standard input."),
     ],
+    as_json: Json = False,
 ) -> None:
     """Send a message as the operator."""
     from vertexkit.cli.dialogs.manage import manage_dialog, read_message
 
-    manage_dialog("send", uuid, read_message(text))
+    manage_dialog("send", uuid, read_message(text), as_json=as_json)
 
 
 @dialogs.command()
-def goto(uuid: Uuid, bot: BotId) -> None:
+def goto(uuid: Uuid, bot: BotId, as_json: Json = False) -> None:
     """Move a dialog to another bot."""
     from vertexkit.cli.dialogs.manage import manage_dialog
 
-    manage_dialog("goto", uuid, bot)
+    manage_dialog("goto", uuid, bot, as_json=as_json)
 
 
 @dialogs.command()
@@ -176,13 +177,15 @@ def files(
     at_once: Annotated[
         int, typer.Option(min=1, max=32, help="Number of files to download at the same time.")
     ] = 4,
+    *,
+    as_json: Json = False,
 ) -> None:
     """Download uploaded files; skip those downloaded earlier."""
     from vertexkit.cli.dialogs.download import DownloadOptions, download_files
     from vertexkit.cli.dialogs.filters import DialogFilters
 
     options = DownloadOptions(
-        DialogFilters.from_options(filters), tuple(ids or ()), output, limit, at_once
+        DialogFilters.from_options(filters), tuple(ids or ()), output, limit, at_once, as_json
     )
     raise typer.Exit(download_files(options))
 
@@ -192,7 +195,9 @@ def files(
 def export(
     output: Annotated[
         Path,
-        typer.Argument(
+        typer.Option(
+            "-o",
+            "--output",
             metavar="FILE",
             help=(
                 "A file ending in .xlsx (for people), .csv, .tsv, .jsonl, .ndjson or .parquet; "

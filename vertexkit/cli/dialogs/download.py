@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
@@ -43,6 +44,7 @@ class DownloadOptions:
     """Maximum size of a file; 0 for none."""
     at_once: int
     """Number of files to download at the same time."""
+    as_json: bool = False
 
 
 def download_files(options: DownloadOptions) -> int:
@@ -51,9 +53,11 @@ def download_files(options: DownloadOptions) -> int:
     Returns:
         The exit code: 1 if a file could not be downloaded or a dialog not be read, else 0.
     """
-    console = output.console()
+    console = output.console(quiet=options.as_json)
     download = FileDownload(options, console)
     run_with_bot(download.run)
+    if options.as_json:
+        output.print_json(download.to_dict())
     summary = (
         f"Downloaded {_files(download.downloaded)} ({_size(download.bytes)}) to {options.folder}."
     )
@@ -128,6 +132,17 @@ class FileDownload:
             for task in downloads:
                 task.cancel()
             await asyncio.gather(*downloads, return_exceptions=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The numbers, and what failed, for `--json`."""
+        return {
+            "folder": str(self._options.folder),
+            "downloaded": self.downloaded,
+            "bytes": self.bytes,
+            "existing": self.existing,
+            "missing": self.missing,
+            "failures": self.failures,
+        }
 
     @property
     def _count(self) -> int:

@@ -79,13 +79,14 @@ def parse_variable(text: str) -> tuple[str, Any]:
     return name, value
 
 
-def manage_dialog(method: str, uuid: str, *arguments: Any) -> None:
+def manage_dialog(method: str, uuid: str, *arguments: Any, as_json: bool) -> None:
     """Call a method of the client for a dialog and print a confirmation.
 
     Args:
         method: `start`, `stop`, `send` or `goto`.
         uuid: The dialog.
         *arguments: The method's further arguments.
+        as_json: Print JSON instead of text.
 
     Raises:
         SettingsError: `uuid` is not a UUID.
@@ -98,7 +99,10 @@ def manage_dialog(method: str, uuid: str, *arguments: Any) -> None:
             "UUIDs of dialogs"
         ) from None
     run_with_bot(lambda bot: getattr(bot.v2, method)(dialog, *arguments))
-    output.echo(CONFIRMATIONS[method].format(*arguments))
+    if as_json:
+        output.print_json({"dialog_uuid": str(dialog), "method": method})
+    else:
+        output.echo(CONFIRMATIONS[method].format(*arguments))
 
 
 def read_message(text: str) -> str:

@@ -120,17 +120,23 @@ class ReportOptions:
             show_default="VERTEXKIT_ENDINGS",
         ),
     ] = None
-    html: Annotated[
-        Path | None,
-        typer.Option(help="Write an HTML page instead of printing.", show_default=False),
-    ] = None
-    interactive: Annotated[
+    output: Annotated[
         Path | None,
         typer.Option(
-            help="Write an HTML page with interactive charts, which also needs no network.",
+            "-o",
+            "--output",
+            metavar="FILE",
+            help="Write an HTML page instead of printing.",
             show_default=False,
         ),
     ] = None
+    interactive: Annotated[
+        bool,
+        typer.Option(
+            "--interactive",
+            help="Draw interactive charts on the page, which also needs no network.",
+        ),
+    ] = False
     show: Annotated[
         str | None,
         typer.Option(

@@ -1,8 +1,6 @@
 """`vertexkit dialogs report`: statistics of dialogs, in the terminal or as an HTML page."""
 
-from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import get_args
 
 from vertexkit.analytics import Analysis, Report, StatusGroup, render_html
@@ -37,9 +35,10 @@ def report_dialogs(filters: DialogFilters, options: ReportOptions) -> int:
     zone = filters.zone or "UTC"
     zone_of(zone)
     filters = replace(filters, zone=zone)
-    for name, path in (("--html", options.html), ("--interactive", options.interactive)):
-        if path is not None and not path.absolute().parent.is_dir():
-            raise SettingsError(f"{name}: there is no folder {path.absolute().parent}")
+    if options.interactive and options.output is None:
+        raise SettingsError("--interactive needs a page. Name its file: --output FILE")
+    if options.output is not None and not options.output.absolute().parent.is_dir():
+        raise SettingsError(f"--output: there is no folder {options.output.absolute().parent}")
     figure = _figure(options.show)
     groups = _status_groups([*Settings.load().platform.endings, *(options.ending or ())])
     selection = filters.selection(dict(map(_bot_name, options.bot_name or ())))
@@ -77,27 +76,19 @@ async def _count(bot: BotOne, source: DialogSource, analysis: Analysis) -> Repor
 
 def _show(report: Report, options: ReportOptions) -> None:
     language = options.lang.language if options.lang is not None else terminal_language()
-    if options.html is not None:
-        _write(options.html, report, lambda: render_html(report, language, title=options.title))
-    if options.interactive is not None:
-        from vertexkit.analytics.interactive import render_interactive
-
-        _write(
-            options.interactive,
-            report,
-            lambda: render_interactive(report, language, title=options.title),
+    if options.output is not None:
+        render = render_html
+        if options.interactive:
+            from vertexkit.analytics.interactive import render_interactive as render
+        options.output.write_text(render(report, language, title=options.title), encoding="utf-8")
+        count = f"{report.dialogs:,}"
+        output.echo(
+            f"Wrote a report about {count} dialogs to {options.output}.", err=options.as_json
         )
-    if options.html is not None or options.interactive is not None:
-        return
-    if options.as_json:
+    elif options.as_json:
         output.print_json(report.to_dict())
     else:
         print_report(report, output.console(), language, title=options.title)
-
-
-def _write(path: Path, report: Report, render: Callable[[], str]) -> None:
-    path.write_text(render(), encoding="utf-8")
-    output.echo(f"Wrote a report about {report.dialogs:,} dialogs to {path}.")
 
 
 def _figure(text: str | None) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import typer
@@ -33,6 +33,34 @@ NO_LIMIT = 1_000_000_000
 """More executions than a journal stores."""
 COLUMNS = ("execution", "accepted", "block", "dialog", "state", "code", "attempts")
 STYLES = {"completed": "green", "gone": "yellow", "parked": "bold red", "running": "cyan"}
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What was done with an execution."""
+
+    execution: str
+    text: str
+
+    def print(self, *, as_json: bool) -> None:
+        """Print it."""
+        if as_json:
+            output.print_json({"execution": self.execution, "action": self.text})
+        else:
+            output.echo(f"  {self.execution}: {self.text}")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How executions are acted on."""
+
+    question: str
+    """What is asked in a terminal."""
+    if_none: str
+    """The error if there is no execution."""
+    yes: bool
+    """Do not ask."""
+    as_json: bool
 
 
 def with_journal(action: Callable[[JournalAdmin], Awaitable[T]]) -> T:
@@ -138,62 +166,66 @@ def show(execution: str, *, as_json: bool) -> None:
         console.print(line, soft_wrap=True)
 
 
-def retry(executions: Sequence[str], *, fresh: bool, yes: bool) -> int:
+def retry(executions: Sequence[str], *, fresh: bool, yes: bool, as_json: bool = False) -> int:
     """Retry parked executions.
 
     Args:
         executions: their ids, or the starts of them.
         fresh: run the handlers from the beginning.
         yes: do not ask for confirmation.
+        as_json: print a JSON object for each.
 
     Returns:
         The exit code.
     """
 
-    async def retry_one(journal: JournalAdmin, execution: str) -> str:
+    async def retry_one(journal: JournalAdmin, execution: str) -> Action:
         record = await find(journal, execution)
         record = await journal.retry(record.execution, fresh=fresh)
         if record.result is not None:
-            return f"{record.execution}: the service will send its result again"
-        return f"{record.execution}: the service will run its handler again"
+            return Action(record.execution, "the service will send its result again")
+        return Action(record.execution, "the service will run its handler again")
 
     suffix = " from the beginning, which may send messages a second time" if fresh else ""
     if_none = "Name an execution, or use --all-parked. No parked execution can be retried."
-    return _for_each(executions, retry_one, f"Retry{suffix}", if_none, yes=yes)
+    plan = Plan(f"Retry{suffix}", if_none, yes=yes, as_json=as_json)
+    return _for_each(executions, retry_one, plan)
 
 
-def drop(executions: Sequence[str], *, yes: bool) -> int:
+def drop(executions: Sequence[str], *, yes: bool, as_json: bool = False) -> int:
     """Give up executions.
 
     Args:
         executions: their ids, or the starts of them.
         yes: do not ask for confirmation.
+        as_json: print a JSON object for each.
 
     Returns:
         The exit code.
     """
 
-    async def drop_one(journal: JournalAdmin, execution: str) -> str:
+    async def drop_one(journal: JournalAdmin, execution: str) -> Action:
         before = await find(journal, execution)
         after = await journal.drop(before.execution)
         if before.outcome is not None:
-            return f"{before.execution}: deleted"
+            return Action(before.execution, "deleted")
         if after.outcome is not None:
-            return f"{before.execution}: parked as dropped; its result will not be sent"
-        return f"{before.execution}: its block will be completed as failed (dropped)"
+            return Action(before.execution, "parked as dropped; its result will not be sent")
+        return Action(before.execution, "its block will be completed as failed (dropped)")
 
-    return _for_each(
-        executions, drop_one, "Permanently give up", "Name at least one execution.", yes=yes
-    )
+    if_none = "Name at least one execution."
+    plan = Plan("Permanently give up", if_none, yes=yes, as_json=as_json)
+    return _for_each(executions, drop_one, plan)
 
 
-def send_event(execution: str, name: str, data: str) -> int:
+def send_event(execution: str, name: str, data: str, *, as_json: bool = False) -> int:
     """Send an event to an execution.
 
     Args:
         execution: its id, or the start of it.
         name: of the event.
         data: JSON; `-`: stdin.
+        as_json: print a JSON object.
 
     Returns:
         The exit code.
@@ -213,14 +245,15 @@ def send_event(execution: str, name: str, data: str) -> int:
         output.echo(f"vertexkit: --data must be JSON, got {text[:80]!r}: {error}", err=True)
         return EXIT_USAGE
 
-    async def send(journal: JournalAdmin) -> str:
+    async def send(journal: JournalAdmin) -> Action:
         record = await find(journal, execution)
         delivery = await deliver(journal, record.execution, name, encoded)
         if delivery is Delivery.REPEATED:
-            return f"{record.execution}: it already has an event {name!r}; this one has no effect"
-        return f"{record.execution}: its handler receives the event {name!r}"
+            text = f"it already has an event {name!r}; this one has no effect"
+            return Action(record.execution, text)
+        return Action(record.execution, f"its handler receives the event {name!r}")
 
-    output.echo(f"  {with_journal(send)}")
+    with_journal(send).print(as_json=as_json)
     return 0
 
 
@@ -233,26 +266,26 @@ def retryable_executions(filters: ExecutionFilters) -> list[str]:
 
 def _for_each(
     executions: Sequence[str],
-    action: Callable[[JournalAdmin, str], Awaitable[str]],
-    question: str,
-    if_none: str,
-    *,
-    yes: bool,
+    action: Callable[[JournalAdmin, str], Awaitable[Action]],
+    plan: Plan,
 ) -> int:
     if not executions:
-        output.echo(f"vertexkit: {if_none}", err=True)
+        output.echo(f"vertexkit: {plan.if_none}", err=True)
         return EXIT_USAGE
     number = f"{len(executions)} execution{'' if len(executions) == 1 else 's'}"
-    if not yes and Console().is_terminal and not typer.confirm(f"{question}: {number}?"):
+    if not plan.yes and Console().is_terminal and not typer.confirm(f"{plan.question}: {number}?"):
         return EXIT_FAILED
 
     async def run(journal: JournalAdmin) -> int:
         code = 0
         for execution in executions:
             try:
-                output.echo(f"  {await action(journal, execution)}")
+                (await action(journal, execution)).print(as_json=plan.as_json)
             except OperationNotAllowed as error:
-                output.echo(f"vertexkit: {error}", err=True)
+                if plan.as_json:
+                    output.print_json({"execution": execution, "error": str(error)})
+                else:
+                    output.echo(f"vertexkit: {error}", err=True)
                 code = EXIT_FAILED
         return code
 

@@ -144,6 +144,7 @@ def retry(
     since: Since = None,
     *,
     yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Retry parked executions: send the result again, or run the handler again."""
     from vertexkit.cli.executions import actions
@@ -151,18 +152,18 @@ def retry(
 
     filters = ExecutionFilters(block=block, code=code, since=since)
     chosen = actions.retryable_executions(filters) if all_parked else ids or []
-    raise typer.Exit(actions.retry(chosen, fresh=fresh, yes=yes))
+    raise typer.Exit(actions.retry(chosen, fresh=fresh, yes=yes, as_json=as_json))
 
 
 @executions.command()
-def drop(ids: Ids = None, yes: Yes = False) -> None:
+def drop(ids: Ids = None, yes: Yes = False, as_json: Json = False) -> None:
     """Give up executions permanently.
 
     The block of an execution that waits for its handler is completed as failed.
     """
     from vertexkit.cli.executions import actions
 
-    raise typer.Exit(actions.drop(ids or [], yes=yes))
+    raise typer.Exit(actions.drop(ids or [], yes=yes, as_json=as_json))
 
 
 @executions.command("send-event")
@@ -175,6 +176,7 @@ def send_event(
     data: Annotated[
         str, typer.Option(metavar="JSON", help="Data of the event; - reads it from stdin.")
     ] = "{}",
+    as_json: Json = False,
 ) -> None:
     """Send an event to an execution whose handler waits for it.
 
@@ -182,4 +184,4 @@ def send_event(
     """
     from vertexkit.cli.executions import actions
 
-    raise typer.Exit(actions.send_event(execution, name, data))
+    raise typer.Exit(actions.send_event(execution, name, data, as_json=as_json))

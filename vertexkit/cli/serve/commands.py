@@ -17,22 +17,22 @@ journal: typer.Typer = typer.Typer(
 
 
 @journal.command("migrate")
-def migrate_journal() -> None:
+def migrate_journal(as_json: Json = False) -> None:
     """Create the schema of a PostgreSQL journal, or bring it to this version of vertexkit."""
     from vertexkit.cli.serve import migrate
 
-    migrate.migrate_journal()
+    migrate.migrate_journal(as_json=as_json)
 
 
 @journal.command("rekey")
-def rekey_journal() -> None:
+def rekey_journal(as_json: Json = False) -> None:
     """Encrypt the whole journal with the first key of VERTEXKIT_JOURNAL_KEYS.
 
     Afterwards the other keys can be removed. Also runs while the service runs.
     """
     from vertexkit.cli.serve import rekey
 
-    rekey.rekey_journal()
+    rekey.rekey_journal(as_json=as_json)
 
 
 class _HealthPage(StrEnum):
@@ -110,10 +110,16 @@ def health(
     ready: Annotated[
         bool, typer.Option("--ready", help="Check that it accepts calls, not only that it runs.")
     ] = False,
+    as_json: Json = False,
 ) -> None:
     """Check whether a running service is healthy; for a container's health check."""
     from vertexkit.cli.serve.health import check_health
 
-    report, healthy = check_health(url, _HealthPage.READY if ready else _HealthPage.ALIVE)
-    typer.echo(sanitize_lines(report), err=not healthy)
-    raise typer.Exit(0 if healthy else EXIT_FAILED)
+    health = check_health(url, _HealthPage.READY if ready else _HealthPage.ALIVE)
+    if as_json:
+        import json
+
+        typer.echo(json.dumps(health._asdict()))
+    else:
+        typer.echo(sanitize_lines(health.text), err=not health.healthy)
+    raise typer.Exit(0 if health.healthy else EXIT_FAILED)

@@ -2,6 +2,7 @@
 
 import json
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from vertexkit.errors import SettingsError
@@ -12,7 +13,15 @@ MAX_BODY_BYTES = 65_536
 """Bytes of a response that are read."""
 
 
-def check_health(url: str | None, path: str) -> tuple[str, bool]:
+class Health(NamedTuple):
+    """The health of a service."""
+
+    text: str
+    """A sentence."""
+    healthy: bool
+
+
+def check_health(url: str | None, path: str) -> Health:
     """Request a health endpoint.
 
     Args:
@@ -20,7 +29,7 @@ def check_health(url: str | None, path: str) -> tuple[str, bool]:
         path: `healthz` or `readyz`.
 
     Returns:
-        A sentence, and whether the service is healthy.
+        What the service responded.
 
     Raises:
         SettingsError: the URL is not valid.
@@ -39,14 +48,15 @@ def check_health(url: str | None, path: str) -> tuple[str, bool]:
         response = connection.getresponse()
         status, body = response.status, response.read(MAX_BODY_BYTES)
     except (OSError, HTTPException) as error:
-        return f"{url} does not respond: {str(error) or type(error).__name__}", False
+        reason = str(error) or type(error).__name__
+        return Health(f"{url} does not respond: {reason}", False)
     finally:
         connection.close()
     state = "ready" if path == "readyz" else "alive"
     if status == 200:
-        return f"{url} is {state}", True
+        return Health(f"{url} is {state}", True)
     reasons = _reasons(body) or f"it responded with status {status}"
-    return f"{url} is not {state}: {reasons}", False
+    return Health(f"{url} is not {state}: {reasons}", False)
 
 
 def _url_of_this_service() -> str:

@@ -8,11 +8,18 @@ from vertexkit.journal import make_journal
 from vertexkit.settings import Settings
 
 
-def migrate_journal() -> None:
+def migrate_journal(*, as_json: bool = False) -> None:
     """Bring the journal of the settings to this version of vertexkit.
+
+    Args:
+        as_json: print JSON instead of text.
 
     Raises:
         JournalUnusable: that is not possible; the message names the cause and the fix.
     """
     settings = Settings.load().journal
-    output.echo(f"  {asyncio.run(make_journal(settings, Clock()).migrate())}")
+    done = asyncio.run(make_journal(settings, Clock()).migrate())
+    if as_json:
+        output.print_json({"journal": done})
+    else:
+        output.echo(f"  {done}")

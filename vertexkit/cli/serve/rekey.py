@@ -9,8 +9,11 @@ from vertexkit.recordings import RecordingsFolder
 from vertexkit.settings import KEY_COMMAND, Settings
 
 
-def rekey_journal() -> None:
+def rekey_journal(*, as_json: bool = False) -> None:
     """Seal all values of the journal and of recordings with the first key of the settings.
+
+    Args:
+        as_json: print JSON instead of text.
 
     Raises:
         SettingsError: there are no keys.
@@ -37,6 +40,9 @@ def rekey_journal() -> None:
         files = RecordingsFolder(
             settings.logging.record, recordings_cipher(settings.journal)
         ).rekey()
+    if as_json:
+        output.print_json({"key": newest, "rows": rows, "recorded_runs": files})
+        return
     output.echo(
         f"  the journal and its recordings are encrypted with the key {newest} alone; rows: {rows}, "
         f"recorded runs: {files}"
