@@ -38,7 +38,14 @@ def read(copy: Path) -> tuple[Record, ...]:
         return (*unfinished, *(record_of(connection, line) for line in settled))
 
 
-def read_memories(copy: Path) -> list[dict[str, Any]]:
-    """Read the memories of all dialogs from a copy."""
+def dump_memories(path: Path) -> dict[int, dict[str, Any]]:
+    """Read the memories of all dialogs of a journal that no process has open."""
+    with TemporaryDirectory() as folder:
+        return read_memories(copy_of(path, Path(folder) / "journal.db"))
+
+
+def read_memories(copy: Path) -> dict[int, dict[str, Any]]:
+    """Read the memories of all dialogs from a copy, by the numbers of the dialogs."""
     with closing(sqlite3.connect(copy)) as connection:
-        return [from_json(value) for [value] in connection.execute("SELECT value FROM memories")]
+        found = connection.execute("SELECT dialog, value FROM memories")
+        return {dialog: from_json(value) for dialog, value in found}

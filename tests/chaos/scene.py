@@ -11,10 +11,9 @@ from typing import Any
 
 import aiohttp
 
-from tests.chaos import failpoints
+from tests.chaos import failpoints, kill_blocks, versions
 from tests.chaos.dump import dump
 from tests.chaos.invariants import check
-from tests.chaos.kill_blocks import TERMS
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.senders import Senders
 from tests.chaos.waits import reads_in
@@ -27,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 APP = "tests.chaos.kill_blocks:app"
 POLICIES = {
     name: Policy(terms.get("on_unknown", "assume_sent"), terms.get("on_park", "complete"))
-    for name, terms in TERMS.items()
+    for name, terms in (kill_blocks.TERMS | versions.TERMS).items()
 }
 
 
@@ -143,10 +142,10 @@ class Scene:
         given = {f"VERTEXKIT_{k.upper()}": str(v) for k, v in (defaults | settings).items()}
         return own | given | {"PYTHONPATH": str(ROOT)}
 
-    async def launch(self, point: str = "", **settings: Any) -> Child:
+    async def launch(self, point: str = "", *, app: str = APP, **settings: Any) -> Child:
         """Fork a new process with the current journal; it may fail to start."""
         ours, theirs = FORKS.Pipe(duplex=False)
-        arguments = ("run", APP, "--port", "0")
+        arguments = ("run", app, "--port", "0")
         process = FORKS.Process(
             target=failpoints.start, args=(point, arguments, self._environment(settings), theirs)
         )
@@ -169,9 +168,9 @@ class Scene:
         self.children.append(Child(process.pid, output, wait))
         return self.children[-1]
 
-    async def start(self, point: str = "", **settings: Any) -> Child:
+    async def start(self, point: str = "", *, app: str = APP, **settings: Any) -> Child:
         """Start a new process, and wait until it serves."""
-        return await self.serving(await self.launch(point, **settings))
+        return await self.serving(await self.launch(point, app=app, **settings))
 
     async def serving(self, child: Child) -> Child:
         """Wait until it serves; blocks are called there from now on."""

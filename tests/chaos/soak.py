@@ -24,10 +24,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import aiohttp
 
 from tests.chaos.invariants import check
+from tests.chaos.memories import RememberedNumbers, counted_once, none_lost
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.senders import Senders
 from tests.chaos.service import Service
@@ -52,6 +54,10 @@ SERVING = 0.7
 hardly execute anything otherwise. The others may happen during its start."""
 SIMULATION_SHARE = 0.25
 """Part of the time in which simulations run."""
+SHARED_DIALOGS = range(1, 9)
+"""Dialogs in which several executions run at once, and share a memory."""
+IN_SHARED_DIALOG = 0.3
+"""Fraction of the calls that are made from them."""
 FAULTS = ("cut", "lost", "half", "garbage", 429, 500, 503)
 POLICIES = {
     name: Policy(terms.get("on_unknown", "assume_sent"), terms.get("on_park", "complete"))
@@ -116,6 +122,10 @@ class Round:
                 )
                 wrongs = await self._play()
         self.records = await self._store.records()
+        memories = self._store.memories()
+        kept = RememberedNumbers.logged(self._lines())
+        wrongs += none_lost(kept, memories, frozenset())
+        wrongs += counted_once(self.records, memories)
         return wrongs + self.service.wrongs + check(self._observed())
 
     async def _play(self) -> list[str]:
@@ -156,7 +166,7 @@ class Round:
         """Activate blocks in dialogs, one after the other."""
         while not self._over.is_set():
             block = random.choice(list(TERMS))
-            token = self.platform.issue(block)
+            token = self._activate(block, random)
             body = {"token": token, "seed": random.randrange(1 << 30)}
             await self._call(client, block, token, body)
             if random.random() < 0.15:
@@ -165,6 +175,15 @@ class Round:
             if random.random() < 0.15:
                 await self._loop(client, block, token, random)
             await asyncio.sleep(random.random() * 0.05)
+
+    def _activate(self, block: str, random: Random) -> str:
+        """Activate a block in a new dialog, or in one of those that others use at the same time."""
+        if random.random() < IN_SHARED_DIALOG:
+            try:
+                return self.platform.issue(block, random.choice(SHARED_DIALOGS))
+            except ValueError:  # it was deleted
+                pass
+        return self.platform.issue(block)
 
     async def _loop(
         self, client: aiohttp.ClientSession, block: str, token: str, random: Random
@@ -208,8 +227,12 @@ class Round:
             await asyncio.sleep(0.5)
         return [f"{r.execution} came to no end in {PATIENCE:.0f} s: {r}" for r in unfinished[:5]]
 
+    def _lines(self) -> list[dict[str, Any]]:
+        logs = self.service.logs
+        return [json.loads(line) for line in logs.splitlines() if line[:1] == b"{"]
+
     def _observed(self) -> Observed:
-        lines = [json.loads(line) for line in self.service.logs.splitlines() if line[:1] == b"{"]
+        lines = self._lines()
         return Observed(
             tuple(self._seen.calls),
             tuple(self.platform.ledger),
@@ -243,6 +266,7 @@ class Round:
                 by = record.outcome.confirmed_by
                 if by:
                     found[f"confirmed by {by}"] += 1
+            found["uses of a memory"] += sum(e.kind.startswith("memory") for e in record.effects)
             found["messages"] += sum(e.kind == "send" for e in record.effects)
             found["messages of unknown fate"] += sum(e.state == "unknown" for e in record.effects)
             found["second and further runs"] += max(0, record.attempts - 1)

@@ -5,6 +5,7 @@ import time
 from random import Random
 from typing import Any
 
+from tests.chaos.memories import COUNT, NAME, Recalled, report_use
 from tests.chaos.senders import NAMES
 from tests.chaos.waits import report_read
 from vertexkit import App, BlockFailed, Context, Retry, SyncContext, WaitTimeout
@@ -25,6 +26,8 @@ TERMS: dict[str, BlockOptions] = {
 """The blocks and their options."""
 LONG_WAIT_SECONDS = 600.0
 """More than a round lasts: an execution that waits for so long ends only by its event."""
+OPERATIONS = ("send", "step", "pause", "sleep", "wait", "memory")
+WEIGHTS = (6, 2, 2, 1, 2, 2)
 SLEEP_SECONDS = (0.2, 1.1, 2.0)
 WAIT_SECONDS = (1.1, 2.5, LONG_WAIT_SECONDS)
 
@@ -44,22 +47,38 @@ async def wait(ctx: Context, name: str, seconds: float) -> None:
     report_read(ctx.execution_id, name, event["number"])
 
 
+async def remember(ctx: Context, position: int) -> None:
+    """Keep a number in the dialog's memory, and count up what all its executions count."""
+    name = NAME.format(ctx.execution_id)
+    report_use(Recalled(ctx.execution_id, position, await ctx.memory.get(name, int)))
+    await ctx.memory.set(name, position)
+    report_use(Recalled(ctx.execution_id, position, position), kept=True)
+    await ctx.memory.update(COUNT, lambda number: number + 1, int, 0)
+
+
 async def play(ctx: Context, seed: int) -> dict[str, Any]:
     """Run a program made from this seed."""
     random = Random(seed)
     stepped, names = [], list(NAMES)
     for number in range(random.randrange(6)):
-        match random.choices(("send", "step", "pause", "sleep", "wait"), (6, 2, 2, 1, 2))[0]:
+        match random.choices(OPERATIONS, WEIGHTS)[0]:
             case "send":
                 await ctx.send_message(f"{ctx.execution_id} {number}")
             case "step":
                 stepped.append(await ctx.step(f"work{number}", work, random.random() / 50))
             case "sleep":
                 await ctx.sleep(random.choice(SLEEP_SECONDS))
+            case "memory":
+                await remember(ctx, number)
             case "wait" if names:
                 await wait(ctx, names.pop(0), random.choice(WAIT_SECONDS))
             case _:
                 await asyncio.sleep(random.random() * 0.05)
+    return await end(ctx, random, stepped)
+
+
+async def end(ctx: Context, random: Random, stepped: list[float]) -> dict[str, Any]:
+    """End a program in one of the ways in which handlers end."""
     match random.choices(("done", "again", "failed", "broken", "early"), (80, 8, 4, 4, 4))[0]:
         case "again" if ctx.attempt == 1:
             raise Retry(after=random.random() * 0.3, reason="not yet")

@@ -5,9 +5,11 @@ import signal
 from collections import Counter
 from pathlib import Path
 from random import Random
-from typing import Protocol
+from typing import Any, Protocol
 
-from tests.chaos.dump import dump
+from pydantic_core import from_json
+
+from tests.chaos.dump import dump, dump_memories
 from tests.postgres_server import PostgresServer
 from vertexkit.clock import Clock
 from vertexkit.journal.admin import open_admin
@@ -18,6 +20,8 @@ ALL = 1 << 40
 """More executions than a round has."""
 ATTACKED = 0.2
 """Fraction of the attacks after which the server is attacked too."""
+
+MEMORIES = "SELECT dialog, convert_from(value, 'UTF8') FROM vertexkit.memories"
 
 
 class Store(Protocol):
@@ -31,6 +35,9 @@ class Store(Protocol):
 
     async def records(self) -> tuple[Record, ...]:
         """Return all executions, while services may use it."""
+
+    def memories(self) -> dict[int, dict[str, Any]]:
+        """Return the memories of all dialogs, by the numbers of the dialogs, at the end."""
 
 
 class SqliteStore:
@@ -51,6 +58,9 @@ class SqliteStore:
     async def records(self) -> tuple[Record, ...]:
         return dump(self._file)
 
+    def memories(self) -> dict[int, dict[str, Any]]:
+        return dump_memories(self._file)
+
 
 class PostgresStore:
     """A database of its own on a server, which is killed, restarted and frozen.
@@ -65,6 +75,7 @@ class PostgresStore:
         self.url = server.url(name)
         self.attacks: Counter[str] = Counter()
         self._server = server
+        self._name = name
 
     async def attack(self, random: Random) -> None:
         if random.random() > ATTACKED:
@@ -84,3 +95,8 @@ class PostgresStore:
     async def records(self) -> tuple[Record, ...]:
         async with open_admin(JournalSettings(url=self.url), Clock()) as journal:
             return tuple(await journal.search(Query(limit=ALL)))
+
+    def memories(self) -> dict[int, dict[str, Any]]:
+        rows = self._server.sql(MEMORIES, database=self._name).splitlines()
+        found = (row.split("|", 1) for row in rows)
+        return {int(dialog): from_json(value) for dialog, value in found}

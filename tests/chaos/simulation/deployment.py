@@ -48,8 +48,8 @@ class SqliteStorage:
         """Read all executions, while no process has the journal open."""
         return self._disk.records()
 
-    def memories(self) -> list[dict[str, int]]:
-        """Read the memories of all dialogs, while no process has the journal open."""
+    def memories(self) -> dict[int, dict[str, int]]:
+        """Read the memories of all dialogs, by their numbers, while no process has the journal open."""
         return self._disk.memories()
 
 

@@ -138,9 +138,9 @@ class Disk:
         """Read all executions; no process has the file open."""
         return self._read(read) if self.path.exists() else ()
 
-    def memories(self) -> list[dict[str, int]]:
-        """Read the memories of all dialogs; no process has the file open."""
-        return self._read(read_memories) if self.path.exists() else []
+    def memories(self) -> dict[int, dict[str, int]]:
+        """Read the memories of all dialogs, by their numbers; no process has the file open."""
+        return self._read(read_memories) if self.path.exists() else {}
 
     def _read(self, read: Callable[[Path], T]) -> T:
         copy = copy_of(self.path, self.path.with_name("copy.db"))
