@@ -58,7 +58,9 @@ class Senders:
 
     async def _send_late(self, call: Call, name: str, delay: float) -> None:
         await asyncio.sleep(delay)
-        while await self.send(call, name) not in FINAL:  # a busy machine starts a service slowly
+        while True:  # a busy machine starts a service slowly
+            if await self.send(call, name) in FINAL:
+                return
             await asyncio.sleep(0.1)
 
     async def send(self, call: Call, name: str) -> int | None:
