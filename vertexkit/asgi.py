@@ -15,6 +15,7 @@ from vertexkit.blocks.registry import Blocks
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.proxies import Proxies, display
 from vertexkit.clock import Clock
+from vertexkit.errors import SettingsError
 from vertexkit.ingress.ops import OpsServer
 from vertexkit.ingress.routes import block_routes, event_routes, information_routes, make_router
 from vertexkit.journal import make_journal
@@ -80,7 +81,7 @@ class AsgiApp:
             writer = logs.configure(settings.logging.format, settings.logging.level)
         if self._app.settings is None and self.metrics_socket is None:  # not in each worker
             for warning in new_warnings():
-                log.warning("setting_ignored", reason=warning)
+                log.warning("setting_ignored", reason=warning, reference=SettingsError.reference)
         settings.check_platform()
         redaction.register_secrets(settings.secrets())
         try:

@@ -7,6 +7,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.execution import Result
+from vertexkit.references import RESULT_REFERENCE
 from vertexkit.serialization import ANYTHING, TooLarge, dump_json, reject_nan, serializable
 
 ERROR_CHARACTERS = 200
@@ -75,5 +76,5 @@ class Failure:
                 if len(result.data) <= limit:
                     return result
                 reason = f"its JSON has {len(result.data)} bytes; the limit is {limit}"
-            log.warning("failure_not_serialisable", reason=reason)
+            log.warning("failure_not_serialisable", reason=reason, reference=RESULT_REFERENCE)
         return Failure("internal").result()

@@ -27,7 +27,7 @@ from vertexkit.context.branches import tracked_tasks
 from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import EventTypes
 from vertexkit.context.runtime import Runtime
-from vertexkit.errors import DefinitionError
+from vertexkit.errors import DefinitionError, JournalUnusable
 from vertexkit.ingress.access import AccessControl
 from vertexkit.ingress.events import EventReceiver, deliver, validate_event, why_not_delivered
 from vertexkit.ingress.inbox import Inbox
@@ -40,6 +40,7 @@ from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.journal.events import Delivery
 from vertexkit.journal.protocol import Journal
 from vertexkit.recordings.live import ServiceRecorder
+from vertexkit.references import error_fields
 from vertexkit.settings import PlatformSettings, Settings
 from vertexkit.system.parent import wait_for_end_of_parent
 from vertexkit.system.supervision import Supervisor
@@ -248,7 +249,7 @@ class Service:
         try:
             await reporter.open()
         except OSError as error:  # the service works without it
-            log.warning("metrics_not_shared", reason=str(error))
+            log.warning("metrics_not_shared", **error_fields(error))
         else:
             self._reporter = reporter
 
@@ -272,7 +273,7 @@ class Service:
 
     def journal_lost(self, reason: str) -> None:
         """Stop: the journal cannot be written any more by this process."""
-        log.critical("journal_lost", reason=reason)
+        log.critical("journal_lost", reason=reason, reference=JournalUnusable.reference)
         self._fail("journal lost", JOURNAL_LOST.format(reason))
 
     def background_task_failed(self, reason: str) -> None:

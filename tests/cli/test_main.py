@@ -35,12 +35,26 @@ def test_the_version_is_the_packages(shell: Any) -> None:
     assert shell.run("--version").stdout == f"vertexkit {version('vertexkit')}\n"
 
 
-@pytest.mark.parametrize("arguments", [["rnu"], ["run", "--prot", "1"], ["run", "--port", "-1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["rnu"],
+        ["run", "--prot", "1"],
+        ["run", "--port", "-1"],
+        ["new"],
+        ["new", "a", "b"],
+        ["executions", "shw"],
+        ["executions", "list", "--phase", "over"],
+        ["dialogs", "show"],
+    ],
+)
 def test_a_wrong_command_line_has_exit_code_2(shell: Any, arguments: list[str]) -> None:
-    """The error is printed to standard error, and nothing runs."""
+    """The error is printed to standard error with its code, once, and nothing runs."""
     done = shell.run(*arguments)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Error" in done.stderr
+    words = done.stderr.replace("│", "").split()
+    assert [word for word in words if word.startswith("[VK-")] == ["[VK-003]"]
 
 
 @pytest.mark.parametrize("error, code", [(SettingsError("fix it"), 2), (VertexkitError("x"), 1)])

@@ -1,16 +1,18 @@
 """docs/errors and docs/http: every code has its cause and how to fix it."""
 
+import ast
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import vertexkit.errors
 from tests.docs.reader import DOCS, ROOT
-from vertexkit.cli.main import SYSTEM_REFERENCE
+from vertexkit import references
 from vertexkit.cli.serve.run import ServiceFailed
-from vertexkit.errors import VertexkitError
+from vertexkit.errors import VertexkitError, WaitTimeout
 from vertexkit.failure import FAILURE_MESSAGES
 
 SECTION = re.compile(
@@ -21,6 +23,10 @@ RAISED = re.compile(
     r"(?:CallError|Rejection|\bproblem|_problem)\(\s*\d{3},\s*\"([a-z_]+)\"|HEAD_TIMEOUT|BODY_TIMEOUT"
 )
 OTHERS = {"not_found", "method_not_allowed"}
+LOGGING = {"debug", "info", "warning", "error", "critical", "exception", "emit", "_emit"}
+CONDITIONS = {"drain_timeout"}
+"""Events that are logged where an exception is caught, and that report no error."""
+MODULES = sorted((ROOT / "vertexkit").rglob("*.py"))
 NOT_SERVED = ("testing", "playground", "cli")
 """Folders whose responses no caller of a service gets."""
 
@@ -43,17 +49,59 @@ def test_every_error_has_a_section(page: str) -> None:
     sections = {code: name for code, name, _, _ in SECTION.findall(_text(page))}
     classes = {own_reference(error): error.__name__ for error in errors() if own_reference(error)}
     assert {error.reference for error in errors()} <= set(sections)
-    named = {code: name for code, name in sections.items() if code not in {"VK-001", "VK-002"}}
     classes.pop(ServiceFailed.reference)
+    named = {code: name for code, name in sections.items() if code in classes}
     assert named == classes
-    assert SYSTEM_REFERENCE in sections
+    others = {*references.CLASSLESS_REFERENCES, ServiceFailed.reference}
+    assert set(sections) == {*classes, *others}
     assert _text(page).count("### VK-") == len(sections)
 
 
 def test_each_code_is_of_one_class() -> None:
     """Two classes have no code in common, unless one inherits it."""
     codes = [own_reference(error) for error in errors() if own_reference(error)]
+    codes += references.CLASSLESS_REFERENCES
     assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize(
+    "error, code",
+    [
+        (WaitTimeout("no event came"), "VK-605"),
+        (FileNotFoundError(2, "No such file"), "VK-002"),
+        (TimeoutError(), "VK-004"),
+        (KeyError("city"), "VK-004"),
+    ],
+)
+def test_every_exception_has_a_code(error: Exception, code: str) -> None:
+    """Errors of vertexkit have their own code, those of the system and all others a shared one."""
+    assert references.reference_of(error) == code
+    assert references.error_fields(error) == {"reason": str(error), "reference": code}
+
+
+def logged_in_handlers(path: Path) -> Iterator[tuple[str, ast.Call]]:
+    """Yield each call that logs inside an `except`, with its place."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    handlers = [node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
+    calls = [node for handler in handlers for node in ast.walk(handler)]
+    for call in (node for node in calls if isinstance(node, ast.Call)):
+        name = call.func.attr if isinstance(call.func, ast.Attribute) else ""
+        if name in LOGGING and call.args and isinstance(call.args[0], ast.Constant):
+            yield f"{path.name}:{call.lineno} {call.args[0].value!s}", call
+
+
+def test_a_log_line_about_an_error_has_its_code() -> None:
+    """What is logged where an exception is caught has a code, or a traceback to which it is added."""
+    places = [place for path in MODULES for place in logged_in_handlers(path)]
+    assert len(places) > 20
+    without = []
+    for place, call in places:
+        keywords = {keyword.arg or ast.unparse(keyword.value) for keyword in call.keywords}
+        has_code = {"reference", "exc_info", "error_fields(error)"} & keywords
+        is_traceback = ast.unparse(call.func).endswith(".exception")
+        if not (has_code or is_traceback or place.split()[-1] in CONDITIONS):
+            without.append(place)
+    assert not without
 
 
 @pytest.mark.parametrize("page", ["errors.md", "errors.ru.md"])

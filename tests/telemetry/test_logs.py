@@ -4,12 +4,14 @@ import asyncio
 import io
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
 import structlog
 
 from vertexkit import App, Context
+from vertexkit.errors import WaitTimeout
 from vertexkit.execution import Execution
 from vertexkit.telemetry import logs, redaction
 from vertexkit.testing import FakeDialog
@@ -66,6 +68,24 @@ def test_lines_of_the_standard_library_are_alike() -> None:
     assert (first["event"], first["logger"], first["execution"]) == ("hello you", "mine", "01e")
     assert second["level"] == "error"
     assert "ValueError: why" in second["exception"]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+def test_a_line_with_a_traceback_has_the_code_of_its_error(form: str) -> None:
+    """The code of docs/errors is added to the traceback of an exception, unless the line has one."""
+    stream = configured(form)
+    logger, error = structlog.get_logger("any"), WaitTimeout("no event came")
+    for given in (error, (WaitTimeout, error, None)):
+        logger.error("failed", exc_info=given)
+    try:
+        fail("why")
+    except ValueError:
+        logger.exception("failed")
+    logger.error("failed", exc_info=KeyError("city"))
+    logger.error("failed", exc_info=KeyError("city"), reference="VK-609")
+    logger.error("failed")
+    written = stream.getvalue().decode()
+    assert re.findall(r"VK-\d{3}", written) == ["VK-605"] * 2 + ["VK-004"] * 2 + ["VK-609"]
 
 
 async def test_an_author_s_lines_are_of_their_execution() -> None:

@@ -1,15 +1,43 @@
 """What each command does before its own work."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
+from vertexkit.references import COMMAND_LINE_REFERENCE
 from vertexkit.text import replace_surrogates
 
 WITHOUT_WARNINGS = {"capture", "check", "new", "platform", "run"}
 """Commands that use no settings, or that report the warnings about them in their own way."""
+
+
+class RootGroup(TyperGroup):
+    """The command `vertexkit`. What it prints about a wrong command line ends with a code."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the options before the command."""
+        with _with_reference():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Read the options of the command, and run it."""
+        with _with_reference():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _with_reference() -> Iterator[None]:
+    """End the message of an error of the command line with its code in docs/errors.md."""
+    try:
+        yield
+    except TyperException as error:
+        message = f"{error.format_message()} [{COMMAND_LINE_REFERENCE}]"
+        error.format_message = lambda: message  # type: ignore[method-assign]
+        raise
 
 
 class Command(TyperCommand):

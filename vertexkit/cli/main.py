@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from vertexkit.cli.command import use_command_class
+from vertexkit.cli.command import RootGroup, use_command_class
 from vertexkit.cli.completion.commands import completion
 from vertexkit.cli.completion.scripts import COMPLETE_VARIABLE
 from vertexkit.cli.develop.commands import develop
@@ -15,16 +15,16 @@ from vertexkit.cli.executions.commands import executions
 from vertexkit.cli.options import DEBUG_VARIABLE, EXIT_FAILED, EXIT_USAGE
 from vertexkit.cli.serve.commands import journal, serve
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
+from vertexkit.references import SYSTEM_REFERENCE
 from vertexkit.text import sanitize_lines
 
 SUMMARY = "Write, test and serve external custom blocks for the Bot.one platform."
-SYSTEM_REFERENCE = "VK-002"
-"""In docs/errors.md: an error of the operating system."""
 
 cli: typer.Typer = typer.Typer(
     name="vertexkit",
     help=SUMMARY,
     no_args_is_help=True,
+    cls=RootGroup,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -22,6 +22,7 @@ from vertexkit.errors import (
 )
 from vertexkit.execution import SEND, STEP, Effect, EffectState
 from vertexkit.journal.protocol import Lease
+from vertexkit.references import error_fields
 
 T = TypeVar("T")
 Call: TypeAlias = Callable[..., Awaitable[Any]]
@@ -167,7 +168,12 @@ class Effects:
                 self._options.control.stop(error)
                 raise
             if earlier is not None and earlier.digest != digest:
-                self._emit("effect_changed", position=earlier.position, kind=kind)
+                self._emit(
+                    "effect_changed",
+                    position=earlier.position,
+                    kind=kind,
+                    reference=NonDeterministic.reference,
+                )
         position = self._earlier.new_position(number) if earlier is None else earlier.position
         return position, earlier
 
@@ -262,7 +268,7 @@ class Effects:
 
     async def _reject(self, effect: Effect, error: PlatformError) -> None:
         """Record that a message was not sent."""
-        self._emit("send_failed", reason=str(error))
+        self._emit("send_failed", **error_fields(error))
         await self.record(effect, EffectState.REJECTED)
         if isinstance(error, DialogGone):
             self._options.control.stop(error)
@@ -279,7 +285,13 @@ class Effects:
         """
         policy = self._options.on_unknown
         reason = str(error) if error is not None else "the process ended while it was being sent"
-        self._emit("send_outcome_unknown", position=effect.position, policy=policy, reason=reason)
+        self._emit(
+            "send_outcome_unknown",
+            position=effect.position,
+            policy=policy,
+            reason=reason,
+            reference=SendOutcomeUnknown.reference,
+        )
         if policy == "resend":
             await self._runtime.clock.sleep(RESEND_AFTER_SECONDS)
             self._lifetime.check_open()
@@ -309,7 +321,7 @@ class Effects:
         await self.write(self._options.control.ensure_lease())
 
     def _report_retry(self, error: PlatformError, seconds: float) -> None:
-        self._emit("send_retried", reason=str(error), seconds=round(seconds, 3))
+        self._emit("send_retried", **error_fields(error), seconds=round(seconds, 3))
 
     def _note(self, name: str, **contents: Any) -> None:
         self._runtime.emit_contents(name, self._lease, **contents)

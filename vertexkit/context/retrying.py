@@ -14,6 +14,7 @@ from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.steps import call, step_name
 from vertexkit.errors import VertexkitError
 from vertexkit.journal.protocol import Lease
+from vertexkit.references import reference_of
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -153,12 +154,14 @@ class RetryingSteps:
                 if is_last or not may_retry or not in_time or not self._lifetime.is_open:
                     raise
                 kind = "TimeoutError" if isinstance(error, _TookTooLong) else type(error).__name__
+                reference = reference_of(error)
             self._runtime.emit(
                 "step_retried",
                 self._lease,
                 step=name,
                 attempt=attempt,
                 reason=kind,  # not its text, which may contain what the function was given
+                reference=reference,
                 seconds=round(seconds, 3),
             )
             await clock.sleep(seconds)

@@ -13,7 +13,7 @@ from vertexkit.context.effects import PARENT_SECONDS, Effects
 from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import type_name
 from vertexkit.context.runtime import RunOptions, Runtime
-from vertexkit.errors import WaitTimeout
+from vertexkit.errors import CallError, WaitTimeout
 from vertexkit.execution import SLEEP, WAIT, Effect, EffectState
 from vertexkit.journal.events import delivered_event
 from vertexkit.journal.protocol import Lease
@@ -140,7 +140,12 @@ class Waits:
         try:
             shape.validate_json(event.value)
         except ValidationError as error:  # it came before the wait, when its type was not known
-            self._runtime.emit("event_discarded", self._lease, errors=error.error_count())
+            self._runtime.emit(
+                "event_discarded",
+                self._lease,
+                errors=error.error_count(),
+                reference=CallError.reference,
+            )
             await self._effects.record(event, EffectState.REJECTED)
             return None
         value = to_json({**from_json(wait.value), "event": from_json(event.value)})

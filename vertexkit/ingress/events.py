@@ -19,6 +19,7 @@ from vertexkit.ingress.body import read_body
 from vertexkit.ingress.content import ContentReader
 from vertexkit.ingress.information import HEADERS
 from vertexkit.journal.events import Delivery, EventTarget, JournalEvents
+from vertexkit.references import error_fields
 from vertexkit.server.problems import (
     RETRY_AFTER_SECONDS,
     Problem,
@@ -67,7 +68,7 @@ class EventReceiver:
         except CallError as error:
             return problem(error.status, error.code, redact_text(error.detail))
         except JournalError as error:
-            log.info("event_rejected", execution=execution, reason=str(error))
+            log.info("event_rejected", execution=execution, **error_fields(error))
             return problem(
                 503,
                 "journal_unavailable",

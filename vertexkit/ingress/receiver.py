@@ -20,6 +20,7 @@ from vertexkit.ingress.content import ContentReader
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.ingress.rejections import Rejections
 from vertexkit.ingress.request import Call, RawCall, ReadCall, has_token_field
+from vertexkit.references import error_fields, reference_of
 from vertexkit.server.problems import (
     RETRY_AFTER_SECONDS,
     Problem,
@@ -208,7 +209,8 @@ class Receiver:
             # The error's text may contain the call, and so the token: it is not logged.
             frame = extract_tb(error.__traceback__)[:2][-1]
             at = f"{frame.filename}:{frame.lineno}"
-            log.error("read_call_failed", error=type(error).__name__, at=at)  # noqa: TRY400
+            name = type(error).__name__
+            log.error("read_call_failed", error=name, at=at, reference=reference_of(error))  # noqa: TRY400
             raise CallError(400, "unreadable", "The call cannot be read.") from None
 
     def _validate(self, block: Block, call: Call, token: Token) -> BaseModel | Problem:
@@ -237,12 +239,17 @@ class Receiver:
     ) -> ASGIApp:
         try:
             acceptance = await self._inbox.accept(name, token, call.inputs, body, limit_key)
-        except QueueFull:
-            log.info("call_rejected", block=name, code="queue_full", **token.log_fields)
+        except QueueFull as error:
+            code = "queue_full"
+            log.info(
+                "call_rejected", block=name, code=code, **error_fields(error), **token.log_fields
+            )
             return self._reject_overload(token)
         except JournalUnavailable as error:
             code = "journal_unavailable"
-            log.info("call_rejected", block=name, code=code, reason=str(error), **token.log_fields)
+            log.info(
+                "call_rejected", block=name, code=code, **error_fields(error), **token.log_fields
+            )
             return problem(
                 503,
                 code,

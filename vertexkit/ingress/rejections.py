@@ -8,6 +8,7 @@ from vertexkit.botone.vertex import Vertex
 from vertexkit.clock import Clock
 from vertexkit.errors import CallError, Fate, PlatformError
 from vertexkit.failure import Failure
+from vertexkit.references import error_fields
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.events import Events
 from vertexkit.token import Token
@@ -81,7 +82,7 @@ class Rejections:
                 may_have_arrived = may_have_arrived or error.fate is Fate.UNKNOWN
                 if error.fate in (Fate.REJECTED, Fate.FORBIDDEN) or attempt == MAX_ATTEMPTS:
                     self._events.emit(
-                        "rejected_call_completion_failed", "", reason=str(error), **fields
+                        "rejected_call_completion_failed", "", **error_fields(error), **fields
                     )
                     return
                 await self._clock.sleep(backoff(attempt, error.retry_after))

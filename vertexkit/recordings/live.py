@@ -19,6 +19,7 @@ from vertexkit.journal.encryption import PLAIN, Cipher
 from vertexkit.recordings.contents import WAITS, wait_event
 from vertexkit.recordings.folder import RecordingsFolder
 from vertexkit.recordings.recorder import Recorder, decode_body
+from vertexkit.references import error_fields
 from vertexkit.telemetry.events import Event
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
@@ -66,7 +67,7 @@ class ServiceRecorder:
                 dialog_id=claims.dialog_id if claims else None,
             )
         except OSError as error:
-            log.warning("recording_failed", reason=str(error))
+            log.warning("recording_failed", **error_fields(error))
             return
         self._recorders[execution.id] = recorder, token
         self._recorders_by_token[token] = recorder

@@ -15,6 +15,7 @@ import structlog
 from pydantic_core import from_json, to_json
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.references import error_fields
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.prometheus import MetricsAggregator, Snapshot
 
@@ -92,7 +93,7 @@ class MetricsServer:
             elif purpose == WORKER:
                 await self._receive_reports(reader, writer)
         except (ConnectionError, asyncio.LimitOverrunError, ValueError) as error:
-            log.warning("metrics_report_failed", reason=str(error))
+            log.warning("metrics_report_failed", **error_fields(error))
         finally:
             writer.close()
 

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.references import reference_of
 from vertexkit.telemetry import tracing
 
 ENDPOINT_VARIABLES = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
@@ -105,7 +106,11 @@ def start_exporter() -> Callable[[], None] | None:
 
         return otel.start_exporters([load() for load in plan.loaders])
     except Exception as error:  # noqa: BLE001 - exporters read variables of their own
-        log.warning("traces_not_exported", reason=f"{type(error).__name__}: {error}")
+        log.warning(
+            "traces_not_exported",
+            reason=f"{type(error).__name__}: {error}",
+            reference=reference_of(error),
+        )
         return None
 
 

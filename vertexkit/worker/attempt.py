@@ -39,6 +39,7 @@ from vertexkit.errors import (
 from vertexkit.execution import Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
+from vertexkit.references import RESULT_REFERENCE
 from vertexkit.serialization import ANYTHING
 from vertexkit.telemetry import tracing
 from vertexkit.text import printable
@@ -320,7 +321,7 @@ class Attempt:
         try:
             return Result(self._dump(self._block.signature.result, value))
         except BadResult as error:
-            log.warning("result_invalid", reason=str(error))
+            log.warning("result_invalid", reason=str(error), reference=RESULT_REFERENCE)
             return await self._fail(Failure("bad_result", error=error))
 
     async def _fail_unexpectedly(self, error: BaseException) -> AttemptResult:
@@ -337,7 +338,7 @@ class Attempt:
             try:
                 return Result(self._dump(ANYTHING, value), failure.code)
             except BadResult as error:
-                log.warning("on_failure_failed", reason=str(error))
+                log.warning("on_failure_failed", reason=str(error), reference=RESULT_REFERENCE)
         return failure.result_within(self._policy.settings.result_limit)
 
     async def _call_hook(self, hook: OnFailure, failure: Failure) -> Any:
@@ -356,7 +357,11 @@ class Attempt:
         await self._lifetime.wait_for_requests()
         if running:
             await self._cancel(task)
-            log.error("on_failure_failed", reason="it took too long")
+            log.error(
+                "on_failure_failed",
+                reason="it took too long",
+                reference=DeadlineExceeded.reference,
+            )
             return None
         if (error := _error_of(task)) is not None:
             log.error("on_failure_failed", exc_info=error)

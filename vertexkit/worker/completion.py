@@ -9,6 +9,7 @@ from vertexkit.errors import Fate, PlatformError
 from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
+from vertexkit.references import error_fields
 from vertexkit.worker.held_lease import HeldLease
 
 FORBIDDEN_RETRY_SECONDS = (20.0, 40.0)
@@ -132,7 +133,7 @@ class Completion:
         if too_long or self._runtime.clock.now() + seconds > self._deadline:
             return unreachable
         self._runtime.emit(
-            "completion_retried", self._lease, reason=str(error), seconds=round(seconds, 3)
+            "completion_retried", self._lease, seconds=round(seconds, 3), **error_fields(error)
         )
         return None if await self._pause(seconds) else unreachable
 

@@ -14,6 +14,7 @@ from vertexkit.blocks.registry import Block, fleet_limits
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalError
 from vertexkit.journal.protocol import JournalObserver, Lease
+from vertexkit.references import error_fields
 from vertexkit.system.supervision import Supervisor
 from vertexkit.worker.execution import ExecutionTask
 from vertexkit.worker.held_lease import HeldLease
@@ -203,7 +204,7 @@ class Dispatcher:
                         self.worker, self._room_by_block(), limit, limits=self._limits
                     )
                 except JournalError as error:
-                    log.warning("claim_failed", reason=str(error))
+                    log.warning("claim_failed", **error_fields(error))
                     await asyncio.sleep(CLAIM_RETRY_SECONDS)
                     self._claim_wanted.set()
                     break
@@ -246,7 +247,7 @@ class Dispatcher:
             try:
                 renewal = await self._runtime.journal.renew(self.worker, executions)
             except JournalError as error:
-                log.warning("renew_failed", reason=str(error))
+                log.warning("renew_failed", **error_fields(error))
                 continue
             for execution in executions:
                 if execution in renewal.superseded:

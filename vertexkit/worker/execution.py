@@ -14,6 +14,7 @@ from vertexkit.errors import Fenced, JournalUnavailable, Retry, ShuttingDown
 from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.failure import Failure
 from vertexkit.journal.protocol import Lease
+from vertexkit.references import error_fields
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import logs, tracing
 from vertexkit.telemetry.redaction import redact_text
@@ -159,9 +160,9 @@ class ExecutionTask:
         try:
             await self._run(observer)
         except Fenced:
-            self._emit("fenced")
+            self._emit("fenced", reference=Fenced.reference)
         except JournalUnavailable as error:  # another process continues from what is written
-            self._emit("journal_unavailable", reason=str(error))
+            self._emit("journal_unavailable", **error_fields(error))
         except (asyncio.CancelledError, GeneratorExit):
             raise
         except BaseException:  # an author's code may raise anything

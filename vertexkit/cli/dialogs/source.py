@@ -9,6 +9,7 @@ from vertexkit.botone.pages import Conversations
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.references import INCOMPLETE_REFERENCE
 
 MAX_SHOWN_PROBLEMS = 10
 """Problems that are printed one by one."""
@@ -75,7 +76,8 @@ def is_failed(dialog: Conversation) -> bool:
 def report_problems(problems: list[str]) -> int:
     """Print what is missing to standard error, and return the exit code of the command."""
     for problem in problems[:MAX_SHOWN_PROBLEMS]:
-        output.echo(f"vertexkit: incomplete: {problem}", err=True)
+        output.echo(f"vertexkit: incomplete: {problem} [{INCOMPLETE_REFERENCE}]", err=True)
     if (more := len(problems) - MAX_SHOWN_PROBLEMS) > 0:
-        output.echo(f"vertexkit: incomplete: and {more:,} more problems", err=True)
+        rest = f"and {more:,} more problems [{INCOMPLETE_REFERENCE}]"
+        output.echo(f"vertexkit: incomplete: {rest}", err=True)
     return EXIT_FAILED if problems else 0

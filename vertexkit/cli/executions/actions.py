@@ -15,11 +15,11 @@ from rich.text import Text
 from vertexkit.cli import output
 from vertexkit.cli.executions.filters import ExecutionFilters
 from vertexkit.cli.executions.timeline import describe_waits, timeline_lines
-from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
+from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.table import Table
 from vertexkit.clock import Clock
 from vertexkit.context.event_names import check_event_name
-from vertexkit.errors import OperationNotAllowed
+from vertexkit.errors import OperationNotAllowed, SettingsError
 from vertexkit.execution import OutcomeStatus, Phase
 from vertexkit.journal.admin import open_admin
 from vertexkit.journal.events import Delivery
@@ -237,13 +237,11 @@ def send_event(execution: str, name: str, data: str, *, as_json: bool = False) -
     try:
         check_event_name(name)
     except ValueError as error:
-        output.echo(f"vertexkit: {error}", err=True)
-        return EXIT_USAGE
+        raise SettingsError(str(error)) from error
     try:
         encoded = to_json(from_json(text, allow_inf_nan=False))
     except ValueError as error:
-        output.echo(f"vertexkit: --data must be JSON, got {text[:80]!r}: {error}", err=True)
-        return EXIT_USAGE
+        raise SettingsError(f"--data must be JSON, got {text[:80]!r}: {error}") from error
 
     async def send(journal: JournalAdmin) -> Action:
         record = await find(journal, execution)
@@ -270,8 +268,7 @@ def _for_each(
     plan: Plan,
 ) -> int:
     if not executions:
-        output.echo(f"vertexkit: {plan.if_none}", err=True)
-        return EXIT_USAGE
+        raise SettingsError(plan.if_none)
     number = f"{len(executions)} execution{'' if len(executions) == 1 else 's'}"
     if not plan.yes and Console().is_terminal and not typer.confirm(f"{plan.question}: {number}?"):
         return EXIT_FAILED
@@ -283,9 +280,10 @@ def _for_each(
                 (await action(journal, execution)).print(as_json=plan.as_json)
             except OperationNotAllowed as error:
                 if plan.as_json:
-                    output.print_json({"execution": execution, "error": str(error)})
+                    line = {"execution": execution, "error": str(error)}
+                    output.print_json(line | {"reference": error.reference})
                 else:
-                    output.echo(f"vertexkit: {error}", err=True)
+                    output.echo(f"vertexkit: {error} [{error.reference}]", err=True)
                 code = EXIT_FAILED
         return code
 

@@ -18,7 +18,7 @@ from vertexkit.botone.proxies import Proxies, display
 from vertexkit.cli import output
 from vertexkit.cli.serve.probe import probe
 from vertexkit.clock import Clock
-from vertexkit.errors import VertexkitError
+from vertexkit.errors import DefinitionError, PlatformUnreachable, SettingsError, VertexkitError
 from vertexkit.journal import make_journal
 from vertexkit.loading import find_app
 from vertexkit.settings import (
@@ -119,9 +119,8 @@ def show(findings: list[Finding], *, as_json: bool) -> None:
 
 def _check_app(name: str, app: App) -> Iterator[Finding]:
     if not app.blocks:
-        yield Finding(
-            Level.FAIL, "app", f"{name} has no block", 'Decorate a handler with @app.block("name").'
-        )
+        error = DefinitionError(f"{name} has no block")
+        yield Finding.failed("app", error, 'Decorate a handler with @app.block("name").')
         return
     yield Finding(Level.OK, "app", f"{name}: {', '.join(app.blocks)}")
     for block in app.blocks.values():
@@ -168,13 +167,12 @@ def _check_examples(block: Block) -> Iterator[Finding]:
                 adapter.validate_python(example)
             except ValidationError as error:
                 reason = error.errors(include_input=False, include_url=False)[0]["msg"]
-                yield Finding(
-                    Level.FAIL,
-                    block.name,
+                problem = DefinitionError(
                     f"the example {example!r} of {name.removeprefix(FIELD_PREFIX)} is invalid: "
-                    f"{reason}",
-                    "Change the example or the field's type.",
+                    f"{reason}"
                 )
+                fix = "Change the example or the field's type."
+                yield Finding.failed(block.name, problem, fix)
 
 
 def _check_settings(settings: Settings) -> Iterator[Finding]:
@@ -253,10 +251,11 @@ def _check_secrets(settings: Settings) -> Iterator[Finding]:
 def _check_networks(access: AccessSettings) -> Iterator[Finding]:
     """Check the networks that may call blocks, and those of trusted proxies."""
     if any(network.prefixlen == 0 for network in access.trusted_proxies):
-        yield Finding(
-            Level.FAIL,
+        yield Finding.failed(
             "networks",
-            "VERTEXKIT_TRUSTED_PROXIES contains every address: a client can forge its own",
+            SettingsError(
+                "VERTEXKIT_TRUSTED_PROXIES contains every address: a client can forge its own"
+            ),
             "List only the networks of the proxies in front of this service.",
         )
     elif access.allow_from:
@@ -316,7 +315,7 @@ def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
             yield Finding(
                 Level.FAIL,
                 "platform",
-                f"{url} cannot be reached{way}: {result.error}",
+                f"{url} cannot be reached{way}: {result.error} [{PlatformUnreachable.reference}]",
                 _fix_connection(result.error, proxy),
             )
             continue

@@ -60,7 +60,7 @@ def serve(target: str | None, options: Mapping[str, Any], reload: bool) -> None:
     if not structlog.is_configured():
         logs.configure(settings.logging.format, settings.logging.level)
     for warning in new_warnings():  # before the checks, which may fail for the same reason
-        log.warning("setting_ignored", reason=warning)
+        log.warning("setting_ignored", reason=warning, reference=SettingsError.reference)
     settings.check_platform()
     settings.check_exposure()
     if not app.blocks:

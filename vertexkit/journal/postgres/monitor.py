@@ -17,6 +17,7 @@ from vertexkit.journal.postgres.retention import delete_old
 from vertexkit.journal.postgres.session import CommandFailed, Session
 from vertexkit.journal.postgres.statements import Statement, statement
 from vertexkit.journal.protocol import JournalObserver
+from vertexkit.references import error_fields
 from vertexkit.settings import JournalSettings
 
 POLL_SECONDS = 1.0
@@ -141,7 +142,7 @@ class Monitor:
             await session.execute(LISTEN)
         except CommandFailed as error:  # a database that only speaks PostgreSQL's protocol
             self._notifies = False
-            log.debug("journal_notifications_unsupported", reason=str(error))
+            log.debug("journal_notifications_unsupported", **error_fields(error))
         except BaseException:
             await session.close()
             raise
@@ -196,7 +197,7 @@ class Monitor:
             try:
                 await self._step()
             except NO_ANSWER as error:
-                log.debug("journal_poll_failed", reason=str(error))
+                log.debug("journal_poll_failed", **error_fields(error))
             try:
                 async with asyncio.timeout(max(0.0, self._poll_at - self._loop.time())):
                     await self._wanted.wait()
@@ -215,7 +216,7 @@ class Monitor:
         try:
             await self._report(GOODBYE)
         except NO_ANSWER as error:
-            log.debug("journal_poll_failed", reason=str(error))
+            log.debug("journal_poll_failed", **error_fields(error))
         await self.connection.close()
 
     async def poll(self) -> None:

@@ -22,6 +22,7 @@ from vertexkit.journal.shared.methods import (
     STATUS,
 )
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket, restore_socket
+from vertexkit.references import reference_of
 from vertexkit.system.supervision import Supervisor
 from vertexkit.text import replace_surrogates
 
@@ -55,7 +56,11 @@ async def offered_to_operators(
             await server.listen(listener, path)
             stack.push_async_callback(server.close)
         except OSError as error:  # the service works without it
-            log.warning("journal_socket_failed", reason=f"operators cannot connect: {error}")
+            log.warning(
+                "journal_socket_failed",
+                reason=f"operators cannot connect: {error}",
+                reference=reference_of(error),
+            )
         yield
 
 
@@ -132,7 +137,11 @@ class JournalServer(NullJournalObserver):
             loop = asyncio.get_running_loop()
             server = await loop.create_unix_server(self._accept_client, sock=listener)
         except OSError as error:  # as long as its folder is missing
-            log.warning("journal_socket_failed", reason=f"it cannot be created again: {error}")
+            log.warning(
+                "journal_socket_failed",
+                reason=f"it cannot be created again: {error}",
+                reference=reference_of(error),
+            )
             return
         self._server.close()  # its connections stay open
         self._server = server

@@ -29,6 +29,7 @@ from vertexkit.journal.sqlite.schema import (
 )
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.duplicates import DUPLICATE_SECONDS
+from vertexkit.references import error_fields
 from vertexkit.settings import JournalSettings
 from vertexkit.system.supervision import Supervisor
 
@@ -114,7 +115,7 @@ class Retention:
         try:
             await step()
         except JournalError as error:
-            log.warning("retention_failed", reason=str(error))
+            log.warning("retention_failed", **error_fields(error))
 
     async def _delete_old(self) -> None:
         """Delete what is too old."""
