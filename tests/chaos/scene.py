@@ -223,6 +223,10 @@ class Scene:
         """Return the numbers of its messages that the platform processed, in order."""
         return [int(e.json["text"].split()[1]) for e in self._done("send_message", call)]
 
+    def texts(self, call: Call) -> list[str]:
+        """Return the texts of its messages that the platform processed, in order."""
+        return [entry.json["text"] for entry in self._done("send_message", call)]
+
     def results(self, call: Call) -> list[Any]:
         """Return the data of each completion that the platform processed."""
         return [entry.json["data"] for entry in self._done("complete", call)]
