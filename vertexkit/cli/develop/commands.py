@@ -64,9 +64,7 @@ def trigger(
     ] = None,
     inputs: Annotated[
         list[str] | None,
-        typer.Option(
-            "-i", "--input", metavar="develop=VALUE", help="Input of the block; repeatable."
-        ),
+        typer.Option("-i", "--input", metavar="NAME=VALUE", help="Input of the block; repeatable."),
     ] = None,
     file: Annotated[
         Path | None,
@@ -79,7 +77,7 @@ def trigger(
         typer.Option(
             "-e",
             "--event",
-            metavar="develop=JSON",
+            metavar="NAME=JSON",
             help="Event to send when the block waits for it; repeatable. Default: ask.",
             show_default=False,
         ),
@@ -187,7 +185,7 @@ def capture(
 def new(
     name: Annotated[
         str,
-        typer.Argument(metavar="develop", help="Name of the block and of the folder to create."),
+        typer.Argument(metavar="NAME", help="Name of the block and of the folder to create."),
     ],
     lang: Annotated[
         LanguageOption | None,
