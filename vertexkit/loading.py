@@ -15,6 +15,7 @@ from vertexkit.app import App
 from vertexkit.blocks.registry import Block
 from vertexkit.errors import SettingsError, VertexkitError
 from vertexkit.settings import Settings
+from vertexkit.system.import_folder import PACKAGE_FOLDERS
 
 EXAMPLE = "for example hello:app"
 APP_FILES = ("block.py", "main.py", "app.py", "hello.py")
@@ -29,8 +30,6 @@ LIBRARY_PATHS = (
     "<frozen",
 )
 """Prefixes of files that are not the author's: vertexkit, the standard library, the importer."""
-PACKAGE_FOLDERS = ("site-packages", "dist-packages")
-"""Folders in which installed packages are."""
 
 
 def find_app(target: str | None) -> tuple[str, App]:
@@ -149,26 +148,6 @@ def find_block(app: App, name: str | None) -> Block:
         suggestion = f" Did you mean {close[0]}?" if close else ""
         raise SettingsError(f"there is no block {name!r}.{suggestion} The app has: {names}")
     return app.blocks[name]
-
-
-def import_folder(module: str, folders: Iterable[Path] = ()) -> Path | None:
-    """Find the folder from which a module is imported.
-
-    Args:
-        module: The module's full name.
-        folders: Searched after the working folder and before `sys.path`.
-
-    Returns:
-        The folder of the module, or of its outermost package. None if the module is installed,
-        so that it can be imported from anywhere, or if there is no such file.
-    """
-    parts = module.split(".")
-    for folder in (Path.cwd(), *folders, *map(Path, sys.path)):
-        path = folder.joinpath(*parts)
-        if path.with_name(f"{path.name}.py").is_file() or (path / "__init__.py").is_file():
-            installed = any(name in folder.parts for name in PACKAGE_FOLDERS)
-            return None if installed else folder.resolve()
-    return None
 
 
 def error_location(error: BaseException) -> tuple[str, str]:

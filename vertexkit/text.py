@@ -23,6 +23,7 @@ BYTE_ORDER_MARKS = {
     codecs.BOM_UTF16_BE: "utf-16",
 }
 """The first bytes of a file that names its encoding, as editors on Windows write it."""
+LETTER, DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 SPACES = re.compile(r"\s+")
 READ_CHARACTERS_PER_KEPT = 8
 """A text is cut to this multiple of its limit before it is searched, so that a long one is cheap."""
@@ -104,3 +105,8 @@ def sanitize_lines(text: str) -> str:
             U+FFFD.
     """
     return UNSAFE_IN_LINES.sub(" ", replace_surrogates(text.replace("\r\n", "\n")))
+
+
+def mask(text: str) -> str:
+    """Replace each letter with x and each digit with 0; length and punctuation stay."""
+    return DIGIT.sub("0", LETTER.sub("x", text))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from vertexkit import App, Context
 from vertexkit.recordings import Recording, RecordingsFolder
+from vertexkit.recordings.generated_test import generate_test
 from vertexkit.testing import FakeDialog
-from vertexkit.testing.recorded import generate_test
 from vertexkit.testing.replay import replay
 
 app = App()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from vertexkit.recordings import Recording
-from vertexkit.testing.recorded import generate_test, generated_test_name
+from vertexkit.recordings.generated_test import generate_test, generated_test_name
 
 BLOCK = """
 from vertexkit import App, Context

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from vertexkit.errors import SettingsError
+from vertexkit.recordings.generated_test import CRASH
 from vertexkit.testing.platform.fault_rules import FaultRule
-from vertexkit.testing.recorded import CRASH
 
 SLOW_SECONDS = 4.0
 MAX_CALLS = 10

@@ -13,7 +13,7 @@ from vertexkit.playground.input_presets import InputPresets
 from vertexkit.playground.playground import Playground, RunRequest
 from vertexkit.playground.replays import replay_in_process
 from vertexkit.recordings import Recording
-from vertexkit.testing.recorded import generate_test, generated_test_name
+from vertexkit.recordings.generated_test import generate_test, generated_test_name
 
 MAX_LISTED_RUNS = 500
 """Number of recorded runs in the list, newest first."""

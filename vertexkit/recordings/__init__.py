@@ -6,10 +6,11 @@
 | `contents` | the waits of handlers and the data of their events, as JSON |
 | `recorder` | `Recorder` writes the lines of one recording as they happen |
 | `folder` | `RecordingsFolder` creates, finds, lists and deletes recordings |
+| `generated_test` | generates a pytest module from a recording |
 | `live` | `ServiceRecorder` records the executions of a running service |
 
-`testing/recorded` records runs against the fake platform and generates tests, `testing/replay`
-runs the current code with a recording. docs/runs.md describes the format.
+`testing/recorded` has the fields of runs against the fake platform, `testing/replay` runs the
+current code with a recording. docs/runs.md describes the format.
 """
 
 from vertexkit.recordings.folder import RecordingsFolder as RecordingsFolder

@@ -96,6 +96,14 @@ class RecordingsFolder:
             file = self._matching_file(selector)
         return self._read(file)
 
+    def find_execution(self, execution: str) -> Recording | None:
+        """Read the recording of an execution of a service; None if there is none.
+
+        Args:
+            execution: its id.
+        """
+        return next((found for found in self if found.header.execution == execution), None)
+
     def delete(self, run_id: str) -> None:
         """Delete a recording; no effect if it does not exist.
 

@@ -42,6 +42,8 @@ class RecordingHeader:
     """The seed of the fake platform."""
     fault: str = ""
     """The name of the simulated failure; empty if there was none, or if it has no name."""
+    execution: str = ""
+    """The execution's id; empty if it was recorded by `dev` or `trigger`."""
     faults: list[dict[str, Any]] = field(default_factory=list)
     """The rules of the simulated failures, as the playground's page has them."""
 
@@ -134,7 +136,9 @@ class Recording:
         return [
             str(line["request"]["text"])
             for line in self.lines_of("request")
-            if line.get("method") == "send_message" and line.get("processed")
+            if line.get("method") == "send_message"
+            and line.get("processed")
+            and "text" in line["request"]
         ]
 
     @property

@@ -64,6 +64,7 @@ class ServiceRecorder:
                 target=self._target,
                 inputs=execution.inputs,
                 by="run",
+                execution=execution.id,
                 dialog_id=claims.dialog_id if claims else None,
             )
         except OSError as error:

@@ -11,10 +11,10 @@ from vertexkit import App, Context, WaitTimeout
 from vertexkit.cli.develop.waits import TerminalWaits, read_events
 from vertexkit.errors import SettingsError
 from vertexkit.recordings import RecordingsFolder
+from vertexkit.recordings.generated_test import generate_test
 from vertexkit.testing import FakeDialog
 from vertexkit.testing.paced_clock import PacedClock
 from vertexkit.testing.platform.app import FakePlatform
-from vertexkit.testing.recorded import generate_test
 from vertexkit.testing.replay import replay
 
 PAYMENT = """

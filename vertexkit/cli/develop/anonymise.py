@@ -3,6 +3,7 @@
 import re
 from typing import Any
 
+from vertexkit.text import mask
 from vertexkit.token import JWT_IN_TEXT, decode_payload
 
 SECRET_NAME = re.compile(
@@ -14,7 +15,6 @@ SECRET_NAME = re.compile(
 """Names of fields, headers and parameters whose values are secret."""
 CAPITAL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 """Where a word begins in a name like `urlSig`."""
-LETTER, DIGIT = re.compile(r"[^\W\d_]"), re.compile(r"\d")
 OPAQUE = re.compile(r"[\w+=~-]{24,}", re.ASCII)
 """A run of 24 or more of these characters is treated as a secret, whatever its name."""
 NAMED_VALUES = (
@@ -38,11 +38,6 @@ READABLE_SEGMENT = re.compile(r"[a-z]{1,20}(?:[-_.][a-z]{1,20}){0,2}|v?\d{1,10}|
 """A part of a path that is not a secret: words in lower case, a number, or something short."""
 KEY_IN_PATH = re.compile(r"(?<=/blocks/)([^/]+)/(.+)", re.DOTALL)
 """The name of a block and the URL's secret behind it."""
-
-
-def mask(text: str) -> str:
-    """Replace each letter with x and each digit with 0; length and punctuation stay."""
-    return DIGIT.sub("0", LETTER.sub("x", text))
 
 
 def is_secret(name: str) -> bool:

@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.cli import output
-from vertexkit.cli.develop.anonymise import claim_types, mask, mask_path, mask_text, mask_value
+from vertexkit.cli.develop.anonymise import claim_types, mask_path, mask_text, mask_value
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.errors import CallError
 from vertexkit.ingress.request import RawCall, read_call
@@ -24,6 +24,7 @@ from vertexkit.server.config import ServedApp, ServerConfig
 from vertexkit.server.listen import base_url, bind
 from vertexkit.settings import ServerSettings
 from vertexkit.system.private_files import create_private_text, make_private_folder
+from vertexkit.text import mask
 from vertexkit.token import JWT_IN_TEXT
 
 FORMAT_VERSION = 1

@@ -17,9 +17,9 @@ from vertexkit.errors import SettingsError
 from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.loading import find_app
 from vertexkit.recordings import Recording, RecordingsFolder
+from vertexkit.recordings.generated_test import generate_test, generated_test_name
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs
-from vertexkit.testing.recorded import generate_test, generated_test_name
 from vertexkit.testing.replay import Replay, replay
 
 DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}

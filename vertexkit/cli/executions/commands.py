@@ -1,13 +1,14 @@
 """The commands `vertexkit executions ...`, for operators of a service."""
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from vertexkit.cli.completion import values
 from vertexkit.cli.executions import candidates
-from vertexkit.cli.options import Json
+from vertexkit.cli.options import APP, DEFAULT_APP, Json
 
 executions: typer.Typer = typer.Typer(
     name="executions",
@@ -185,3 +186,36 @@ def send_event(
     from vertexkit.cli.executions import actions
 
     raise typer.Exit(actions.send_event(execution, name, data, as_json=as_json))
+
+
+@executions.command("save-test")
+def save_test(
+    execution: Id,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="FOLDER", help="Folder for the test and the recording."
+        ),
+    ] = Path("tests"),
+    app: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:APP",
+            autocompletion=values.apps,
+            help=f"{APP} {DEFAULT_APP}",
+            show_default=False,
+        ),
+    ] = None,
+    keep_texts: Annotated[
+        bool, typer.Option("--keep-texts", help="Do not mask the texts that users wrote.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Write a recording of an execution and a pytest that repeats it.
+
+    The inputs must still be stored: those of an execution that has not ended, of a parked one that
+    can be retried, or any in the folder that VERTEXKIT_RECORD names.
+    """
+    from vertexkit.cli.executions.saved_test import save
+
+    save(execution, app, output, keep_texts=keep_texts, as_json=as_json)
