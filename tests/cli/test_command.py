@@ -31,7 +31,7 @@ WITHOUT_JSON = {
     "dialogs export": "writes data to a file; -o - prints JSON lines",
 }
 """Commands that print no data, each with the reason."""
-READ_PATHS: dict[str, set[str]] = {}
+READ_PATHS = {"check": {"--against", "--recorded"}}
 """Options for files that a command reads, by command."""
 
 COMMANDS = dict(commands(typer.main.get_command(cli)))

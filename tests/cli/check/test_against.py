@@ -56,7 +56,7 @@ NARROWER = (
 def deployed(shell: Shell) -> Shell:
     """A folder with the catalogue of the deployed version, and its code in `old.py`."""
     (shell.folder / "old.py").write_text(OLD, encoding="utf-8")
-    saved = shell.run("check", "old.py", "--save-catalogue", "deployed.json")
+    saved = shell.run("check", "old.py", "--output", "deployed.json")
     assert saved.returncode == 0, saved.stderr
     return shell
 
@@ -120,7 +120,7 @@ def test_a_wrong_file_is_a_usage_error(shell: Shell, content: str | None) -> Non
         (shell.folder / "deployed.json").write_text(content, encoding="utf-8")
     ended = shell.run("check", "hello.py", "--against", "deployed.json")
     assert ended.returncode == 2
-    assert "--save-catalogue" in ended.stderr
+    assert "--output" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -14,7 +14,7 @@ from vertexkit.text import decode_file
 
 BLOCK_PATH = "/blocks/"
 TOKEN = "token"  # noqa: S105 - a field's name
-HOW_TO_SAVE = "Save one with: vertexkit check --save-catalogue FILE"
+HOW_TO_SAVE = "Save one with: vertexkit check --output FILE"
 
 
 @dataclass(frozen=True, slots=True)

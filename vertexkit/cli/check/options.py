@@ -20,9 +20,11 @@ class CheckOptions:
             show_default=False,
         ),
     ] = None
-    save_catalogue: Annotated[
+    output: Annotated[
         Path | None,
         typer.Option(
+            "-o",
+            "--output",
             metavar="FILE",
             help="Save the catalogue of the app's blocks, for --against of later versions.",
             show_default=False,
@@ -32,4 +34,4 @@ class CheckOptions:
     @property
     def any(self) -> bool:
         """Whether one of them is selected."""
-        return self.against is not None or self.save_catalogue is not None
+        return self.against is not None or self.output is not None

@@ -25,8 +25,8 @@ def run_checks(target: str | None, options: CheckOptions, *, as_json: bool) -> i
     code = 0
     if options.against is not None:
         code = max(code, check_against(target, options.against, as_json=as_json))
-    if options.save_catalogue is not None:
+    if options.output is not None:
         _, app = find_app(target)
-        save_catalogue(app.blocks, options.save_catalogue)
-        output.echo(f"Saved {options.save_catalogue}.", err=True)
+        save_catalogue(app.blocks, options.output)
+        output.echo(f"Saved {options.output}.", err=True)
     return code
