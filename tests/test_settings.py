@@ -37,6 +37,7 @@ BAD = [
     ("TRUSTED_PROXIES", "10.0.0.1/8", "networks such as 10.0.0.0/8: 10.0.0.1/8 has host bits set"),
     ("BODY_LIMIT", "256 KiB", "a valid integer"),
     ("ACK_STATUS", "302", "less than or equal to 299"),
+    ("CONSOLE", "admin", "'off', 'read' or 'write'"),
     ("TOKENS", "both", "'reused' or 'unique'"),
     ("CONCURRENCY", "0", "greater than or equal to 1"),
     ("THREADS", "-4", "greater than or equal to 1"),

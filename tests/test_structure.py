@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAZY = (
     *("cli", "testing.plugin", "telemetry.otel_setup"),
-    *("analytics.interactive", "botone.data_frames"),
+    *("analytics.interactive", "botone.data_frames", "console.mount"),
 )
 """Modules that may import inside functions: the command line and the pytest plugin, to start fast,
-and those that import optional packages."""
+the console, which most processes never serve, and those that import optional packages."""
 STATEFUL = {
     "context.stream.splitter._CodeBlock",
     "journal.state.row.ExecutionRow",

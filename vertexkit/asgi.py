@@ -15,11 +15,14 @@ from vertexkit.blocks.registry import Blocks
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.proxies import Proxies, display
 from vertexkit.clock import Clock
+from vertexkit.console.mount import ConsoleMount
+from vertexkit.console.source import ConsoleSource
 from vertexkit.errors import SettingsError
 from vertexkit.ingress.ops import OpsServer
 from vertexkit.ingress.routes import block_routes, event_routes, information_routes, make_router
 from vertexkit.journal import make_journal
-from vertexkit.journal.protocol import JournalBackend
+from vertexkit.journal.admin import TimeLimitedAdmin
+from vertexkit.journal.protocol import JournalAdmin, JournalBackend
 from vertexkit.journal.shared.client import JournalClient
 from vertexkit.journal.shared.server import offered_to_operators
 from vertexkit.server.problems import RETRY_AFTER_SECONDS, problem
@@ -30,6 +33,10 @@ from vertexkit.telemetry import logs, redaction
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 Announce: TypeAlias = Callable[[Blocks, Settings], None]
+JOURNAL_SILENT = (
+    "the journal did not answer in time: its disk, its server or the process that has it open does "
+    "not respond"
+)
 NOT_STARTED = (
     "The app has not been started, because its lifespan was not run. Serve it with `vertexkit run`, "
     "or with uvicorn without `--lifespan off`. If it is mounted in another ASGI application, enter "
@@ -85,8 +92,8 @@ class AsgiApp:
         settings.check_platform()
         redaction.register_secrets(settings.secrets())
         try:
-            async with self._running(settings) as (service, ops):
-                self._route(router, service, ops)
+            async with self._running(settings) as (service, ops, journal):
+                self._route(router, service, ops, journal)
                 if self.announce is not None:
                     self.announce(service.blocks, settings)
                 service.failed.add_done_callback(lambda _: signal.raise_signal(signal.SIGTERM))
@@ -106,7 +113,9 @@ class AsgiApp:
             writer.flush()
 
     @asynccontextmanager
-    async def _running(self, settings: Settings) -> AsyncIterator[tuple[Service, OpsServer]]:
+    async def _running(
+        self, settings: Settings
+    ) -> AsyncIterator[tuple[Service, OpsServer, JournalAdmin]]:
         """Run the service with everything that surrounds it in a process of its own."""
         clock = Clock()
         journal = self._make_journal(settings, clock)
@@ -125,7 +134,7 @@ class AsgiApp:
                 watch = service.watch_parent()
                 watches.append(service.supervisor.start("watch of the parent process", watch))
             try:
-                yield service, ops
+                yield service, ops, journal
             finally:
                 service.supervisor.cancel(*watches)
 
@@ -142,15 +151,32 @@ class AsgiApp:
             return nullcontext()
         return offered_to_operators(journal, service.supervisor)
 
-    def _route(self, router: Starlette, service: Service, ops: OpsServer) -> None:
+    def _route(
+        self, router: Starlette, service: Service, ops: OpsServer, journal: JournalAdmin
+    ) -> None:
         ack_status = service.settings.server.ack_status
         routes = block_routes(service.blocks, service.receiver)
         routes += event_routes(service.event_receiver)
         if service.settings.server.ops_port:
-            ops.app = make_router(information_routes(service.blocks, ack_status, service, None))
+            information = information_routes(service.blocks, ack_status, service, None)
+            ops.app = _with_console(make_router(information), service, journal)
         else:
             routes += information_routes(service.blocks, ack_status, service, service.access)
         router.router.routes[:] = routes
+
+
+def _with_console(app: ASGIApp, service: Service, journal: JournalAdmin) -> ASGIApp:
+    """Serve the operators' console beside an app, unless it is turned off."""
+    settings = service.settings
+    if settings.server.console == "off":
+        return app
+    source = ConsoleSource(
+        lambda: nullcontext(TimeLimitedAdmin(journal, JOURNAL_SILENT)),
+        settings.journal.shown_url,
+        service,
+        settings.server.console == "write",
+    )
+    return ConsoleMount(app, source, settings.access.trusted_proxies)
 
 
 def _proxy_field(settings: Settings) -> dict[str, str]:

@@ -44,10 +44,11 @@ from vertexkit.references import error_fields
 from vertexkit.settings import PlatformSettings, Settings
 from vertexkit.system.parent import wait_for_end_of_parent
 from vertexkit.system.supervision import Supervisor
-from vertexkit.telemetry import otel_setup, prometheus
+from vertexkit.telemetry import otel_setup
 from vertexkit.telemetry.aggregation import MetricsReporter
 from vertexkit.telemetry.events import Events
 from vertexkit.telemetry.metrics import Metrics, ProcessState
+from vertexkit.telemetry.prometheus import Snapshot
 from vertexkit.worker.dispatcher import Dispatcher
 from vertexkit.worker.policy import HandlerPolicy, Middleware, OnFailure
 from vertexkit.worker.watchdog import Watchdog
@@ -191,10 +192,8 @@ class Service:
         vertex = self._vertex = Vertex(wire, address, clock, settings.platform)
         self.clients: InstanceClients = InstanceClients(address, settings.platform, clock, client)
         self.event_types: EventTypes = EventTypes()
-        url = settings.server.events_url
-        runtime = Runtime(
-            journal, vertex, self.events, clock, self.clients, state, self.event_types, url
-        )
+        events, types, url = self.events, self.event_types, settings.server.events_url
+        runtime = Runtime(journal, vertex, events, clock, self.clients, state, types, url)
         self.dispatcher: Dispatcher = Dispatcher(
             app.blocks,
             runtime,
@@ -318,24 +317,23 @@ class Service:
 
     def state(self) -> ProcessState:
         """Return the state of this process, for the metrics."""
-        limiter = self._vertex.limiter
         return ProcessState(
             running=self.dispatcher.running,
             held=self.dispatcher.held,
             waiting=self.journal.backlog(),
             waiting_for_limits=self.dispatcher.waiting_for_limits,
             suspended=self.journal.suspended(),
-            connections=self.settings.platform.connections - limiter.available,
+            connections=self.settings.platform.connections - self._vertex.limiter.available,
             trouble=bool(self.failure or self.journal.unavailable_reason()),
             ready=self.readiness()[0] == 200,
         )
 
-    async def render_metrics(self) -> bytes:
-        """Return the body of `GET /metrics`: of this process, or of all workers of the service."""
+    async def snapshot(self) -> Snapshot:
+        """Return the metrics of this process, or of all workers of the service."""
         if self._reporter is not None:
             with suppress(OSError):
-                return prometheus.render(await self._reporter.merged())
-        return prometheus.render(self.metrics.snapshot())
+                return await self._reporter.merged()
+        return self.metrics.snapshot()
 
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """Return status and content of `GET /readyz`; if not ready, the content has the reasons."""

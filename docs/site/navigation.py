@@ -14,7 +14,15 @@ SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
     "In production": (
         "В продакшене",
         (
-            *("deployment", "secrets", "postgresql", "scaling", "monitoring", "operations"),
+            *(
+                "deployment",
+                "secrets",
+                "postgresql",
+                "scaling",
+                "monitoring",
+                "operations",
+                "console",
+            ),
             *("hanging", "maintenance", "personal-data", "security"),
         ),
     ),

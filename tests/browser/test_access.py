@@ -18,7 +18,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 CHECK = """async rules => (await axe.run(document, {runOnly: rules, resultTypes: ['violations']}))
     .violations.map(found => [found.id, ...found.nodes.map(node => node.html.slice(0, 160))])"""
 PACKAGE = Path(__file__).parents[2] / "vertexkit"
-PLAYGROUND, SHARED = PACKAGE / "playground" / "static", PACKAGE / "page" / "static"
+SHARED = PACKAGE / "page" / "static"
 
 
 async def violations(page: Page) -> list[Any]:
@@ -109,16 +109,19 @@ async def test_every_sentence_about_inputs_has_a_translation(
     assert left == []
 
 
-async def test_every_text_is_in_both_languages() -> None:
-    """Each name that the page asks for exists, and each text has two languages."""
-    source = (SHARED / "texts.js").read_text(encoding="utf-8")
-    texts = dict(re.findall(r"^  (\w+): \[(.*)\],$", source, re.MULTILINE))
+TEXT = re.compile(r"^  (\w+): \[(.*)\],$", re.MULTILINE)
+USES = (r'translate\("(\w+)"', r'data-(?:text|label|placeholder)="(\w+)"', r'label: "([teh]_\w+)"')
+
+
+@pytest.mark.parametrize("page", ["playground", "console"])
+async def test_every_text_is_in_both_languages(page: str) -> None:
+    """Each name that a page asks for exists, and each text has two languages."""
+    own = PACKAGE / page / "static"
+    files = [*SHARED.glob("*.js"), *own.glob("*.js"), *own.glob("*.html")]
+    sources = {file.name: file.read_text(encoding="utf-8") for file in files}
+    content = "".join(sources.values())
+    texts = dict(TEXT.findall("".join(text for name, text in sources.items() if "texts" in name)))
     assert len(texts) > 150
     assert all(len(re.findall(r'"(?:[^"\\]|\\.)*"', pair)) == 2 for pair in texts.values())
-    used: set[str] = set()
-    for file in [*SHARED.glob("*.js"), *PLAYGROUND.glob("*.js"), PLAYGROUND / "index.html"]:
-        content = file.read_text(encoding="utf-8")
-        used |= set(re.findall(r'translate\("(\w+)"', content))
-        used |= set(re.findall(r'data-(?:text|label|placeholder)="(\w+)"', content))
-        used |= set(re.findall(r'label: "([te]_\w+)"', content))
+    used = {name for pattern in USES for name in re.findall(pattern, content)}
     assert not used - texts.keys()

@@ -67,16 +67,16 @@ class AccessControl:
 
     def _is_from_allowed_network(self, scope: Scope) -> bool:
         client = self._client_address(scope)
-        return client is not None and _is_in(client, self._networks)
+        return client is not None and is_in(client, self._networks)
 
     def _client_address(self, scope: Scope) -> Address | None:
         """The last address in `X-Forwarded-For` that is not a trusted proxy's."""
         fields = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
         hops = b",".join(fields).decode("latin-1").split(",") if fields else []
         peer = scope.get("client")
-        client = _parse_address(peer[0]) if peer else None
-        while hops and client is not None and _is_in(client, self._proxies):
-            client = _parse_address(hops.pop())
+        client = parse_address(peer[0]) if peer else None
+        while hops and client is not None and is_in(client, self._proxies):
+            client = parse_address(hops.pop())
         return client
 
 
@@ -146,12 +146,17 @@ def _is_signed(secret: str, key: jwt.PyJWK) -> bool:
     return "crit" not in decoded["header"]
 
 
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+def is_in(address: Address, networks: Sequence[Network]) -> bool:
+    """Return whether an address belongs to one of these networks."""
     return any(address in network for network in networks)
 
 
-def _parse_address(text: str) -> Address | None:
-    """Parse an address as proxies write it: perhaps with a port, or IPv4 mapped to IPv6."""
+def parse_address(text: str) -> Address | None:
+    """Parse an address as proxies write it: perhaps with a port, or IPv4 mapped to IPv6.
+
+    Returns:
+        The address; None if the text is not one.
+    """
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

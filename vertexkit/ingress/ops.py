@@ -17,7 +17,7 @@ from vertexkit.ingress.information import (
 from vertexkit.server.config import SecondaryServer
 from vertexkit.server.problems import problem
 from vertexkit.settings import ServerSettings
-from vertexkit.telemetry.prometheus import MEDIA_TYPE
+from vertexkit.telemetry.prometheus import MEDIA_TYPE, Snapshot, render
 
 MAX_CONNECTIONS = 64
 """Connections to the operators' port."""
@@ -29,8 +29,8 @@ class Monitored(Protocol):
     def readiness(self) -> tuple[int, dict[str, Any]]:
         """Return status and content of `GET /readyz`."""
 
-    async def render_metrics(self) -> bytes:
-        """Return the body of `GET /metrics`."""
+    async def snapshot(self) -> Snapshot:
+        """Return the metrics of all processes of the service."""
 
 
 def ops_endpoints(service: Monitored, access: AccessControl | None) -> Mapping[str, ASGIApp]:
@@ -45,7 +45,7 @@ def ops_endpoints(service: Monitored, access: AccessControl | None) -> Mapping[s
     """
 
     async def render_metrics() -> Response:
-        return Response(await service.render_metrics(), 200, HEADERS, MEDIA_TYPE)
+        return Response(render(await service.snapshot()), 200, HEADERS, MEDIA_TYPE)
 
     return {
         "/healthz": json_endpoint(lambda: (200, {"alive": True})),

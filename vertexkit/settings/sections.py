@@ -87,6 +87,7 @@ def _check_keys(keys: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
 
 WireName = Literal["sockets", "aiohttp"]
 LogFormat = Literal["auto", "json", "console"]
+ConsoleMode = Literal["off", "read", "write"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 Strings = Annotated[tuple[str, ...], BeforeValidator(_split)]
 Secrets = Annotated[tuple[SecretStr, ...], BeforeValidator(_split)]
@@ -145,7 +146,8 @@ class AccessSettings(Section):
     allow_from: Networks = ()
     """Networks that may call blocks (`10.0.0.0/8`); empty: all."""
     trusted_proxies: Networks = ()
-    """Networks of the reverse proxies whose `X-Forwarded-For` header is trusted."""
+    """Networks of the reverse proxies whose `X-Forwarded-For` header is trusted, and whose
+    `X-Forwarded-User` names the operators of the console."""
     token_keys: Secrets = ()
     """Keys that the platform signs tokens with (HS256); empty: signatures are not checked."""
 
@@ -164,6 +166,9 @@ class ServerSettings(Section):
     address that it listens on."""
     ops_port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Separate port for health, metrics and the catalogue; 0: they are served on `port`."""
+    console: Annotated[ConsoleMode, BeforeValidator(_lower)] = "read"
+    """What operators can do in the console on `ops_port`: `read` shows executions; `write` also
+    retries them, drops them and sends events; `off`: there is no console."""
     workers: Annotated[int, Field(ge=1)] = 1
     """Number of worker processes."""
     clients: Annotated[int, Field(ge=16)] = 4096

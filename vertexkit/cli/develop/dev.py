@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import socket
-import sys
-import webbrowser
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from vertexkit.cli import output
+from vertexkit.cli.browser import open_in_browser
 from vertexkit.loading import default_target
 from vertexkit.playground.dev_journal import move_old_journal
 from vertexkit.playground.playground import Playground
@@ -66,17 +64,9 @@ async def _serve(options: DevOptions, target: str, listener: socket.socket) -> N
         text = f"written by another version of vertexkit, moved to {moved}; a new one is started"
         _line(console, "journal", text, "yellow")
     async with playground.serving():
-        if options.open_browser and _has_display():
-            webbrowser.open(f"{base}/")
+        if options.open_browser:
+            open_in_browser(f"{base}/")
         await server.serve(sockets=[listener])
-
-
-def _has_display() -> bool:
-    if not sys.stdout.isatty():
-        return False
-    return sys.platform in {"darwin", "win32"} or bool(
-        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    )
 
 
 def _line(console: Console, label: str, text: str, style: str = "default") -> None:

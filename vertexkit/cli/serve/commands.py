@@ -7,7 +7,7 @@ import typer
 
 from vertexkit.cli.check.options import CheckOptions
 from vertexkit.cli.option_groups import with_option_groups
-from vertexkit.cli.options import EXIT_FAILED, Debug, Json, Target, set_debug
+from vertexkit.cli.options import EXIT_FAILED, Debug, Json, Port, Target, set_debug
 from vertexkit.text import sanitize_lines
 
 serve: typer.Typer = typer.Typer()
@@ -123,3 +123,17 @@ def health(
     else:
         typer.echo(sanitize_lines(health.text), err=not health.healthy)
     raise typer.Exit(0 if health.healthy else EXIT_FAILED)
+
+
+@serve.command()
+def console(
+    port: Port = 8766,
+    write: Annotated[
+        bool, typer.Option("--write", help="Allow to retry and drop executions and to send events.")
+    ] = False,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Do not open a browser.")] = False,
+) -> None:
+    """Show the executions of the journal in a browser, also while the service is stopped."""
+    from vertexkit.cli.serve.console import ConsoleOptions, serve_console
+
+    serve_console(ConsoleOptions(port, write, not no_open))

@@ -212,4 +212,6 @@ export function translate(name, values = {}) {
   const text = TEXTS[name]?.[language === "ru" ? 1 : 0] ?? name;
   return text.replace(/\{(\w+)\}/g, (_, key) => values[key] ?? "");
 }
+// Adds the texts of another page: an object of the same form.
+export const addTexts = (texts) => Object.assign(TEXTS, texts);
 export const hasText = (name) => name in TEXTS;

@@ -31,6 +31,22 @@ export class Timeline {
     this.detail.hidden = true;
   }
 
+  // Shows a model that was computed from everything that is known; the selection is kept.
+  replace(model, ended) {
+    const keys = new Set(model.rows.map((row) => row.key));
+    for (const [key, element] of this.elements) {
+      if (keys.has(key)) continue;
+      element.remove();
+      this.elements.delete(key);
+      this.shown.delete(key);
+    }
+    this.model = model;
+    this.ended = ended;
+    if (this.selected && !keys.has(this.selected)) this.select(null);
+    else if (this.selected) this.showDetail();
+    this.schedule();
+  }
+
   // Takes the next line of the run; returns its row.
   add(line) {
     const row = this.model.add(line);
@@ -43,7 +59,10 @@ export class Timeline {
   follow(now) {
     this.now = now;
     this.timer ??= setInterval(() => {
-      if (this.ended) clearInterval(this.timer);
+      if (this.ended) {
+        clearInterval(this.timer);
+        this.timer = null;
+      }
       this.schedule();
     }, REFRESH_MILLISECONDS);
   }

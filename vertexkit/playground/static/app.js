@@ -1,5 +1,6 @@
 // The page of the playground. The server sends what it shows, and does what it requests.
 import { post, request, runPath } from "./api.js";
+import { makeAppearance, showFixedTexts } from "./appearance.js";
 import { listen } from "./connection.js";
 import { clear, find, make } from "./dom.js";
 import { FaultComposer } from "./faults.js";
@@ -10,9 +11,8 @@ import { SavedInputs } from "./inputs.js";
 import { errorText } from "./problems.js";
 import { RunView } from "./run.js";
 import { makeTabs } from "./tabs.js";
-import { currentLanguage, hasText, setLanguage, translate } from "./texts.js";
+import { hasText, translate } from "./texts.js";
 
-setLanguage(currentLanguage(), false);
 const form = new Form(find("#inputs"));
 const view = new RunView();
 const faults = new FaultComposer();
@@ -30,35 +30,22 @@ const inputsKey = (name) => `inputs:${state.target}:${name}`;
 // Language and theme ----------------------------------------------------------------------------
 
 function showTexts() {
-  for (const element of document.querySelectorAll("[data-text]")) element.textContent = translate(element.dataset.text);
-  for (const element of document.querySelectorAll("[data-label]")) element.setAttribute("aria-label", translate(element.dataset.label));
-  for (const element of document.querySelectorAll("[data-placeholder]")) element.placeholder = translate(element.dataset.placeholder);
-  find("#language").textContent = translate("other");
-  find("#language").lang = currentLanguage() === "ru" ? "en" : "ru";
-  find("#theme").textContent = translate(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
+  showFixedTexts();
   faults.setPresets(state.faults ?? {});
   showPhase();
 }
 
-function theme(name) {
-  document.documentElement.dataset.theme = name;
-}
-theme(localStorage.getItem("theme") || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light"));
-
-find("#theme").addEventListener("click", () => {
-  theme(document.documentElement.dataset.theme === "dark" ? "light" : "dark");
-  localStorage.setItem("theme", document.documentElement.dataset.theme);
-  showTexts();
-});
-find("#language").addEventListener("click", () => {
-  setLanguage(currentLanguage() === "ru" ? "en" : "ru");
-  showTexts();
-  const inputs = form.read();
-  showBlocks();
-  form.write(inputs);
-  history.show();
-  if (current) open(current);
-  else view.show(null);
+makeAppearance({
+  onTheme: showTexts,
+  onLanguage: () => {
+    showTexts();
+    const inputs = form.read();
+    showBlocks();
+    form.write(inputs);
+    history.show();
+    if (current) open(current);
+    else view.show(null);
+  },
 });
 
 // The app: its phase, its blocks ----------------------------------------------------------------

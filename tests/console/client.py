@@ -1,0 +1,114 @@
+"""A client of the console in the same process: requests as the page makes them."""
+
+import json
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+from vertexkit.console.mount import ConsoleMount
+from vertexkit.console.source import ConsoleSource
+from vertexkit.journal.protocol import JournalAdmin
+from vertexkit.settings import AccessSettings
+from vertexkit.text import encodable
+
+PAGE = {"x-vertexkit-console": "1", "content-type": "application/json"}
+"""Headers with which the page asks for an action."""
+HOST = "127.0.0.1:9001"
+PROXY, PROXIES = "10.1.2.3", "10.0.0.0/8"
+"""A trusted proxy, and its network."""
+FORWARDED = {"x_forwarded_for": "192.0.2.7", "x_forwarded_user": "olga", "host": "ops.example.com"}
+"""Headers that the proxy sets."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response of the console."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def code(self) -> tuple[int, str]:
+        """Status and code of a problem."""
+        return self.status, self.json["code"]
+
+
+class ConsoleClient:
+    """Asks a console over a journal, from an address of its own.
+
+    Args:
+        journal: open.
+        writable: whether the console may change it.
+        proxies: networks of trusted proxies, separated by commas.
+        client: address of the client.
+        local_user: of direct connections.
+    """
+
+    def __init__(
+        self,
+        journal: JournalAdmin,
+        *,
+        writable: bool = False,
+        proxies: str = "",
+        client: str = "127.0.0.1",
+        local_user: str = "",
+    ) -> None:
+        source = ConsoleSource(lambda: nullcontext(journal), "memory:", None, writable)
+        networks = AccessSettings.model_validate({"trusted_proxies": proxies}).trusted_proxies
+        self.app = ConsoleMount(_elsewhere, source, networks, local_user)
+        self.client = client
+
+    async def get(self, path: str, query: str = "", **headers: str) -> Answer:
+        """Request something from the console; a path without `/` at its start is of the API."""
+        return await self._request("GET", path, query, b"", headers)
+
+    async def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+        """Ask for an action as the page does; headers with an empty value are left out."""
+        content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
+        return await self._request("POST", path, "", content, PAGE | _named(headers))
+
+    async def _request(
+        self, method: str, path: str, query: str, body: bytes, headers: dict[str, str]
+    ) -> Answer:
+        path = path if path.startswith("/") else f"/console/api/{path}"
+        named = {"host": HOST} | _named(headers)
+        messages = [{"type": "http.request", "body": body, "more_body": False}]
+        received: dict[str, Any] = {"headers": {}, "body": b""}
+
+        async def receive() -> Any:
+            return messages.pop() if messages else {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                received["status"] = message["status"]
+                received["headers"] = {n.decode(): v.decode() for n, v in message["headers"]}
+            received["body"] += message.get("body", b"")
+
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "path": path,
+            "raw_path": path.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "scheme": "http",
+            "headers": [(n.encode(), encodable(v).encode()) for n, v in named.items() if v],
+            "client": (self.client, 50_000) if self.client else None,
+        }
+        await self.app(scope, receive, send)
+        return Answer(received["status"], received["headers"], received["body"])
+
+
+def _named(headers: dict[str, str]) -> dict[str, str]:
+    return {name.replace("_", "-"): value for name, value in headers.items()}
+
+
+async def _elsewhere(_: Any, __: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 299, "headers": []})
+    await send({"type": "http.response.body", "body": b""})

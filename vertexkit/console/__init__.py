@@ -1,0 +1,1 @@
+"""The operators' console: a page about the executions of a journal, served to operators."""

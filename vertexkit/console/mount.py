@@ -1,0 +1,49 @@
+"""Serves the console beside another app; its code is imported when the console is first opened."""
+
+from collections.abc import Sequence
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from vertexkit.console.source import ConsoleSource
+from vertexkit.settings import Network
+
+PATH = "/console"
+
+
+class ConsoleMount:
+    """An ASGI app that passes the paths under `/console` to the console, and others on.
+
+    Args:
+        app: answers all other requests.
+        source: what the console reads from.
+        proxies: networks of the trusted reverse proxies, see `ConsoleGuard`.
+        local_user: name of the user of direct connections in logs.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        source: ConsoleSource,
+        proxies: Sequence[Network] = (),
+        local_user: str = "",
+    ) -> None:
+        self._app = app
+        self._source = source
+        self._proxies = proxies
+        self._local_user = local_user
+        self._console: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if scope["type"] != "http" or not (path == PATH or path.startswith(f"{PATH}/")):
+            await self._app(scope, receive, send)
+            return
+        if self._console is None:
+            self._console = self._make_console()
+        await self._console(scope, receive, send)
+
+    def _make_console(self) -> ASGIApp:
+        from vertexkit.console.guard import ConsoleGuard
+        from vertexkit.console.server import console_app
+
+        return console_app(self._source, ConsoleGuard(self._proxies, self._local_user))

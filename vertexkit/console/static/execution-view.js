@@ -1,0 +1,112 @@
+// One execution: its state, its timeline, and what an operator can do with it.
+import { ask } from "./ask.js";
+import { clear, find, json, make } from "./dom.js";
+import { RecordModel } from "./record-model.js";
+import { actionsOf, adviceOf, ago, contentsAction, stateOf } from "./state.js";
+import { Timeline } from "./timeline.js";
+import { translate } from "./texts.js";
+
+export class ExecutionView {
+  // `act` carries out an action; `now` returns the server's time in Unix seconds.
+  constructor({ act, now }) {
+    Object.assign(this, { act, now, record: null, contents: null, writable: false });
+    this.timeline = new Timeline({ list: find("#rows"), axis: find("#axis"), detail: find("#detail") });
+    this.show(null);
+  }
+
+  // Shows an execution; the values of its steps stay shown while it is the same one.
+  show(record, writable = this.writable) {
+    const same = record && this.record?.execution === record.execution;
+    if (!same) {
+      this.timeline.reset();
+      this.contents = null;
+      find("#status").textContent = "";
+      find("#actions").dataset.shown = "";
+    }
+    Object.assign(this, { record, writable });
+    find("#timeline").hidden = !record;
+    find("#execution").classList.toggle("empty", !record);
+    if (!record) {
+      clear(find("#head")).append(make("p", { class: "quiet" }, translate("c_choose")));
+      find("#actions").hidden = true;
+      find("#contents").hidden = true;
+      return;
+    }
+    this.showHead();
+    this.showActions();
+    this.showContents();
+    const values = new Map(this.contents?.effects.map(({ position, value }) => [position, value]));
+    this.timeline.replace(new RecordModel(record, values), Boolean(record.outcome));
+    if (!record.outcome) this.timeline.follow(() => this.now() - this.record.accepted_at);
+  }
+
+  // The language has changed.
+  showAgain() {
+    const { record, contents } = this, status = find("#status").textContent;
+    this.record = null;
+    this.show(record);
+    this.contents = contents;
+    find("#contents").dataset.shown = "";
+    if (record) this.show(record);
+    find("#status").textContent = status;
+  }
+
+  showHead() {
+    const { record } = this;
+    const { text, mark } = stateOf(record);
+    const when = new Date(record.accepted_at * 1000).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "medium" });
+    const advice = adviceOf(record, this.now());
+    clear(find("#head")).append(...[
+      make("h1", {}, record.block, make("span", { class: "mono" }, record.execution)),
+      make("p", { class: "facts" }, make("span", { class: `outcome ${mark}` }, text),
+        record.dialog === null ? null : make("span", { class: "quiet" }, translate("c_dialog_n", { n: record.dialog })),
+        make("span", { class: "quiet" }, translate("c_runs", { n: record.attempts })),
+        make("span", { class: "quiet", title: ago(record.accepted_at, this.now()) }, when)),
+      record.reason ? make("p", { class: "reason" }, record.reason) : null,
+      advice ? make("p", { class: "advice quiet" }, advice) : null,
+    ].filter(Boolean));
+  }
+
+  showActions() {
+    const actions = [...(this.writable ? actionsOf(this.record) : []), ...(this.contents ? [] : [contentsAction()])];
+    const shown = JSON.stringify(actions);
+    const bar = find("#actions");
+    bar.hidden = false;
+    if (bar.dataset.shown === shown) return; // a button that has the focus keeps it
+    bar.dataset.shown = shown;
+    clear(bar).append(...actions.map((action) => make("button", { type: "button", onclick: (event) => this.request(action, event.currentTarget) }, action.label)),
+      make("button", { type: "button", onclick: () => this.copy() }, translate("c_copy")));
+  }
+
+  async request(action, button) {
+    const { record } = this;
+    const body = await ask(action, `${record.block} ${record.execution}`);
+    if (!body) return;
+    button.disabled = true;
+    const answer = await this.act(record, action, body);
+    button.disabled = false;
+    if (!answer || this.record?.execution !== record.execution) return;
+    if (action.action === "show_contents") {
+      this.contents = answer;
+      this.show(this.record);
+    }
+    find("#status").textContent = translate(`a_done_${answer.done}`);
+  }
+
+  async copy() {
+    await navigator.clipboard?.writeText(this.record.execution).then(() => (find("#status").textContent = translate("copied")), () => {});
+  }
+
+  showContents() {
+    const area = find("#contents");
+    area.hidden = !this.contents;
+    if (!this.contents || area.dataset.shown === this.record.execution) return;
+    area.dataset.shown = this.record.execution;
+    const names = new Map(this.record.effects.map(({ position, kind }) => [position, kind]));
+    const { effects, result } = this.contents;
+    clear(area).append(make("h2", {}, translate("c_contents")));
+    if (!effects.length && result === null) area.append(make("p", { class: "quiet" }, translate("c_no_contents")));
+    for (const { position, value } of effects) area.append(make("h3", {}, names.get(position) ?? position), json(value));
+    if (result !== null) area.append(make("h3", {}, translate("c_block_result")), json(result));
+  }
+}
