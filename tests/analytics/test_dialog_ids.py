@@ -115,6 +115,8 @@ def test_the_case_of_a_name_does_not_matter() -> None:
         ("city:", "city:"),
         ("handed-over:12", "handed_over:12"),
         ("duration:86400-", "duration:86400-"),
+        ("stopped:0", "stopped:0"),
+        ("week:2023-05-08", "week:2023-05-08"),
     ],
 )
 def test_names_are_read_leniently(text: str, name: str) -> None:
@@ -124,7 +126,11 @@ def test_names_are_read_leniently(text: str, name: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "weather", "city", "completed:1", "hour:24", "weekday:noon", "stopped:x", "duration:1-2"],
+    [
+        *("", "weather", "city", "completed:1", "hour:24", "weekday:noon", "duration:1-2"),
+        *("stopped:x", "stopped:03", "stopped:", "reached:0", "answered:0", "handed_over:00"),
+        *("day:2023-02-30", "week:2023-05-09", "month:2023-13"),
+    ],
 )
 def test_an_unknown_figure_is_an_error(text: str) -> None:
     """The error lists the figures."""

@@ -32,7 +32,8 @@ MAX_FIGURES = 10_000
 VALUES: Mapping[str, re.Pattern[str]] = {
     **dict.fromkeys((*OUTCOMES, "undated"), re.compile("")),
     **dict.fromkeys(("bot", "city", "source", "status"), re.compile(".*", re.DOTALL)),
-    **dict.fromkeys(QUESTION_FIGURES, re.compile(r"\d{1,4}")),
+    **dict.fromkeys(QUESTION_FIGURES, re.compile(r"[1-9]\d{0,3}")),
+    "stopped": re.compile(r"0|[1-9]\d{0,3}"),
     "weekday": re.compile("|".join(WEEKDAYS)),
     "hour": re.compile(rf"(?:(?:{'|'.join(WEEKDAYS)})-)?(?:[01]\d|2[0-3])"),
     "month_day": re.compile(r"[1-9]|[12]\d|3[01]"),
@@ -41,7 +42,8 @@ VALUES: Mapping[str, re.Pattern[str]] = {
     "year": re.compile(r"\d{4}"),
     "duration": re.compile("|".join(DURATIONS)),
 }
-"""The kinds of figures, and what may follow the colon."""
+"""The kinds of figures, and what may follow the colon. Before the first question is number 0."""
+DATES = ("day", "week", "month")
 EXAMPLES = (
     "completed, interrupted, in_process, operator, other, not_started, undated, bot:1446, "
     "city:Perm, source:web, status:archived, weekday:mon, hour:14, hour:mon-14, month_day:11, "
@@ -65,9 +67,19 @@ def figure_name(text: str) -> str:
         value = re.sub(r"(?<!\d)(\d)$", r"0\1", value)
     pattern = VALUES.get(kind)
     needs_value = pattern is not None and pattern.pattern != ""
-    if pattern is None or not pattern.fullmatch(value) or needs_value != bool(colon):
+    is_known = pattern is not None and pattern.fullmatch(value) and needs_value == bool(colon)
+    if not is_known or (kind in DATES and not _is_date(kind, value)):
         raise ValueError(f"reports have no figure {text!r}. The figures are: {EXAMPLES}")
     return f"{kind}:{value}" if colon else kind
+
+
+def _is_date(kind: str, value: str) -> bool:
+    """Whether a day exists, or is the Monday of a week."""
+    try:
+        day = date.fromisoformat(f"{value}-01" if kind == "month" else value)
+    except ValueError:
+        return False
+    return kind != "week" or day.weekday() == 0
 
 
 def is_of_question(figure: str) -> bool:

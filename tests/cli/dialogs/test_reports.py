@@ -80,7 +80,11 @@ def test_ids_behind_a_figure(report: Vertexkit, server: QuirkyServer) -> None:
 @pytest.mark.parametrize(
     "figure, problem",
     [
-        ("stopped:9", "stopped:9 names question 9, and the report has 1 questions"),
+        (
+            "stopped:9",
+            "stopped:9 names question 9, and the last question of the report is number 1",
+        ),
+        ("reached:0", "reports have no figure 'reached:0'. The figures are: completed,"),
         ("hours", "reports have no figure 'hours'. The figures are: completed,"),
     ],
 )

@@ -107,8 +107,8 @@ def _print_ids(report: Report, figure: str) -> None:
     number = figure.partition(":")[2]
     if is_of_question(figure) and int(number) > len(report.questions):
         raise SettingsError(
-            f"--show: {figure} names question {number}, and the report has "
-            f"{len(report.questions)} questions"
+            f"--show: {figure} names question {number}, and the last question of the report is "
+            f"number {len(report.questions)}"
         )
     for dialog_id in report.ids.get(figure, ()):
         output.echo(dialog_id)
