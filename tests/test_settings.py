@@ -17,6 +17,11 @@ BAD = [
         "must start with https:// or http:// and name a host, got 'demo.",
     ),
     ("PLATFORM_URL", "https:///api", "must start with https:// or http:// and name a host"),
+    (
+        "PLATFORM_URL",
+        "https://{instnace}.bot.one/api",
+        "got '{instnace}'. Did you mean 'https://{instance}.bot.one/api'?",
+    ),
     ("PLATFORM_URL", "https://me:pass@demo.bot.one/api", "must not contain a login"),
     ("PLATFORM_URL", "https://demo.bot.one/api?key=1", "must not contain a login, '?' or '#'"),
     ("PLATFORM_URL", "https://demo.bot.one:70000/api", "must have a port between 0 and 65535"),

@@ -157,11 +157,14 @@ class AsgiApp:
         ack_status = service.settings.server.ack_status
         routes = block_routes(service.blocks, service.receiver)
         routes += event_routes(service.event_receiver)
+        platform = service.settings.platform.local_url
         if service.settings.server.ops_port:
-            information = information_routes(service.blocks, ack_status, service, None)
+            information = information_routes(service.blocks, ack_status, platform, service, None)
             ops.app = _with_console(make_router(information), service, journal)
         else:
-            routes += information_routes(service.blocks, ack_status, service, service.access)
+            routes += information_routes(
+                service.blocks, ack_status, platform, service, service.access
+            )
         router.router.routes[:] = routes
 
 
@@ -193,6 +196,12 @@ def http_app(service: Service) -> ASGIApp:
         [
             *block_routes(service.blocks, service.receiver),
             *event_routes(service.event_receiver),
-            *information_routes(service.blocks, ack_status, service, service.access),
+            *information_routes(
+                service.blocks,
+                ack_status,
+                service.settings.platform.local_url,
+                service,
+                service.access,
+            ),
         ]
     )

@@ -44,19 +44,26 @@ def event_routes(receiver: ASGIApp) -> list[Route]:
 
 
 def information_routes(
-    blocks: Mapping[str, Block], ack_status: int, service: Monitored, access: AccessControl | None
+    blocks: Mapping[str, Block],
+    ack_status: int,
+    platform: str,
+    service: Monitored,
+    access: AccessControl | None,
 ) -> list[Route]:
     """Make the routes of the catalogue, of health and of metrics.
 
     Args:
         blocks: by name.
         ack_status: HTTP status of the response to an accepted call.
+        platform: URL of the platform if that is on the same machine: the catalogue names it. Empty
+            if not: no response names the address of another one.
         service: is running.
         access: which clients are let in; None: all. Health is always open to all.
     """
+    described = {"platform": platform} if platform else {}
     shared = partial(json_endpoint, shared_seconds=SHARED_SECONDS)
     endpoints: dict[str, ASGIApp] = {
-        "/blocks": shared(lambda: (200, catalogue(blocks)), access),
+        "/blocks": shared(lambda: (200, catalogue(blocks) | described), access),
         "/openapi.json": shared(
             lambda: (200, openapi(blocks, version("vertexkit"), ack_status)), access
         ),

@@ -11,6 +11,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 INSTANCE = "{instance}"
 """The placeholder in the platform's URL that is replaced with an instance's name."""
+PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
+LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1", "host.docker.internal"}
+"""Hosts of this machine in a URL; the last one is that of a container's machine."""
 URL_PASSWORD = re.compile(r"((?://|^\w+:)[^:/?#@]*:|[?&]password=)([^/?#@&]+)(?=@|&|$)")
 """What comes before the password in the URL of a database, and the password."""
 Network = IPv4Network | IPv6Network
@@ -45,6 +48,16 @@ def _check_url(url: str, example: str = "https://demo.bot.one/api") -> str:
     except ValueError:
         raise ValueError(f"must have a port between 0 and 65535, got {url!r}") from None
     return url.rstrip("/")
+
+
+def _check_platform_url(url: str) -> str:
+    wrong = next((found for found in PLACEHOLDER.findall(url) if found != INSTANCE), None)
+    if wrong is not None:
+        raise ValueError(
+            f"must contain no braces but those of {INSTANCE}, got {wrong!r}. Did you mean "
+            f"{PLACEHOLDER.sub(INSTANCE, url, count=1)!r}?"
+        )
+    return _check_url(url)
 
 
 def _check_public_url(url: str) -> str:
@@ -114,7 +127,9 @@ class Section(BaseModel):
 class PlatformSettings(Section):
     """The Bot.one platform, and how it is called."""
 
-    url: Annotated[str, AfterValidator(_check_url), Field(validation_alias="platform_url")] = ""
+    url: Annotated[
+        str, AfterValidator(_check_platform_url), Field(validation_alias="platform_url")
+    ] = ""
     """Base URL of the API, `https://demo.bot.one/api`; or a template,
     `https://{instance}.bot.one/api`, with `instances` set."""
     instances: Annotated[Strings, AfterValidator(_check_instances)] = ()
@@ -134,6 +149,12 @@ class PlatformSettings(Section):
     Through a proxy it is always aiohttp."""
     complete_patience: Annotated[float, Field(ge=0)] = 3600.0
     """Seconds for which a completion that fails is retried before the execution is parked."""
+
+    @property
+    def local_url(self) -> str:
+        """`url` if the platform is a program on the same machine; empty if it is not."""
+        parts = urlsplit(self.url)
+        return self.url if parts.scheme == "http" and parts.hostname in LOCAL_HOSTS else ""
 
 
 class AccessSettings(Section):

@@ -117,6 +117,12 @@ def test_an_invalid_example_is_reported(shell: Any) -> None:
     "settings, level, subject, text",
     [
         ({}, "fail", "settings", "VERTEXKIT_PLATFORM_URL"),
+        (
+            {"platform_url": "https://demo.bot.one"},
+            "warn",
+            "settings",
+            "the platform's URL usually ends with /api",
+        ),
         ({"port": "x"}, "fail", "settings", "VERTEXKIT_PORT"),
         ({"platform_url": "http://demo.bot.one/api"}, "warn", "settings", "https://"),
         ({"log_level": "debug"}, "warn", "settings", "VERTEXKIT_LOG_LEVEL=info"),

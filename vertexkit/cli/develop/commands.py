@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from vertexkit.cli.completion import values
+from vertexkit.cli.develop.call_options import CallOptions
 from vertexkit.cli.develop.platform_options import PlatformOptions
 from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import (
@@ -51,7 +52,9 @@ def dev(
 
 
 @develop.command()
+@with_option_groups
 def trigger(
+    options: CallOptions,
     target: TargetOrBlock = None,
     block: Annotated[
         str | None,
@@ -62,41 +65,19 @@ def trigger(
             show_default=False,
         ),
     ] = None,
-    inputs: Annotated[
-        list[str] | None,
-        typer.Option("-i", "--input", metavar="NAME=VALUE", help="Input of the block; repeatable."),
-    ] = None,
-    file: Annotated[
-        Path | None,
-        typer.Option(
-            "-f", "--file", help="JSON file with an object of inputs; - reads standard input."
-        ),
-    ] = None,
-    events: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-e",
-            "--event",
-            metavar="NAME=JSON",
-            help="Event to send when the block waits for it; repeatable. Default: ask.",
-            show_default=False,
-        ),
-    ] = None,
-    fast: Annotated[
-        bool, typer.Option("--fast", help="Skip the time for typing, pauses and waits.")
-    ] = False,
-    as_json: Json = False,
     debug: Debug = False,
 ) -> None:
     """Run a block against a fake platform and show the dialog in the terminal."""
+    set_debug(debug)
+    if options.url is not None:
+        from vertexkit.cli.develop.remote import call_service
+
+        if block is not None:
+            raise SettingsError(f"with --url, name only the block, got {target!r} and {block!r}")
+        raise typer.Exit(call_service(options, target))
     from vertexkit.cli.develop.trigger import TriggerOptions, run_block
 
-    set_debug(debug)
-    given = tuple(events or ())
-    options = TriggerOptions(
-        target, block, inputs or [], file, given, fast=fast, as_json=as_json, debug=debug
-    )
-    raise typer.Exit(run_block(options))
+    raise typer.Exit(run_block(TriggerOptions.of(options, target, block, debug=debug)))
 
 
 @develop.command()

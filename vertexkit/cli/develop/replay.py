@@ -15,7 +15,7 @@ from vertexkit.cli.develop.trigger import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.errors import SettingsError
 from vertexkit.journal.encryption import recordings_cipher
-from vertexkit.loading import find_app
+from vertexkit.loading import find_app, suggestion
 from vertexkit.recordings import Recording, RecordingsFolder
 from vertexkit.recordings.generated_test import generate_test, generated_test_name
 from vertexkit.settings import Settings
@@ -53,8 +53,8 @@ def replay_run(options: ReplayOptions) -> int:
     target, app = find_app(options.target or recording.header.target or None)
     if recording.header.block not in app.blocks:
         raise SettingsError(
-            f"{target} has no block {recording.header.block!r}, which this run recorded. "
-            f"The app has: {', '.join(app.blocks)}"
+            f"{target} has no block {recording.header.block!r}, which this run recorded."
+            f"{suggestion(recording.header.block, app.blocks)} The app has: {', '.join(app.blocks)}"
         )
     if options.save_test is not None:
         schema = app.blocks[recording.header.block].signature.input_schema()

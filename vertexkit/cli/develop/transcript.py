@@ -153,7 +153,7 @@ class Transcript:
         """Print the result of the run, and its duration if it is known."""
         self.stop_typing()
         if run.outcome is None:
-            self._rejected_call(run)
+            self.rejected(run.status, run.answer)
             return
         tail = "" if seconds is None else f"  {seconds:.1f} s"
         if run.ok:
@@ -162,6 +162,12 @@ class Transcript:
             self._line("", f"{run.outcome.status}: {run.outcome.reason}", "dim")
         if not run.ok:
             self._line("done", _json(run.data), "dim", tail=tail)
+
+    def completed(self, data: Any) -> None:
+        """Print the data that the block was completed with."""
+        self.stop_typing()
+        failed = isinstance(data, dict) and data.get("ok") is False
+        self._line("fail" if failed else "done", _json(data))
 
     def recorded(self, run_id: str) -> None:
         """In a terminal, print the command that replays the run."""
@@ -214,10 +220,11 @@ class Transcript:
         suggestion = f" Did you mean {close[0]}?" if close else ""
         self._line("", f"{name!r} is not an input of this block; ignored.{suggestion}", "dim")
 
-    def _rejected_call(self, run: Run) -> None:
-        detail = run.answer.get("detail") or run.answer.get("title", "")
-        self._line("fail", f"{run.status} {detail.partition(';')[0].rstrip('.')}")
-        for error in run.answer.get("errors", []):
+    def rejected(self, status: int, answer: Mapping[str, Any]) -> None:
+        """Print why a call was rejected: the status and the content of the response."""
+        detail = str(answer.get("detail") or answer.get("title", ""))
+        self._line("fail", f"{status} {detail.partition(';')[0].rstrip('.')}")
+        for error in answer.get("errors", []):
             field = ".".join(map(str, error["loc"])) or "inputs"
             self._line("", f"{field}: {error['msg']}")
 

@@ -5,13 +5,14 @@ import math
 import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, Self, cast
 
 import structlog
 from rich.console import Console
 
 from vertexkit.app import App
 from vertexkit.cli import output
+from vertexkit.cli.develop.call_options import CallOptions
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import TerminalStream, Transcript
 from vertexkit.cli.develop.waits import TerminalWaits, read_events, terminal_reader
@@ -59,6 +60,22 @@ class TriggerOptions:
     fast: bool = False
     as_json: bool = False
     debug: bool = False
+
+    @classmethod
+    def of(
+        cls, options: CallOptions, target: str | None, block: str | None, *, debug: bool
+    ) -> Self:
+        """Make them from the options of the command line."""
+        return cls(
+            target,
+            block,
+            options.inputs or [],
+            options.file,
+            tuple(options.events or ()),
+            fast=options.fast,
+            as_json=options.as_json,
+            debug=debug,
+        )
 
 
 def run_block(options: TriggerOptions) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from rich.text import Text
@@ -14,6 +15,7 @@ from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import FIELD_PREFIX
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.client import BotOne
+from vertexkit.botone.hints import API_PATH
 from vertexkit.botone.proxies import Proxies, display
 from vertexkit.cli import output
 from vertexkit.cli.serve.probe import probe
@@ -189,6 +191,13 @@ def _check_settings(settings: Settings) -> Iterator[Finding]:
             "settings",
             "requests to the platform are not encrypted: tokens can be intercepted",
             "Use https:// in VERTEXKIT_PLATFORM_URL.",
+        )
+    if url and not urlsplit(url).path.endswith(API_PATH):
+        yield Finding(
+            Level.WARN,
+            "settings",
+            f"the platform's URL usually ends with {API_PATH}, got {url!r}",
+            f"If requests are answered with 404, set VERTEXKIT_PLATFORM_URL={url}{API_PATH}.",
         )
     if settings.logging.level == "debug":
         yield Finding(
