@@ -88,28 +88,33 @@ def arm(point: str) -> None:
     """Install a failpoint; an empty string installs none."""
     name, _, times = point.partition(":")
     count = Countdown(int(times or 1))
+    journal: type[Any] = SqliteJournal
+    if os.environ.get("VERTEXKIT_JOURNAL", "").startswith("postgresql:"):
+        from vertexkit.journal.postgres.journal import PostgresJournal  # noqa: PLC0415 - an extra
+
+        journal = PostgresJournal
     places: dict[str, tuple[Callable[[Any, str, Act], None], Any, str, Act]] = {
-        "K0": (before, SqliteJournal, "accept", count.die),
-        "K1": (after, SqliteJournal, "accept", count.die),
-        "K2": (before, SqliteJournal, "claim", count.hang_if_any),
-        "K3": (after, SqliteJournal, "claim", count.die_if_claimed),
-        "K4": (after, SqliteJournal, "record_intent", count.die),
+        "K0": (before, journal, "accept", count.die),
+        "K1": (after, journal, "accept", count.die),
+        "K2": (before, journal, "claim", count.hang_if_any),
+        "K3": (after, journal, "claim", count.die_if_claimed),
+        "K4": (after, journal, "record_intent", count.die),
         "K6": (after, SocketWire, "post", count.die),
-        "K7": (after, SqliteJournal, "record_effect", count.die_when_written),
-        "K8": (before, SqliteJournal, "record_result", count.die_when_written),
-        "K9": (after, SqliteJournal, "record_result", count.die),
-        "K11": (before, SqliteJournal, "settle", count.die),
-        "K12": (after, SqliteJournal, "settle", count.die),
-        "W1": (after, SqliteJournal, "record_intent", count.die),
-        "W2": (before, SqliteJournal, "suspend", count.die),
-        "W3": (after, SqliteJournal, "suspend", count.die),
-        "W4": (after, SqliteJournal, "deliver_event", count.die),
-        "W5": (before, SqliteJournal, "claim", count.hang_if_woken),
-        "W6": (after, SqliteJournal, "claim", count.die_if_claimed),
-        "W7": (before, SqliteJournal, "record_effect", count.die),
-        "W8": (after, SqliteJournal, "record_effect", count.die_when_written),
-        "W9": (after, SqliteJournal, "end_wait", count.die_when_written),
-        "release": (after, SqliteJournal, "release", count.die),
+        "K7": (after, journal, "record_effect", count.die_when_written),
+        "K8": (before, journal, "record_result", count.die_when_written),
+        "K9": (after, journal, "record_result", count.die),
+        "K11": (before, journal, "settle", count.die),
+        "K12": (after, journal, "settle", count.die),
+        "W1": (after, journal, "record_intent", count.die),
+        "W2": (before, journal, "suspend", count.die),
+        "W3": (after, journal, "suspend", count.die),
+        "W4": (after, journal, "deliver_event", count.die),
+        "W5": (before, journal, "claim", count.hang_if_woken),
+        "W6": (after, journal, "claim", count.die_if_claimed),
+        "W7": (before, journal, "record_effect", count.die),
+        "W8": (after, journal, "record_effect", count.die_when_written),
+        "W9": (after, journal, "end_wait", count.die_when_written),
+        "release": (after, journal, "release", count.die),
     }
     if point:
         put, owner, method, act = places[name]

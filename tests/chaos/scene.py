@@ -39,6 +39,7 @@ class Child:
         self.pid = pid
         self.lines: list[bytes] = []
         self.code: int | None = None
+        self.url = ""
         self._output = output
         self._wait = wait
 
@@ -117,6 +118,7 @@ class Scene:
         self.folder = folder
         self.platform = platform
         self.journal = folder / "home" / "journal.db"
+        self.journal_url = f"sqlite:{self.journal}"
         self.children: list[Child] = []
         self._port = port
         self._client = client
@@ -133,7 +135,7 @@ class Scene:
     def _environment(self, settings: dict[str, Any]) -> dict[str, str]:
         defaults = {
             "platform_url": f"http://127.0.0.1:{self._port}/api",
-            "journal": f"sqlite:{self.journal}",
+            "journal": self.journal_url,
             "log_format": "json",
             "cleanup": 0.2,
             "send_timeout": 10,
@@ -174,9 +176,15 @@ class Scene:
 
     async def serving(self, child: Child) -> Child:
         """Wait until it serves; blocks are called there from now on."""
-        self._url = (await child.wait_for_event("address_bound"))["blocks"][0].rpartition("/")[0]
+        bound = await child.wait_for_event("address_bound")
+        child.url = bound["blocks"][0].rpartition("/")[0]
+        self.call_at(child)
         await child.wait_for_event("started")
         return child
+
+    def call_at(self, child: Child) -> None:
+        """Send calls and events to this process from now on."""
+        self._url = child.url
 
     async def call(self, block: str, token: str = "", **inputs: Any) -> Call:
         """Call a block as the platform does, with a new token if none is given."""
@@ -244,9 +252,13 @@ class Scene:
             if entry.method == method and entry.token == call.token and entry.processed
         ]
 
+    def records(self) -> tuple[Record, ...]:
+        """Return all records, once no process has the journal open."""
+        return dump(self.journal)
+
     def record(self, call: Call) -> Record:
         """Return its record, once no process has the journal open."""
-        [record] = [found for found in dump(self.journal) if found.execution == call.execution]
+        [record] = [found for found in self.records() if found.execution == call.execution]
         return record
 
     async def finish(self, *, code: int = 0) -> None:
@@ -260,7 +272,7 @@ class Scene:
         return Observed(
             tuple(self._calls),
             tuple(self.platform.ledger),
-            dump(self.journal),
+            self.records(),
             b"".join(b"".join(child.lines) for child in self.children),
             POLICIES,
             settled=tuple(event["execution"] for event in events if event["event"] == "settled"),
