@@ -2,28 +2,19 @@
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser
 from pydantic_core import _pydantic_core
 
+from tests.browser.accessibility import violations
 from tests.browser.opened_page import OpenPage, open_page
 from tests.playground.dev import Dev
 from vertexkit.failure import FAILURE_MESSAGES
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("pages")]
-AXE = Path(__file__).with_name("axe.min.js").read_text(encoding="utf-8")
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-CHECK = """async rules => (await axe.run(document, {runOnly: rules, resultTypes: ['violations']}))
-    .violations.map(found => [found.id, ...found.nodes.map(node => node.html.slice(0, 160))])"""
 PACKAGE = Path(__file__).parents[2] / "vertexkit"
 SHARED = PACKAGE / "page" / "static"
-
-
-async def violations(page: Page) -> list[Any]:
-    await page.evaluate(AXE)
-    return list(await page.evaluate(CHECK, RULES))
 
 
 async def show_everything(opened: OpenPage) -> None:
