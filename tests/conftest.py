@@ -41,8 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Run a test that is marked `unmeasured` without measuring the coverage."""
-    if item.get_closest_marker("unmeasured") is None:
+    """Measure the coverage, but not of a test that is marked `unmeasured` or generates its inputs."""
+    if not any(item.get_closest_marker(name) for name in ("unmeasured", "hypothesis")):
         return (yield)
     with measuring.paused():
         return (yield)

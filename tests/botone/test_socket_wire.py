@@ -25,7 +25,12 @@ PATIENT, SHORT = 20.0, 0.05
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 
-@pytest.fixture(params=[False, True], ids=["asyncio", "uvloop"])
+@pytest.fixture(
+    params=[
+        pytest.param(False, id="asyncio"),
+        pytest.param(True, id="uvloop", marks=pytest.mark.unmeasured),
+    ]
+)
 def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]:
     """Run each test on the loop of asyncio and on the one that `vertexkit run` uses."""
     return "asyncio", {"use_uvloop": request.param}

@@ -1,7 +1,6 @@
 """What each command does before its own work."""
 
-import subprocess
-import sys
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,14 +98,8 @@ def test_an_output_has_one_name(name: str) -> None:
 def test_bytes_that_are_not_utf8_are_no_traceback(shell: Shell, arguments: list[bytes]) -> None:
     """As arguments, and as halves of characters in a file."""
     (shell.folder / "in.json").write_text(r'{"name": "cut \ud83d", "times": 1}')
-    done = subprocess.run(
-        [sys.executable, "-m", "vertexkit", *arguments],
-        cwd=shell.folder,
-        capture_output=True,
-        env=shell.environment(VERTEXKIT_JOURNAL="memory:"),
-        check=False,
-    )
-    output = (done.stdout + done.stderr).decode()
+    done = shell.run(*map(os.fsdecode, arguments), journal="memory:")
+    output = done.stdout + done.stderr
     assert "Traceback" not in output
     assert "Error:" not in output or done.returncode
     if arguments[0] == b"trigger" and len(arguments) > 3:

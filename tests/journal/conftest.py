@@ -36,7 +36,13 @@ def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> str
     return postgres_server.url("contract")
 
 
-@pytest.fixture(params=sorted([*JOURNALS, POSTGRES, ENCRYPTED_POSTGRES]))
+@pytest.fixture(
+    params=[
+        # Without the encryption it is the same code.
+        pytest.param(name, marks=pytest.mark.unmeasured if "encrypted" in name else ())
+        for name in sorted([*JOURNALS, POSTGRES, ENCRYPTED_POSTGRES])
+    ]
+)
 async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[JournalDriver]:
     clock = VirtualClock()
     if request.param in {POSTGRES, ENCRYPTED_POSTGRES}:
