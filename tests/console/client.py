@@ -42,8 +42,8 @@ class ConsoleClient:
     """Asks a console over a journal, from an address of its own.
 
     Args:
-        journal: open.
-        writable: whether the console may change it.
+        journal: open; or the app of a console.
+        writable: whether the console may change the journal.
         proxies: networks of trusted proxies, separated by commas.
         client: address of the client.
         local_user: of direct connections.
@@ -51,17 +51,20 @@ class ConsoleClient:
 
     def __init__(
         self,
-        journal: JournalAdmin,
+        journal: JournalAdmin | ConsoleMount,
         *,
         writable: bool = False,
         proxies: str = "",
         client: str = "127.0.0.1",
         local_user: str = "",
     ) -> None:
+        self.client = client
+        if isinstance(journal, ConsoleMount):
+            self.app = journal
+            return
         source = ConsoleSource(lambda: nullcontext(journal), "memory:", None, writable)
         networks = AccessSettings.model_validate({"trusted_proxies": proxies}).trusted_proxies
         self.app = ConsoleMount(_elsewhere, source, networks, local_user)
-        self.client = client
 
     async def get(self, path: str, query: str = "", **headers: str) -> Answer:
         """Request something from the console; a path without `/` at its start is of the API."""

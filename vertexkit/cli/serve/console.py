@@ -11,7 +11,6 @@ import structlog
 import uvicorn
 from rich.text import Text
 from starlette.responses import RedirectResponse
-from starlette.types import ASGIApp
 
 from vertexkit.cli import output
 from vertexkit.cli.browser import open_in_browser
@@ -53,7 +52,7 @@ def serve_console(options: ConsoleOptions) -> None:
         asyncio.run(_serve(options, settings.journal, listener))
 
 
-def make_console(settings: JournalSettings, *, writable: bool) -> ASGIApp:
+def make_console(settings: JournalSettings, *, writable: bool) -> ConsoleMount:
     """Make the ASGI app of the console over a journal.
 
     The journal is opened for each request and closed after it: a service that uses it can be started
