@@ -1,16 +1,14 @@
 """The scripts of `vertexkit completion`, in the shells that run them."""
 
 import os
-import pty
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.cli.shell import Shell
+from tests.cli.terminal import terminal
 from tests.tools import TOOLS, reason
 
 pytestmark = pytest.mark.unmeasured
@@ -95,45 +93,3 @@ def test_tab_completes_the_line_in_a_terminal(shell: Shell, name: str, options: 
         shown.wait_for("vertexkit check ")
         shown.type("hello:\t")
         shown.wait_for("hello:app ")
-
-
-class ShownTerminal:
-    """A terminal that a program writes to."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._text = ""
-
-    def type(self, text: str) -> None:
-        """Type keys."""
-        os.write(self._descriptor, text.encode())
-
-    def wait_for(self, text: str) -> None:
-        """Read until a text is shown, and forget what was shown up to its end."""
-        while text not in self._text:
-            self._text += os.read(self._descriptor, 4096).decode(errors="replace")
-        self._text = self._text.partition(text)[2]
-
-
-@contextmanager
-def terminal(
-    command: list[str], folder: Path, environment: dict[str, str]
-) -> Iterator[ShownTerminal]:
-    """A program whose standard streams are a terminal; it is killed at the end."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        command,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=folder,
-        env=environment,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    try:
-        yield ShownTerminal(ours)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(ours)

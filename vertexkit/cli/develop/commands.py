@@ -81,6 +81,35 @@ def trigger(
 
 
 @develop.command()
+def chat(
+    target: TargetOrBlock = None,
+    block: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="BLOCK",
+            autocompletion=values.blocks,
+            help="Name of the first block. Default: the first one of the app.",
+            show_default=False,
+        ),
+    ] = None,
+    *,
+    fast: Annotated[
+        bool, typer.Option("--fast", help="Skip the time for typing, pauses and waits.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Run blocks many times in a row: asks for inputs and shows each dialog. Ctrl+D ends it.
+
+    What begins with / is a command: /again, /block NAME, /fault NAME, /help, /quit.
+    """
+    from vertexkit.cli.develop.chat import run_chat
+    from vertexkit.cli.develop.trigger import split_target
+
+    set_debug(debug)
+    run_chat(*split_target(target, block), fast=fast, debug=debug)
+
+
+@develop.command()
 def replay(
     run: Annotated[
         str,

@@ -34,9 +34,20 @@ def read_inputs(
             raise SettingsError(
                 f"inputs must have the form NAME=VALUE, got {pair!r}. For example: -i name=Anna"
             )
-        is_string = _accepts(schema, schema.get("properties", {}).get(name, {}), "string")
-        inputs[name] = value if is_string else _parse(value)
+        inputs[name] = parse_value(value, schema, name)
     return dict(encodable(inputs))
+
+
+def parse_value(text: str, schema: Mapping[str, Any], name: str) -> Any:
+    """Read the text of an input.
+
+    Args:
+        text: Parsed as JSON if that is possible and the input cannot be a string.
+        schema: The JSON Schema of the block's inputs.
+        name: Of the input.
+    """
+    is_string = _accepts(schema, schema.get("properties", {}).get(name, {}), "string")
+    return text if is_string else _parse(text)
 
 
 def _parse(text: str) -> Any:

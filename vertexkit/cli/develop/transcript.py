@@ -182,7 +182,16 @@ class Transcript:
             message = failure.message or FAILURE_MESSAGES.get(failure.code, "")
             self._line("fail", f"{failure.code}: {message}" if message else failure.code)
             return
-        self._line("fail", f"{failure.code}: {type(error).__name__}: {error}")
+        self.error(error, failure.code)
+
+    def error(self, error: BaseException, code: str = "internal") -> None:
+        """Print what the author's code raised, and its line.
+
+        Args:
+            error: The exception.
+            code: With which the block failed.
+        """
+        self._line("fail", f"{code}: {type(error).__name__}: {error}")
         if self._debug:
             self._console.print("".join(traceback.format_exception(error)), style="dim")
             return

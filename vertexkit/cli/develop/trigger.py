@@ -89,7 +89,7 @@ def run_block(options: TriggerOptions) -> int:
         SettingsError: The app, the block or the inputs cannot be read.
         DefinitionError: A block of the app is declared incorrectly.
     """
-    target, name = _split_target(options.target, options.block)
+    target, name = split_target(options.target, options.block)
     console = output.console(quiet=options.as_json)
     if not structlog.is_configured():
         _configure_logs(console, options)
@@ -129,7 +129,7 @@ def _configure_logs(console: Console, options: TriggerOptions) -> None:
     logs.configure("console", level, stream, muted)
 
 
-def _split_target(target: str | None, block: str | None) -> tuple[str | None, str | None]:
+def split_target(target: str | None, block: str | None) -> tuple[str | None, str | None]:
     """The app and the block: a single name is the block's if the app is known without it."""
     if target is None or block is not None or ":" in target or target.endswith(".py"):
         return target, block

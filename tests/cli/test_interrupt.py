@@ -1,0 +1,64 @@
+"""Ctrl+C ends each command that runs until it is stopped, and prints no traceback."""
+
+import signal
+
+import pytest
+
+from tests.cli.shell import Shell
+
+WAITS = """
+from vertexkit import App
+app = App()
+@app.block("waits")
+async def waits(ctx) -> None:
+    print("it waits", flush=True)
+    await ctx.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments, printed, codes",
+    [
+        (["run", "--port", "0"], "/blocks/hello", {0, -signal.SIGINT, 130}),
+        (["platform", "--port", "0"], "To call a block", {0}),
+        (["capture", "--port", "0"], "Tokens are masked", {0}),
+        (["dev", "--port", "0", "--no-open"], "/blocks/hello", {0}),
+        (["trigger", "waits.py"], "it waits", {130}),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_ctrl_c_ends_a_command(
+    shell: Shell, arguments: list[str], printed: str, codes: set[int]
+) -> None:
+    """The signal is sent when the command has printed that it is ready."""
+    (shell.folder / "waits.py").write_text(WAITS)
+    process = shell.start(
+        *arguments, platform_url="http://127.0.0.1:9/api", journal="memory:", log_format="console"
+    )
+    process.wait_for(printed)
+    assert process.end(signal.SIGINT) in codes
+    assert "Traceback" not in "\n".join(process.lines)
+    assert "KeyboardInterrupt" not in "\n".join(process.lines)
+
+
+@pytest.mark.parametrize(
+    "text, problem",
+    [
+        ("def broken(:\n    pass\n", "hello.py:1: SyntaxError"),
+        ("import nonsense\n", "hello.py:1: ModuleNotFoundError: No module named 'nonsense'"),
+        ("x = 1\n", "hello defines no app"),
+    ],
+    ids=["syntax", "import", "app"],
+)
+def test_a_broken_start_of_dev_prints_the_authors_error_alone(
+    shell: Shell, text: str, problem: str
+) -> None:
+    """No frame of vertexkit or of the importer is shown, and no error of Python's end."""
+    (shell.folder / "hello.py").write_text(text)
+    process = shell.start("dev", "--port", "0", "--no-open")
+    assert "broken" in process.wait_for(problem)
+    process.wait_for("Fix and save the file")
+    assert process.end(signal.SIGINT) == 0
+    printed = "\n".join(process.lines)
+    for other in ("Fatal Python error", "importlib", "vertexkit/", "KeyboardInterrupt"):
+        assert other not in printed.replace(str(shell.folder), "")
