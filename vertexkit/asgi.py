@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TypeAlias
 
 import structlog
-from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 from structlog.typing import FilteringBoundLogger
 
@@ -61,7 +60,7 @@ class AsgiApp:
         self.announce: Announce | None = None
         """Called when the journal is open and calls are accepted."""
         self._app = app
-        self._router = make_router([], self._lifespan)
+        self._router = make_router([], self.lifespan)
         self._reported = False
         """Whether the log says that the lifespan does not run."""
 
@@ -76,12 +75,9 @@ class AsgiApp:
         else:
             await self._router(scope, receive, send)
 
-    def lifespan(self) -> AbstractAsyncContextManager[None]:
-        """Return the context in which the service runs, as a server enters it by its events."""
-        return self._lifespan(self._router)
-
     @asynccontextmanager
-    async def _lifespan(self, router: Starlette) -> AsyncIterator[None]:
+    async def lifespan(self) -> AsyncIterator[None]:
+        """Run the service in this context, as a server enters it by its events."""
         settings = self._app.settings or Settings.load()
         writer = None
         if not structlog.is_configured():
@@ -93,7 +89,7 @@ class AsgiApp:
         redaction.register_secrets(settings.secrets())
         try:
             async with self._running(settings) as (service, ops, journal):
-                self._route(router, service, ops, journal)
+                self._route(service, ops, journal)
                 if self.announce is not None:
                     self.announce(service.blocks, settings)
                 service.failed.add_done_callback(lambda _: signal.raise_signal(signal.SIGTERM))
@@ -151,9 +147,7 @@ class AsgiApp:
             return nullcontext()
         return offered_to_operators(journal, service.supervisor)
 
-    def _route(
-        self, router: Starlette, service: Service, ops: OpsServer, journal: JournalAdmin
-    ) -> None:
+    def _route(self, service: Service, ops: OpsServer, journal: JournalAdmin) -> None:
         ack_status = service.settings.server.ack_status
         routes = block_routes(service.blocks, service.receiver)
         routes += event_routes(service.event_receiver)
@@ -165,7 +159,7 @@ class AsgiApp:
             routes += information_routes(
                 service.blocks, ack_status, platform, service, service.access
             )
-        router.router.routes[:] = routes
+        self._router.routes[:] = routes
 
 
 def _with_console(app: ASGIApp, service: Service, journal: JournalAdmin) -> ASGIApp:

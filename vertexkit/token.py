@@ -1,6 +1,5 @@
 """The token of a call, and its claims."""
 
-import base64
 import binascii
 import hashlib
 import re
@@ -60,6 +59,9 @@ class Token:
         self._fingerprint = ""
         self._claims: Claims | None = None
         self._claims_read = False
+        self._log_fields: dict[str, Any] | None = None
+        self.mask: object = None
+        """What masks it in log lines: `telemetry.redaction` makes it once for each token."""
 
     def reveal(self) -> str:
         """Return the token itself. Never log it."""
@@ -82,15 +84,9 @@ class Token:
     @property
     def log_fields(self) -> dict[str, Any]:
         """Its claims as fields of a log line; empty if it is not a JWT."""
-        claims = self.claims
-        if claims is None:
-            return {}
-        return {
-            "instance": claims.instance,
-            "dialog": claims.dialog_id,
-            "vertex": claims.vertex_id,
-            "session": claims.session_id,
-        }
+        if self._log_fields is None:
+            self._log_fields = _log_fields(self.claims)
+        return self._log_fields
 
     def __repr__(self) -> str:
         return f"Token({self.fingerprint})"
@@ -112,6 +108,17 @@ class Token:
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: Any) -> CoreSchema:
         return core_schema.is_instance_schema(cls, serialization=core_schema.to_string_ser_schema())
+
+
+def _log_fields(claims: Claims | None) -> dict[str, Any]:
+    if claims is None:
+        return {}
+    return {
+        "instance": claims.instance,
+        "dialog": claims.dialog_id,
+        "vertex": claims.vertex_id,
+        "session": claims.session_id,
+    }
 
 
 def read_claims(secret: str) -> Claims | None:
@@ -145,7 +152,8 @@ def decode_payload(payload: str) -> dict[str, Any] | None:
         All claims, unverified; None if the payload is not a JSON object.
     """
     try:
-        claims = from_json(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        encoded = payload.replace("-", "+").replace("_", "/") + "=" * (-len(payload) % 4)
+        claims = from_json(binascii.a2b_base64(encoded))
     except (ValueError, binascii.Error):
         return None
     return claims if isinstance(claims, dict) else None
@@ -153,7 +161,8 @@ def decode_payload(payload: str) -> dict[str, Any] | None:
 
 def _text(value: object) -> str | None:
     if isinstance(value, str):
-        return UNPRINTABLE.sub("", value)[:CLAIM_CHARACTERS]
+        text = value if value.isascii() and value.isprintable() else UNPRINTABLE.sub("", value)
+        return text[:CLAIM_CHARACTERS]
     return str(value) if type(value) is int and abs(value) < 1 << 63 else None
 
 

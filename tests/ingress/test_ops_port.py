@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from starlette.applications import Starlette
 
 from tests.ingress.served_app import Edge, Serve
 from tests.reserved_port import reserved_port
@@ -123,7 +122,7 @@ async def test_a_port_that_is_taken_is_said(serve: Serve) -> None:
         )
         app.block("none")(_handler)
         with pytest.raises(SettingsError, match="VERTEXKIT_OPS_PORT: cannot listen on 127"):
-            async with asgi_app(app)._lifespan(Starlette()):
+            async with asgi_app(app).lifespan():
                 pass
 
 

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable, Coroutine, Generator, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, NamedTuple, TypeAlias
+from functools import partial
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from vertexkit.clock import Clock
 from vertexkit.errors import (
@@ -20,6 +21,7 @@ EXITS = (SystemExit, KeyboardInterrupt)
 """Exceptions that asyncio raises out of the event loop, so that the whole process ends."""
 ENDS_OF_RUNS = (Fenced, NonDeterministic, DeadlineExceeded, ShuttingDown, DialogGone)
 """What every call raises when the run is over: it is the run's outcome, which is logged once."""
+T = TypeVar("T")
 TaskFactory: TypeAlias = Callable[..., asyncio.Future[Any]]
 
 _current: ContextVar["Branches | None"] = ContextVar("vertexkit_branches", default=None)
@@ -232,14 +234,19 @@ class _Guarded(Coroutine[Any, Any, Any]):
         return getattr(self._coroutine, name)
 
 
-@contextmanager
-def outside_of_handlers() -> Iterator[None]:
-    """A context for tasks that vertexkit starts for itself while a handler's code runs."""
+def start_outside_of_handlers(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start a task of vertexkit's own while a handler's code runs."""
     token = _current.set(None)
     try:
-        yield
+        return asyncio.get_running_loop().create_task(coroutine)
     finally:
         _current.reset(token)
+
+
+def _make_task(
+    loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
+) -> asyncio.Future[Any]:
+    return asyncio.Task(coroutine, loop=loop, **options)
 
 
 @contextmanager
@@ -250,19 +257,15 @@ def tracked_tasks() -> Iterator[None]:
     """
     loop = asyncio.get_running_loop()
     previous = loop.get_task_factory()
+    make: TaskFactory = previous or _make_task
 
     def start(
         loop: asyncio.AbstractEventLoop, coroutine: Any, **options: Any
     ) -> asyncio.Future[Any]:
-        def make(coroutine: Any) -> asyncio.Future[Any]:
-            if previous is not None:
-                return previous(loop, coroutine, **options)
-            return asyncio.Task(coroutine, loop=loop, **options)
-
         branches = _current.get()
         if branches is None or isinstance(coroutine, _Guarded):  # another service has seen it
-            return make(coroutine)
-        return branches.start(coroutine, make)
+            return make(loop, coroutine, **options)
+        return branches.start(coroutine, partial(make, loop, **options))
 
     loop.set_task_factory(start)
     try:

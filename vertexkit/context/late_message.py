@@ -8,7 +8,7 @@ from typing import Any
 
 from vertexkit.clock import Timer
 from vertexkit.context.arguments import digest_text
-from vertexkit.context.branches import outside_of_handlers
+from vertexkit.context.branches import start_outside_of_handlers
 from vertexkit.context.effects import Effects
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.execution import OR_SAY, SEND, Effect, EffectState
@@ -101,8 +101,7 @@ class LateMessage:
 
     def _start_sending(self) -> None:
         # Not a branch of the handler: whether the handler waits does not depend on it.
-        with outside_of_handlers():
-            self._sending = asyncio.get_running_loop().create_task(self._send())
+        self._sending = start_outside_of_handlers(self._send())
         self._sending.add_done_callback(_retrieve_error)
 
     async def _send(self) -> None:

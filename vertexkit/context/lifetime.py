@@ -5,7 +5,7 @@ import math
 from collections.abc import Awaitable
 from typing import TypeVar
 
-from vertexkit.context.branches import Branches, outside_of_handlers
+from vertexkit.context.branches import Branches, start_outside_of_handlers
 from vertexkit.errors import ExecutionEnded, VertexkitError
 
 T = TypeVar("T")
@@ -110,8 +110,7 @@ class Lifetime:
                 if not result.done():
                     result.set_result(value)
 
-        with outside_of_handlers():
-            task = asyncio.get_running_loop().create_task(run())
+        task = start_outside_of_handlers(run())
         self._in_flight.add(task)
         task.add_done_callback(self._in_flight.discard)
         return await result

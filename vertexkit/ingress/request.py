@@ -58,7 +58,8 @@ def read_call(raw: RawCall) -> Call:
         CallError: 400: the body is malformed; 415: it is neither JSON nor a form. It has the
             token if the body has one that can be read.
     """
-    if is_encoded(raw.headers.get("content-encoding", "")):
+    encoding = raw.headers.get("content-encoding", "")
+    if encoding and is_encoded(encoding):
         raise CallError(
             415,
             "unsupported_encoding",

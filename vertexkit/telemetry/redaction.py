@@ -43,6 +43,8 @@ class _MaskedToken(NamedTuple):
     plain: bytes
     escaped: re.Pattern[bytes] | None
     """Matches the token written with backslashes; None if it contains nothing to escape."""
+    is_jwt: bool
+    """It is masked wherever it occurs, because `JWT_IN_BYTES` matches it."""
 
 
 _secrets: set[re.Pattern[bytes]] = set()
@@ -70,19 +72,25 @@ def register_token(token: Token) -> None:
     Args:
         token: of the task's execution.
     """
-    secret = token.reveal()
-    if len(secret) < MIN_TOKEN_CHARACTERS:
-        _current_token.set(None)
-        return
-    masked = _recent_tokens.get(secret)
-    if masked is None:
-        escaped = '"' in secret or "'" in secret or "\\" in secret
-        masked = _MaskedToken(secret.encode(), _pattern(secret) if escaped else None)
-        if not (secret.startswith("eyJ") and JWT_IN_BYTES.fullmatch(masked.plain)):
-            _recent_tokens[secret] = masked
-            if len(_recent_tokens) > MAX_RECENT_TOKENS:
-                _recent_tokens.popitem(last=False)
+    masked = token.mask
+    if not isinstance(masked, _MaskedToken):
+        masked = token.mask = _make_mask(token.reveal())
     _current_token.set(masked)
+    if masked is None or masked.is_jwt or token.reveal() in _recent_tokens:
+        return
+    _recent_tokens[token.reveal()] = masked
+    if len(_recent_tokens) > MAX_RECENT_TOKENS:
+        _recent_tokens.popitem(last=False)
+
+
+def _make_mask(secret: str) -> _MaskedToken | None:
+    """Return what masks a token; None if it is too short to be masked."""
+    if len(secret) < MIN_TOKEN_CHARACTERS:
+        return None
+    plain = secret.encode()
+    escaped = '"' in secret or "'" in secret or "\\" in secret
+    is_jwt = secret.startswith("eyJ") and JWT_IN_BYTES.fullmatch(plain) is not None
+    return _MaskedToken(plain, _pattern(secret) if escaped else None, is_jwt)
 
 
 def redact(line: bytes) -> bytes:

@@ -8,7 +8,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
-from vertexkit.context.branches import outside_of_handlers
+from vertexkit.context.branches import start_outside_of_handlers
 from vertexkit.context.runtime import Runtime
 from vertexkit.errors import Fenced, JournalUnavailable, Retry, ShuttingDown
 from vertexkit.execution import Outcome, OutcomeStatus, Result
@@ -211,8 +211,7 @@ class ExecutionTask:
 
     async def _complete_early(self, result: Result) -> None:
         """Complete the block while its handler runs; a cancelled handler does not cancel it."""
-        with outside_of_handlers():
-            self._early_outcome = asyncio.ensure_future(self._record_and_complete(result))
+        self._early_outcome = start_outside_of_handlers(self._record_and_complete(result))
         await asyncio.shield(self._early_outcome)
 
     async def _apply(self, result: AttemptResult) -> Outcome | None:

@@ -56,7 +56,8 @@ def storable_execution(execution: Execution) -> Execution:
         execution.block.encode()
     except UnicodeEncodeError as error:
         raise JournalUnavailable(f"the call cannot be stored: {error}") from error
-    _check_bytes("the body of a call", execution.raw)
+    if not isinstance(execution.raw, bytes):
+        raise _not_bytes("the body of a call", execution.raw)
     return execution
 
 
@@ -82,7 +83,8 @@ def storable_effect(effect: Effect) -> Effect:
     """
     kind = storable_text("the kind of an effect", effect.kind)
     digest = storable_text("the digest of an effect", effect.digest)
-    _check_bytes("the value of an effect", effect.value)
+    if not isinstance(effect.value, bytes):
+        raise _not_bytes("the value of an effect", effect.value)
     if kind is effect.kind and digest is effect.digest:
         return effect
     return replace(effect, kind=kind, digest=digest)
@@ -95,7 +97,8 @@ def storable_result(result: Result) -> Result:
         JournalError: a field has another type.
     """
     code = storable_text("the code of a result", result.code)
-    _check_bytes("a result", result.data)
+    if not isinstance(result.data, bytes):
+        raise _not_bytes("a result", result.data)
     return result if code is result.code else replace(result, code=code)
 
 
@@ -105,14 +108,13 @@ def storable_outcome(outcome: Outcome) -> Outcome:
     Raises:
         JournalError: a field has another type.
     """
-    return Outcome(
-        outcome.status,
-        storable_text("the code of an outcome", outcome.code),
-        storable_text("the confirmation of an outcome", outcome.confirmed_by),
-        storable_text("the reason of an outcome", outcome.reason),
-    )
+    code = storable_text("the code of an outcome", outcome.code)
+    confirmed_by = storable_text("the confirmation of an outcome", outcome.confirmed_by)
+    reason = storable_text("the reason of an outcome", outcome.reason)
+    if code is outcome.code and confirmed_by is outcome.confirmed_by and reason is outcome.reason:
+        return outcome
+    return Outcome(outcome.status, code, confirmed_by, reason)
 
 
-def _check_bytes(name: str, value: object) -> None:
-    if not isinstance(value, bytes):
-        raise JournalError(f"{name} must be bytes, got {type(value).__name__}")
+def _not_bytes(name: str, value: object) -> JournalError:
+    return JournalError(f"{name} must be bytes, got {type(value).__name__}")
