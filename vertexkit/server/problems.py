@@ -4,6 +4,8 @@ from http import HTTPStatus
 from typing import Any
 
 from pydantic_core import ErrorDetails, to_json
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
 
 from vertexkit.telemetry.redaction import redact_text
@@ -83,3 +85,14 @@ def list_errors(errors: list[ErrorDetails]) -> list[dict[str, Any]]:
 def request_failed() -> Problem:
     """Make the response to a request whose endpoint has raised an exception."""
     return problem(500, "failed", "The request failed.")
+
+
+async def _handle_http_error(_: Request, error: Exception) -> Response:
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if status == 404:
+        return not_found()
+    return problem(status, "failed", "The request failed.")
+
+
+EXCEPTION_HANDLERS = {HTTPException: _handle_http_error}
+"""Handlers of a Starlette application for paths that do not exist."""
