@@ -88,6 +88,11 @@ class Seen:
     loops: int = 0
 
 
+def lines_of(logs: bytes) -> list[dict[str, Any]]:
+    """Return the events in a log."""
+    return [json.loads(line) for line in logs.splitlines() if line[:1] == b"{"]
+
+
 class Round:
     """A round of the soak test.
 
@@ -123,7 +128,7 @@ class Round:
                 wrongs = await self._play()
         self.records = await self._store.records()
         memories = self._store.memories()
-        kept = RememberedNumbers.logged(self._lines())
+        kept = RememberedNumbers.logged(lines_of(self.service.logs))
         wrongs += none_lost(kept, memories, frozenset())
         wrongs += counted_once(self.records, memories)
         return wrongs + self.service.wrongs + check(self._observed())
@@ -227,12 +232,8 @@ class Round:
             await asyncio.sleep(0.5)
         return [f"{r.execution} came to no end in {PATIENCE:.0f} s: {r}" for r in unfinished[:5]]
 
-    def _lines(self) -> list[dict[str, Any]]:
-        logs = self.service.logs
-        return [json.loads(line) for line in logs.splitlines() if line[:1] == b"{"]
-
     def _observed(self) -> Observed:
-        lines = self._lines()
+        lines = lines_of(self.service.logs)
         return Observed(
             tuple(self._seen.calls),
             tuple(self.platform.ledger),

@@ -10,6 +10,7 @@ from tests.journal.memory_values import KEY, remember, setting
 from tests.journal.postgres.load import accept_again
 from tests.journal.postgres.proxy import Proxy
 from tests.postgres_server import PORT, PostgresServer
+from tests.waiting import until
 from vertexkit.errors import Fenced, JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal import make_journal
@@ -157,3 +158,13 @@ async def test_a_cut_connection_is_replaced(driver: JournalDriver, proxy: Proxy)
     lease = await driver.claim_one()
     assert driver.journal.unavailable_reason() == ""
     await driver.journal.settle(lease, DONE)
+
+
+async def test_a_closed_journal_opens_no_connection(driver: JournalDriver, proxy: Proxy) -> None:
+    """A question that is asked while a service stops fails, instead of leaving a connection open."""
+    late = asyncio.ensure_future(driver.journal.find("0" * 22))
+    await driver.journal.close()
+    for question in (late, driver.journal.event_target("0" * 22)):
+        with pytest.raises(JournalUnavailable, match="the journal is closed"):
+            await question
+    await until(lambda: not proxy.open_connections, "the proxy has no connection")

@@ -34,6 +34,7 @@ class Operators:
         self._ahead = ahead
         self._connection: Reading | None = None
         self._lock = asyncio.Lock()
+        self._is_closed = False
 
     async def find(self, execution: str) -> Record | None:
         """As `JournalAdmin.find`."""
@@ -125,7 +126,8 @@ class Operators:
         )
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection, also while a request uses it; later requests fail."""
+        self._is_closed = True
         if self._connection is not None:
             await self._connection.close()
             self._connection = None
@@ -135,9 +137,7 @@ class Operators:
         """Lend the connection; errors of the database are `JournalUnavailable`."""
         async with self._lock:
             try:
-                if self._connection is None or self._connection.closed:
-                    self._connection = await self._database.address.connect_for_reading()
-                yield self._connection
+                yield await self._open_connection()
             except (psycopg.DataError, ValueError, OverflowError) as error:
                 raise JournalError(f"the journal cannot look for this: {error}") from error
             except psycopg.errors.UndefinedTable as error:
@@ -149,6 +149,24 @@ class Operators:
                 raise JournalUnavailable(
                     f"the journal cannot be read: {self._database.address.explain(error)}"
                 ) from error
+
+    async def _open_connection(self) -> Reading:
+        """Return the connection, which is opened if it is not open.
+
+        Raises:
+            JournalUnavailable: the journal is closed.
+        """
+        if self._connection is None or self._connection.closed:
+            self._require_open()
+            self._connection = await self._database.address.connect_for_reading()
+            if self._is_closed:
+                await self._connection.close()
+        self._require_open()
+        return self._connection
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise JournalUnavailable("the journal is closed")
 
 
 class OperatorRequests:
