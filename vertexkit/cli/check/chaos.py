@@ -11,7 +11,7 @@ from vertexkit.cli import output
 from vertexkit.cli.check.example_inputs import find_inputs
 from vertexkit.cli.check.options import CheckOptions
 from vertexkit.cli.check.recorded import read_recordings
-from vertexkit.cli.develop.trigger import handler_settings
+from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.table import Table
 from vertexkit.loading import find_app, find_block

@@ -14,8 +14,9 @@ from vertexkit.blocks.registry import Block
 from vertexkit.cli import output
 from vertexkit.cli.develop.inputs import parse_value
 from vertexkit.cli.develop.transcript import Transcript
-from vertexkit.cli.develop.trigger import PATIENCE_SECONDS, TYPING_SECONDS, handler_settings
+from vertexkit.cli.develop.trigger import PATIENCE_SECONDS, TYPING_SECONDS
 from vertexkit.cli.develop.waits import TerminalWaits
+from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.errors import SettingsError
 from vertexkit.loading import find_app, find_block, suggestion
 from vertexkit.playground.faults import DUPLICATE, FAULT_PRESETS, preset_rules, run_faults

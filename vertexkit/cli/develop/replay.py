@@ -11,7 +11,7 @@ from rich.text import Text
 
 from vertexkit.cli import output
 from vertexkit.cli.develop.transcript import Transcript
-from vertexkit.cli.develop.trigger import handler_settings
+from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.errors import SettingsError
 from vertexkit.journal.encryption import recordings_cipher

@@ -16,6 +16,7 @@ from vertexkit.cli.develop.call_options import CallOptions
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import TerminalStream, Transcript
 from vertexkit.cli.develop.waits import TerminalWaits, read_events, terminal_reader
+from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.clock import Clock
 from vertexkit.context.context import Context
@@ -39,8 +40,6 @@ from vertexkit.worker.watchdog import Watchdog
 
 TYPING_SECONDS = 0.7
 """Simulated typing before each message: long enough to be visible."""
-HANDLER_SETTINGS = ("timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads")
-"""The settings that apply to a single run; the others are about serving."""
 PATIENCE_SECONDS = 7 * 24 * 3600.0
 """How long a run may take: a handler may wait for what a user types."""
 
@@ -114,11 +113,6 @@ def run_block(options: TriggerOptions) -> int:
         transcript.expected_inputs(schema)
         return EXIT_USAGE
     return 0 if run.ok and not violations else EXIT_FAILED
-
-
-def handler_settings() -> dict[str, Any]:
-    """The settings that apply to a single run, by name."""
-    return Settings.load().flat(*HANDLER_SETTINGS)
 
 
 def _configure_logs(console: Console, options: TriggerOptions) -> None:

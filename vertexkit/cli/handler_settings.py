@@ -1,0 +1,13 @@
+"""The settings of runs that a command makes in its own process."""
+
+from typing import Any
+
+from vertexkit.settings import Settings
+
+HANDLER_SETTINGS = ("timeout", "attempts", "cleanup", "result_limit", "send_timeout", "threads")
+"""The settings that apply to a single run; the others are about serving."""
+
+
+def handler_settings() -> dict[str, Any]:
+    """Return the settings that apply to a single run, by name."""
+    return Settings.load().flat(*HANDLER_SETTINGS)
