@@ -32,7 +32,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast system simulate soak attack bench measure bench-short fuzz mutants audit sbom docs package image lint types format lock pictures clean
+.PHONY: help demo test fast system simulate soak attack bench measure bench-short fuzz mutants audit sbom docs package guides image lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -107,6 +107,9 @@ package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them
 	$(BIN)/pyroma --min 10 dist/vertexkit-*.tar.gz
 	$(LIMIT) $(BIN)/python -m pytest tests/packaging -m release -o faulthandler_timeout=1500
 
+guides: $(VENV)/.guides  ## run the code of the guides with SQLAlchemy, Django, FastAPI, Flask and other servers
+	$(LIMIT) $(BIN)/python -m pytest tests/guides -m release
+
 # Without a container engine; the part that needs root and mmdebstrap is left out without them.
 image: $(VENV)/.dev  ## carry out the Dockerfile, in a scratch folder and in a Debian root, and try the result
 	$(LIMIT) $(BIN)/python -m pytest $(IMAGE_TESTS) -m release -s -o faulthandler_timeout=3000
@@ -139,6 +142,7 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 		--extra dev --extra parquet --extra xlsx --group test pyproject.toml; \
 	$(UV_COMPILE) -o locks/bench.txt -c locks/image.txt --extra postgres --group bench pyproject.toml; \
 	$(UV_COMPILE) -o locks/supply.txt -c locks/dev.txt --group supply; \
+	$(UV_COMPILE) -o locks/guides.txt -c locks/dev.txt --group guides; \
 	$(UV_COMPILE) -o locks/docs.txt -c locks/dev.txt --group docs; \
 	$(UV_COMPILE) -o locks/release.txt -c locks/docs.txt --group release
 
@@ -174,8 +178,8 @@ $(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
 
 # Packages of tests, and of targets that not everybody runs.
 $(VENV)/.dev $(VENV)/.bench: $(VENV)/.run
-$(VENV)/.docs $(VENV)/.release $(VENV)/.supply: $(VENV)/.dev
-$(addprefix $(VENV)/.,dev bench docs release supply): $(VENV)/.%: locks/%.txt
+$(VENV)/.docs $(VENV)/.guides $(VENV)/.release $(VENV)/.supply: $(VENV)/.dev
+$(addprefix $(VENV)/.,dev bench docs guides release supply): $(VENV)/.%: locks/%.txt
 	@echo "Installing the packages of $< ..."
 	@$(call INSTALL,-r $<)
 	@touch $@
