@@ -42,7 +42,11 @@ _EXTRAS = {"openai": "llm", "httpx2": "llm", "pydantic_ai": "agents"}
 
 
 def __getattr__(name: str) -> Any:
-    """Import a public name on first use, so that each one needs only its own extra."""
+    """Import a public name on first use, so that each one needs only its own extra.
+
+    `dir` shows a name after that: what looks at every name of every module, as freezegun does, does
+    not import the packages of the extras.
+    """
     if name not in __all__:
         raise AttributeError(f"module 'vertexkit.models' has no attribute {name!r}")
     try:
@@ -56,7 +60,3 @@ def __getattr__(name: str) -> Any:
         ) from error
     value = globals()[name] = getattr(module, name)
     return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
