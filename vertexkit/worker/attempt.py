@@ -2,9 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any
 
 import anyio.to_thread
 import structlog
@@ -14,7 +13,6 @@ from structlog.typing import FilteringBoundLogger
 from vertexkit.blocks.policies import DEFAULT_MAX_WAIT_SECONDS
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import BadResult, dump
-from vertexkit.botone.vertex import could_not_be_sent_in_time
 from vertexkit.context.branches import EXITS, Branches, HandlerExited
 from vertexkit.context.context import Context
 from vertexkit.context.earlier import POSITIONS_PER_HANDLER
@@ -23,18 +21,10 @@ from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.sync import SyncContext
 from vertexkit.errors import (
     AlreadyCompleted,
-    BlockFailed,
     DeadlineExceeded,
-    DialogGone,
     ExecutionEnded,
-    Fenced,
-    NonDeterministic,
-    PlatformError,
     Retry,
-    SendOutcomeUnknown,
-    ShuttingDown,
     VertexkitError,
-    WaitTimeout,
 )
 from vertexkit.execution import Result
 from vertexkit.failure import Failure
@@ -42,7 +32,14 @@ from vertexkit.journal.protocol import Lease
 from vertexkit.references import RESULT_REFERENCE
 from vertexkit.serialization import ANYTHING
 from vertexkit.telemetry import tracing
-from vertexkit.text import printable
+from vertexkit.worker.attempt_result import (
+    AttemptResult,
+    Suspension,
+    error_of,
+    expected_failure,
+    is_send_timeout,
+    result_of_stop,
+)
 from vertexkit.worker.held_lease import HeldLease
 from vertexkit.worker.policy import HandlerPolicy, Next, OnFailure
 
@@ -50,28 +47,6 @@ log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 MIN_RUN_SECONDS = 1.0
 """What a run gets at least, to do again what the runs before its last wait did."""
-
-
-@dataclass(frozen=True, slots=True)
-class ParkRequest:
-    """The execution has to be parked for an operator."""
-
-    failure: Failure
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Suspension:
-    """The handler waits: the execution is given back to the journal."""
-
-    seconds: float
-    """Until the first of its waits ends."""
-    ran: float
-    """Seconds for which this run has run."""
-
-
-AttemptResult: TypeAlias = Result | Retry | ParkRequest | Suspension | ShuttingDown | Fenced | None
-"""What a run led to. None: the handler completed the block itself."""
 
 
 class Attempt:
@@ -270,7 +245,7 @@ class Attempt:
 
     async def _evaluate(self, task: asyncio.Task[Any]) -> AttemptResult:
         """Turn the end of the handler's task into a result."""
-        error = _error_of(task)
+        error = error_of(task)
         if self._completed:
             if error is not None and not isinstance(error, asyncio.CancelledError):
                 log.error("handler_failed", completed=True, exc_info=error)
@@ -278,7 +253,8 @@ class Attempt:
         if self._suspension is not None:
             return self._suspension
         if self._stopped_by is not None:
-            return await self._evaluate_stop(self._stopped_by)
+            result = result_of_stop(self._stopped_by)
+            return await self._fail(result) if isinstance(result, Failure) else result
         if self._exited is not None:
             return await self._fail_unexpectedly(self._exited)
         if error is None:
@@ -293,28 +269,12 @@ class Attempt:
             ):
                 return error
             return await self._fail(Failure("attempts", error=error))
-        if isinstance(error, BlockFailed):
-            code, message = printable(error.code), printable(error.message)
-            return await self._fail(Failure(code, message, error.data, error))
-        if isinstance(error, WaitTimeout):
-            return await self._fail(Failure("timeout", error=error))
-        if isinstance(error, PlatformError) and could_not_be_sent_in_time(error):
+        failure = expected_failure(error)
+        if failure is None:
+            return await self._fail_unexpectedly(error)
+        if is_send_timeout(error):
             log.error("handler_failed", exc_info=error)
-            return await self._fail(Failure("timeout", error=error))
-        return await self._fail_unexpectedly(error)
-
-    async def _evaluate_stop(self, reason: VertexkitError) -> AttemptResult:
-        """Turn the reason of `stop` into a result."""
-        match reason:
-            case NonDeterministic():
-                return ParkRequest(Failure("nondeterministic"), str(reason))
-            case SendOutcomeUnknown():
-                return ParkRequest(Failure("unknown"), str(reason))
-            case ShuttingDown() | Fenced():
-                return reason
-            case DialogGone():  # the hook is not called: nothing can be sent any more
-                return Failure("gone").result()
-        return await self._fail(Failure("timeout"))
+        return await self._fail(failure)
 
     async def _evaluate_return(self, value: Any) -> AttemptResult:
         """Turn what the handler returned into a result."""
@@ -363,7 +323,7 @@ class Attempt:
                 reference=DeadlineExceeded.reference,
             )
             return None
-        if (error := _error_of(task)) is not None:
+        if (error := error_of(task)) is not None:
             log.error("on_failure_failed", exc_info=error)
             return None
         return task.result()
@@ -387,18 +347,6 @@ def _log_exit(error: HandlerExited) -> None:
     log.error("handler_failed", completed=True, exc_info=error)
 
 
-def _error_of(task: asyncio.Future[Any]) -> BaseException | None:
-    """Return what a task raised; for a group that holds one error, that error."""
-    if not task.done():
-        return None
-    if task.cancelled():
-        return asyncio.CancelledError()
-    error = task.exception()
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    return error
-
-
 def _retrieve_error(task: asyncio.Future[Any]) -> None:
     """Retrieve an abandoned task's error: asyncio logs errors that were never retrieved."""
-    _error_of(task)
+    error_of(task)

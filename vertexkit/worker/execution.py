@@ -19,7 +19,8 @@ from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import logs, tracing
 from vertexkit.telemetry.redaction import redact_text
 from vertexkit.text import printable
-from vertexkit.worker.attempt import Attempt, AttemptResult, ParkRequest, Suspension
+from vertexkit.worker.attempt import Attempt
+from vertexkit.worker.attempt_result import AttemptResult, ParkRequest, Suspension
 from vertexkit.worker.completion import UNREACHABLE, Completion
 from vertexkit.worker.held_lease import HeldLease
 from vertexkit.worker.policy import HandlerPolicy
