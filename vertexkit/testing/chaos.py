@@ -145,7 +145,7 @@ class Chaos:
         run: Run | None = None
         happened = repeatable = True
         try:
-            with NetworkGuard(self._allowed).active():
+            with NetworkGuard(self._allowed, _explain_refusal).active():
                 async with dialog:
                     run = await _call(dialog, (block, inputs, token), scenario)
         except TimeoutError:
@@ -158,6 +158,10 @@ class Chaos:
         texts = tuple(message.text for message in activation.messages)
         completed = bool(activation.completions)
         return Played(run, texts, completed, repeatable, happened, tuple(platform.violations))
+
+
+def _explain_refusal(host: str) -> str:
+    return f"a request to {host} was refused. To allow it: --allow-host {host}"
 
 
 async def _call(

@@ -1,6 +1,6 @@
 """The guard of a test's outgoing requests: what nothing mocks is refused."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from fnmatch import fnmatchcase
 from ipaddress import ip_address
@@ -19,9 +19,11 @@ class NetworkGuard:
 
     Args:
         allowed: patterns of host names, such as `*.example`; `*` allows all.
+        explain: makes the error's text from the names of hosts.
     """
 
-    def __init__(self, allowed: Iterable[str]) -> None:
+    def __init__(self, allowed: Iterable[str], explain: Callable[[str], str] | None = None) -> None:
+        self._explain = explain or _explanation
         self._allowed = (*LOCAL_NAMES, *(pattern.lower() for pattern in allowed))
         self._refused: dict[str, None] = {}
 
@@ -37,13 +39,13 @@ class NetworkGuard:
         """
         __tracebackhide__ = True
         if self._refused:
-            raise AssertionError(_explanation(", ".join(self._refused)))
+            raise AssertionError(self._explain(", ".join(self._refused)))
 
     def _check_request(self, request: HttpRequest) -> None:
         host = request.url.host
         if not self._is_allowed(host):
             self._refused[host] = None
-            raise UnmockedRequest(_explanation(host))
+            raise UnmockedRequest(self._explain(host))
 
     def _is_allowed(self, host: str) -> bool:
         if any(fnmatchcase(host.lower(), pattern) for pattern in self._allowed):

@@ -10,6 +10,7 @@ from vertexkit import App, Context
 from vertexkit.cli.check.example_inputs import find_inputs
 from vertexkit.errors import SettingsError
 from vertexkit.recordings import RecordingsFolder
+from vertexkit.telemetry.events import Event
 
 BLOCKS = """
 import httpx
@@ -28,6 +29,18 @@ class Loan(BaseModel):
 async def loan(ctx: Context, request: Loan) -> dict[str, int]:
     await ctx.send_message(f"{request.amount} for {request.months} months")
     return {"monthly": request.amount // request.months}
+
+
+class Payment(BaseModel):
+    amount: int
+
+
+@app.block("pays", title="Pays")
+async def pays(ctx: Context, names: list[str]) -> None:
+    await ctx.wait_for("payment", Payment, timeout=60)
+    await ctx.wait_for("any")
+    for name in names:
+        await ctx.wait_for(name, Payment)
 
 
 @app.block("asks", title="Asks a service")
@@ -91,7 +104,7 @@ def test_a_block_that_fails_without_a_fault_fails_the_check(project: Shell) -> N
     ended = project.run("check", "block.py", "--chaos", "--block", "asks")
     assert ended.returncode == 1
     assert "asks fails without a fault" in ended.stdout
-    assert "rates.example" in ended.stdout
+    assert "To allow it: --allow-host rates.example" in ended.stdout
 
 
 def test_inputs_are_made_or_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
@@ -111,3 +124,22 @@ def test_inputs_are_made_or_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Any
     assert find_inputs(block, "good", []) == {"n": 3, "word": "a"}
     with pytest.raises(SettingsError, match="rejects the inputs of the preset"):
         find_inputs(block, "bad", [])
+
+
+def test_recorded_events_are_validated(shell: Shell) -> None:
+    """An event is validated with the type that the handler waits with, as far as that is known."""
+    (shell.folder / "block.py").write_text(BLOCKS, encoding="utf-8")
+    recorder = RecordingsFolder(shell.folder / "runs").start("pays", 0.0, inputs={"names": ["x"]})
+    for position, (name, data) in enumerate(
+        [("payment", {"amount": "many"}), ("any", 1), ("x", {"amount": 1})]
+    ):
+        waits = {"event": name, "position": position}
+        recorder.event(Event("waiting", "e", 0.1, waits | {"seconds": 60.0}))
+        recorder.event(Event("waited", "e", 0.2, waits | {"data": data}))
+    recorder.end(1.0, "completed", "ok")
+    ended = shell.run("check", "block.py", "--recorded", "runs", "--json")
+    assert ended.returncode == 1
+    found = json.loads(ended.stdout)
+    (problem,) = found["problems"]
+    assert problem.startswith("event payment: amount: Input should be a valid integer")
+    assert found["unchecked"] == ["x"]
