@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 LINK = re.compile(r"(?<=\]\()(?!https?://|mailto:|#)([^)#\s]+)(#[^)\s]*)?(?=\))")
 SWITCH = re.compile(r"^(По-русски|In English|По-английски): \[.*\n", re.MULTILINE)
-FILE_NAME = re.compile(r"\[[\w-]+(?:\.ru)?\.md\](?=\()")
+FILE_NAME = re.compile(r"\[(?:docs/)?[\w-]+(?:\.ru)?\.md\](?=\()")
 """The text of a link that is the name of a page: the site shows the title instead."""
 THEME_TEXTS = {
     "Skip to content": "К содержанию страницы",
