@@ -178,7 +178,7 @@ class PostgresServer:
             [str(self.programs / program), *arguments],
             capture_output=True,
             check=False,
-            timeout=60,
+            timeout=100,
             cwd=self.folder,
             **self.as_user(),
         )

@@ -65,7 +65,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         cwd=ROOT,
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=100,
     )
     (built,) = folder.glob("*.whl")
     return zipfile.ZipFile(built)
@@ -164,7 +164,7 @@ def test_this_environment_has_the_locked_versions() -> None:
         check=True,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=100,
     ).stdout
     here = dict(line.split("==") for line in listed.splitlines() if "==" in line)
     dev = pins("dev")

@@ -44,7 +44,7 @@ def test_the_end_of_a_fixture_that_hangs_ends_the_run(tmp_path: Path) -> None:
         cwd=tmp_path,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 1

@@ -42,7 +42,7 @@ def test_no_test_runs_without_a_required_program() -> None:
         env=os.environ | {"REQUIRE": "no-such-program"},
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == pytest.ExitCode.USAGE_ERROR

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 """Seconds after which a wait fails. Only a wait for something that does not happen takes them."""
 POLL_INTERVAL_SECONDS = 0.001
 """Seconds between two looks at something that has no event of its own."""

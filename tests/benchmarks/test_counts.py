@@ -25,7 +25,7 @@ def test_an_execution_does_not_cost_more(journal: str) -> None:
         [sys.executable, PROGRAM, "--counts", "--journal", journal],
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=100,
         check=True,
     )
     counts = json.loads(done.stdout)

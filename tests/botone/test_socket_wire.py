@@ -21,7 +21,7 @@ from vertexkit.botone.wire_connection import (
 from vertexkit.botone.wire_pool import WirePool
 from vertexkit.errors import PlatformError, PlatformUnreachable, SendOutcomeUnknown
 
-PATIENT, SHORT = 20.0, 0.05
+PATIENT, SHORT = 60.0, 0.05
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
 

@@ -9,7 +9,7 @@ from vertexkit.botone.response import Response
 from vertexkit.botone.wire import MAX_RESPONSE_BYTES
 from vertexkit.errors import PlatformError, SendOutcomeUnknown
 
-PATIENT, SHORT = 20.0, 0.2
+PATIENT, SHORT = 60.0, 0.2
 SECRET = b'{"token":"very-secret-token"}'
 
 

@@ -20,7 +20,7 @@ from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.botone.wire import KEEP_ALIVE_SECONDS, MAX_RESPONSE_BYTES, Wire
 from vertexkit.errors import PlatformError, PlatformUnreachable, SendOutcomeUnknown
 
-PATIENT, SHORT = 20.0, 0.05
+PATIENT, SHORT = 60.0, 0.05
 LOOPBACK = "127.0.0.1"
 HEAD = b"HTTP/1.1 200 OK\r\n"
 GARBAGE = {

@@ -16,7 +16,7 @@ from vertexkit.botone.response import Response
 from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.errors import PlatformError, PlatformUnreachable, SendOutcomeUnknown
 
-PATIENT, SHORT = 20.0, 0.05
+PATIENT, SHORT = 60.0, 0.05
 pytestmark = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="the certificate of the test is made with openssl"
 )
@@ -55,7 +55,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=100,
     )
     file.write_bytes(file.read_bytes() + file.with_suffix(".crt").read_bytes())
     return file

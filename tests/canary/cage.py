@@ -18,7 +18,7 @@ from tests import forked
 from vertexkit.testing import FakePlatform
 
 APP = Path(__file__).with_name("caged.py")
-PATIENCE = 30.0
+PATIENCE = 60.0
 URL_SECRET = "canary/url+\"sécret'\\0123"
 PASSWORD = "canary-password=:7/x"
 KEY = quote(URL_SECRET, safe="")

@@ -17,7 +17,7 @@ from vertexkit.journal.sqlite import writer
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Real seconds after which a paused disk continues by itself."""
 QUIET = 10
 """Turns of the event loop without work after which the journal counts as idle."""

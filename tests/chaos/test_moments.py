@@ -77,7 +77,7 @@ def test_killed_at_a_random_moment_the_file_has_what_was_stored(folder: Path) ->
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -41,7 +41,7 @@ def inject(path: Path, call: str, what: str) -> list[str]:
         cwd=ROOT,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=100,
         check=False,
     )
     return done.stdout.split()

@@ -29,7 +29,7 @@ def test_the_http_clients_are_not_loaded(tmp_path: Path, arguments: list[str]) -
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=100,
         check=True,
     )
     assert done.stdout.splitlines()[-1] == ""

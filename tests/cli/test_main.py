@@ -25,7 +25,7 @@ def test_the_help_lists_every_command_and_imports_none(shell: Any) -> None:
         "print('loaded:', *{'aiohttp', 'uvicorn', 'starlette', 'dotenv'} & {*sys.modules})"
     )
     output = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True
     ).stdout
     assert output.splitlines()[-1].strip() == "loaded:"
 
@@ -92,7 +92,7 @@ def test_output_is_printed_in_any_encoding(shell: Any) -> None:
         cwd=shell.folder,
         capture_output=True,
         env=shell.environment(PYTHONIOENCODING="cp1251", PYTHONUTF8="0"),
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr.decode("cp1251")
@@ -102,7 +102,7 @@ def test_output_is_printed_in_any_encoding(shell: Any) -> None:
         cwd=shell.folder,
         capture_output=True,
         env=shell.environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0"),
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr

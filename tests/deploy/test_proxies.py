@@ -30,7 +30,7 @@ SERVICES = [f"127.0.{NETWORK}.1", f"127.0.{NETWORK}.2"]
 PROXY = f"127.0.{NETWORK}.3"
 ALLOWED = f"127.0.{NETWORK}.4"
 """The only address whose calls the services accept."""
-READY_SECONDS = 20
+READY_SECONDS = 60
 NUMBERS = itertools.count()
 """Make the tokens of each site its own: all of them share one platform."""
 
@@ -140,7 +140,7 @@ def services(
     yield started
     for process in started.values():
         process.forked.send_signal(SIGTERM)
-        assert process.forked.wait(10) == 0
+        assert process.forked.wait(60) == 0
 
 
 def wait_until_served(site: Site, started: "subprocess.Popen[bytes]") -> None:
@@ -207,7 +207,7 @@ def nginx(tmp_path: Path, services: dict[str, Process]) -> Iterator[Site]:
         yield site
     finally:
         started.terminate()
-        started.wait(10)
+        started.wait(60)
 
 
 @pytest.fixture
@@ -244,7 +244,7 @@ def caddy(tmp_path: Path, services: dict[str, Process]) -> Iterator[Site]:
         yield site
     finally:
         started.terminate()
-        started.wait(10)
+        started.wait(60)
 
 
 @pytest.fixture(params=["nginx", "caddy"])
@@ -299,7 +299,7 @@ def test_calls_are_accepted_while_a_service_stops(site: Site, journal: str) -> N
         if in_a_row == 10:
             break
     assert in_a_row == 10
-    assert first.forked.wait(10) == 0
+    assert first.forked.wait(60) == 0
 
     log = site.log()
     assert re.search(r"\b200\b", log), "the proxy has logged nothing"

@@ -176,7 +176,7 @@ class Reader:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
-            timeout=50,
+            timeout=100,
             check=False,
         ).stdout
 

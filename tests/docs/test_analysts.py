@@ -106,7 +106,7 @@ def run_pipeline(destination: str, folder: Path, **variables: str) -> str:
         env=environment | {"RUNTIME__DLTHUB_TELEMETRY": "false"},
         capture_output=True,
         encoding="utf-8",
-        timeout=55,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]

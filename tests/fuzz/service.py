@@ -12,7 +12,7 @@ from vertexkit.testing import FakePlatform
 
 SECRET = "Canary-secret-of-the-url"
 TOKEN = "canary-token-of-a-dialog"
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 
 @dataclass(frozen=True)

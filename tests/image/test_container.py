@@ -158,7 +158,7 @@ def test_the_image_contains_the_run_lock_and_no_development_tool(
         [image.bin / "python", "-m", "pip", "list", "--format=json"],
         capture_output=True,
         check=True,
-        timeout=60,
+        timeout=100,
     )
     names = {
         re.sub(r"[-_.]+", "-", package["name"]).lower() for package in json.loads(listed.stdout)

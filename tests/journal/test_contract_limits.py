@@ -239,7 +239,7 @@ async def test_a_limit_that_a_deploy_removes_holds_nothing_back(driver: JournalD
     limited = Limited(driver, ONE_AT_ONCE)
     ids = await limited.accept("a", "a", "a")
     assert await limited.claimed() == ids[:1]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         claimed = await driver.claim()
         while not claimed:  # a process learns of other processes' executions within a second
             await asyncio.sleep(0.05)
@@ -266,7 +266,7 @@ async def test_workers_that_claim_at_once_do_not_exceed_a_limit(driver: JournalD
     limited = Limited(driver, BlockLimits(running=3))
     ids = await limited.accept(*["a"] * 7, *["b"] * 7)
     done: list[str] = []
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while len(done) < len(ids):
             shares = await asyncio.gather(*(limited.claim(f"w{n}") for n in range(4)))
             leases = [lease for share in shares for lease in share]

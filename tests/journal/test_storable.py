@@ -94,7 +94,7 @@ REFUSED: dict[str, Change] = {
 async def others_continue(driver: JournalDriver) -> None:
     """A further execution goes all the way, and operators get their answers."""
     accepted = await driver.accept()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         leases = {lease.execution.id: lease for lease in await driver.claim("second")}
         lease = leases[accepted.execution]
         await driver.journal.record_intent(lease, Effect(0, "send", "abc"))
@@ -170,7 +170,7 @@ async def test_a_poisoned_history_is_claimed_with_the_others(driver: JournalDriv
 )
 async def test_an_odd_question_gets_an_answer(driver: JournalDriver, query: Query) -> None:
     """A filter that cannot match is answered with nothing, or with an error of the journal."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         try:
             found = await driver.journal.search(query)
         except JournalError:

@@ -126,7 +126,7 @@ def test_a_saved_test_passes(dev: Dev, shell: Shell) -> None:
         env=shell.environment(),
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr

@@ -194,7 +194,7 @@ async def test_no_background_task_dies_unnoticed(
 ) -> None:
     """If one dies, it is logged with its error, calls are rejected, and the process ends."""
     with structlog.testing.capture_logs() as lines:
-        async with scene(tmp_path) as broken_scene, asyncio.timeout(10):
+        async with scene(tmp_path) as broken_scene, asyncio.timeout(60):
             service = broken_scene.service
             assert service.readiness()[0] == 200
             with monkeypatch.context() as patch:

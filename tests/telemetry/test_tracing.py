@@ -260,7 +260,7 @@ def test_it_is_imported_only_on_request(setup: str, variables: dict[str, str], o
         env=environment | variables,
         capture_output=True,
         encoding="utf-8",
-        timeout=50,
+        timeout=100,
         check=True,
     )
     assert output in done.stdout.splitlines()

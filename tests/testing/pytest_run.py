@@ -58,7 +58,7 @@ def run_in_new_process(folder: Path, test: str, *options: str) -> tuple[int, str
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr

@@ -162,7 +162,7 @@ async def test_tasks_of_a_handler_crash_with_it() -> None:
         for worker in workers:
             worker.cancel()
 
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         run = await FakeDialog(own, FakePlatform()).run("tasks", crash_everywhere=True)
         gc.collect()
         await asyncio.sleep(0)

@@ -90,7 +90,7 @@ def test_a_saved_test_runs_in_any_layout(tmp_path: Path, monkeypatch: pytest.Mon
         cwd=elsewhere,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -20,7 +20,7 @@ def test_pyright_infers_the_documented_types() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=55,
+        timeout=100,
         check=False,
     )
     assert done.returncode == 0, done.stdout

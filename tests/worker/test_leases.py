@@ -112,7 +112,7 @@ async def test_a_call_seen_by_another_worker_ends_the_pause() -> None:
             )
         )
         token = await accept(journal, platform, "work")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await over.wait()
     assert platform.activation(token).completions
 

@@ -98,7 +98,7 @@ async def events_until_it_ends(
         service.events.subscribe(note)
         token = Token(platform.issue("work"))
         await journal.accept(Execution("01e", "work", token, {}, b"", 0.0), 10)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await over.wait()
     return events
 

@@ -33,7 +33,7 @@ def record(shell: Any, *requests: urllib.request.Request, options: tuple[str, ..
     answers = []
     for request in requests:
         request.full_url = f"http://127.0.0.1:{recorder.port}{request.full_url[8:]}"
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             answers.append((answer.status, answer.read()))
         recorder.wait_for("saved to")
     recorder.end(signal.SIGINT)

@@ -310,7 +310,7 @@ def run_with_stdout(folder: Path, environment: dict[str, str], stdout: int) -> t
             stdout=stdout,
             stderr=subprocess.PIPE,
             encoding="utf-8",
-            timeout=50,
+            timeout=100,
             check=False,
         )
     finally:

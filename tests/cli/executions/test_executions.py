@@ -178,7 +178,7 @@ async def wait(ctx: Context) -> None:
 def fetch(url: str, body: bytes | None = None) -> str:
     """Return the response's body."""
     request = urllib.request.Request(url, body, {"content-type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=60) as answer:
         text: str = answer.read().decode()
     return text
 

@@ -74,7 +74,7 @@ def call(service: Any, block: str) -> None:
         json.dumps({"token": f"token-{block}"}).encode(),
         {"Content-Type": "application/json"},
     )
-    urlopen(request, timeout=10).close()
+    urlopen(request, timeout=60).close()
 
 
 def start(shell: Any, *options: str, **settings: str) -> Any:

@@ -80,7 +80,7 @@ async def hello(ctx: Context, name: str) -> None: ...
 
 def is_ready(process: Any, port: int) -> bool:
     assert process.forked.returncode is None, "the service has ended"
-    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz", timeout=10):
+    with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/readyz", timeout=60):
         return True
     return False
 

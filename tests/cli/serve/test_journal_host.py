@@ -63,7 +63,7 @@ def test_a_service_whose_disk_fails_ends_with_an_error(shell: Any) -> None:
         json.dumps({"token": "a-token"}).encode(),
         {"Content-Type": "application/json"},
     )
-    urlopen(request, timeout=10).close()
+    urlopen(request, timeout=60).close()
     assert service.finish() == 1
     reason = "the journal can no longer be written (disk I/O error)"
     assert any(reason in line for line in service.lines)
@@ -120,7 +120,7 @@ def test_a_host_reports_the_loss_of_its_journal(monkeypatch: pytest.MonkeyPatch)
         assert host.journal_socket is not None
         assert host.journal_socket.is_socket()
         journal.fail("disk I/O error")
-        assert lost.wait(10)
+        assert lost.wait(60)
     assert "can no longer be written (disk I/O error)" in host.failure
     assert not host.journal_socket.exists()
 

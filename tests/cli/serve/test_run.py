@@ -34,7 +34,7 @@ def post(url: str, **body: Any) -> tuple[int, dict[str, Any]]:
     """Call a block as the platform does."""
     request = Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
     try:
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             return answer.status, json.loads(answer.read())
     except HTTPError as error:
         return error.code, json.loads(error.read())
@@ -45,7 +45,7 @@ def api(platform: Any) -> str:
 
 
 def token(platform: Any) -> str:
-    with urlopen(f"http://127.0.0.1:{platform.port}/token", timeout=10) as answer:
+    with urlopen(f"http://127.0.0.1:{platform.port}/token", timeout=60) as answer:
         text: str = answer.read().decode()
         return text
 

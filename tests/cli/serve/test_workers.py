@@ -64,7 +64,7 @@ class Scene:
             self.service.wait_for('"event":"started"')
 
     def token(self) -> str:
-        with urlopen(f"http://127.0.0.1:{self._platform.port}/token", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{self._platform.port}/token", timeout=60) as answer:
             text: str = answer.read().decode()
             return text
 
@@ -75,7 +75,7 @@ class Scene:
             json.dumps({"token": token}).encode(),
             {"Content-Type": "application/json"},
         )
-        with urlopen(request, timeout=10) as answer:
+        with urlopen(request, timeout=60) as answer:
             name: str = json.loads(answer.read())["execution"]
             return name
 
@@ -83,7 +83,7 @@ class Scene:
         """Scrape the metrics at any worker; return the sum of each metric over the blocks."""
         found: dict[str, float] = {}
         port = port or self.service.port
-        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as answer:
             for family in text_string_to_metric_families(answer.read().decode()):
                 for sample in family.samples:
                     found[sample.name] = found.get(sample.name, 0.0) + sample.value

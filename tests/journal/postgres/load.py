@@ -37,7 +37,7 @@ class Seen:
 async def accept_again(driver: JournalDriver, call: Execution | None = None) -> Acceptance:
     """Make a call until it is acknowledged."""
     call = call or driver.execution()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while True:
             try:
                 return await driver.journal.accept(call, ROOM)
@@ -63,7 +63,7 @@ class Load:
 
     async def run(self, faults: Awaitable[None]) -> None:
         """Call until all faults have happened, then let everything come to its end."""
-        async with asyncio.timeout(50), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             work = group.create_task(self._work(group))
             callers = [group.create_task(self._call()) for _ in range(self._callers)]
             await faults

@@ -37,7 +37,7 @@ async def opened(
 
 async def until(condition: Callable[[], bool]) -> None:
     """Wait until the journal has noticed what happened to the server."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - it is asked for, not reported
             await asyncio.sleep(0.02)
 

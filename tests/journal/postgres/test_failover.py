@@ -81,7 +81,7 @@ async def test_an_asynchronous_standby_is_warned_about(
     """With replicas and an empty synchronous_standby_names, the log says what a failover loses."""
     primary.sql("ALTER SYSTEM RESET synchronous_standby_names")
     primary.sql("SELECT pg_reload_conf()")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while primary.sql("SHOW synchronous_standby_names"):  # noqa: ASYNC110 - it is asked for
             await asyncio.sleep(0.05)
     clock: Any = Clock()

@@ -61,7 +61,7 @@ def pooler(postgres_server: PostgresServer, postgres_url: str) -> Iterator[str]:
         yield f"postgresql://postgres@{str(folder).replace('/', '%2F')}:{PORT}/{DATABASE}"
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         shutil.rmtree(folder)
 
 

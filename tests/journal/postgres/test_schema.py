@@ -106,7 +106,7 @@ async def test_a_role_needs_no_more_than_the_manual_grants(
     record = await driver.journal.find(lease.execution.id)
     assert record is not None
     assert record.phase is Phase.SETTLED
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not (workers := await driver.journal.workers()):  # noqa: ASYNC110 - it is asked for
             await asyncio.sleep(0.02)
     assert [worker.worker for worker in workers] == ["first"]

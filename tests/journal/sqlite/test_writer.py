@@ -22,7 +22,7 @@ from vertexkit.testing import VirtualClock
 SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')
 STEP = Effect(0, "step:rate", "abc", EffectState.CONFIRMED, b"17")
 RESULT = Result(b'{"monthly":1}')
-END_SECONDS = 20.0
+END_SECONDS = 60.0
 """Real seconds in which a journal is closed on a loaded machine."""
 
 
