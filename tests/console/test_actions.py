@@ -145,3 +145,12 @@ async def test_contents_are_shown_only_on_request_and_logged(
     ]
     [line] = actions(lines)
     assert (line["action"], line["done"]) == ("show_contents", "contents_shown")
+
+
+async def test_a_test_needs_the_app(driver: JournalDriver) -> None:
+    """A console that has only the journal names the command."""
+    lease = await driver.held()
+    console = ConsoleClient(driver.journal)
+    answer = await console.post(f"executions/{lease.execution.id}/save_test")
+    assert answer.code == (409, "not_allowed")
+    assert "vertexkit executions save-test" in answer.json["detail"]

@@ -73,6 +73,20 @@ async def test_a_handler_resumes_with_an_event_of_the_console(ops_port: int) -> 
         assert (await edge.completed(token))["error"]["code"] == "dropped"
 
 
+async def test_an_execution_becomes_a_test(ops_port: int) -> None:
+    """The answer has a pytest and a recording without what the user wrote, as `save-test` writes."""
+    async with served(ops_port=ops_port, app="blocks:app") as edge:
+        answer = await edge.call("wait", edge.platform.issue("wait"), city="Казань-314")
+        await edge.until(lambda: edge.hold.started)
+        path = f"/console/api/executions/{answer.execution}/save_test"
+        saved = (await ask(ops_port, path, "POST", b"{}")).json
+        [test, recording] = saved["files"]
+        assert (test.startswith("test_wait"), recording.endswith(".jsonl")) == (True, True)
+        assert "async def test_" in saved["files"][test]
+        assert "Казань" not in str(saved["files"])
+        assert "/tmp" not in saved["files"][test]
+
+
 async def test_the_console_can_be_turned_off(ops_port: int) -> None:
     """Then the port has no console, and the other pages stay."""
     async with served(ops_port=ops_port, console="off"):

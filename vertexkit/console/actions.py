@@ -1,6 +1,8 @@
-"""What operators do in the console: retry, drop, send an event, see the results of steps."""
+"""What operators do in the console: retry, drop, send an event, see results, save a test."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import structlog
@@ -14,10 +16,13 @@ from vertexkit.console.guard import USER_UNKNOWN, ConsoleGuard
 from vertexkit.console.queries import json_response
 from vertexkit.console.source import ConsoleSource
 from vertexkit.context.event_names import check_event_name
-from vertexkit.errors import JournalError
+from vertexkit.errors import JournalError, OperationNotAllowed, SettingsError
 from vertexkit.execution import SEND
+from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.journal.protocol import JournalAdmin, Record
 from vertexkit.operators.executions import find, send_event
+from vertexkit.operators.saved_tests import BlocksOfApp, save_test
+from vertexkit.recordings import RecordingsFolder
 from vertexkit.server.problems import problem
 from vertexkit.telemetry.redaction import redact_json
 
@@ -27,6 +32,11 @@ READ_ONLY = (
     "The console is read-only. To retry, drop and send events, set VERTEXKIT_CONSOLE=write, or start "
     "vertexkit console with --write."
 )
+NO_SERVICE = (
+    "A test needs the app, which this console does not have. Run: vertexkit executions save-test"
+)
+DEFAULT_APP = "app:app"
+"""The app that a saved test names if VERTEXKIT_APP is not set."""
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
@@ -60,6 +70,7 @@ class ActionApi:
             self._route(path, "drop", _drop),
             self._route(path, "send_event", _send_event),
             self._route(path, "show_contents", _show_contents, changes=False),
+            self._route(path, "save_test", self._save_test, changes=False),
         ]
 
     def _route(self, path: str, action: str, act: Act, *, changes: bool = True) -> Route:
@@ -99,6 +110,28 @@ class ActionApi:
             "console_action_performed", execution=record.execution, done=answer["done"], **fields
         )
         return json_response(answer)
+
+    async def _save_test(
+        self, journal: JournalAdmin, record: Record, _: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The files of `vertexkit executions save-test`, for the operator's machine."""
+        service = self._source.service
+        if service is None:
+            raise OperationNotAllowed(NO_SERVICE)
+        settings = service.settings
+        app = BlocksOfApp(settings.server.app or DEFAULT_APP, service.blocks)
+        folder, recordings = settings.logging.record, None
+        if folder is not None:
+            recordings = RecordingsFolder(folder, recordings_cipher(settings.journal))
+        with TemporaryDirectory() as name:
+            try:
+                saved = await save_test(
+                    journal, record.execution, app, Path(name), recordings=recordings
+                )
+            except SettingsError as error:
+                raise OperationNotAllowed(str(error)) from error
+            files = {path.name: path.read_text("utf-8") for path in (saved.test, saved.recording)}
+        return {"done": "test_saved", "files": files, "masked": saved.masked}
 
 
 async def _read_object(request: Request) -> dict[str, Any]:

@@ -93,7 +93,7 @@ async function refreshExecution() {
   if (!execution) return;
   const answer = await read("execution", `executions/${encodeURIComponent(execution)}`);
   if (opened !== execution) return;
-  if (answer) view.show(answer.execution, Boolean(described?.writable));
+  if (answer) view.show(answer.execution, { writable: Boolean(described?.writable), hasApp: Boolean(described?.service) });
   else {
     opened = null;
     list.mark(null);

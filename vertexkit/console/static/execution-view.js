@@ -2,20 +2,20 @@
 import { ask } from "./ask.js";
 import { clear, find, json, make } from "./dom.js";
 import { RecordModel } from "./record-model.js";
-import { actionsOf, adviceOf, ago, contentsAction, stateOf } from "./state.js";
+import { actionsOf, adviceOf, ago, contentsAction, hasFailed, stateOf, testAction } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { translate } from "./texts.js";
 
 export class ExecutionView {
   // `act` carries out an action; `now` returns the server's time in Unix seconds.
   constructor({ act, now }) {
-    Object.assign(this, { act, now, record: null, contents: null, writable: false });
+    Object.assign(this, { act, now, record: null, contents: null, writable: false, hasApp: false });
     this.timeline = new Timeline({ list: find("#rows"), axis: find("#axis"), detail: find("#detail") });
     this.show(null);
   }
 
   // Shows an execution; the values of its steps stay shown while it is the same one.
-  show(record, writable = this.writable) {
+  show(record, { writable = this.writable, hasApp = this.hasApp } = {}) {
     const same = record && this.record?.execution === record.execution;
     if (!same) {
       this.timeline.reset();
@@ -23,7 +23,7 @@ export class ExecutionView {
       find("#status").textContent = "";
       find("#actions").dataset.shown = "";
     }
-    Object.assign(this, { record, writable });
+    Object.assign(this, { record, writable, hasApp });
     find("#timeline").hidden = !record;
     find("#execution").classList.toggle("empty", !record);
     if (!record) {
@@ -68,7 +68,7 @@ export class ExecutionView {
   }
 
   showActions() {
-    const actions = [...(this.writable ? actionsOf(this.record) : []), ...(this.contents ? [] : [contentsAction()])];
+    const actions = [...(this.writable ? actionsOf(this.record) : []), ...(this.contents ? [] : [contentsAction()]), ...(this.hasApp && hasFailed(this.record) ? [testAction()] : [])];
     const shown = JSON.stringify(actions);
     const bar = find("#actions");
     bar.hidden = false;
@@ -90,6 +90,7 @@ export class ExecutionView {
       this.contents = answer;
       this.show(this.record);
     }
+    if (answer.files) for (const [name, text] of Object.entries(answer.files)) download(name, text);
     find("#status").textContent = translate(`a_done_${answer.done}`);
   }
 
@@ -109,4 +110,10 @@ export class ExecutionView {
     for (const { position, value } of effects) area.append(make("h3", {}, names.get(position) ?? position), json(value));
     if (result !== null) area.append(make("h3", {}, translate("c_block_result")), json(result));
   }
+}
+
+function download(name, text) {
+  const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "text/plain" })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
