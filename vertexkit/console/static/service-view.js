@@ -24,13 +24,15 @@ export function showWorkers({ workers, now }) {
     clear(panel).append(make("p", { class: "quiet" }, translate("c_no_workers")));
     return;
   }
-  const columns = ["c_workers", "c_state", "c_held", "c_host", "c_pid", "c_version", "c_blocks", "c_seen"].map((name) => translate(name));
-  clear(panel).append(table("", columns, workers.map((worker) => [
+  const columns = ["c_worker", "c_state", "c_held", "c_host", "c_pid", "c_version", "c_blocks", "c_seen"].map((name) => translate(name));
+  const rows = workers.map((worker) => [
     { nodes: [make("span", { class: "mono" }, worker.worker)] },
     { nodes: [make("span", { class: `outcome ${MARKS[worker.state]}` }, translate(`w_${worker.state}`))] },
     worker.held, worker.host, worker.pid ?? "", worker.version, worker.blocks.join(", "),
     worker.seen_at === null ? "" : ago(worker.seen_at, now),
-  ])));
+  ]);
+  const known = columns.map((_, at) => rows.some((row) => row[at] !== "")); // not every journal knows the hosts
+  clear(panel).append(table("", columns.filter((_, at) => known[at]), rows.map((row) => row.filter((_, at) => known[at]))));
 }
 
 export function showService(answer) {

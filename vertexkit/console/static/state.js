@@ -29,10 +29,12 @@ export function adviceOf(execution, now) {
   return translate(execution.retryable ? "c_dialog_waits" : "c_continues");
 }
 
-// How long ago something was, in whole seconds.
+const UNITS = [[86_400, "d"], [3600, "h"], [60, "min"]];
+// How long ago something was, in its largest unit.
 export function ago(time, now) {
   const seconds = Math.max(0, Math.round(now - time));
-  return translate(seconds ? "c_ago" : "c_now", { time: seconds < 60 ? `${seconds} ${translate("s")}` : formatDuration(seconds) });
+  const [size, unit] = UNITS.find(([length]) => seconds >= length) ?? [1, "s"];
+  return translate(seconds ? "c_ago" : "c_now", { time: `${Math.floor(seconds / size)} ${translate(unit)}` });
 }
 
 // The actions that the journal would accept: name, text of the button, question, consequence, body.
