@@ -36,13 +36,12 @@ class ListRest:
         """Dialogs before the first one that was read."""
         self._has_met_known = False
 
-    async def dialogs(self) -> AsyncGenerator[Conversation, None]:
+    async def batches(self) -> AsyncGenerator[list[Conversation], None]:
         """Return the dialogs that are not in `start`, as far as its pages still are where they were."""
         reader, start = self._reader, self._start
         number, page = 1, await reader.read(1)
         while page is not None and page.items:
-            for dialog in self._take(page):
-                yield dialog
+            yield self._take(page)
             if self._has_met_known:
                 break
             number += 1
@@ -59,8 +58,8 @@ class ListRest:
         # One page before that of the first dialog that was not read: the two must overlap.
         first = max(number + 1, position // max(1, reader.page_size(page)))
         single = PagePass(reader, set(), start.ids | reader.seen, first)
-        async for dialog in single.dialogs():
-            yield dialog
+        async for batch in single.batches():
+            yield batch
         self.is_complete = single.is_complete and (single.overlaps or first == number + 1)
 
     def _take(self, page: ConversationPage) -> list[Conversation]:

@@ -60,8 +60,8 @@ class PagePass:
         read = len(self._known) + len(self._in_pass) + self._reader.unreadable
         return max(0, total - began - read)
 
-    async def dialogs(self) -> AsyncGenerator[Conversation, None]:
-        """Return the dialogs that are new to the reader."""
+    async def batches(self) -> AsyncGenerator[list[Conversation], None]:
+        """Return the dialogs that are new to the reader, those of a page together."""
         requested: deque[asyncio.Task[ConversationPage | None]] = deque()
         number = last_requested = last_page = self._first_page
         fruitless = 0
@@ -72,11 +72,10 @@ class PagePass:
                 if page is None or not page.items or _is_other(page, number):
                     page = await self._read_again(page, number)
                 new, repeated = self._take(page)
-                for dialog in new:
-                    yield dialog
+                yield new
                 if page is not None and number > 1:
-                    async for dialog in self._close_gap(page, number, repeated):
-                        yield dialog
+                    async for batch in self._close_gap(page, number, repeated):
+                        yield batch
                 fruitless = 0 if self._brings_dialogs(page, repeated) else fruitless + 1
                 if self._ends(page, number, fruitless):
                     break
@@ -157,7 +156,7 @@ class PagePass:
 
     async def _close_gap(
         self, page: ConversationPage, number: int, repeated: int
-    ) -> AsyncGenerator[Conversation, None]:
+    ) -> AsyncGenerator[list[Conversation], None]:
         """Read this page and the one before it again if a dialog may have slipped between them."""
         before, total = self._previous_total, page.pagination.total
         self._previous_total = total
@@ -170,8 +169,7 @@ class PagePass:
             read_again = await self._reader.read(again)
             if read_again is None:
                 continue
-            for dialog in self._take(read_again)[0]:
-                yield dialog
+            yield self._take(read_again)[0]
             now = read_again.pagination.total
             if now is not None:
                 self._previous_total = now

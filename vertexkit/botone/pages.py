@@ -91,10 +91,11 @@ class Conversations:
     async def __aiter__(self) -> AsyncGenerator[Conversation, None]:
         self.problems = ()
         walk = PageWalk(self.page, self._start)
-        async with aclosing(walk.dialogs()) as dialogs:
-            async for dialog in dialogs:
+        async with aclosing(walk.batches()) as batches:
+            async for batch in batches:
                 self.total_at_start = walk.reader.total_at_start
-                yield dialog
+                for dialog in batch:
+                    yield dialog
         self._report_problems(*walk.problems)
 
     async def detailed(

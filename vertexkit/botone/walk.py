@@ -39,8 +39,11 @@ class PageWalk:
         self.problems: list[str] = []
         self._start = start
 
-    async def dialogs(self) -> AsyncGenerator[Conversation, None]:
+    async def batches(self) -> AsyncGenerator[list[Conversation], None]:
         """Read the list, again where that is necessary, and fill `problems`.
+
+        The dialogs of a page come together: each asynchronous generator that passes them on one by
+        one costs as much as counting a dialog.
 
         Raises:
             PlatformError: the first page, or several pages in a row, cannot be read.
@@ -48,8 +51,8 @@ class PageWalk:
         reader, is_certain, is_complete = self.reader, False, False
         if self._start is not None:
             rest = ListRest(reader, self._start)
-            async for dialog in rest.dialogs():
-                yield dialog
+            async for batch in rest.batches():
+                yield batch
             if rest.is_complete:
                 self._describe_problems()
                 return
@@ -57,8 +60,8 @@ class PageWalk:
             before = len(reader.seen)
             # A set of its own: an earlier pass has read some of the dialogs.
             single = PagePass(reader, set() if repeat or self._start is not None else reader.seen)
-            async for dialog in single.dialogs():
-                yield dialog
+            async for batch in single.batches():
+                yield batch
             found = len(reader.seen) - before
             is_complete = single.is_complete
             is_certain = is_complete or bool(repeat and (not found or self._has_all))
