@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import Annotated, NoReturn
+from collections.abc import Callable
+from typing import Annotated, NoReturn, cast
 
 import typer
 
@@ -14,6 +15,12 @@ from vertexkit.cli.dialogs.commands import dialogs
 from vertexkit.cli.executions.commands import executions
 from vertexkit.cli.options import DEBUG_VARIABLE, EXIT_FAILED, EXIT_USAGE
 from vertexkit.cli.serve.commands import journal, serve
+from vertexkit.cli.translation import (
+    terminal_language,
+    translate_command,
+    translate_error,
+    use_language,
+)
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 from vertexkit.references import SYSTEM_REFERENCE
 from vertexkit.text import sanitize_lines
@@ -60,6 +67,14 @@ def options(
 use_command_class(cli)
 
 
+def _command() -> Callable[[], object]:
+    """Return the command, with help texts in the language of the terminal."""
+    if terminal_language() == "en":
+        return cli
+    use_language()
+    return cast("Callable[[], object]", translate_command(typer.main.get_command(cli)))
+
+
 def main() -> NoReturn:
     """Run the console script.
 
@@ -75,12 +90,13 @@ def main() -> NoReturn:
         completion_init()
     try:
         try:
-            cli()
+            _command()()
         finally:
             sys.stdout.flush()  # at the exit of Python an error could not be handled
     except VertexkitError as error:
         usage = isinstance(error, SettingsError | DefinitionError)
-        message = ". ".join([str(error), *getattr(error, "__notes__", ())])
+        sentences = [str(error), *getattr(error, "__notes__", ())]
+        message = ". ".join(map(translate_error, sentences))
         _fail(error, f"{message} [{error.reference}]", EXIT_USAGE if usage else EXIT_FAILED)
     except BrokenPipeError:  # the reader of the output has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""What several commands share: options, exit codes, and the language of the terminal."""
+"""What several commands share: options and exit codes."""
 
 import os
 from enum import StrEnum
@@ -72,18 +72,6 @@ class TemplateOption(StrEnum):
     LOOKUP = "lookup"
     WAITING = "waiting"
     MODEL = "model"
-
-
-def terminal_language() -> Language:
-    """The language of the terminal's locale.
-
-    Returns:
-        "ru" if the first of LC_ALL, LC_MESSAGES and LANG that is set starts with "ru", else "en".
-    """
-    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
-        if value := os.environ.get(name):
-            return "ru" if value.lower().startswith("ru") else "en"
-    return "en"
 
 
 def set_debug(debug: bool) -> None:

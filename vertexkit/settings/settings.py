@@ -25,8 +25,8 @@ from vertexkit.settings.sections import (
 
 SECRETS_DIR = "/run/secrets"
 QUOTES = ("'", '"')
-INTERNAL_NAMES = ("debug", "journal_socket", "metrics_socket", "address", "mode")
-"""Variables that vertexkit sets for its own processes."""
+INTERNAL_NAMES = ("debug", "journal_socket", "metrics_socket", "address", "mode", "lang")
+"""Variables that vertexkit sets for its own processes, and the language of the command line."""
 
 
 class Settings(BaseModel):

@@ -4,7 +4,6 @@ import asyncio
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import structlog
@@ -43,25 +42,25 @@ class Quit(Exception):
     """The user ends the chat."""
 
 
-@dataclass(slots=True)
 class Chat:
     """A chat with the blocks of an app.
 
-    Attributes:
+    Args:
         app: has the blocks.
-        block: is run next.
-        fault: is simulated in the next runs; an empty text for none.
-        inputs: of the last run; None if there was none.
-        fast: skip the time for typing, pauses and waits.
+        block: is run first.
         transcript: prints the dialogs.
+        fast: skip the time for typing, pauses and waits.
     """
 
-    app: App[Any]
-    block: Block
-    fast: bool
-    transcript: Transcript
-    fault: str = ""
-    inputs: dict[str, Any] | None = None
+    def __init__(self, app: App[Any], block: Block, transcript: Transcript, *, fast: bool) -> None:
+        self.app = app
+        self.block = block
+        self.transcript = transcript
+        self.fast = fast
+        self.fault: str = ""
+        """Is simulated in the next runs; an empty text for none."""
+        self.inputs: dict[str, Any] | None = None
+        """Of the last run."""
 
     def loop(self) -> None:
         """Ask for inputs and run the block, until the user ends the chat."""
@@ -228,4 +227,4 @@ def run_chat(target: str | None, block: str | None, *, fast: bool, debug: bool =
         find_block(app, None)
     first = find_block(app, block or next(iter(app.blocks)))
     output.echo(f"{name}: {', '.join(app.blocks)}. Ctrl+D ends, /help lists the commands.")
-    Chat(app, first, fast, Transcript(output.console(), debug=debug)).loop()
+    Chat(app, first, Transcript(output.console(), debug=debug), fast=fast).loop()

@@ -21,8 +21,8 @@ from vertexkit.cli.options import (
     TemplateOption,
     TypingSeconds,
     set_debug,
-    terminal_language,
 )
+from vertexkit.cli.translation import terminal_language
 from vertexkit.errors import SettingsError
 
 DEV_MODULES = ("watchfiles", "sse_starlette")

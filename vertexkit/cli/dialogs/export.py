@@ -18,7 +18,8 @@ from vertexkit.cli.dialogs.progress import dialog_counter
 from vertexkit.cli.dialogs.resume import PartFile
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.dialogs.writers import CsvOptions, format_of, open_writer
-from vertexkit.cli.options import EXIT_FAILED, terminal_language
+from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.cli.translation import terminal_language
 from vertexkit.errors import SettingsError
 
 MAX_RESUMED_SECONDS = 3600

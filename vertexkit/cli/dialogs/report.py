@@ -13,7 +13,7 @@ from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.options import ReportOptions
 from vertexkit.cli.dialogs.progress import dialog_counter
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
-from vertexkit.cli.options import terminal_language
+from vertexkit.cli.translation import terminal_language
 from vertexkit.errors import SettingsError
 from vertexkit.settings import Settings
 
