@@ -18,8 +18,8 @@ async def lifespan(_: App[Any]) -> AsyncIterator[ChatModel]:
 app: App[ChatModel] = App(lifespan=lifespan)
 
 
-@app.block("tell")
-async def tell(ctx: Context[ChatModel]) -> dict[str, Any]:
+@app.block("story")
+async def story(ctx: Context[ChatModel]) -> dict[str, Any]:
     """Ask for a subject, and send the model's tale about it while it is generated."""
     subject = await ctx.state.ask(ctx, "A subject?", name="subject")
     tale = await ctx.state.stream(ctx, subject.text, name="tale")

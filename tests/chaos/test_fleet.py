@@ -88,7 +88,7 @@ def frozen(children: Sequence[Child]) -> Iterator[None]:
 async def test_a_fleet_whose_processes_are_killed(
     scene: FleetScene, points: tuple[str, ...]
 ) -> None:
-    """The others continue what a killed process has begun, and know the event that it has stored."""
+    """The others continue what a killed process has started, and know the event that it has stored."""
     doomed = [await scene.start(point, lease=LEASE, attempts=100) for point in points]
     healthy = await scene.start(lease=LEASE, attempts=100)
     first, *others = doomed

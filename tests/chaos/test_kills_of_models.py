@@ -32,7 +32,7 @@ async def test_killed_in_the_middle_of_an_answer_it_continues(
     child = await scene.start(point, app=APP)
     if message:
         scene.kill_at("send_message", child, message)
-    call = await scene.call("tell")
+    call = await scene.call("story")
     assert await child.ended() == -SIGKILL
     child = await scene.start(app=APP)
     await child.wait_for_event("settled", execution=call.execution)

@@ -31,7 +31,7 @@ pytestmark = pytest.mark.unmeasured
 SEED = 7
 CALLS = 24
 CALLS_PER_STOP = 4
-"""After so many calls a service is stopped and started again."""
+"""Number of calls between two stops of a service, which is started again."""
 SERVICES = ("first", "second", "third")
 DIALOGS = (None, 1, 2)
 """New dialogs, and two that executions share."""
