@@ -27,8 +27,14 @@ def contract_database(postgres_server: PostgresServer) -> Iterator[Any]:
 
 
 @pytest.fixture
-def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> str:
-    """URL of a database whose journal is empty."""
+def postgres_url(
+    postgres_server: PostgresServer, contract_database: Any, monkeypatch: pytest.MonkeyPatch
+) -> str:
+    """URL of a database whose journal is empty.
+
+    On a busy machine its answers may take longer than the time after which a service rejects a call.
+    """
+    monkeypatch.setattr("vertexkit.journal.postgres.writer.ANSWER_SECONDS", 30.0)
     created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
     tables = ("executions", "effects", "tokens", "workers", "memories", "limits", "starts")
     for table in (*tables, "encryption") if created[0] else ():
