@@ -14,6 +14,7 @@ from tests.reserved_port import reserved_port
 from vertexkit import App, Context
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("pages")]
+expect.set_options(timeout=40_000)  # as the timeout of each page: a loaded machine is slow
 REFRESH = "document.dispatchEvent(new Event('visibilitychange'))"
 """Lets the page ask at once, instead of two seconds later."""
 

@@ -32,6 +32,8 @@ def announce(blocks: Mapping[str, Block], settings: Settings, base: str, mode: s
             output.echo(f"  {url:<{width}}  {blocks[name].title}")
         if ops_port:
             output.echo(f"  {ops:<{width}}  health, metrics and the catalogue")
+            if settings.server.console != "off":
+                output.echo(f"  {f'{ops}/console/':<{width}}  the operators' console")
         output.echo("  Press Ctrl+C to stop gracefully, twice to stop immediately.")
     else:
         log.info(

@@ -59,7 +59,7 @@ addTexts({
   c_event_name: ["Name of the event", "Имя события"],
   c_event_data: ["Data, JSON", "Данные, JSON"],
   c_no_workers: ["No worker holds an execution.", "Ни один рабочий процесс не держит выполнений."],
-  c_no_service: ["The console reads only the journal: the service is stopped, or serves its figures on the operators' port.", "Консоль читает только журнал: сервис остановлен или показывает свои данные на порте операторов."],
+  c_no_service: ["The console reads only the journal: the service is stopped, or serves its figures on the operators' port.", "Консоль читает только журнал: сервис остановлен или показывает свои данные на служебном порту."],
   c_host: ["Host", "Хост"],
   c_pid: ["Process", "Процесс"],
   c_version: ["App version", "Версия приложения"],
