@@ -65,3 +65,11 @@ def test_waits_and_memory() -> None:
     assert recording.memory() == {"visits": 3}
     assert recording.header.inputs == {"name": "Anna"}
     assert recording.end is None
+
+
+def test_a_message_in_progress_is_no_fault() -> None:
+    """The reply to a message of an execution that has not ended may still arrive."""
+    started = effect(1, "send", EffectState.INTENDED)
+    assert made(SENT, started).faults() == []
+    parked = Outcome(OutcomeStatus.PARKED, "crashed")
+    assert [fault["kind"] for fault in made(SENT, started, outcome=parked).faults()] == ["lost"]

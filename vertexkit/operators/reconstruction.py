@@ -50,6 +50,8 @@ def reconstruct(record: Record, inputs: dict[str, Any], target: str) -> Recordin
     lines = [_event(0.0, "accepted"), _event(0.0, "claimed")]
     is_gone = record.outcome is not None and record.outcome.code == "gone"
     for effect in sorted(record.effects, key=lambda effect: effect.position):
+        if effect.kind == SEND and effect.state is EffectState.INTENDED and record.outcome is None:
+            continue  # its reply may still arrive
         at = max(0.0, round(effect.began - record.accepted_at, 6))
         lines += _effect_lines(effect, at, FORBIDDEN if is_gone else BAD_REQUEST)
     lines += _end_lines(record)

@@ -81,7 +81,7 @@ def generate_test(
     return TEMPLATE.format(
         by=header.by or "dev",
         day=header.started[:10],
-        note="" if expected is None else "\n\n".join(["", *expected.notes, ""]),
+        note="" if expected is None else "".join(f"\n\n{note}" for note in expected.notes) + "\n",
         imports=imports,
         app=app,
         name=generated_test_name(recording),
