@@ -25,7 +25,7 @@ from vertexkit.telemetry.redaction import redact_json
 
 OK, GONE = "ok", "gone"
 DEFAULT_FOLDER = Path("tests")
-MASKED_FIELDS = {"request": ("request", "answer"), "event": ("fields",)}
+MASKED_FIELDS: dict[str, tuple[str, ...]] = {"request": ("request", "answer"), "event": ("fields",)}
 """The kinds of a recording's lines that are kept if texts are masked, and their fields with texts."""
 PLAIN_EVENT_FIELDS = frozenset({"event", "name", "step", "kind", "position", "code", "outcome"})
 """Fields of events that users do not choose."""
