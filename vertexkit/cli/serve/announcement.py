@@ -34,6 +34,10 @@ def announce(blocks: Mapping[str, Block], settings: Settings, base: str, mode: s
             output.echo(f"  {ops:<{width}}  health, metrics and the catalogue")
             if settings.server.console != "off":
                 output.echo(f"  {f'{ops}/console/':<{width}}  the operators' console")
+        if public := settings.server.public_url:
+            output.echo("  In Bot.one, the URL of the external web service of a block is:")
+            for name in urls:
+                output.echo(f"    {public}/blocks/{name}{key}")
         output.echo("  Press Ctrl+C to stop gracefully, twice to stop immediately.")
     else:
         log.info(

@@ -61,13 +61,19 @@ def run(
     reload: Annotated[
         bool, typer.Option("--reload", help="Restart when a file in this folder changes.")
     ] = False,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            help="URL at which the platform reaches this machine, https://….", show_default=False
+        ),
+    ] = None,
     debug: Debug = False,
 ) -> None:
     """Serve the blocks of an app to the platform."""
     from vertexkit.cli.serve.run import serve as serve_app
 
     set_debug(debug)
-    given = {"host": host, "port": port, "workers": workers}
+    given = {"host": host, "port": port, "workers": workers, "public_url": public_url}
     serve_app(target, {name: value for name, value in given.items() if value is not None}, reload)
 
 
