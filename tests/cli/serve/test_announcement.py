@@ -2,7 +2,7 @@
 
 import pytest
 
-from vertexkit import App
+from vertexkit import App, Context
 from vertexkit.cli.serve.announcement import announce
 from vertexkit.settings import Settings
 
@@ -12,7 +12,7 @@ def test_the_url_for_the_platform_is_the_public_one(capsys: pytest.CaptureFixtur
     app: App = App()
 
     @app.block("hello", title="Greeting")
-    async def hello(ctx) -> None: ...  # type: ignore[no-untyped-def]
+    async def hello(ctx: Context) -> None: ...
 
     secret = "a-secret-of-a-test"
     settings = Settings.of(
