@@ -1,5 +1,7 @@
 """The code of each error in docs/errors.md: the command line prints it, and log lines have it."""
 
+import sys
+from collections.abc import MutableMapping
 from typing import Any
 
 from vertexkit.errors import VertexkitError
@@ -44,3 +46,19 @@ def error_fields(error: BaseException) -> dict[str, Any]:
         error: of any class.
     """
     return {"reason": str(error), "reference": reference_of(error)}
+
+
+def add_reference(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the code of the error whose traceback is logged: a processor of structlog.
+
+    Args:
+        event: the fields of the line.
+    """
+    error = event.get("exc_info")
+    if error is True:
+        error = sys.exception()
+    elif isinstance(error, tuple):
+        error = error[1]
+    if isinstance(error, BaseException):
+        event.setdefault("reference", reference_of(error))
+    return event

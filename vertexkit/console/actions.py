@@ -23,6 +23,7 @@ from vertexkit.journal.protocol import JournalAdmin, Record
 from vertexkit.operators.executions import find, send_event
 from vertexkit.operators.saved_tests import BlocksOfApp, save_test
 from vertexkit.recordings import RecordingsFolder
+from vertexkit.references import error_fields
 from vertexkit.server.problems import problem
 from vertexkit.telemetry.redaction import redact_json
 
@@ -104,7 +105,9 @@ class ActionApi:
         except InvalidBody as error:
             return problem(422, "invalid_body", str(error))
         except JournalError as error:
-            log.warning("console_action_rejected", execution=execution, reason=str(error), **fields)
+            log.warning(
+                "console_action_rejected", execution=execution, **error_fields(error), **fields
+            )
             raise
         log.info(
             "console_action_performed", execution=record.execution, done=answer["done"], **fields

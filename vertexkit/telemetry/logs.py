@@ -18,7 +18,7 @@ from pydantic_core import to_json
 from structlog.typing import Processor
 
 from vertexkit.execution import Execution
-from vertexkit.references import reference_of
+from vertexkit.references import add_reference
 from vertexkit.telemetry import tracing
 from vertexkit.telemetry.redaction import redact, redact_json, register_token
 from vertexkit.text import sanitize_lines
@@ -223,18 +223,6 @@ def _add_execution(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableM
     return event
 
 
-def _add_reference(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Add the code of the error whose traceback is logged."""
-    error = event.get("exc_info")
-    if error is True:
-        error = sys.exception()
-    elif isinstance(error, tuple):
-        error = error[1]
-    if isinstance(error, BaseException):
-        event.setdefault("reference", reference_of(error))
-    return event
-
-
 class _Timestamper:
     """Adds the time to a line (UTC, ISO 8601). It formats a second only once."""
 
@@ -356,7 +344,7 @@ def configure(
     timestamper = _Timestamper()
     chain: list[Processor] = [
         _add_execution,
-        _add_reference,
+        add_reference,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if console else timestamper,
     ]
