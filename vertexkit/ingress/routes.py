@@ -77,7 +77,7 @@ class Router(starlette.routing.Router):
 
     Endpoints check the method themselves, after access: without the secret, a path that exists
     looks like any other. Errors are answered here: the middleware that a Starlette application has
-    for them costs 7 % of the instructions of an execution.
+    for them makes 12 more calls of Python functions for each request.
     """
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
