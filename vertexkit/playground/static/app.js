@@ -2,6 +2,7 @@
 import { post, request, runPath } from "./api.js";
 import { makeAppearance, showFixedTexts } from "./appearance.js";
 import { listen } from "./connection.js";
+import { powershellCommand, shellCommand } from "./curl.js";
 import { clear, find, make } from "./dom.js";
 import { FaultComposer } from "./faults.js";
 import { folded, same } from "./fields.js";
@@ -195,11 +196,8 @@ const actions = {
     find("#status").textContent = translate("saved", { path });
   },
   curl: async () => {
-    const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
-    const body = JSON.stringify({ token: "TOKEN", ...view.head.inputs });
-    const token = `$(curl -s '${location.origin}/token?block=${view.head.block}')`;
-    const [before, after] = quoted(body).split("TOKEN");
-    const command = `curl -s '${location.origin}/blocks/${view.head.block}' -H 'content-type: application/json' -d ${before}'"${token}"'${after}`;
+    const commandFor = navigator.userAgent.includes("Windows") ? powershellCommand : shellCommand;
+    const command = commandFor(location.origin, view.head.block, view.head.inputs);
     const copied = await navigator.clipboard.writeText(command).then(() => true, () => false);
     find("#status").textContent = `${translate(copied ? "copied" : "not_copied")} ${command}`;
   },
