@@ -25,6 +25,7 @@ def commands(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, An
 WITHOUT_JSON = {
     "run": "serves; VERTEXKIT_LOG_FORMAT=json formats its log",
     "dev": "serves a page",
+    "console": "serves a page",
     "chat": "is a dialog with a person",
     "capture": "saves each call as JSON",
     "completion": "prints a script",
