@@ -61,10 +61,12 @@ class ConsoleClient:
         self.client = client
         if isinstance(journal, ConsoleMount):
             self.app = journal
+            self.app.load()
             return
         source = ConsoleSource(lambda: nullcontext(journal), "memory:", None, writable)
         networks = AccessSettings.model_validate({"trusted_proxies": proxies}).trusted_proxies
         self.app = ConsoleMount(_elsewhere, source, networks, local_user)
+        self.app.load()  # here: while a thread imports it, a virtual clock would advance
 
     async def get(self, path: str, query: str = "", **headers: str) -> Answer:
         """Request something from the console; a path without `/` at its start is of the API."""

@@ -20,11 +20,11 @@ async def fill(driver: JournalDriver) -> dict[str, str]:
         lease = await driver.held()
         await driver.journal.settle(lease, Outcome(status, "timeout"))
         ids[status.value] = lease.execution.id
+    ids["running"] = (await driver.held()).execution.id
     lease = await driver.held()
     await driver.journal.record_intent(lease, Effect(0, "wait:paid"))
     await driver.journal.suspend(lease, 60, 0.0)
     ids["suspended"] = lease.execution.id
-    ids["running"] = (await driver.held()).execution.id
     ids["waiting"] = (await driver.accept()).execution
     return ids
 

@@ -37,7 +37,7 @@ async def ask(port: int, path: str, method: str = "GET", body: bytes = b"") -> H
 
 async def test_the_console_is_on_the_operators_port_alone(ops_port: int) -> None:
     """It describes the service; without a setting it is read-only."""
-    async with served(ops_port=ops_port) as edge:
+    async with served(ops_port=ops_port, stall=0) as edge:  # a loaded machine is ready, too
         answer = await edge.call("echo", edge.platform.issue("echo"))
         await edge.settled(answer.execution)
         assert (await ask(edge.port, "/console/")).status == 404

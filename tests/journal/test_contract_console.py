@@ -9,14 +9,14 @@ PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="the platform did n
 
 async def test_the_console_shows_and_changes_the_executions(driver: JournalDriver) -> None:
     """The list, the timeline, the results of steps, an event and a retry: with every journal."""
+    parked = await driver.held()
+    await driver.journal.settle(parked, PARKED)
     waits = await driver.held()
     step = Effect(0, "step:look_up", "", EffectState.CONFIRMED, b'"found"')
     await driver.journal.record_intent(waits, Effect(0, "step:look_up"))
     await driver.journal.record_effect(waits, step)
     await driver.journal.record_intent(waits, Effect(1, "wait:paid"))
-    await driver.journal.suspend(waits, 60, 0.0)
-    parked = await driver.held()
-    await driver.journal.settle(parked, PARKED)
+    await driver.journal.suspend(waits, 60, 0.0)  # the last step: the clock may advance to its end
     console = ConsoleClient(driver.journal, writable=True)
 
     service = (await console.get("service")).json

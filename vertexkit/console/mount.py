@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from anyio import to_thread
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from vertexkit.console.source import ConsoleSource
@@ -38,12 +39,16 @@ class ConsoleMount:
         if scope["type"] != "http" or not (path == PATH or path.startswith(f"{PATH}/")):
             await self._app(scope, receive, send)
             return
-        if self._console is None:
-            self._console = self._make_console()
+        if self._console is None:  # the imports must not block the event loop of the service
+            self._console = await to_thread.run_sync(self.load)
         await self._console(scope, receive, send)
 
-    def _make_console(self) -> ASGIApp:
+    def load(self) -> ASGIApp:
+        """Import the console's code, if it is not imported yet; return the console."""
         from vertexkit.console.guard import ConsoleGuard
         from vertexkit.console.server import console_app
 
-        return console_app(self._source, ConsoleGuard(self._proxies, self._local_user))
+        if self._console is None:
+            guard = ConsoleGuard(self._proxies, self._local_user)
+            self._console = console_app(self._source, guard)
+        return self._console
