@@ -37,8 +37,8 @@ cli: typer.Typer = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for group in (serve, develop, executions, journal, dialogs, completion):
-    cli.add_typer(group)
+for _group in (serve, develop, executions, journal, dialogs, completion):
+    cli.add_typer(_group)
 
 
 def _show_version(requested: bool) -> None:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from importlib.metadata import version
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
@@ -37,10 +37,8 @@ STATUSES = {status.value: status for status in OutcomeStatus}
 NO_STORE = {"cache-control": "no-store"}
 
 
-class Filters(BaseModel):
+class Filters(BaseModel, extra="forbid"):
     """The filters of the list, as the page sends them; an empty one matches every execution."""
-
-    model_config = ConfigDict(extra="forbid")
 
     state: str = Field(
         "", pattern="^(|waiting|suspended|running|completing|ended|completed|gone|parked)$"

@@ -54,7 +54,7 @@ class Chat:
 
     def __init__(self, app: App[Any], block: Block, transcript: Transcript, *, fast: bool) -> None:
         self.app = app
-        self.block = block
+        self.block: Block = block
         self.transcript = transcript
         self.fast = fast
         self.fault: str = ""
