@@ -12,6 +12,8 @@ from tests.image.dockerfile import ROOT, Stage
 from tests.surroundings import PROXIES
 
 BUILD_SECONDS = 900
+DEBIAN = "trixie"
+"""The Debian whose Python is 3.13, as that of the image."""
 PACKAGES = "python3,python3-venv,ca-certificates"
 CERTIFICATES = Path("etc/ssl/certs/ca-certificates.crt")
 
@@ -27,14 +29,12 @@ def can_replay() -> str:
 def write_base(archive: Path) -> None:
     """Write a Debian with Python, which stands for python:3.13-slim, as a tar file.
 
-    It has the Python of the running Debian, found as `python` in the path.
+    Its Python is found as `python` in the path.
     """
-    release = Path("/etc/os-release").read_text(encoding="utf-8")
-    names = dict(line.split("=", 1) for line in release.splitlines() if "=" in line)
     link = 'ln -s ../../bin/python3 "$1/usr/local/bin/python"'
     options = ["--quiet", "--variant=minbase", f"--include={PACKAGES}", f"--customize-hook={link}"]
     subprocess.run(
-        ["mmdebstrap", *options, names["VERSION_CODENAME"], str(archive)],
+        ["mmdebstrap", *options, DEBIAN, str(archive)],
         check=True,
         capture_output=True,
         timeout=BUILD_SECONDS,
