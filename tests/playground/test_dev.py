@@ -77,9 +77,15 @@ def test_a_rejected_call_names_its_fields(shared_dev: Dev) -> None:
 
 
 def test_a_run_resumes_after_a_kill_without_repeated_messages(shared_dev: Dev) -> None:
-    """kill -9 after the first of three messages: another process sends the others, once each."""
+    """kill -9 after the first of three messages: another process sends the others, once each.
+
+    The kill may hit the process when it is about to send the second one. That is not sent again then,
+    because its outcome is unknown.
+    """
     record = shared_dev.run("hello", inputs={"name": "Аня", "times": 3}, fault="crash", after=1)
-    assert messages(record) == ["Привет, Аня!"] * 3
+    assert set(messages(record)) == {"Привет, Аня!"}
+    unknown = names(record).count("send_outcome_unknown")
+    assert 3 - min(unknown, 1) <= len(messages(record)) <= 3
     assert names(record).count("claimed") == 2
     assert record["lines"][-1]["code"] == "ok"
 

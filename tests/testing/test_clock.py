@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from tests.waiting import occurs
 from vertexkit.testing.clock import VirtualClock
 
 
@@ -209,3 +210,11 @@ def test_one_clock_serves_one_loop_after_another() -> None:
     asyncio.run(leave_a_sleeper())
     asyncio.run(clock.sleep(10))
     assert 20 <= clock.now() - began < 1000
+
+
+async def test_a_timer_that_is_due_soon_after_an_advance_fires() -> None:
+    """What an advance has not reached is due in the real seconds that are left of it."""
+    clock, fired = VirtualClock(), asyncio.Event()
+    clock.timer(3600, fired.set)
+    await clock.advance(3600 - 0.01)
+    await occurs(fired, "the timer has fired")

@@ -95,6 +95,7 @@ class VirtualClock(Clock):
         while schedule.run_first(target):
             await _settle()
         self.skip_to(target)
+        schedule.arm()
         await _settle()
 
     def timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
@@ -242,14 +243,18 @@ class _Schedule:
         self._quiet_checks = 0
         self.run_first(math.inf)
 
+    def arm(self) -> None:
+        """Set all timers anew, after the clock has skipped time."""
+        for wait in self.waits:
+            wait.arm()
+
     def run_first(self, until: float) -> bool:
         """Jump to the first wait and end it; return False if none ends before a time."""
         first = min(self.waits, key=lambda wait: wait.due, default=None)
         if first is None or first.due > until:
             return False
         self.clock.skip_to(first.due)
-        for wait in self.waits:
-            wait.arm()
+        self.arm()
         first.end()
         return True
 
