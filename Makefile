@@ -3,7 +3,9 @@
 
 PYTHON ?= python3
 VENV ?= .venv
-PYTEST_ARGS ?= --numprocesses auto --dist loadfile
+# One process more than there are processors: tests also wait for disks and for other processes.
+PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
+PYTEST_ARGS ?= --numprocesses $(PROCESSES) --dist loadfile
 RUN_MINUTES ?= 30
 UPGRADE ?=
 MINUTES ?= 10
