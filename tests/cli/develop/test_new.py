@@ -158,7 +158,9 @@ def test_a_new_project_passes_the_check(shell: Any) -> None:
     shell.folder /= "hello-block"
     answer = shell.run("trigger", "-i", "name=Аня", "--fast")
     assert "greeted" in answer.stdout
-    checked = shell.run("check", "block:app", "--offline", "--strict", platform_url="https://a.b/api")
+    checked = shell.run(
+        "check", "block:app", "--offline", "--strict", platform_url="https://a.b/api"
+    )
     assert checked.returncode == 0, checked.stdout
 
 

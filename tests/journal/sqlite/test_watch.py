@@ -88,7 +88,9 @@ async def test_an_idle_service_notices(
     monkeypatch.setattr("vertexkit.journal.sqlite.watch.VERIFY_SECONDS", 0.0)
     driver = await machine.start()
     await driver.accept()
-    for _ in range(3):  # until the retention has looked through the file
+    for _ in range(
+        20
+    ):  # until the retention has looked through the file, one job after each search
         await driver.journal.search(Query())
     await asyncio.to_thread(incident, machine.path)
     await until(lambda: driver.lost_reasons, "the loss is reported")

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class FileWatch:
         self.note()
 
     def verify(self) -> None:
-        """Check the size of the files, once a second at most.
+        """Check that the files are the same and no shorter, once a second at most.
 
         What this process itself has changed since `note` only adds to them.
 
@@ -49,11 +50,8 @@ class FileWatch:
         if now < self._verify_at:
             return
         self._verify_at = now + VERIFY_SECONDS
-        for path, seen in zip(self._paths, self._seen, strict=True):
-            if seen is None:
-                continue
-            status = _stat(path)
-            if status is not None and status.st_size < seen.st_size:
+        for path, seen, status in self._look():
+            if seen is not None and status is not None and status.st_size < seen.st_size:
                 raise FileLost(
                     f"{path} was cut off by another program while it was in use: unfinished "
                     "executions may be lost"
@@ -65,8 +63,12 @@ class FileWatch:
         Raises:
             FileLost: a file is not the same any more.
         """
-        for index, path in enumerate(self._paths):
-            seen, status = self._seen[index], _stat(path)
+        self._seen = [status for _, _, status in self._look()]
+
+    def _look(self) -> Iterator[tuple[str, os.stat_result | None, os.stat_result | None]]:
+        """Yield each path, what was seen of it, and what it is now, if that is the same file."""
+        for path, seen in zip(self._paths, self._seen, strict=True):
+            status = _stat(path)
             if seen is not None:
                 if status is None:
                     raise FileLost(
@@ -78,7 +80,7 @@ class FileWatch:
                         f"{path} was replaced by another file while it was in use: unfinished "
                         "executions are lost unless it is restored"
                     )
-            self._seen[index] = status
+            yield path, seen, status
 
 
 def _stat(path: str) -> os.stat_result | None:

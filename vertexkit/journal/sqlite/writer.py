@@ -187,7 +187,7 @@ class Writer:
     def _watch(self) -> None:
         """Check the file while there is nothing to commit."""
         if not (self._busy or self._broken):
-            self._reads.append((lambda _: None, self._loop.create_future()))
+            self._reads.append((_change_nothing, self._loop.create_future()))
             self._schedule()
         self._watch_timer = self._loop.call_later(WATCH_SECONDS, self._watch)
 
@@ -305,7 +305,10 @@ class Writer:
         """Run a job on the thread; what it commits counts only if the file is still the same."""
         self._file.verify()
         value = job(self._connection)
-        self._file.note()
+        if (
+            job is not _change_nothing
+        ):  # then a file that is cut off now is noticed by the next check
+            self._file.note()
         return value
 
     def _close_file(self) -> None:
@@ -315,6 +318,10 @@ class Writer:
         else:
             self._connection.close()
         self._mark.close()
+
+
+def _change_nothing(connection: sqlite3.Connection) -> None:
+    """The job of a check: the file is verified before each job."""
 
 
 def _read_error(error: Exception) -> JournalError:
