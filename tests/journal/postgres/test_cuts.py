@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -146,8 +147,28 @@ async def test_a_claim_without_an_answer_is_given_back(driver: JournalDriver, pr
     await driver.journal.settle(held, DONE)
 
 
-async def test_a_cut_connection_is_replaced(driver: JournalDriver, proxy: Proxy) -> None:
+async def test_a_claim_that_is_cancelled_is_given_back_when_the_service_ends(
+    driver: JournalDriver, contract_database: Any
+) -> None:
+    """A service that stops while it claims leaves nothing that another one has to wait for."""
+    await driver.accept()
+    for turns in range(6):  # after the last ones the claim is on its way
+        claiming = asyncio.ensure_future(driver.claim())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert claiming.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await claiming
+    await driver.journal.close()
+    found = contract_database.execute("SELECT phase, attempts FROM vertexkit.executions").fetchall()
+    assert found == [("waiting", 0)]
+
+
+async def test_a_cut_connection_is_replaced(
+    driver: JournalDriver, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Without a connection calls fail in time, and the reason is known; then they are accepted."""
+    monkeypatch.setattr("vertexkit.journal.postgres.writer.ANSWER_SECONDS", 0.4)
     proxy.is_down = True
     proxy.cut()
     with pytest.raises(JournalUnavailable):

@@ -1,7 +1,9 @@
 """Claiming executions for the workers of this process."""
 
+import asyncio
 import math
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 
 from psycopg.pq.abc import PGresult
 
@@ -89,8 +91,7 @@ class Claims:
             The rows of CLAIM or CLAIM_LIMITED.
         """
         if worker in self._unknown:
-            await self._writer.write(RELEASE_UNKNOWN, (worker, list(held)), optional=True)
-            self._unknown.discard(worker)
+            await self._release(worker, held)
         rooms = {RESULT_QUEUE: limit, **{block: n for block, n in room.items() if n > 0}}
         self.has_limits = limits is not None
         try:
@@ -99,10 +100,28 @@ class Claims:
                 return await self._claim_limited((worker, self._lease, limit, early), rooms, limits)
             values = (worker, self._lease, limit, early, list(rooms), list(rooms.values()))
             claimed: PGresult = await self._writer.write(CLAIM, values, optional=True)
-        except JournalUnavailable:
-            self._unknown.add(worker)
+        except (JournalUnavailable, asyncio.CancelledError):
+            self.lose(worker)
             raise
         return claimed
+
+    def lose(self, worker: str) -> None:
+        """Note that nobody runs what a worker's last claim has taken."""
+        self._unknown.add(worker)
+
+    async def close(self, held: Collection[str]) -> None:
+        """Release what claims may have taken that nobody runs.
+
+        Args:
+            held: executions that this process has claimed.
+        """
+        with suppress(JournalUnavailable):  # their leases expire
+            for worker in list(self._unknown):
+                await self._release(worker, held)
+
+    async def _release(self, worker: str, held: Collection[str]) -> None:
+        await self._writer.write(RELEASE_UNKNOWN, (worker, list(held)), optional=True)
+        self._unknown.discard(worker)
 
     async def _claim_limited(
         self, values: tuple[object, ...], rooms: Mapping[str, int], limits: FleetLimits

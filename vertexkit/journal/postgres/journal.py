@@ -137,6 +137,7 @@ class PostgresJournal(OperatorRequests):
             timer.cancel()
         try:
             async with asyncio.timeout(CLOSE_SECONDS):
+                await self._claims.close(self._held)
                 await self._monitor.wait_idle()
                 self._supervisor.cancel(*others)
                 await asyncio.gather(*others, return_exceptions=True)
@@ -197,9 +198,14 @@ class PostgresJournal(OperatorRequests):
         self._monitor.change_backlog(-sum(lease.result is None for lease in claimed))
         if not again:
             return claimed
-        effects = leases.read_effects(
-            await self._writer.write(EFFECTS_OF, (again,)), self._database.cipher
-        )
+        try:
+            found = await self._writer.write(EFFECTS_OF, (again,))
+        except asyncio.CancelledError:
+            for lease in claimed:
+                del self._held[lease.execution.id]
+            self._claims.lose(worker)
+            raise
+        effects = leases.read_effects(found, self._database.cipher)
         self._stepped.update(effects)
         return leases.with_effects(claimed, effects)
 
