@@ -20,9 +20,9 @@ async def waits(ctx) -> None:
     "arguments, printed, codes",
     [
         (["run", "--port", "0"], "/blocks/hello", {0, -signal.SIGINT, 130}),
-        (["platform", "--port", "0"], "To call a block", {0}),
-        (["capture", "--port", "0"], "Tokens are masked", {0}),
-        (["dev", "--port", "0", "--no-open"], "/blocks/hello", {0}),
+        (["platform", "--port", "0"], "To call a block", {0, 130}),
+        (["capture", "--port", "0"], "Tokens are masked", {0, 130}),
+        (["dev", "--port", "0", "--no-open"], "/blocks/hello", {0, 130}),
         (["trigger", "waits.py"], "it waits", {130}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
@@ -30,7 +30,10 @@ async def waits(ctx) -> None:
 def test_ctrl_c_ends_a_command(
     shell: Shell, arguments: list[str], printed: str, codes: set[int]
 ) -> None:
-    """The signal is sent when the command has printed that it is ready."""
+    """The signal is sent when the command has printed that it is ready.
+
+    Exit code 130: the signal came before the server that the command starts handles it.
+    """
     (shell.folder / "waits.py").write_text(WAITS)
     process = shell.start(
         *arguments, platform_url="http://127.0.0.1:9/api", journal="memory:", log_format="console"
