@@ -244,7 +244,7 @@ class _Schedule:
         self.run_first(math.inf)
 
     def arm(self) -> None:
-        """Set all timers anew, after the clock has skipped time."""
+        """Set all timers again, after the clock has skipped time."""
         for wait in self.waits:
             wait.arm()
 

@@ -106,11 +106,11 @@ class Claims:
         return claimed
 
     def lose(self, worker: str) -> None:
-        """Note that nobody runs what a worker's last claim has taken."""
+        """Note that no handler runs for what a worker's last claim has taken."""
         self._unknown.add(worker)
 
     async def close(self, held: Collection[str]) -> None:
-        """Release what claims may have taken that nobody runs.
+        """Release what claims may have taken that no handler runs for.
 
         Args:
             held: executions that this process has claimed.
