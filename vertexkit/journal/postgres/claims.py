@@ -106,11 +106,11 @@ class Claims:
         return claimed
 
     def lose(self, worker: str) -> None:
-        """Note that no handler runs for what a worker's last claim has taken."""
+        """Note that what the last claim of a worker has taken has no handler."""
         self._unknown.add(worker)
 
     async def close(self, held: Collection[str]) -> None:
-        """Release what claims may have taken that no handler runs for.
+        """Release what claims may have taken and no handler has been started for.
 
         Args:
             held: executions that this process has claimed.
