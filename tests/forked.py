@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from io import TextIOWrapper
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
@@ -74,6 +74,8 @@ class ForkedProcess:
             (carriers[0], carriers[1], carriers[2]),
             not measuring.is_stopped(),
         )
+        with measuring.for_all_tests():
+            forkserver.ensure_running()
         self._process: ForkServerProcess = FORKS.Process(target=_run, args=(start,))
         self._process.start()
         for carrier in carriers:

@@ -10,6 +10,8 @@ import pytest
 
 VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 """With one of them, a new Python process measures its coverage."""
+_paused: dict[str, str] = {}
+"""Those that are removed for now."""
 
 
 def pause_this_process() -> Callable[[], None]:
@@ -49,8 +51,21 @@ def paused() -> Iterator[None]:
     resume = pause_this_process()
     for name in variables:
         del os.environ[name]
+    _paused.update(variables)
     try:
         yield
     finally:
+        _paused.clear()
         os.environ.update(variables)
         resume()
+
+
+@contextmanager
+def for_all_tests() -> Iterator[None]:
+    """Measure a process that is started now, although this test is not measured: others use it."""
+    os.environ.update(_paused)
+    try:
+        yield
+    finally:
+        for name in _paused:
+            del os.environ[name]
