@@ -53,6 +53,15 @@ class Start:
     measured: bool
 
 
+def fork(target: Callable[..., object], *arguments: object) -> ForkServerProcess:
+    """Start a process that is forked from a warm one and calls a function."""
+    with measuring.for_all_tests():
+        forkserver.ensure_running()
+    process = FORKS.Process(target=target, args=arguments)
+    process.start()
+    return process
+
+
 class ForkedProcess:
     """A forked process; its methods do what those of `subprocess.Popen` do."""
 
@@ -74,10 +83,7 @@ class ForkedProcess:
             (carriers[0], carriers[1], carriers[2]),
             not measuring.is_stopped(),
         )
-        with measuring.for_all_tests():
-            forkserver.ensure_running()
-        self._process: ForkServerProcess = FORKS.Process(target=_run, args=(start,))
-        self._process.start()
+        self._process = fork(_run, start)
         for carrier in carriers:
             carrier.close()
         self._reading = threading.Lock()

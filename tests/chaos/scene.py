@@ -17,7 +17,7 @@ from tests.chaos.invariants import check
 from tests.chaos.observed import Call, Observed, Policy
 from tests.chaos.senders import Senders
 from tests.chaos.waits import reads_in
-from tests.forked import FORKS
+from tests.forked import FORKS, fork
 from vertexkit.journal.protocol import Record
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.platform.ledger import Entry
@@ -148,10 +148,7 @@ class Scene:
         """Fork a new process with the current journal; it may fail to start."""
         ours, theirs = FORKS.Pipe(duplex=False)
         arguments = ("run", app, "--port", "0")
-        process = FORKS.Process(
-            target=failpoints.start, args=(point, arguments, self._environment(settings), theirs)
-        )
-        process.start()
+        process = fork(failpoints.start, point, arguments, self._environment(settings), theirs)
         theirs.close()
         output = asyncio.StreamReader()
         await asyncio.get_running_loop().connect_read_pipe(

@@ -2,11 +2,15 @@
 
 import os
 import pty
+import select
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+PAUSE_SECONDS = 10.0
+"""After which a key that had no effect is pressed again."""
 
 
 class ShownTerminal:
@@ -17,9 +21,16 @@ class ShownTerminal:
         self._process = process
         self._text = ""
 
-    def finish(self) -> tuple[int, str]:
-        """Wait until the program has ended; return its exit code, and what else was shown."""
+    def finish(self, again: Callable[[], object] = lambda: None) -> tuple[int, str]:
+        """Wait until the program has ended; return its exit code, and what else was shown.
+
+        Args:
+            again: what a user presses again when nothing happens.
+        """
         while True:
+            if not select.select([self._descriptor], [], [], PAUSE_SECONDS)[0]:
+                again()
+                continue
             try:
                 data = os.read(self._descriptor, 4096)
             except OSError:  # the program has closed its end
