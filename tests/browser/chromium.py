@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import threading
 from pathlib import Path
 
 from tests.tools import TOOLS
@@ -38,7 +39,10 @@ class Chromium:
     def close(self) -> None:
         """End it."""
         self._process.terminate()
-        self._process.communicate(timeout=20)
+        self._process.wait(60)
+        self._reader.join()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
 
     def _read_address(self) -> str:
         assert self._process.stderr is not None
@@ -46,5 +50,8 @@ class Chromium:
         for line in self._process.stderr:
             lines.append(line)
             if found := ADDRESS.search(line):
+                # Chromium stops when it has filled a pipe that is not read.
+                self._reader = threading.Thread(target=self._process.stderr.read, daemon=True)
+                self._reader.start()
                 return found[1]
         raise AssertionError("Chromium did not start:\n" + "".join(lines))

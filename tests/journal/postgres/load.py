@@ -63,7 +63,7 @@ class Load:
 
     async def run(self, faults: Awaitable[None]) -> None:
         """Call until all faults have happened, then let everything come to its end."""
-        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(100), asyncio.TaskGroup() as group:
             work = group.create_task(self._work(group))
             callers = [group.create_task(self._call()) for _ in range(self._callers)]
             await faults
