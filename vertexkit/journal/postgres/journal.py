@@ -183,29 +183,25 @@ class PostgresJournal(OperatorRequests):
         if not claimed.ntuples:
             return []
         try:
-            return await self._with_effects(claimed, worker)
-        except JournalUnusable as error:  # a key is missing: this process can run nothing
-            self._observer.lost(str(error))
+            held = await self._with_effects(claimed, worker)
+        except BaseException as error:
+            self._claims.lose(worker)
+            if isinstance(error, JournalUnusable):  # a key is missing: this process can run nothing
+                self._observer.lost(str(error))
             raise
+        self._held.update((lease.execution.id, lease.epoch) for lease in held)
+        self._monitor.change_backlog(-sum(lease.result is None for lease in held))
+        return held
 
     async def _with_effects(self, found: PGresult, worker: str) -> list[Lease]:
-        """Note the new leases, and add what earlier runs did."""
-        claimed, again = leases.read_leases(found, worker, self._database.cipher), []
-        for lease in claimed:
-            self._held[lease.execution.id] = lease.epoch
-            if lease.epoch > 1:
-                again.append(lease.execution.id)
-        self._monitor.change_backlog(-sum(lease.result is None for lease in claimed))
+        """Return the new leases with what earlier runs did."""
+        claimed = leases.read_leases(found, worker, self._database.cipher)
+        again = [lease.execution.id for lease in claimed if lease.epoch > 1]
         if not again:
             return claimed
-        try:
-            found = await self._writer.write(EFFECTS_OF, (again,))
-        except asyncio.CancelledError:
-            for lease in claimed:
-                del self._held[lease.execution.id]
-            self._claims.lose(worker)
-            raise
-        effects = leases.read_effects(found, self._database.cipher)
+        effects = leases.read_effects(
+            await self._writer.write(EFFECTS_OF, (again,)), self._database.cipher
+        )
         self._stepped.update(effects)
         return leases.with_effects(claimed, effects)
 
