@@ -1,8 +1,9 @@
 """What several commands share: options and exit codes."""
 
 import os
+from collections.abc import Callable, Iterable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -24,24 +25,32 @@ DEFAULT_APP = (
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
 
-Target = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="MODULE:APP",
-        autocompletion=values.apps,
-        help=f"{APP} {DEFAULT_APP}",
-        show_default=False,
-    ),
-]
-TargetOrBlock = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="MODULE:APP",
-        autocompletion=values.apps_and_blocks,
-        help=f"{APP} {DEFAULT_APP}",
-        show_default=False,
-    ),
-]
+
+def app_argument(complete: Callable[[str], Iterable[str]], default: str = DEFAULT_APP) -> Any:
+    """Describe the argument that names the app.
+
+    Args:
+        complete: completes what has been typed of it.
+        default: sentence that says which app it is without the argument.
+    """
+    return typer.Argument(
+        metavar="MODULE:APP", autocompletion=complete, help=f"{APP} {default}", show_default=False
+    )
+
+
+def block_argument(text: str) -> Any:
+    """Describe the argument that names a block.
+
+    Args:
+        text: for the help.
+    """
+    return typer.Argument(
+        metavar="BLOCK", autocompletion=values.blocks, help=text, show_default=False
+    )
+
+
+Target = Annotated[str | None, app_argument(values.apps)]
+TargetOrBlock = Annotated[str | None, app_argument(values.apps_and_blocks)]
 Host = Annotated[str, typer.Option(help="Address to listen on.")]
 Port = Annotated[
     int, typer.Option(min=0, max=65_535, help="Port to listen on; 0 selects a free port.")

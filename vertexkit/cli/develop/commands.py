@@ -10,7 +10,6 @@ from vertexkit.cli.develop.call_options import CallOptions
 from vertexkit.cli.develop.platform_options import PlatformOptions
 from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import (
-    APP,
     Debug,
     Host,
     Json,
@@ -20,6 +19,8 @@ from vertexkit.cli.options import (
     TargetOrBlock,
     TemplateOption,
     TypingSeconds,
+    app_argument,
+    block_argument,
     set_debug,
 )
 from vertexkit.cli.translation import terminal_language
@@ -57,13 +58,7 @@ def trigger(
     options: CallOptions,
     target: TargetOrBlock = None,
     block: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="BLOCK",
-            autocompletion=values.blocks,
-            help="Name of the block; optional if the app has only one.",
-            show_default=False,
-        ),
+        str | None, block_argument("Name of the block; optional if the app has only one.")
     ] = None,
     debug: Debug = False,
 ) -> None:
@@ -84,13 +79,7 @@ def trigger(
 def chat(
     target: TargetOrBlock = None,
     block: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="BLOCK",
-            autocompletion=values.blocks,
-            help="Name of the first block. Default: the first one of the app.",
-            show_default=False,
-        ),
+        str | None, block_argument("Name of the first block. Default: the first one of the app.")
     ] = None,
     *,
     fast: Annotated[
@@ -119,15 +108,7 @@ def replay(
             help="ID of a recorded run or its first characters, a recording file, or `last`.",
         ),
     ],
-    target: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="MODULE:APP",
-            autocompletion=values.apps,
-            help=f"{APP} Default: the recorded app.",
-            show_default=False,
-        ),
-    ] = None,
+    target: Annotated[str | None, app_argument(values.apps, "Default: the recorded app.")] = None,
     must_match: Annotated[
         bool,
         typer.Option("--assert", help="Exit with code 1 if anything differs from the recording."),
