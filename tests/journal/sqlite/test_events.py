@@ -1,12 +1,9 @@
 """Events that are on their way to the journal's file."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
-from tests.chaos.machine import Disk
 from tests.journal.sqlite.slow_machine import DONE, FullOnce, SlowMachine, turns
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Result
@@ -17,24 +14,16 @@ WAIT = Effect(0, "wait:payment", value=b'{"until":1e12}')
 ENDED = Effect(0, WAIT.kind, "", EffectState.CONFIRMED, WAIT.value)
 
 
-@pytest.fixture
-async def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SlowMachine]:
-    machine = SlowMachine(tmp_path, Disk(monkeypatch))
-    await machine.boot()
-    yield machine
-    await machine.release_dead_process()
-
-
 async def test_an_event_that_may_not_be_stored_is_not_seen(
-    machine: SlowMachine, monkeypatch: pytest.MonkeyPatch
+    slow_machine: SlowMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While an event is written, its handler does not see it; after a failure it can come again."""
-    driver, journal = machine.driver, machine.journal
+    driver, journal = slow_machine.driver, slow_machine.journal
     lease = await driver.held()
     execution = lease.execution.id
     await journal.record_intent(lease, WAIT)
     await journal.suspend(lease, 3600, 0.0)
-    await machine.hold()
+    await slow_machine.hold()
     first = asyncio.ensure_future(journal.deliver_event(execution, "payment", b"1"))
     second = asyncio.ensure_future(journal.deliver_event(execution, "payment", b"1"))
     await turns()
@@ -42,11 +31,11 @@ async def test_an_event_that_may_not_be_stored_is_not_seen(
     assert target is not None
     assert [effect.kind for effect in target.effects.values()] == ["wait:payment"]
     assert await driver.claim() == []
-    monkeypatch.setattr(writer, "_commit", FullOnce(machine.disk))
-    machine.disk.go_on()
+    monkeypatch.setattr(writer, "_commit", FullOnce(slow_machine.disk))
+    slow_machine.disk.go_on()
     failures = await asyncio.gather(first, second, return_exceptions=True)
     assert [type(failure) for failure in failures] == [JournalUnavailable] * 2
-    await machine.rest()
+    await slow_machine.rest()
     assert await driver.claim() == []
     assert await journal.deliver_event(execution, "payment", b"2") is Delivery.NEW
     resumed = await driver.claim_one()
@@ -55,20 +44,20 @@ async def test_an_event_that_may_not_be_stored_is_not_seen(
 
 @pytest.mark.parametrize("stored", [True, False])
 async def test_the_end_of_a_wait_is_decided_after_its_event_is_written(
-    machine: SlowMachine, monkeypatch: pytest.MonkeyPatch, stored: bool
+    slow_machine: SlowMachine, monkeypatch: pytest.MonkeyPatch, stored: bool
 ) -> None:
     """An event that is being written ends its wait if it is stored, and not if that fails."""
-    journal = machine.journal
-    lease = await machine.driver.held()
+    journal = slow_machine.journal
+    lease = await slow_machine.driver.held()
     await journal.record_intent(lease, WAIT)
-    await machine.hold()
+    await slow_machine.hold()
     arriving = asyncio.ensure_future(journal.deliver_event(lease.execution.id, "payment", b"1"))
     await turns()
     ending = asyncio.ensure_future(journal.end_wait(lease, ENDED))
     await turns()
     if not stored:
-        monkeypatch.setattr(writer, "_commit", FullOnce(machine.disk))
-    machine.disk.go_on()
+        monkeypatch.setattr(writer, "_commit", FullOnce(slow_machine.disk))
+    slow_machine.disk.go_on()
     event = await ending
     assert (event is not None) is stored
     [delivery] = await asyncio.gather(arriving, return_exceptions=True)
@@ -79,18 +68,20 @@ async def test_the_end_of_a_wait_is_decided_after_its_event_is_written(
     assert record.effects[0].state is wait
 
 
-async def test_an_execution_whose_outcome_is_being_written_has_ended(machine: SlowMachine) -> None:
+async def test_an_execution_whose_outcome_is_being_written_has_ended(
+    slow_machine: SlowMachine,
+) -> None:
     """Its events are too late; it is not unknown, although the file does not have its outcome."""
-    journal = machine.journal
-    lease = await machine.driver.held()
+    journal = slow_machine.journal
+    lease = await slow_machine.driver.held()
     await journal.record_result(lease, Result(b"7"))
-    await machine.hold()
+    await slow_machine.hold()
     settling = asyncio.ensure_future(journal.settle(lease, DONE))
     await turns()
     target = asyncio.ensure_future(journal.event_target(lease.execution.id))
     delivery = asyncio.ensure_future(journal.deliver_event(lease.execution.id, "payment", b"1"))
     await turns()
-    machine.disk.go_on()
+    slow_machine.disk.go_on()
     found = await target
     assert found is not None
     assert found.ended
@@ -98,18 +89,18 @@ async def test_an_execution_whose_outcome_is_being_written_has_ended(machine: Sl
     await settling
 
 
-async def test_an_event_that_is_written_while_its_execution_ends(machine: SlowMachine) -> None:
+async def test_an_event_that_is_written_while_its_execution_ends(slow_machine: SlowMachine) -> None:
     """It is stored once; a repetition after the result is refused."""
-    journal = machine.journal
-    lease = await machine.driver.held()
-    await machine.hold()
+    journal = slow_machine.journal
+    lease = await slow_machine.driver.held()
+    await slow_machine.hold()
     deliver, execution = journal.deliver_event, lease.execution.id
     first = asyncio.ensure_future(deliver(execution, "payment", b"1"))
     await turns()
     ending = asyncio.ensure_future(journal.record_result(lease, Result(b"7")))
     await turns()
     assert await deliver(execution, "payment", b"1") is Delivery.ENDED
-    machine.disk.go_on()
+    slow_machine.disk.go_on()
     await ending
     assert await first is Delivery.NEW
     record = await journal.find(execution)

@@ -1,8 +1,5 @@
 """The SQLite journal after the death of its process."""
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from tests.journal.sqlite.restarts import Machine
@@ -23,13 +20,6 @@ from vertexkit.token import Token
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')
 OPEN = Effect(1, "send", "def")
-
-
-@pytest.fixture
-async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
-    machine = Machine(tmp_path)
-    yield machine
-    await machine.close()
 
 
 async def test_waiting_executions_are_restored(machine: Machine) -> None:

@@ -1,7 +1,6 @@
 """What is deleted from the journal's file, when, and that nothing of it is left."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="503")
 DAY = 86_400.0
 SIZES = [200, 3_000, 5_000, 9_000, 30_000, 60_000, 100_000, 200_000]
 """Bytes of inputs: in one page, around the size of a page, and on pages of their own."""
-
-
-@pytest.fixture
-async def machine(tmp_path: Path) -> AsyncIterator[Machine]:
-    machine = Machine(tmp_path)
-    yield machine
-    await machine.close()
 
 
 def journal_of(driver: JournalDriver) -> SqliteJournal:
