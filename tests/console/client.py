@@ -2,9 +2,9 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
+from tests.http_connection import HttpResponse
 from vertexkit.console.mount import ConsoleMount
 from vertexkit.console.source import ConsoleSource
 from vertexkit.journal.protocol import JournalAdmin
@@ -18,24 +18,6 @@ PROXY, PROXIES = "10.1.2.3", "10.0.0.0/8"
 """A trusted proxy, and its network."""
 FORWARDED = {"x_forwarded_for": "192.0.2.7", "x_forwarded_user": "olga", "host": "ops.example.com"}
 """Headers that the proxy sets."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A response of the console."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
-
-    @property
-    def code(self) -> tuple[int, str]:
-        """Status and code of a problem."""
-        return self.status, self.json["code"]
 
 
 class ConsoleClient:
@@ -68,18 +50,18 @@ class ConsoleClient:
         self.app = ConsoleMount(_elsewhere, source, networks, local_user)
         self.app.load()  # here: while a thread imports it, a virtual clock would advance
 
-    async def get(self, path: str, query: str = "", **headers: str) -> Answer:
+    async def get(self, path: str, query: str = "", **headers: str) -> HttpResponse:
         """Request something from the console; a path without `/` at its start is of the API."""
         return await self._request("GET", path, query, b"", headers)
 
-    async def post(self, path: str, body: Any = None, **headers: str) -> Answer:
+    async def post(self, path: str, body: Any = None, **headers: str) -> HttpResponse:
         """Ask for an action as the page does; headers with an empty value are left out."""
         content = body if isinstance(body, bytes) else json.dumps(body or {}).encode()
         return await self._request("POST", path, "", content, PAGE | _named(headers))
 
     async def _request(
         self, method: str, path: str, query: str, body: bytes, headers: dict[str, str]
-    ) -> Answer:
+    ) -> HttpResponse:
         path = path if path.startswith("/") else f"/console/api/{path}"
         named = {"host": HOST} | _named(headers)
         messages = [{"type": "http.request", "body": body, "more_body": False}]
@@ -107,7 +89,7 @@ class ConsoleClient:
             "client": (self.client, 50_000) if self.client else None,
         }
         await self.app(scope, receive, send)
-        return Answer(received["status"], received["headers"], received["body"])
+        return HttpResponse(received["status"], received["headers"], received["body"])
 
 
 def _named(headers: dict[str, str]) -> dict[str, str]:

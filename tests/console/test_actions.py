@@ -27,7 +27,7 @@ async def test_a_read_only_console_changes_nothing(
     before = await driver.journal.find(accepted.execution)
     console = ConsoleClient(driver.journal, writable=False, local_user="olga")
     answer = await console.post(f"executions/{accepted.execution}/{action}", {"name": "paid"})
-    assert answer.code == (403, "read_only")
+    assert answer.rejection == (403, "read_only")
     assert "VERTEXKIT_CONSOLE=write" in answer.json["detail"]
     assert await driver.journal.find(accepted.execution) == before
     [line] = actions(lines)
@@ -70,7 +70,7 @@ async def test_an_action_needs_a_user_behind_a_proxy(
     headers = FORWARDED | {"x_forwarded_user": ""}
     assert (await console.get("service", **headers)).json["writable"] is False
     answer = await console.post(f"executions/{accepted.execution}/drop", **headers)
-    assert answer.code == (403, "user_unknown")
+    assert answer.rejection == (403, "user_unknown")
     assert [line["reason"] for line in actions(lines)] == ["no user"]
 
 
@@ -122,7 +122,7 @@ async def test_an_event_that_cannot_be_delivered_is_refused(
     await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
     console = ConsoleClient(driver.journal, writable=True)
     answer = await console.post(f"executions/{lease.execution.id}/send_event", body)
-    assert answer.code == expected
+    assert answer.rejection == expected
 
 
 async def test_contents_are_shown_only_on_request_and_logged(
@@ -152,5 +152,5 @@ async def test_a_test_needs_the_app(driver: JournalDriver) -> None:
     lease = await driver.held()
     console = ConsoleClient(driver.journal)
     answer = await console.post(f"executions/{lease.execution.id}/save_test")
-    assert answer.code == (409, "not_allowed")
+    assert answer.rejection == (409, "not_allowed")
     assert "vertexkit executions save-test" in answer.json["detail"]

@@ -66,7 +66,7 @@ async def test_a_wrong_filter_is_named(query: str, driver: JournalDriver) -> Non
     """The problem has the filter's name and not its value."""
     answer = await ConsoleClient(driver.journal).get("executions", query)
     name, _, value = query.partition("=")
-    assert answer.code == (422, "invalid_filter")
+    assert answer.rejection == (422, "invalid_filter")
     assert name in answer.json["detail"]
     assert f" {value}" not in answer.json["detail"]
 
@@ -79,7 +79,7 @@ async def test_an_execution_is_found_by_the_start_of_its_id(driver: JournalDrive
     assert answer["execution"]["execution"] == accepted.execution
     assert answer["execution"]["history"] == []
     missing = await console.get("executions/ffff")
-    assert missing.code == (409, "not_allowed")
+    assert missing.rejection == (409, "not_allowed")
     assert "there is no execution ffff" in missing.json["detail"]
 
 
@@ -108,7 +108,7 @@ async def test_a_journal_that_does_not_answer_is_reported(driver: JournalDriver)
             raise JournalUnavailable("the journal did not answer in time")
 
     answer = await ConsoleClient(Journal()).get("executions")  # type: ignore[arg-type]
-    assert answer.code == (503, "journal_unavailable")
+    assert answer.rejection == (503, "journal_unavailable")
     assert "did not answer" in answer.json["detail"]
 
 

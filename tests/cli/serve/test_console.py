@@ -67,7 +67,7 @@ async def test_it_is_read_only_unless_asked_for(tmp_path: Path) -> None:
     settings = JournalSettings(url=f"sqlite:{file}")
     path = f"executions/{execution}/drop"
     reader = ConsoleClient(make_console(settings, writable=False))
-    assert (await reader.post(path)).code == (403, "read_only")
+    assert (await reader.post(path)).rejection == (403, "read_only")
     assert await listed(reader) == [execution]
     with capture_logs() as lines:
         answer = await ConsoleClient(make_console(settings, writable=True)).post(path)
@@ -84,7 +84,7 @@ async def test_a_journal_that_is_gone_is_reported(tmp_path: Path) -> None:
         make_console(JournalSettings(url=f"sqlite:{tmp_path / 'none.db'}"), writable=False)
     )
     answer = await console.get("executions")
-    assert answer.code == (503, "journal_unavailable")
+    assert answer.rejection == (503, "journal_unavailable")
     assert "does not exist" in answer.json["detail"]
 
 
