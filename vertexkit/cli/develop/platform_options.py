@@ -43,7 +43,9 @@ class PlatformOptions:
     ] = Tokens.ANY
     updated_by: Annotated[
         UpdatedBy,
-        typer.Option(help="Whose last message the filters by update go by; the document has both."),
+        typer.Option(
+            help="Whose last message is the update of a dialog, for the filters; the document describes both."
+        ),
     ] = UpdatedBy.USER
     quiet: Annotated[bool, typer.Option("--quiet", help="Do not print requests.")] = False
     as_json: Json = False
