@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer
+from rich.text import Text
 
 from tests.cli.shell import Shell
 from vertexkit.cli.command import Command
@@ -68,6 +69,14 @@ def options_of(command: Any) -> dict[str, Any]:
 def test_every_command_that_prints_data_prints_json(name: str) -> None:
     """A program reads the output of each command in the same way."""
     assert "--json" in options_of(COMMANDS[name])
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_is_printed_whole(name: str) -> None:
+    """No part of a help text is taken for a tag such as [bold], and left out."""
+    command = COMMANDS[name]
+    for text in (command.help, *(parameter.help for parameter in command.params)):
+        assert Text.from_markup(text or "").plain == (text or "")
 
 
 @pytest.mark.parametrize("name", COMMANDS)

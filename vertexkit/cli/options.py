@@ -19,8 +19,7 @@ DEBUG_VARIABLE = "VERTEXKIT_DEBUG"
 
 APP = "The app, for example hello:app or hello.py."
 DEFAULT_APP = (
-    "Default: VERTEXKIT_APP; app of [tool.vertexkit] in pyproject.toml; block.py, main.py, app.py or "
-    "hello.py."
+    "Default: VERTEXKIT_APP; the app in pyproject.toml; block.py, main.py, app.py or hello.py."
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
