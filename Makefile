@@ -6,7 +6,7 @@ VENV ?= .venv
 # One process more than there are processors: tests also wait for disks and for other processes.
 PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
 PYTEST_ARGS ?= --numprocesses $(PROCESSES) --dist loadfile
-RUN_MINUTES ?= 30
+RUN_MINUTES ?= 45
 UPGRADE ?=
 MINUTES ?= 10
 WORKERS ?= 1
