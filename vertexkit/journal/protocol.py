@@ -51,7 +51,7 @@ class Lease:
     execution: Execution
     worker: str
     epoch: int
-    """Number of claims of this execution; a write with an older epoch raises `Fenced`."""
+    """Grows with each claim of this execution; a write with another epoch raises `Fenced`."""
     attempt: int
     """1 for the first run of the handler."""
     effects: Mapping[int, Effect] = field(default_factory=dict)

@@ -9,7 +9,8 @@ import pytest
 from tests.journal.postgres.load import Load, accept_again
 from tests.journal.postgres.opened import check, opened, until
 from tests.postgres_server import PostgresServer, killable_server
-from vertexkit.errors import JournalUnavailable
+from vertexkit.errors import Fenced, JournalUnavailable
+from vertexkit.execution import Effect
 from vertexkit.journal.postgres.writer import ANSWER_SECONDS
 
 pytestmark = pytest.mark.unmeasured
@@ -17,9 +18,10 @@ pytestmark = pytest.mark.unmeasured
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
-    """A server with fsync; each test leaves it running."""
+    """A server with fsync; each test leaves it running. If it is killed, it loses every commit that
+    did not wait for the disk."""
     pytest.importorskip("psycopg", reason="the extra postgres is not installed")
-    with killable_server() as server:
+    with killable_server(wal_writer_delay="10s") as server:
         yield server
 
 
@@ -40,6 +42,20 @@ async def test_a_server_that_is_killed_loses_nothing(server: PostgresServer) -> 
         await load.run(kill())
         await check(driver, load)
         assert load.seen.rejected
+
+
+async def test_a_handler_whose_claim_is_lost_cannot_write(server: PostgresServer) -> None:
+    """The killed server forgets a claim; the next claim, by the same worker, is of another lease."""
+    async with opened(server) as driver:
+        forgotten = await driver.held()
+        server.stop(signal.SIGKILL)
+        await asyncio.to_thread(server.start)
+        await until(lambda: driver.journal.unavailable_reason() == "")
+        held = await driver.claim_one()
+        assert (held.execution, held.worker) == (forgotten.execution, forgotten.worker)
+        with pytest.raises(Fenced):
+            await driver.journal.record_intent(forgotten, Effect(0, "send", "abc"))
+        await driver.journal.record_intent(held, Effect(0, "send", "abc"))
 
 
 async def test_a_server_that_is_restarted_loses_nothing(server: PostgresServer) -> None:

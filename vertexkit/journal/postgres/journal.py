@@ -196,7 +196,7 @@ class PostgresJournal(OperatorRequests):
     async def _with_effects(self, found: PGresult, worker: str) -> list[Lease]:
         """Return the new leases with what earlier runs did."""
         claimed = leases.read_leases(found, worker, self._database.cipher)
-        again = [lease.execution.id for lease in claimed if lease.epoch > 1]
+        again = leases.claimed_again(found)
         if not again:
             return claimed
         effects = leases.read_effects(

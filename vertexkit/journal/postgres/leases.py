@@ -12,7 +12,9 @@ from vertexkit.journal.postgres.arrays import read_bigint, read_boolean, read_do
 from vertexkit.journal.protocol import Lease
 from vertexkit.token import Token
 
-LIMITED_COLUMN = 15
+AGAIN_COLUMN = 15
+"""Whether the execution has been claimed before."""
+LIMITED_COLUMN = 16
 """From here on are the columns that only CLAIM_LIMITED returns."""
 
 
@@ -26,6 +28,15 @@ def read_leases(claimed: PGresult, worker: str, cipher: Cipher) -> list[Lease]:
     return [_read_lease(row, worker, cipher) for row in rows]
 
 
+def claimed_again(claimed: PGresult) -> list[str]:
+    """Return the executions that have been claimed before: they may have effects."""
+    return [
+        (claimed.get_value(row, 0) or b"").decode()
+        for row in range(claimed.ntuples)
+        if read_boolean(claimed.get_value(row, AGAIN_COLUMN))
+    ]
+
+
 def _read_lease(row: Sequence[bytes], worker: str, cipher: Cipher) -> Lease:
     has_result = bool(row[9])  # JSON is not empty
     name = row[0].decode()
@@ -37,7 +48,7 @@ def _read_lease(row: Sequence[bytes], worker: str, cipher: Cipher) -> Lease:
         cipher.open(f"raw {name}", row[4]),
         read_double(row[5]),
         row[6].decode(),
-        _limit_key(row[15].decode()) if len(row) > LIMITED_COLUMN else None,
+        _limit_key(row[LIMITED_COLUMN].decode()) if len(row) > LIMITED_COLUMN else None,
     )
     return Lease(
         execution,
@@ -48,7 +59,7 @@ def _read_lease(row: Sequence[bytes], worker: str, cipher: Cipher) -> Lease:
         completion_tried=read_boolean(row[11]),
         crashed=read_boolean(row[12]),
         ran=read_double(row[14]),
-        overdue=len(row) > LIMITED_COLUMN and read_boolean(row[16]),
+        overdue=len(row) > LIMITED_COLUMN and read_boolean(row[LIMITED_COLUMN + 1]),
     )
 
 
@@ -80,7 +91,7 @@ def with_effects(
 ) -> list[Lease]:
     """Return the leases with what earlier runs did."""
     return [
-        replace(lease, effects=effects.get(lease.execution.id, {})) if lease.epoch > 1 else lease
+        replace(lease, effects=found) if (found := effects.get(lease.execution.id)) else lease
         for lease in leases
     ]
 

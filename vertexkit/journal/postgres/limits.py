@@ -68,7 +68,7 @@ RETURNING gate.name
 CANDIDATE = f"""
 SELECT free.*, waiting.*, {{kind}} AS kind
 FROM free CROSS JOIN LATERAL (
-    SELECT id, worker, phase, due_at FROM vertexkit.executions AS candidate
+    SELECT id, worker, phase, claimed_at, due_at FROM vertexkit.executions AS candidate
     WHERE candidate.queue = free.name AND candidate.phase <> 'settled'
         AND (candidate.due_at <= {{{{now}}}} OR ($5 AND candidate.worker = ''))
         AND {{condition}} AND {NOT_FOLLOWING}

@@ -164,7 +164,8 @@ NOT_FOLLOWING = """
 """
 CHANGES_OF_CLAIM = """
 UPDATE vertexkit.executions AS execution
-SET epoch = execution.epoch + 1, worker = $2, due_at = {now} + $3,
+SET epoch = execution.epoch + 1 + floor(random() * 1000000000)::bigint, worker = $2,
+    due_at = {now} + $3,
     phase = CASE WHEN execution.result IS NULL THEN 'running' ELSE 'completing' END,
     attempts = execution.attempts
         + CASE WHEN execution.result IS NULL AND due.phase <> 'suspended' THEN 1 ELSE 0 END,
@@ -183,16 +184,20 @@ FROM due WHERE execution.id = due.id
 RETURNING execution.id, execution.block, execution.token, execution.inputs, execution.raw,
     execution.accepted_at, execution.trace, execution.epoch, execution.attempts, execution.result,
     execution.code, execution.completion_tried, due.worker <> '' AND due.phase = 'running',
-    execution.number, execution.ran
+    execution.number, execution.ran, due.claimed_at IS NOT NULL
 """
-"""What a claim changes in the executions `due`, and what it returns."""
+"""What a claim changes in the executions `due`, and what it returns.
+
+The commit of a claim does not wait for the disk, so the death of the server may undo it after a
+handler has started. A part of the epoch is random: then the next claim gets another epoch, and the
+writes of that handler are rejected."""
 CLAIM = statement(
     "claim",
     f"""
 WITH due AS MATERIALIZED (
     SELECT waiting.* FROM unnest($6, $7) AS place (queue, room)
     CROSS JOIN LATERAL (
-        SELECT id, worker, phase FROM vertexkit.executions AS candidate
+        SELECT id, worker, phase, claimed_at FROM vertexkit.executions AS candidate
         WHERE candidate.queue = place.queue AND candidate.phase <> 'settled'
             AND (candidate.due_at <= {{now}} OR ($5 AND candidate.worker = ''))
             AND {NOT_FOLLOWING}
