@@ -106,6 +106,41 @@ async def test_a_retry_repeats_only_what_was_surely_not_done(driver: JournalDriv
     ]
 
 
+async def test_a_parked_execution_has_the_code_of_its_result_and_of_its_outcome(
+    driver: JournalDriver,
+) -> None:
+    """A retry completes the block with the result as it was recorded, under its own code.
+
+    What operators search for is the code of the outcome, or that of the result if there is none.
+    """
+    journal, lease = driver.journal, await driver.held()
+    execution, result = lease.execution.id, Result(b"7", "ok")
+    await journal.record_result(lease, result, completing=True)
+    for outcome in (PARKED, Outcome(OutcomeStatus.PARKED, "unreachable", reason="again")):
+        await journal.settle(lease, outcome)
+        record = await journal.find(execution)
+        assert record is not None
+        assert (record.result, record.outcome) == (result, outcome)
+        assert await journal.search(Query(code=outcome.code)) == [record]
+        assert await journal.search(Query(code=result.code)) == []
+        retried = await journal.retry(execution)
+        assert (retried.result, retried.outcome) == (result, None)
+        assert await journal.search(Query(code=outcome.code)) == []
+        assert [found.execution for found in await journal.search(Query(code="ok"))] == [execution]
+        lease = await driver.claim_one()
+        assert lease.result == result
+    await journal.settle(lease, PARKED)
+    fresh = await journal.retry(execution, fresh=True)
+    assert (fresh.result, fresh.outcome) == (None, None)
+    lease = await driver.claim_one()
+    assert lease.result is None
+    await journal.record_result(lease, Result(b"8", "late"), completing=True)
+    await journal.settle(lease, Outcome(OutcomeStatus.GONE, "gone"))
+    record = await journal.find(execution)
+    assert record is not None
+    assert record.outcome == Outcome(OutcomeStatus.GONE, "gone")
+
+
 async def test_an_acknowledged_execution_is_always_known(driver: JournalDriver) -> None:
     """While any change of it is being written, it is found and listed, once."""
     journal, lease = driver.journal, await driver.held()

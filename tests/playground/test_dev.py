@@ -58,7 +58,7 @@ def test_a_journal_of_another_version_is_moved_away(shell: Shell) -> None:
     old = folder / "journal.db"
     with closing(sqlite3.connect(old)) as journal:
         journal.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        journal.execute(f"PRAGMA user_version = {VERSION - 1}")
+        journal.execute(f"PRAGMA user_version = {VERSION + 1}")
     old.chmod(0o600)
     written = old.read_bytes()
     dev = Dev(shell, "hello:app")

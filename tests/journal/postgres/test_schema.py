@@ -14,11 +14,18 @@ from vertexkit.errors import JournalUnusable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal import make_journal
 from vertexkit.journal.admin import open_admin
-from vertexkit.journal.protocol import JournalBackend, NullJournalObserver
+from vertexkit.journal.postgres.schema import MIGRATIONS
+from vertexkit.journal.protocol import JournalBackend, NullJournalObserver, Query
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
 NAMES = count()
+ENDED_UNDER_VERSION_1 = """
+INSERT INTO vertexkit.executions (id, block, queue, key, accepted_at, phase, due_at, code, ending,
+    confirmed_by, reason, ended_at, token, inputs, raw)
+VALUES ('{0}', 'loan', 'loan', sha256('{0}'), 1, 'settled', 1, 'unreachable', 'parked',
+    '', 'again', 1, 'token', '{{}}', '{{}}')
+"""
 MANUAL = Path(__file__).parents[3] / "docs" / "postgresql.md"
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
 
@@ -45,7 +52,7 @@ async def test_processes_that_start_at_once_create_one_schema(
     await asyncio.gather(*(journal.open(NullJournalObserver()) for journal in journals))
     for journal in journals:
         await journal.close()
-    assert postgres_server.sql("SELECT version FROM vertexkit.journal", database=database) == "1"
+    assert postgres_server.sql("SELECT version FROM vertexkit.journal", database=database) == "2"
     assert "nothing to do" in await journals[0].migrate()
 
 
@@ -55,8 +62,8 @@ async def test_the_check_changes_nothing(postgres_server: PostgresServer, databa
     assert "will be created" in journal.check()
     found = "SELECT count(*) FROM pg_namespace WHERE nspname = 'vertexkit'"
     assert postgres_server.sql(found, database=database) == "0"
-    assert "from version 0 to 1" in await journal.migrate()
-    assert journal.check().endswith("has the schema, version 1")
+    assert "from version 0 to 2" in await journal.migrate()
+    assert journal.check().endswith("has the schema, version 2")
 
 
 async def test_a_command_creates_no_schema(postgres_server: PostgresServer, database: str) -> None:
@@ -77,6 +84,36 @@ async def test_a_newer_schema_is_refused(postgres_server: PostgresServer, databa
             await use()
     with pytest.raises(JournalUnusable, match="install the vertexkit that has changed it"):
         journal.check()
+
+
+async def test_a_schema_of_the_previous_version_is_migrated_under_running_processes(
+    postgres_server: PostgresServer, database: str
+) -> None:
+    """Executions keep what they have; what processes of that version write afterwards is read too."""
+    journal = journal_in(postgres_server, database)
+    earlier, later = f"{0:022x}", f"{1:022x}"
+    postgres_server.sql(
+        f"CREATE SCHEMA vertexkit; {MIGRATIONS[0]}",
+        "INSERT INTO vertexkit.journal (version) VALUES (1)",
+        ENDED_UNDER_VERSION_1.format(earlier),
+        database=database,
+    )
+    assert "will be created or changed to version 2" in journal.check()
+    assert "from version 1 to 2" in await journal.migrate()
+    postgres_server.sql(ENDED_UNDER_VERSION_1.format(later), database=database)
+    await journal.open(NullJournalObserver())
+    found = await journal.search(Query(code="unreachable"))
+    outcomes = {record.execution: record.outcome for record in found}
+    parked = Outcome(OutcomeStatus.PARKED, "unreachable", reason="again")
+    assert outcomes == {earlier: parked, later: parked}
+    await journal.retry(later, fresh=True)
+    [lease] = await journal.claim("first", {"loan": 1}, 1)
+    await journal.record_result(lease, Result(b"1"), completing=True)
+    await journal.settle(lease, DONE)
+    record = await journal.find(later)
+    assert record is not None
+    assert record.outcome == DONE
+    await journal.close()
 
 
 async def test_a_role_needs_no_more_than_the_manual_grants(

@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,12 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable, JournalUnusable, SettingsError
 from vertexkit.execution import Effect, Outcome, OutcomeStatus, Result
 from vertexkit.journal import make_journal
+from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite.file import check_file, open_file
 from vertexkit.journal.sqlite.schema import VERSION
 from vertexkit.settings import JournalSettings
 
+PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="the platform does not answer")
 NOBODY = 65534
 """A user without rights."""
 
@@ -129,6 +132,37 @@ def test_another_version_is_refused(tmp_path: Path) -> None:
         journal.execute(f"PRAGMA user_version = {VERSION + 1}")
     journal.close()
     assert f"version {VERSION + 1}" in refusal(path)
+
+
+async def test_a_file_of_the_previous_version_is_migrated(machine: Machine) -> None:
+    """It keeps what it has; the check changes nothing, and names nothing that is wrong."""
+    driver = await machine.start()
+    ended, waiting = await driver.held(), await driver.held()
+    await driver.journal.settle(ended, PARKED)
+    await driver.journal.release(waiting, 0.0)
+    await machine.close()
+    with closing(
+        sqlite3.connect(machine.path, isolation_level=None)
+    ) as file:  # as version 5 had it
+        file.execute("UPDATE executions SET code = ending_code WHERE phase = 'settled'")
+        file.execute("ALTER TABLE executions DROP COLUMN ending_code")
+        file.execute("PRAGMA user_version = 5")
+    written = machine.path.read_bytes()
+    assert check_file(machine.path).endswith("exists")
+    assert machine.path.read_bytes() == written
+    driver = await machine.start()
+    record = await driver.journal.find(ended.execution.id)
+    assert record is not None
+    assert record.outcome == PARKED
+    assert await driver.journal.search(Query(code=PARKED.code)) == [record]
+    assert (await driver.claim_one()).execution == waiting.execution
+    await driver.journal.retry(ended.execution.id)
+    again = await driver.claim_one()
+    await driver.journal.settle(again, Outcome(OutcomeStatus.COMPLETED, "ok", "204"))
+    await machine.close()
+    check_file(machine.path)
+    with closing(sqlite3.connect(machine.path)) as file:
+        assert file.execute("PRAGMA user_version").fetchone() == (VERSION,)
 
 
 def test_a_journal_in_use_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

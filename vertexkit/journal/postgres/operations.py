@@ -33,7 +33,7 @@ SET phase = 'waiting', attempts = 0, ran = 0, woken = false, completion_tries = 
     queue = CASE WHEN %(fresh)s OR result IS NULL
         THEN coalesce(block || '#' || limit_key, block) ELSE '' END,
     result = CASE WHEN %(fresh)s THEN NULL ELSE result END,
-    code = CASE WHEN %(fresh)s OR result IS NULL THEN NULL ELSE code END,
+    code = CASE WHEN %(fresh)s OR result IS NULL THEN NULL ELSE code END, ending_code = NULL,
     completion_tried = completion_tried AND NOT %(fresh)s,
     ending = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL
 WHERE id = %(id)s
@@ -54,8 +54,8 @@ WHERE id = %(id)s
 """
 PARK = f"""
 UPDATE vertexkit.executions
-SET phase = 'settled', worker = '', epoch = epoch + 1, ending = %(ending)s, code = %(code)s,
-    confirmed_by = %(confirmed_by)s, reason = %(reason)s, ended_at = {TIME}
+SET phase = 'settled', worker = '', epoch = epoch + 1, ending = %(ending)s,
+    ending_code = %(code)s, confirmed_by = %(confirmed_by)s, reason = %(reason)s, ended_at = {TIME}
 WHERE id = %(id)s
 """
 MEMORIES = """

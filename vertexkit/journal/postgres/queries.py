@@ -38,10 +38,12 @@ CASE WHEN phase IN ('waiting', 'suspended') AND strpos(queue, '#') > 0 AND due_a
 ) ELSE '' END
 """
 """The limit that an execution waits for."""
+ENDING_CODE = "coalesce(ending_code, code)"
+"""The first version of the schema had one column for the codes of the result and of the outcome."""
 RECORDS = f"""
 SELECT id, block, phase, attempts, accepted_at, dialog, worker, claimed_at, result, code,
     result_recorded_at, completion_tried_at, completion_tries, ended_at, ending, confirmed_by,
-    reason, history::text AS history, token IS NOT NULL AS has_token,
+    {ENDING_CODE} AS ending_code, reason, history::text AS history, token IS NOT NULL AS has_token,
     CASE WHEN phase IN ('waiting', 'suspended') AND due_at > {TIME} THEN due_at END AS due_at,
     {LIMITED_BY} AS limited_by
 FROM vertexkit.executions
@@ -65,7 +67,7 @@ FILTERS = {
     "status": "ending = %(status)s",
     "block": "block = %(block)s",
     "dialog": "dialog = %(dialog)s",
-    "code": "code = %(code)s",
+    "code": f"CASE WHEN ending IS NULL THEN code ELSE {ENDING_CODE} END = %(code)s",
     "since": "accepted_at >= %(since)s",
     "waiting_for": """
         phase <> 'settled' AND EXISTS (
@@ -161,7 +163,7 @@ def _record(row: DictRow, effects: Iterable[Effect], cipher: Cipher) -> Record:
     if row["ending"] is not None:
         status = OutcomeStatus(row["ending"])
         reason = open_text(cipher, f"reason {name}", row["reason"])
-        outcome = Outcome(status, row["code"], row["confirmed_by"], reason)
+        outcome = Outcome(status, row["ending_code"], row["confirmed_by"], reason)
     if row["result"] is not None:
         result = Result(cipher.open(f"result {name}", row["result"]), row["code"])
     return Record(

@@ -130,8 +130,14 @@ count against a rate until a time. All times are Unix seconds of the server's cl
 are 1.7 times as large as at 70. Every change of an execution changes an index (`due_at`, `phase`),
 so none of them is HOT; of the changes of effects, 20, 50, 80 and 90 % are. With 3,000 rows the
 settings of autovacuum make no difference; they keep 100,000 rows from collecting 20,000 dead ones."""
-MIGRATIONS: Sequence[str] = (CREATE,)
-"""What leads from each version to the next; version 0 is an empty database."""
+SEPARATE_CODES = "ALTER TABLE vertexkit.executions ADD COLUMN ending_code text"
+"""`code` is the code of the result, `ending_code` that of the outcome. Of an execution that ended
+under version 1, `code` is that of the outcome."""
+MIGRATIONS: Sequence[str] = (CREATE, SEPARATE_CODES)
+"""What leads from each version to the next; version 0 is an empty database.
+
+Processes of the earlier version may still run, and continue: a migration leaves alone what their
+statements use, locks no table for longer than a moment, and rewrites none."""
 VERSION = len(MIGRATIONS)
 
 HAS_SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'vertexkit'"

@@ -351,12 +351,13 @@ SETTLE = statement(
     "settle",
     """
 UPDATE vertexkit.executions AS execution
-SET phase = 'settled', worker = '', ending = held.ending, code = held.code,
+SET phase = 'settled', worker = '', ending = held.ending, ending_code = held.code,
     confirmed_by = held.confirmed_by, reason = held.reason, ended_at = {now},
     token = CASE WHEN held.kept THEN execution.token END,
     inputs = CASE WHEN held.kept THEN execution.inputs END,
     raw = CASE WHEN held.kept THEN execution.raw END,
-    result = CASE WHEN held.kept THEN execution.result END
+    result = CASE WHEN held.kept THEN execution.result END,
+    code = CASE WHEN held.kept THEN execution.code END
 FROM unnest($2, $3, $4, $5, $6, $7, $8, $9) WITH ORDINALITY
     AS held (id, epoch, worker, ending, code, confirmed_by, reason, kept, number)
 WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker

@@ -21,7 +21,7 @@ from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.header import check_keys
 from vertexkit.journal.sqlite.path import check_path, not_openable, try_to_create
 from vertexkit.journal.sqlite.queries import read_last_number
-from vertexkit.journal.sqlite.schema import APPLICATION_ID, TABLES, VERSION
+from vertexkit.journal.sqlite.schema import APPLICATION_ID, MIGRATIONS, TABLES, VERSION
 from vertexkit.journal.sqlite.watch import (
     LOG_SUFFIX,
     MARK_SUFFIX,
@@ -266,9 +266,19 @@ def _prepare(connection: JournalConnection, path: Path, *, new: bool) -> None:
             execute(statement)
         execute(f"PRAGMA application_id = {APPLICATION_ID}")
         execute(f"PRAGMA user_version = {VERSION}")
+    else:
+        _migrate(connection)
     execute("COMMIT")
     if not new and _log_bytes(path):
         _report_ignored_commits(connection, path)
+
+
+def _migrate(connection: JournalConnection) -> None:
+    """Bring the tables of an earlier version to this one, in the transaction that is open."""
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    for earlier in range(version, VERSION):
+        connection.execute(MIGRATIONS[earlier])
+        connection.execute(f"PRAGMA user_version = {earlier + 1}")
 
 
 def _check_content(connection: JournalConnection, path: Path) -> bool:
@@ -323,7 +333,7 @@ def _recognise(connection: JournalConnection, path: Path) -> bool:
     """Return whether the file is empty, so that the tables have to be created.
 
     Raises:
-        JournalOfOtherFormat: it is a journal of another version.
+        JournalOfOtherFormat: it is a journal of a version that cannot be migrated.
         JournalUnusable: it is another kind of file.
     """
     execute = connection.execute
@@ -337,10 +347,10 @@ def _recognise(connection: JournalConnection, path: Path) -> bool:
             f"{path} is an SQLite file, but not a journal of vertexkit: set VERTEXKIT_JOURNAL to "
             "another path"
         )
-    if version != VERSION:
+    if version != VERSION and version not in MIGRATIONS:
         raise JournalOfOtherFormat(
             f"the journal {path} has format version {version}, and this vertexkit uses version "
-            f"{VERSION}: run the vertexkit that wrote it until all executions have ended "
+            f"{VERSION} and can migrate from {min(MIGRATIONS)} or newer: run the vertexkit that wrote it until all executions have ended "
             "(vertexkit executions list), then move the file away"
         )
     return False

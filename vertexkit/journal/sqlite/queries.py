@@ -32,7 +32,8 @@ FROM executions
 """
 SETTLED = """
 SELECT number, id, block, attempts, accepted_at, dialog, claimed_at, result_recorded_at,
-    completion_tried_at, completion_tries, ended_at, history, ending, code, confirmed_by, reason,
+    completion_tried_at, completion_tries, ended_at, history, ending, code,
+    coalesce(ending_code, code) AS ending_code, confirmed_by, reason,
     token IS NOT NULL AS has_token, result
 FROM executions WHERE phase = 'settled'
 """
@@ -155,7 +156,9 @@ def read_block(connection: JournalConnection, execution: str) -> str | None:
 def record_of(connection: JournalConnection, line: sqlite3.Row) -> Record:
     """Return the record of an execution that has ended, from its line of SETTLED."""
     reason = open_text(connection.cipher, f"reason {line['id']}", line["reason"])
-    outcome = Outcome(OutcomeStatus(line["ending"]), line["code"], line["confirmed_by"], reason)
+    outcome = Outcome(
+        OutcomeStatus(line["ending"]), line["ending_code"], line["confirmed_by"], reason
+    )
     return Record(
         execution=line["id"],
         block=line["block"],

@@ -10,7 +10,7 @@ from vertexkit.journal.state.row import ExecutionRow
 
 APPLICATION_ID = 0x76786B6A
 """`vxkj`: marks a file as a journal of vertexkit."""
-VERSION = 5
+VERSION = 6
 """Of the tables."""
 TABLES = """
 CREATE TABLE executions (
@@ -36,6 +36,7 @@ CREATE TABLE executions (
     ran REAL NOT NULL DEFAULT 0,
     limit_key TEXT,
     ending TEXT,
+    ending_code TEXT,
     confirmed_by TEXT,
     reason TEXT,
     ended_at REAL,
@@ -93,11 +94,15 @@ INSERT INTO journal VALUES (0, 0, 0)
 """
 """Large columns are the last ones: reading a column reads all that are before it.
 
+`code` is the code of the result, `ending_code` that of the outcome.
 `ended_age` and `changed_age` are times of `JournalAge`, all others are of the wall clock. `tokens`
 has the calls of ended executions, if tokens are unique. `starts` has the runs that count against a
 rate, until a time and for a number of seconds. `journal` has one row; `encryption` has one if the
 journal is encrypted, see `encryption.Cipher`.
 """
+MIGRATIONS = {5: "ALTER TABLE executions ADD COLUMN ending_code TEXT"}
+"""What leads from a version to the next. In a file of version 5, `code` is also the code of the
+outcome of an execution that has ended."""
 
 ACCEPT = """
 INSERT INTO executions
@@ -139,13 +144,13 @@ WHERE number = ?
 SETTLE = """
 UPDATE executions
 SET phase = 'settled', token = NULL, inputs = NULL, raw = NULL, result = NULL, worker = NULL,
-    due_at = NULL, ending = ?, code = ?, confirmed_by = ?, reason = ?, ended_at = ?,
-    ended_age = ?
+    code = NULL, due_at = NULL, ending = ?, ending_code = ?, confirmed_by = ?, reason = ?,
+    ended_at = ?, ended_age = ?
 WHERE number = ?
 """
 PARK = """
 UPDATE executions
-SET phase = 'settled', worker = NULL, due_at = NULL, ending = ?, code = ?, confirmed_by = ?,
+SET phase = 'settled', worker = NULL, due_at = NULL, ending = ?, ending_code = ?, confirmed_by = ?,
     reason = ?, ended_at = ?, ended_age = ?
 WHERE number = ?
 """
@@ -157,7 +162,7 @@ WHERE number = ?
 RETRY = """
 UPDATE executions
 SET phase = 'waiting', attempts = 0, ran = 0, completion_tries = 0, completion_tried = ?, result = ?,
-    history = ?, ending = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL,
+    history = ?, ending = NULL, ending_code = NULL, confirmed_by = NULL, reason = NULL, ended_at = NULL,
     ended_age = NULL
 WHERE number = ?
 """

@@ -56,7 +56,7 @@ def read_part(connection: JournalConnection, query: Query, before: int | str | N
         "+ending = ?": query.status,  # the index of ended executions is in another order
         "block = ?": query.block,
         "dialog = ?": query.dialog,
-        "code = ?": query.code,
+        "coalesce(ending_code, code) = ?": query.code,
         "accepted_at >= ?": query.since,
     }
     used = {condition: value for condition, value in filters.items() if value is not None}
