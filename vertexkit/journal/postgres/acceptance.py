@@ -12,7 +12,7 @@ from vertexkit.journal.postgres.arrays import (
     read_bigint,
     read_boolean,
 )
-from vertexkit.journal.postgres.statements import (
+from vertexkit.journal.postgres.calls import (
     ACCEPT,
     ACCEPT_UNIQUE,
     FIND_DUPLICATED,

@@ -14,6 +14,7 @@ from vertexkit.journal.encryption import PLAIN, Cipher, JournalKeys, journal_key
 from vertexkit.journal.postgres import header, schema
 from vertexkit.journal.postgres.address import Address, connect_in_time
 from vertexkit.journal.postgres.background import NO_ANSWER
+from vertexkit.journal.postgres.calls import CALL_STATEMENTS
 from vertexkit.journal.postgres.dialog_memory import MEMORY_STATEMENTS
 from vertexkit.journal.postgres.limits import PREPARED_LIMITS
 from vertexkit.journal.postgres.session import ConnectionLost, Session
@@ -170,7 +171,9 @@ class Database:
         session = await self._connect(on_lost=on_lost)
         session.durable_commit = self._durable_commit
         try:
-            await session.prepare((*PREPARED, *MEMORY_STATEMENTS, *PREPARED_LIMITS))
+            await session.prepare(
+                (*PREPARED, *CALL_STATEMENTS, *MEMORY_STATEMENTS, *PREPARED_LIMITS)
+            )
         except BaseException:
             await session.close()
             raise

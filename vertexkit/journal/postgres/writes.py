@@ -9,12 +9,16 @@ from psycopg.pq.abc import PGresult
 
 from vertexkit.errors import Fenced, JournalUnavailable
 from vertexkit.journal.postgres.arrays import read_bigint, read_boolean
+from vertexkit.journal.postgres.calls import (
+    ACCEPT,
+    ACCEPT_UNIQUE,
+    FIND_DUPLICATED,
+    FIND_DUPLICATED_UNIQUE,
+)
 from vertexkit.journal.postgres.dialog_memory import READ_MEMORY, WRITE_MEMORY
 from vertexkit.journal.postgres.limits import ADD_LIMITS, CLAIM_LIMITED, LOCK
 from vertexkit.journal.postgres.session import Command
 from vertexkit.journal.postgres.statements import (
-    ACCEPT,
-    ACCEPT_UNIQUE,
     BEGIN_COMPLETION,
     CLAIM,
     EFFECTS,
@@ -22,8 +26,6 @@ from vertexkit.journal.postgres.statements import (
     END_TOKENS,
     ERASE_STEP_VALUES,
     EXPIRE_WORKER,
-    FIND_DUPLICATED,
-    FIND_DUPLICATED_UNIQUE,
     POLL,
     RECORD_RESULT,
     RELEASE,
