@@ -91,16 +91,16 @@ class Load:
 
     async def _call(self) -> None:
         while not self._is_over:
-            call = self._driver.execution()
+            token = f"token-{self._worker}-{next(self._driver.numbers)}"
             while True:
+                # A repeated call has the same token and another id, as that of the platform has.
                 try:
-                    accepted = await self._driver.journal.accept(call, ROOM)
+                    accepted = await self._driver.accept(token, room=ROOM)
                 except JournalUnavailable:
                     self.seen.rejected += 1
                     await asyncio.sleep(PAUSE_SECONDS)
                 else:
-                    assert accepted.execution == call.id
-                    self.seen.acknowledged.add(call.id)
+                    self.seen.acknowledged.add(accepted.execution)
                     break
             await asyncio.sleep(PAUSE_SECONDS / 4)
 
