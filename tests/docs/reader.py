@@ -27,7 +27,7 @@ SHELL_SYNTAX = set("|&;<>$`*?~\\\n")
 VOLATILE = [
     (re.compile(r"\d{8}-\d{6}-\d{3}-\w+-[0-9a-f]{4}|(?<=test_hello_)\d{14}"), "RUN"),
     (re.compile(r"\d{4}-\d\d-\d\d(?=\.\"{3})"), "DAY"),
-    (re.compile(r"\d+\.\d+ ?s\b"), "SECONDS"),
+    (re.compile(r"\d+\.\d+ ?s\b(?: \(\d+:\d\d:\d\d\))?"), "SECONDS"),
     (re.compile(r'"[0-9a-f]{22}"'), "EXECUTION"),
     (re.compile(r"\d\d:\d\d:\d\d"), "TIME"),
     (re.compile(r"(?<=[04]  )[0-9a-f]{8}(?=  )"), "TOKEN"),
