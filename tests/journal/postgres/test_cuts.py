@@ -147,6 +147,29 @@ async def test_a_claim_without_an_answer_is_given_back(driver: JournalDriver, pr
     await driver.journal.settle(held, DONE)
 
 
+async def test_a_claim_without_an_answer_is_given_back_after_a_forgotten_one(
+    driver: JournalDriver, proxy: Proxy, contract_database: Any
+) -> None:
+    """A handler that still runs under a claim that the server has forgotten does not keep the next one.
+
+    Nor does it extend the lease of the next one.
+    """
+    forgotten = await driver.held()
+    contract_database.execute(
+        "UPDATE vertexkit.executions "
+        "SET phase = 'waiting', worker = '', epoch = 0, attempts = 0, due_at = 0"
+    )
+    proxy.cut_after = "vertexkit_claim"
+    with pytest.raises(JournalUnavailable):
+        await driver.claim()
+    execution = forgotten.execution.id
+    assert (await driver.journal.renew("first", [execution])).lost == {execution}
+    again = await driver.claim_one()
+    assert (again.execution.id, again.attempt, again.crashed) == (execution, 1, False)
+    assert (await driver.journal.renew("first", [execution])).lost == frozenset()
+    await driver.journal.settle(again, DONE)
+
+
 async def test_a_claim_that_is_cancelled_is_given_back_when_the_service_ends(
     driver: JournalDriver, contract_database: Any
 ) -> None:

@@ -2,18 +2,25 @@
 
 import asyncio
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Iterator
+from typing import TypeVar
 
+import psycopg
 import pytest
 
-from tests.journal.postgres.load import Load, accept_again
+from tests.journal.memory_values import KEY, setting
+from tests.journal.postgres.load import ROOM, Load, accept_again
 from tests.journal.postgres.opened import check, opened, until
 from tests.postgres_server import PostgresServer, killable_server
 from vertexkit.errors import Fenced, JournalUnavailable
-from vertexkit.execution import Effect
+from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
+from vertexkit.journal.dialog_memory import DialogMemory
+from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
 from vertexkit.journal.postgres.writer import ANSWER_SECONDS
 
 pytestmark = pytest.mark.unmeasured
+
+T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +63,102 @@ async def test_a_handler_whose_claim_is_lost_cannot_write(server: PostgresServer
         with pytest.raises(Fenced):
             await driver.journal.record_intent(forgotten, Effect(0, "send", "abc"))
         await driver.journal.record_intent(held, Effect(0, "send", "abc"))
+
+
+async def test_what_a_process_has_reported_is_written_again(server: PostgresServer) -> None:
+    """The killed server forgets the outcome of a step, which its process has used: it is stored again.
+
+    So no later run repeats the step, or sees another value of the memory than the first one.
+    """
+    async with opened(server) as driver:
+        lease = await driver.held()
+        payment = Effect(0, "step:pay", "a", EffectState.CONFIRMED, b'"receipt"')
+        seen = Effect(1, "memory.get:visits", "", EffectState.CONFIRMED, b"7")
+        await driver.journal.record_intent(lease, Effect(0, "step:pay", "a"))
+        await driver.journal.record_effect(lease, payment)
+        await driver.journal.record_effect(lease, seen)
+        server.stop(signal.SIGKILL)
+        await asyncio.to_thread(server.start)
+        await until(lambda: driver.journal.unavailable_reason() == "")
+        await driver.journal.release(lease, 0.0)
+        again = await driver.claim_one()
+        assert dict(again.effects) == {0: payment, 1: seen}
+
+
+async def test_what_others_rely_on_waits_for_the_disk(server: PostgresServer) -> None:
+    """Whatever is acknowledged, ends a lease or extends it cannot be forgotten by the server.
+
+    Also if the role has `synchronous_commit` off.
+    """
+    server.sql("CREATE ROLE hasty LOGIN SUPERUSER", "ALTER ROLE hasty SET synchronous_commit = off")
+    connection = await psycopg.AsyncConnection.connect(server.url(), autocommit=True)
+    forgettable = list[str]()
+
+    async def position(kind: str) -> str:
+        cursor = await connection.execute(f"SELECT pg_current_wal_{kind}_lsn()::text".encode())
+        return str((await cursor.fetchone() or ("",))[0])
+
+    async def waited(name: str, writing: Awaitable[T]) -> T:
+        before = await position("insert")
+        written = await writing
+        flushed = await connection.execute(
+            "SELECT pg_current_wal_flush_lsn() > %s::pg_lsn", (before,)
+        )
+        if await flushed.fetchone() != (True,):
+            forgettable.append(name)
+        return written
+
+    async with connection, opened(server, user="hasty") as driver:
+        journal, call = driver.journal, driver.execution("same", key="")
+        await waited("accept", journal.accept(call, ROOM))
+        await waited("accept a duplicate", driver.accept("same"))
+        limits = FleetLimits({"loan": BlockLimits(Rate(9, 60.0))})
+        [lease] = await waited(
+            "claim with a limit", journal.claim("first", {"loan": 1}, 1, limits=limits)
+        )
+        execution = call.id
+        await waited("intent", journal.record_intent(lease, Effect(0, "send", "abc")))
+        memory = DialogMemory().changed("name", b"1")
+        await waited("memory", journal.write_memory(lease, setting("name"), KEY, memory))
+        await waited("renew", journal.renew("first", [execution]))
+        await waited("event", journal.deliver_event(execution, "payment", b"1"))
+        await waited("suspend", journal.suspend(lease, 0.0, 0.0))
+        [lease] = await journal.claim("first", {"loan": 1}, 1, limits=limits)
+        wait = Effect(1, "wait:other", "", EffectState.CONFIRMED)
+        await waited("end of a wait", journal.end_wait(lease, wait))
+        await waited("release", journal.release(lease, 0.0))
+        [lease] = await journal.claim("first", {"loan": 1}, 1, limits=limits)
+        await waited("result", journal.record_result(lease, Result(b"1")))
+        await waited("completion", journal.begin_completion(lease))
+        await waited("outcome", journal.settle(lease, Outcome(OutcomeStatus.PARKED, "unreachable")))
+        await waited("retry", journal.retry(execution, fresh=True))
+        await waited("drop", journal.drop(execution))
+    assert forgettable == []
+
+
+async def test_an_acceptance_is_not_acknowledged_before_the_standby_has_it(
+    server: PostgresServer,
+) -> None:
+    """Its first commit is cancelled while it waits; the repeated call finds it, and waits as well."""
+    async with opened(server) as driver:
+        call = driver.execution("same")
+        server.sql("ALTER SYSTEM SET synchronous_standby_names = 'absent'")
+        server.sql("SELECT pg_reload_conf()")
+        await until(lambda: server.sql("SHOW synchronous_standby_names") == "absent")
+        try:
+            with pytest.raises(JournalUnavailable):
+                await driver.journal.accept(call, ROOM)
+            waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            server.sql(f"SELECT pg_terminate_backend(pid) FROM ({waits}) AS waiting")
+            await until(lambda: server.sql("SELECT count(*) FROM vertexkit.executions") == "1")
+            with pytest.raises(JournalUnavailable):
+                await driver.accept("same")
+        finally:
+            server.sql("ALTER SYSTEM RESET synchronous_standby_names")
+            server.sql("SELECT pg_reload_conf()")
+        await until(lambda: driver.journal.unavailable_reason() == "")
+        accepted = await accept_again(driver, driver.execution("same"))
+        assert (accepted.execution, accepted.new) == (call.id, False)
 
 
 async def test_a_server_that_is_restarted_loses_nothing(server: PostgresServer) -> None:

@@ -66,6 +66,26 @@ async def test_workers_of_several_processes_do_not_exceed_a_limit(
     assert max(claimers.most.values()) <= PLACES
 
 
+async def test_limits_that_the_server_has_forgotten_are_added_again(
+    postgres_url: str, postgres_server: PostgresServer
+) -> None:
+    """After a crash or a failover the rows of limits may be missing: executions are still claimed."""
+    limits = FleetLimits({"loan": BlockLimits(running=PLACES)})
+    async with opened(postgres_server, "contract") as driver:
+        for expected in range(1, 3):
+            await driver.journal.accept(driver.execution(key=""), EXECUTIONS)
+            claimed = await driver.journal.claim("first", {"loan": 1}, 1, limits=limits)
+            assert [int(lease.execution.id, 16) for lease in claimed] == [expected]
+            postgres_server.sql(
+                "DELETE FROM vertexkit.limits",
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE application_name = 'vertexkit'",
+                database="contract",
+            )
+            await until(lambda: driver.journal.unavailable_reason() != "", "it is noticed")
+            await until(lambda: driver.journal.unavailable_reason() == "", "it is connected")
+
+
 async def test_a_rate_holds_over_several_processes(
     postgres_url: str, postgres_server: PostgresServer
 ) -> None:

@@ -7,16 +7,16 @@ from psycopg.pq.abc import PGresult
 from vertexkit.errors import JournalUnavailable, QueueFull
 from vertexkit.execution import Execution
 from vertexkit.journal.encryption import Cipher
-from vertexkit.journal.postgres.arrays import (
-    fits_bigint,
-    read_bigint,
-    read_boolean,
-)
-from vertexkit.journal.postgres.calls import (
+from vertexkit.journal.postgres.acceptance_statements import (
     ACCEPT,
     ACCEPT_UNIQUE,
     FIND_DUPLICATED,
     FIND_DUPLICATED_UNIQUE,
+)
+from vertexkit.journal.postgres.arrays import (
+    fits_bigint,
+    read_bigint,
+    read_boolean,
 )
 from vertexkit.journal.postgres.writer import Writer
 from vertexkit.journal.protocol import Acceptance
@@ -39,7 +39,7 @@ async def accept(
         if follows is not None:
             return Acceptance(execution.id, new=True, supersedes=follows or None)
         found: PGresult = await writer.write(
-            FIND_DUPLICATED_UNIQUE if unique else FIND_DUPLICATED, (key,), optional=True
+            FIND_DUPLICATED_UNIQUE if unique else FIND_DUPLICATED, (key,), power=True, optional=True
         )
         latest = found.get_value(0, 0)
         if latest is not None and not read_boolean(found.get_value(0, 1)):

@@ -2,7 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from psycopg.pq.abc import PGresult
@@ -66,6 +66,8 @@ class Claims:
         """Workers whose last claim may have been committed without an answer."""
         self._names: set[str] = set()
         """Limits that are in the database."""
+        self._names_in = 0
+        """The connection over which they were added: a server that dies may forget them."""
 
     async def claim(
         self,
@@ -75,7 +77,7 @@ class Claims:
         *,
         early: bool,
         limits: FleetLimits | None,
-        held: Collection[str],
+        held: Mapping[str, int],
     ) -> PGresult:
         """Claim; see `Journal.claim`.
 
@@ -85,7 +87,7 @@ class Claims:
             limit: maximum number of executions in total.
             early: also take executions whose next run is scheduled for later.
             limits: of the app.
-            held: executions that this process has claimed.
+            held: epochs of what this process has claimed, by execution.
 
         Returns:
             The rows of CLAIM or CLAIM_LIMITED.
@@ -109,18 +111,19 @@ class Claims:
         """Note that what the last claim of a worker has taken has no handler."""
         self._unknown.add(worker)
 
-    async def close(self, held: Collection[str]) -> None:
+    async def close(self, held: Mapping[str, int]) -> None:
         """Release what claims may have taken and no handler has been started for.
 
         Args:
-            held: executions that this process has claimed.
+            held: epochs of what this process has claimed, by execution.
         """
         with suppress(JournalUnavailable):  # their leases expire
             for worker in list(self._unknown):
                 await self._release(worker, held)
 
-    async def _release(self, worker: str, held: Collection[str]) -> None:
-        await self._writer.write(RELEASE_UNKNOWN, (worker, list(held)), optional=True)
+    async def _release(self, worker: str, held: Mapping[str, int]) -> None:
+        values = (worker, list(held), list(held.values()))
+        await self._writer.write(RELEASE_UNKNOWN, values, optional=True)
         self._unknown.discard(worker)
 
     async def _claim_limited(
@@ -129,7 +132,10 @@ class Claims:
         """Claim as far as the limits allow."""
         write, lock = self._writer.write, lock_values(limits)
         names = lock[0]
+        if self._names_in != self._writer.connections:
+            self._names.clear()
         if not self._names.issuperset(names):
+            self._names_in = self._writer.connections
             await write(ADD_LIMITS, (names,), optional=True)
             self._names.update(names)
         keys = self._monitor.counts.keys
@@ -137,7 +143,13 @@ class Claims:
         self._turn = (self._turn + 1) % turns
         start = f"{self._turn * (1 << 32) // turns:08x}"  # keys are hashes in hexadecimal digits
         locking = write(LOCK, lock, optional=True)
-        claiming = write(CLAIM_LIMITED, claim_values(values, rooms, limits, start), optional=True)
+        # If the server forgot a run, others would start in its place while its handler still runs.
+        claiming = write(
+            CLAIM_LIMITED,
+            claim_values(values, rooms, limits, start),
+            power=bool(names),
+            optional=True,
+        )
         claimed: PGresult = await claiming
         locked: PGresult = await locking
         if locked.ntuples < len(names):  # another process claims at this moment

@@ -12,9 +12,9 @@ from structlog.typing import FilteringBoundLogger
 from vertexkit.errors import JournalUnusable
 from vertexkit.journal.encryption import PLAIN, Cipher, JournalKeys, journal_keys
 from vertexkit.journal.postgres import header, schema
+from vertexkit.journal.postgres.acceptance_statements import ACCEPTANCE_STATEMENTS
 from vertexkit.journal.postgres.address import Address, connect_in_time
 from vertexkit.journal.postgres.background import NO_ANSWER
-from vertexkit.journal.postgres.calls import CALL_STATEMENTS
 from vertexkit.journal.postgres.dialog_memory import MEMORY_STATEMENTS
 from vertexkit.journal.postgres.limits import PREPARED_LIMITS
 from vertexkit.journal.postgres.session import ConnectionLost, Session
@@ -172,7 +172,7 @@ class Database:
         session.durable_commit = self._durable_commit
         try:
             await session.prepare(
-                (*PREPARED, *CALL_STATEMENTS, *MEMORY_STATEMENTS, *PREPARED_LIMITS)
+                (*PREPARED, *ACCEPTANCE_STATEMENTS, *MEMORY_STATEMENTS, *PREPARED_LIMITS)
             )
         except BaseException:
             await session.close()

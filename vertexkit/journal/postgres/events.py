@@ -17,6 +17,7 @@ from vertexkit.journal.events import (
     new_event_position,
     open_waits,
 )
+from vertexkit.journal.postgres.durability import durable_transaction
 from vertexkit.journal.postgres.queries import TIME, Reading, read_effects
 from vertexkit.journal.protocol import Lease
 from vertexkit.token import Token
@@ -53,7 +54,7 @@ async def deliver(
     Returns:
         The reply, and whether the execution has become due.
     """
-    async with connection.transaction():
+    async with durable_transaction(connection):
         row = await (await connection.execute(LOCK.encode(), (execution,))).fetchone()
         if row is None:
             return Delivery.UNKNOWN, False
@@ -93,7 +94,7 @@ async def end_wait(
         Fenced: the lease is not valid any more.
     """
     execution = lease.execution.id
-    async with connection.transaction():
+    async with durable_transaction(connection):
         held = await connection.execute(LOCK_HELD, (execution, lease.epoch, lease.worker))
         if await held.fetchone() is None:
             raise Fenced(f"execution {execution} is no longer held by this worker")

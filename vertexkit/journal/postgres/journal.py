@@ -207,8 +207,10 @@ class PostgresJournal(OperatorRequests):
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         asked = list(executions)
-        values = (worker, self._settings.lease, asked, self._claims.has_limits)
-        renewed: PGresult = await self._writer.write(RENEW, values, optional=True)
+        epochs = [self._held.get(execution, 0) for execution in asked]
+        values = (worker, self._settings.lease, asked, epochs, self._claims.has_limits)
+        # The worker relies on the new end of its leases until then, without asking the server.
+        renewed: PGresult = await self._writer.write(RENEW, values, power=True, optional=True)
         superseded = leases.read_flags(renewed)
         lost = frozenset(asked).difference(superseded)
         for execution in lost:
@@ -262,7 +264,8 @@ class PostgresJournal(OperatorRequests):
         after = max(0.0, storable_seconds("the time until the next run", after))
         reason = storable_text("the reason of a retry", reason)
         reason = seal_text(self._database.cipher, f"history {lease.execution.id}", reason)
-        await self._writer.write(RELEASE, (*_key(lease), after, reason))
+        # If the server forgot it, the execution would count as crashed, and run before its time.
+        await self._writer.write(RELEASE, (*_key(lease), after, reason), power=True)
         self._forget(lease.execution.id)
         self._monitor.change_backlog(1)
         if after > 0:
@@ -281,7 +284,7 @@ class PostgresJournal(OperatorRequests):
     async def suspend(self, lease: Lease, seconds: float, ran: float) -> None:
         seconds = max(0.0, storable_seconds("the time of a wait", seconds))
         ran = storable_seconds("the time of a run", ran)
-        woken: bool = await self._writer.write(SUSPEND, (*_key(lease), seconds, ran))
+        woken: bool = await self._writer.write(SUSPEND, (*_key(lease), seconds, ran), power=True)
         self._forget(lease.execution.id)
         if woken:
             self._monitor.change_backlog(1)
@@ -317,7 +320,7 @@ class PostgresJournal(OperatorRequests):
     ) -> int | None:
         version, cipher = dialog_memory.new_version(), self._database.cipher
         values = dialog_memory.write_values(lease, effect, key, memory, version, cipher)
-        written = await self._writer.write(WRITE_MEMORY, values)
+        written = await self._writer.write(WRITE_MEMORY, values, power=True)
         return version if dialog_memory.is_written(written, lease) else None
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
@@ -329,9 +332,9 @@ class PostgresJournal(OperatorRequests):
         # Workers survive the death of the server: an outcome that it forgot would be reported twice.
         settled = self._writer.write(SETTLE, (*_key(lease), *ending, kept), power=True)
         if execution in self._stepped and not kept:
-            self._writer.write(ERASE_STEP_VALUES, (execution,))
+            self._writer.write(ERASE_STEP_VALUES, (execution,), power=True)
         if self._unique:
-            self._writer.write(END_TOKENS, (execution,))
+            self._writer.write(END_TOKENS, (execution,), power=True)
         superseded: bool = await settled
         self._forget(execution)
         self._monitor.change_backlog(-1)

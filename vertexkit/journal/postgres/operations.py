@@ -7,6 +7,7 @@ from vertexkit.execution import Phase
 from vertexkit.failure import Failure
 from vertexkit.journal.dialog_memory import DialogKey, Forgotten, MemoryRecord
 from vertexkit.journal.encryption import Cipher, seal_effect, seal_text
+from vertexkit.journal.postgres.durability import durable_transaction
 from vertexkit.journal.postgres.monitor import NOTIFY
 from vertexkit.journal.postgres.queries import TIME, Reading, read_one
 from vertexkit.journal.protocol import Record
@@ -81,7 +82,7 @@ async def retry(
 ) -> Record:
     """Make a parked execution claimable again; see `JournalAdmin.retry`."""
     try:
-        async with connection.transaction():
+        async with durable_transaction(connection):
             key, record = await _locked(connection, execution, ahead, cipher)
             if record is None or not record.retryable or record.outcome is None:
                 raise OperationNotAllowed(why_not_retried(execution, record))
@@ -115,7 +116,7 @@ async def _assume_sent(connection: Reading, record: Record, cipher: Cipher) -> N
 
 async def drop(connection: Reading, execution: str, ahead: float, cipher: Cipher) -> Record:
     """Give up an execution; see `JournalAdmin.drop`."""
-    async with connection.transaction():
+    async with durable_transaction(connection):
         _, record = await _locked(connection, execution, ahead, cipher)
         if record is None or (record.phase is Phase.SETTLED and not record.retryable):
             raise OperationNotAllowed(why_not_dropped(execution, record))
@@ -155,7 +156,7 @@ async def read_memories(connection: Reading, dialog: int) -> list[MemoryRecord]:
 
 async def forget(connection: Reading, dialog: int) -> Forgotten:
     """Erase the executions and the memories of a dialog; see `JournalAdmin.forget`."""
-    async with connection.transaction():
+    async with durable_transaction(connection):
         found = await connection.execute(UNFINISHED, (dialog,))
         refuse_to_forget(dialog, [row["id"] for row in await found.fetchall()])
         await connection.execute(FORGET_EFFECTS, (dialog,))

@@ -14,6 +14,7 @@ from vertexkit.journal.encryption import (
     reseal_text,
     seal_text,
 )
+from vertexkit.journal.postgres.durability import durable_transaction
 from vertexkit.journal.postgres.header import READ_HEADER, WRITE_HEADER
 from vertexkit.journal.postgres.queries import Reading
 
@@ -48,7 +49,7 @@ WRITE_MEMORY = "UPDATE vertexkit.memories SET value = %s WHERE dialog = %s AND i
 
 async def rekey_part(connection: Reading, keys: JournalKeys, cipher: Cipher, after: str) -> Rekeyed:
     """Seal the values of some rows with the newest key; see `JournalAdmin.rekey`."""
-    async with connection.transaction():
+    async with durable_transaction(connection):
         if after.startswith(MEMORIES):
             key = DialogKey.parse(after.removeprefix(f"{MEMORIES} "))
             return await _memories(connection, keys, cipher, key)

@@ -122,11 +122,12 @@ RENEW = statement(
     "renew",
     """
 UPDATE vertexkit.executions AS execution SET due_at = {now} + $3
-FROM unnest($4) AS held (id) WHERE execution.id = held.id AND execution.worker = $2
-    AND (execution.due_at > {now} OR NOT $5)
+FROM unnest($4, $5) AS held (id, epoch)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = $2
+    AND (execution.due_at > {now} OR NOT $6)
 RETURNING execution.id, execution.superseded
 """,
-    *(TEXT, DOUBLE, TEXTS, BOOLEAN),
+    *(TEXT, DOUBLE, TEXTS, BIGINTS, BOOLEAN),
 )
 """The last parameter: a lease that has expired is lost. Its place may have been given away."""
 EXPIRE_WORKER = statement(
@@ -143,11 +144,13 @@ RELEASE_UNKNOWN = statement(
 UPDATE vertexkit.executions
 SET phase = 'waiting', worker = '', due_at = {now},
     attempts = attempts - CASE WHEN phase = 'running' THEN 1 ELSE 0 END
-WHERE worker = $2 AND phase IN ('running', 'completing') AND NOT id = ANY ($3)
+WHERE worker = $2 AND phase IN ('running', 'completing')
+    AND (id, epoch) NOT IN (SELECT * FROM unnest($3, $4))
 """,
-    *(TEXT, TEXTS),
+    *(TEXT, TEXTS, BIGINTS),
 )
-"""After a claim whose answer was lost: no handler of what it has claimed has started."""
+"""After a claim whose answer was lost: no handler of what it has claimed has started. A handler may
+still run under an earlier claim of the same execution, which the server has forgotten."""
 EFFECTS_OF = statement(
     "effects_of",
     """

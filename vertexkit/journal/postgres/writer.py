@@ -17,7 +17,7 @@ from vertexkit.journal.postgres.session import (
     check,
 )
 from vertexkit.journal.postgres.statements import BEGIN, CONFIGURE, Statement
-from vertexkit.journal.postgres.writes import Group, Write, fenced
+from vertexkit.journal.postgres.writes import REPORTS, Group, Write, fenced
 from vertexkit.journal.protocol import JournalObserver
 
 ANSWER_SECONDS = 0.4
@@ -34,6 +34,8 @@ MAX_GROUP = 512
 """Most writes of one transaction."""
 CONFLICTS = frozenset({"40001", "40P01", "55P03", "23505"})
 """Two transactions were in each other's way: the next try succeeds."""
+MAX_UNFLUSHED = 512
+"""Reports that were committed without waiting for the disk, after which a commit waits for it."""
 MAX_CONFLICTS = 5
 """Tries of a group after which each of its writes is tried alone."""
 SCHEMA_CHANGED = frozenset({"3F000", "42P01", "42703", "42501"})
@@ -58,6 +60,9 @@ class Writer:
     commit, the group may have been committed or not: its calls fail, and the caller's repetition is
     recognised; its other writes are repeated, which changes nothing if they had been made.
 
+    A commit without a write that needs `power` does not wait for the disk. A server that dies forgets
+    it, while this process lives on: what it reported about effects is written again.
+
     Args:
         connect: opens the connection.
         observer: of the commits.
@@ -74,6 +79,9 @@ class Writer:
         """Why the last group failed; empty after one succeeded."""
         self.check_room: bool = False
         """The exact backlog decides whether calls are accepted."""
+        self.connections: int = 0
+        """How many connections have been opened: what this process has read before the last one, the
+        server may have forgotten."""
         self._connect = connect
         self._observer = observer
         self._ahead = ahead
@@ -82,6 +90,8 @@ class Writer:
         self._writes: list[Write] = []
         self._optional: list[Write] = []
         """Calls whose time is checked."""
+        self._unflushed: list[Write] = []
+        """Reports since the last commit that has waited for the disk."""
         self._wanted = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -139,6 +149,7 @@ class Writer:
             psycopg.Error: the server cannot be reached.
         """
         self._session = await self._connect(self._lost)
+        self.connections += 1
 
     async def run(self) -> None:
         """Write groups until cancelled."""
@@ -229,7 +240,8 @@ class Writer:
 
     async def _commit(self, session: Session, group: Group) -> None:
         """Write a group in one transaction, and report its results."""
-        level = session.durable_commit if group.is_durable else "off"
+        waits = group.is_durable or len(self._unflushed) > MAX_UNFLUSHED
+        level = session.durable_commit if waits else "off"
         commands = [
             Command(BEGIN),
             Command(CONFIGURE, CONFIGURE.encode((level,))),
@@ -242,6 +254,10 @@ class Writer:
         finally:
             self._started_at = None
         check(results)
+        if waits:
+            self._unflushed.clear()
+        else:
+            self._unflushed += [w for w in group.writes if w.statement.name in REPORTS]
         self._observer.committed(len(group.writes), self._loop.time() - started)
         for write in group.finish(results[2:-1]):
             await self._verify(write)
@@ -310,11 +326,21 @@ class Writer:
             try:
                 async with asyncio.timeout(GROUP_SECONDS):
                     self._session = await self._connect(self._lost)
+                self.connections += 1
                 self.error = ""
+                await self._report_again()
             except (psycopg.Error, ConnectionLost, CommandFailed, OSError, TimeoutError) as error:
                 self.error = str(error) or "the server does not answer"
                 await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
                 attempt += 1
+
+    async def _report_again(self) -> None:
+        """Write again what the server may have forgotten; for a lease that is lost, this has no effect."""
+        reports, self._unflushed = self._unflushed, []
+        for write in reports:
+            write.repeated = write.power = True
+        if reports:
+            await self._write_group(reports)
 
 
 def _to_repeat(writes: Sequence[Write], reason: str) -> list[Write]:

@@ -8,13 +8,13 @@ from typing import Any
 from psycopg.pq.abc import PGresult
 
 from vertexkit.errors import Fenced, JournalUnavailable
-from vertexkit.journal.postgres.arrays import read_bigint, read_boolean
-from vertexkit.journal.postgres.calls import (
+from vertexkit.journal.postgres.acceptance_statements import (
     ACCEPT,
     ACCEPT_UNIQUE,
     FIND_DUPLICATED,
     FIND_DUPLICATED_UNIQUE,
 )
+from vertexkit.journal.postgres.arrays import read_bigint, read_boolean
 from vertexkit.journal.postgres.dialog_memory import READ_MEMORY, WRITE_MEMORY
 from vertexkit.journal.postgres.limits import ADD_LIMITS, CLAIM_LIMITED, LOCK
 from vertexkit.journal.postgres.session import Command
@@ -56,6 +56,8 @@ SINGLE = frozenset(
 )
 """Statements that are sent for each write, with its values as parameters."""
 WITHOUT_LEASE = frozenset({ERASE_STEP_VALUES.name, END_TOKENS.name})
+REPORTS = frozenset({EFFECTS.name, WITHDRAW_COMPLETION.name})
+"""What they report has happened outside, and cannot be found out again."""
 ENDS_LEASE = frozenset({RELEASE.name, SUSPEND.name, SETTLE.name})
 """When they are repeated, the execution is not held any more."""
 

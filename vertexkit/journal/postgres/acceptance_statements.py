@@ -85,7 +85,7 @@ FIND_DUPLICATED = statement(
 SELECT latest.id, latest.completion_tried, {BACKLOG}
 FROM (SELECT) AS one LEFT JOIN LATERAL (
     SELECT id, completion_tried FROM vertexkit.executions
-    WHERE key = $2 AND phase <> 'settled' ORDER BY number DESC LIMIT 1
+    WHERE key = $2 AND phase <> 'settled' ORDER BY number DESC LIMIT 1 FOR KEY SHARE
 ) AS latest ON true
 """,
     BYTES,
@@ -95,11 +95,14 @@ FIND_DUPLICATED_UNIQUE = statement(
     f"""
 SELECT latest.execution, false, {BACKLOG}
 FROM (SELECT) AS one LEFT JOIN LATERAL (
-    SELECT execution FROM vertexkit.tokens WHERE key = $2
+    SELECT execution FROM vertexkit.tokens WHERE key = $2 FOR KEY SHARE
 ) AS latest ON true
 """,
     BYTES,
 )
-"""Which execution a call that was not added repeats, and the backlog."""
-CALL_STATEMENTS = (ACCEPT, FIND_DUPLICATED)
+"""Which execution a call that was not added repeats, and the backlog.
+
+The lock makes the commit wait for the disk and for a synchronous standby: the acceptance that is
+acknowledged a second time may be visible, but still wait for them."""
+ACCEPTANCE_STATEMENTS = (ACCEPT, FIND_DUPLICATED)
 """Statements of the writing connection that are worth planning once."""
