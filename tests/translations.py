@@ -2,10 +2,12 @@
 
     python -m tests.translations    compiles vertexkit/cli/locale/*/LC_MESSAGES/vertexkit.po
 
-A new help text, or an error in one of `ERROR_FILES`, needs a translation in each catalogue.
+A new help text, sentence of a command, or error that a user of the command line can meet needs a
+translation in each catalogue.
 """
 
 import ast
+import re
 import struct
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,28 +19,50 @@ from vertexkit.cli.main import cli
 from vertexkit.cli.translation import FOLDER
 
 ROOT = Path(__file__).parents[1]
-ERROR_FILES = (
-    "vertexkit/loading.py",
-    "vertexkit/settings/settings.py",
-    "vertexkit/server/listen.py",
-    "vertexkit/recordings/folder.py",
-    "vertexkit/cli/dialogs/login.py",
-    "vertexkit/cli/dialogs/manage.py",
-    *(
-        f"vertexkit/cli/develop/{name}.py"
-        for name in (
-            "capture",
-            "commands",
-            "inputs",
-            "new",
-            "platform",
-            "remote",
-            "replay",
-            "waits",
-        )
-    ),
+PACKAGE = ROOT / "vertexkit"
+SENTENCE_FILES = (
+    "cli/**/*.py",
+    "settings/*.py",
+    "loading.py",
+    "service.py",
+    "blocks/*.py",
+    "journal/admin.py",
+    "journal/encryption.py",
+    "journal/state/operations.py",
+    "journal/sqlite/file.py",
+    "operators/executions.py",
+    "operators/saved_tests.py",
+    "botone/connecting.py",
+    "botone/failures.py",
+    "botone/hints.py",
+    "botone/walk.py",
 )
-"""Files whose errors are translated."""
+"""Files whose sentences reach users of the command line, as errors, findings or parts of them."""
+NOT_SENTENCE_FILES = {"scripts.py", "descriptions.py"}
+"""Programs of shells, and descriptions in the terms of JSON Schema."""
+ERRORS = {
+    "DefinitionError",
+    "DialogUnknown",
+    "JournalUnusable",
+    "OperationNotAllowed",
+    "ServiceFailed",
+    "SettingsError",
+}
+"""Errors that a command ends with, whichever file raises them."""
+AUTHOR_FOLDERS = {"context", "models", "testing", "playground"}
+"""Their errors are read by authors in their code and in tests, or are shown by the page."""
+CALL_ERROR = "CallError"
+"""Its third argument is what the caller of a block gets."""
+SENTENCE = re.compile(r"[a-z]{2,}[^ ]* [a-z{(`'-]")
+NOT_SENTENCES = re.compile(
+    r"bold |dim |Bearer|PRAGMA|BEGIN|assert |\s*vertexkit (executions|dev|console|\{0)|cd \{|pip install|python3 -"
+    r"|COPY |Callable|\s*curl |body if|--fast |-i |# |yyyy|run\.|\{\"dialog|\{0\}=complete_fish"
+    r"|\"\"\"|#compdef|effects \{|memory \{0\}$|\s*\{0\} (retry|drop) |TLS |default \{0\}$"
+    r"|Execution \{0\} was|Masked texts: \{0\}\.$|Input should|must be$|Value error|, unable to"
+    r"|The app, for example|Default: (VERTEXKIT_APP|the recorded)|Only dialogs created then"
+    r"|A day, a month|  export|vertexkit trigger|vertexkit: \{0\}|at least $| with code|, without quotes$"
+)
+"""Styles, code, SQL, commands, and parts of help texts, which are translated as a whole."""
 NAMES = {"127.0.0.1", "8000", "1", "VERTEXKIT_ENDINGS"}
 """Defaults in help texts that are the same in every language."""
 
@@ -63,17 +87,82 @@ def texts_of_typer() -> Iterator[str]:
                     yield str(argument.value)
 
 
+def printed_texts() -> Iterator[str]:
+    """The texts that the commands pass to `translate` and `translate_count`."""
+    for file in sorted(PACKAGE.glob("cli/**/*.py")):
+        for call in _calls(file):
+            if _name_of(call) in {"translate", "translate_count"}:
+                yield from (
+                    text.value
+                    for text in call.args[:3]
+                    if isinstance(text, ast.Constant) and isinstance(text.value, str)
+                )
+
+
+def sentences() -> Iterator[str]:
+    """The sentences in `SENTENCE_FILES`, with {0}, {1} in the place of values."""
+    for pattern in SENTENCE_FILES:
+        for file in sorted(set(PACKAGE.glob(pattern))):
+            if file.name in NOT_SENTENCE_FILES:
+                continue
+            for text in _texts(ast.parse(file.read_text(encoding="utf-8"))):
+                if SENTENCE.search(text) and not NOT_SENTENCES.match(text):
+                    yield text
+
+
 def error_templates() -> Iterator[str]:
-    """The messages of errors that `ERROR_FILES` raise, with {0}, {1} in the place of values."""
-    for file in ERROR_FILES:
-        for node in ast.walk(ast.parse((ROOT / file).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call) and node.exc.args:
-                yield from _template(node.exc.args[0])
+    """The messages of `ERRORS`, wherever they are raised."""
+    for file in sorted(PACKAGE.rglob("*.py")):
+        if file.relative_to(PACKAGE).parts[0] not in AUTHOR_FOLDERS:
+            for call in _calls(file):
+                if _name_of(call) in ERRORS and call.args:
+                    yield from _template(call.args[0])
+                elif _name_of(call) == CALL_ERROR and len(call.args) > 2:
+                    yield from _template(call.args[2])
+
+
+def untranslated_sentences() -> Iterator[str]:
+    """Sentences that a command passes to a function that prints, without `translate`."""
+    for file in sorted(PACKAGE.glob("cli/**/*.py")):
+        if file.name in NOT_SENTENCE_FILES:
+            continue
+        for call in _calls(file):
+            if _name_of(call) in {"print", "echo", "append", "_line", "Text", "confirm", "prompt"}:
+                for argument in call.args:
+                    for text in _template(argument):
+                        if SENTENCE.search(text) and not NOT_SENTENCES.match(text.strip()):
+                            yield f"{file.relative_to(ROOT)}:{call.lineno}: {text}"
+
+
+def _calls(file: Path) -> Iterator[ast.Call]:
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            yield node
+
+
+def _name_of(call: ast.Call) -> str:
+    function = call.func
+    return getattr(function, "attr", "") or getattr(function, "id", "")
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    """The texts of a file that are not docstrings; a text in parts is one template."""
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr):  # a docstring
+            skipped.add(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            skipped.update(part for part in node.values if isinstance(part, ast.Constant))
+            skipped.update(
+                value.format_spec for value in ast.walk(node) if getattr(value, "format_spec", None)
+            )  # type: ignore[attr-defined]
+        if node not in skipped and isinstance(node, ast.expr):
+            yield from _template(node)
 
 
 def _template(node: ast.expr) -> Iterator[str]:
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        yield node.value
+        yield node.value.replace("{}", "{0}")
     elif isinstance(node, ast.JoinedStr):
         parts: list[str] = []
         number = 0

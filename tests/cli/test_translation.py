@@ -1,6 +1,7 @@
 """The language of the command line."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,16 +12,22 @@ from tests.translations import (
     compile_catalogue,
     error_templates,
     help_texts,
+    printed_texts,
     read_catalogue,
+    sentences,
     texts_of_typer,
+    untranslated_sentences,
 )
 from vertexkit.cli import translation
-from vertexkit.cli.error_templates import ERROR_TEMPLATES
 
 PLACEHOLDER = re.compile(r"\{[\w!]*\}")
+PLURAL = re.compile(r"(?<=[a-z])\{\d\}")
+"""The ending of an English plural, which may be missing in a translation."""
 SOURCES = {
     "help": help_texts,
     "typer": texts_of_typer,
+    "printed": printed_texts,
+    "sentences": sentences,
     "errors": error_templates,
 }
 
@@ -37,9 +44,12 @@ def test_every_text_is_translated(file: Path, source: str) -> None:
 @pytest.mark.parametrize("file", catalogues(), ids=str)
 def test_a_translation_has_the_placeholders_of_its_source(file: Path) -> None:
     """Each value of a text, each option and each variable is in its translation."""
+    names = re.compile(r"--[a-z-]+|VERTEXKIT_[A-Z_]+[A-Z]")
     for text, translated in read_catalogue(file).items():
-        for pattern in (PLACEHOLDER, re.compile(r"--[a-z-]+|VERTEXKIT_[A-Z_]+[A-Z]")):
-            assert sorted(set(pattern.findall(text))) == sorted(set(pattern.findall(translated)))
+        values = set(PLACEHOLDER.findall(translated))
+        assert set(PLACEHOLDER.findall(PLURAL.sub("", text))) <= values, text
+        assert values <= set(PLACEHOLDER.findall(text)), text
+        assert set(names.findall(text)) == set(names.findall(translated)), text
 
 
 @pytest.mark.parametrize("file", catalogues(), ids=str)
@@ -48,26 +58,48 @@ def test_the_compiled_catalogue_is_the_written_one(file: Path) -> None:
     assert file.with_suffix(".mo").read_bytes() == compile_catalogue(read_catalogue(file))
 
 
-def test_the_templates_of_errors_are_those_of_the_sources() -> None:
-    """An error whose text has changed would be printed in English."""
-    assert set(error_templates()) <= set(ERROR_TEMPLATES)
+def test_a_command_translates_what_it_prints() -> None:
+    """A sentence that is printed without `translate` would be English in every language."""
+    assert list(untranslated_sentences()) == []
 
 
 @pytest.fixture
-def russian(monkeypatch: pytest.MonkeyPatch) -> None:
+def russian(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The language of the terminal is Russian."""
     monkeypatch.setenv("VERTEXKIT_LANG", "ru")
-    translation._catalogue.cache_clear()
-    monkeypatch.setattr(translation, "_catalogue", translation._catalogue.__wrapped__)
+    caches = (translation._catalogue, translation._templates)
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
 
 
-def test_an_error_is_translated_with_its_values(russian: None) -> None:
-    """The values of an error, and a suggestion in it, are in their places."""
-    error = "there is no block 'helo'. Did you mean hello? The app has: hello, bye"
-    assert translation.translate_error(error) == (
-        "нет блока 'helo'. Возможно, вы имели в виду hello? В приложении есть: hello, bye"
-    )
-    assert translation.translate_error("an error of a plugin") == "an error of a plugin"
+@pytest.mark.parametrize(
+    "sentence, translated",
+    [
+        (
+            "there is no block 'helo'. Did you mean hello? The app has: hello, bye",
+            "нет блока 'helo'. Возможно, вы имели в виду hello? В приложении есть: hello, bye",
+        ),
+        (
+            "VERTEXKIT_PORT must be a valid integer; VERTEXKIT_LEASE must be greater than 0",
+            "VERTEXKIT_PORT должна быть целым числом; VERTEXKIT_LEASE должна быть больше 0",
+        ),
+        (
+            "http://127.0.0.1:8000 is not ready: queue full, event loop blocked",
+            "http://127.0.0.1:8000 не готов: очередь заполнена, цикл событий заблокирован",
+        ),
+        ("amount: Input should be a valid integer", "amount: нужно целое число"),
+        ("an error of a plugin", "an error of a plugin"),
+        ("required", "required"),
+    ],
+)
+def test_a_sentence_is_translated_with_its_values(
+    sentence: str, translated: str, russian: None
+) -> None:
+    """The values of a sentence are in their places, and those that are sentences are translated."""
+    assert translation.translate_sentence(sentence) == translated
 
 
 def test_help_and_errors_are_in_the_language_of_the_locale(shell: Shell) -> None:

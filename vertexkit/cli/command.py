@@ -8,6 +8,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.exceptions import TyperException
 
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.references import COMMAND_LINE_REFERENCE
 from vertexkit.text import replace_surrogates
 
@@ -85,4 +86,5 @@ def _print_warnings() -> None:
     except SettingsError:
         return  # the command itself reads the settings, and raises this error if it needs them
     for sentence in warnings:
-        typer.echo(f"vertexkit: warning: {replace_surrogates(sentence)}", err=True)
+        warning = translate_sentence(replace_surrogates(sentence))
+        typer.echo(translate("vertexkit: warning: {0}", warning), err=True)

@@ -18,7 +18,7 @@ from vertexkit.cli.serve.commands import journal, serve
 from vertexkit.cli.translation import (
     terminal_language,
     translate_command,
-    translate_error,
+    translate_sentence,
     use_language,
 )
 from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
@@ -96,7 +96,7 @@ def main() -> NoReturn:
     except VertexkitError as error:
         usage = isinstance(error, SettingsError | DefinitionError)
         sentences = [str(error), *getattr(error, "__notes__", ())]
-        message = ". ".join(map(translate_error, sentences))
+        message = ". ".join(map(translate_sentence, sentences))
         _fail(error, f"{message} [{error.reference}]", EXIT_USAGE if usage else EXIT_FAILED)
     except BrokenPipeError:  # the reader of the output has closed the pipe, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,8 +1,10 @@
-"""The language of the command line: help texts and errors in the language of the locale.
+"""The language of the command line: what it prints is in the language of the locale.
 
 Source texts are English; `locale/` has a catalogue of gettext for each other language. Help texts are
-translated when a command is built. Errors are raised in English, as the log and the library have them;
-the command line recognises their templates when it prints them.
+translated when a command is built, sentences where they are printed. Errors, and the findings of a
+check, are English sentences, as the log, the library and `--json` have them; the command line
+recognises the templates of the catalogue in them when it prints them. Names that options and
+`--json` use (states, columns, events) are the same in every language.
 """
 
 import gettext
@@ -13,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from vertexkit.cli.error_templates import ERROR_TEMPLATES
 from vertexkit.text import Language
 
 LANGUAGE_VARIABLE = "VERTEXKIT_LANG"
@@ -21,7 +22,7 @@ LANGUAGE_VARIABLE = "VERTEXKIT_LANG"
 DOMAIN = "vertexkit"
 FOLDER = Path(__file__).with_name("locale")
 PLACEHOLDER = re.compile(r"\{(\d)\}")
-"""The place of a value in the template of an error."""
+"""The place of a value in a template."""
 
 
 def terminal_language() -> Language:
@@ -45,9 +46,27 @@ def use_language() -> None:
     gettext.textdomain(DOMAIN)
 
 
-def translate(text: str) -> str:
-    """Translate a text of the catalogue; another one is returned unchanged."""
-    return _catalogue().gettext(text) if text else text
+def translate(text: str, *values: object) -> str:
+    """Translate a text of the catalogue; another one is returned unchanged.
+
+    Args:
+        text: The English text, with {0}, {1} in the place of the values.
+        *values: Are put into their places. Without values, braces are left as they are.
+    """
+    translated = _catalogue().gettext(text) if text else text
+    return translated.format(*values) if values else translated
+
+
+def translate_count(number: int, one: str, many: str, *values: object) -> str:
+    """Translate a text about a number of things.
+
+    Args:
+        number: The number; is {0} in the texts.
+        one: The text for 1.
+        many: The text for the other numbers.
+        *values: {1} and so on.
+    """
+    return translate(one if number == 1 else many, number, *values)
 
 
 def translate_command(command: Any) -> Any:
@@ -69,18 +88,26 @@ def translate_command(command: Any) -> Any:
     return command
 
 
-def translate_error(text: str) -> str:
-    """Translate the message of an error whose template is in the catalogue."""
-    for pattern, template in _error_patterns():
-        if (found := pattern.fullmatch(text)) is not None:
+def translate_sentence(text: str) -> str:
+    """Translate an English sentence that was composed elsewhere: an error, a finding.
+
+    Args:
+        text: The sentence. A value in it may itself be a sentence of the catalogue.
+
+    Returns:
+        The translation; the unchanged text if the catalogue has no template for it.
+    """
+    if " " not in text:  # a name: the catalogue also has single words, which are other texts
+        return text
+    for template, fixed in _templates():
+        if all(part in text for part in fixed) and (found := _pattern(template).fullmatch(text)):
             numbers = PLACEHOLDER.findall(template)
             return _fill(translate(template), dict(zip(numbers, found.groups(), strict=True)))
     return text
 
 
 def _fill(template: str, values: Mapping[str, str]) -> str:
-    """Put values into a template; a value may itself be a text of the catalogue."""
-    return PLACEHOLDER.sub(lambda match: translate_error(values[match[1]]), template)
+    return PLACEHOLDER.sub(lambda match: translate_sentence(values[match[1]]), template)
 
 
 def _translate_parameter(parameter: Any) -> None:
@@ -95,12 +122,14 @@ def _catalogue() -> gettext.NullTranslations:
 
 
 @cache
-def _error_patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
-    """The templates, those with the longest fixed texts first, as patterns."""
-    by_length = sorted(ERROR_TEMPLATES, key=lambda text: -len(PLACEHOLDER.sub("", text)))
-    return tuple((_pattern(template), template) for template in by_length)
+def _templates() -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """The texts of the catalogue with their fixed parts, those with the longest parts first."""
+    texts = getattr(_catalogue(), "_catalog", {})  # the reader of .mo files that Python has
+    templates = [(text, tuple(PLACEHOLDER.split(text)[::2])) for text in texts if " " in text]
+    return tuple(sorted(templates, key=lambda template: -sum(map(len, template[1]))))
 
 
+@cache
 def _pattern(template: str) -> re.Pattern[str]:
     fixed = map(re.escape, PLACEHOLDER.split(template)[::2])
     return re.compile("(.*?)".join(fixed), re.DOTALL)

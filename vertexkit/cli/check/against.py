@@ -11,6 +11,7 @@ from vertexkit.cli.check.changes import Change, compare
 from vertexkit.cli.check.documents import current_contracts, read_contracts
 from vertexkit.cli.check.inclusion import Verdict
 from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.cli.translation import translate, translate_count, translate_sentence
 from vertexkit.loading import find_app
 
 STYLES = {
@@ -55,11 +56,19 @@ def _show(changes: list[Change], path: Path) -> None:
     for change in changes:
         line = Text(f"  {change.verdict:<{width}}", STYLES[change.verdict])
         place = " ".join(filter(None, (change.block, change.side, change.member)))
-        line.append(f"  {place}: {change.old} → {change.new}. ", "default")
-        line.append(f"{change.reason[:1].upper()}{change.reason[1:]}.", "dim")
+        line.append(
+            f"  {place}: {change.old} → {change.new}. ",
+            "default",
+        )
+        reason = translate_sentence(change.reason)
+        line.append(f"{reason[:1].upper()}{reason[1:]}.", "dim")
         console.print(line, soft_wrap=True)
     numbers = Counter(change.verdict for change in changes)
     counts = ", ".join(f"{numbers[verdict]} {verdict}" for verdict in ORDER if numbers[verdict])
-    plural = "" if len(changes) == 1 else "s"
-    summary = f"{len(changes)} change{plural}: {counts}" if changes else "no changes"
-    console.print(Text(f"  {summary}, compared with {path}", "dim"), soft_wrap=True)
+    summary = (
+        translate_count(len(changes), "{0} change: {1}", "{0} changes: {1}", counts)
+        if changes
+        else translate("no changes")
+    )
+    text = translate("{0}, compared with {1}", summary, path)
+    console.print(Text(f"  {text}", "dim"), soft_wrap=True)

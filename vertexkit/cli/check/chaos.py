@@ -14,6 +14,7 @@ from vertexkit.cli.check.recorded import read_recordings
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.table import Table
+from vertexkit.cli.translation import translate, translate_count
 from vertexkit.loading import find_app, find_block
 from vertexkit.telemetry import logs
 from vertexkit.testing.chaos import Chaos, Seen, is_failure
@@ -82,17 +83,22 @@ def _show(found: list[Seen]) -> None:
     for seen in found:
         if seen.is_base and is_failure(seen):
             console.print(
-                Text(f"  {seen.block} fails without a fault: {seen.error or seen.end}", "bold red"),
+                Text(
+                    f"  {translate('{0} fails without a fault: {1}', seen.block, seen.error or seen.end)}",
+                    "bold red",
+                ),
                 soft_wrap=True,
             )
     broken = sum(bool(seen.broken) for seen in found)
-    runs = f"{len(found)} run{'' if len(found) == 1 else 's'}"
-    verdict = f"{broken} broke a promise" if broken else "no promise was broken"
+    runs = translate_count(len(found), "{0} run", "{0} runs")
+    verdict = (
+        translate("{0} broke a promise", broken) if broken else translate("no promise was broken")
+    )
     console.print(Text(f"  {runs}: {verdict}", "dim"))
 
 
 def _messages(seen: Seen) -> str:
     words = [str(len(seen.messages))]
-    words += [f"{seen.missing} missing"] if seen.missing else []
-    words += [f"{seen.doubled} doubled"] if seen.doubled else []
+    words += [translate("{0} missing", seen.missing)] if seen.missing else []
+    words += [translate("{0} doubled", seen.doubled)] if seen.doubled else []
     return ", ".join(words)

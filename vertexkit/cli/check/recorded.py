@@ -13,6 +13,7 @@ from vertexkit.cli import output
 from vertexkit.cli.check.event_types import event_problem
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.table import Table
+from vertexkit.cli.translation import translate, translate_count, translate_sentence
 from vertexkit.errors import SettingsError
 from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.loading import find_app, suggestion
@@ -116,7 +117,12 @@ def _input_problems(block: Block, inputs: dict[str, Any]) -> list[str]:
 def _show(found: list[RecordedInputs]) -> None:
     console = output.console()
     rows = [
-        (inputs.recording, inputs.block, FAILS if inputs.problems else FITS, problem)
+        (
+            inputs.recording,
+            inputs.block,
+            FAILS if inputs.problems else FITS,
+            translate_sentence(problem),
+        )
         for inputs in found
         for problem in inputs.problems or ("",)
     ]
@@ -124,10 +130,15 @@ def _show(found: list[RecordedInputs]) -> None:
     for line in (head, *lines):
         console.print(Text("  ") + line, soft_wrap=True)
     failing = sum(bool(inputs.problems) for inputs in found)
-    plural = "" if len(found) == 1 else "s"
-    summary = f"{len(found)} recording{plural}: {len(found) - failing} fit, {failing} do not"
+    summary = translate_count(
+        len(found),
+        "{0} recording: {1} fit, {2} do not",
+        "{0} recordings: {1} fit, {2} do not",
+        len(found) - failing,
+        failing,
+    )
     console.print(Text(f"  {summary}", "dim"))
     if unchecked := sorted({name for inputs in found for name in inputs.unchecked}):
         names = ", ".join(unchecked)
-        text = f"  events that cannot be checked, because their types are computed: {names}"
+        text = f"  {translate('events that cannot be checked, because their types are computed: {0}', names)}"
         console.print(Text(text, "yellow"), soft_wrap=True)

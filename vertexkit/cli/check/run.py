@@ -6,6 +6,7 @@ from vertexkit.cli.check.chaos import check_chaos
 from vertexkit.cli.check.documents import save_catalogue
 from vertexkit.cli.check.options import CheckOptions
 from vertexkit.cli.check.recorded import check_recorded
+from vertexkit.cli.translation import translate
 from vertexkit.loading import find_app
 
 
@@ -34,5 +35,5 @@ def run_checks(target: str | None, options: CheckOptions, *, as_json: bool) -> i
     if options.output is not None:
         _, app = find_app(target)
         save_catalogue(app.blocks, options.output)
-        output.echo(f"Saved {options.output}.", err=True)
+        output.echo(translate("Saved {0}.", options.output), err=True)
     return code

@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from vertexkit.cli import output
 from vertexkit.cli.develop.anonymise import claim_types, mask_path, mask_text, mask_value
 from vertexkit.cli.serve.run import ServiceFailed
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.errors import CallError
 from vertexkit.ingress.request import RawCall, read_call
 from vertexkit.server.config import ServedApp, ServerConfig
@@ -106,7 +107,7 @@ class CallRecorder:
             reader = path.with_suffix(".py")
             with create_private_text(reader) as file:
                 file.write(code)
-            self._line("", f"generated a read_call for it: {reader}", "bold")
+            self._line("", translate("generated a read_call for it: {0}", reader), "bold")
 
     def _print(self, recording: dict[str, Any], path: Path) -> None:
         query = f"?{recording['query']}" if recording["query"] else ""
@@ -115,17 +116,33 @@ class CallRecorder:
             self._line("", f"{name}: {value}", "dim")
         shown = recording["body"][:PRINTED_CHARACTERS]
         more = len(recording["body"]) - len(shown)
-        self._line("body", (shown or "none") + (f"… and {more} more characters" if more else ""))
+        self._line(
+            "body",
+            (shown or translate("none"))
+            + (translate("… and {0} more characters", more) if more else ""),
+        )
         if recording["claims"]:
             claims = ", ".join(f"{name} ({kind})" for name, kind in recording["claims"].items())
-            self._line("", f"claims of the token: {claims}", "dim")
+            self._line("", translate("claims of the token: {0}", claims), "dim")
         reading = recording["reading"]
         if "rejected" in reading:
-            self._line("fail", f"vertexkit rejects this call: {reading['rejected']}", "bold red")
+            self._line(
+                "fail",
+                translate(
+                    "vertexkit rejects this call: {0}", translate_sentence(reading["rejected"])
+                ),
+                "bold red",
+            )
         else:
-            inputs = ", ".join(f"{n} ({kind})" for n, kind in reading["inputs"].items()) or "none"
-            self._line("read", f"token of {reading['token']} characters; inputs: {inputs}", "green")
-        self._line("", f"saved to {path}", "dim")
+            inputs = ", ".join(
+                f"{n} ({kind})" for n, kind in reading["inputs"].items()
+            ) or translate("none")
+            self._line(
+                "read",
+                translate("token of {0} characters; inputs: {1}", reading["token"], inputs),
+                "green",
+            )
+        self._line("", translate("saved to {0}", path), "dim")
 
     def _line(self, label: str, text: str, style: str = "default") -> None:
         line = Text(f"  {label:<4}  ", style)
@@ -235,12 +252,19 @@ def record_calls(host: str, port: int, folder: Path, status: int, body: str) -> 
     with bind(host, port) as listener:
         base = base_url(listener, host)
         output.echo(
-            f"Recording all calls to {base} (any path); every response has status {status}. "
-            "Press Ctrl+C to stop."
+            translate(
+                "Recording all calls to {0} (any path); every response has status {1}. Press Ctrl+C to stop.",
+                base,
+                status,
+            )
         )
-        output.echo("On the platform, set the block's URL to this service's public address, and")
-        output.echo(f"run the bot. Recordings are saved to {folder}.")
-        output.echo(f"Tokens are masked, for example as {mask('eyJhbG.x9')}.\n")
+        output.echo(
+            translate(
+                "On the platform, set the block's URL to this service's public address, and\nrun the bot. Recordings are saved to {0}.\nTokens are masked, for example as {1}.\n",
+                folder,
+                mask("eyJhbG.x9"),
+            )
+        )
         # A larger body is accepted too, because every call must get the chosen response; only its
         # first megabyte is recorded.
         settings = ServerSettings(body_limit=sys.maxsize)

@@ -16,6 +16,7 @@ from vertexkit.cli.develop.transcript import Transcript
 from vertexkit.cli.develop.trigger import PATIENCE_SECONDS, TYPING_SECONDS
 from vertexkit.cli.develop.waits import TerminalWaits
 from vertexkit.cli.handler_settings import handler_settings
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.errors import SettingsError
 from vertexkit.loading import find_app, find_block, suggestion
 from vertexkit.playground.faults import DUPLICATE, FAULT_PRESETS, preset_rules, run_faults
@@ -30,11 +31,11 @@ from vertexkit.testing.run import Run
 COMMANDS = {
     "/again": "run the block again with the same inputs",
     "/block NAME": "choose another block",
-    "/fault NAME": f"simulate a fault in the next runs: {', '.join(FAULT_PRESETS)}, or none",
+    "/fault NAME": "simulate a fault in the next runs: {0}",
     "/help": "list these commands",
     "/quit": "end; so does Ctrl+D",
 }
-"""What can be typed instead of an input."""
+"""What can be typed instead of an input; {0} stands for the names of the faults."""
 NO_FAULT = "none"
 
 
@@ -97,7 +98,7 @@ class Chat:
         inputs: dict[str, Any] = {}
         fields: Mapping[str, Any] = schema.get("properties", {})
         if not fields:
-            text = self._ask(f"{self.block.name}, press Enter")
+            text = self._ask(translate("{0}, press Enter", self.block.name))
             if text.startswith("/"):
                 return self._command(text)
         for name, description in fields.items():
@@ -123,24 +124,27 @@ class Chat:
             case "/again" if self.inputs is not None:
                 return self.inputs
             case "/again":
-                output.echo("  there was no run yet")
+                output.echo(f"  {translate('there was no run yet')}")
             case "/block":
                 self._choose_block(argument)
             case "/fault":
                 self._choose_fault(argument)
             case "/help":
+                faults = ", ".join([*FAULT_PRESETS, NO_FAULT])
                 for command, meaning in COMMANDS.items():
-                    output.echo(f"  {command:<13}{meaning}")
+                    output.echo(f"  {command:<13}{translate(meaning, faults)}")
             case _:
                 known = [command.partition(" ")[0] for command in COMMANDS]
-                output.echo(f"  {name} is not a command.{suggestion(name, known)} See /help")
+                output.echo(
+                    f"  {translate('{0} is not a command.{1} See /help', name, suggestion(name, known))}"
+                )
         return None
 
     def _choose_block(self, name: str) -> None:
         try:
             self.block = find_block(self.app, name)
         except SettingsError as error:
-            output.echo(f"  {error}")
+            output.echo(f"  {translate_sentence(str(error))}")
         else:
             self.inputs = None
 
@@ -152,7 +156,9 @@ class Chat:
         else:
             close = suggestion(name, FAULT_PRESETS)
             faults = ", ".join([*FAULT_PRESETS, NO_FAULT])
-            output.echo(f"  {name!r} is not a fault.{close} Choose one of: {faults}")
+            output.echo(
+                f"  {translate('{0} is not a fault.{1} Choose one of: {2}', repr(name), close, faults)}"
+            )
 
     async def _run(self, dialog: FakeDialog, inputs: dict[str, Any]) -> None:
         """Run the block once and print the dialog."""
@@ -226,5 +232,7 @@ def run_chat(target: str | None, block: str | None, *, fast: bool, debug: bool =
     if not app.blocks:
         find_block(app, None)
     first = find_block(app, block or next(iter(app.blocks)))
-    output.echo(f"{name}: {', '.join(app.blocks)}. Ctrl+D ends, /help lists the commands.")
+    output.echo(
+        translate("{0}: {1}. Ctrl+D ends, /help lists the commands.", name, ", ".join(app.blocks))
+    )
     Chat(app, first, Transcript(output.console(), debug=debug), fast=fast).loop()

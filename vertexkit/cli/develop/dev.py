@@ -14,6 +14,7 @@ from rich.text import Text
 
 from vertexkit.cli import output
 from vertexkit.cli.browser import open_in_browser
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.loading import default_target
 from vertexkit.playground.dev_journal import move_old_journal
 from vertexkit.playground.playground import Playground
@@ -55,13 +56,15 @@ async def _serve(options: DevOptions, target: str, listener: socket.socket) -> N
     playground.subscribe(PlaygroundPrinter(console, base))
     console.print(
         Text("vertexkit dev", "bold").append(
-            "  Nothing is sent outside this machine. Press Ctrl+C to stop.", "dim"
+            f"  {translate('Nothing is sent outside this machine. Press Ctrl+C to stop.')}", "dim"
         )
     )
     _line(console, "page", f"{base}/", "bold cyan")
     _line(console, "watching", str(Path.cwd()), "dim")
     if moved := move_old_journal():
-        text = f"written by another version of vertexkit, moved to {moved}; a new one is started"
+        text = translate(
+            "written by another version of vertexkit, moved to {0}; a new one is started", moved
+        )
         _line(console, "journal", text, "yellow")
     async with playground.serving():
         if options.open_browser:
@@ -104,14 +107,21 @@ class PlaygroundPrinter:
             case "starting" if state.get("changed"):
                 _line(self._console, "changed", ", ".join(state["changed"]), "dim")
             case "crashed":
-                _line(self._console, "crashed", "the app process died; restarting", "red")
+                _line(
+                    self._console, "crashed", translate("the app process died; restarting"), "red"
+                )
             case "broken":
                 problem = state["problem"]
-                _line(self._console, "broken", problem["error"], "bold red")
+                _line(self._console, "broken", translate_sentence(problem["error"]), "bold red")
                 for text in (problem.get("source"), problem.get("traceback")):
                     if text:
                         self._console.print(Text(str(text), "red"), soft_wrap=True)
-                _line(self._console, "", "Fix and save the file; the app reloads by itself.", "dim")
+                _line(
+                    self._console,
+                    "",
+                    translate("Fix and save the file; the app reloads by itself."),
+                    "dim",
+                )
 
     def _run(self, line: dict[str, Any]) -> None:
         match line["kind"]:
@@ -121,7 +131,12 @@ class PlaygroundPrinter:
             case "event" if line["name"] == "handler_raised":
                 self._error(line["fields"]["error"])
             case "event" if line["name"] == "waiting" and line["fields"]["event"]:
-                _line(self._console, "wait", f"for the event {line['fields']['event']!r}", "yellow")
+                _line(
+                    self._console,
+                    "wait",
+                    translate("for the event {0}", repr(line["fields"]["event"])),
+                    "yellow",
+                )
             case "request" if line["method"] == "send_message" and line["processed"]:
                 _line(self._console, "bot", str(line["request"]["text"]), "green")
             case "request" if line["method"] == "complete" and line["processed"]:
@@ -134,13 +149,17 @@ class PlaygroundPrinter:
         """Print an error of the author's code with the author's own frames."""
         _line(self._console, "error", f"{error['type']}: {error['message']}", "bold red")
         if error["hint"]:
-            _line(self._console, "", error["hint"])
+            _line(self._console, "", translate_sentence(error["hint"]))
         for frame in reversed(error["frames"]):
             _line(self._console, "", f"{frame['file']}:{frame['line']}    {frame['code']}")
 
     def _log(self, line: dict[str, Any]) -> None:
         if line.get("event") == "loop_blocked":
-            text = f"{line.get('block') or 'the app'} blocks the event loop: {line.get('at')}"
+            text = translate(
+                "{0} blocks the event loop: {1}",
+                line.get("block") or translate("the app"),
+                line.get("at"),
+            )
             _line(self._console, "blocked", text, "bold red")
             return
         if line.get("event") == "handler_failed":  # printed as an error already

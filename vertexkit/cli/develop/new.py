@@ -14,6 +14,7 @@ from string import Template
 from vertexkit.blocks.registry import NAME
 from vertexkit.cli import output
 from vertexkit.cli.develop.own_wheel import wheel_name, write_wheel
+from vertexkit.cli.translation import translate
 from vertexkit.errors import SettingsError
 from vertexkit.text import Language
 
@@ -110,7 +111,7 @@ def create_project(
         output.print_json({"folder": str(folder), "block": name, "files": [*map(str, created)]})
         return folder
     for path_of_file in created:
-        output.echo(f"  created  {path_of_file}")
+        output.echo(f"  {translate('created'):<9}{path_of_file}")
     _print_next_steps(folder, words["try_command"])
     return folder
 
@@ -192,7 +193,7 @@ def _print_next_steps(folder: Path, try_command: str) -> None:
         "pytest",
     )
     for heading, step in zip(("next", "", "", "", ""), steps, strict=True):
-        output.echo(f"{'':2}{heading:<9}{step}")
+        output.echo(f"{'':2}{translate(heading):<9}{step}")
 
 
 def function_name(name: str) -> str:

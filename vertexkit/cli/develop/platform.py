@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from vertexkit.cli import output
 from vertexkit.cli.develop.platform_options import PlatformOptions
 from vertexkit.cli.serve.run import ServiceFailed
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.server.listen import base_url, bind, local_config
 from vertexkit.server.local_guard import LocalGuard
 from vertexkit.testing.platform.app import (
@@ -92,18 +93,20 @@ def serve_platform(host: str, port: int, options: PlatformOptions) -> None:
 def _print_instructions(base: str, dialogs: int, *, as_json: bool) -> None:
     credentials = f"{DEFAULT_LOGIN}:{DEFAULT_PASSWORD}"
     lines = [
-        "Fake Bot.one platform. Nothing is sent outside this machine. Press Ctrl+C to stop.",
+        translate(
+            "Fake Bot.one platform. Nothing is sent outside this machine. Press Ctrl+C to stop."
+        ),
         "",
         f"  export VERTEXKIT_PLATFORM_URL={base}{BASE_PATH}",
         f"  export VERTEXKIT_LOGIN={DEFAULT_LOGIN} VERTEXKIT_PASSWORD={DEFAULT_PASSWORD}",
         "",
-        f"It has {dialogs} dialogs. To list five of them:",
+        translate("It has {0} dialogs. To list five of them:", dialogs),
         "",
         f"  curl -s -u {credentials} '{base}{BASE_PATH}/v2/conversations?BotID=698&PageCount=5'",
         "",
-        f"OpenAPI description of all fifteen methods: {base}{DESCRIPTION_PATH}",
+        translate("OpenAPI description of all fifteen methods: {0}{1}", base, DESCRIPTION_PATH),
         "",
-        f"GET {base}{TOKEN_PATH} issues a new token. To call a block with one:",
+        translate("GET {0}{1} issues a new token. To call a block with one:", base, TOKEN_PATH),
         "",
         f"  {CURL.format(base=base)}",
         "",
@@ -122,15 +125,21 @@ class _RequestPrinter:
         name = entry.method if entry.method != "unknown" else f"{entry.verb} {entry.path}"
         line = Text(time.strftime("%H:%M:%S  "), "dim")
         line.append(f"{name:<13}", "cyan")
-        line.append(f" {entry.status or 'no answer'}  ", "green" if entry.processed else "red")
+        line.append(
+            f" {entry.status or translate('no answer')}  ", "green" if entry.processed else "red"
+        )
         if entry.token is not None:
             line.append(f"{fingerprint(entry.token)}  ", "dim")
         line.append(_content(entry))
         self._console.print(line, soft_wrap=True)
         for violation in entry.violations:
-            self._console.print(Text(f"{'':10}{violation}", "red"), soft_wrap=True)
+            self._console.print(
+                Text(f"{'':10}{translate_sentence(violation)}", "red"), soft_wrap=True
+            )
         if entry.status == ACTIVATION_ENDED_STATUS and entry.activation is not None:
-            hint = f"this activation has ended; GET {TOKEN_PATH} issues a token for a new one"
+            hint = translate(
+                "this activation has ended; GET {0} issues a token for a new one", TOKEN_PATH
+            )
             self._console.print(Text(f"{'':10}{hint}", "dim"), soft_wrap=True)
 
 
@@ -143,7 +152,7 @@ def _content(entry: Entry) -> str:
     if not isinstance(content, dict):
         return f"{len(entry.body)} bytes"
     if entry.method == "send_message":
-        typing = "" if content.get("typing") else "  (no typing)"
+        typing = "" if content.get("typing") else f"  {translate('(no typing)')}"
         return f"{json.dumps(content.get('text'), ensure_ascii=False)}{typing}"
     shown = {name: value for name, value in content.items() if name != "token"}
     return json.dumps(shown.get("data", shown), ensure_ascii=False)

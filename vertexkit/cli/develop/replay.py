@@ -13,6 +13,7 @@ from vertexkit.cli import output
 from vertexkit.cli.develop.transcript import Transcript
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.cli.translation import translate
 from vertexkit.errors import SettingsError
 from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.loading import find_app, suggestion
@@ -78,7 +79,7 @@ def _save_test(recording: Recording, path: Path, schema: dict[str, Any]) -> int:
         raise SettingsError(f"{path} already exists. Choose another name")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(generate_test(recording, path, schema), encoding="utf-8")
-    output.echo(f"Saved {path}. Run it with pytest.")
+    output.echo(translate("Saved {0}. Run it with pytest.", path))
     return 0
 
 
@@ -94,9 +95,9 @@ def _show(replayed: Replay) -> None:
         transcript.message(str(message))
     transcript.end(replayed.run)
     if replayed.matches:
-        console.print(Text("Matches the recording.", "green"))
+        console.print(Text(translate("Matches the recording."), "green"))
         return
-    console.print(Text("Differs from the recording:", "red"))
+    console.print(Text(translate("Differs from the recording:"), "red"))
     for line in replayed.difference()[2:]:
         console.print(Text(f"  {line}", DIFF_STYLES.get(line[:1], "default")), soft_wrap=True)
 

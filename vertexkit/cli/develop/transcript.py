@@ -14,6 +14,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.errors import BlockFailed
 from vertexkit.failure import FAILURE_MESSAGES, Failure
 from vertexkit.loading import display_path
@@ -105,38 +106,49 @@ class Transcript:
         """Print an event of the execution if something is retried."""
         if event.name in RETRY_EVENTS:
             reason = event.fields.get("reason") or ""
-            pause = f"in {event.fields['seconds']:g} s"
-            suffix = f": {reason}" if reason else ""
-            self._line("", f"{RETRY_EVENTS[event.name]} {pause}{suffix}", "dim")
+            pause = translate("in {0} s", f"{event.fields['seconds']:g}")
+            suffix = f": {translate_sentence(str(reason))}" if reason else ""
+            self._line("", f"{translate(RETRY_EVENTS[event.name])} {pause}{suffix}", "dim")
 
     def waiting(self, event: str, seconds: float, *, asks: bool) -> None:
         """Print what the block waits for. See `waits.WaitPrinter`."""
         self.stop_typing()
-        subject = f"for the event {event!r} " if event else ""
-        line = f"waiting {subject}until {_local_time(seconds)}, {_duration(seconds)}"
+        until = (_local_time(seconds), _duration(seconds))
+        if event:
+            line = translate("waiting for the event {0} until {1}, {2}", repr(event), *until)
+        else:
+            line = translate("waiting until {0}, {1}", *until)
         self._line("wait", line)
         if not asks:
             return
         if event:
             self._line(
-                "", "type the data of the event as JSON, or `skip` to let the time pass", "dim"
+                "",
+                translate("type the data of the event as JSON, or `skip` to let the time pass"),
+                "dim",
             )
         else:
-            self._line("", "press Enter to let the time pass", "dim")
+            self._line("", translate("press Enter to let the time pass"), "dim")
 
     def event_sent(self, name: str, data: Any) -> None:
         """Print that an event was sent."""
-        self._line("you", f"event {name} {_json(data)}")
+        self._line("you", translate("event {0} {1}", name, _json(data)))
 
     def event_rejected(self, answer: Mapping[str, Any]) -> None:
         """Print why an event was rejected."""
-        self._line("", str(answer.get("detail") or answer.get("title", "")), "red")
+        self._line(
+            "", translate_sentence(str(answer.get("detail") or answer.get("title", ""))), "red"
+        )
         for error in answer.get("errors", []):
-            self._line("", f"{'.'.join(map(str, error['loc'])) or 'data'}: {error['msg']}", "red")
+            self._line(
+                "",
+                f"{'.'.join(map(str, error['loc'])) or 'data'}: {translate_sentence(error['msg'])}",
+                "red",
+            )
 
     def time_skipped(self, seconds: float) -> None:
         """Print that time was skipped."""
-        self._line("", f"skipped {_duration(seconds)}", "dim")
+        self._line("", translate("skipped {0}", _duration(seconds)), "dim")
 
     def loop_lagged(self, seconds: float) -> None:
         """See `WatchdogObserver`: nothing is printed."""
@@ -145,9 +157,15 @@ class Transcript:
         """Print that a handler blocks the event loop, and its line."""
         file, _, rest = place.rpartition(":")
         self._line(
-            "slow", f"{block or 'the app'} blocks the event loop: {display_path(file)}:{rest}"
+            "slow",
+            translate(
+                "{0} blocks the event loop: {1}:{2}",
+                block or translate("the app"),
+                display_path(file),
+                rest,
+            ),
         )
-        self._line("", "await what takes time, or declare the handler with `def`", "dim")
+        self._line("", translate("await what takes time, or declare the handler with `def`"), "dim")
 
     def end(self, run: Run, seconds: float | None = None) -> None:
         """Print the result of the run, and its duration if it is known."""
@@ -159,7 +177,7 @@ class Transcript:
         if run.ok:
             self._line("done", _json(run.data), tail=tail)
         elif run.outcome.reason:
-            self._line("", f"{run.outcome.status}: {run.outcome.reason}", "dim")
+            self._line("", f"{run.outcome.status}: {translate_sentence(run.outcome.reason)}", "dim")
         if not run.ok:
             self._line("done", _json(run.data), "dim", tail=tail)
 
@@ -172,14 +190,14 @@ class Transcript:
     def recorded(self, run_id: str) -> None:
         """In a terminal, print the command that replays the run."""
         if self._console.is_terminal:
-            self._line("", f"to run it again: vertexkit replay {run_id}", "dim")
+            self._line("", translate("to run it again: vertexkit replay {0}", run_id), "dim")
 
     def failure(self, failure: Failure) -> None:
         """Print why the block failed and the line of the author's code that raised the error."""
         self.stop_typing()
         error = failure.error
         if error is None or isinstance(error, BlockFailed):
-            message = failure.message or FAILURE_MESSAGES.get(failure.code, "")
+            message = failure.message or translate(FAILURE_MESSAGES.get(failure.code, ""))
             self._line("fail", f"{failure.code}: {message}" if message else failure.code)
             return
         self.error(error, failure.code)
@@ -197,15 +215,15 @@ class Transcript:
             return
         described = describe_error(error)
         if described["hint"]:
-            self._line("", described["hint"])
+            self._line("", translate_sentence(described["hint"]))
         for number, frame in enumerate(reversed(described["frames"])):
             line = f"{frame['file']}:{frame['line']}    {frame['code']}"
             self._line("", line, "dim" if number else "")
-        self._line("", "use --debug for the full traceback", "dim")
+        self._line("", translate("use --debug for the full traceback"), "dim")
 
     def violation(self, sentence: str) -> None:
         """Print a violation of the platform's rules."""
-        self._line("rule", sentence)
+        self._line("rule", translate_sentence(sentence))
 
     def stop_typing(self) -> None:
         """Remove the typing indicator."""
@@ -221,21 +239,25 @@ class Transcript:
             kind = field.get("type", "")
             default = "" if name in required else f" = {_json(field.get('default'))}"
             inputs.append(f"{name}{f': {kind}' if isinstance(kind, str) and kind else ''}{default}")
-        self._line("", f"expected: {', '.join(inputs) or 'none'}", "dim")
+        self._line("", translate("expected: {0}", ", ".join(inputs) or translate("none")), "dim")
 
     def unknown_input(self, name: str, schema: Mapping[str, Any]) -> None:
         """Print that an input is ignored, and the closest name that the block has."""
         close = difflib.get_close_matches(name, schema.get("properties", {}), 1)
-        suggestion = f" Did you mean {close[0]}?" if close else ""
-        self._line("", f"{name!r} is not an input of this block; ignored.{suggestion}", "dim")
+        suggestion = translate(" Did you mean {0}?", close[0]) if close else ""
+        self._line(
+            "",
+            translate("{0} is not an input of this block; ignored.{1}", repr(name), suggestion),
+            "dim",
+        )
 
     def rejected(self, status: int, answer: Mapping[str, Any]) -> None:
         """Print why a call was rejected: the status and the content of the response."""
-        detail = str(answer.get("detail") or answer.get("title", ""))
-        self._line("fail", f"{status} {detail.partition(';')[0].rstrip('.')}")
+        detail = str(answer.get("detail") or answer.get("title", "")).partition(";")[0].rstrip(".")
+        self._line("fail", f"{status} {translate_sentence(detail)}")
         for error in answer.get("errors", []):
             field = ".".join(map(str, error["loc"])) or "inputs"
-            self._line("", f"{field}: {error['msg']}")
+            self._line("", f"{field}: {translate_sentence(error['msg'])}")
 
     def _start_typing(self) -> None:
         self.stop_typing()
@@ -262,11 +284,11 @@ def _local_time(seconds: float) -> str:
 def _duration(seconds: float) -> str:
     """Return a duration in days, hours, minutes and seconds: the two largest of them."""
     rest, parts = round(seconds), []
-    for unit, size in (("d", 86_400), ("h", 3600), ("min", 60), ("s", 1)):
+    for text, size in (("{0} d", 86_400), ("{0} h", 3600), ("{0} min", 60), ("{0} s", 1)):
         count, rest = divmod(rest, size)
         if count:
-            parts.append(f"{count} {unit}")
-    return " ".join(parts[:2]) or "0 s"
+            parts.append(translate(text, count))
+    return " ".join(parts[:2]) or translate("{0} s", 0)
 
 
 def _json(value: Any) -> str:

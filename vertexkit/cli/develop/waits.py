@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from vertexkit.cli.translation import translate
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
 from vertexkit.telemetry.events import Event
@@ -174,7 +175,7 @@ class TerminalWaits:
             try:
                 data = json.loads(text)
             except ValueError as error:
-                self._printer.event_rejected({"detail": f"This is not JSON: {error}"})
+                self._printer.event_rejected({"detail": translate("This is not JSON: {0}", error)})
                 continue
             if await self._send(wait.event, data):
                 return

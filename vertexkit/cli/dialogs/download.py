@@ -19,6 +19,7 @@ from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.show import find_dialog
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.cli.translation import translate, translate_count, translate_sentence
 from vertexkit.errors import (
     FileTooLarge,
     NotFound,
@@ -58,19 +59,22 @@ def download_files(options: DownloadOptions) -> int:
     run_with_bot(download.run)
     if options.as_json:
         output.print_json(download.to_dict())
-    summary = (
-        f"Downloaded {_files(download.downloaded)} ({_size(download.bytes)}) to {options.folder}."
+    summary = translate(
+        "Downloaded {0} ({1}) to {2}.",
+        _files(download.downloaded),
+        _size(download.bytes),
+        options.folder,
     )
     if download.existing:
-        summary += f" Skipped {_files(download.existing)} downloaded earlier."
+        summary += f" {translate('Skipped {0} downloaded earlier.', _files(download.existing))}"
     if download.missing:
-        summary += f" {_files(download.missing)} no longer on the platform."
+        summary += f" {translate('{0} no longer on the platform.', _files(download.missing))}"
     console.print(summary, soft_wrap=True)
     for failure in download.failures:
-        console.print(Text(f"  {failure}", "red"), soft_wrap=True)
+        console.print(Text(f"  {translate_sentence(failure)}", "red"), soft_wrap=True)
     if download.failures:
         count = _files(len(download.failures))
-        console.print(f"Could not download {count}. Rerun the command to retry.")
+        console.print(translate("Could not download {0}. Rerun the command to retry.", count))
     code = report_problems(download.problems)
     return EXIT_FAILED if download.failures else code
 
@@ -184,19 +188,19 @@ class FileDownload:
         except NotFound:
             self.missing += 1
         except FileTooLarge:
-            self.failures.append(
-                f"file {file_id} of dialog {dialog.id}: it is larger than "
-                f"{self._options.limit_mib:,} MiB. To raise the limit, pass --limit"
-            )
+            limit_text = f"{self._options.limit_mib:,} MiB. To raise the limit, pass --limit"
+            failure = f"file {file_id} of dialog {dialog.id}: it is larger than {limit_text}"
+            self.failures.append(failure)
         except (PlatformError, BlockingIOError) as error:
-            self.failures.append(f"file {file_id} of dialog {dialog.id}: {error}")
+            failure = f"file {file_id} of dialog {dialog.id}: {error}"
+            self.failures.append(failure)
         else:
             self.downloaded += 1
             self.bytes += path.stat().st_size
 
 
 def _files(count: int) -> str:
-    return f"{count} file{'' if count == 1 else 's'}"
+    return translate_count(count, "{0} file", "{0} files")
 
 
 def _size(count: int) -> str:

@@ -19,7 +19,7 @@ from vertexkit.cli.dialogs.resume import PartFile
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.dialogs.writers import CsvOptions, format_of, open_writer
 from vertexkit.cli.options import EXIT_FAILED
-from vertexkit.cli.translation import terminal_language
+from vertexkit.cli.translation import terminal_language, translate
 from vertexkit.errors import SettingsError
 
 MAX_RESUMED_SECONDS = 3600
@@ -77,7 +77,10 @@ def export_dialogs(options: ExportOptions) -> int:
     export = {**options.filters.to_dict(), "rows": options.rows, "platform": account()}
     with PartFile(path, export, options.restart) as part:
         if len(part) or part.failed:
-            output.echo(f"Resuming after the {len(part):,} dialogs in {path}.", err=True)
+            output.echo(
+                translate("Resuming after the {0} dialogs in {1}.", f"{len(part):,}", path),
+                err=True,
+            )
         problems = _collect_all(options, part, path)
         _write(options, suffix, csv_options, part)
         problems += [
@@ -88,11 +91,16 @@ def export_dialogs(options: ExportOptions) -> int:
         unread = part.unread
     if unread:
         output.echo(
-            f"{unread} dialogs were deleted during the export; their answers are missing.", err=True
+            translate(
+                "{0} dialogs were deleted during the export; their answers are missing.", unread
+            ),
+            err=True,
         )
     if problems:
         report_problems(problems)
-        output.echo(f"Rerun the command to request only what is missing ({path}).", err=True)
+        output.echo(
+            translate("Rerun the command to request only what is missing ({0}).", path), err=True
+        )
         return EXIT_FAILED
     path.unlink()
     return 0
@@ -104,8 +112,10 @@ def _collect_all(options: ExportOptions, part: PartFile, path: Path) -> list[str
         return run_with_bot(lambda bot: _collect(bot, options, part))
     except BaseException:
         output.echo(
-            f"The export is incomplete; the dialogs received so far are in {path}. Rerun the "
-            "command to resume.",
+            translate(
+                "The export is incomplete; the dialogs received so far are in {0}. Rerun the command to resume.",
+                path,
+            ),
             err=True,
         )
         raise
@@ -186,9 +196,9 @@ def _write(options: ExportOptions, suffix: str, csv_options: CsvOptions, part: P
     finally:
         with suppress(OSError):  # Windows does not remove a file that is open after an error
             temporary.unlink()
-    output.echo(f"Wrote {count:,} rows to {options.output}.")
+    output.echo(translate("Wrote {0} rows to {1}.", f"{count:,}", options.output))
     if note:
-        output.echo(f"Note: {note}.", err=True)
+        output.echo(translate("Note: {0}.", note), err=True)
 
 
 def _replace(temporary: Path, path: Path) -> None:

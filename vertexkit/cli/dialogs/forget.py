@@ -12,6 +12,7 @@ from rich.text import Text
 from vertexkit.cli import output
 from vertexkit.cli.executions.actions import NO_LIMIT, format_duration, with_journal
 from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.cli.translation import translate
 from vertexkit.errors import SettingsError
 from vertexkit.journal.dialog_memory import MemoryRecord
 from vertexkit.journal.encryption import recordings_cipher
@@ -98,7 +99,7 @@ def forget_dialog(dialog: int, *, dry_run: bool, yes: bool, as_json: bool) -> in
         return 0
     unfinished = [record.execution for record in kept.executions if record.outcome is None]
     refuse_to_forget(dialog, unfinished)
-    question = f"Permanently erase this data of dialog {dialog}?"
+    question = translate("Permanently erase this data of dialog {0}?", dialog)
     if not yes and Console().is_terminal and not typer.confirm(question):
         return EXIT_FAILED
     forgotten = with_journal(lambda journal: journal.forget(dialog))
@@ -107,10 +108,9 @@ def forget_dialog(dialog: int, *, dry_run: bool, yes: bool, as_json: bool) -> in
     if as_json:
         output.print_json(kept.as_object(erased=True))
     console.print(
-        f"  erased: executions: {forgotten.executions}, memories: {forgotten.memories}, "
-        f"recorded runs: {len(kept.recordings)}"
+        f"  {translate('erased: executions: {0}, memories: {1}, recorded runs: {2}', forgotten.executions, forgotten.memories, len(kept.recordings))}"
     )
-    console.print(Text(f"  {NOT_ERASED}", "dim"), soft_wrap=True)
+    console.print(Text(f"  {translate(NOT_ERASED)}", "dim"), soft_wrap=True)
     return 0
 
 
@@ -138,19 +138,21 @@ def _show(kept: KeptData, console: Console) -> None:
     now = time.time()
     for record in kept.executions:
         age = format_duration(now - record.accepted_at)
-        line = f"  execution {record.execution}  {record.block}  {_state(record)}, {age} ago"
+        line = f"  {translate('execution {0}  {1}  {2}, {3} ago', record.execution, record.block, _state(record), age)}"
         console.print(line, soft_wrap=True)
     for memory in kept.memories:
         age = format_duration(now - memory.changed_at)
-        instance = f" in {memory.key.instance}" if memory.key.instance else ""
-        console.print(f"  memory{instance}  {memory.size} bytes, changed {age} ago")
+        instance = f" {translate('in {0}', memory.key.instance)}" if memory.key.instance else ""
+        console.print(
+            f"  {translate('memory{0}  {1} bytes, changed {2} ago', instance, memory.size, age)}"
+        )
     for path in kept.recordings:
-        console.print(f"  recorded run  {path}", soft_wrap=True)
+        console.print(f"  {translate('recorded run  {0}', path)}", soft_wrap=True)
     for path in kept.unreadable:
-        warning = f"  cannot be read, and is not erased: {path}. Check VERTEXKIT_JOURNAL_KEYS"
+        warning = f"  {translate('cannot be read, and is not erased: {0}. Check VERTEXKIT_JOURNAL_KEYS', path)}"
         console.print(Text(warning, "yellow"), soft_wrap=True)
     if not (kept.executions or kept.memories or kept.recordings):
-        console.print(f"  nothing is kept of dialog {kept.dialog}")
+        console.print(f"  {translate('nothing is kept of dialog {0}', kept.dialog)}")
 
 
 def _state(record: Record) -> str:

@@ -9,6 +9,7 @@ from typing import TypeVar
 import typer
 
 from vertexkit.botone.client import BotOne
+from vertexkit.cli.translation import translate
 from vertexkit.errors import (
     IncompleteListWarning,
     NotFound,
@@ -91,5 +92,5 @@ def _credentials(settings: Settings) -> tuple[str, str, str]:
             "environment, in .env or in /run/secrets, or run the command in a terminal, which "
             "prompts for them"
         )
-    login = login or typer.prompt(f"Login for {url}", err=True)
+    login = login or typer.prompt(translate("Login for {0}", url), err=True)
     return url, login, password or typer.prompt("Password", hide_input=True, err=True)

@@ -9,13 +9,14 @@ from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import api_of
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.stdin import read_stdin
+from vertexkit.cli.translation import translate
 from vertexkit.errors import SettingsError
 
 CONFIRMATIONS = {
     "start": "The bot continues the dialog.",
     "stop": "The bot has stopped; the dialog is handed over to an operator.",
     "send": "The message was sent.",
-    "goto": "The dialog was moved to bot {}.",
+    "goto": "The dialog was moved to bot {0}.",
 }
 """What is printed when a method of the client has succeeded."""
 
@@ -53,9 +54,14 @@ def create_dialog(
     uuid = ids["dialog_uuid"]
     output.echo(uuid)
     if "dialog_id" in ids:
-        output.echo(f"Created and started. Number in API 1: {ids['dialog_id']}.", err=True)
+        output.echo(
+            translate("Created and started. Number in API 1: {0}.", ids["dialog_id"]), err=True
+        )
     else:
-        output.echo(f"Created, but not started. To start: vertexkit dialogs start {uuid}", err=True)
+        output.echo(
+            translate("Created, but not started. To start: vertexkit dialogs start {0}", uuid),
+            err=True,
+        )
 
 
 def parse_variable(text: str) -> tuple[str, Any]:
@@ -102,7 +108,7 @@ def manage_dialog(method: str, uuid: str, *arguments: Any, as_json: bool) -> Non
     if as_json:
         output.print_json({"dialog_uuid": str(dialog), "method": method})
     else:
-        output.echo(CONFIRMATIONS[method].format(*arguments))
+        output.echo(translate(CONFIRMATIONS[method], *arguments))
 
 
 def read_message(text: str) -> str:

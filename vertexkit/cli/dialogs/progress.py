@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from vertexkit.cli import output
+from vertexkit.cli.translation import translate
 
 UPDATE_EVERY = 50
 """Dialogs between two updates of the counter: an update costs as much as counting a dialog."""
@@ -26,7 +27,10 @@ def dialog_counter(done: int = 0) -> Iterator[Callable[[int], None]]:
         yield _ignore
         return
     progress = Progress(
-        SpinnerColumn(), TextColumn("{task.completed:,} dialogs"), console=console, transient=True
+        SpinnerColumn(),
+        TextColumn(translate("dialogs") + " {task.completed:,}"),
+        console=console,
+        transient=True,
     )
     waiting = 0
     with progress:

@@ -13,7 +13,7 @@ from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.options import ReportOptions
 from vertexkit.cli.dialogs.progress import dialog_counter
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
-from vertexkit.cli.translation import terminal_language
+from vertexkit.cli.translation import terminal_language, translate
 from vertexkit.errors import SettingsError
 from vertexkit.settings import Settings
 
@@ -83,7 +83,8 @@ def _show(report: Report, options: ReportOptions) -> None:
         options.output.write_text(render(report, language, title=options.title), encoding="utf-8")
         count = f"{report.dialogs:,}"
         output.echo(
-            f"Wrote a report about {count} dialogs to {options.output}.", err=options.as_json
+            translate("Wrote a report about {0} dialogs to {1}.", count, options.output),
+            err=options.as_json,
         )
     elif options.as_json:
         output.print_json(report.to_dict())
@@ -119,8 +120,11 @@ def _warn_of_unknown_statuses(report: Report) -> None:
         return
     names = ", ".join(f"{item.name!r} ({item.count:,})" for item in report.unknown_statuses[:5])
     output.echo(
-        f"vertexkit: warning: {report.completion.other:,} dialogs have a status that is counted as "
-        f"other: {names}. To count it otherwise, pass --ending STATUS=KIND or set VERTEXKIT_ENDINGS",
+        translate(
+            "vertexkit: warning: {0} dialogs have a status that is counted as other: {1}. To count it otherwise, pass --ending STATUS=KIND or set VERTEXKIT_ENDINGS",
+            f"{report.completion.other:,}",
+            names,
+        ),
         err=True,
     )
 

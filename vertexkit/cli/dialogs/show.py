@@ -13,6 +13,7 @@ from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.table import Table
+from vertexkit.cli.translation import translate
 from vertexkit.errors import DialogUnknown, SettingsError
 from vertexkit.text import sanitize
 
@@ -46,16 +47,18 @@ def list_dialogs(filters: DialogFilters, limit: int, as_json: bool) -> int:
         return report_problems(source.problems)
     console = output.console()
     if not dialogs:
-        console.print("No dialogs match the filters.")
+        console.print(translate("No dialogs match the filters."))
         return report_problems(source.problems)
     head, lines = TABLE.lines([_cells(dialog) for dialog in dialogs])
     for line in (head, *lines):
         console.print(line, soft_wrap=True)
     note = ""
     if total is not None and total > len(dialogs):
-        note = f"Showing {len(dialogs)} of {total:,} dialogs. Use --limit to show more."
+        note = translate(
+            "Showing {0} of {1} dialogs. Use --limit to show more.", len(dialogs), f"{total:,}"
+        )
     elif total is None and len(dialogs) == limit:
-        note = f"Showing {len(dialogs)} dialogs. Use --limit to show more."
+        note = translate("Showing {0} dialogs. Use --limit to show more.", len(dialogs))
     if note:
         console.print(Text(note, "dim"), soft_wrap=True)
     return report_problems(source.problems)
@@ -125,10 +128,15 @@ def show_dialog(dialog_id: str, as_json: bool) -> None:
     console.print(head)
     console.print(Text(f"{dialog.id}", "dim"))
     if dialog.updated is not None:
-        console.print(Text(f"last message: {dialog.updated.astimezone():%Y-%m-%d %H:%M:%S}", "dim"))
+        console.print(
+            Text(
+                translate("last message: {0}", f"{dialog.updated.astimezone():%Y-%m-%d %H:%M:%S}"),
+                "dim",
+            )
+        )
     console.print()
     if not dialog.data:
-        console.print(Text("No answers collected.", "dim"))
+        console.print(Text(translate("No answers collected."), "dim"))
     for answer in dialog.data:
         question = Text(sanitize(answer.question or "…"), "cyan")
         if answer.variable:
@@ -136,9 +144,9 @@ def show_dialog(dialog_id: str, as_json: bool) -> None:
         console.print(question)
         line = Text(f"  {sanitize(_text(answer.answer), ANSWER_CHARACTERS)}")
         if answer.file_id is not None:
-            line.append(f"  file {answer.file_id}", "dim")
+            line.append(f"  {translate('file {0}', answer.file_id)}", "dim")
         if answer.deleted:
-            line.append("  deleted", "red")
+            line.append(f"  {translate('deleted')}", "red")
         console.print(line, soft_wrap=True)
 
 

@@ -9,6 +9,7 @@ from vertexkit.botone.pages import Conversations
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.options import EXIT_FAILED
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.references import INCOMPLETE_REFERENCE
 
 MAX_SHOWN_PROBLEMS = 10
@@ -76,8 +77,15 @@ def is_failed(dialog: Conversation) -> bool:
 def report_problems(problems: list[str]) -> int:
     """Print what is missing to standard error, and return the exit code of the command."""
     for problem in problems[:MAX_SHOWN_PROBLEMS]:
-        output.echo(f"vertexkit: incomplete: {problem} [{INCOMPLETE_REFERENCE}]", err=True)
+        output.echo(
+            translate(
+                "vertexkit: incomplete: {0} [{1}]",
+                translate_sentence(problem),
+                INCOMPLETE_REFERENCE,
+            ),
+            err=True,
+        )
     if (more := len(problems) - MAX_SHOWN_PROBLEMS) > 0:
-        rest = f"and {more:,} more problems [{INCOMPLETE_REFERENCE}]"
-        output.echo(f"vertexkit: incomplete: {rest}", err=True)
+        rest = translate("and {0} more problems [{1}]", f"{more:,}", INCOMPLETE_REFERENCE)
+        output.echo(translate("vertexkit: incomplete: {0}", rest), err=True)
     return EXIT_FAILED if problems else 0

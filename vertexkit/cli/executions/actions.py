@@ -17,6 +17,7 @@ from vertexkit.cli.executions.filters import ExecutionFilters
 from vertexkit.cli.executions.timeline import describe_waits, timeline_lines
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.table import Table
+from vertexkit.cli.translation import translate, translate_count, translate_sentence
 from vertexkit.clock import Clock
 from vertexkit.context.event_names import check_event_name
 from vertexkit.errors import OperationNotAllowed, SettingsError
@@ -47,7 +48,7 @@ class Action:
         if as_json:
             output.print_json({"execution": self.execution, "action": self.text})
         else:
-            output.echo(f"  {self.execution}: {self.text}")
+            output.echo(f"  {self.execution}: {translate_sentence(self.text)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ def list_executions(filters: ExecutionFilters, *, as_json: bool) -> None:
         return
     console = output.console()
     if not records:
-        console.print("  no executions match")
+        console.print(f"  {translate('no executions match')}")
         return
     head, lines = Table(COLUMNS, "state", STYLES).lines([_row(record) for record in records])
     console.print(head, soft_wrap=True)
@@ -109,7 +110,7 @@ def _row(record: Record) -> tuple[str, ...]:
     outcome = record.outcome
     return (
         record.execution,
-        f"{format_duration(time.time() - record.accepted_at)} ago",
+        translate("{0} ago", format_duration(time.time() - record.accepted_at)),
         record.block,
         "" if record.dialog is None else str(record.dialog),
         record.phase.value if outcome is None else outcome.status.value,
@@ -121,30 +122,36 @@ def _row(record: Record) -> tuple[str, ...]:
 def _note(record: Record) -> str:
     """Return why the execution ended, or what it waits for, where the columns do not show it."""
     if record.outcome is not None:
-        return record.outcome.reason
+        return translate_sentence(record.outcome.reason)
     if record.limited_by:
-        return f"waits for the {record.limited_by} of its block"
+        return translate("waits for the {0} of its block", record.limited_by)
     if record.phase is Phase.SUSPENDED:
-        return f"waits for {describe_waits(record, time.time())}"
+        return translate("waits for {0}", describe_waits(record, time.time()))
     if record.due_at is not None:
-        return f"runs again in {format_duration(max(0.0, record.due_at - time.time()))}"
-    return "its result is being sent" if record.result is not None else ""
+        return translate(
+            "runs again in {0}", format_duration(max(0.0, record.due_at - time.time()))
+        )
+    return translate("its result is being sent") if record.result is not None else ""
 
 
 def _summary(records: Sequence[Record], limit: int) -> str:
     states = [r.phase.value if r.outcome is None else r.outcome.status.value for r in records]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
-    more = f"; limited to the newest {limit}, see --limit" if len(records) == limit else ""
-    plural = "" if len(records) == 1 else "s"
-    return f"  {len(records)} execution{plural}: {counts}{more}"
+    more = (
+        translate("; limited to the newest {0}, see --limit", limit)
+        if len(records) == limit
+        else ""
+    )
+    number = translate_count(len(records), "{0} execution", "{0} executions")
+    return f"  {number}: {counts}{more}"
 
 
 def format_duration(seconds: float) -> str:
     """Format a duration in its largest unit: `5 s`, `3 min`, `2 h`, `4 d`."""
-    for size, name in ((86_400, "d"), (3600, "h"), (60, "min")):
+    for size, text in ((86_400, "{0} d"), (3600, "{0} h"), (60, "{0} min")):
         if seconds >= size:
-            return f"{seconds / size:.0f} {name}"
-    return f"{seconds:.0f} s"
+            return translate(text, f"{seconds / size:.0f}")
+    return translate("{0} s", f"{seconds:.0f}")
 
 
 def show(execution: str, *, as_json: bool) -> None:
@@ -186,9 +193,11 @@ def retry(executions: Sequence[str], *, fresh: bool, yes: bool, as_json: bool = 
             return Action(record.execution, "the service will send its result again")
         return Action(record.execution, "the service will run its handler again")
 
-    suffix = " from the beginning, which may send messages a second time" if fresh else ""
+    question = (
+        "Retry from the beginning, which may send messages a second time" if fresh else "Retry"
+    )
     if_none = "Name an execution, or use --all-parked. No parked execution can be retried."
-    plan = Plan(f"Retry{suffix}", if_none, yes=yes, as_json=as_json)
+    plan = Plan(question, if_none, yes=yes, as_json=as_json)
     return _for_each(executions, retry_one, plan)
 
 
@@ -269,8 +278,9 @@ def _for_each(
 ) -> int:
     if not executions:
         raise SettingsError(plan.if_none)
-    number = f"{len(executions)} execution{'' if len(executions) == 1 else 's'}"
-    if not plan.yes and Console().is_terminal and not typer.confirm(f"{plan.question}: {number}?"):
+    number = translate_count(len(executions), "{0} execution", "{0} executions")
+    question = f"{translate(plan.question)}: {number}?"
+    if not plan.yes and Console().is_terminal and not typer.confirm(question):
         return EXIT_FAILED
 
     async def run(journal: JournalAdmin) -> int:
@@ -283,7 +293,9 @@ def _for_each(
                     line = {"execution": execution, "error": str(error)}
                     output.print_json(line | {"reference": error.reference})
                 else:
-                    output.echo(f"vertexkit: {error} [{error.reference}]", err=True)
+                    output.echo(
+                        f"vertexkit: {translate_sentence(str(error))} [{error.reference}]", err=True
+                    )
                 code = EXIT_FAILED
         return code
 

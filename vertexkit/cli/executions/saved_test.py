@@ -5,6 +5,7 @@ from pathlib import Path
 
 from vertexkit.cli import output
 from vertexkit.cli.executions.actions import with_journal
+from vertexkit.cli.translation import translate
 from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.loading import find_app
 from vertexkit.operators.saved_tests import BlocksOfApp, SavedTest, save_test
@@ -52,23 +53,24 @@ def save(
 
 
 def _show(saved: SavedTest, *, keep_texts: bool) -> None:
-    code = f" with code {saved.code}" if saved.code else ""
+    code = f" {translate('with code {0}', saved.code)}" if saved.code else ""
     output.echo(f"  {saved.execution}: {saved.block}, {saved.state}{code}")
-    output.echo(f"  Saved {saved.test} and {saved.recording}.")
+    output.echo(f"  {translate('Saved {0} and {1}.', saved.test, saved.recording)}")
     if saved.passes:
-        output.echo("  The test passes as long as the block behaves like this.")
+        output.echo(f"  {translate('The test passes as long as the block behaves like this.')}")
     else:
-        output.echo("  The test fails until the block handles this call.")
+        output.echo(f"  {translate('The test fails until the block handles this call.')}")
     if saved.masked:
         names = ", ".join(saved.masked)
-        output.echo(f"  Masked texts: {names}. To keep them, use --keep-texts.")
+        output.echo(f"  {translate('Masked texts: {0}. To keep them, use --keep-texts.', names)}")
     elif not keep_texts:
-        output.echo("  The inputs have no texts to mask.")
+        output.echo(f"  {translate('The inputs have no texts to mask.')}")
     if saved.unfit:
         names = ", ".join(saved.unfit)
-        output.echo(f"  The block rejects the masked text of: {names}. Edit it in the test.")
+        output.echo(
+            f"  {translate('The block rejects the masked text of: {0}. Edit it in the test.', names)}"
+        )
     if not saved.recorded:
         output.echo(
-            "  The journal has no texts of messages, so the test counts them. The functions of "
-            "steps run: replace them as docs/testing.md shows."
+            f"  {translate('The journal has no texts of messages, so the test counts them. The functions of steps run: replace them as docs/testing.md shows.')}"
         )

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from rich.text import Text
 
+from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.execution import (
     EVENT,
     OR_SAY,
@@ -66,7 +67,7 @@ def timeline_lines(record: Record, now: float) -> Iterator[Text]:
         record: the execution.
         now: Unix seconds.
     """
-    dialog = "" if record.dialog is None else f", dialog {record.dialog}"
+    dialog = "" if record.dialog is None else translate(", dialog {0}", record.dialog)
     yield Text(f"  {record.execution}  {record.block}{dialog}", "bold")
     start = record.accepted_at
     for event in sorted(_events(record), key=lambda event: event.at):
@@ -82,47 +83,61 @@ def timeline_lines(record: Record, now: float) -> Iterator[Text]:
 
 def _format_offset(seconds: float) -> str:
     if seconds < 60:
-        return f"+{max(0.0, seconds):.3f} s"
-    return f"+{seconds / 60:.1f} min" if seconds < 7200 else f"+{seconds / 3600:.1f} h"
+        return "+" + translate("{0} s", f"{max(0.0, seconds):.3f}")
+    if seconds < 7200:
+        return "+" + translate("{0} min", f"{seconds / 60:.1f}")
+    return "+" + translate("{0} h", f"{seconds / 3600:.1f}")
 
 
 def _events(record: Record) -> Iterator[TimelineEvent]:
-    yield TimelineEvent(record.accepted_at, "accepted", "stored in the journal")
+    yield TimelineEvent(record.accepted_at, "accepted", translate("stored in the journal"))
     if record.claimed_at is not None:
-        yield TimelineEvent(record.claimed_at, "claimed", "run 1")
+        yield TimelineEvent(record.claimed_at, "claimed", translate("run 1"))
     for effect in record.effects:
         yield _effect_event(effect)
     for event in record.history:
-        yield TimelineEvent(event.at, event.name, event.detail)
+        yield TimelineEvent(event.at, event.name, translate_sentence(event.detail))
     if record.result_recorded_at is not None:
         code = record.outcome.code if record.outcome else record.result and record.result.code
         yield TimelineEvent(record.result_recorded_at, "result_recorded", code or "ok")
     if record.completion_tried_at is not None:
         tries = record.completion_tries
-        detail = "first request" if tries == 1 else f"{tries} requests, this is the last one"
+        detail = (
+            translate("first request")
+            if tries == 1
+            else translate("{0} requests, this is the last one", tries)
+        )
         yield TimelineEvent(record.completion_tried_at, "completion_sent", detail)
     if record.outcome is not None and record.ended_at is not None:
         outcome = record.outcome
-        confirmed = f", confirmed by {outcome.confirmed_by}" if outcome.confirmed_by else ""
-        reason = f": {outcome.reason}" if outcome.reason else ""
+        confirmed = (
+            translate(", confirmed by {0}", outcome.confirmed_by) if outcome.confirmed_by else ""
+        )
+        reason = f": {translate_sentence(outcome.reason)}" if outcome.reason else ""
         detail = f"{outcome.code}{confirmed}{reason}"
         yield TimelineEvent(record.ended_at, outcome.status.value, detail)
 
 
 def _effect_event(effect: Effect) -> TimelineEvent:
     state = effect.state
-    took = "" if state is EffectState.INTENDED else f" in {effect.ended - effect.began:.3f} s"
+    took = (
+        ""
+        if state is EffectState.INTENDED
+        else f" {translate('in {0} s', f'{effect.ended - effect.began:.3f}')}"
+    )
     if effect.kind == SEND:
         return TimelineEvent(effect.began, SEND_EVENTS[state], _send_detail(effect, took))
     if effect.kind.startswith(EVENT):
         event = "event_received" if state is EffectState.CONFIRMED else "event_discarded"
         return TimelineEvent(effect.began, event, effect.kind.removeprefix(EVENT))
     if effect.kind == SLEEP or effect.kind.startswith(WAIT):
-        name = "a time" if effect.kind == SLEEP else effect.kind.removeprefix(WAIT)
+        name = translate("a time") if effect.kind == SLEEP else effect.kind.removeprefix(WAIT)
         event = "wait_started" if state is EffectState.INTENDED else "wait_ended"
         return TimelineEvent(effect.began, event, f"{name}{took}")
     if effect.kind == OR_SAY:
-        return TimelineEvent(effect.began, "or_say_decided", "whether its message is sent")
+        return TimelineEvent(
+            effect.began, "or_say_decided", translate("whether its message is sent")
+        )
     name = effect.kind.removeprefix(STEP)
     return TimelineEvent(effect.began, STEP_EVENTS[state], f"{name}{took}")
 
@@ -130,39 +145,39 @@ def _effect_event(effect: Effect) -> TimelineEvent:
 def _send_detail(effect: Effect, took: str) -> str:
     match effect.state:
         case EffectState.INTENDED:
-            return "the reply has not arrived"
+            return translate("the reply has not arrived")
         case EffectState.CONFIRMED:
             number = json.loads(effect.value).get("message_id") if effect.value else None
-            return f"message {number or 'without an id'}{took}"
+            return translate("message {0}{1}", number or translate("without an id"), took)
         case EffectState.REJECTED:
-            return f"the message was not delivered{took}"
+            return translate("the message was not delivered{0}", took)
         case EffectState.UNKNOWN:
-            return "the reply was lost: the message may have been delivered"
+            return translate("the reply was lost: the message may have been delivered")
 
 
 def describe_waits(record: Record, now: float) -> str:
     """Return what a suspended execution waits for: `payment, at most 3600 s`."""
-    seconds = f"{max(0.0, (record.due_at or now) - now):.0f} s"
+    seconds = translate("{0} s", f"{max(0.0, (record.due_at or now) - now):.0f}")
     events = ", ".join(sorted(record.waits_for()))
-    return f"{events}, at most {seconds}" if events else seconds
+    return translate("{0}, at most {1}", events, seconds) if events else seconds
 
 
 def _state(record: Record, now: float) -> Iterator[str]:
     """Yield what an execution that has not ended waits for."""
     if record.limited_by:
-        yield f"It waits for the {record.limited_by} of its block."
+        yield translate("It waits for the {0} of its block.", record.limited_by)
     elif record.phase is Phase.SUSPENDED:
-        yield f"Its handler waits for {describe_waits(record, now)}."
+        yield translate("Its handler waits for {0}.", describe_waits(record, now))
         for event in sorted(record.waits_for()):
             yield f"  vertexkit executions send-event {record.execution} {event} --data JSON"
     elif record.phase is Phase.RUNNING:
-        yield f"Its handler is running in worker {record.worker}."
+        yield translate("Its handler is running in worker {0}.", record.worker)
     elif record.due_at is not None:
-        yield f"Its handler runs again in {max(0.0, record.due_at - now):.0f} s."
+        yield translate("Its handler runs again in {0} s.", f"{max(0.0, record.due_at - now):.0f}")
     elif record.result is not None:
-        yield "Its result is being sent to the platform."
+        yield translate("Its result is being sent to the platform.")
     else:
-        yield "It waits for a free handler."
+        yield translate("It waits for a free handler.")
 
 
 def _advice(record: Record, now: float) -> Iterator[str]:
@@ -175,14 +190,19 @@ def _advice(record: Record, now: float) -> Iterator[str]:
         return
     yield ""
     if not record.retryable:
-        yield "Its block was completed as failed, and its dialog continues. No action is needed."
+        yield translate(
+            "Its block was completed as failed, and its dialog continues. No action is needed."
+        )
         return
     command = "vertexkit executions"
-    yield "Its dialog still waits. After fixing the cause, run one of:"
+    yield translate("Its dialog still waits. After fixing the cause, run one of:")
     if record.result is not None:
-        yield f"  {command} retry {name}          send its result again"
+        yield f"  {command} retry {name}          {translate('send its result again')}"
     else:
-        yield f"  {command} retry {name}          run its handler again; messages that were"
-        yield f"  {'':<{len(name) + 37}}sent are not repeated"
-    yield f"  {command} retry {name} --fresh  run its handler from the beginning"
-    yield f"  {command} drop {name}           delete it: its dialog will wait forever"
+        first, second = translate(
+            "run its handler again; messages that were\nsent are not repeated"
+        ).split("\n")
+        yield f"  {command} retry {name}          {first}"
+        yield f"  {'':<{len(name) + 37}}{second}"
+    yield f"  {command} retry {name} --fresh  {translate('run its handler from the beginning')}"
+    yield f"  {command} drop {name}           {translate('delete it: its dialog will wait forever')}"

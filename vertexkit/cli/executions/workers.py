@@ -8,6 +8,7 @@ from rich.text import Text
 from vertexkit.cli import output
 from vertexkit.cli.executions.actions import format_duration, with_journal
 from vertexkit.cli.table import Table
+from vertexkit.cli.translation import translate
 from vertexkit.journal.protocol import WorkerRecord
 from vertexkit.operators.workers import worker_state
 
@@ -24,7 +25,7 @@ def list_workers(*, as_json: bool) -> None:
         return
     console = output.console()
     if not workers:
-        console.print("  no worker holds an execution")
+        console.print(f"  {translate('no worker holds an execution')}")
         return
     now = time.time()
     head, lines = Table(COLUMNS, "state", STYLES, {"held"}).lines(
@@ -35,7 +36,10 @@ def list_workers(*, as_json: bool) -> None:
         console.print(line, soft_wrap=True)
         if worker_state(worker, now) == "silent" and worker.seen_at is not None:
             silence = format_duration(now - worker.seen_at)
-            console.print(Text(f"  it has not reported for {silence}", "dim"), soft_wrap=True)
+            console.print(
+                Text(f"  {translate('it has not reported for {0}', silence)}", "dim"),
+                soft_wrap=True,
+            )
 
 
 def _row(worker: WorkerRecord, now: float) -> tuple[str, ...]:

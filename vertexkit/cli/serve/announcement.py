@@ -7,6 +7,7 @@ from structlog.typing import FilteringBoundLogger
 
 from vertexkit.blocks.registry import Block
 from vertexkit.cli import output
+from vertexkit.cli.translation import translate
 from vertexkit.settings import Settings
 from vertexkit.telemetry import logs, redaction
 
@@ -31,14 +32,18 @@ def announce(blocks: Mapping[str, Block], settings: Settings, base: str, mode: s
         for name, url in urls.items():
             output.echo(f"  {url:<{width}}  {blocks[name].title}")
         if ops_port:
-            output.echo(f"  {ops:<{width}}  health, metrics and the catalogue")
+            output.echo(f"  {ops:<{width}}  {translate('health, metrics and the catalogue')}")
             if settings.server.console != "off":
-                output.echo(f"  {f'{ops}/console/':<{width}}  the operators' console")
+                output.echo(
+                    f"  {f'{ops}/console/':<{width}}  " + translate("the operators' console")
+                )
         if public := settings.server.public_url:
-            output.echo("  In Bot.one, the URL of the external web service of a block is:")
+            output.echo(
+                f"  {translate('In Bot.one, the URL of the external web service of a block is:')}"
+            )
             for name in urls:
                 output.echo(f"    {public}/blocks/{name}{key}")
-        output.echo("  Press Ctrl+C to stop gracefully, twice to stop immediately.")
+        output.echo(f"  {translate('Press Ctrl+C to stop gracefully, twice to stop immediately.')}")
     else:
         log.info(
             "address_bound",

@@ -19,6 +19,7 @@ from vertexkit.botone.hints import API_PATH
 from vertexkit.botone.proxies import Proxies, display
 from vertexkit.cli import output
 from vertexkit.cli.serve.probe import probe
+from vertexkit.cli.translation import translate_sentence
 from vertexkit.clock import Clock
 from vertexkit.errors import DefinitionError, PlatformUnreachable, SettingsError, VertexkitError
 from vertexkit.journal import make_journal
@@ -113,10 +114,14 @@ def show(findings: list[Finding], *, as_json: bool) -> None:
     width = max((len(finding.subject) for finding in findings), default=0)
     for finding in findings:
         line = Text(f"  {finding.level.value:<5}", STYLES[finding.level])
-        line.append(f" {finding.subject:<{width}}  {finding.message}", "default")
+        line.append(
+            f" {finding.subject:<{width}}  {translate_sentence(finding.message)}", "default"
+        )
         console.print(line, soft_wrap=True)
         if finding.fix:
-            console.print(Text(f"{'':{width + 10}}{finding.fix}", "dim"), soft_wrap=True)
+            console.print(
+                Text(f"{'':{width + 10}}{translate_sentence(finding.fix)}", "dim"), soft_wrap=True
+            )
 
 
 def _check_app(name: str, app: App) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import typer
 from vertexkit.cli.check.options import CheckOptions
 from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import EXIT_FAILED, Debug, Json, Port, Target, set_debug
+from vertexkit.cli.translation import translate_sentence
 from vertexkit.text import sanitize_lines
 
 serve: typer.Typer = typer.Typer()
@@ -127,7 +128,7 @@ def health(
 
         typer.echo(json.dumps(health._asdict()))
     else:
-        typer.echo(sanitize_lines(health.text), err=not health.healthy)
+        typer.echo(sanitize_lines(translate_sentence(health.text)), err=not health.healthy)
     raise typer.Exit(0 if health.healthy else EXIT_FAILED)
 
 

@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse
 
 from vertexkit.cli import output
 from vertexkit.cli.browser import open_in_browser
+from vertexkit.cli.translation import translate
 from vertexkit.clock import Clock
 from vertexkit.console.mount import ConsoleMount
 from vertexkit.console.source import ConsoleSource
@@ -81,9 +82,15 @@ async def _serve(
     url = f"{base_url(listener, HOST)}/console/"
     app = make_console(settings, writable=options.writable)
     console = output.console()
-    mode = "Actions change the journal." if options.writable else "Read-only; see --write."
+    mode = (
+        translate("Actions change the journal.")
+        if options.writable
+        else translate("Read-only; see --write.")
+    )
     console.print(
-        Text("vertexkit console", "bold").append(f"  {mode} Press Ctrl+C to stop.", "dim")
+        Text("vertexkit console", "bold").append(
+            f"  {translate('{0} Press Ctrl+C to stop.', mode)}", "dim"
+        )
     )
     console.print(Text(f"  {url}", "bold cyan"), soft_wrap=True)
     if options.open_browser:

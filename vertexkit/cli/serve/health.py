@@ -52,11 +52,12 @@ def check_health(url: str | None, path: str) -> Health:
         return Health(f"{url} does not respond: {reason}", False)
     finally:
         connection.close()
-    state = "ready" if path == "readyz" else "alive"
+    ready = path == "readyz"
     if status == 200:
-        return Health(f"{url} is {state}", True)
+        return Health(f"{url} is ready" if ready else f"{url} is alive", True)
     reasons = _reasons(body) or f"it responded with status {status}"
-    return Health(f"{url} is not {state}: {reasons}", False)
+    state = f"{url} is not ready" if ready else f"{url} is not alive"
+    return Health(f"{state}: {reasons}", False)
 
 
 def _url_of_this_service() -> str:

@@ -2,6 +2,7 @@
 
 from vertexkit.cli import output
 from vertexkit.cli.executions.actions import with_journal
+from vertexkit.cli.translation import translate
 from vertexkit.errors import SettingsError
 from vertexkit.journal.encryption import journal_keys, recordings_cipher
 from vertexkit.journal.protocol import JournalAdmin
@@ -44,6 +45,5 @@ def rekey_journal(*, as_json: bool = False) -> None:
         output.print_json({"key": newest, "rows": rows, "recorded_runs": files})
         return
     output.echo(
-        f"  the journal and its recordings are encrypted with the key {newest} alone; rows: {rows}, "
-        f"recorded runs: {files}"
+        f"  {translate('the journal and its recordings are encrypted with the key {0} alone; rows: {1}, recorded runs: {2}', newest, rows, files)}"
     )
