@@ -10,6 +10,7 @@ import ast
 import re
 import struct
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,7 @@ def sentences() -> Iterator[str]:
         for file in sorted(set(PACKAGE.glob(pattern))):
             if file.name in NOT_SENTENCE_FILES:
                 continue
-            for text in _texts(ast.parse(file.read_text(encoding="utf-8"))):
+            for text in _texts(file):
                 if SENTENCE.search(text) and not NOT_SENTENCES.match(text):
                     yield text
 
@@ -135,9 +136,15 @@ def untranslated_sentences() -> Iterator[str]:
 
 
 def _calls(file: Path) -> Iterator[ast.Call]:
-    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+    for node in _nodes(file):
         if isinstance(node, ast.Call):
             yield node
+
+
+@cache
+def _nodes(file: Path) -> list[ast.AST]:
+    """The syntax tree of a file of the package, which several tests read."""
+    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
 
 
 def _name_of(call: ast.Call) -> str:
@@ -145,17 +152,17 @@ def _name_of(call: ast.Call) -> str:
     return getattr(function, "attr", "") or getattr(function, "id", "")
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
+def _texts(file: Path) -> Iterator[str]:
     """The texts of a file that are not docstrings; a text in parts is one template."""
     skipped: set[ast.AST] = set()
-    for node in ast.walk(tree):
+    for node in _nodes(file):
         if isinstance(node, ast.Expr):  # a docstring
             skipped.add(node.value)
         elif isinstance(node, ast.JoinedStr):
-            skipped.update(part for part in node.values if isinstance(part, ast.Constant))
-            skipped.update(
-                value.format_spec for value in ast.walk(node) if getattr(value, "format_spec", None)
-            )  # type: ignore[attr-defined]
+            for part in node.values:
+                skipped.add(
+                    part.format_spec or part if isinstance(part, ast.FormattedValue) else part
+                )
         if node not in skipped and isinstance(node, ast.expr):
             yield from _template(node)
 

@@ -188,8 +188,10 @@ class FileDownload:
         except NotFound:
             self.missing += 1
         except FileTooLarge:
-            limit_text = f"{self._options.limit_mib:,} MiB. To raise the limit, pass --limit"
-            failure = f"file {file_id} of dialog {dialog.id}: it is larger than {limit_text}"
+            failure = (
+                f"file {file_id} of dialog {dialog.id}: it is larger than "
+                f"{self._options.limit_mib:,} MiB. To raise the limit, pass --limit"
+            )
             self.failures.append(failure)
         except (PlatformError, BlockingIOError) as error:
             failure = f"file {file_id} of dialog {dialog.id}: {error}"
