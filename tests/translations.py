@@ -49,7 +49,7 @@ ERRORS = {
     "ServiceFailed",
     "SettingsError",
 }
-"""Errors that a command ends with, whichever file raises them."""
+"""Errors that a command ends with; any file may raise them."""
 AUTHOR_FOLDERS = {"context", "models", "testing", "playground"}
 """Their errors are read by authors in their code and in tests, or are shown by the page."""
 CALL_ERROR = "CallError"

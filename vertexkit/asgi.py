@@ -172,6 +172,7 @@ def _with_console(app: ASGIApp, service: Service, journal: JournalAdmin) -> ASGI
         settings.journal.shown_url,
         service,
         settings.server.console == "write",
+        logs.keep_lines(),
     )
     return ConsoleMount(app, source, settings.access.trusted_proxies)
 

@@ -115,6 +115,9 @@ async def test_axe_finds_nothing_in_the_console(
     assert await violations(page) == []
     await page.click("#ask-yes")
     await page.wait_for_selector("#contents:not([hidden])")
+    await page.get_by_role("button", name=re.compile("Show log|Показать строки лога")).click()
+    await page.click("#ask-yes")
+    await expect(page.locator("#log code")).to_have_text(f"grep {execution}")
     await opened.screenshot(name, whole=True)
     assert await violations(page) == []
     await page.click("#tab-workers")

@@ -9,6 +9,7 @@ from vertexkit.console.mount import ConsoleMount
 from vertexkit.console.source import ConsoleSource
 from vertexkit.journal.protocol import JournalAdmin
 from vertexkit.settings import AccessSettings
+from vertexkit.telemetry.log_tail import LogTail
 from vertexkit.text import encodable
 
 PAGE = {"x-vertexkit-console": "1", "content-type": "application/json"}
@@ -29,6 +30,7 @@ class ConsoleClient:
         proxies: networks of trusted proxies, separated by commas.
         client: address of the client.
         local_user: of direct connections.
+        log_tail: lines of the log.
     """
 
     def __init__(
@@ -39,13 +41,14 @@ class ConsoleClient:
         proxies: str = "",
         client: str = "127.0.0.1",
         local_user: str = "",
+        log_tail: LogTail | None = None,
     ) -> None:
         self.client = client
         if isinstance(journal, ConsoleMount):
             self.app = journal
             self.app.load()
             return
-        source = ConsoleSource(lambda: nullcontext(journal), "memory:", None, writable)
+        source = ConsoleSource(lambda: nullcontext(journal), "memory:", None, writable, log_tail)
         networks = AccessSettings.model_validate({"trusted_proxies": proxies}).trusted_proxies
         self.app = ConsoleMount(_elsewhere, source, networks, local_user)
         self.app.load()  # here: while a thread imports it, a virtual clock would advance

@@ -8,6 +8,7 @@ from structlog.testing import LogCapture
 from tests.console.client import FORWARDED, PROXIES, PROXY, ConsoleClient
 from tests.journal.driver import JournalDriver
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus
+from vertexkit.telemetry.log_tail import LogTail
 from vertexkit.token import Token
 
 PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="the platform did not answer")
@@ -145,6 +146,34 @@ async def test_contents_are_shown_only_on_request_and_logged(
     ]
     [line] = actions(lines)
     assert (line["action"], line["done"]) == ("show_contents", "contents_shown")
+
+
+async def test_log_lines_are_shown_only_on_request_and_logged(
+    driver: JournalDriver, lines: LogCapture
+) -> None:
+    """Those of one execution, as objects; a line for people is shown without its colours."""
+    lease = await driver.held()
+    tail = LogTail()
+    name = lease.execution.id
+    tail.add(f'{{"event":"asked","execution":"{name}"}}\n{{"event":"other"}}\n'.encode())
+    tail.add(f"\x1b[1mgreeted\x1b[0m execution={name}\n".encode())
+    console = ConsoleClient(driver.journal, log_tail=tail)
+    answer = await console.post(f"executions/{name}/show_log")
+    assert answer.json["lines"] == [
+        {"event": "asked", "execution": name},
+        {"event": f"greeted execution={name}"},
+    ]
+    [line] = actions(lines)
+    assert (line["action"], line["done"]) == ("show_log", "log_shown")
+
+
+async def test_a_console_without_a_log_says_so(driver: JournalDriver, lines: LogCapture) -> None:
+    """The answer differs from that of a log without lines of the execution."""
+    lease = await driver.held()
+    for tail, expected in ((None, None), (LogTail(), [])):
+        console = ConsoleClient(driver.journal, log_tail=tail)
+        answer = await console.post(f"executions/{lease.execution.id}/show_log")
+        assert answer.json["lines"] == expected
 
 
 async def test_a_test_needs_the_app(driver: JournalDriver) -> None:

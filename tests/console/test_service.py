@@ -1,6 +1,7 @@
 """The console of a running service, on the operators' port."""
 
 import asyncio
+import io
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +12,7 @@ from tests.http_connection import HttpConnection, HttpResponse
 from tests.ingress.served_app import served
 from tests.reserved_port import reserved_port
 from vertexkit.console.measurements import measurements
+from vertexkit.telemetry import logs
 from vertexkit.telemetry.metrics import Metrics
 
 
@@ -122,3 +124,18 @@ def test_the_figures_add_up_the_metrics() -> None:
     assert buckets["counts"][-1] == 2
     assert dict(zip(buckets["bounds"], buckets["counts"], strict=True))[0.025] == 1
     assert found["gauges"]["workers"] == 1
+
+
+async def test_the_log_lines_of_an_execution_are_in_the_console(ops_port: int) -> None:
+    """They are those that the service has written."""
+    stream = io.BytesIO()
+    writer = logs.configure("json", "info", stream)
+    async with served(ops_port=ops_port, stall=0) as edge:
+        answer = await edge.call("echo", edge.platform.issue("echo"))
+        await edge.settled(answer.execution)
+        writer.flush()
+        path = f"/console/api/executions/{answer.execution}/show_log"
+        shown = (await ask(ops_port, path, "POST", b"{}")).json["lines"]
+        written = [line for line in stream.getvalue().splitlines() if b"echo" in line]
+        own = [json.loads(line) for line in written if answer.execution.encode() in line]
+        assert own == shown != []

@@ -14,6 +14,7 @@ from vertexkit import App, Context
 from vertexkit.errors import WaitTimeout
 from vertexkit.execution import Execution
 from vertexkit.telemetry import logs, redaction
+from vertexkit.telemetry.line_writer import LineWriter
 from vertexkit.testing import FakeDialog
 from vertexkit.token import Token
 
@@ -234,7 +235,7 @@ async def test_lines_of_a_moment_are_written_together() -> None:
             writes.append(bytes(data))
             return len(data)
 
-    writer = logs.LineWriter(Stream())
+    writer = LineWriter(Stream())
     writer.write(b"one")
     writer.write(b"two")
     assert writes == []
@@ -249,7 +250,7 @@ async def test_lines_of_a_moment_are_written_together() -> None:
 async def test_lines_for_people_do_not_wait() -> None:
     """In a terminal, lines and other output appear in the order in which they were written."""
     stream = io.BytesIO()
-    logs.LineWriter(stream, immediate=True).write(b"one")
+    LineWriter(stream, immediate=True).write(b"one")
     assert stream.getvalue() == b"one\n"
 
 

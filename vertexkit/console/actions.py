@@ -1,5 +1,6 @@
-"""What operators do in the console: retry, drop, send an event, see results, save a test."""
+"""What operators do in the console: retry, drop, send an event, see results, see the log, save a test."""
 
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,6 +30,8 @@ from vertexkit.telemetry.redaction import redact_json
 
 MAX_BODY_BYTES = 256 * 1024
 """Largest body of a request: the data of an event."""
+MAX_LOG_LINES = 500
+"""Lines of the log of an execution in one answer."""
 READ_ONLY = (
     "The console is read-only. To retry, drop and send events, set VERTEXKIT_CONSOLE=write, or start "
     "vertexkit console with --write."
@@ -36,6 +39,8 @@ READ_ONLY = (
 NO_SERVICE = (
     "A test needs the app, which this console does not have. Run: vertexkit executions save-test"
 )
+ESCAPE_SEQUENCE = re.compile(r"\x1b\[[0-9;]*m")
+"""A colour in a line for people."""
 DEFAULT_APP = "app:app"
 """The app that a saved test names if VERTEXKIT_APP is not set."""
 
@@ -71,6 +76,7 @@ class ActionApi:
             self._route(path, "drop", _drop),
             self._route(path, "send_event", _send_event),
             self._route(path, "show_contents", _show_contents, changes=False),
+            self._route(path, "show_log", self._show_log, changes=False),
             self._route(path, "save_test", self._save_test, changes=False),
         ]
 
@@ -113,6 +119,16 @@ class ActionApi:
             "console_action_performed", execution=record.execution, done=answer["done"], **fields
         )
         return json_response(answer)
+
+    async def _show_log(
+        self, _: JournalAdmin, record: Record, __: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The newest log lines of an execution; null if this process keeps none."""
+        tail = self._source.log_tail
+        if tail is None:
+            return {"done": "log_shown", "lines": None}
+        found = tail.find(record.execution, MAX_LOG_LINES)
+        return {"done": "log_shown", "lines": [_log_line(line) for line in found]}
 
     async def _save_test(
         self, journal: JournalAdmin, record: Record, _: dict[str, Any]
@@ -198,3 +214,14 @@ async def _show_contents(_: JournalAdmin, record: Record, __: dict[str, Any]) ->
 def _content(value: bytes) -> Any:
     """A stored JSON value with secrets masked."""
     return from_json(redact_json(b'{"value":' + value + b"}"))["value"]
+
+
+def _log_line(line: bytes) -> dict[str, Any]:
+    """A line of the log as an object; a line for people, which is not JSON, is its event."""
+    try:
+        read = from_json(line)
+    except ValueError:
+        read = None
+    if isinstance(read, dict):
+        return read
+    return {"event": ESCAPE_SEQUENCE.sub("", line.decode(errors="replace"))}

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from vertexkit.blocks.registry import Blocks
 from vertexkit.journal.protocol import Journal, JournalAdmin
 from vertexkit.settings import Settings
+from vertexkit.telemetry.log_tail import LogTail
 from vertexkit.telemetry.prometheus import Snapshot
 
 
@@ -37,3 +38,5 @@ class ConsoleSource:
     """The service that uses the journal; None: only the journal is known."""
     writable: bool = False
     """Whether operators may retry, drop and send events."""
+    log_tail: LogTail | None = None
+    """The newest lines of the log of this process; None: they are not kept."""

@@ -1,13 +1,10 @@
 """Logging: one line for each event, with its execution, and with all secrets masked."""
 
-import asyncio
 import atexit
-import contextlib
 import contextvars
 import logging
 import re
 import sys
-import threading
 import time
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from io import StringIO
@@ -20,11 +17,11 @@ from structlog.typing import Processor
 from vertexkit.execution import Execution
 from vertexkit.references import add_reference
 from vertexkit.telemetry import tracing
+from vertexkit.telemetry.line_writer import LineWriter
+from vertexkit.telemetry.log_tail import LogTail
 from vertexkit.telemetry.redaction import redact, redact_json, register_token
 from vertexkit.text import sanitize_lines
 
-FLUSH_DELAY_SECONDS = 0.05
-"""Time that a line below WARNING may wait, to be written together with others."""
 QUIET_LOGGERS = (
     "aiohttp.access",
     "asyncio",
@@ -59,74 +56,6 @@ def bind(execution: Execution, attempt: int = 0) -> None:
         fields["attempt"] = attempt
     _bound_fields.set(fields)
     register_token(execution.token)
-
-
-class LineWriter:
-    """Writes lines to a binary stream, several in one write.
-
-    A write costs more than making a line. Lines from WARNING on are written immediately, and so is
-    every line if no event loop runs. `flush` writes the rest at the end of the process.
-
-    Args:
-        stream: receives the lines.
-        immediate: write every line immediately, for a terminal.
-        mask: masks the secrets of a line.
-    """
-
-    def __init__(
-        self,
-        stream: BinaryIO,
-        *,
-        immediate: bool = False,
-        mask: Callable[[bytes], bytes] = redact,
-    ) -> None:
-        self._mask = mask
-        self._stream = stream
-        self._immediate = immediate
-        self._lines: list[bytes] = []
-        self._lock = threading.Lock()
-        self._timer_loop: asyncio.AbstractEventLoop | None = None
-        """The event loop that will call `flush`."""
-
-    def write(self, line: bytes) -> None:
-        """Write a line within `FLUSH_DELAY_SECONDS`.
-
-        Args:
-            line: without its line break.
-        """
-        self._lines.append(self._mask(line))
-        if self._immediate:
-            self.flush()
-            return
-        if self._timer_loop is not None and not self._timer_loop.is_closed():
-            return
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self.flush()
-            return
-        self._timer_loop = loop
-        loop.call_later(FLUSH_DELAY_SECONDS, self.flush)
-
-    def write_now(self, line: bytes) -> None:
-        """Write a line, and those that wait, before returning.
-
-        Args:
-            line: without its line break.
-        """
-        self._lines.append(self._mask(line))
-        self.flush()
-
-    def flush(self) -> None:
-        """Write the lines that wait. Lines that cannot be written are dropped without an error."""
-        with self._lock, contextlib.suppress(OSError, ValueError):
-            self._timer_loop = None
-            number = len(self._lines)  # other threads may add to the list meanwhile
-            if number:
-                lines = self._lines[:number]
-                del self._lines[:number]
-                self._stream.write(b"\n".join(lines) + b"\n")
-                self._stream.flush()
 
 
 class EventLines:
@@ -182,6 +111,24 @@ def event_lines() -> EventLines | None:
     if _event_lines is None or structlog.get_config()["processors"] is not _event_lines[0]:
         return None
     return _event_lines[1]
+
+
+_configured: tuple[object, LineWriter] | None = None
+"""The chain and the writer that `configure` has made last."""
+
+
+def keep_lines() -> LogTail | None:
+    """Keep the newest lines of the log in memory from now on.
+
+    Returns:
+        The lines; None if the log is not written by vertexkit: the author has configured structlog.
+    """
+    if _configured is None or structlog.get_config()["processors"] is not _configured[0]:
+        return None
+    writer = _configured[1]
+    if writer.tail is None:
+        writer.tail = LogTail()
+    return writer.tail
 
 
 class _LevelMethods:
@@ -358,7 +305,8 @@ def configure(
         logger_factory=lambda *names: _NULL_LOGGER if names[:1] and names[0] in mute else logger,
         cache_logger_on_first_use=False,  # an author's test may want structlog's capture_logs
     )
-    global _event_lines  # noqa: PLW0603 - as structlog's own configuration
+    global _configured, _event_lines  # noqa: PLW0603 - as structlog's own configuration
+    _configured = (chain, writer)
     is_plain = not console and level_number == logging.INFO and "vertexkit" not in mute
     _event_lines = (chain, EventLines(writer, timestamper, chain)) if is_plain else None
     _configure_stdlib(writer, chain, level_number)

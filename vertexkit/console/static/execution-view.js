@@ -2,14 +2,14 @@
 import { ask } from "./ask.js";
 import { clear, find, json, make } from "./dom.js";
 import { RecordModel } from "./record-model.js";
-import { actionsOf, adviceOf, ago, contentsAction, hasFailed, stateOf, testAction } from "./state.js";
+import { actionsOf, adviceOf, ago, contentsAction, hasFailed, logAction, stateOf, testAction } from "./state.js";
 import { Timeline } from "./timeline.js";
 import { translate } from "./texts.js";
 
 export class ExecutionView {
   // `act` carries out an action; `now` returns the server's time in Unix seconds.
   constructor({ act, now }) {
-    Object.assign(this, { act, now, record: null, contents: null, writable: false, hasApp: false });
+    Object.assign(this, { act, now, record: null, contents: null, log: null, writable: false, hasApp: false });
     this.timeline = new Timeline({ list: find("#rows"), axis: find("#axis"), detail: find("#detail") });
     this.show(null);
   }
@@ -19,7 +19,7 @@ export class ExecutionView {
     const same = record && this.record?.execution === record.execution;
     if (!same) {
       this.timeline.reset();
-      this.contents = null;
+      this.contents = this.log = null;
       find("#status").textContent = "";
       find("#actions").dataset.shown = "";
     }
@@ -29,12 +29,13 @@ export class ExecutionView {
     if (!record) {
       clear(find("#head")).append(make("p", { class: "quiet" }, translate("c_choose")));
       find("#actions").hidden = true;
-      find("#contents").hidden = true;
+      find("#contents").hidden = find("#log").hidden = true;
       return;
     }
     this.showHead();
     this.showActions();
     this.showContents();
+    this.showLog();
     const values = new Map(this.contents?.effects.map(({ position, value }) => [position, value]));
     this.timeline.replace(new RecordModel(record, values), Boolean(record.outcome));
     if (!record.outcome) this.timeline.follow(() => this.now() - this.record.accepted_at);
@@ -42,10 +43,10 @@ export class ExecutionView {
 
   // The language has changed.
   showAgain() {
-    const { record, contents } = this, status = find("#status").textContent;
+    const { record, contents, log } = this, status = find("#status").textContent;
     this.record = null;
     this.show(record);
-    this.contents = contents;
+    Object.assign(this, { contents, log });
     find("#contents").dataset.shown = "";
     if (record) this.show(record);
     find("#status").textContent = status;
@@ -68,14 +69,14 @@ export class ExecutionView {
   }
 
   showActions() {
-    const actions = [...(this.writable ? actionsOf(this.record) : []), ...(this.contents ? [] : [contentsAction()]), ...(this.hasApp && hasFailed(this.record) ? [testAction()] : [])];
+    const actions = [...(this.writable ? actionsOf(this.record) : []), ...(this.contents ? [] : [contentsAction()]), logAction(), ...(this.hasApp && hasFailed(this.record) ? [testAction()] : [])];
     const shown = JSON.stringify(actions);
     const bar = find("#actions");
     bar.hidden = false;
     if (bar.dataset.shown === shown) return; // a button that has the focus keeps it
     bar.dataset.shown = shown;
     clear(bar).append(...actions.map((action) => make("button", { type: "button", onclick: (event) => this.request(action, event.currentTarget) }, action.label)),
-      make("button", { type: "button", onclick: () => this.copy() }, translate("c_copy")));
+      make("button", { type: "button", onclick: () => this.copy(this.record.execution) }, translate("c_copy")));
   }
 
   async request(action, button) {
@@ -90,12 +91,17 @@ export class ExecutionView {
       this.contents = answer;
       this.show(this.record);
     }
+    if (action.action === "show_log") {
+      this.log = answer;
+      this.showLog();
+      find("#log").scrollIntoView({ block: "nearest" });
+    }
     if (answer.files) for (const [name, text] of Object.entries(answer.files)) download(name, text);
     find("#status").textContent = translate(`a_done_${answer.done}`);
   }
 
-  async copy() {
-    await navigator.clipboard?.writeText(this.record.execution).then(() => (find("#status").textContent = translate("copied")), () => {});
+  async copy(text) {
+    await navigator.clipboard?.writeText(text).then(() => (find("#status").textContent = translate("copied")), () => {});
   }
 
   showContents() {
@@ -110,6 +116,26 @@ export class ExecutionView {
     for (const { position, value } of effects) area.append(make("h3", {}, names.get(position) ?? position), json(value));
     if (result !== null) area.append(make("h3", {}, translate("c_block_result")), json(result));
   }
+
+  showLog() {
+    const area = find("#log");
+    area.hidden = !this.log;
+    if (!this.log) return;
+    const { lines } = this.log;
+    clear(area).append(make("h2", {}, translate("c_log")));
+    if (!lines?.length) area.append(make("p", { class: "quiet" }, translate(lines ? "c_no_log_lines" : "c_no_log")));
+    const command = `grep ${this.record.execution}`;
+    area.append(make("p", { class: "quiet" }, translate("c_log_kept")),
+      make("p", { class: "filter" }, make("code", {}, command), make("button", { type: "button", class: "add", onclick: () => this.copy(command) }, translate("c_copy_filter"))));
+    if (lines?.length) area.append(make("ol", {}, ...lines.map(logLine)));
+  }
+}
+
+// A line of the log: its time, level and event, then the fields that not every line of the execution has.
+function logLine({ time = "", level = "info", event, exception, execution, block, ...rest }) {
+  const fields = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+  const text = [time.slice(11, 23), level, event, ...fields].filter(Boolean).join("  ");
+  return make("li", { class: level }, exception ? `${text}\n${exception}` : text);
 }
 
 function download(name, text) {

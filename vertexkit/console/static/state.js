@@ -53,6 +53,7 @@ export function actionsOf(execution) {
   return found;
 }
 export const contentsAction = () => ({ action: "show_contents", label: translate("a_contents"), question: "a_contents_ask", texts: ["a_contents_text"] });
+export const logAction = () => ({ action: "show_log", label: translate("a_log"), question: "a_log_ask", texts: ["a_log_text"] });
 export const testAction = () => ({ action: "save_test", label: translate("test"), question: "a_test_ask", texts: ["a_test_text"] });
 
 // Whether an execution is worth a test: it failed, was parked, or its dialog is gone.
