@@ -131,9 +131,12 @@ export class ExecutionView {
   }
 }
 
-// A line of the log: its time, level and event, then the fields that not every line of the execution has.
-function logLine({ time = "", level = "info", event, exception, execution, block, ...rest }) {
-  const fields = Object.entries(rest).map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
+// Fields that each line of the execution has.
+const COMMON = new Set(["execution", "block", "instance", "dialog", "vertex", "session"]);
+
+// A line of the log: its time, level and event, then its own fields.
+function logLine({ time = "", level = "info", event, exception, ...rest }) {
+  const fields = Object.entries(rest).filter(([name, value]) => !COMMON.has(name) && value !== "").map(([name, value]) => `${name}=${typeof value === "string" ? value : JSON.stringify(value)}`);
   const text = [time.slice(11, 23), level, event, ...fields].filter(Boolean).join("  ");
   return make("li", { class: level }, exception ? `${text}\n${exception}` : text);
 }
