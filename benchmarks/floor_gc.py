@@ -4,12 +4,11 @@ On Python 3.11 a third of the processor time of `floor.py` is garbage collection
 third from minute to minute. This service is what others are compared with.
 """
 
-import gc
 from typing import Any
 
 from floor import Floor
 
-from vertexkit.cli.serve.process import GC_THRESHOLDS
+from vertexkit.system.garbage_collector import tune_garbage_collector
 
 
 class FrozenFloor(Floor):
@@ -17,9 +16,7 @@ class FrozenFloor(Floor):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(*GC_THRESHOLDS)
+            tune_garbage_collector()
         await super().__call__(scope, receive, send)
 
 

@@ -16,12 +16,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvloop
-from in_process import CALLERS, EXECUTIONS, batch, calls, serving, set_collector
+from in_process import CALLERS, EXECUTIONS, batch, calls, serving
 from journal_waits import fill
 from pydantic import BaseModel
 
 from vertexkit import App, Context
 from vertexkit.asgi import http_app
+from vertexkit.system.garbage_collector import tune_garbage_collector
 from vertexkit.telemetry import logs
 
 WARM_UP_BATCHES = 2
@@ -60,7 +61,7 @@ async def cost(
         served = http_app(service)
         for _ in range(WARM_UP_BATCHES):
             await batch(served, service, bodies, executions)
-        set_collector()
+        tune_garbage_collector()
         return min([await batch(served, service, bodies, executions) for _ in range(batches)])
 
 

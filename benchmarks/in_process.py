@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import base64
 import cProfile
-import gc
 import io
 import itertools
 import json
@@ -37,10 +36,10 @@ from hello import app
 from vertexkit import App
 from vertexkit.asgi import http_app
 from vertexkit.botone.response import Response
-from vertexkit.cli.serve.process import GC_THRESHOLDS
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.service import Service, running_service
 from vertexkit.settings import Settings
+from vertexkit.system.garbage_collector import tune_garbage_collector
 from vertexkit.telemetry import logs
 
 CALLERS = 32
@@ -158,13 +157,6 @@ async def serving(app: App, journal: str, keys: str = "") -> AsyncIterator[Servi
         yield service
 
 
-def set_collector() -> None:
-    """Set the garbage collector as `vertexkit run` does."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
-
-
 async def measure(journal: str, options: argparse.Namespace, keys: str = "") -> list[float]:
     """Measure with one journal; with `--counts`, print the counts."""
     stream = io.BytesIO()
@@ -174,7 +166,7 @@ async def measure(journal: str, options: argparse.Namespace, keys: str = "") -> 
         served = http_app(service)
         for _ in range(WARM_UP_BATCHES):
             await batch(served, service, bodies)
-        set_collector()
+        tune_garbage_collector()
         if options.counts:
             writer.flush()
             stream.truncate(0)

@@ -22,6 +22,7 @@ from vertexkit.server.limits import (
 )
 from vertexkit.server.pool import Awaited, ConnectionPool
 from vertexkit.server.problems import problem
+from vertexkit.server.transport import BatchedTransport
 
 
 class Phase(Enum):
@@ -126,8 +127,13 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """As uvicorn does; the pool may close this or another connection."""
-        super().connection_made(transport)
+        self._transport = BatchedTransport(transport, self._pool.batch)
+        super().connection_made(cast("asyncio.Transport", self._transport))
         self._pool.add(self)
+
+    def eof_received(self) -> None:
+        """Write what this turn of the event loop has written: the transport closes itself now."""
+        self._transport.flush()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """As uvicorn does."""

@@ -8,6 +8,7 @@ from typing import Protocol
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+from vertexkit.server.transport import WriteBatch
 from vertexkit.settings import ServerSettings
 
 SWEEP_INTERVAL_SECONDS = 1.0
@@ -72,6 +73,8 @@ class ConnectionPool:
         observer: ConnectionObserver | None = None,
     ) -> None:
         self.settings = settings
+        self.batch = WriteBatch()
+        """What the connections write in one turn of the event loop."""
         self._max_connections = max_connections
         self._observer = observer
         self._connections: dict[PooledConnection, Awaited] = {}

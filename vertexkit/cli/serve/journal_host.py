@@ -26,6 +26,7 @@ from vertexkit.journal.shared.server import STATUS_INTERVAL_SECONDS, JournalServ
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
 from vertexkit.service import BACKGROUND_TASK_FAILED, JOURNAL_LOST
 from vertexkit.settings import Settings
+from vertexkit.system.garbage_collector import tune_garbage_collector
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry.aggregation import MetricsServer
 from vertexkit.telemetry.metrics import CommitMetrics
@@ -107,6 +108,7 @@ class JournalHost:
             server = JournalServer(journal, supervisor)
             await journal.open(_Observer(server, CommitMetrics(registry), self._journal_lost))
             try:
+                tune_garbage_collector()
                 with listening_socket(journal.file) as (listener, self.journal_socket):
                     await server.listen(listener, self.journal_socket)
                     await self._offer_metrics(metrics, self.journal_socket)

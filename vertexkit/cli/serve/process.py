@@ -1,6 +1,5 @@
 """The app as each serving process runs it."""
 
-import gc
 import os
 import sys
 from functools import partial
@@ -17,6 +16,7 @@ from vertexkit.loading import find_app
 from vertexkit.server.config import ServedApp
 from vertexkit.service import Service
 from vertexkit.settings import PREFIX
+from vertexkit.system.garbage_collector import tune_garbage_collector
 
 JOURNAL_SOCKET = f"{PREFIX}JOURNAL_SOCKET"
 METRICS_SOCKET = f"{PREFIX}METRICS_SOCKET"
@@ -24,9 +24,6 @@ METRICS_SOCKET = f"{PREFIX}METRICS_SOCKET"
 ADDRESS = f"{PREFIX}ADDRESS"
 MODE = f"{PREFIX}MODE"
 """In the environment of an only process: what it announces when it has started."""
-GC_THRESHOLDS = (20_000, 20, 50)
-"""New objects, and younger collections, that start a collection of each generation. Measured: few
-objects of an execution live long."""
 
 
 class ServedProcess:
@@ -61,10 +58,7 @@ class ServedProcess:
     def _around_startup(self, send: Send) -> Send:
         async def send_startup(message: Message) -> None:
             if message["type"] == "lifespan.startup.complete":
-                # Objects made until now live until the end: they need not be scanned again.
-                gc.collect()
-                gc.freeze()
-                gc.set_threshold(*GC_THRESHOLDS)
+                tune_garbage_collector()
             elif message["type"] == "lifespan.startup.failed":
                 error = sys.exc_info()[1]
                 if isinstance(error, VertexkitError):
