@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import structlog
 
-from tests import measuring, surroundings, tools
+from tests import collecting, measuring, surroundings, tools
 from tests.cli.shell import Shell
 from tests.postgres_server import postgres_server as postgres_server
 from vertexkit.telemetry import logs, redaction
@@ -37,6 +37,15 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("\n".join(sentences))
     if measuring.distributes(config):
         config.add_cleanup(measuring.pause_this_process())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
+    """Collect the tests without measuring the coverage."""
+    if measuring.distributes(session.config):
+        return (yield)
+    with collecting.cheaply(session.config):
+        return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

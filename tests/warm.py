@@ -5,22 +5,12 @@ time before it begins to work.
 """
 
 import gc
-import importlib
-from pathlib import Path
 
 import coverage
 
-import vertexkit
+from tests import vertexkit_modules
 
-RARE = ("vertexkit.__main__", "vertexkit.telemetry.otel_setup", "vertexkit.models")
-"""Not imported: the first starts the command, the others need large libraries that few use."""
-
-ROOT = Path(vertexkit.__file__).parent
-
-for path in sorted(ROOT.rglob("*.py")):
-    name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
-    if not name.startswith(RARE):
-        importlib.import_module(name)
+vertexkit_modules.load(rare=False)
 
 if (measured := coverage.Coverage.current()) is not None:
     measured.save()  # once: a forked process continues the measurement, and writes its own part
