@@ -51,10 +51,58 @@ async def test_a_shell_passes_the_inputs_unchanged(
     assert json.loads(arguments[5]) == {"token": "secret", **INPUTS}
 
 
-async def test_powershell_gets_its_own_form(browser: Browser, shared_dev: Dev) -> None:
-    """Each quote in a text is doubled, typographic ones too: all of them end a text there."""
-    text = await command(browser, shared_dev, "powershellCommand")
-    assert text.startswith("Invoke-RestMethod 'http://a/blocks/b' -Method Post")
-    assert "(Invoke-RestMethod 'http://a/token?block=b')" in text
-    assert "it''s $HOME `id`" in text
-    assert "\u2019\u2019" in text
+SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
+"""PowerShell takes each of them for a single quote (about_Quoting_Rules)."""
+POWERSHELL_TEXTS = (
+    "it's",
+    "''",
+    "'a",
+    "a'",
+    "\u2018a\u2019\u201ab\u201b",
+    "'\u2019\u2018'",
+    "$HOME $(id) ${x} `n `",
+    'a\nb\t\\ " \u201c\u201d',
+    "%PATH% ! & | ; # @' '@ 🙂",
+    "",
+)
+
+
+def verbatim_strings(command: str) -> list[str]:
+    """The texts of the single-quoted strings of a command, read by the rules of PowerShell.
+
+    Such a string ends at a single quote of any form; two of them in a row stand for the first one.
+    Nothing else is special in it.
+    """
+    texts: list[str] = []
+    characters = iter(command)
+    for character in characters:
+        if character not in SINGLE_QUOTES:
+            continue
+        text = ""
+        for inner in characters:
+            if inner in SINGLE_QUOTES:
+                following = next(characters, "")
+                if not following or following not in SINGLE_QUOTES:
+                    break
+            text += inner
+        texts.append(text)
+    return texts
+
+
+async def test_powershell_reads_the_inputs_unchanged(browser: Browser, shared_dev: Dev) -> None:
+    """By the documented rules of its quotes, it sends the inputs, the typographic quotes included."""
+    opened = await open_page(browser, shared_dev)
+    made: list[str] = await opened.page.evaluate(
+        """async (texts) => {
+            const { powershellCommand } = await import("/static/curl.js");
+            return texts.map((text) => powershellCommand("http://a", "b", { [text]: text }));
+        }""",
+        list(POWERSHELL_TEXTS),
+    )
+    for text, command in zip(POWERSHELL_TEXTS, made, strict=True):
+        url, media_type, before, token, after = verbatim_strings(command)
+        assert (url, token) == ("http://a/blocks/b", "http://a/token?block=b")
+        assert media_type == "application/json"
+        assert json.loads(f"{before}secret{after}") == {"token": "secret", text: text}
+        assert command.startswith("Invoke-RestMethod 'http://a/blocks/b' -Method Post")
+        assert " + (Invoke-RestMethod 'http" in command
