@@ -110,6 +110,10 @@ def test_help_and_errors_are_in_the_language_of_the_locale(shell: Shell) -> None
     shown = shell.run("trigger", "--help", lang="ru").stdout
     for text in ("Параметры", "Аргументы", "Входное значение блока", "Показать эту справку"):
         assert text in shown
+    assert "Вызов: vertexkit trigger [ПАРАМЕТРЫ]" in shown
+    assert "<bool>" not in shown, "a flag takes no value"
+    misspelt = shell.run("trigger", "--inpt", lang="ru").stderr
+    assert "Нет параметра --inpt (похожие: --event, --input) [VK-003]" in misspelt
     assert "Input of the block" in shell.run("trigger", "--help", lang="en").stdout
 
 

@@ -130,7 +130,7 @@ async def test_an_incomplete_recording_is_read(tmp_path: Path) -> None:
 def test_a_file_that_is_not_a_recording_is_an_error(tmp_path: Path) -> None:
     """Other content, another version, an invalid, an unknown and an ambiguous id are errors."""
     folder = RecordingsFolder(tmp_path)
-    with pytest.raises(SettingsError, match="no recordings"):
+    with pytest.raises(SettingsError, match="no recording in"):
         folder.find("last")
     (tmp_path / "a.jsonl").write_text('{"kind": "event"}\n')
     with pytest.raises(SettingsError, match="not a recording"):

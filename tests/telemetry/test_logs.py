@@ -254,6 +254,17 @@ async def test_lines_for_people_do_not_wait() -> None:
     assert stream.getvalue() == b"one\n"
 
 
+async def test_bare_lines_have_no_fields_of_the_execution() -> None:
+    """Where only one execution runs, a line has its own fields alone."""
+    stream = io.BytesIO()
+    writer = logs.configure("json", "info", stream, bare=True)
+    logs.bind(execution(), 1)
+    structlog.get_logger("mine").info("counted", amount=5)
+    writer.flush()
+    [line] = read(stream)
+    assert line.keys() == {"event", "level", "time", "amount"}
+
+
 def test_setting_up_twice_writes_once() -> None:
     """The second call replaces the first: no line is written twice."""
     configured()

@@ -16,7 +16,15 @@ WITHOUT_WARNINGS = {"capture", "check", "new", "platform", "run"}
 """Commands that use no settings, or that report the warnings about them in their own way."""
 
 
-class RootGroup(TyperGroup):
+class Group(TyperGroup):
+    """A command that has commands."""
+
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options."""
+        return _without_flag_types(super().get_params(ctx))
+
+
+class RootGroup(Group):
     """The command `vertexkit`. What it prints about a wrong command line ends with a code."""
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
@@ -36,7 +44,7 @@ def _with_reference() -> Iterator[None]:
     try:
         yield
     except TyperException as error:
-        message = f"{error.format_message()} [{COMMAND_LINE_REFERENCE}]"
+        message = f"{translate_sentence(error.format_message())} [{COMMAND_LINE_REFERENCE}]"
         error.format_message = lambda: message  # type: ignore[method-assign]
         raise
 
@@ -48,6 +56,10 @@ class Command(TyperCommand):
     platform and no terminal takes; they become U+FFFD.
     """
 
+    def get_params(self, ctx: Any) -> Any:
+        """Return the options and arguments."""
+        return _without_flag_types(super().get_params(ctx))
+
     def invoke(self, ctx: Any) -> Any:
         """Run the command."""
         for name, value in ctx.params.items():
@@ -58,9 +70,12 @@ class Command(TyperCommand):
 
 
 def use_command_class(group: typer.Typer) -> None:
-    """Make each command of a group, and of the groups in it, a `Command`."""
+    """Make each command of a group, and of the groups in it, a `Command`; and these groups a `Group`."""
     for command in _commands(group):
         command.cls = Command
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            inner.typer_instance.info.cls = Group
 
 
 def _commands(group: typer.Typer) -> Iterator[Any]:
@@ -68,6 +83,14 @@ def _commands(group: typer.Typer) -> Iterator[Any]:
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             yield from _commands(inner.typer_instance)
+
+
+def _without_flag_types(params: list[Any]) -> list[Any]:
+    """Let the help show no type for flags: they take no value."""
+    for param in params:
+        if getattr(param, "is_flag", False) and param.metavar is None:
+            param.metavar = ""
+    return params
 
 
 def _repaired(value: Any) -> Any:

@@ -11,7 +11,7 @@ import gettext
 import os
 import re
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,8 @@ DOMAIN = "vertexkit"
 FOLDER = Path(__file__).with_name("locale")
 PLACEHOLDER = re.compile(r"\{(\d)\}")
 """The place of a value in a template."""
+REFERENCE = re.compile(r" \[VK-\d+\]$")
+"""The code of an error at the end of its sentence."""
 
 
 def terminal_language() -> Language:
@@ -83,9 +85,16 @@ def translate_command(command: Any) -> Any:
         return option
 
     command.get_help_option = translated_help_option
+    command.format_usage = partial(_format_usage, command)
     for inner in getattr(command, "commands", {}).values():
         translate_command(inner)
     return command
+
+
+def _format_usage(command: Any, context: Any, formatter: Any) -> None:
+    """Write the line that starts with `Usage:`, which typer has in English only."""
+    pieces = [translate(piece) for piece in command.collect_usage_pieces(context)]
+    formatter.write_usage(context.command_path, " ".join(pieces), f"{translate('Usage:')} ")
 
 
 def translate_sentence(text: str) -> str:
@@ -97,6 +106,8 @@ def translate_sentence(text: str) -> str:
     Returns:
         The translation; the unchanged text if the catalogue has no template for it.
     """
+    if (found := REFERENCE.search(text)) is not None:
+        return translate_sentence(text[: found.start()]) + found[0]
     if " " not in text:  # a name: the catalogue also has single words, which are other texts
         return text
     for template, fixed in _templates():
@@ -126,7 +137,13 @@ def _templates() -> tuple[tuple[str, tuple[str, ...]], ...]:
     """The texts of the catalogue with their fixed parts, those with the longest parts first."""
     texts = getattr(_catalogue(), "_catalog", {})  # the reader of .mo files that Python has
     templates = [(text, tuple(PLACEHOLDER.split(text)[::2])) for text in texts if " " in text]
-    return tuple(sorted(templates, key=lambda template: -sum(map(len, template[1]))))
+    return tuple(sorted(templates, key=_priority))
+
+
+def _priority(template: tuple[str, tuple[str, ...]]) -> tuple[int, bool]:
+    """The order in which templates are tried; a list is taken apart last."""
+    text, fixed = template
+    return -sum(map(len, fixed)), "," in text
 
 
 @cache

@@ -160,9 +160,14 @@ class RecordingsFolder:
         matches = [file for file in files if file.stem == selector] or [
             file for file in files if file.stem.startswith(selector)
         ]
-        if len(matches) != 1:
+        if not matches:
             raise SettingsError(
-                f"{len(matches) or 'no'} recordings in {self.path} match {selector!r}. Use `last` "
+                f"no recording in {self.path} matches {selector!r}. Use `last` for the newest "
+                "recording, an id or its start, or the path of a file"
+            )
+        if len(matches) > 1:
+            raise SettingsError(
+                f"{len(matches)} recordings in {self.path} match {selector!r}. Use `last` "
                 "for the newest recording, a whole id, or the path of a file"
             )
         return matches[0]

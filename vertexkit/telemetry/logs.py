@@ -270,6 +270,8 @@ def configure(
     level: str = "info",
     stream: BinaryIO | None = None,
     mute: Collection[str] = (),
+    *,
+    bare: bool = False,
 ) -> LineWriter:
     """Configure structlog and the standard library's logging to write the same lines.
 
@@ -279,6 +281,7 @@ def configure(
         level: the lowest level that is written.
         stream: binary; None: standard output.
         mute: names of structlog loggers whose lines are dropped.
+        bare: leave out the fields of the execution, where only one runs at a time.
 
     Returns:
         The writer of the lines; call its `flush` last.
@@ -290,7 +293,7 @@ def configure(
     level_number = logging.getLevelNamesMapping()[level.upper()]
     timestamper = _Timestamper()
     chain: list[Processor] = [
-        _add_execution,
+        *([] if bare else [_add_execution]),
         add_reference,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False) if console else timestamper,

@@ -107,6 +107,20 @@ def test_a_rejected_call_is_replayed_as_it_was_printed(shell: Any) -> None:
     assert "done" not in replayed.stdout
 
 
+def test_the_author_s_error_is_replayed_as_it_was_printed(shell: Any) -> None:
+    """`replay` shows the author's own lines, and no traceback of vertexkit, as `trigger` does."""
+    (shell.folder / "boom.py").write_text(
+        "from vertexkit import App, Context\napp = App()\n\n@app.block('boom')\n"
+        "async def boom(ctx: Context) -> None:\n    raise LookupError('no rate')\n",
+        encoding="utf-8",
+    )
+    shell.run("trigger", "boom", "--fast")
+    replayed = shell.run("replay", "last")
+    assert "fail  internal: LookupError: no rate" in replayed.stdout
+    assert "boom.py:6    raise LookupError('no rate')" in replayed.stdout
+    assert "Traceback" not in replayed.stdout + replayed.stderr
+
+
 @pytest.mark.parametrize("arguments", [["hello"], ["hello:app", "hello"], []])
 def test_app_and_block_can_be_given_separately(shell: Any, arguments: list[str]) -> None:
     """With VERTEXKIT_APP set, `trigger hello` means the block."""

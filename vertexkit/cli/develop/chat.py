@@ -227,7 +227,7 @@ def run_chat(target: str | None, block: str | None, *, fast: bool, debug: bool =
         SettingsError: The app or the block cannot be found.
     """
     if not structlog.is_configured():
-        logs.configure("console", "info", sys.stderr.buffer, ("vertexkit",))
+        logs.configure("console", "info", sys.stderr.buffer, ("vertexkit",), bare=True)
     name, app = find_app(target)
     if not app.blocks:
         find_block(app, None)

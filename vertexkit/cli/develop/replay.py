@@ -10,11 +10,12 @@ import structlog
 from rich.text import Text
 
 from vertexkit.cli import output
-from vertexkit.cli.develop.transcript import Transcript
+from vertexkit.cli.develop.transcript import Transcript, observed_failures
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.translation import translate
 from vertexkit.errors import SettingsError
+from vertexkit.failure import Failure
 from vertexkit.journal.encryption import recordings_cipher
 from vertexkit.loading import find_app, suggestion
 from vertexkit.recordings import Recording, RecordingsFolder
@@ -61,12 +62,14 @@ def replay_run(options: ReplayOptions) -> int:
         schema = app.blocks[recording.header.block].signature.input_schema()
         return _save_test(recording, options.save_test, schema)
     if not structlog.is_configured():
-        logs.configure("console", "warning")
+        logs.configure("console", "warning", mute=("vertexkit",), bare=True)
+    failures: list[Failure] = []
+    app.on_failure = observed_failures(app.on_failure, failures.append)
     replayed = asyncio.run(replay(app, recording, **handler_settings()))
     if options.as_json:
         output.print_json(_report(replayed))
     else:
-        _show(replayed)
+        _show(replayed, failures)
     return EXIT_FAILED if options.must_match and not replayed.matches else 0
 
 
@@ -83,7 +86,7 @@ def _save_test(recording: Recording, path: Path, schema: dict[str, Any]) -> int:
     return 0
 
 
-def _show(replayed: Replay) -> None:
+def _show(replayed: Replay, failures: list[Failure]) -> None:
     console = output.console()
     header = replayed.recording.header
     inputs = " ".join(
@@ -93,6 +96,8 @@ def _show(replayed: Replay) -> None:
     transcript = Transcript(console)
     for message in replayed.run.messages:
         transcript.message(str(message))
+    for failure in failures:
+        transcript.failure(failure)
     transcript.end(replayed.run)
     if replayed.matches:
         console.print(Text(translate("Matches the recording."), "green"))

@@ -4,7 +4,7 @@ import difflib
 import io
 import json
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from vertexkit.cli.translation import translate, translate_sentence
+from vertexkit.context.context import Context
 from vertexkit.errors import BlockFailed
 from vertexkit.failure import FAILURE_MESSAGES, Failure
 from vertexkit.loading import display_path
@@ -22,6 +23,7 @@ from vertexkit.telemetry.events import Event
 from vertexkit.testing.contents import describe_error
 from vertexkit.testing.platform.ledger import Entry
 from vertexkit.testing.run import Run
+from vertexkit.worker.policy import OnFailure
 
 STYLES = {
     "you": "cyan",
@@ -179,7 +181,7 @@ class Transcript:
         elif run.outcome.reason:
             self._line("", f"{run.outcome.status}: {translate_sentence(run.outcome.reason)}", "dim")
         if not run.ok:
-            self._line("done", _json(run.data), "dim", tail=tail)
+            self._line("done", _json(run.data), "dim", tail=tail, label_style="red")
 
     def completed(self, data: Any) -> None:
         """Print the data that the block was completed with."""
@@ -254,7 +256,7 @@ class Transcript:
     def rejected(self, status: int, answer: Mapping[str, Any]) -> None:
         """Print why a call was rejected: the status and the content of the response."""
         detail = str(answer.get("detail") or answer.get("title", "")).partition(";")[0].rstrip(".")
-        self._line("fail", f"{status} {translate_sentence(detail)}")
+        self._line("fail", f"{status} {translate_sentence(f'{detail}.').rstrip('.')}")
         for error in answer.get("errors", []):
             field = ".".join(map(str, error["loc"])) or "inputs"
             self._line("", f"{field}: {translate_sentence(error['msg'])}")
@@ -266,12 +268,29 @@ class Transcript:
         self._typing = Live(row, console=self._console, transient=True, refresh_per_second=8)
         self._typing.start()
 
-    def _line(self, label: str, text: str, style: str = "", tail: str = "") -> None:
+    def _line(
+        self, label: str, text: str, style: str = "", tail: str = "", label_style: str = ""
+    ) -> None:
         line = Text()
-        line.append(f"  {label:{LABEL_COLUMNS}}  ", STYLES.get(label, ""))
+        line.append(f"  {label:{LABEL_COLUMNS}}  ", label_style or STYLES.get(label, ""))
         line.append(text.replace("\n", f"\n{INDENT}"), style)
         line.append(tail, "dim")
         self._console.print(line, soft_wrap=True)
+
+
+def observed_failures(hook: OnFailure | None, observe: Callable[[Failure], None]) -> OnFailure:
+    """Return a hook that passes each failure on before it calls the author's hook.
+
+    Args:
+        hook: the author's.
+        observe: gets the failures.
+    """
+
+    async def pass_on(context: Context, failure: Failure) -> Any:
+        observe(failure)
+        return None if hook is None else await hook(context, failure)
+
+    return pass_on
 
 
 def _local_time(seconds: float) -> str:

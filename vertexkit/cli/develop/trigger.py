@@ -14,14 +14,12 @@ from vertexkit.app import App
 from vertexkit.cli import output
 from vertexkit.cli.develop.call_options import CallOptions
 from vertexkit.cli.develop.inputs import read_inputs
-from vertexkit.cli.develop.transcript import TerminalStream, Transcript
+from vertexkit.cli.develop.transcript import TerminalStream, Transcript, observed_failures
 from vertexkit.cli.develop.waits import TerminalWaits, read_events, terminal_reader
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.clock import Clock
-from vertexkit.context.context import Context
 from vertexkit.errors import SettingsError
-from vertexkit.failure import Failure
 from vertexkit.loading import configured_target, default_target, find_app, find_block
 from vertexkit.recordings import Recorder, RecordingsFolder
 from vertexkit.settings import Settings
@@ -35,7 +33,6 @@ from vertexkit.testing.paced_clock import PacedClock
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.recorded import outcome_and_code, request_fields
 from vertexkit.testing.run import Run
-from vertexkit.worker.policy import OnFailure
 from vertexkit.worker.watchdog import Watchdog
 
 TYPING_SECONDS = 0.7
@@ -120,7 +117,7 @@ def _configure_logs(console: Console, options: TriggerOptions) -> None:
     level, muted = ("debug", ()) if options.debug else ("info", ("vertexkit",))
     in_terminal = console.is_terminal and not options.as_json
     stream = cast(BinaryIO, TerminalStream(console)) if in_terminal else sys.stderr.buffer
-    logs.configure("console", level, stream, muted)
+    logs.configure("console", level, stream, muted, bare=not options.debug)
 
 
 def split_target(target: str | None, block: str | None) -> tuple[str | None, str | None]:
@@ -151,7 +148,7 @@ async def _run(
     patience = PATIENCE_SECONDS
     dialog = FakeDialog(app, platform, patience=patience, virtual_sleep=False, **settings)
     token = platform.issue(block)
-    app.on_failure = _show_failure(app.on_failure, transcript)
+    app.on_failure = observed_failures(app.on_failure, transcript.failure)
     transcript.call(block, inputs)
     recorder = _recorder(block, inputs, options.target or "", clock)
     threshold = Settings.load().handlers.stall
@@ -192,16 +189,6 @@ def _record(recorder: Recorder, dialog: FakeDialog, clock: Clock) -> None:
     dialog.subscribe(recorder.event)
     dialog.subscribe(on_contents, contents=True)
     dialog.platform.subscribe(lambda entry: recorder.request(entry.at, **request_fields(entry)))
-
-
-def _show_failure(hook: OnFailure | None, transcript: Transcript) -> OnFailure:
-    """A hook that prints the failure before it calls the author's hook."""
-
-    async def show(context: Context, failure: Failure) -> Any:
-        transcript.failure(failure)
-        return None if hook is None else await hook(context, failure)
-
-    return show
 
 
 def _report(block: str, run: Run, violations: list[str]) -> dict[str, Any]:
