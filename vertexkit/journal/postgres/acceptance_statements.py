@@ -9,7 +9,7 @@ from vertexkit.journal.postgres.arrays import (
     OPTIONAL_TEXTS,
     TEXTS,
 )
-from vertexkit.journal.postgres.statements import statement
+from vertexkit.journal.postgres.statements import statement, unfinished_of
 
 BACKLOG = """
 (SELECT count(*) FROM vertexkit.executions
@@ -36,8 +36,7 @@ WITH call AS ({CALLS}), added AS (
     SELECT call.id, call.block, {QUEUE_OF_CALL}, call.key, call.dialog, call.accepted_at, {{now}},
         latest.id, call.trace, call.limit_key, call.token, call.inputs, call.raw
     FROM call LEFT JOIN LATERAL (
-        SELECT id, completion_tried FROM vertexkit.executions AS earlier
-        WHERE earlier.key = call.key AND earlier.phase <> 'settled'
+        SELECT id, completion_tried FROM {unfinished_of("call.key")} AS earlier
         ORDER BY earlier.number DESC LIMIT 1
     ) AS latest ON true
     WHERE (latest.id IS NULL OR latest.completion_tried)
@@ -84,8 +83,8 @@ FIND_DUPLICATED = statement(
     f"""
 SELECT latest.id, latest.completion_tried, {BACKLOG}
 FROM (SELECT) AS one LEFT JOIN LATERAL (
-    SELECT id, completion_tried FROM vertexkit.executions
-    WHERE key = $2 AND phase <> 'settled' ORDER BY number DESC LIMIT 1 FOR KEY SHARE
+    SELECT id, completion_tried FROM {unfinished_of("$2", "FOR KEY SHARE")} AS earlier
+    ORDER BY earlier.number DESC LIMIT 1
 ) AS latest ON true
 """,
     BYTES,

@@ -10,6 +10,7 @@ from vertexkit.journal.encryption import Cipher, seal_effect, seal_text
 from vertexkit.journal.postgres.durability import durable_transaction
 from vertexkit.journal.postgres.monitor import NOTIFY
 from vertexkit.journal.postgres.queries import TIME, Reading, read_one
+from vertexkit.journal.postgres.statements import unfinished_of
 from vertexkit.journal.protocol import Record
 from vertexkit.journal.state.operations import (
     DROPPED,
@@ -20,9 +21,8 @@ from vertexkit.journal.state.operations import (
 from vertexkit.journal.state.row import assumed_sent
 
 LOCK = "SELECT key FROM vertexkit.executions WHERE id = %s FOR UPDATE"
-OTHER = """
-SELECT id FROM vertexkit.executions WHERE key = %s AND phase <> 'settled'
-ORDER BY number DESC LIMIT 1
+OTHER = f"""
+SELECT id FROM {unfinished_of("%(key)s")} AS other ORDER BY number DESC LIMIT 1
 """
 EVENT = f"""
 coalesce(history, '[]') || jsonb_build_array(jsonb_build_array({TIME}, %(event)s::text, ''))
@@ -86,7 +86,7 @@ async def retry(
             key, record = await _locked(connection, execution, ahead, cipher)
             if record is None or not record.retryable or record.outcome is None:
                 raise OperationNotAllowed(why_not_retried(execution, record))
-            other = await (await connection.execute(OTHER, (key,))).fetchone()
+            other = await (await connection.execute(OTHER.encode(), {"key": key})).fetchone()
             if other is not None:
                 raise _repeated(other["id"])
             values = {

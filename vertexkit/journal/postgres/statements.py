@@ -64,11 +64,31 @@ FROM (SELECT queue, count(*) FILTER (WHERE due_at <= {now}) AS due,
 )
 """On the writing connection, before the other writes of its group: then the counts have exactly
 what this process has written before. By queue first: `count(DISTINCT queue)` would sort all rows."""
-NOT_FOLLOWING = """
+
+
+def unfinished_of(key: str, lock: str = "") -> str:
+    """Return a table with `id`, `completion_tried` and `number` of the unfinished executions of a call.
+
+    Each part has the condition of an index. Without these conditions all unfinished executions would
+    be read, with all the dead rows that autovacuum has not removed yet.
+
+    Args:
+        key: of the call, as an expression.
+        lock: of the rows.
+    """
+    parts = (
+        f"""
+SELECT * FROM (SELECT id, completion_tried, number FROM vertexkit.executions
+    WHERE executions.key = {key} AND phase <> 'settled' AND {condition} {lock}) AS part"""
+        for condition in ("completion_tried", "NOT completion_tried")
+    )
+    return f"({' UNION ALL '.join(parts)})"
+
+
+NOT_FOLLOWING = f"""
 (candidate.follows IS NULL OR NOT EXISTS (
-    SELECT FROM vertexkit.executions AS earlier
-    WHERE earlier.key = candidate.key AND earlier.number < candidate.number
-        AND earlier.phase <> 'settled'))
+    SELECT FROM {unfinished_of("candidate.key")} AS earlier
+    WHERE earlier.number < candidate.number))
 """
 CHANGES_OF_CLAIM = """
 UPDATE vertexkit.executions AS execution
