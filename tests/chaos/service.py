@@ -11,7 +11,9 @@ from pathlib import Path
 from random import Random
 
 ROOT = Path(__file__).parents[2]
-GENTLE = {"term", "term twice"}
+VERSIONS = ("tests.chaos.soak_blocks:app", "tests.chaos.soak_blocks:second")
+"""The versions of the app, which replace each other."""
+GENTLE = {"term", "term twice", "deploy"}
 """Signals after which the exit code must be 0."""
 
 
@@ -42,6 +44,8 @@ class Service:
         self.kills: Counter[str] = Counter()
         self.wrongs: list[str] = []
         self._port, self._workers = port, workers
+        self._version = 0
+        """Of the app; grows with each deployment."""
         self._environment = {k: v for k, v in os.environ.items() if "VERTEXKIT" not in k} | {
             "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform}/api",
             "VERTEXKIT_LOG_FORMAT": "json",
@@ -70,21 +74,21 @@ class Service:
 
     def start(self) -> None:
         """Start a process with the current journal."""
-        command = ["-m", "vertexkit", "run", "tests.chaos.soak_blocks:app"]
+        command = ["-m", "vertexkit", "run", VERSIONS[self._version % len(VERSIONS)]]
         options = ["--port", str(self._port), "--workers", str(self._workers)]
         with (self.folder / "log").open("ab") as log:
             self._began = log.tell()
             self._process = subprocess.Popen(
                 [sys.executable, *command, *options],
                 cwd=ROOT,
-                env=self._environment,
+                env=self._environment | {"VERTEXKIT_APP_VERSION": str(self._version)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
 
     async def attack(self, random: Random) -> None:
-        """Attack the process, and restart it if it has died."""
-        kinds, weights = ["kill", "term", "term twice", "stop"], [60, 12, 8, 20]
+        """Attack the process, and restart it if it has died, after a deployment in another version."""
+        kinds, weights = ["kill", "term", "term twice", "stop", "deploy"], [40, 8, 7, 20, 25]
         if self._workers > 1:
             kinds, weights = [*kinds, "kill a worker"], [*weights, 60]
         kind = random.choices(kinds, weights)[0]
@@ -92,7 +96,7 @@ class Service:
         match kind:
             case "kill":
                 self._process.kill()
-            case "term" | "term twice":
+            case "term" | "term twice" | "deploy":
                 self._process.terminate()
                 if kind == "term twice":
                     await asyncio.sleep(random.random() * 0.2)
@@ -107,6 +111,7 @@ class Service:
             code = await self.ended()
             if kind in GENTLE and code != 0 and self._served():
                 self.wrongs.append(f"after {kind} the process ended with {code}")
+            self._version += kind == "deploy"
             self.start()
 
     def _served(self) -> bool:

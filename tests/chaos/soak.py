@@ -5,7 +5,8 @@
     python -m tests.chaos.soak --minutes 10 --seed 1 --workers 3 --journal postgres
 
 It plays the platform, with faults, and its callers; the service is `vertexkit run` with an app of
-random programs. It goes by rounds of a minute, each with a journal of its own; at the end of each
+random programs. Among the attacks are deployments: another version of the app replaces the one that
+runs, and the next deployment brings the first one back. It goes by rounds of a minute, each with a journal of its own; at the end of each
 everything is let come to its end, and the invariants judge what was seen.
 
 A quarter of the time is for simulations with fresh seeds, see `tests/chaos/simulation`. A
@@ -268,6 +269,9 @@ class Round:
                 if by:
                     found[f"confirmed by {by}"] += 1
             found["uses of a memory"] += sum(e.kind.startswith("memory") for e in record.effects)
+            found["effects that another version does not continue"] += (
+                record.outcome is not None and record.outcome.code == "nondeterministic"
+            )
             found["messages"] += sum(e.kind == "send" for e in record.effects)
             found["messages of unknown fate"] += sum(e.state == "unknown" for e in record.effects)
             found["second and further runs"] += max(0, record.attempts - 1)
@@ -315,7 +319,7 @@ def soak_for(asked: argparse.Namespace, server: PostgresServer | None) -> int:
         shutil.rmtree(folder)
         seed += 1
     for name, number in sorted(total.items()):
-        print(f"  {name:<28}{number:>9}")
+        print(f"  {name:<48}{number:>9}")
     print(f"seeds {asked.seed} to {seed - 1}")
     return 0
 

@@ -1,4 +1,8 @@
-"""The app of the soak test: each execution is a random program, the same in every run."""
+"""The app of the soak test: each execution is a random program, the same in every run.
+
+Its second version does more at the end of each program. In some programs it also does something else
+where the first one waits, so that neither version continues there what the other one has done.
+"""
 
 import asyncio
 import time
@@ -11,7 +15,7 @@ from tests.chaos.waits import report_read
 from vertexkit import App, BlockFailed, Context, Retry, SyncContext, WaitTimeout
 from vertexkit.blocks.policies import BlockOptions
 
-app = App()
+app, second = App(), App()
 TERMS: dict[str, BlockOptions] = {
     "assume": {},
     "resend": {"on_unknown": "resend"},
@@ -24,6 +28,8 @@ TERMS: dict[str, BlockOptions] = {
     "thread": {},
 }
 """The blocks and their options."""
+PROGRAMS_PER_CHANGED_ONE = 6
+"""One of so many programs does something else in the second version."""
 LONG_WAIT_SECONDS = 600.0
 """More than a round lasts: an execution that waits for so long ends only by its event."""
 OPERATIONS = ("send", "step", "pause", "sleep", "wait", "memory")
@@ -59,6 +65,27 @@ async def remember(ctx: Context, position: int) -> None:
 async def play(ctx: Context, seed: int) -> dict[str, Any]:
     """Run a program made from this seed."""
     random = Random(seed)
+    stepped = await perform(ctx, random, changed=False)
+    return await end(ctx, random, stepped)
+
+
+async def play_more(ctx: Context, seed: int) -> dict[str, Any]:
+    """Run the second version of the program."""
+    random = Random(seed)
+    stepped = await perform(ctx, random, changed=seed % PROGRAMS_PER_CHANGED_ONE == 0)
+    stepped.append(await ctx.step("more", work, 0.0))
+    await ctx.send_message(f"{ctx.execution_id} more")
+    return await end(ctx, random, stepped)
+
+
+async def perform(ctx: Context, random: Random, *, changed: bool) -> list[float]:
+    """Perform the operations of a program; return the results of its steps.
+
+    Args:
+        ctx: of the execution.
+        random: of the program.
+        changed: send a message before each wait.
+    """
     stepped, names = [], list(NAMES)
     for number in range(random.randrange(6)):
         match random.choices(OPERATIONS, WEIGHTS)[0]:
@@ -71,10 +98,12 @@ async def play(ctx: Context, seed: int) -> dict[str, Any]:
             case "memory":
                 await remember(ctx, number)
             case "wait" if names:
+                if changed:
+                    await ctx.send_message(f"{ctx.execution_id} {number} before the wait")
                 await wait(ctx, names.pop(0), random.choice(WAIT_SECONDS))
             case _:
                 await asyncio.sleep(random.random() * 0.05)
-    return await end(ctx, random, stepped)
+    return stepped
 
 
 async def end(ctx: Context, random: Random, stepped: list[float]) -> dict[str, Any]:
@@ -103,5 +132,13 @@ def plainly(ctx: SyncContext, seed: int) -> dict[str, Any]:
     return {"execution": ctx.execution_id}
 
 
+def plainly_more(ctx: SyncContext, seed: int) -> dict[str, Any]:
+    """Run the second version of the program in a thread."""
+    result = plainly(ctx, seed)
+    ctx.send_message(f"{ctx.execution_id} more")
+    return result
+
+
 for name, terms in TERMS.items():
     app.block(name, title=name, **terms)(plainly if name == "thread" else play)
+    second.block(name, title=name, **terms)(plainly_more if name == "thread" else play_more)
