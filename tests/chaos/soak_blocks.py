@@ -29,7 +29,7 @@ TERMS: dict[str, BlockOptions] = {
 }
 """The blocks and their options."""
 PROGRAMS_PER_CHANGED_ONE = 6
-"""One of so many programs does something else in the second version."""
+"""Of this number of programs, one does something else in the second version."""
 LONG_WAIT_SECONDS = 600.0
 """More than a round lasts: an execution that waits for so long ends only by its event."""
 OPERATIONS = ("send", "step", "pause", "sleep", "wait", "memory")
