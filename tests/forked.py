@@ -31,6 +31,9 @@ FORKS.set_forkserver_preload(["tests.warm", "tests.forked"])
 IMPORT_PATH = [entry for entry in sys.path if entry]
 """In the fork server: where a new Python finds modules, without the folder it is started in."""
 
+PYTEST_OPTION = "-W ignore::pytest.PytestAssertRewriteWarning"
+"""For a forked pytest, whose plugins the warm process has imported before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Start:

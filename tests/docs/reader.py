@@ -22,6 +22,8 @@ FILE_NAME = re.compile(r"# ([\w/]+\.py)\n")
 SERVERS = ("vertexkit run", "vertexkit platform", "vertexkit dev")
 DEFAULT_PORTS = {" platform": "9000", " dev": "8765"}
 """Port on which each of these commands listens by default."""
+FORKED = ("vertexkit ", "pytest ")
+"""Commands whose processes are forked from a warm one."""
 SHELL_SYNTAX = set("|&;<>$`*?~\\\n")
 """Characters of commands that only a shell understands."""
 VOLATILE = [
@@ -95,7 +97,13 @@ def _own_variables() -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if "VERTEXKIT" not in name}
     return inherited | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTEST_ADDOPTS": f"{os.environ['PYTEST_ADDOPTS']} -p no:asyncio -p no:cacheprovider",
+        "PYTEST_ADDOPTS": " ".join(
+            (
+                os.environ["PYTEST_ADDOPTS"],
+                forked.PYTEST_OPTION,
+                "-p no:asyncio -p no:cacheprovider",
+            )
+        ),
     }
 
 
@@ -162,9 +170,8 @@ class Reader:
 
     def run_in(self, folder: Path, command: str) -> str:
         """Run a command in a folder and return its output, errors included."""
-        if command.startswith("vertexkit ") and SHELL_SYNTAX.isdisjoint(command):
-            words = shlex.split(command)[1:]
-            process = self.start(words, folder, self._environment)
+        if command.startswith(FORKED) and SHELL_SYNTAX.isdisjoint(command):
+            process = self.start(shlex.split(command), folder, self._environment)
             try:
                 return process.read()
             finally:
@@ -181,15 +188,15 @@ class Reader:
         ).stdout
 
     def start(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> Process:
-        """Start `vertexkit` with these arguments."""
-        return forked.start("vertexkit", words, folder=folder, environment=environment)
+        """Start `vertexkit` or `pytest` with arguments."""
+        return forked.start(words[0], words[1:], folder=folder, environment=environment)
 
     def _serve(self, command: str, shown: list[str]) -> None:
         port = next((port for word, port in DEFAULT_PORTS.items() if word in command), "")
         options = f"--port {self._ports[port]}" if port else ""
         options += " --no-open" if "dev" in command else ""
         server = self.start(
-            shlex.split(f"{command} {options}")[1:],
+            shlex.split(f"{command} {options}"),
             self.folder,
             self._environment | {"VERTEXKIT_PORT": self._ports["8000"]},
         )

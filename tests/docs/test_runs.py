@@ -12,14 +12,11 @@ PAGES = ["runs.md", "runs.ru.md"]
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_its_examples_run_as_shown(reader: Reader, page: str) -> None:
-    """A run is recorded, replayed and saved as a test; each command prints what the page shows."""
-    reader.follow(DOCS / page)
+def test_its_examples_run_as_shown_and_its_schema_fits(reader: Reader, page: str) -> None:
+    """A run is recorded, replayed and saved as a test; each command prints what the page shows.
 
-
-@pytest.mark.parametrize("page", PAGES)
-def test_its_schema_fits_a_recorded_run(reader: Reader, page: str) -> None:
-    """Every line of a newly recorded run fits the schema; an invalid line does not."""
+    Every line of the recorded run fits the schema of the page; an invalid line does not.
+    """
     schema = json.loads(
         next(fence.text for fence in fences(DOCS / page) if fence.language == "json")
     )

@@ -45,11 +45,11 @@ class Environment:
 
 
 class InstalledCommand:
-    """`vertexkit` of an environment, started as a process of its own."""
+    """A command of an environment, started as a process of its own."""
 
     def __init__(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._process = subprocess.Popen(
-            ["vertexkit", *words],
+            words,
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -2,14 +2,13 @@
 
 import json
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.cli.shell import HELLO, Shell
 from tests.playground.dev import Dev, messages
 from vertexkit.journal.sqlite.schema import APPLICATION_ID, VERSION
@@ -126,14 +125,11 @@ def test_a_saved_test_passes(dev: Dev, shell: Shell) -> None:
     status, saved = dev.ask(f"/playground/runs/{record['run']['id']}/test", {}, "POST")
     assert status == 201
     assert 'fake_platform.fail("send_message", status=429' in saved["code"]
-    done = subprocess.run(
-        [Path(sys.executable).with_name("pytest"), "-q", "-p", "no:cacheprovider", saved["path"]],
-        cwd=dev.folder,
-        env=shell.environment(),
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
+    done = forked.run(
+        "pytest",
+        ["-q", "-p", "no:cacheprovider", *forked.PYTEST_OPTION.split(), saved["path"]],
+        folder=dev.folder,
+        environment=shell.environment(),
     )
     assert "1 passed" in done.stdout, done.stdout + done.stderr
 
