@@ -10,7 +10,7 @@ import typer
 from rich.text import Text
 
 from tests.cli.shell import Shell
-from vertexkit.cli.command import Command
+from vertexkit.cli.command import Command, narrowed
 from vertexkit.cli.main import cli
 
 
@@ -58,6 +58,33 @@ def test_every_command_repairs_its_texts(name: str, monkeypatch: pytest.MonkeyPa
     assert seen["path"] == Path("a\udcff")
     texts = {name: value for name, value in seen.items() if name != "path"}
     assert all(value in ("a\ufffd", ["a\ufffd", "b"]) for value in texts.values())
+
+
+def test_a_command_is_read_without_the_others() -> None:
+    """The options of a command that the command line names are read, and those of no other."""
+    for name, command in COMMANDS.items():
+        root = typer.main.get_command(narrowed(cli, [*name.split(), "--help"]))
+        [(found, read)] = commands(root)
+        assert (found, read.help) == (name, command.help)
+        assert options_of(read).keys() == options_of(command).keys()
+
+
+@pytest.mark.parametrize(
+    "words, prefix",
+    [
+        ("", ""),
+        ("--help", ""),
+        ("exec", ""),
+        ("--version run", ""),
+        ("executions", "executions "),
+        ("executions lst", "executions "),
+    ],
+)
+def test_a_group_is_read_with_all_of_its_commands(words: str, prefix: str) -> None:
+    """Its help lists them, and an error suggests the one that is meant."""
+    command = typer.main.get_command(narrowed(cli, words.split()))
+    read = [name for name, _ in commands(command)]
+    assert read == [name for name in COMMANDS if name.startswith(prefix)]
 
 
 def options_of(command: Any) -> dict[str, Any]:

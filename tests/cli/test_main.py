@@ -69,7 +69,7 @@ def test_an_error_is_printed_without_a_traceback(
     def fail() -> None:
         raise error
 
-    monkeypatch.setattr(vertexkit.cli.main, "cli", fail)
+    monkeypatch.setattr(vertexkit.cli.main, "_command", lambda: fail)
     with pytest.raises(SystemExit) as caught:
         vertexkit.cli.main.main()
     assert caught.value.code == code

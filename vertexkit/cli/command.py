@@ -1,6 +1,7 @@
 """What each command does before its own work."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -76,6 +77,48 @@ def use_command_class(group: typer.Typer) -> None:
     for inner in group.registered_groups:
         if inner.typer_instance is not None:
             inner.typer_instance.info.cls = Group
+
+
+def narrowed(group: typer.Typer, words: Sequence[str]) -> typer.Typer:
+    """Return the group with only the command that the words begin with, if they name one.
+
+    typer examines the functions of all commands whenever it starts, which takes most of the time
+    until a command runs. A help text or an error about the group needs all of them.
+
+    Args:
+        group: is not changed.
+        words: of the command line, without the program.
+    """
+    kept = _named(group, words)
+    return group if kept is None else kept
+
+
+def _named(group: typer.Typer, words: Sequence[str]) -> typer.Typer | None:
+    if not words:
+        return None
+    found = copy.copy(group)
+    commands = [one for one in group.registered_commands if _command_name(one) == words[0]]
+    if commands:
+        found.registered_commands, found.registered_groups = commands, []
+        return found
+    for info in group.registered_groups:
+        inner = info.typer_instance
+        if inner is None:
+            continue
+        if not isinstance(inner.info.name, str):  # its commands are those of the group
+            kept = _named(inner, words)
+        else:
+            kept = narrowed(inner, words[1:]) if inner.info.name == words[0] else None
+        if kept is not None:
+            only = copy.copy(info)
+            only.typer_instance = kept
+            found.registered_commands, found.registered_groups = [], [only]
+            return found
+    return None
+
+
+def _command_name(command: Any) -> str:
+    return command.name or typer.main.get_command_name(command.callback.__name__)
 
 
 def _commands(group: typer.Typer) -> Iterator[Any]:

@@ -7,7 +7,7 @@ from typing import Annotated, NoReturn, cast
 
 import typer
 
-from vertexkit.cli.command import RootGroup, use_command_class
+from vertexkit.cli.command import RootGroup, narrowed, use_command_class
 from vertexkit.cli.completion.commands import completion
 from vertexkit.cli.completion.scripts import COMPLETE_VARIABLE
 from vertexkit.cli.develop.commands import develop
@@ -69,10 +69,12 @@ use_command_class(cli)
 
 def _command() -> Callable[[], object]:
     """Return the command, with help texts in the language of the terminal."""
+    words = () if os.environ.get(COMPLETE_VARIABLE) else sys.argv[1:]
+    command = narrowed(cli, words)
     if terminal_language() == "en":
-        return cli
+        return command
     use_language()
-    return cast("Callable[[], object]", translate_command(typer.main.get_command(cli)))
+    return cast("Callable[[], object]", translate_command(typer.main.get_command(command)))
 
 
 def main() -> NoReturn:
