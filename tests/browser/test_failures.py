@@ -16,7 +16,7 @@ async def test_the_authors_error_is_on_top_and_in_the_dialog(
     opened = await open_page(browser, shared_dev, locale="en-US")
     page = opened.page
     await opened.run("boom")
-    await opened.wait_for_text("The block failed: internal: AttributeError")
+    await expect(page.locator("#chat .note.bad")).to_have_text("The block failed: internal")
     top = page.locator("#run-error")
     await expect(top).to_contain_text("AttributeError: 'Context' object has no attribute")
     await expect(top).to_contain_text("blocks.py:109 in misspelt")

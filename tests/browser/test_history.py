@@ -27,7 +27,7 @@ async def test_a_run_has_an_address(browser: Browser, shared_dev: Dev) -> None:
     other = await open_page(browser, shared_dev, f"/runs/{second}", locale="en-US")
     await other.wait_for_text("The block failed")
     missing = await open_page(browser, shared_dev, "/runs/20200101-none", locale="en-US")
-    await missing.wait_for_text("no recordings", "#status")
+    await missing.wait_for_text("no recording in", "#status")
 
 
 async def test_runs_are_found_and_repeated_with_their_faults(

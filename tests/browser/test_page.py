@@ -94,6 +94,7 @@ async def test_three_hundred_messages_are_text(browser: Browser, shared_dev: Dev
     assert await bubbles.count() == 300
     assert "299: <script>alert(1)</script> & Привет 👋" in await bubbles.last.inner_text()
     await expect(opened.page.locator("#chat .note").last).to_be_in_viewport()
+    await expect(opened.page.locator("#rows .kind-end")).to_be_in_viewport()
     assert opened.console_errors == []
 
 
@@ -144,6 +145,7 @@ async def test_errors_are_shown_next_to_the_form(browser: Browser, shared_dev: D
     page = opened.page
     await page.click("#run")
     await opened.wait_for_text("Required: Номер карты", "#call-error")
+    await expect(page.get_by_label("Номер карты")).to_be_focused()
     await page.click("#tab-json")
     await page.fill("#json", "{oops")
     await page.click("#run")

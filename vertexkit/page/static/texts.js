@@ -22,6 +22,7 @@ const TEXTS = {
   broken: ["error in the app", "ошибка в приложении"],
   away: ["no connection to vertexkit dev", "нет связи с vertexkit dev"],
   fix: ["Fix and save the file; this page reloads itself.", "Исправьте и сохраните файл — страница обновится сама."],
+  empty_timeline: ["The timeline of the run appears here.", "Хронология запуска появится здесь."],
   empty: ["Fill in the form and press Run. The dialog appears here.", "Заполните форму и нажмите «Запустить». Диалог появится здесь."],
   no_inputs: ["This block has no inputs.", "У этого блока нет входных данных."],
   none: ["No runs yet.", "Запусков ещё нет."],

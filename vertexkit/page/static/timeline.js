@@ -25,6 +25,7 @@ export class Timeline {
     this.shown = new Map(); // what of each row is shown, to find the rows that have changed
     this.selected = null;
     this.ended = false;
+    this.following = false; // the run is in progress: its last row stays in view
     clearInterval(this.timer);
     this.timer = null;
     for (const part of [this.list, this.axis, this.detail]) clear(part);
@@ -57,6 +58,7 @@ export class Timeline {
 
   // Lets open bars grow while the run is in progress; `now` returns the seconds since its start.
   follow(now) {
+    this.following = true;
     this.now = now;
     this.timer ??= setInterval(() => {
       if (this.ended) {
@@ -98,7 +100,8 @@ export class Timeline {
     this.list.style.setProperty("--total", total);
     this.showAxis(total);
     refreshRoving(this.list, "button.entry");
-    if (isAtBottom && !this.ended) this.list.scrollTop = this.list.scrollHeight;
+    if (isAtBottom && this.following) this.list.scrollTop = this.list.scrollHeight;
+    if (this.ended) this.following = false;
   }
 
   fill(element, row) {

@@ -112,7 +112,10 @@ function readJson() {
 function readInputs() {
   if (rawJson) return readJson();
   const missing = form.missing();
-  if (missing.length) throw new Error(translate("fill") + missing.join(", "));
+  if (missing.length) {
+    form.focusMissing();
+    throw new Error(translate("fill") + missing.join(", "));
+  }
   return form.read();
 }
 

@@ -195,7 +195,7 @@ export class Flag extends Field {
   constructor(options) {
     super(options);
     if (this.required) {
-      this.input = make("select", { id: this.id, name: this.name, onchange: () => this.setMode(this.input.value === "" ? "absent" : "value") },
+      this.input = make("select", { id: this.id, name: this.name, "aria-required": "true", onchange: () => this.setMode(this.input.value === "" ? "absent" : "value") },
         ...["", "true", "false"].map((value) => make("option", { value }, value === "" ? translate("choose") : translate(value === "true" ? "yes" : "no"))));
       this.build(make("label", {}, label(this, this.id), this.input), about(this));
     } else {
@@ -219,7 +219,7 @@ export class Choice extends Field {
     super(options);
     const { schema } = this;
     const empty = schema.default !== undefined ? `${text(schema.default)} (${translate("default")})` : this.required ? translate("choose") : translate("not_given");
-    this.input = make("select", { id: this.id, name: this.name, onchange: () => this.setMode(this.input.value === "" ? "absent" : "value") },
+    this.input = make("select", { id: this.id, name: this.name, "aria-required": this.required ? "true" : undefined, onchange: () => this.setMode(this.input.value === "" ? "absent" : "value") },
       make("option", { value: "" }, empty), ...schema.enum.map((each, at) => make("option", { value: String(at) }, text(each))));
     this.build(make("label", {}, label(this, this.id), this.input), about(this));
     this.writeExample();

@@ -33,6 +33,11 @@ export class Form {
     return this.field?.missing() ?? [];
   }
 
+  // Moves the focus to the first required field without a value.
+  focusMissing() {
+    [...this.element.querySelectorAll("[aria-required]")].find((input) => !input.value && input.offsetParent)?.focus();
+  }
+
   // Resolves references; returns the schema and whether null is allowed as well.
   resolve(schema) {
     let found = schema, nullable = false;

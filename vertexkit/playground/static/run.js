@@ -44,6 +44,7 @@ export class RunView {
     this.logs.append(make("li", { class: "nothing" }, translate("no_logs")));
     if (!head) {
       this.chat.append(make("li", { class: "empty" }, translate("empty")));
+      find("#rows").append(make("li", { class: "empty" }, translate("empty_timeline")));
       return;
     }
     this.outcome = make("span", { class: "outcome" });
@@ -203,7 +204,7 @@ function failureText(line, data, error) {
   if (line.outcome === "rejected") return translate("rejected") + rejection(line);
   if (line.outcome === "parked") return translate("parked") + line.code;
   if (line.outcome !== "completed") return translate(line.outcome);
-  const reason = error ? errorTitle(error) : problemText(data?.error?.message) ?? "";
+  const reason = error ? "" : problemText(data?.error?.message) ?? ""; // the error is shown above
   return `${translate("failed")}${line.code}${reason ? `: ${reason}` : ""}`;
 }
 

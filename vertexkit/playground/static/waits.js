@@ -60,7 +60,7 @@ export class Waits {
       submitted.preventDefault();
       const missing = form.missing();
       status.textContent = missing.length ? translate("fill") + missing.join(", ") : "";
-      if (missing.length) return;
+      if (missing.length) return form.focusMissing();
       const read = form.read();
       await this.act(status, send, () => post(runPath(this.run, `/events/${encodeURIComponent(event)}`), simple ? read : read.data));
     } }, fields, send);
