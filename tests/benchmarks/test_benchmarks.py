@@ -101,3 +101,28 @@ def test_the_benchmark_of_the_database_counts_what_an_execution_needs() -> None:
     assert float(cells[1]) > float(cells[2]) > 0, "a transaction has several statements"
     assert {line[0] for line in lines[5:7]} == {"executions", "effects"}
     assert [line[0] for line in lines[9:]] == ["100", "1,000", "10,000", "100,000"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
+def test_the_benchmark_of_workers_shows_how_they_divide_the_work() -> None:
+    """Each number of workers has a row with the work of an execution, and one with what it waits for."""
+    if find_programs() is None:
+        pytest.skip(reason("postgresql"))
+    output = run("fleet.py", "--executions=40", "--connections=8", "--workers=2")
+    lines = [line.strip("| ").split(" | ") for line in output.splitlines() if line]
+    workers, rate, transactions, statements, claims, claimed, *_ = lines[2]
+    assert workers == lines[5][0] == "2"
+    assert float(statements) > float(transactions) > 0
+    assert float(claims) * float(claimed) == pytest.approx(1, abs=0.1), "each is claimed once"
+    assert float(rate) > 0
+    assert all(cell.endswith("%") for cell in lines[5][1:])
+
+
+def test_the_benchmark_of_a_day_keeps_what_the_retention_keeps() -> None:
+    """Executions of a part of a day are accepted and deleted; those of the last 100 seconds remain."""
+    if find_programs() is None:
+        pytest.skip(reason("postgresql"))
+    output = run("day.py", "--rate=2", "--hours=0.05", "--steps=2")
+    _, *rows, last = [line for line in output.splitlines() if "warning" not in line]
+    assert [row.split()[1:3] for row in rows] == [["180", "180"], ["360", "200"]]
+    assert "vacuums" in last
