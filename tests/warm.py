@@ -5,12 +5,27 @@ time before it begins to work.
 """
 
 import gc
+import importlib
 
 import coverage
 
 from tests import vertexkit_modules
 
+LAZY = (
+    "anyio._backends._asyncio",
+    "anyio.streams.memory",
+    "typer._adapters",
+    "typer._click.decorators",
+    "uvicorn.lifespan.on",
+)
+"""Modules that their packages import when they are first used."""
+
+APPS = ("tests.chaos.failpoints", "tests.chaos.kill_blocks", "tests.chaos.versions")
+"""What the services that tests kill run: most of the time of their start is its import."""
+
 vertexkit_modules.load(rare=False)
+for module in (*LAZY, *APPS):
+    importlib.import_module(module)
 
 if (measured := coverage.Coverage.current()) is not None:
     measured.save()  # once: a forked process continues the measurement, and writes its own part
