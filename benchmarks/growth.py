@@ -51,9 +51,7 @@ def make_app(blocks: int) -> App:
     return app
 
 
-async def cost(
-    app: App, journal: str, batches: int, executions: int = EXECUTIONS, **inputs: Any
-) -> float:
+async def cost(app: App, journal: str, batches: int, executions: int, **inputs: Any) -> float:
     """Return the µs of one execution, the least of all batches."""
     logs.configure("json", "info", io.BytesIO())
     bodies = calls(**inputs)
@@ -72,15 +70,13 @@ def show(what: str, first: float, last: float) -> None:
 
 async def measure(options: argparse.Namespace, folder: Path) -> None:
     """Measure and print a table."""
-    batches, few = options.batches, make_app(1)
+    batches, size, few = options.batches, options.executions, make_app(1)
     print(f"{'':<52}{'first':>9}{'last':>9}{'ratio':>8}")
-    costs = [await cost(make_app(number), "memory:", batches) for number in (1, BLOCKS)]
+    costs = [await cost(make_app(number), "memory:", batches, size) for number in (1, BLOCKS)]
     show(f"execution with 1 and with {BLOCKS} blocks", *costs)
 
     none, one, many = [
-        await cost(
-            few, "memory:", batches, max(CALLERS, EXECUTIONS // max(1, number)), messages=number
-        )
+        await cost(few, "memory:", batches, max(CALLERS, size // max(1, number)), messages=number)
         for number in (0, 1, MESSAGES)
     ]
     show(
@@ -91,12 +87,12 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
 
     full = folder / "full.db"
     await asyncio.to_thread(fill, full, options.rows)
-    costs = [await cost(few, f"sqlite:{path}", batches) for path in (folder / "empty.db", full)]
+    journals = [f"sqlite:{path}" for path in (folder / "empty.db", full)]
+    costs = [await cost(few, journal, batches, size) for journal in journals]
     show(f"execution with an empty journal and {options.rows:,} rows", *costs)
 
     sizes = [
-        await cost(few, "memory:", batches, CALLERS, filler="x" * (size * 1024))
-        for size in SIZES_KIB
+        await cost(few, "memory:", batches, CALLERS, filler="x" * (kib * 1024)) for kib in SIZES_KIB
     ]
     small, middle, largest = sizes
     first = (middle - small) / (SIZES_KIB[1] - SIZES_KIB[0])
@@ -108,6 +104,9 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--batches", type=int, default=12)
+    parser.add_argument(
+        "--executions", type=int, default=EXECUTIONS, help="of a batch, at least 32"
+    )
     parser.add_argument("--rows", type=int, default=1_000_000, help="ended executions")
     options = parser.parse_args()
     with TemporaryDirectory() as folder:

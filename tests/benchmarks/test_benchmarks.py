@@ -73,7 +73,7 @@ def test_the_benchmark_of_dialogs_runs_all_contestants_to_the_end() -> None:
 
 def test_the_benchmark_of_growth_runs_to_the_end() -> None:
     """Each row has the cost of little and of much, and their ratio."""
-    output = run("growth.py", "--rows", "200", "--batches", "1")
+    output = run("growth.py", "--rows", "200", "--batches", "1", "--executions", "32")
     rows = [line[52:].split() for line in output.splitlines()[1:]]
     assert len(rows) == 4
     assert all(len(row) == 3 for row in rows)

@@ -205,65 +205,92 @@ async def test_the_trace_waits_in_the_journal(
 
 
 SERVE = """
-import sys
-from vertexkit import App, Context
-from vertexkit.settings import Settings
-{setup}
-app = App(settings=Settings.of(platform_url="http://127.0.0.1:9/api", journal="memory:"))
-
-@app.block("talk")
-async def talk(ctx: Context) -> None:
-    pass
-
 import asyncio
+import os
+import sys
+
+import aiohttp
+import httpx
+
+from vertexkit import App, Context
+from vertexkit.cli.serve import run
+from vertexkit.settings import Settings
+
 
 async def main():
+    app = App(settings=Settings.of(platform_url="http://127.0.0.1:9/api", journal="memory:"))
+
+    @app.block("talk")
+    async def talk(ctx: Context) -> None:
+        pass
+
     asked = asyncio.Queue()
     up = asyncio.Event()
+
     async def send(message):
         up.set()
-    asked.put_nowait({{"type": "lifespan.startup"}})
-    life = asyncio.create_task(app({{"type": "lifespan"}}, asked.get, send))
+
+    asked.put_nowait({"type": "lifespan.startup"})
+    life = asyncio.create_task(app({"type": "lifespan"}, asked.get, send))
     await up.wait()
     from vertexkit.telemetry import tracing
-    print("on" if tracing.is_active() else "off", "opentelemetry" in sys.modules)
-    asked.put_nowait({{"type": "lifespan.shutdown"}})
+
+    print("on" if tracing.is_active() else "off", "opentelemetry" in sys.modules, flush=True)
+    asked.put_nowait({"type": "lifespan.shutdown"})
     await life
 
-asyncio.run(main())
+
+print("imported:", "opentelemetry" in sys.modules, flush=True)
+for case in sys.stdin:
+    setup, variables = eval(case)
+    process = os.fork()
+    if not process:
+        os.environ.update(variables)
+        exec(setup)
+        asyncio.run(main())
+        sys.stdout.flush()
+        os._exit(0)
+    assert os.waitpid(process, 0)[1] == 0
 """
 OWN = """
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 trace.set_tracer_provider(TracerProvider())
 """
+IMPORTED: list[tuple[str, dict[str, str], str]] = [
+    ("", {}, "off False"),
+    ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
+    (OWN, {}, "on True"),
+    (OWN, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
+    ("import opentelemetry.sdk.trace", {}, "off True"),
+    ("", {"OTEL_TRACES_EXPORTER": "console"}, "on True"),
+    ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_TRACES_EXPORTER": "none"}, "off False"),
+]
+"""What the author imports, the environment, and whether there are spans and the library is imported."""
 
 
 @pytest.mark.unmeasured
-@pytest.mark.parametrize(
-    "setup, variables, output",
-    [
-        ("", {}, "off False"),
-        ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
-        (OWN, {}, "on True"),
-        (OWN, {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}, "on True"),
-        ("import opentelemetry.sdk.trace", {}, "off True"),
-        ("", {"OTEL_TRACES_EXPORTER": "console"}, "on True"),
-        ("", {"OTEL_EXPORTER_OTLP_ENDPOINT": "x", "OTEL_TRACES_EXPORTER": "none"}, "off False"),
-    ],
-)
-def test_it_is_imported_only_on_request(setup: str, variables: dict[str, str], output: str) -> None:
-    """The library is imported only if the author or the environment asks for it."""
-    environment = {k: v for k, v in os.environ.items() if not k.startswith("OTEL_")}
+@pytest.mark.skipif(sys.platform == "win32", reason="processes are forked")
+def test_it_is_imported_only_on_request() -> None:
+    """The library is imported only if the author or the environment asks for it.
+
+    Each app is served in a process that is forked from a new one, which has imported vertexkit.
+    """
+    cases = [repr((setup, variables)) for setup, variables, _ in IMPORTED]
     done = subprocess.run(
-        [sys.executable, "-c", SERVE.format(setup=setup)],
-        env=environment | variables,
+        [sys.executable, "-c", SERVE],
+        input="\n".join(cases) + "\n",
+        env={name: text for name, text in os.environ.items() if not name.startswith("OTEL_")},
         capture_output=True,
         encoding="utf-8",
         timeout=100,
-        check=True,
+        check=False,
     )
-    assert output in done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    shown = [
+        line for line in done.stdout.splitlines() if line.startswith(("imported", "on ", "off "))
+    ]
+    assert shown == ["imported: False", *(output for _, _, output in IMPORTED)]
 
 
 ENDPOINT = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9"}
