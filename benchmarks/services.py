@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -75,9 +75,13 @@ def new_database(server: PostgresServer) -> str:
 
 @contextmanager
 def running(
-    service: Service, port: int, platform_port: int, postgres_url: str = ""
+    service: Service,
+    port: int,
+    platform_port: int,
+    postgres_url: str = "",
+    prefix: Sequence[str] = (),
 ) -> Iterator[int]:
-    """Run a service on the first core; yield its pid."""
+    """Run a service on the first core, by a program with these first arguments; yield its pid."""
     folder = TemporaryDirectory()
     environment = {
         "VERTEXKIT_PLATFORM_URL": f"http://127.0.0.1:{platform_port}/api",
@@ -85,10 +89,11 @@ def running(
         "VERTEXKIT_JOURNAL": service.journal.format(folder=folder.name, postgres=postgres_url),
     }
     process = subprocess.Popen(
-        [sys.executable, *service.command.format(port=port).split()],
+        [*prefix, sys.executable, *service.command.format(port=port).split()],
         cwd=HERE,
         env=os.environ | environment | service.settings,
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL if prefix else None,
         preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509 - no threads yet
     )
     try:
