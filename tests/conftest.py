@@ -50,8 +50,8 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Measure the coverage, but not of a test that is marked `unmeasured` or generates its inputs."""
-    if not any(item.get_closest_marker(name) for name in ("unmeasured", "hypothesis")):
+    """Measure the coverage only where it is worth its time."""
+    if measuring.measures(item):
         return (yield)
     with measuring.paused():
         return (yield)

@@ -3,6 +3,7 @@
 import os
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,8 +11,12 @@ import pytest
 
 VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 """With one of them, a new Python process measures its coverage."""
+MEASURED_CASES = 8
+"""Of a test with more parameters, as many cases are measured."""
 _paused: dict[str, str] = {}
 """Those that are removed for now."""
+_cases: Counter[tuple[str, ...]] = Counter()
+"""How many cases of each test have been run, for each of the fixtures' parameters."""
 
 
 def pause_this_process() -> Callable[[], None]:
@@ -32,6 +37,31 @@ def stop() -> None:
     pause_this_process()
     for name in VARIABLES:
         os.environ.pop(name, None)
+
+
+def measures(item: pytest.Item) -> bool:
+    """Whether the coverage of a test is measured.
+
+    It is not if the test is marked `unmeasured`, if its inputs are generated, or if enough of its
+    cases have been measured. The parameters of fixtures, for example the kinds of the journal, run
+    different code: the cases are counted for each of them.
+    """
+    if any(item.get_closest_marker(name) for name in ("unmeasured", "hypothesis")):
+        return False
+    call = getattr(item, "callspec", None)
+    if call is None:
+        return True
+    own = {
+        name.strip()
+        for marker in item.iter_markers("parametrize")
+        for name in (
+            marker.args[0].split(",") if isinstance(marker.args[0], str) else marker.args[0]
+        )
+    }
+    fixed = [f"{name}={index}" for name, index in call.indices.items() if name not in own]
+    test = item.nodeid.partition("[")[0], *sorted(fixed)
+    _cases[test] += 1
+    return _cases[test] <= MEASURED_CASES
 
 
 def distributes(config: pytest.Config) -> bool:
