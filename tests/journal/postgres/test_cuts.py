@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests import loop_time
 from tests.journal.driver import JournalDriver
 from tests.journal.memory_values import KEY, remember, setting
 from tests.journal.postgres.load import accept_again
@@ -202,6 +203,21 @@ async def test_a_cut_connection_is_replaced(
     lease = await driver.claim_one()
     assert driver.journal.unavailable_reason() == ""
     await driver.journal.settle(lease, DONE)
+
+
+async def test_the_time_for_which_the_process_stood_still_does_not_count(
+    driver: JournalDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer that has come while nothing could read it is read before a call is rejected.
+
+    Otherwise a process that gets too little of the processor would reject what is accepted.
+    """
+    monkeypatch.setattr("vertexkit.journal.postgres.writer.ANSWER_SECONDS", 0.4)
+    accepting = asyncio.ensure_future(driver.accept())
+    await asyncio.sleep(0)
+    loop_time.skip(5)
+    assert (await accepting).new
+    assert len(await driver.claim()) == 1
 
 
 async def test_a_closed_journal_opens_no_connection(driver: JournalDriver, proxy: Proxy) -> None:

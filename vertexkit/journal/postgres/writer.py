@@ -98,6 +98,7 @@ class Writer:
         self._started_at: float | None = None
         """When the group that is being written was sent; None: there is none."""
         self._sweep_timer: asyncio.TimerHandle | None = None
+        self._sweep_at = 0.0
         self._broken = False
 
     def write(
@@ -129,7 +130,7 @@ class Writer:
         if optional:
             self._optional.append(write)
             if self._sweep_timer is None:
-                self._sweep_timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+                self._sweep_later()
         self._idle.clear()
         self._wanted.set()
         return done
@@ -183,16 +184,27 @@ class Writer:
             write.unavailable(self.error)
 
     def _sweep(self) -> None:
-        """Fail the calls that have waited too long; whether they are written is unknown."""
+        """Fail the calls that have waited too long; whether they are written is unknown.
+
+        The time for which this process stood still does not count: answers that have come meanwhile
+        are not read yet.
+        """
         limit = self._loop.time() - ANSWER_SECONDS
+        late = self._loop.time() - self._sweep_at
         waiting = [write for write in self._optional if not write.done.done()]
         for write in waiting:
+            if late > SWEEP_SECONDS:
+                write.added_at += late
             if write.added_at <= limit:
                 write.unavailable(self.trouble or "the database does not answer in time")
         self._optional = [write for write in waiting if not write.done.done()]
         self._sweep_timer = None
         if self._optional:
-            self._sweep_timer = self._loop.call_later(SWEEP_SECONDS, self._sweep)
+            self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        self._sweep_at = self._loop.time() + SWEEP_SECONDS
+        self._sweep_timer = self._loop.call_at(self._sweep_at, self._sweep)
 
     def _lost(self, reason: str) -> None:
         self.error = reason
