@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -97,32 +97,89 @@ def test_the_notebook_answers_its_questions(url: str, platform: FakePlatform) ->
     assert names["question_5"] == (len(scores), round(statistics.fmean(scores), 2))
 
 
-def run_pipeline(destination: str, folder: Path, **variables: str) -> str:
-    """Run the example's pipeline, as its docstring shows."""
-    environment = os.environ | variables | {"DLT_DATA_DIR": str(folder / "dlt")}
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "dlt_source.py"), destination],
-        cwd=folder,
-        env=environment | {"RUNTIME__DLTHUB_TELEMETRY": "false"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
+RUN_EACH = """
+import importlib
+import json
+import os
+import runpy
+import sys
+
+import dlt
+from vertexkit import BotOne
+
+for kind in ("duckdb.duck", "postgres.postgres"):
+    try:
+        importlib.import_module(f"dlt.destinations.impl.{kind}")
+    except ImportError:
+        pass
+for line in sys.stdin:
+    script, destination, folder, variables = json.loads(line)
+    process = os.fork()
+    if not process:
+        os.chdir(folder)
+        os.environ.update(variables)
+        sys.argv = [script, destination]
+        os.dup2(2, 1)
+        runpy.run_path(script, run_name="__main__")
+        sys.stdout.flush()
+        os._exit(0)
+    print(os.waitpid(process, 0)[1], flush=True)
+"""
+"""Runs each script in a process that is forked from one which has imported dlt, once."""
+Run = Callable[..., None]
+
+
+@pytest.fixture(scope="module")
+def pipelines(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[subprocess.Popen[str], Path]]:
+    """A process that runs pipelines, and the file to which they print."""
+    pytest.importorskip("dlt")
+    output = tmp_path_factory.mktemp("pipelines") / "output.txt"
+    with output.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", RUN_EACH],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            env=os.environ | {"RUNTIME__DLTHUB_TELEMETRY": "false"},
+            encoding="utf-8",
+        )
+        with process:
+            yield process, output
+            assert process.stdin is not None
+            process.stdin.close()
+
+
+@pytest.fixture
+def run_pipeline(pipelines: tuple[subprocess.Popen[str], Path], url: str, tmp_path: Path) -> Run:
+    """Runs the example's pipeline, as its docstring shows: `run_pipeline("duckdb")`."""
+
+    def run(destination: str, **variables: str) -> None:
+        known = {key: text for key, text in os.environ.items() if key.startswith("VERTEXKIT_")}
+        environment = known | variables | {"DLT_DATA_DIR": str(tmp_path / "dlt")}
+        asked = str(EXAMPLES / "dlt_source.py"), destination, str(tmp_path), environment
+        process, output = pipelines
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(asked) + "\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "0\n", output.read_text()[-2000:]
+
+    return run
 
 
 @pytest.mark.unmeasured
-def test_a_pipeline_loads_into_duckdb(url: str, platform: FakePlatform, tmp_path: Path) -> None:
+def test_a_pipeline_loads_into_duckdb(
+    run_pipeline: Run, platform: FakePlatform, tmp_path: Path
+) -> None:
     """All dialogs are there once, also those without a message; the second run has what changed."""
-    pytest.importorskip("dlt")
     duckdb = pytest.importorskip("duckdb")
-    run_pipeline("duckdb", tmp_path)
+    run_pipeline("duckdb")
     newest = list(platform.conversations)[-1]
     newest.own_status = "operator"
     platform.conversations.add(698, created=newest.created + 60, last_message_at=None)
-    run_pipeline("duckdb", tmp_path)
+    run_pipeline("duckdb")
     with duckdb.connect(str(tmp_path / "botone_dialogs.duckdb")) as database:
         rows = database.sql("select id, status from botone.dialogs").fetchall()
         answers = database.sql("select count(*) from botone.dialogs__data").fetchall()[0][0]
@@ -132,15 +189,12 @@ def test_a_pipeline_loads_into_duckdb(url: str, platform: FakePlatform, tmp_path
 
 
 @pytest.mark.unmeasured
-def test_a_pipeline_loads_into_postgres(
-    url: str, platform: FakePlatform, tmp_path: Path, postgres_server: PostgresServer
-) -> None:
+def test_a_pipeline_loads_into_postgres(run_pipeline: Run, postgres_server: PostgresServer) -> None:
     """The same source fills a PostgreSQL database."""
-    pytest.importorskip("dlt")
     pytest.importorskip("psycopg2")
     # dlt needs a host and a password; the socket's folder replaces the one, nothing asks for the other.
     address = f"postgresql://postgres:none@localhost:{PORT}/postgres?host={postgres_server.folder}"
-    run_pipeline("postgres", tmp_path, DESTINATION__POSTGRES__CREDENTIALS=address)
+    run_pipeline("postgres", DESTINATION__POSTGRES__CREDENTIALS=address)
     found = postgres_server.sql("select count(*), count(distinct id) from botone.dialogs")
     assert found.strip() == "120|120"
 
