@@ -31,7 +31,7 @@ async def client_of(asgi: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an ASGI app that uvicorn serves."""
     async with (
         served(asgi, lifespan="on") as port,
-        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
+        httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", verify=False) as client,
     ):
         yield client
 

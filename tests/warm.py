@@ -10,6 +10,7 @@ import importlib
 import coverage
 
 from tests import vertexkit_modules
+from vertexkit.botone.certificates import tls_context
 
 LAZY = (
     "anyio._backends._asyncio",
@@ -26,6 +27,7 @@ APPS = ("tests.chaos.failpoints", "tests.chaos.kill_blocks", "tests.chaos.versio
 vertexkit_modules.load(rare=False)
 for module in (*LAZY, *APPS):
     importlib.import_module(module)
+tls_context()  # reads the certificates of the authorities, which takes as long as a short command
 
 if (measured := coverage.Coverage.current()) is not None:
     measured.save()  # once: a forked process continues the measurement, and writes its own part

@@ -60,7 +60,7 @@ class Client:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     platform = FakePlatform(seed=1)
-    async with served(platform) as url, httpx.AsyncClient(base_url=url) as http:
+    async with served(platform) as url, httpx.AsyncClient(base_url=url, verify=False) as http:
         yield Client(platform, http)
 
 
