@@ -205,7 +205,7 @@ async def test_a_cut_connection_is_replaced(
     await driver.journal.settle(lease, DONE)
 
 
-async def test_the_time_for_which_the_process_stood_still_does_not_count(
+async def test_the_time_for_which_the_process_was_blocked_does_not_count(
     driver: JournalDriver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An answer that has come while nothing could read it is read before a call is rejected.

@@ -186,7 +186,7 @@ class Writer:
     def _sweep(self) -> None:
         """Fail the calls that have waited too long; whether they are written is unknown.
 
-        The time for which this process stood still does not count: answers that have come meanwhile
+        The time for which this process was blocked does not count: answers that have come meanwhile
         are not read yet.
         """
         limit = self._loop.time() - ANSWER_SECONDS
