@@ -123,7 +123,7 @@ def _effect_event(effect: Effect) -> TimelineEvent:
     took = (
         ""
         if state is EffectState.INTENDED
-        else f" {translate('in {0} s', f'{effect.ended - effect.began:.3f}')}"
+        else translate(" in {0} s", f"{effect.ended - effect.began:.3f}")
     )
     if effect.kind == SEND:
         return TimelineEvent(effect.began, SEND_EVENTS[state], _send_detail(effect, took))

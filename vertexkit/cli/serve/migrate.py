@@ -3,6 +3,7 @@
 import asyncio
 
 from vertexkit.cli import output
+from vertexkit.cli.translation import translate_sentence
 from vertexkit.clock import Clock
 from vertexkit.journal import make_journal
 from vertexkit.settings import Settings
@@ -22,4 +23,4 @@ def migrate_journal(*, as_json: bool = False) -> None:
     if as_json:
         output.print_json({"journal": done})
     else:
-        output.echo(f"  {done}")
+        output.echo(f"  {translate_sentence(done)}")
