@@ -107,7 +107,8 @@ package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them
 	$(BIN)/twine check --strict dist/vertexkit-*
 	$(BIN)/check-wheel-contents dist/vertexkit-*.whl
 	$(BIN)/pyroma --min 10 dist/vertexkit-*.tar.gz
-	$(LIMIT) $(BIN)/python -m pytest tests/packaging -m release -o faulthandler_timeout=1500
+	$(LIMIT) $(BIN)/python -m pytest --numprocesses $(PROCESSES) tests/packaging -m release \
+		-o faulthandler_timeout=1500
 
 guides: $(VENV)/.guides  ## run the code of the guides with SQLAlchemy, Django, FastAPI, Flask and other servers
 	$(LIMIT) $(BIN)/python -m pytest tests/guides -m release

@@ -1,7 +1,9 @@
 """A virtual environment of any Python that this machine has."""
 
+import getpass
 import os
 import subprocess
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,8 @@ from tests.surroundings import PROXIES
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_SECONDS = 500
+PIP_CACHE = Path(tempfile.gettempdir()) / f"vertexkit-pip-cache-{getpass.getuser()}"
+"""Of all environments, whose home folders are their own: a package is downloaded once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +29,8 @@ class Environment:
         path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
         own = {"PATH": path, "HOME": str(self.folder), "COLUMNS": "80", "PYTHONUTF8": "1"}
         # Half of the time of an installation is the compilation of modules that no test imports.
-        return kept | PROXIES | own | {"PIP_NO_COMPILE": "1"}
+        pip = {"PIP_NO_COMPILE": "1", "PIP_CACHE_DIR": str(PIP_CACHE)}
+        return kept | PROXIES | own | pip
 
     def run(self, command: Sequence[str | Path] | str, folder: Path) -> str:
         """Run a command, or a line of a shell, and return its output; it must succeed."""
