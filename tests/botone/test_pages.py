@@ -55,6 +55,15 @@ async def test_new_dialogs_cause_no_repetitions() -> None:
     assert len(seen) == len(set(seen)) >= 60
 
 
+async def test_the_dialogs_of_a_page_come_together() -> None:
+    """`batches` returns the dialogs of the iteration, in lists of one page each."""
+    async with client_of(platform_of(60)) as bot:
+        dialogs = [dialog async for dialog in bot.v2.conversations(page_size=25)]
+        batches = [batch async for batch in bot.v2.conversations(page_size=25).batches()]
+    assert list(map(len, batches)) == [25, 25, 10]
+    assert [dialog for batch in batches for dialog in batch] == dialogs
+
+
 async def test_few_pages_are_requested_in_advance() -> None:
     """Three pages are requested in advance, however long the list is."""
     requested: list[int] = []

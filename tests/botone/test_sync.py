@@ -41,6 +41,8 @@ def test_the_blocking_client_has_all_methods(
     with open_bot(url) as bot:
         dialogs = list(bot.v2.conversations(page_size=50))
         assert len(dialogs) == 200
+        batches = list(bot.v2.conversations(page_size=50).batches())
+        assert [dialog for batch in batches for dialog in batch] == dialogs
         assert bot.v1.conversations(bot_id=698).page(1).pagination.current_page == 1
         started = bot.v2.create_and_start(698, variables={"a": 1})
         assert started is not None

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 
 MAX_DAYS = 4000
 """Different days that are counted: eleven years."""
@@ -48,18 +48,21 @@ class TimeCounter:
 
     def add(self, time: datetime | None) -> datetime | None:
         """Count a time; return it in the time zone, or None if it is unknown."""
-        try:
-            local = None if time is None else time.astimezone(self._zone)
-        except (OverflowError, ValueError):  # year 1 or 9999 in another time zone
-            local = None
-        if local is None or time is None:
+        if time is None:
             self.undated += 1
             return None
-        # Moments are compared, not clocks: at the end of summer time an hour occurs twice.
-        if self._first is None or time < self._first:
-            self._first = time
-        if self._last is None or time > self._last:
-            self._last = time
+        try:
+            # In UTC because at the end of summer time a local hour occurs twice, and because times
+            # of different time zones are compared ten times as slowly.
+            moment = time.astimezone(UTC)
+            local = moment if self._zone is UTC else moment.astimezone(self._zone)
+        except (OverflowError, ValueError):  # year 1 or 9999 in another time zone
+            self.undated += 1
+            return None
+        if self._first is None or moment < self._first:
+            self._first = moment
+        if self._last is None or moment > self._last:
+            self._last = moment
         hour = 24 * local.toordinal() + local.hour
         count = self._by_hour.get(hour, 0)
         if not count:

@@ -138,7 +138,11 @@ class PlatformModel(BaseModel):
     """The base of all models. Undocumented fields are kept in `model_extra` and as attributes."""
 
     model_config: ClassVar[ConfigDict] = ConfigDict(
-        extra="allow", frozen=True, coerce_numbers_to_str=True, hide_input_in_errors=True
+        extra="allow",
+        frozen=True,
+        coerce_numbers_to_str=True,
+        hide_input_in_errors=True,
+        defer_build=True,  # when a model is first used: no process uses all of them
     )
 
 

@@ -89,13 +89,28 @@ class Conversations:
         self._start = ListStart(frozenset(map(key_of, ids)), total_at_start)
 
     async def __aiter__(self) -> AsyncGenerator[Conversation, None]:
+        async with aclosing(self.batches()) as batches:
+            async for batch in batches:
+                for dialog in batch:
+                    yield dialog
+
+    async def batches(self) -> AsyncGenerator[list[Conversation], None]:
+        """Iterate over the same dialogs in lists: those of a page together.
+
+        This is faster for many dialogs than the iteration over single ones.
+
+        Yields:
+            Dialogs, in the order of the list; an empty list for a page that has nothing new.
+
+        Raises:
+            PlatformError: see `BotOne`.
+        """
         self.problems = ()
         walk = PageWalk(self.page, self._start)
         async with aclosing(walk.batches()) as batches:
             async for batch in batches:
                 self.total_at_start = walk.reader.total_at_start
-                for dialog in batch:
-                    yield dialog
+                yield batch
         self._report_problems(*walk.problems)
 
     async def detailed(

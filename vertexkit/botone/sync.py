@@ -93,7 +93,13 @@ class SyncConversations(Blocking[Conversations]):
         return self.target.problems
 
     def __iter__(self) -> Iterator[Conversation]:
-        return self._iterate(aiter(self.target))
+        # A switch of the thread for each dialog would take much longer than reading it.
+        for batch in self.batches():
+            yield from batch
+
+    def batches(self) -> Iterator[list[Conversation]]:
+        """Iterate over the dialogs in lists; see `Conversations.batches`."""
+        return self._iterate(self.target.batches())
 
     def detailed(
         self, at_once: int = 8, *, skip: Callable[[Conversation], bool] | None = None

@@ -167,7 +167,7 @@ def test_each_text_format_holds_the_rows(tmp_path: Path, name: str) -> None:
 def test_a_workbook_holds_what_people_read(tmp_path: Path) -> None:
     """Times are UTC, line breaks are those of Excel, and cut cells are counted."""
     note = written_rows(tmp_path / "a.xlsx")
-    assert note.startswith("1 cells were cut")
+    assert note.startswith("1 cell was cut")
     first, second, third = read_xlsx(tmp_path / "a.xlsx")
     assert first["updated"] is not None
     moment = datetime(1899, 12, 30, tzinfo=UTC) + timedelta(days=float(first["updated"]))

@@ -68,9 +68,10 @@ def _report(filters: DialogFilters, analysis: Analysis, answers: bool) -> Report
 
 async def _count(bot: BotOne, source: DialogSource, analysis: Analysis) -> Report:
     with dialog_counter() as advance:
-        async for dialog, bot_id in source.dialogs(bot):
-            analysis.add(dialog, bot_id)
-            advance(1)
+        async for batch, bot_id in source.batches(bot):
+            for dialog in batch:
+                analysis.add(dialog, bot_id)
+            advance(len(batch))
     return analysis.report()
 
 

@@ -199,8 +199,9 @@ class Xlsx:
         self._workbook.close()
         if not self._cut:
             return ""
+        cells = "1 cell was" if self._cut == 1 else f"{self._cut:,} cells were"
         return (
-            f"{self._cut:,} cells were cut, because a cell of an .xlsx file holds at most "
+            f"{cells} cut, because a cell of an .xlsx file holds at most "
             f"{XLSX_CELL_CHARACTERS:,} characters. Other formats hold the whole texts"
         )
 
