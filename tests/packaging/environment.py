@@ -12,7 +12,7 @@ from tests.docs.reader import Reader
 from tests.surroundings import PROXIES
 
 ROOT = Path(__file__).resolve().parents[2]
-INSTALL_SECONDS = 500
+INSTALL_SECONDS = 1100
 PIP_CACHE = Path(tempfile.gettempdir()) / f"vertexkit-pip-cache-{getpass.getuser()}"
 """Of all environments, whose home folders are their own: a package is downloaded once."""
 
