@@ -185,6 +185,13 @@ def compiled(words: dict[str, str]) -> list[tuple[re.Pattern[str], str]]:
 
 FLAGS = re.IGNORECASE | re.MULTILINE
 PATTERNS = [*compiled(ENGLISH), *compiled(RUSSIAN)]
+BY_CASE = [pair for pair in PATTERNS if pair[0].pattern[0] in "^(" or "(?-i:" in pair[0].pattern]
+"""Those that `ANY_WORD` does not contain."""
+WORDS = [word for word in (*ENGLISH, *RUSSIAN) if word[0] not in "^(" and "(?-i:" not in word]
+ANY_WORD = re.compile(rf"\b(?:{'|'.join(WORDS)})(?!\w)", re.MULTILINE)
+"""Finds in lower-case text whether it has any of the others, in a twentieth of the time."""
+assert len(WORDS) + len(BY_CASE) == len(PATTERNS)
+assert all(word == word.lower() for word in WORDS)
 
 
 def in_folder(folder: str) -> list[Path]:
@@ -197,7 +204,7 @@ def idioms(path: Path) -> Iterator[str]:
     found = texts(path)
     lines = [JOINED.sub(" ", text) for _, text in found]
     joined = "\n".join(lines)
-    for pattern, better in PATTERNS:
+    for pattern, better in PATTERNS if ANY_WORD.search(joined.lower()) else BY_CASE:
         for hit in pattern.finditer(joined):
             offset, text = found[joined.count("\n", 0, hit.start())]
             around = joined[max(0, hit.start() - 50) : hit.end() + 40].replace("\n", " | ")

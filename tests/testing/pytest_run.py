@@ -35,6 +35,8 @@ async def hang(ctx: Context) -> None:
 OPTIONS = ["-q", "-p", "no:cacheprovider"]
 ALREADY_IMPORTED = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 """A forked process has imported vertexkit before pytest could rewrite its assertions."""
+HYPOTHESIS = {"HYPOTHESIS_STORAGE_DIRECTORY": str(Path(".hypothesis").resolve())}
+"""What hypothesis has read from the modules of vertexkit, which takes seconds, is used again."""
 OWN = "from hello import app\n"
 
 
@@ -45,7 +47,7 @@ def run(folder: Path, test: str, *options: str, ini: str = "") -> tuple[int, str
         "pytest",
         [*OPTIONS, *ALREADY_IMPORTED, *options],
         folder=folder,
-        environment=os.environ,
+        environment=os.environ | HYPOTHESIS,
     )
     return done.returncode, done.stdout + done.stderr
 
