@@ -164,8 +164,9 @@ class Round:
                 await self.service.attack(self._random)
                 await self._store.attack(self._random)
             self._over.set()
-            await asyncio.gather(*callers)
-            await self._senders.finish()
+            async with asyncio.timeout(PATIENCE):  # they wait for a service that may have ended
+                await asyncio.gather(*callers)
+                await self._senders.finish()
         self.platform.chaos(0.0)
 
     async def _call_on(self, client: aiohttp.ClientSession, random: Random) -> None:
