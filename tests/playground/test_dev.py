@@ -23,6 +23,7 @@ def test_from_an_empty_folder_to_the_first_answer(shell: Shell) -> None:
     assert shell.run("new", "greet", "--lang", "en").returncode == 0
     shell.folder /= "greet"
     dev = Dev(shell)
+    assert "To serve the blocks to Bot.one, use vertexkit run" in "\n".join(dev.process.lines)
     status, state = dev.ask("/playground/state")
     assert (status, [block["name"] for block in state["blocks"]]) == (200, ["greet"])
     record = dev.run("greet", inputs={"name": "Anna"})

@@ -22,6 +22,7 @@ from vertexkit.playground.server import PlaygroundServer
 from vertexkit.server.listen import base_url, bind, local_config
 
 LABEL_COLUMNS = 9
+FOR_BOTONE = "To serve the blocks to Bot.one, use vertexkit run; docs/public-url.md shows how it reaches this machine."
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ async def _serve(options: DevOptions, target: str, listener: socket.socket) -> N
     )
     _line(console, "page", f"{base}/", "bold cyan")
     _line(console, "watching", str(Path.cwd()), "dim")
+    _line(console, "", translate(FOR_BOTONE), "dim")
     if moved := move_old_journal():
         text = translate(
             "written by another version of vertexkit, moved to {0}; a new one is started", moved
