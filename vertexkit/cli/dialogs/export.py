@@ -19,7 +19,7 @@ from vertexkit.cli.dialogs.resume import PartFile
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.dialogs.writers import CsvOptions, format_of, open_writer
 from vertexkit.cli.options import EXIT_FAILED
-from vertexkit.cli.translation import terminal_language, translate
+from vertexkit.cli.translation import terminal_language, translate, translate_sentence
 from vertexkit.errors import SettingsError
 
 MAX_RESUMED_SECONDS = 3600
@@ -198,7 +198,7 @@ def _write(options: ExportOptions, suffix: str, csv_options: CsvOptions, part: P
             temporary.unlink()
     output.echo(translate("Wrote {0} rows to {1}.", f"{count:,}", options.output))
     if note:
-        output.echo(translate("Note: {0}.", note), err=True)
+        output.echo(translate("Note: {0}.", translate_sentence(note)), err=True)
 
 
 def _replace(temporary: Path, path: Path) -> None:
