@@ -9,12 +9,32 @@ from tests.tools import TOOLS
 
 CHROMIUM = TOOLS["chromium"].path
 ADDRESS = re.compile(r"DevTools listening on (ws://\S+)")
+UNUSED = (
+    "PreloadTopChromeWebUI",
+    "SpareRendererForSitePerProcess",
+    "MediaRouter",
+    "OptimizationHints",
+    "Translate",
+)
+"""Features for which Chromium starts processes, or works in the background."""
 OPTIONS = (
     "--headless=new",
     "--no-sandbox",
     "--disable-gpu",
+    "--in-process-gpu",
+    "--disable-software-rasterizer",
     "--disable-dev-shm-usage",
     "--no-first-run",
+    "--no-startup-window",
+    "--no-default-browser-check",
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-component-extensions-with-background-pages",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-extensions",
+    "--disable-sync",
+    f"--disable-features={','.join(UNUSED)}",
     "--remote-debugging-port=0",
 )
 
