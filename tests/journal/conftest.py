@@ -37,8 +37,9 @@ def postgres_url(
     monkeypatch.setattr("vertexkit.journal.postgres.writer.ANSWER_SECONDS", 30.0)
     created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
     tables = ("executions", "effects", "tokens", "workers", "memories", "limits", "starts")
-    for table in (*tables, "encryption") if created[0] else ():
-        contract_database.execute(f"DELETE FROM vertexkit.{table}".encode())
+    if created[0]:  # in one transaction
+        deletes = [f"DELETE FROM vertexkit.{table}" for table in (*tables, "encryption")]
+        contract_database.execute("; ".join(deletes).encode())
     return postgres_server.url("contract")
 
 
