@@ -4,6 +4,7 @@ The connection's `row_factory` is `sqlite3.Row`: columns are read by their names
 """
 
 import sqlite3
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -67,10 +68,14 @@ def read_effects(connection: JournalConnection, number: int, execution: str) -> 
 
 def read_rows(connection: JournalConnection, where: str, *values: Any) -> list[ExecutionRow]:
     """Read executions that can run, oldest first; their calls stay in the file."""
-    found = connection.execute(f"{UNFINISHED} WHERE {where} ORDER BY number", values).fetchall()
-    rows = {line["number"]: _row(connection, line) for line in found}
-    for line in found:
-        rows[line["number"]].follows = rows.get(line["follows"])
+    rows: dict[int, ExecutionRow] = {}
+    follows: dict[int, int] = {}
+    for line in connection.execute(f"{UNFINISHED} WHERE {where} ORDER BY number", values):
+        rows[line["number"]] = _row(connection, line)
+        if line["follows"] is not None:
+            follows[line["number"]] = line["follows"]
+    for number, earlier in follows.items():
+        rows[number].follows = rows.get(earlier)
     return list(rows.values())
 
 
@@ -80,7 +85,7 @@ def _row(connection: JournalConnection, line: sqlite3.Row) -> ExecutionRow:
     return ExecutionRow(
         Execution(
             execution,
-            line["block"],
+            sys.intern(line["block"]),  # one text for all executions
             token,
             {},
             b"",
