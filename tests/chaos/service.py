@@ -121,6 +121,18 @@ class Service:
         """
         return b'"address_bound"' in self.logs[self._began :]
 
+    async def run_again(self, end: float) -> None:
+        """Start a process if the last one has ended: workers of a killed one may have had the port.
+
+        Args:
+            end: time of the clock at which to give up.
+        """
+        while time.monotonic() < end:
+            await self.serves(end)
+            if self._process.poll() is None:
+                return
+            self.start()
+
     async def serves(self, end: float) -> None:
         """Wait until a process has started to serve, or has ended, or until a time of the clock."""
         while time.monotonic() < end and self._process.poll() is None:

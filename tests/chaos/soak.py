@@ -163,6 +163,7 @@ class Round:
                     await self.service.serves(end)
                 await self.service.attack(self._random)
                 await self._store.attack(self._random)
+            await self.service.run_again(end + PATIENCE)
             self._over.set()
             async with asyncio.timeout(PATIENCE):  # they wait for a service that may have ended
                 await asyncio.gather(*callers)
