@@ -73,7 +73,7 @@ class ConnectionPool:
         observer: ConnectionObserver | None = None,
     ) -> None:
         self.settings = settings
-        self.batch = WriteBatch()
+        self.batch: WriteBatch = WriteBatch()
         """What the connections write in one turn of the event loop."""
         self._max_connections = max_connections
         self._observer = observer

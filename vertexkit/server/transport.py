@@ -1,6 +1,7 @@
 """Writes the responses of one turn of the event loop together, each in one piece."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 MAX_BATCHED_BYTES = 16 * 1024
@@ -44,7 +45,7 @@ class BatchedTransport:
         self._transport = transport
         self._batch = batch
         self._unwritten = bytearray()
-        self.is_closing = transport.is_closing
+        self.is_closing: Callable[[], bool] = transport.is_closing
 
     def write(self, data: bytes) -> None:
         """Write bytes at the end of this turn."""
