@@ -3,17 +3,23 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.cli.develop.editor import Editor
 from tests.http_server import served
 from tests.reserved_port import reserved_port
 from vertexkit import App, Context
 from vertexkit.cli.develop.call_options import CallOptions
 from vertexkit.cli.develop.remote import call_service, platform_port
+from vertexkit.cli.develop.replay import replay_run
+from vertexkit.cli.develop.replay_options import ReplayOptions
 from vertexkit.errors import SettingsError, VertexkitError
+from vertexkit.recordings import RecordingsFolder
 from vertexkit.settings import Settings
+from vertexkit.telemetry.events import Event
 
 pytestmark = pytest.mark.anyio
 
@@ -33,7 +39,9 @@ def service(platform: str, **settings: Any) -> App[Any]:
     @app.block("order", title="Order")
     async def order(ctx: Context) -> dict[str, Any]:
         paid = await ctx.wait_for("payment", dict, timeout=60)
-        return {"paid": paid}
+        orders = await ctx.memory.get("orders", int, 0) + 1
+        await ctx.memory.set("orders", orders)
+        return {"paid": paid, "orders": orders}
 
     return app
 
@@ -76,13 +84,46 @@ async def test_events_end_the_waits_of_a_running_service(
 ) -> None:
     """They are sent over HTTP, to the URL that the handler would give to others."""
     assert await call(url, "order", events=['payment={"amount": 5}']) == 0
-    assert 'done  {"paid": {"amount": 5}}' in capfd.readouterr().out
+    assert 'done  {"paid": {"amount": 5}, "orders": 1}' in capfd.readouterr().out
 
 
 async def test_a_rejected_call_has_its_reason(url: str, capfd: pytest.CaptureFixture[str]) -> None:
     """The exit code is 2, as without --url."""
     assert await call(url, "hello", inputs=["times=2"]) == 2
     assert "name: Field required" in capfd.readouterr().out
+
+
+async def test_inputs_that_a_service_rejects_can_be_edited_again(
+    url: str, editor: Editor, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The editor shows the rejected inputs; the next call has the corrected ones."""
+    editor.save('{"name": "Anna", "times": "x"}', '{"name": "Anna", "times": 1}', typed="y\n")
+    assert await call(url, "hello", inputs=["name=Bob"], edit=True) == 0
+    assert json.loads(editor.shown(0)) == {"name": "Bob", "times": 1}
+    assert json.loads(editor.shown(1)) == {"name": "Anna", "times": "x"}
+    printed = capsys.readouterr().out
+    assert "times: Input should be a valid integer" in printed
+    assert "bot   Hello, Anna!" in printed
+
+
+async def test_a_recorded_call_is_sent_to_a_running_service(
+    url: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The service gets the recorded inputs and events, and a new token of the recorded dialog.
+
+    It is a new call of the same dialog each time: the block finds what it has stored before.
+    """
+    recorder = RecordingsFolder(tmp_path).start("order", 0.0, target="gone:app", dialog_id=1234)
+    for name, fields in (("waiting", {"seconds": 60.0}), ("waited", {"data": {"amount": 5}})):
+        recorder.event(Event(name, "e", 0.0, {"event": "payment", "position": 0} | fields))
+    recorder.end(1.0, "completed", "ok")
+    options = ReplayOptions(url=url, as_json=True)
+    file = str(tmp_path / f"{recorder.header.id}.jsonl")
+    for number in (1, 2):
+        assert await asyncio.to_thread(replay_run, file, None, options) == 0
+        report = json.loads(capfd.readouterr().out)
+        assert report["data"] == {"paid": {"amount": 5}, "orders": number}
+        assert report["violations"] == []
 
 
 async def test_the_block_and_the_service_must_be_right(url: str) -> None:

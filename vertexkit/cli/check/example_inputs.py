@@ -42,8 +42,7 @@ def find_inputs(
         own = (found.header.inputs for found in recordings if found.header.block == block.name)
         source, inputs = "recording", next(own, None)
     if inputs is None:
-        schema = block.signature.input_schema()
-        source, inputs = "schema", dict(_example(schema, schema, 0) or {})
+        source, inputs = "schema", example_inputs(block.signature.input_schema())
     try:
         block.signature.read(inputs)
     except ValidationError as error:
@@ -55,6 +54,15 @@ def find_inputs(
             "or name a folder of recordings with --recorded"
         ) from None
     return inputs
+
+
+def example_inputs(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the required inputs of a block, and those with examples.
+
+    Args:
+        schema: the JSON Schema of the block's inputs.
+    """
+    return dict(_example(schema, schema, 0) or {})
 
 
 def _example(schema: Any, root: Mapping[str, Any], depth: int) -> Any:

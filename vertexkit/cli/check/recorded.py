@@ -91,7 +91,7 @@ def check_recording(recording: Recording, blocks: Mapping[str, Block]) -> Record
     if block is None:
         problems = [f"the app has no such block.{suggestion(header.block, blocks)}"]
     elif recording.outcome != REJECTED:  # else the inputs were invalid when they were recorded
-        problems = _input_problems(block, header.inputs)
+        problems = input_problems(block, header.inputs)
         for wait in recording.waits():
             problem = event_problem(block, wait.event, wait.data) if wait.by_event else ""
             if problem is None:
@@ -101,7 +101,13 @@ def check_recording(recording: Recording, blocks: Mapping[str, Block]) -> Record
     return RecordedInputs(header.id, header.block, tuple(problems), tuple(unchecked))
 
 
-def _input_problems(block: Block, inputs: dict[str, Any]) -> list[str]:
+def input_problems(block: Block, inputs: dict[str, Any]) -> list[str]:
+    """Return a sentence for each thing that a block rejects in its inputs.
+
+    Args:
+        block: of the app.
+        inputs: by name.
+    """
     try:
         block.signature.read(inputs)
     except ValidationError as error:

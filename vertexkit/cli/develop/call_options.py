@@ -23,6 +23,12 @@ class CallOptions:
             "-f", "--file", help="JSON file with an object of inputs; - reads standard input."
         ),
     ] = None
+    edit: Annotated[
+        bool,
+        typer.Option(
+            "--edit", help="Edit the inputs as JSON in $VISUAL or $EDITOR before the call."
+        ),
+    ] = False
     events: Annotated[
         list[str] | None,
         typer.Option(

@@ -8,6 +8,7 @@ import typer
 from vertexkit.cli.completion import values
 from vertexkit.cli.develop.call_options import CallOptions
 from vertexkit.cli.develop.platform_options import PlatformOptions
+from vertexkit.cli.develop.replay_options import ReplayOptions
 from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import (
     Debug,
@@ -99,7 +100,9 @@ def chat(
 
 
 @develop.command()
+@with_option_groups
 def replay(
+    options: ReplayOptions,
     run: Annotated[
         str,
         typer.Argument(
@@ -109,28 +112,11 @@ def replay(
         ),
     ],
     target: Annotated[str | None, app_argument(values.apps, "Default: the recorded app.")] = None,
-    must_match: Annotated[
-        bool,
-        typer.Option("--assert", help="Exit with code 1 if anything differs from the recording."),
-    ] = False,
-    save_test: Annotated[
-        bool,
-        typer.Option(
-            "--save-test",
-            help="Do not run the block; write a pytest file that expects the recorded behaviour.",
-        ),
-    ] = False,
-    output: Annotated[
-        Path, typer.Option("-o", "--output", help="File or folder of that test.")
-    ] = Path("tests"),
-    as_json: Json = False,
 ) -> None:
     """Run the current code with the inputs and the platform's responses of a recorded run."""
-    from vertexkit.cli.develop.replay import ReplayOptions, replay_run
+    from vertexkit.cli.develop.replay import replay_run
 
-    raise typer.Exit(
-        replay_run(ReplayOptions(run, target, must_match, output if save_test else None, as_json))
-    )
+    raise typer.Exit(replay_run(run, target, options))
 
 
 @develop.command()

@@ -1,4 +1,4 @@
-"""`vertexkit trigger --url`: call a block of a running service, and be its platform.
+"""`vertexkit trigger --url` and `replay --url`: call a block of a running service, and be its platform.
 
 A call needs a token of a platform that the service reaches. This command serves the fake platform at
 the address that the service has as its platform, issues a token, and calls the block.
@@ -6,9 +6,9 @@ the address that the service has as its platform, issues a token, and calls the 
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any, cast
 from urllib.parse import SplitResult, parse_qsl, quote, urlsplit
@@ -18,6 +18,7 @@ from rich.console import Console
 
 from vertexkit.cli import output
 from vertexkit.cli.develop.call_options import CallOptions
+from vertexkit.cli.develop.editing import asks_to_edit_again, edit_inputs, prefilled_inputs
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import Transcript
 from vertexkit.cli.develop.waits import read_events
@@ -61,12 +62,61 @@ class Service:
         return f"{self.url.path}{path}{query}"
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteOptions:
+    """How a service is called, and how that is shown.
+
+    Attributes:
+        url: of the service, or of one of its blocks.
+        platform_host: address on which the fake platform listens.
+        edit: let the user edit the inputs first, and again if the service rejects them.
+        fast: the bot does not type.
+        as_json: print JSON instead of the dialog.
+    """
+
+    url: str
+    platform_host: str = "127.0.0.1"
+    edit: bool = False
+    fast: bool = False
+    as_json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that a service gets.
+
+    Attributes:
+        block: None means that of the URL, or the service's only block.
+        read_inputs: returns the inputs, from the schema of the block.
+        events: data of events by name; they are sent when the call is accepted.
+        dialog_id: of the token; None means a new dialog.
+    """
+
+    block: str | None
+    read_inputs: Callable[[Mapping[str, Any]], dict[str, Any]]
+    events: dict[str, list[Any]] = field(default_factory=dict)
+    dialog_id: int | None = None
+
+
 def call_service(options: CallOptions, block_name: str | None) -> int:
+    """Call a block of a running service as the command line says. See `send_call`."""
+    remote = RemoteOptions(
+        options.url or "", options.platform_host, options.edit, options.fast, options.as_json
+    )
+
+    def read(schema: Mapping[str, Any]) -> dict[str, Any]:
+        inputs = read_inputs(options.inputs or (), options.file, schema)
+        return prefilled_inputs(schema, inputs) if options.edit else inputs
+
+    return send_call(Call(block_name, read, read_events(options.events or ())), remote)
+
+
+def send_call(call: Call, options: RemoteOptions) -> int:
     """Call a block of a running service and print the dialog.
 
     Args:
-        options: `url` is that of the service, or of one of its blocks.
-        block_name: None means that of the URL, or the service's only block.
+        call: The call.
+        options: Where it is sent.
 
     Returns:
         The exit code: 0 if the block was completed, 1 if it was not, or the platform's rules were
@@ -76,16 +126,21 @@ def call_service(options: CallOptions, block_name: str | None) -> int:
         SettingsError: The URL, the block or an input is wrong, or the service has another platform.
         ServiceUnreachable: The service does not respond.
     """
-    url, named = _split_url(options.url or "")
+    url, named = _split_url(options.url)
     service = read_catalogue(url)
-    block = _find_block(service, block_name or named)
+    block = _find_block(service, call.block or named)
     port = platform_port(service.platform)
-    inputs = read_inputs(options.inputs or (), options.file, block["input"])
-    events = read_events(options.events or ())
+    inputs = call.read_inputs(block["input"])
     console = output.console(quiet=options.as_json)
-    with bind_platform(options.platform_host, port) as listener:
-        call = RemoteCall(service, block, inputs, events, console)
-        return asyncio.run(call.run(listener, options))
+    while True:
+        if options.edit:
+            inputs = edit_inputs(inputs, lambda _: [])  # the service validates them
+        with bind_platform(options.platform_host, port) as listener:
+            code = asyncio.run(
+                RemoteCall(service, block, inputs, call, console).run(listener, options)
+            )
+        if code != EXIT_USAGE or not options.edit or not asks_to_edit_again():
+            return code
 
 
 @contextmanager
@@ -220,7 +275,7 @@ class RemoteCall:
         service: Has the block.
         block: Its description in the catalogue.
         inputs: Of the call.
-        events: Data of events by name; they are sent when the call is accepted.
+        call: Has the events and the dialog.
         console: Shows the dialog.
     """
 
@@ -229,24 +284,25 @@ class RemoteCall:
         service: Service,
         block: Mapping[str, Any],
         inputs: dict[str, Any],
-        events: dict[str, list[Any]],
+        call: Call,
         console: Console,
     ) -> None:
         self._service = service
         self._block = block
         self._inputs = inputs
-        self._events = events
+        self._events = call.events
+        self._dialog_id = call.dialog_id
         self._transcript = Transcript(console)
         self._completed = asyncio.Event()
         self._data: Any = None
         self._messages: list[str] = []
 
-    async def run(self, listener: Any, options: CallOptions) -> int:
+    async def run(self, listener: Any, options: RemoteOptions) -> int:
         """Serve the platform, call the block, and wait until it is completed.
 
         Args:
             listener: Where the service expects its platform.
-            options: Of the command.
+            options: Of the call.
         """
         platform = FakePlatform(typing_seconds=0.0 if options.fast else TYPING_SECONDS)
         platform.subscribe(self._transcript.request, arrivals=True)
@@ -263,7 +319,7 @@ class RemoteCall:
 
     async def _call(self, platform: FakePlatform, *, as_json: bool) -> int:
         name = str(self._block["name"])
-        token = platform.issue(name)
+        token = platform.issue(name, self._dialog_id)
         self._transcript.call(name, self._inputs)
         for unknown in self._inputs.keys() - self._block["input"].get("properties", {}).keys():
             self._transcript.unknown_input(unknown, self._block["input"])

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import structlog
 from rich.text import Text
 
 from vertexkit.cli import output
+from vertexkit.cli.check.recorded import input_problems
+from vertexkit.cli.develop.editing import edit_inputs
+from vertexkit.cli.develop.remote import Call, RemoteOptions, send_call
+from vertexkit.cli.develop.replay_options import ReplayOptions
 from vertexkit.cli.develop.transcript import Transcript, observed_failures
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
@@ -27,40 +32,38 @@ from vertexkit.testing.replay import Replay, replay
 DIFF_STYLES = {"+": "green", "-": "red", "@": "cyan"}
 
 
-@dataclass(frozen=True, slots=True)
-class ReplayOptions:
-    """The options of `vertexkit replay`."""
-
-    run: str
-    """A run's ID or its first characters, a file, or `last`."""
-    target: str | None = None
-    """The app; None means the recorded one."""
-    must_match: bool = False
-    save_test: Path | None = None
-    as_json: bool = False
-
-
-def replay_run(options: ReplayOptions) -> int:
+def replay_run(run: str, target: str | None, options: ReplayOptions) -> int:
     """Run the block of a recorded run again, or write a test from the recording.
 
+    Args:
+        run: A run's ID or its first characters, a file, or `last`.
+        target: The app; None means the recorded one.
+        options: What is done with the recording.
+
     Returns:
-        The exit code: 1 if the run must match the recording and does not, else 0.
+        The exit code: 1 if the run must match the recording and does not, else 0. With a URL: that
+        of `vertexkit trigger`.
 
     Raises:
-        SettingsError: There is no such run, app or block, or the test cannot be written.
+        SettingsError: There is no such run, app, block or service, or the test cannot be written.
     """
-    recording = RecordingsFolder(cipher=recordings_cipher(Settings.load().journal)).find(
-        options.run
-    )
-    target, app = find_app(options.target or recording.header.target or None)
-    if recording.header.block not in app.blocks:
+    options.check(target)
+    cipher = recordings_cipher(Settings.load().journal)
+    recording = RecordingsFolder(cipher=cipher).find(run)
+    if options.url is not None:
+        return _send(recording, options.url, options)
+    target, app = find_app(target or recording.header.target or None)
+    block = app.blocks.get(recording.header.block)
+    if block is None:
         raise SettingsError(
             f"{target} has no block {recording.header.block!r}, which this run recorded."
             f"{suggestion(recording.header.block, app.blocks)} The app has: {', '.join(app.blocks)}"
         )
-    if options.save_test is not None:
-        schema = app.blocks[recording.header.block].signature.input_schema()
-        return _save_test(recording, options.save_test, schema)
+    if options.save_test:
+        return _save_test(recording, options.output, block.signature.input_schema())
+    if options.edit:
+        inputs = edit_inputs(recording.header.inputs, partial(input_problems, block))
+        recording = replace(recording, header=replace(recording.header, inputs=inputs))
     if not structlog.is_configured():
         logs.configure("console", "warning", mute=("vertexkit",), bare=True)
     failures: list[Failure] = []
@@ -71,6 +74,20 @@ def replay_run(options: ReplayOptions) -> int:
     else:
         _show(replayed, failures)
     return EXIT_FAILED if options.must_match and not replayed.matches else 0
+
+
+def _send(recording: Recording, url: str, options: ReplayOptions) -> int:
+    """Send the recorded call and its events to a running service."""
+    header = recording.header
+    events: dict[str, list[Any]] = {}
+    for wait in recording.waits():
+        if wait.by_event:
+            events.setdefault(wait.event, []).append(wait.data)
+    call = Call(header.block, lambda _: header.inputs, events, header.dialog_id)
+    remote = RemoteOptions(
+        url, options.platform_host, options.edit, fast=True, as_json=options.as_json
+    )
+    return send_call(call, remote)
 
 
 def _save_test(recording: Recording, path: Path, schema: dict[str, Any]) -> int:

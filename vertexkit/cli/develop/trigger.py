@@ -4,6 +4,7 @@ import asyncio
 import math
 import sys
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, Self, cast
 
@@ -12,7 +13,9 @@ from rich.console import Console
 
 from vertexkit.app import App
 from vertexkit.cli import output
+from vertexkit.cli.check.recorded import input_problems
 from vertexkit.cli.develop.call_options import CallOptions
+from vertexkit.cli.develop.editing import edit_inputs, prefilled_inputs
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import TerminalStream, Transcript, observed_failures
 from vertexkit.cli.develop.waits import TerminalWaits, read_events, terminal_reader
@@ -51,6 +54,8 @@ class TriggerOptions:
     """`NAME=VALUE` each."""
     file: Path | None
     """A JSON file of inputs; `-` is standard input."""
+    edit: bool = False
+    """Let the user edit the inputs."""
     events: tuple[str, ...] = ()
     """`NAME=JSON` each."""
     fast: bool = False
@@ -67,6 +72,7 @@ class TriggerOptions:
             block,
             options.inputs or [],
             options.file,
+            options.edit,
             tuple(options.events or ()),
             fast=options.fast,
             as_json=options.as_json,
@@ -93,6 +99,8 @@ def run_block(options: TriggerOptions) -> int:
     block = find_block(app, name)
     schema = block.signature.input_schema()
     inputs = read_inputs(options.inputs, options.file, schema)
+    if options.edit:
+        inputs = edit_inputs(prefilled_inputs(schema, inputs), partial(input_problems, block))
     events = read_events(options.events)
     transcript = Transcript(console, debug=options.debug)
     for unknown in inputs.keys() - schema.get("properties", {}).keys():

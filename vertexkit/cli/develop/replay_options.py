@@ -1,0 +1,78 @@
+"""The options of `vertexkit replay`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from vertexkit.cli.options import Json
+from vertexkit.errors import SettingsError
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How a recorded run is run again, and how that is shown."""
+
+    must_match: Annotated[
+        bool,
+        typer.Option("--assert", help="Exit with code 1 if anything differs from the recording."),
+    ] = False
+    save_test: Annotated[
+        bool,
+        typer.Option(
+            "--save-test",
+            help="Do not run the block; write a pytest file that expects the recorded behaviour.",
+        ),
+    ] = False
+    output: Annotated[Path, typer.Option("-o", "--output", help="File or folder of that test.")] = (
+        Path("tests")
+    )
+    edit: Annotated[
+        bool,
+        typer.Option(
+            "--edit", help="Edit the recorded inputs as JSON in $VISUAL or $EDITOR before the run."
+        ),
+    ] = False
+    url: Annotated[
+        str | None,
+        typer.Option(
+            "--url",
+            metavar="URL",
+            help="Send the recorded call and its events to the service that runs there, as "
+            "trigger --url does.",
+            show_default=False,
+        ),
+    ] = None
+    platform_host: Annotated[
+        str,
+        typer.Option(
+            help="With --url: address on which the fake platform listens; 0.0.0.0 for a service in "
+            "a container."
+        ),
+    ] = "127.0.0.1"
+    as_json: Json = False
+
+    def check(self, target: str | None) -> None:
+        """Check that the options fit together.
+
+        Args:
+            target: the app that is named.
+
+        Raises:
+            SettingsError: two of them exclude each other.
+        """
+        chosen = {
+            "--url": self.url is not None,
+            "--save-test": self.save_test,
+            "--assert": self.must_match,
+            "--edit": self.edit,
+            "MODULE:APP": target is not None,
+        }
+        for first, others in {
+            "--url": ("--save-test", "--assert", "MODULE:APP"),
+            "--save-test": ("--assert", "--edit"),
+        }.items():
+            for other in others:
+                if chosen[first] and chosen[other]:
+                    raise SettingsError(f"{first} and {other} exclude each other")
