@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from tests.botone.quirky_server import QuirkyServer, RawFile, raw_answer, raw_dialog
 from tests.cli.shell import Shell
@@ -267,11 +266,11 @@ async def test_the_command_resumes_between_runs(
     server.data[key] = [raw_answer("File", "https://demo.bot.one/web/file/8")]
     server.files[8] = RawFile(CONTENT, etag='"v1"', cuts=[100_000, *NO_PROGRESS])
     options = DownloadOptions(DialogFilters(), (), tmp_path, 1024, 4)
-    first = FileDownload(options, Console())
+    first = FileDownload(options)
     await first.run(bot)
     assert (first.downloaded, len(first.failures)) == (0, 1)
     server.downloads.clear()
-    second = FileDownload(options, Console())
+    second = FileDownload(options)
     await second.run(bot)
     assert (second.downloaded, second.failures) == (1, [])
     assert server.downloads == ["bytes=100000-"]

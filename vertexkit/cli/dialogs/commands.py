@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vertexkit.cli.dialogs.options import ApiVersion, FilterOptions, ReportOptions
+from vertexkit.cli.dialogs.options import ApiVersion, FilterOptions, Quiet, ReportOptions
 from vertexkit.cli.option_groups import with_option_groups
 from vertexkit.cli.options import Json
 
@@ -37,6 +37,13 @@ Variables = Annotated[
         metavar="NAME=VALUE",
         help="Variable of the bot, as text; NAME:=VALUE for JSON; repeatable.",
         show_default=False,
+    ),
+]
+KeepFormulas = Annotated[
+    bool,
+    typer.Option(
+        "--keep-formulas",
+        help="Do not put ' before texts of a .csv file that a spreadsheet would calculate.",
     ),
 ]
 Restart = Annotated[
@@ -178,6 +185,7 @@ def files(
         int, typer.Option(min=1, max=32, help="Number of files to download at the same time.")
     ] = 4,
     *,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Download uploaded files; skip those downloaded earlier."""
@@ -185,7 +193,13 @@ def files(
     from vertexkit.cli.dialogs.filters import DialogFilters
 
     options = DownloadOptions(
-        DialogFilters.from_options(filters), tuple(ids or ()), output, limit, at_once, as_json
+        DialogFilters.from_options(filters),
+        tuple(ids or ()),
+        output,
+        limit,
+        at_once,
+        as_json,
+        quiet,
     )
     raise typer.Exit(download_files(options))
 
@@ -222,22 +236,23 @@ def export(
             show_default="semicolon in a Russian locale, otherwise comma",
         ),
     ] = None,
-    keep_formulas: Annotated[
-        bool,
-        typer.Option(
-            "--keep-formulas",
-            help="Do not put ' before texts of a .csv file that a spreadsheet would calculate.",
-        ),
-    ] = False,
+    keep_formulas: KeepFormulas = False,
     *,
     restart: Restart = False,
+    quiet: Quiet = False,
 ) -> None:
     """Write dialogs to a file. Rerun to resume."""
     from vertexkit.cli.dialogs.export import ExportOptions, export_dialogs
     from vertexkit.cli.dialogs.filters import DialogFilters
 
     options = ExportOptions(
-        DialogFilters.from_options(filters), output, rows.value, delimiter, keep_formulas, restart
+        DialogFilters.from_options(filters),
+        output,
+        rows.value,
+        delimiter,
+        keep_formulas,
+        restart,
+        quiet,
     )
     raise typer.Exit(export_dialogs(options))
 

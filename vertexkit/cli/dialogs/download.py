@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from vertexkit.botone.client import BotOne
 from vertexkit.botone.models import ConversationDetails
+from vertexkit.botone.pages import Conversations
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters, api_of
 from vertexkit.cli.dialogs.login import run_with_bot
+from vertexkit.cli.dialogs.progress import progress_bars
 from vertexkit.cli.dialogs.show import find_dialog
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.options import EXIT_FAILED
@@ -46,6 +46,8 @@ class DownloadOptions:
     at_once: int
     """Number of files to download at the same time."""
     as_json: bool = False
+    quiet: bool = False
+    """Show no progress bars."""
 
 
 def download_files(options: DownloadOptions) -> int:
@@ -55,7 +57,7 @@ def download_files(options: DownloadOptions) -> int:
         The exit code: 1 if a file could not be downloaded or a dialog not be read, else 0.
     """
     console = output.console(quiet=options.as_json)
-    download = FileDownload(options, console)
+    download = FileDownload(options)
     run_with_bot(download.run)
     if options.as_json:
         output.print_json(download.to_dict())
@@ -84,7 +86,6 @@ class FileDownload:
 
     Args:
         options: The options.
-        console: Shows the progress if it is a terminal.
 
     Attributes:
         downloaded: Number of files downloaded.
@@ -95,7 +96,7 @@ class FileDownload:
         problems: A sentence for each thing that is missing from the dialogs.
     """
 
-    def __init__(self, options: DownloadOptions, console: Console) -> None:
+    def __init__(self, options: DownloadOptions) -> None:
         self.downloaded: int = 0
         self.existing: int = 0
         self.missing: int = 0
@@ -103,33 +104,31 @@ class FileDownload:
         self.failures: list[str] = []
         self.problems: list[str] = []
         self._options = options
-        self._progress = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            console=console,
-            transient=True,
-            disable=not console.is_terminal,
-        )
+        self._source = DialogSource(options.filters, with_answers=True)
+        self._progress = progress_bars(quiet=options.quiet or options.as_json)
 
     async def run(self, bot: BotOne) -> None:
         """Download the files of all dialogs, several at the same time."""
         downloads: set[asyncio.Task[None]] = set()
+        found_files = 0
         try:
             with self._progress as progress:
-                dialogs = progress.add_task("dialogs", total=len(self._options.ids) or None)
-                files = progress.add_task("files", total=0)
-                async with aclosing(self._dialogs(bot)) as found:
+                lists = [] if self._options.ids else self._options.filters.lists(bot)
+                dialogs = progress.add_task(translate("dialogs"), total=None)
+                files = progress.add_task(translate("files"), total=None)
+                async with aclosing(self._dialogs(bot, lists)) as found:
                     async for dialog in found:
                         for file_id in dialog.files:
                             if len(downloads) == self._options.at_once:
                                 downloads = await self._next(downloads)
+                            found_files += 1
                             work = self._file(bot, dialog, file_id)
                             task = asyncio.ensure_future(work)
                             task.add_done_callback(lambda _: progress.advance(files))
                             downloads.add(task)
-                        progress.update(files, total=self._count + len(downloads))
-                        progress.advance(dialogs)
+                        total = len(self._options.ids) or self._source.find_total(lists)()
+                        progress.update(dialogs, advance=1, total=total)
+                progress.update(files, total=found_files)
                 while downloads:
                     downloads = await self._next(downloads)
         finally:
@@ -148,10 +147,6 @@ class FileDownload:
             "failures": self.failures,
         }
 
-    @property
-    def _count(self) -> int:
-        return self.downloaded + self.existing + self.missing + len(self.failures)
-
     @staticmethod
     async def _next(downloads: set[asyncio.Task[None]]) -> set[asyncio.Task[None]]:
         """Wait until one of the downloads has ended; return the others."""
@@ -160,16 +155,17 @@ class FileDownload:
             task.result()
         return downloads
 
-    async def _dialogs(self, bot: BotOne) -> AsyncGenerator[ConversationDetails, None]:
+    async def _dialogs(
+        self, bot: BotOne, lists: list[tuple[int | None, Conversations]]
+    ) -> AsyncGenerator[ConversationDetails, None]:
         for dialog_id in self._options.ids:
             yield await find_dialog(bot, dialog_id)
         if not self._options.ids:
-            source = DialogSource(self._options.filters, with_answers=True)
-            async with aclosing(source.dialogs(bot)) as found:
+            async with aclosing(self._source.dialogs(bot, None, lists)) as found:
                 async for dialog, _ in found:
                     if isinstance(dialog, ConversationDetails):
                         yield dialog
-            self.problems = source.problems
+            self.problems = self._source.problems
 
     async def _file(self, bot: BotOne, dialog: ConversationDetails, file_id: int) -> None:
         folder = self._options.folder / str(dialog.id)

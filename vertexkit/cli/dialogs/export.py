@@ -1,5 +1,6 @@
 """`vertexkit dialogs export`: write dialogs to a file; can be resumed."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -14,7 +15,7 @@ from vertexkit.botone.pages import Conversations
 from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters
 from vertexkit.cli.dialogs.login import account, run_with_bot
-from vertexkit.cli.dialogs.progress import dialog_counter
+from vertexkit.cli.dialogs.progress import dialog_progress
 from vertexkit.cli.dialogs.resume import PartFile
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.dialogs.writers import CsvOptions, format_of, open_writer
@@ -40,6 +41,8 @@ class ExportOptions:
     """Of a CSV file; None means the one that Excel expects in the terminal's language."""
     keep_formulas: bool
     restart: bool
+    quiet: bool = False
+    """Show no progress bar."""
 
     def csv(self) -> CsvOptions:
         """The options of a CSV file.
@@ -126,7 +129,8 @@ async def _collect(bot: BotOne, options: ExportOptions, part: PartFile) -> list[
     source = DialogSource(options.filters, with_answers=options.rows != "dialogs")
     lists = options.filters.lists(bot)
     by_bot = dict(lists)
-    with dialog_counter(len(part)) as advance:
+    find_total = source.find_total(lists)
+    with dialog_progress(len(part), find_total, quiet=options.quiet) as advance:
         updates = _resume_lists(bot, options, part, lists)
         # Only lists without the dialogs' data are resumed where they ended.
         recorded = set(by_bot) if options.rows != "dialogs" else set()
@@ -245,14 +249,17 @@ def _print_rows(options: ExportOptions) -> int:
     source = DialogSource(options.filters, with_answers=options.rows != "dialogs")
 
     async def print_all(bot: BotOne) -> None:
-        async for dialog, bot_id in source.dialogs(bot):
-            for row in _rows(dialog, bot_id, options, None):
-                output.print_json(
-                    {
-                        name: value.isoformat() if isinstance(value, datetime) else value
-                        for name, value in row.items()
-                    }
-                )
+        lists = options.filters.lists(bot)
+        quiet = options.quiet or sys.stdout.isatty()  # the rows are shown there
+        with dialog_progress(0, source.find_total(lists), quiet=quiet) as advance:
+            async for dialog, bot_id in source.dialogs(bot, None, lists):
+                for row in _rows(dialog, bot_id, options, None):
+                    output.print_json({name: _printable(value) for name, value in row.items()})
+                advance(1)
 
     run_with_bot(print_all)
     return report_problems(source.problems)
+
+
+def _printable(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value

@@ -15,6 +15,9 @@ DAYS = (
 )
 
 
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")]
+
+
 class ApiVersion(StrEnum):
     """The values of `--api`."""
 

@@ -11,7 +11,7 @@ from vertexkit.cli import output
 from vertexkit.cli.dialogs.filters import DialogFilters, zone_of
 from vertexkit.cli.dialogs.login import run_with_bot
 from vertexkit.cli.dialogs.options import ReportOptions
-from vertexkit.cli.dialogs.progress import dialog_counter
+from vertexkit.cli.dialogs.progress import dialog_progress
 from vertexkit.cli.dialogs.source import DialogSource, report_problems
 from vertexkit.cli.translation import terminal_language, translate
 from vertexkit.errors import SettingsError
@@ -45,14 +45,18 @@ def report_dialogs(filters: DialogFilters, options: ReportOptions) -> int:
     earlier = filters.before() if options.compare else None
     answers = options.answers or (figure is not None and is_of_question(figure))
     report = _report(
-        filters, Analysis(zone, status_groups=groups, keep_ids=figure or False), answers
+        filters,
+        Analysis(zone, status_groups=groups, keep_ids=figure or False),
+        answers,
+        quiet=options.as_json,
     )
     report = replace(report, selection=selection)
     if figure is not None:
         _print_ids(report, figure)
         return report_problems(list(report.problems))
     if earlier is not None:
-        previous = _report(earlier, Analysis(zone, status_groups=groups), answers)
+        analysis = Analysis(zone, status_groups=groups)
+        previous = _report(earlier, analysis, answers, quiet=options.as_json)
         previous = replace(previous, selection=earlier.selection({}))
         report = replace(report, previous=previous)
     _warn_of_unknown_statuses(report)
@@ -60,15 +64,18 @@ def report_dialogs(filters: DialogFilters, options: ReportOptions) -> int:
     return report_problems(list(report.problems))
 
 
-def _report(filters: DialogFilters, analysis: Analysis, answers: bool) -> Report:
+def _report(filters: DialogFilters, analysis: Analysis, answers: bool, *, quiet: bool) -> Report:
     source = DialogSource(filters, with_answers=answers)
-    report = run_with_bot(lambda bot: _count(bot, source, analysis))
+    report = run_with_bot(lambda bot: _count(bot, filters, source, analysis, quiet))
     return replace(report, problems=tuple(source.problems))
 
 
-async def _count(bot: BotOne, source: DialogSource, analysis: Analysis) -> Report:
-    with dialog_counter() as advance:
-        async for batch, bot_id in source.batches(bot):
+async def _count(
+    bot: BotOne, filters: DialogFilters, source: DialogSource, analysis: Analysis, quiet: bool
+) -> Report:
+    lists = filters.lists(bot)
+    with dialog_progress(0, source.find_total(lists), quiet=quiet) as advance:
+        async for batch, bot_id in source.batches(bot, None, lists):
             for dialog in batch:
                 analysis.add(dialog, bot_id)
             advance(len(batch))

@@ -54,6 +54,26 @@ class DialogSource:
                 for dialog in batch:
                     yield dialog, bot_id
 
+    def find_total(
+        self, lists: Sequence[tuple[int | None, Conversations]]
+    ) -> Callable[[], int | None]:
+        """Return a function that returns the number of dialogs in lists, if it is known.
+
+        It is not known before the first page of each list, and with filters that the platform does
+        not have.
+
+        Args:
+            lists: The lists of the filters.
+        """
+
+        def find() -> int | None:
+            totals = [conversations.total for _, conversations in lists]
+            if self._filters.are_applied_here or None in totals:
+                return None
+            return sum(total for total in totals if total is not None)
+
+        return find
+
     async def batches(
         self,
         bot: BotOne,
