@@ -13,7 +13,7 @@ from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.references import COMMAND_LINE_REFERENCE
 from vertexkit.text import replace_surrogates
 
-WITHOUT_WARNINGS = {"capture", "check", "new", "platform", "run"}
+WITHOUT_WARNINGS = {"capture", "check", "doctor", "new", "platform", "run"}
 """Commands that use no settings, or that report the warnings about them in their own way."""
 
 

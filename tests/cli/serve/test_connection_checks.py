@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from vertexkit.cli.serve.check import Finding, check
+from vertexkit.cli.serve.check import check
+from vertexkit.cli.serve.findings import Finding
 
 PROXY_VARIABLES = [f"{name}_PROXY" for name in ("HTTP", "HTTPS", "ALL", "NO")]
 

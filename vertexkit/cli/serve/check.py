@@ -2,32 +2,21 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from enum import StrEnum
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from rich.text import Text
 
 from vertexkit.app import App
 from vertexkit.blocks.registry import Block
 from vertexkit.blocks.signature import FIELD_PREFIX
-from vertexkit.botone.address import PlatformAddress
-from vertexkit.botone.client import BotOne
 from vertexkit.botone.hints import API_PATH
-from vertexkit.botone.proxies import Proxies, display
-from vertexkit.cli import output
-from vertexkit.cli.serve.probe import probe
-from vertexkit.cli.translation import translate_sentence
-from vertexkit.clock import Clock
-from vertexkit.errors import DefinitionError, PlatformUnreachable, SettingsError, VertexkitError
-from vertexkit.journal import make_journal
+from vertexkit.cli.serve.connection_checks import check_journal, check_platform
+from vertexkit.cli.serve.findings import Finding, Level
+from vertexkit.errors import DefinitionError, SettingsError, VertexkitError
 from vertexkit.loading import find_app
 from vertexkit.settings import (
     AccessSettings,
-    JournalSettings,
-    PlatformSettings,
     Settings,
     environment_warnings,
 )
@@ -36,35 +25,6 @@ from vertexkit.telemetry.redaction import MIN_MASKED_CHARACTERS
 
 MIN_SECRET_CHARACTERS = 20
 """Length of the shortest URL secret that cannot be guessed."""
-MAX_CLOCK_SKEW_SECONDS = 30.0
-"""By how much this machine's clock may differ from the platform's."""
-STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
-
-
-class Level(StrEnum):
-    """How serious a finding is."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One result of the check."""
-
-    level: Level
-    subject: str
-    """What was checked: `app`, `settings`, `secrets`, `networks`, `journal`, `proxy`, `platform`,
-    `login`, `tracing` or a block's name."""
-    message: str
-    fix: str = ""
-    """How to fix a problem."""
-
-    @classmethod
-    def failed(cls, subject: str, error: VertexkitError, fix: str = "") -> Self:
-        """Return a failure: the error, and where docs/errors.md describes it."""
-        return cls(Level.FAIL, subject, f"{error} [{error.reference}]", fix)
 
 
 def check(target: str | None, *, offline: bool) -> list[Finding]:
@@ -92,36 +52,11 @@ def check(target: str | None, *, offline: bool) -> list[Finding]:
     findings += _check_settings(settings)
     findings += _check_secrets(settings)
     findings += _check_networks(settings.access)
-    findings += _check_journal(settings.journal)
+    findings += check_journal(settings.journal)
     findings += _check_tracing()
     if not offline and settings.platform.url:
-        findings += _check_platform(settings.platform)
+        findings += check_platform(settings.platform)
     return findings
-
-
-def show(findings: list[Finding], *, as_json: bool) -> None:
-    """Print findings.
-
-    Args:
-        findings: from `check`.
-        as_json: print one JSON object for each.
-    """
-    if as_json:
-        for finding in findings:
-            output.print_json(asdict(finding))
-        return
-    console = output.console()
-    width = max((len(finding.subject) for finding in findings), default=0)
-    for finding in findings:
-        line = Text(f"  {finding.level.value:<5}", STYLES[finding.level])
-        line.append(
-            f" {finding.subject:<{width}}  {translate_sentence(finding.message)}", "default"
-        )
-        console.print(line, soft_wrap=True)
-        if finding.fix:
-            console.print(
-                Text(f"{'':{width + 10}}{translate_sentence(finding.fix)}", "dim"), soft_wrap=True
-            )
 
 
 def _check_app(name: str, app: App) -> Iterator[Finding]:
@@ -286,24 +221,6 @@ def _check_networks(access: AccessSettings) -> Iterator[Finding]:
         )
 
 
-def _check_journal(settings: JournalSettings) -> Iterator[Finding]:
-    try:
-        journal = make_journal(settings, Clock())
-        state = journal.check()
-    except VertexkitError as error:
-        yield Finding.failed("journal", error)
-        return
-    if journal.durable:
-        yield Finding(Level.OK, "journal", state)
-    else:
-        yield Finding(
-            Level.WARN,
-            "journal",
-            f"{settings.url} unfinished executions are lost when the process is killed",
-            "Set VERTEXKIT_JOURNAL=sqlite:.vertexkit/journal.db.",
-        )
-
-
 def _check_tracing() -> Iterator[Finding]:
     """Check the exporters that OpenTelemetry's environment variables name."""
     if otel_setup.SDK in sys.modules:  # the author sets it up
@@ -313,60 +230,3 @@ def _check_tracing() -> Iterator[Finding]:
         yield Finding(Level.WARN, "tracing", f"traces are not exported: {plan.problem}")
     elif plan.exporters:
         yield Finding(Level.OK, "tracing", f"traces are exported by {', '.join(plan.exporters)}")
-
-
-def _check_platform(settings: PlatformSettings) -> Iterator[Finding]:
-    """Check that each of the platform's URLs responds, and compare clocks."""
-    for url in PlatformAddress(settings.url, settings.instances).urls:
-        try:
-            proxy = display(Proxies.from_environment().find(url))
-        except VertexkitError as error:
-            yield Finding.failed("proxy", error)
-            continue
-        way = f" through the proxy {proxy}" if proxy else ""
-        result = probe(url)
-        if result.error:
-            yield Finding(
-                Level.FAIL,
-                "platform",
-                f"{url} cannot be reached{way}: {result.error} [{PlatformUnreachable.reference}]",
-                _fix_connection(result.error, proxy),
-            )
-            continue
-        yield Finding(Level.OK, "platform", f"{url} responds in {result.seconds:.2f} s{way}")
-        skew = result.clock_skew
-        if skew is not None and abs(skew) > MAX_CLOCK_SKEW_SECONDS:
-            yield Finding(
-                Level.WARN,
-                "platform",
-                f"this machine's clock differs from the platform's by {skew:+.0f} s",
-                "Synchronise the clock with NTP. Deadlines do not depend on it, times in logs do.",
-            )
-        yield from _check_login(settings, url)
-
-
-def _fix_connection(error: str, proxy: str) -> str:
-    if "TLS certificate" in error:
-        return (
-            "Check VERTEXKIT_PLATFORM_URL. If an authority of your own has signed the certificate, "
-            "set SSL_CERT_FILE to a file with its certificate."
-        )
-    if "TLS handshake" in error:
-        return "Check the port and https:// in VERTEXKIT_PLATFORM_URL."
-    variables = "HTTPS_PROXY and NO_PROXY" if proxy else "this machine's outbound network"
-    network = "(firewall, DNS; HTTPS_PROXY if a proxy is needed)"
-    return f"Check VERTEXKIT_PLATFORM_URL and {variables}{'' if proxy else f' {network}'}."
-
-
-def _check_login(settings: PlatformSettings, url: str) -> Iterator[Finding]:
-    """Check the user of `ctx.dialog` and `vertexkit dialogs`, if one is configured."""
-    if not settings.login and not settings.password.get_secret_value():
-        return
-    try:
-        with BotOne.sync(url, settings.login, settings.password) as bot:
-            total = bot.v2.conversations(page_size=1).page().pagination.total
-    except VertexkitError as error:
-        fix = "Set VERTEXKIT_LOGIN and VERTEXKIT_PASSWORD to those of a user of the platform."
-        yield Finding.failed("login", error, fix)
-    else:
-        yield Finding(Level.OK, "login", f"{settings.login} has access to {total} dialogs")

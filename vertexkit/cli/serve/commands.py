@@ -99,13 +99,31 @@ def check(
         from vertexkit.cli.check.run import run_checks
 
         raise typer.Exit(run_checks(target, checks, as_json=as_json))
-    from vertexkit.cli.serve.check import Level, check, show
+    from vertexkit.cli.serve.check import check
+    from vertexkit.cli.serve.findings import exit_code, show
 
     findings = check(target, offline=offline)
     show(findings, as_json=as_json)
-    failing = {Level.FAIL, Level.WARN} if strict else {Level.FAIL}
-    failed = any(finding.level in failing for finding in findings)
-    raise typer.Exit(EXIT_FAILED if failed else 0)
+    raise typer.Exit(exit_code(findings, strict=strict))
+
+
+@serve.command()
+def doctor(
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Do not connect to the platform.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check this machine: Python, settings, ports, journal, platform, clock and login.
+
+    Each problem has the command that fixes it. The exit code is 1 if a service would not work.
+    """
+    from vertexkit.cli.serve.doctor import MARKS, examine
+    from vertexkit.cli.serve.findings import exit_code, show
+
+    findings = examine(offline=offline)
+    show(findings, as_json=as_json, marks=MARKS)
+    raise typer.Exit(exit_code(findings))
 
 
 @serve.command()
