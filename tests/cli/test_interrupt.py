@@ -39,9 +39,11 @@ def test_ctrl_c_ends_a_command(
         *arguments, platform_url="http://127.0.0.1:9/api", journal="memory:", log_format="console"
     )
     process.wait_for(printed)
-    assert process.end(signal.SIGINT) in codes
-    assert "Traceback" not in "\n".join(process.lines)
-    assert "KeyboardInterrupt" not in "\n".join(process.lines)
+    code = process.end(signal.SIGINT)
+    output = "\n".join(process.lines)
+    assert code in codes, output
+    assert "Traceback" not in output
+    assert "KeyboardInterrupt" not in output
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ ENDED_UNDER_VERSION_1 = """
 INSERT INTO vertexkit.executions (id, block, queue, key, accepted_at, phase, due_at, code, ending,
     confirmed_by, reason, ended_at, token, inputs, raw)
 VALUES ('{0}', 'loan', 'loan', sha256('{0}'), 1, 'settled', 1, 'unreachable', 'parked',
-    '', 'again', 1, 'token', '{{}}', '{{}}')
+    '', 'again', extract(epoch FROM now()), 'token', '{{}}', '{{}}')
 """
 MANUAL = Path(__file__).parents[3] / "docs" / "postgresql.md"
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
