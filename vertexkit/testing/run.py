@@ -104,6 +104,19 @@ class Run:
         return [event.name for event in self.timeline]
 
     @property
+    def transcript(self) -> list[dict[str, Any]]:
+        """What the dialog saw as plain JSON for snapshots, without times and the platform's ids.
+
+        `{"bot": text}` for each message, then the end: `{"result": data, "outcome": "completed",
+        "code": "ok"}`, or `{"rejected": 422, "code": "invalid_input"}`.
+        """
+        lines: list[dict[str, Any]] = [{"bot": str(message)} for message in self.messages]
+        if self.outcome is None:
+            return [*lines, {"rejected": self.status, "code": str(self.answer.get("code", ""))}]
+        end = {"result": self.data, "outcome": self.outcome.status.value}
+        return [*lines, end | {"code": self.outcome.code}]
+
+    @property
     def ok(self) -> bool:
         """Whether the call was accepted and the block did not fail."""
         return self.outcome is not None and self.outcome.code == "ok"
