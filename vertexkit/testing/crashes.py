@@ -1,6 +1,6 @@
 """Crashes on order: the process of a handler dies after an effect, and another run continues."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -99,11 +99,16 @@ class CrashingJournal:
         self._plans: dict[str, CrashPlan] = {}
         self._crashed: dict[str, Lease] = {}
         self._workers: dict[str, str] = {}
+        self._earlier: dict[str, Sequence[Effect]] = {}
         self._claims = 0
 
     def order(self, token: str, plan: CrashPlan) -> None:
         """Crash the executions of a token as planned."""
         self._plans[token] = plan
+
+    def continue_after(self, token: str, effects: Sequence[Effect]) -> None:
+        """Let the execution of a token start as if an earlier run had had these effects."""
+        self._earlier[token] = effects
 
     def run_cancelled(self, execution: str) -> None:
         """Let the lease of a crashed run expire: the run has ended."""
@@ -148,7 +153,7 @@ class CrashingJournal:
             if lease.result is None:
                 room_left[lease.execution.block] -= 1
             self._workers[lease.execution.id] = own_name
-            leases.append(self._with_attempt(lease))
+            leases.append(await self._with_earlier(self._with_attempt(lease)))
         return leases
 
     def _with_attempt(self, lease: Lease) -> Lease:
@@ -157,6 +162,15 @@ class CrashingJournal:
         if plan is None or not plan.everywhere:
             return lease
         return replace(lease, attempt=lease.attempt - max(0, plan.crashes - 1))
+
+    async def _with_earlier(self, lease: Lease) -> Lease:
+        """Journal the effects of the earlier run before the first run of the handler."""
+        effects = self._earlier.pop(lease.execution.token.reveal(), ())
+        for effect in effects:
+            await self._journal.record_intent(lease, replace(effect, state=EffectState.INTENDED))
+            await self._journal.record_effect(lease, effect)
+        added = {effect.position: effect for effect in effects}
+        return replace(lease, effects={**lease.effects, **added})
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         lost, superseded = set[str](), set[str]()

@@ -18,7 +18,7 @@ from vertexkit.cli.develop.replay_options import ReplayOptions
 from vertexkit.cli.develop.transcript import Transcript, observed_failures
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
-from vertexkit.cli.translation import translate
+from vertexkit.cli.translation import translate, translate_count
 from vertexkit.errors import SettingsError
 from vertexkit.failure import Failure
 from vertexkit.journal.encryption import recordings_cipher
@@ -68,7 +68,7 @@ def replay_run(run: str, target: str | None, options: ReplayOptions) -> int:
         logs.configure("console", "warning", mute=("vertexkit",), bare=True)
     failures: list[Failure] = []
     app.on_failure = observed_failures(app.on_failure, failures.append)
-    replayed = asyncio.run(replay(app, recording, **handler_settings()))
+    replayed = asyncio.run(replay(app, recording, first=options.first, **handler_settings()))
     if options.as_json:
         output.print_json(_report(replayed))
     else:
@@ -111,11 +111,24 @@ def _show(replayed: Replay, failures: list[Failure]) -> None:
     )
     console.print(Text(f"{header.id}  {header.block} {inputs}".rstrip(), "dim"), soft_wrap=True)
     transcript = Transcript(console)
+    for message in replayed.taken:
+        transcript.message(message, recorded=True)
     for message in replayed.run.messages:
         transcript.message(str(message))
     for failure in failures:
         transcript.failure(failure)
     transcript.end(replayed.run)
+    if replayed.replaced:
+        console.print(
+            Text(
+                translate(
+                    "Not sent, because the recorded text was taken instead: {0}.",
+                    translate_count(replayed.replaced, "{0} message", "{0} messages"),
+                ),
+                "yellow",
+            ),
+            soft_wrap=True,
+        )
     if replayed.matches:
         console.print(Text(translate("Matches the recording."), "green"))
         return
@@ -129,6 +142,7 @@ def _report(replayed: Replay) -> dict[str, object]:
     return {
         "run": replayed.recording.header.id,
         "same": replayed.matches,
+        "recorded_messages": list(replayed.taken),
         "messages": [str(message) for message in replayed.run.messages],
         "data": replayed.run.data,
         "difference": replayed.difference(),

@@ -34,6 +34,17 @@ class ReplayOptions:
             "--edit", help="Edit the recorded inputs as JSON in $VISUAL or $EDITOR before the run."
         ),
     ] = False
+    first: Annotated[
+        int | None,
+        typer.Option(
+            "--from",
+            metavar="N",
+            min=1,
+            help="Take the messages and steps before number N from the recording; send and call the "
+            "others, without the recorded failures of the platform.",
+            show_default=False,
+        ),
+    ] = None
     url: Annotated[
         str | None,
         typer.Option(
@@ -67,11 +78,12 @@ class ReplayOptions:
             "--save-test": self.save_test,
             "--assert": self.must_match,
             "--edit": self.edit,
+            "--from": self.first is not None,
             "MODULE:APP": target is not None,
         }
         for first, others in {
-            "--url": ("--save-test", "--assert", "MODULE:APP"),
-            "--save-test": ("--assert", "--edit"),
+            "--url": ("--save-test", "--assert", "--from", "MODULE:APP"),
+            "--save-test": ("--assert", "--edit", "--from"),
         }.items():
             for other in others:
                 if chosen[first] and chosen[other]:

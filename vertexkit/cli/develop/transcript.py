@@ -100,9 +100,14 @@ class Transcript:
         if entry.processed:
             self.message(str(content.get("text", "")))
 
-    def message(self, text: str) -> None:
-        """Print a message of the bot."""
-        self._line("bot", text)
+    def message(self, text: str, *, recorded: bool = False) -> None:
+        """Print a message of the bot.
+
+        Args:
+            text: Its text.
+            recorded: It was not sent now.
+        """
+        self._line("bot", text, "dim" if recorded else "")
 
     def event(self, event: Event) -> None:
         """Print an event of the execution if something is retried."""
