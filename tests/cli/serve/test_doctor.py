@@ -12,9 +12,10 @@ from tests.http_server import served
 from tests.reserved_port import reserved_port
 from tests.testing.platform_server import served_in_thread
 from vertexkit import App
-from vertexkit.cli.serve import doctor
+from vertexkit.cli.serve import connection_checks, doctor
 from vertexkit.cli.serve.doctor import ASCII_MARKS, UNICODE_MARKS, examine
 from vertexkit.cli.serve.findings import Finding, Level, exit_code, show
+from vertexkit.cli.serve.probe import ProbeResult
 from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
 
@@ -54,6 +55,21 @@ def test_a_machine_that_is_ready_has_no_problem(
     assert "demo has access to " in found["login"].message
     assert list(tmp_path.iterdir()) == []
     assert exit_code(found.values(), strict=True) == 0
+
+
+@pytest.mark.parametrize(
+    "ahead, level, message", [(0, Level.OK, "by +0 s"), (3600, Level.WARN, "by -3600 s")]
+)
+def test_the_clock_is_compared_with_the_platform_s(
+    machine: pytest.MonkeyPatch, ahead: float, level: Level, message: str
+) -> None:
+    """The date of the platform's response is the other clock."""
+    machine.setattr(connection_checks, "probe", lambda _: ProbeResult(0.1, clock_skew=0.0 - ahead))
+    machine.setenv("VERTEXKIT_PLATFORM_URL", "https://demo.bot.one/api")
+    found = findings(offline=False)["clock"]
+    assert found.level is level
+    assert found.message.endswith(message)
+    assert ("sudo timedatectl set-ntp true" in found.fix) == (level is Level.WARN)
 
 
 def test_a_port_that_another_program_uses_is_a_problem(machine: pytest.MonkeyPatch) -> None:

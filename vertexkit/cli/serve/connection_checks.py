@@ -54,15 +54,21 @@ def check_platform(settings: PlatformSettings) -> Iterator[Finding]:
             )
             continue
         yield Finding(Level.OK, "platform", f"{url} responds in {result.seconds:.2f} s{way}")
-        skew = result.clock_skew
-        if skew is not None and abs(skew) > MAX_CLOCK_SKEW_SECONDS:
-            yield Finding(
-                Level.WARN,
-                "platform",
-                f"this machine's clock differs from the platform's by {skew:+.0f} s",
-                "Synchronise the clock with NTP: sudo timedatectl set-ntp true. Deadlines do not depend on it, times in logs do.",
-            )
+        if result.clock_skew is not None:
+            yield _clock_finding(result.clock_skew)
         yield from _check_login(settings, url)
+
+
+def _clock_finding(skew: float) -> Finding:
+    """Compare this machine's clock with the platform's, from the date of its response."""
+    message = f"this machine's clock differs from the platform's by {round(skew):+d} s"
+    if abs(skew) <= MAX_CLOCK_SKEW_SECONDS:
+        return Finding(Level.OK, "clock", message)
+    fix = (
+        "Synchronise the clock with NTP: sudo timedatectl set-ntp true. Deadlines do not depend on "
+        "it, times in logs do."
+    )
+    return Finding(Level.WARN, "clock", message, fix)
 
 
 def _fix_connection(error: str, proxy: str) -> str:

@@ -29,7 +29,7 @@ class Finding:
 
     level: Level
     subject: str
-    """What was checked: `app`, `settings`, `secrets`, `networks`, `journal`, `proxy`, `platform`,
+    """What was checked: `app`, `settings`, `secrets`, `networks`, `journal`, `proxy`, `platform`, `clock`,
     `login`, `tracing` or a block's name."""
     message: str
     fix: str = ""
