@@ -13,7 +13,7 @@ from vertexkit.analytics.durations import NO_DURATION, DurationCounter
 from vertexkit.analytics.question_statistics import QuestionCounter
 from vertexkit.analytics.report import BotQuestions, CompletionStatistics, Report
 from vertexkit.analytics.time_zones import time_zone
-from vertexkit.botone.models import Conversation, ConversationDetails
+from vertexkit.botone.models import Conversation, ConversationDetails, known_city
 from vertexkit.botone.statuses import normalise_status
 
 StatusGroup = Literal["completed", "interrupted", "in_process", "operator", "other", "not_started"]
@@ -35,16 +35,17 @@ STOPPED_AFTER = timedelta(hours=24)
 
 
 _Names = tuple[int | str | None, str | None, str | None, str]
-"""A bot, a city, a source and a status."""
+"""A bot, a city as the platform sent it, a source and a status."""
 
 
 class _Combination:
     """The dialogs with the same names."""
 
-    __slots__ = ("count", "group", "status")
+    __slots__ = ("city", "count", "group", "status")
 
-    def __init__(self, status: str, group: StatusGroup) -> None:
+    def __init__(self, city: str | None, status: str, group: StatusGroup) -> None:
         self.count = 0
+        self.city = city
         self.status = status
         self.group = group
 
@@ -101,7 +102,7 @@ class Analysis:
                 the dialogs are listed bot by bot.
         """
         self._dialogs += 1
-        names = (bot, dialog.city, dialog.source, dialog.status)
+        names = (bot, dialog.location or dialog.city, dialog.source, dialog.status)
         combination = self._combinations.get(names) or self._combine(names)
         combination.count += 1
         group = combination.group
@@ -121,20 +122,21 @@ class Analysis:
         if len(self._combinations) == MAX_COMBINATIONS:
             self._count_combinations()
         status = normalise_status(names[3])
-        found = _Combination(status, self._status_groups.get(status, "other"))
+        group = self._status_groups.get(status, "other")
+        found = _Combination(known_city(names[1]), status, group)
         self._combinations[names] = found
         return found
 
     def _count_combinations(self) -> None:
         """Count the dialogs of each combination in the breakdowns."""
-        for (bot, city, source, status), found in self._combinations.items():
+        for (bot, _, source, status), found in self._combinations.items():
             group, count = found.group, found.count
             self._groups[group] += count
             started, completed = group != "not_started", group == "completed"
             bot_name = None if bot is None else str(bot)
             for breakdown, name in (
                 (self._bots, bot_name),
-                (self._cities, city),
+                (self._cities, found.city),
                 (self._sources, source),
             ):
                 breakdown.add(name, count, started=started, completed=completed)

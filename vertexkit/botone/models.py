@@ -231,6 +231,11 @@ class Answer(TolerantModel):
         return int(match[1]) if match is not None and match.end() == len(path) else None
 
 
+def known_city(city: str | None) -> str | None:
+    """Return a city as the platform sent it; None if the platform does not know it."""
+    return None if not city or city.strip().casefold() == UNKNOWN_CITY else city
+
+
 class Conversation(TolerantModel):
     """A dialog, as lists contain it (methods 1 and 5)."""
 
@@ -262,13 +267,9 @@ class Conversation(TolerantModel):
     def city(self) -> str | None:
         """The user's city: `location`, else the city in the dialog's name; None if unknown."""
         if self.location:
-            city: str | None = self.location
-        else:
-            match = DIALOG_NAME.match(self.name or "")
-            city = match[2] if match is not None else None
-        if not city or city.strip().casefold() == UNKNOWN_CITY:
-            return None
-        return city
+            return known_city(self.location)
+        match = DIALOG_NAME.match(self.name or "")
+        return known_city(match[2]) if match is not None else None
 
 
 class ConversationDetails(Conversation):

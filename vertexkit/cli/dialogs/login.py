@@ -18,6 +18,7 @@ from vertexkit.errors import (
     SettingsError,
 )
 from vertexkit.settings import INSTANCE, Settings
+from vertexkit.system.garbage_collector import tune_garbage_collector
 
 HINTS: dict[type[PlatformError], str] = {
     NotFound: "Check the ID of the dialog or bot",
@@ -56,6 +57,7 @@ def run_with_bot(work: Callable[[BotOne], Awaitable[T]]) -> T:
     url, login, password = _credentials(settings)
 
     async def run() -> T:
+        tune_garbage_collector()
         async with BotOne(url, login, password) as bot:
             return await work(bot)
 
