@@ -6,7 +6,7 @@ import keyword
 import re
 import sys
 from importlib import metadata
-from importlib.abc import Traversable
+from importlib.resources.abc import Traversable
 from importlib.resources import files
 from pathlib import Path
 from string import Template
