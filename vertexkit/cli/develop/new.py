@@ -6,8 +6,8 @@ import keyword
 import re
 import sys
 from importlib import metadata
-from importlib.resources.abc import Traversable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
