@@ -17,7 +17,8 @@ import asyncio
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import uvloop
@@ -174,6 +175,15 @@ def hardware(rate: int, used: Used, tables: Sequence[Table]) -> list[str]:
     ]
 
 
+@contextmanager
+def counting_server() -> Iterator[PostgresServer]:
+    """A server that counts its statements."""
+    settings = {"shared_buffers": SHARED_BUFFERS, "shared_preload_libraries": "pg_stat_statements"}
+    with killable_server(**settings) as server:
+        server.sql("CREATE EXTENSION pg_stat_statements")
+        yield server
+
+
 def main() -> None:
     """Measure and print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -183,9 +193,7 @@ def main() -> None:
     options = parser.parse_args()
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
     rows, last = [], None
-    settings = {"shared_buffers": SHARED_BUFFERS, "shared_preload_libraries": "pg_stat_statements"}
-    with killable_server(**settings) as server:
-        server.sql("CREATE EXTENSION pg_stat_statements")
+    with counting_server() as server:
         for connections in map(int, options.connections.split(",")):
             print(f"{connections} connections", file=sys.stderr)
             last = uvloop.run(measure(server, options.executions, connections, options.workers))

@@ -27,12 +27,20 @@ from pathlib import Path
 
 import psycopg
 import uvloop
-from database import DATABASE, WARM_UP, WARM_UP_CONNECTIONS, Used, print_rows, read_used
+from database import (
+    DATABASE,
+    WARM_UP,
+    WARM_UP_CONNECTIONS,
+    Used,
+    counting_server,
+    print_rows,
+    read_used,
+)
 from load import Load, Platform
 from processes import TICKS
-from services import BLOCK, POSTGRES, SHARED_BUFFERS, Service, new_database, running
+from services import BLOCK, POSTGRES, Service, new_database, running
 
-from tests.postgres_server import PostgresServer, killable_server
+from tests.postgres_server import PostgresServer
 from tests.reserved_port import reserved_port
 
 SAMPLE_SECONDS = 0.01
@@ -187,10 +195,8 @@ def main() -> None:
     parser.add_argument("--executions", type=int, default=6000)
     options = parser.parse_args()
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
-    settings = {"shared_buffers": SHARED_BUFFERS, "shared_preload_libraries": "pg_stat_statements"}
     found = []
-    with killable_server(**settings) as server:
-        server.sql("CREATE EXTENSION pg_stat_statements")
+    with counting_server() as server:
         for workers in map(int, options.workers.split(",")):
             print(f"{workers} workers", file=sys.stderr)
             found.append(

@@ -23,6 +23,13 @@ DEFAULT_APP = (
 )
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")]
+PlatformHost = Annotated[
+    str,
+    typer.Option(
+        help="With --url: address on which the fake platform listens; 0.0.0.0 for a service in "
+        "a container."
+    ),
+]
 
 
 def app_argument(complete: Callable[[str], Iterable[str]], default: str = DEFAULT_APP) -> Any:

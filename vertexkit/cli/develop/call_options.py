@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vertexkit.cli.options import Json
+from vertexkit.cli.options import Json, PlatformHost
 
 
 @dataclass(frozen=True)
@@ -49,13 +49,7 @@ class CallOptions:
             show_default=False,
         ),
     ] = None
-    platform_host: Annotated[
-        str,
-        typer.Option(
-            help="With --url: address on which the fake platform listens; 0.0.0.0 for a service in "
-            "a container."
-        ),
-    ] = "127.0.0.1"
+    platform_host: PlatformHost = "127.0.0.1"
     fast: Annotated[
         bool, typer.Option("--fast", help="Skip the time for typing, pauses and waits.")
     ] = False

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from vertexkit.cli.options import Json
+from vertexkit.cli.options import Json, PlatformHost
 from vertexkit.errors import SettingsError
 
 
@@ -55,13 +55,7 @@ class ReplayOptions:
             show_default=False,
         ),
     ] = None
-    platform_host: Annotated[
-        str,
-        typer.Option(
-            help="With --url: address on which the fake platform listens; 0.0.0.0 for a service in "
-            "a container."
-        ),
-    ] = "127.0.0.1"
+    platform_host: PlatformHost = "127.0.0.1"
     as_json: Json = False
 
     def check(self, target: str | None) -> None:
