@@ -21,8 +21,10 @@ FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
 SAMPLE ?= 200
 IMAGE_TESTS ?= tests/image
 
-# Ends the tests after RUN_MINUTES; each process of pytest then prints the stack of every thread.
-LIMIT := $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(RUN_MINUTES)m)
+# After RUN_MINUTES the tests end themselves and say what did not end (tests/run_limit.py); if they cannot
+# do that, they are aborted a minute later.
+export RUN_MINUTES
+LIMIT := $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(shell expr $(RUN_MINUTES) + 1)m)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Installs the packages of these locks. uv needs a tenth of the time of pip, but does not read pip's

@@ -9,7 +9,7 @@ import hypothesis
 import pytest
 import structlog
 
-from tests import collecting, measuring, surroundings, tools
+from tests import collecting, measuring, run_limit, surroundings, tools
 from tests.cli.shell import Shell
 from tests.postgres_server import postgres_server as postgres_server
 from vertexkit.telemetry import logs, redaction
@@ -32,11 +32,12 @@ hypothesis.settings.load_profile("gate")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run no test if a program that REQUIRE names is missing."""
+    """Run no test if a program that REQUIRE names is missing; watch the time of the run."""
     if sentences := tools.unmet(os.environ.get("REQUIRE", "")):
         raise pytest.UsageError("\n".join(sentences))
     if measuring.distributes(config):
         config.add_cleanup(measuring.pause_this_process())
+    run_limit.watch(config)
 
 
 @pytest.hookimpl(wrapper=True)

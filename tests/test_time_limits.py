@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.run_limit import PAUSE_SECONDS
+
 pytestmark = pytest.mark.unmeasured
 
 ROOT = Path(__file__).parents[1]
@@ -52,8 +54,76 @@ def test_the_end_of_a_fixture_that_hangs_ends_the_run(tmp_path: Path) -> None:
     assert 'test_hanging.py", line 12 in never_ends' in done.stderr
 
 
+STOPPED_RUN = """
+import pytest
+
+from tests import run_limit
+
+
+def pytest_configure(config):
+    run_limit.watch(config)
+    limit = config.pluginmanager.get_plugin("run-limit")
+    if limit is not None:
+        config.pluginmanager.register(Late(limit))
+
+
+class Late:
+    def __init__(self, limit):
+        self.limit = limit
+
+    def pytest_runtest_logstart(self, nodeid):
+        if "hangs" in nodeid:
+            self.limit._limit = 0.0
+"""
+HANGING_IN_C = """
+import threading
+
+
+def test_passes():
+    pass
+
+
+def test_fails():
+    assert False
+
+
+def test_hangs():
+    threading.Lock().acquire() and threading.Event().wait()
+"""
+
+
+def test_the_last_lines_of_a_run_that_ended_itself_say_where_it_was(tmp_path: Path) -> None:
+    """They have what failed, what was running, and the innermost frames of each process."""
+    (tmp_path / "conftest.py").write_text(STOPPED_RUN)
+    (tmp_path / "test_hanging.py").write_text(HANGING_IN_C)
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--rootdir", tmp_path),
+            *("-p", "no:cacheprovider", "--numprocesses", "1", "test_hanging.py"),
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 1
+    summary = done.stderr.rpartition("The tests did not end within 0 s.\n")[2].splitlines()
+    assert summary[:2] == [
+        "1 failed, 1 passed",
+        "Failed: test_hanging.py::test_fails: assert False",
+    ]
+    assert summary[2].startswith("Running: test_hanging.py::test_hangs (")
+    assert any(line.startswith("gw0-") and "State:" in line for line in summary)
+    assert any('test_hanging.py", line 14 in test_hangs' in line for line in summary)
+
+
 def test_a_test_fails_before_its_process_ends() -> None:
     """The limit that fails one test is shorter than the one that ends the process."""
     options = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["pytest"]
-    assert 0 < float(options["timeout"]) < float(options["faulthandler_timeout"])
+    limits = [
+        *(float(options[name]) for name in ("timeout", "faulthandler_timeout")),
+        PAUSE_SECONDS,
+    ]
+    assert 0 < limits[0] < limits[1] < limits[2]
     assert options["faulthandler_exit_on_timeout"] is True
