@@ -1,13 +1,14 @@
 """The pages of the site, in sections, in the order in which a reader meets them."""
 
 SECTIONS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "Start": ("Начало", ("tutorial", "faq", "comparison")),
+    "Start": ("Начало", ("tutorial", "public-url", "faq", "comparison")),
     "Write blocks": (
         "Разработка блоков",
         (
             *("blocks", "messages", "examples", "models", "memory"),
             *("waiting", "limits", "failures"),
-            *("testing", "playground", "runs", "checks", "integrations", "windows", "migration"),
+            *("testing", "playground", "terminal", "runs", "checks"),
+            *("integrations", "windows", "migration"),
         ),
     ),
     "Dialogs": ("Диалоги", ("dialogs", "analysts")),
