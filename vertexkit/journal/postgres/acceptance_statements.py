@@ -9,11 +9,11 @@ from vertexkit.journal.postgres.arrays import (
     OPTIONAL_TEXTS,
     TEXTS,
 )
-from vertexkit.journal.postgres.statements import statement, unfinished_of
+from vertexkit.journal.postgres.statements import is_unfinished, statement, unfinished_of
 
-BACKLOG = """
-(SELECT count(*) FROM vertexkit.executions
- WHERE phase <> 'settled' AND (phase NOT IN ('running', 'suspended') OR due_at <= {now}))
+BACKLOG = f"""
+(SELECT count(*) FROM vertexkit.executions WHERE {is_unfinished("executions")}
+ AND (phase NOT IN ('running', 'suspended') OR due_at <= {{now}}))
 """
 CALLS = """
 SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) WITH ORDINALITY

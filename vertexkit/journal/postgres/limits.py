@@ -23,7 +23,12 @@ from vertexkit.journal.postgres.arrays import (
     TEXTS,
     read_bigint,
 )
-from vertexkit.journal.postgres.statements import CHANGES_OF_CLAIM, NOT_FOLLOWING, statement
+from vertexkit.journal.postgres.statements import (
+    CHANGES_OF_CLAIM,
+    NOT_FOLLOWING,
+    is_unfinished,
+    statement,
+)
 
 LIMIT_OF_APP = ""
 """Name of the limit of all blocks together."""
@@ -37,7 +42,7 @@ KEYS_OF_CLAIM = 200
 RUNNING = f"""
 (SELECT count(*) FROM vertexkit.executions AS held
  WHERE held.queue = queue.name AND held.phase = 'running'
-    AND held.due_at > {{now}} - {MARGIN_SECONDS})
+    AND held.due_at > {{now}} - {MARGIN_SECONDS} AND held.due_at >= 0)
 """
 STARTED = """
 (SELECT count(*) FROM vertexkit.starts AS start
@@ -69,7 +74,7 @@ CANDIDATE = f"""
 SELECT free.*, waiting.*, {{kind}} AS kind
 FROM free CROSS JOIN LATERAL (
     SELECT id, worker, phase, claimed_at, due_at FROM vertexkit.executions AS candidate
-    WHERE candidate.queue = free.name AND candidate.phase <> 'settled'
+    WHERE candidate.queue = free.name AND {is_unfinished("candidate")}
         AND (candidate.due_at <= {{{{now}}}} OR ($5 AND candidate.worker = ''))
         AND {{condition}} AND {NOT_FOLLOWING}
     ORDER BY candidate.due_at LIMIT {{places}} FOR UPDATE SKIP LOCKED
@@ -113,7 +118,7 @@ WITH RECURSIVE place AS MATERIALIZED (
     SELECT upper.block, next.queue, upper.number + 1
     FROM upper CROSS JOIN LATERAL (
         SELECT queue FROM vertexkit.executions AS execution
-        WHERE execution.phase <> 'settled' AND execution.queue > upper.name
+        WHERE {is_unfinished("execution")} AND execution.queue > upper.name
             AND execution.queue < upper.block || '$' ORDER BY execution.queue LIMIT 1
     ) AS next WHERE upper.number < {KEYS_OF_CLAIM}
 ), lower (block, name, number) AS (
@@ -123,7 +128,7 @@ WITH RECURSIVE place AS MATERIALIZED (
     SELECT lower.block, next.queue, lower.number + 1
     FROM lower CROSS JOIN LATERAL (
         SELECT queue FROM vertexkit.executions AS execution
-        WHERE execution.phase <> 'settled' AND execution.queue > lower.name
+        WHERE {is_unfinished("execution")} AND execution.queue > lower.name
             AND execution.queue <= lower.block || '#' || $13 ORDER BY execution.queue LIMIT 1
     ) AS next WHERE lower.number < {KEYS_OF_CLAIM}
 ), queue AS (
@@ -139,7 +144,8 @@ WITH RECURSIVE place AS MATERIALIZED (
         WHEN EXISTS (SELECT FROM vertexkit.limits WHERE name = '' AND holder = txid_current())
         THEN greatest(0, $12 - (
             SELECT count(*) FROM vertexkit.executions AS held
-            WHERE held.phase = 'running' AND held.due_at > {{now}} - {MARGIN_SECONDS}))
+            WHERE held.phase = 'running' AND held.due_at > {{now}} - {MARGIN_SECONDS}
+                AND held.due_at >= 0))
         ELSE 0 END AS room
 ), free AS MATERIALIZED (
     SELECT queue.name, queue.limited, place.room, place.max_wait, place.period,
@@ -183,7 +189,8 @@ FROM (
     SELECT queue, split_part(queue, '#', 1) AS block,
         count(*) FILTER (WHERE phase IN ('waiting', 'suspended') AND due_at <= {{now}}) AS waiting,
         count(*) FILTER (WHERE phase = 'running' AND due_at > {{now}} - {MARGIN_SECONDS}) AS running
-    FROM vertexkit.executions WHERE phase <> 'settled' AND strpos(queue, '#') > 0 GROUP BY queue
+    FROM vertexkit.executions WHERE {is_unfinished("executions")} AND strpos(queue, '#') > 0
+    GROUP BY queue
 ) AS key JOIN vertexkit.limits AS gate ON gate.name = key.block LEFT JOIN (
     SELECT queue, count(*) AS number FROM vertexkit.starts WHERE until > {{now}} GROUP BY queue
 ) AS started ON started.queue = key.queue

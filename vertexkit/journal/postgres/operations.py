@@ -10,7 +10,7 @@ from vertexkit.journal.encryption import Cipher, seal_effect, seal_text
 from vertexkit.journal.postgres.durability import durable_transaction
 from vertexkit.journal.postgres.monitor import NOTIFY
 from vertexkit.journal.postgres.queries import TIME, Reading, read_one
-from vertexkit.journal.postgres.statements import unfinished_of
+from vertexkit.journal.postgres.statements import is_unfinished, unfinished_of
 from vertexkit.journal.protocol import Record
 from vertexkit.journal.state.operations import (
     DROPPED,
@@ -63,8 +63,8 @@ MEMORIES = """
 SELECT instance, octet_length(value) AS size, changed_at FROM vertexkit.memories
 WHERE dialog = %s AND value <> '' ORDER BY instance
 """
-UNFINISHED = """
-SELECT id FROM vertexkit.executions WHERE dialog = %s AND phase <> 'settled' ORDER BY id
+UNFINISHED = f"""
+SELECT id FROM vertexkit.executions WHERE dialog = %s AND {is_unfinished("executions")} ORDER BY id
 """
 FORGET_EFFECTS = """
 DELETE FROM vertexkit.effects AS effect USING vertexkit.executions AS execution

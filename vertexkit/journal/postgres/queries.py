@@ -18,7 +18,7 @@ from vertexkit.journal.encryption import (
 from vertexkit.journal.limits import CONCURRENCY, LIMIT, LIMITS, RATE
 from vertexkit.journal.postgres.limits import RUNNING as RUNNING_NOW
 from vertexkit.journal.postgres.limits import STARTED as STARTED_NOW
-from vertexkit.journal.postgres.statements import NOW
+from vertexkit.journal.postgres.statements import NOW, is_unfinished
 from vertexkit.journal.protocol import HistoryEvent, Query, Record, WorkerRecord
 from vertexkit.journal.state.row import keeps_secrets
 
@@ -52,13 +52,13 @@ EFFECTS = """
 SELECT execution, position, kind, digest, state, value, began, ended FROM vertexkit.effects
 WHERE execution = ANY (%s) ORDER BY execution, position
 """
-WORKERS = """
+WORKERS = f"""
 SELECT coalesce(worker.worker, holding.worker) AS worker, coalesce(held, 0) AS held,
     coalesce(host, '') AS host, pid, coalesce(version, '') AS version,
-    coalesce(blocks, '{}') AS blocks, started_at, seen_at, stopped_at
+    coalesce(blocks, '{{}}') AS blocks, started_at, seen_at, stopped_at
 FROM vertexkit.workers AS worker FULL JOIN (
     SELECT worker, count(*) AS held FROM vertexkit.executions
-    WHERE phase <> 'settled' AND worker <> '' GROUP BY worker
+    WHERE {is_unfinished("executions")} AND worker <> '' GROUP BY worker
 ) AS holding ON holding.worker = worker.worker
 ORDER BY started_at, 1
 """

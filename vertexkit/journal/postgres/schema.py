@@ -133,11 +133,19 @@ settings of autovacuum make no difference; they keep 100,000 rows from collectin
 SEPARATE_CODES = "ALTER TABLE vertexkit.executions ADD COLUMN ending_code text"
 """`code` is the code of the result, `ending_code` that of the outcome. Of an execution that ended
 under version 1, `code` is that of the outcome."""
-MIGRATIONS: Sequence[str] = (CREATE, SEPARATE_CODES)
+NARROW_INDEX = """
+DROP INDEX vertexkit.executions_due;
+CREATE INDEX executions_due ON vertexkit.executions (queue, due_at)
+    WHERE phase <> 'settled' AND due_at >= 0
+"""
+"""Only statements that need this index can use it; see `statements.is_unfinished`. Processes of
+version 1 find what is due by another index until they end."""
+MIGRATIONS: Sequence[str] = (CREATE, f"{SEPARATE_CODES}; {NARROW_INDEX}")
 """What leads from each version to the next; version 0 is an empty database.
 
-Processes of the earlier version may still run, and continue: a migration leaves alone what their
-statements use, locks no table for longer than a moment, and rewrites none."""
+Processes of the earlier version may still run, and continue: a migration leaves alone the tables that
+their statements use and rewrites none. The table is locked while an index of it is built, about a
+second for each million of executions."""
 VERSION = len(MIGRATIONS)
 
 HAS_SCHEMA = "SELECT 1 FROM pg_namespace WHERE nspname = 'vertexkit'"

@@ -51,15 +51,25 @@ def statement(name: str, sql: str, *codecs: Codec) -> Statement:
     return Statement(f"vertexkit_{name}", sql.replace("{now}", NOW), (DOUBLE, *codecs))
 
 
+def is_unfinished(table: str) -> str:
+    """Return the condition of the index `executions_due`, for a table or its alias.
+
+    `due_at` is never negative. Its condition keeps searches by another column from this index: while
+    the statistics say that no execution is unfinished, the server would read the whole index.
+    """
+    return f"{table}.phase <> 'settled' AND {table}.due_at >= 0"
+
+
 POLL = statement(
     "poll",
-    """
+    f"""
 SELECT split_part(queue, '#', 1), sum(backlog)::bigint, sum(due)::bigint, sum(suspended)::bigint,
     count(*) FILTER (WHERE strpos(queue, '#') > 0)
-FROM (SELECT queue, count(*) FILTER (WHERE due_at <= {now}) AS due,
-        count(*) FILTER (WHERE phase NOT IN ('running', 'suspended') OR due_at <= {now}) AS backlog,
-        count(*) FILTER (WHERE phase = 'suspended' AND due_at > {now}) AS suspended
-    FROM vertexkit.executions WHERE phase <> 'settled' GROUP BY queue) AS counted GROUP BY 1
+FROM (SELECT queue, count(*) FILTER (WHERE due_at <= {{now}}) AS due,
+        count(*) FILTER (WHERE phase NOT IN ('running', 'suspended') OR due_at <= {{now}}) AS backlog,
+        count(*) FILTER (WHERE phase = 'suspended' AND due_at > {{now}}) AS suspended
+    FROM vertexkit.executions WHERE {is_unfinished("executions")} GROUP BY queue) AS counted
+GROUP BY 1
 """,
 )
 """On the writing connection, before the other writes of its group: then the counts have exactly
@@ -126,7 +136,7 @@ WITH due AS MATERIALIZED (
     SELECT waiting.* FROM unnest($6, $7) AS place (queue, room)
     CROSS JOIN LATERAL (
         SELECT id, worker, phase, claimed_at FROM vertexkit.executions AS candidate
-        WHERE candidate.queue = place.queue AND candidate.phase <> 'settled'
+        WHERE candidate.queue = place.queue AND {is_unfinished("candidate")}
             AND (candidate.due_at <= {{now}} OR ($5 AND candidate.worker = ''))
             AND {NOT_FOLLOWING}
         ORDER BY candidate.due_at LIMIT place.room FOR UPDATE SKIP LOCKED
@@ -154,7 +164,7 @@ EXPIRE_WORKER = statement(
     "expire_worker",
     """
 UPDATE vertexkit.executions SET due_at = {now}
-WHERE worker = $2 AND phase IN ('running', 'completing')
+WHERE worker = $2 AND phase IN ('running', 'completing') AND due_at >= 0
 """,
     TEXT,
 )
@@ -164,7 +174,7 @@ RELEASE_UNKNOWN = statement(
 UPDATE vertexkit.executions
 SET phase = 'waiting', worker = '', due_at = {now},
     attempts = attempts - CASE WHEN phase = 'running' THEN 1 ELSE 0 END
-WHERE worker = $2 AND phase IN ('running', 'completing')
+WHERE worker = $2 AND phase IN ('running', 'completing') AND due_at >= 0
     AND (id, epoch) NOT IN (SELECT * FROM unnest($3, $4))
 """,
     *(TEXT, TEXTS, BIGINTS),
