@@ -65,6 +65,12 @@ class RunLimit:
         """Give a process that runs tests the folder for its stacks."""
         node.workerinput["stacks"] = self._folder.name  # type: ignore[attr-defined]
 
+    def pytest_handlecrashitem(self, crashitem: str, sched: object) -> None:
+        """Do not run a test again that ended its process: it would take the same time each time."""
+        for tests in sched.workqueue.values():  # type: ignore[attr-defined]
+            if crashitem in tests:
+                tests[crashitem] = True
+
     def pytest_sessionstart(self) -> None:
         """Begin to watch."""
         threading.Thread(target=self._watch, name="run-limit", daemon=True).start()

@@ -33,22 +33,26 @@ def test_passes(never_ends):
 """
 
 
-def test_the_end_of_a_fixture_that_hangs_ends_the_run(tmp_path: Path) -> None:
-    """A fixture's end that survives the limit of the test ends the process, with all stacks."""
-    (tmp_path / "test_hanging.py").write_text(HANGING)
-    limits = ["timeout=0.3", "faulthandler_timeout=1"]
-    done = subprocess.run(
+def run_tests(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    """Run the tests of a folder with the project's settings."""
+    return subprocess.run(
         [
-            *(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--rootdir", tmp_path),
-            *(option for limit in limits for option in ("-o", limit)),
-            *("-p", "no:cacheprovider", "test_hanging.py"),
+            *(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--rootdir", folder),
+            *("-p", "no:cacheprovider", *options, "."),
         ],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         encoding="utf-8",
         timeout=100,
         check=False,
     )
+
+
+def test_the_end_of_a_fixture_that_hangs_ends_the_run(tmp_path: Path) -> None:
+    """A fixture's end that survives the limit of the test ends the process, with all stacks."""
+    (tmp_path / "test_hanging.py").write_text(HANGING)
+    limits = ["timeout=0.3", "faulthandler_timeout=1"]
+    done = run_tests(tmp_path, *(option for limit in limits for option in ("-o", limit)))
     assert done.returncode == 1
     assert "Timeout (0:00:01)!" in done.stderr
     assert 'test_hanging.py", line 12 in never_ends' in done.stderr
@@ -96,17 +100,7 @@ def test_the_last_lines_of_a_run_that_ended_itself_say_where_it_was(tmp_path: Pa
     """They have what failed, what was running, and the innermost frames of each process."""
     (tmp_path / "conftest.py").write_text(STOPPED_RUN)
     (tmp_path / "test_hanging.py").write_text(HANGING_IN_C)
-    done = subprocess.run(
-        [
-            *(sys.executable, "-m", "pytest", "-c", ROOT / "pyproject.toml", "--rootdir", tmp_path),
-            *("-p", "no:cacheprovider", "--numprocesses", "1", "test_hanging.py"),
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=100,
-        check=False,
-    )
+    done = run_tests(tmp_path, "--numprocesses", "1")
     assert done.returncode == 1
     summary = done.stderr.rpartition("The tests did not end within 0 s.\n")[2].splitlines()
     assert summary[:2] == [
@@ -116,6 +110,35 @@ def test_the_last_lines_of_a_run_that_ended_itself_say_where_it_was(tmp_path: Pa
     assert summary[2].startswith("Running: test_hanging.py::test_hangs (")
     assert any(line.startswith("gw0-") and "State:" in line for line in summary)
     assert any('test_hanging.py", line 14 in test_hangs' in line for line in summary)
+
+
+ENDING = """
+import os
+from pathlib import Path
+
+
+def test_ends_its_process():
+    with Path("runs.txt").open("a") as runs:
+        runs.write("once\\n")
+    os._exit(1)
+
+
+def test_passes():
+    pass
+
+
+def test_passes_too():
+    pass
+"""
+
+
+def test_a_test_that_ended_its_process_is_not_run_again(tmp_path: Path) -> None:
+    """One that hangs would hold up the run for as long each time; the others of its file are run."""
+    (tmp_path / "conftest.py").write_text("from tests.run_limit import watch as pytest_configure")
+    (tmp_path / "test_ending.py").write_text(ENDING)
+    done = run_tests(tmp_path, "--numprocesses", "1", "--dist", "loadfile")
+    assert (tmp_path / "runs.txt").read_text() == "once\n"
+    assert "1 failed, 2 passed" in done.stdout, done.stdout
 
 
 def test_a_test_fails_before_its_process_ends() -> None:

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import runpy
+import signal
 import statistics
 import subprocess
 import sys
@@ -144,11 +145,13 @@ def pipelines(
             stderr=errors,
             env=os.environ | {"RUNTIME__DLTHUB_TELEMETRY": "false"},
             encoding="utf-8",
+            start_new_session=True,
         )
-        with process:
+        try:
             yield process, output
-            assert process.stdin is not None
-            process.stdin.close()
+        finally:  # with the pipeline that still runs, if a test has reached its limit
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
 
 
 @pytest.fixture
