@@ -19,12 +19,13 @@ PYTHONS ?= $(PYTHON)
 EXAMPLES ?= 20000
 FILES ?= vertexkit/journal vertexkit/worker vertexkit/context vertexkit/ingress
 SAMPLE ?= 200
+AUDIT_ARGS ?=
 IMAGE_TESTS ?= tests/image
 
 # After RUN_MINUTES the tests end themselves and say what did not end (tests/run_limit.py); if they cannot
 # do that, they are aborted a minute later.
 export RUN_MINUTES
-LIMIT := $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(shell expr $(RUN_MINUTES) + 1)m)
+LIMIT = $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(shell expr $(RUN_MINUTES) + 1)m)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # Installs the packages of these locks. uv needs a tenth of the time of pip, but does not read pip's
@@ -90,8 +91,15 @@ fuzz: $(VENV)/.dev  ## fuzz each parser of untrusted input with EXAMPLES=20000 g
 mutants: $(VENV)/.dev  ## change the code in SAMPLE=200 places, and report what no test notices: FILES= SEED=
 	@nice -n 10 $(BIN)/python -m tests.mutation.run --sample $(SAMPLE) $(if $(SEED),--seed $(SEED)) $(FILES)
 
+# One lock at a time: pip-audit refuses a package that is in two of its files.
 audit: $(VENV)/.supply  ## check the pinned packages for known vulnerabilities
-	@$(BIN)/pip-audit --strict --require-hashes --disable-pip $(addprefix -r ,$(wildcard locks/*.txt))
+	@status=0; log=$(VENV)/audit.log; for lock in locks/*.txt; do \
+		$(BIN)/pip-audit --strict --require-hashes --disable-pip $(AUDIT_ARGS) -r $$lock 2>$$log || status=1; \
+		echo "$$lock: $$(tail -n 1 $$log)"; \
+		grep -qE '^(Found|No known)' $$log || { echo "make: $$lock was not audited. The service cannot be" \
+			"reached, or does not know the package: mirrors of PyPI often have no data on vulnerabilities." \
+			"To ask another service: make audit AUDIT_ARGS='--vulnerability-service osv'" >&2; exit 1; }; \
+	done; exit $$status
 
 sbom: $(VENV)/.supply  ## write the image's bill of materials, CycloneDX, to dist/sbom.json
 	@mkdir -p dist
@@ -103,6 +111,7 @@ docs: $(VENV)/.docs  ## build the site of the manual, in English and Russian, in
 	@$(BIN)/python docs/site/build.py
 
 # Pythons that are not installed are left out.
+package image: RUN_MINUTES = 120
 package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them, and try them in fresh environments
 	rm -rf dist/vertexkit-*
 	$(BIN)/hatchling build -d dist
@@ -110,14 +119,14 @@ package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them
 	$(BIN)/check-wheel-contents dist/vertexkit-*.whl
 	$(BIN)/pyroma --min 10 dist/vertexkit-*.tar.gz
 	$(LIMIT) $(BIN)/python -m pytest --numprocesses $(PROCESSES) tests/packaging -m release \
-		-o faulthandler_timeout=1500
+		-o faulthandler_timeout=3600
 
 guides: $(VENV)/.guides  ## run the code of the guides with SQLAlchemy, Django, FastAPI, Flask and other servers
 	$(LIMIT) $(BIN)/python -m pytest tests/guides -m release
 
 # Without a container engine; the part that needs root and mmdebstrap is left out without them.
 image: $(VENV)/.dev  ## carry out the Dockerfile, in a scratch folder and in a Debian root, and try the result
-	$(LIMIT) $(BIN)/python -m pytest $(IMAGE_TESTS) -m release -s -o faulthandler_timeout=3000
+	$(LIMIT) $(BIN)/python -m pytest $(IMAGE_TESTS) -m release -s -o faulthandler_timeout=6000
 
 lint: $(VENV)/.dev  ## check format, style and import contracts
 	$(BIN)/ruff format --check $(SOURCES)

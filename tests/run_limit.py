@@ -1,8 +1,9 @@
 """The limit of the whole run's time: the last lines of the output say what did not end, and where.
 
-The process that hands the tests out watches: the whole run may take RUN_MINUTES, and at least every
-PAUSE_SECONDS a test begins or ends. A process that runs tests writes the stacks of its threads to a
-file when it is asked to, also while it waits in compiled code.
+The process that hands the tests out watches: the whole run may take RUN_MINUTES, and a test begins or
+ends within the limit of a process (`faulthandler_timeout`, which is longer for tests that install)
+and a margin. A process that runs tests writes the stacks of its threads to a file when it is asked to,
+also while it waits in compiled code.
 """
 
 import faulthandler
@@ -20,8 +21,8 @@ import pytest
 
 from tests import measuring
 
-PAUSE_SECONDS = 780.0
-"""Longer than the limit of a process (`faulthandler_timeout`): that one says more."""
+MARGIN_SECONDS = 180.0
+"""The limit of a process (`faulthandler_timeout`) ends it first: that one says more."""
 STACKS_SECONDS = 5.0
 """Within this time a process writes its stacks."""
 SHOWN_TESTS = 5
@@ -32,7 +33,8 @@ def watch(config: pytest.Config) -> None:
     """Watch the run, if this process hands the tests out; else write its stacks when it is asked to."""
     if measuring.distributes(config):
         minutes = float(os.environ.get("RUN_MINUTES", "inf"))
-        config.pluginmanager.register(RunLimit(60 * minutes, PAUSE_SECONDS), "run-limit")
+        pause = float(config.getini("faulthandler_timeout")) + MARGIN_SECONDS
+        config.pluginmanager.register(RunLimit(60 * minutes, pause), "run-limit")
     elif (given := getattr(config, "workerinput", {}).get("stacks")) is not None:
         name = f"{config.workerinput['workerid']}-{os.getpid()}"  # type: ignore[attr-defined]
         file = (Path(given) / name).open("w", encoding="utf-8")

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from tests.image.dockerfile import Stage
 
 ROOT = Path(__file__).resolve().parents[2]
-BUILD_SECONDS = 600
-pytestmark = [pytest.mark.release, pytest.mark.index, pytest.mark.timeout(BUILD_SECONDS)]
+BUILD_SECONDS = 1800
+pytestmark = [pytest.mark.release, pytest.mark.index, pytest.mark.timeout(5400)]
 
 
 @dataclass(frozen=True, slots=True)

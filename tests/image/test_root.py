@@ -16,7 +16,7 @@ from tests.image.dockerfile import Stage
 from tests.reserved_port import reserved_port
 
 COMPRESSED_MEGABYTES = 120
-pytestmark = [pytest.mark.release, pytest.mark.timeout(3000)]
+pytestmark = [pytest.mark.release, pytest.mark.timeout(5400)]
 
 
 @pytest.fixture(scope="module")

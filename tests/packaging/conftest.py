@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.reader import page_ports
-from tests.packaging.environment import INSTALL_SECONDS, ROOT, Environment
+from tests.packaging.environment import INSTALL_SECONDS, ROOT, UV, Environment
 from tests.pythons import interpreter
 
 
@@ -20,7 +20,8 @@ def environment(version: str, tmp_path: Path) -> Environment:
     if python is None:
         pytest.skip(f"Python {version} is not installed")
     folder = tmp_path / "environment"
-    subprocess.run([python, "-m", "venv", folder], check=True, timeout=INSTALL_SECONDS)
+    options = ["--without-pip"] if UV.exists() else []
+    subprocess.run([python, "-m", "venv", *options, folder], check=True, timeout=INSTALL_SECONDS)
     return Environment(folder)
 
 
