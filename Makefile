@@ -162,9 +162,11 @@ lock:  ## pin the dependencies of pyproject.toml in locks/
 
 # The first line of each picture holds the digest of the text that it was drawn from; a test compares.
 pictures:  ## draw docs/images/*.svg from the .dot files next to them (needs Graphviz)
-	@for source in docs/images/*.dot; do \
+	@command -v dot >/dev/null || { echo "make: the program dot is not installed. Install Graphviz" \
+		"(Debian and Ubuntu: apt install graphviz)." >&2; exit 1; }
+	@set -e; for source in docs/images/*.dot; do picture=$$(dot -Tsvg "$$source"); \
 		{ printf '<!-- drawn from %s -->\n' "$$(sha256sum "$$source" | cut -d ' ' -f 1)"; \
-		dot -Tsvg "$$source" | sed '/^<?xml/d'; } >"$${source%.dot}.svg"; done
+		printf '%s\n' "$$picture" | sed '/^<?xml/d'; } >"$${source%.dot}.svg"; done
 
 clean:  ## remove the environment and all files that tools have written
 	rm -rf $(VENV) .venv-* build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*

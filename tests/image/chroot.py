@@ -23,7 +23,11 @@ def can_replay() -> str:
     if os.geteuid() != 0:
         return "only root can enter another root file system"
     missing = [name for name in ("mmdebstrap", "unshare", "chroot") if shutil.which(name) is None]
-    return f"not installed: {', '.join(missing)}" if missing else ""
+    return (
+        f"not installed: {', '.join(missing)} (Debian and Ubuntu: apt install mmdebstrap util-linux)"
+        if missing
+        else ""
+    )
 
 
 def write_base(archive: Path) -> None:

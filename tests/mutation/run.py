@@ -186,8 +186,10 @@ def check_unchanged(line_tests: LineTests, sample: list[Mutant]) -> None:
     """
     for package in sorted({relevant_tests(mutant.file)[0] for mutant in sample}):
         tests = line_tests.fastest(package)
-        if run_tests(tests, SECONDS_PER_MUTANT) != SURVIVED:
-            raise RuntimeError(f"these tests fail without a change: {' '.join(tests)}")
+        if (result := run_tests(tests, SECONDS_PER_MUTANT)) != SURVIVED:
+            raise RuntimeError(
+                f"without a change, the result of these tests is {result!r}: {' '.join(tests)}"
+            )
 
 
 def report(results: dict[Mutant, str]) -> int:
@@ -222,6 +224,7 @@ def main() -> int:
     sample = random.Random(options.seed).sample(mutants, number)
     print(f"{number} of {len(mutants)} mutants, seed {options.seed}", flush=True)
     folders = sorted({folder for mutant in sample for folder in relevant_tests(mutant.file)})
+    print(f"Measuring which lines the tests of {', '.join(folders)} run ...", flush=True)
     results: dict[Mutant, str] = {}
     with project_copy() as copy:
         line_tests = LineTests.measure(copy, folders)
