@@ -136,7 +136,8 @@ def _url_of_block(service: "subprocess.Popen[str]") -> str:
     for line in service.stdout:
         event = json.loads(line)
         if event["event"] == "address_bound":
-            (url,) = event["blocks"]
+            (shown,) = event["blocks"]
+            url = shown.partition("?")[0]  # its secret is masked
         if event["event"] == "started":
             return url
     raise AssertionError("the service has ended before it took calls")
