@@ -37,7 +37,7 @@ UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-vers
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test fast system simulate soak attack bench measure bench-short fuzz mutants audit sbom docs package guides image lint types format lock pictures clean
+.PHONY: help demo test measured-tests fast system simulate soak attack bench measure bench-short fuzz mutants audit sbom docs package guides image lint types format lock pictures clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -46,8 +46,21 @@ help:  ## list the targets
 demo: $(VENV)/.run  ## run one example block on the fake platform
 	@$(BIN)/vertexkit trigger example_blocks.loan:app loan -i amount=100000 -i months=12
 
-test: lint types  ## run the gate: format, lint, imports, types, tests, coverage
+# The types are checked beside the tests, which also wait for other things than a processor. Their
+# report is printed after that of the tests: wherever a failure is, it is among the last lines.
+test: lint  ## run the gate: format, lint, imports, types, tests, coverage
 	@$(BIN)/python tests/tools.py
+	@echo "The types are checked beside the tests; the report follows at the end."
+	@$(MAKE) --no-print-directory types >$(VENV)/types.log 2>&1 & types=$$!; \
+	trap 'kill $$types 2>/dev/null' INT TERM; \
+	$(MAKE) --no-print-directory measured-tests; tests=$$?; \
+	wait $$types; types=$$?; \
+	if [ $$types != 0 ]; then cat $(VENV)/types.log; else grep '^Success' $(VENV)/types.log; fi; \
+	[ $$tests = 0 ] || echo "make: the tests or their coverage failed: see above" >&2; \
+	[ $$types = 0 ] || echo "make: the check of the types failed: see above" >&2; \
+	[ $$tests$$types = 00 ]
+
+measured-tests:
 	$(BIN)/coverage erase
 	$(LIMIT) $(BIN)/coverage run -m pytest $(PYTEST_ARGS)
 	$(BIN)/coverage combine --quiet

@@ -1,47 +1,62 @@
 """Property-based tests of a server against its own OpenAPI description."""
 
+import importlib
 import warnings
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-import schemathesis
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from schemathesis.checks import not_a_server_error
-from schemathesis.generation import GenerationMode
-from schemathesis.specs.openapi.checks import (
-    content_type_conformance,
-    response_schema_conformance,
-    status_code_conformance,
-)
 
-CHECKS = [
-    not_a_server_error,
-    status_code_conformance,
-    content_type_conformance,
-    response_schema_conformance,
-]
+VERBS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
+MODES = ("positive", "negative")
+"""Valid requests, and invalid ones: values of `GenerationMode`."""
 
 
-def operations(document: dict[str, Any]) -> list[Any]:
-    """Return all operations of an OpenAPI document."""
-    schema: Any = schemathesis.openapi.from_dict(document)
-    return [found.ok() for found in schema.get_all_operations()]
+def operations(document: dict[str, Any]) -> list[str]:
+    """Return the verb and the path of each operation of an OpenAPI document."""
+    return [
+        f"{verb.upper()} {path}"
+        for path, item in document["paths"].items()
+        for verb in item
+        if verb in VERBS
+    ]
+
+
+@cache
+def schemathesis(part: str = "") -> Any:
+    """Import schemathesis, which takes seconds, only in the process that runs these tests."""
+    return importlib.import_module(f"schemathesis{part}")
 
 
 def check_operation(
-    operation: Any, mode: GenerationMode, call: Callable[[Any], Any], effort: settings
+    document: dict[str, Any],
+    operation: str,
+    mode: str,
+    call: Callable[[Any], Any],
+    effort: settings,
 ) -> None:
     """Send generated requests, valid or invalid, to an operation and check each response."""
+    schema = schemathesis().openapi.from_dict(document)
+    [found] = [one.ok() for one in schema.get_all_operations() if one.ok().label == operation]
+    generation_mode = schemathesis(".generation").GenerationMode(mode)
+    rules = schemathesis(".specs.openapi.checks")
+    checks = [
+        schemathesis(".checks").not_a_server_error,
+        rules.status_code_conformance,
+        rules.content_type_conformance,
+        rules.response_schema_conformance,
+    ]
 
     @effort
     @given(st.data())
     def ask(data: st.DataObject) -> None:
-        case = data.draw(operation.as_strategy(generation_mode=mode))
+        case = data.draw(found.as_strategy(generation_mode=generation_mode))
         answer = call(case)
         # The server rejects an invalid verb, path or header before it reaches the operation.
         if answer.status_code != 405:
-            case.validate_response(answer, checks=CHECKS)
+            case.validate_response(answer, checks=checks)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

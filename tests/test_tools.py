@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import tools
 from tests.tools import TOOLS, unmet
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,25 @@ def test_a_required_program_that_is_missing_is_named_with_its_fix(
     [sentence] = unmet("strace curl")
     assert sentence.startswith("REQUIRE names strace, which is not installed. Without it")
     assert sentence.endswith("Run `make system`, or install the package strace.")
+
+
+def test_a_slower_program_is_used_where_the_faster_one_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Chromium tests the page, and `make system` installs the one without windows."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    chromium = tmp_path / "chromium"
+    chromium.touch(mode=0o755)
+    assert TOOLS["chromium"].path == str(chromium)
+    tools.main(["--packages"])
+    assert "chromium-headless-shell" in capsys.readouterr().out.splitlines()
+    tools.main([])
+    assert "the playground's page is tested with a slower program" in capsys.readouterr().err
+    faster = tmp_path / "chromium-headless-shell"
+    faster.touch(mode=0o755)
+    assert TOOLS["chromium"].path == str(faster)
+    tools.main(["--packages"])
+    assert "chromium" not in capsys.readouterr().out
 
 
 def test_a_name_that_is_no_program_is_an_error() -> None:

@@ -1,7 +1,7 @@
 """Programs that some tests need: a test whose program is missing is skipped.
 
-    python3 tests/tools.py             names each missing program and what installs it
-    python3 tests/tools.py --packages  prints the Debian packages of the missing programs
+    python3 tests/tools.py             names each program that is missing, or slower than another one
+    python3 tests/tools.py --packages  prints the Debian packages that install them
 
 The environment variable REQUIRE names programs, separated by spaces: if one of them is missing, no
 test runs. Only the standard library is imported, so that `make` can run this file before it installs.
@@ -24,27 +24,39 @@ class Tool:
         package: of Debian and Ubuntu.
         subject: what is tested with it.
         folders: patterns of folders outside of PATH.
+        slower: names of programs that are used instead where it is missing.
     """
 
     commands: tuple[str, ...]
     package: str
     subject: str
     folders: tuple[str, ...] = ()
+    slower: tuple[str, ...] = ()
 
     @property
     def path(self) -> str | None:
-        """Where it is installed; None if it is missing."""
+        """Where it, or a slower one, is installed; None if both are missing."""
+        return self._find(*self.commands, *self.slower)
+
+    @property
+    def is_slower(self) -> bool:
+        """Whether only a slower one is installed."""
+        return self.path is not None and self._find(*self.commands) is None
+
+    def _find(self, *names: str) -> str | None:
         places = (str(folder) for pattern in self.folders for folder in Path("/").glob(pattern))
         searched = os.pathsep.join([os.environ.get("PATH", os.defpath), *places])
-        return next(
-            filter(None, (shutil.which(name, path=searched) for name in self.commands)), None
-        )
+        return next(filter(None, (shutil.which(name, path=searched) for name in names)), None)
 
 
 TOOLS = {
     "strace": Tool(("strace",), "strace", "the journal when a system call fails"),
+    # Without the parts that show a window, a page takes a third of the processor time.
     "chromium": Tool(
-        ("chromium", "chromium-browser", "google-chrome"), "chromium", "the playground's page"
+        ("chromium-headless-shell", "chrome-headless-shell"),
+        "chromium-headless-shell",
+        "the playground's page",
+        slower=("chromium", "chromium-browser", "google-chrome"),
     ),
     "curl": Tool(("curl",), "curl", "the commands of the manual"),
     "postgresql": Tool(
@@ -86,16 +98,19 @@ def unmet(required: str) -> list[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the missing programs."""
-    for name, tool in missing().items():
+    """Print the missing programs, and those of which there is a faster one."""
+    for name, tool in TOOLS.items():
+        if tool.path is not None and not tool.is_slower:
+            continue
         if arguments == ["--packages"]:
             print(tool.package)
-        else:
-            print(
-                f"make: {name} is not installed: {tool.subject} is not tested."
-                " `make system` installs it.",
-                file=sys.stderr,
-            )
+            continue
+        wanted = tool.package if tool.is_slower else name
+        effect = "is tested with a slower program" if tool.is_slower else "is not tested"
+        print(
+            f"make: {wanted} is not installed: {tool.subject} {effect}. `make system` installs it.",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

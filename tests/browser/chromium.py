@@ -1,4 +1,4 @@
-"""The system's Chromium as a process of its own, which all tests of a session share."""
+"""The system's headless Chromium as a process of its own, which all tests of a session share."""
 
 import re
 import subprocess
