@@ -1,14 +1,17 @@
 """The system's headless Chromium as a process of its own, which all tests of a session share."""
 
+import os
 import re
+import signal
 import subprocess
-import threading
+from contextlib import suppress
 from pathlib import Path
 
 from tests.tools import TOOLS
+from tests.waiting import until_outside
 
 CHROMIUM = TOOLS["chromium"].path
-ADDRESS = re.compile(r"DevTools listening on (ws://\S+)")
+ADDRESS = re.compile(r"DevTools listening on (ws://\S+)\n")
 UNUSED = (
     "PreloadTopChromeWebUI",
     "SpareRendererForSitePerProcess",
@@ -48,30 +51,33 @@ class Chromium:
 
     def __init__(self, profile: Path) -> None:
         assert CHROMIUM is not None
-        self._process = subprocess.Popen(
-            [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.address = self._read_address()
+        self._output = profile / "output.txt"
+        """A file: Chromium stops when it has filled a pipe that is not read."""
+        with self._output.open("w") as output:
+            self._process = subprocess.Popen(
+                [CHROMIUM, *OPTIONS, f"--user-data-dir={profile}"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.address = until_outside(self._address, "Chromium writes its address")
 
     def close(self) -> None:
-        """End it."""
+        """End it, with all that it has started."""
         self._process.terminate()
-        self._process.wait(60)
-        self._reader.join()
-        assert self._process.stderr is not None
-        self._process.stderr.close()
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
-    def _read_address(self) -> str:
-        assert self._process.stderr is not None
-        lines = []
-        for line in self._process.stderr:
-            lines.append(line)
-            if found := ADDRESS.search(line):
-                # Chromium stops when it has filled a pipe that is not read.
-                self._reader = threading.Thread(target=self._process.stderr.read, daemon=True)
-                self._reader.start()
-                return found[1]
-        raise AssertionError("Chromium did not start:\n" + "".join(lines))
+    def _address(self) -> str | None:
+        """Return the address of its debugger, once it has written it."""
+        text = self._output.read_text(encoding="utf-8", errors="replace")
+        if found := ADDRESS.search(text):
+            return found[1]
+        assert self._process.poll() is None, f"Chromium did not start:\n{text}"
+        return None
