@@ -12,10 +12,11 @@ pytestmark = pytest.mark.unmeasured
 PROGRAM = Path(__file__).parents[2] / "benchmarks" / "in_process.py"
 LIMITS = {
     "memory": {"calls": 725, "tasks": 3, "log lines": 2},
-    "sqlite": {"calls": 980, "tasks": 3, "log lines": 2, "statements": 6},
+    "sqlite": {"calls": 1150, "tasks": 3, "log lines": 2, "statements": 6},
 }
-"""Of one execution with one message. The calls were 693 and 845 to 930 when the limits were set: of
-Python and C functions. A change that needs more raises the limit and says why."""
+"""Of one execution with one message. The calls were 693 and 890 to 1,120 when the limits were set: of
+Python and C functions. Those of `sqlite` depend on the disk: the slower it is, the more turns of the
+event loop a commit waits. A change that needs more raises the limit and says why."""
 
 
 @pytest.mark.parametrize("journal", LIMITS)
