@@ -37,10 +37,16 @@ SENTENCE_FILES = (
     "botone/failures.py",
     "botone/hints.py",
     "botone/walk.py",
+    "testing/platform/auth.py",
+    "testing/platform/ledger.py",
+    "testing/platform/methods.py",
+    "testing/platform/query.py",
+    "testing/platform/request_body.py",
+    "testing/platform/vertex.py",
 )
 """Files whose sentences reach users of the command line, as errors, findings or parts of them."""
-NOT_SENTENCE_FILES = {"scripts.py", "descriptions.py"}
-"""Programs of shells, and descriptions in the terms of JSON Schema."""
+NOT_SENTENCE_FILES = {"scripts.py"}
+"""Programs of shells."""
 ERRORS = {
     "DefinitionError",
     "DialogUnknown",
@@ -56,7 +62,7 @@ CALL_ERROR = "CallError"
 """Its third argument is what the caller of a block gets."""
 SENTENCE = re.compile(r"[a-z]{2,}[^ ]* [a-z{(`'-]")
 NOT_SENTENCES = re.compile(
-    r"bold |dim |Bearer|PRAGMA|BEGIN|assert |\s*vertexkit (executions|dev|console|\{0)|cd \{|pip install|python3 -"
+    r"bold |dim |Bearer|Basic realm|PRAGMA|BEGIN|assert |\s*vertexkit (executions|dev|console|\{0)|cd \{|pip install|python3 -"
     r"|COPY |Callable|\s*curl |body if|--fast |-i |# |yyyy|run\.|\{\"dialog|\{0\}=complete_fish"
     r"|\"\"\"|#compdef|effects \{|memory \{0\}$|\s*\{0\} (retry|drop) |TLS |default \{0\}$"
     r"|Execution \{0\} was|Masked texts: \{0\}\.$|Input should|must be$|Value error|, unable to"
@@ -89,10 +95,10 @@ def texts_of_typer() -> Iterator[str]:
 
 
 def printed_texts() -> Iterator[str]:
-    """The texts that the commands pass to `translate` and `translate_count`."""
+    """The texts that the commands pass to `translate`, `translate_count` and to a `Phrase`."""
     for file in sorted(PACKAGE.glob("cli/**/*.py")):
         for call in _calls(file):
-            if _name_of(call) in {"translate", "translate_count"}:
+            if _name_of(call) in {"translate", "translate_count", "phrase", "_phrase"}:
                 yield from (
                     text.value
                     for text in call.args[:3]

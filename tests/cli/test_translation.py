@@ -19,10 +19,13 @@ from tests.translations import (
     untranslated_sentences,
 )
 from vertexkit.cli import translation
+from vertexkit.testing.platform.query import read_query
+from vertexkit.testing.platform.request_body import validate_body
 
 PLACEHOLDER = re.compile(r"\{[\w!]*\}")
 PLURAL = re.compile(r"(?<=[a-z])\{\d\}")
 """The ending of an English plural, which may be missing in a translation."""
+JSON = "application/json"
 SOURCES = {
     "help": help_texts,
     "typer": texts_of_typer,
@@ -91,6 +94,14 @@ def russian(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "http://127.0.0.1:8000 не готов: очередь заполнена, цикл событий заблокирован",
         ),
         ("amount: Input should be a valid integer", "amount: нужно целое число"),
+        (
+            "request 3: complete: the block was already completed by request 2",
+            "запрос 3: complete: блок уже завершён запросом 2",
+        ),
+        (
+            "request 1: GET /x: unknown path; the paths are: complete POST /y, v1.create GET /z",
+            "запрос 1: GET /x: неизвестный путь; пути: complete POST /y, v1.create GET /z",
+        ),
         ("an error of a plugin", "an error of a plugin"),
         ("required", "required"),
     ],
@@ -100,6 +111,47 @@ def test_a_sentence_is_translated_with_its_values(
 ) -> None:
     """The values of a sentence are in their places, and those that are sentences are translated."""
     assert translation.translate_sentence(sentence) == translated
+
+
+INVALID_BODIES = (
+    b"\xff",
+    b"[]",
+    b"{",
+    b'{"token": NaN}',
+    b'{"token": "T", "token": "T"}',
+    b'{"token": "T", "text": 5, "typing": null, "x": 1}',
+    b'{"token": "", "text": "\\ud83d", "typing": true}',
+)
+QUERIES = (
+    "PageNumber=0&x=1",
+    "BotID=a&BotID=1",
+    "CreatedFrom=2023 05",
+    "CreatedTo=2023-02-30",
+    "a=%ff",
+)
+TERMS = re.compile(
+    r"`[^`]+`|'[^']*'|[\w.]+: |application/json|Expecting property name .*(?=\))|\d[\dT:+-]+"
+)
+"""Names, values and a sentence of Python."""
+
+
+def test_violations_of_the_platforms_rules_are_translated(russian: None) -> None:
+    """Whatever is wrong with a request, the sentence about it has no English word."""
+    violations = [
+        problem
+        for body in INVALID_BODIES
+        for problem in validate_body("send_message", "text/plain", body)[1]
+    ]
+    violations += validate_body("complete", JSON, b'{"token": "T", "data": []}')[1]
+    violations += validate_body("v2.goto", JSON, b'{"body": "go"}')[1]
+    for query in QUERIES:
+        violations += read_query("v2.conversations", query.encode())[1]
+    violations += read_query("v2.create_and_start", b"response=1&variables=5")[1]
+    assert len(violations) > 20
+    for violation in violations:
+        translated = TERMS.sub("", translation.translate_sentence(violation))
+        words = set(re.findall(r"[A-Za-z]{3,}", translated)) - {"JSON", "UTF", "ISO", "NaN"}
+        assert not words - {"true", "false", "null"}, violation
 
 
 def test_help_and_errors_are_in_the_language_of_the_locale(shell: Shell) -> None:

@@ -10,13 +10,15 @@ recognises the templates of the catalogue in them when it prints them. Names tha
 import gettext
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from vertexkit.text import Language
 
+Phrase: TypeAlias = Callable[..., str]
+"""Makes a text of an English one and its values: `translate` for people, `fill` for `--json`."""
 LANGUAGE_VARIABLE = "VERTEXKIT_LANG"
 """Selects the language of the command line; it overrides the locale."""
 DOMAIN = "vertexkit"
@@ -57,6 +59,16 @@ def translate(text: str, *values: object) -> str:
     """
     translated = _catalogue().gettext(text) if text else text
     return translated.format(*values) if values else translated
+
+
+def fill(text: str, *values: object) -> str:
+    """Put values into a text without translating it, for `--json`: a `Phrase`.
+
+    Args:
+        text: The English text, with {0}, {1} in the place of the values.
+        *values: Are put into their places.
+    """
+    return text.format(*values) if values else text
 
 
 def translate_count(number: int, one: str, many: str, *values: object) -> str:

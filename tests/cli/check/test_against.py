@@ -113,6 +113,22 @@ def test_lines(deployed: Shell) -> None:
     assert "8 changes: 6 breaks, 2 compatible, compared with deployed.json" in ended.stdout
 
 
+def test_lines_are_in_the_language_of_the_terminal(deployed: Shell) -> None:
+    """Schemas and reasons are described in Russian; verdicts, names and JSON stay the same."""
+    (deployed.folder / "new.py").write_text(NARROWER, encoding="utf-8")
+    command = "check", "new.py", "--against", "deployed.json"
+    shown = deployed.run(*command, lang="ru").stdout
+    for line in (
+        "breaks      loan входное поле months: целое число от 1 до 360 → целое число от 1 до 120.",
+        "loan входное поле currency: 'RUB' | 'USD' → 'RUB'. 'USD' не принимается.",
+        "loan входное поле passport: нет → строка, обязательное поле.",
+        "breaks      bye: блок → нет.",
+    ):
+        assert line in shown
+    english = deployed.run(*command, "--json", lang="en").stdout
+    assert deployed.run(*command, "--json", lang="ru").stdout == english
+
+
 @pytest.mark.parametrize("content", ["no JSON", "{}", '{"blocks": [{"name": "x"}]}', None])
 def test_a_wrong_file_is_a_usage_error(shell: Shell, content: str | None) -> None:
     """A file that describes no blocks exits with 2 and says how to save one that does."""

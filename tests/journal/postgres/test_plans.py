@@ -53,7 +53,7 @@ async def test_other_executions_of_a_call_are_found_by_their_key(
 ) -> None:
     """An acceptance that reads all unfinished executions would be slower the more there are.
 
-    While the statistics say that none is unfinished, each index seems to be as good as another.
+    While the statistics say that none is unfinished, each index seems equally suitable.
     """
     plan = await plan_of(statement, postgres_server, *before)
     for index in ("executions_by_key", "executions_accepting_duplicates"):

@@ -7,11 +7,11 @@ from pathlib import Path
 from rich.text import Text
 
 from vertexkit.cli import output
-from vertexkit.cli.check.changes import Change, compare
+from vertexkit.cli.check.changes import INPUT, RESULT, Change, compare
 from vertexkit.cli.check.documents import current_contracts, read_contracts
 from vertexkit.cli.check.inclusion import Verdict
 from vertexkit.cli.options import EXIT_FAILED
-from vertexkit.cli.translation import translate, translate_count, translate_sentence
+from vertexkit.cli.translation import fill, translate, translate_count, translate_sentence
 from vertexkit.loading import find_app
 
 STYLES = {
@@ -38,9 +38,8 @@ def check_against(target: str | None, path: Path, *, as_json: bool) -> int:
     """
     old = read_contracts(path)
     _, app = find_app(target)
-    changes = sorted(
-        compare(old, current_contracts(app.blocks)), key=lambda change: ORDER.index(change.verdict)
-    )
+    found = compare(old, current_contracts(app.blocks), fill if as_json else translate)
+    changes = sorted(found, key=lambda change: ORDER.index(change.verdict))
     if as_json:
         for change in changes:
             output.print_json(asdict(change))
@@ -52,10 +51,11 @@ def check_against(target: str | None, path: Path, *, as_json: bool) -> int:
 
 def _show(changes: list[Change], path: Path) -> None:
     console = output.console()
+    sides = {INPUT: translate("input"), RESULT: translate("result")}
     width = max((len(change.verdict) for change in changes), default=0)
     for change in changes:
         line = Text(f"  {change.verdict:<{width}}", STYLES[change.verdict])
-        place = " ".join(filter(None, (change.block, change.side, change.member)))
+        place = " ".join(filter(None, (change.block, sides.get(change.side), change.member)))
         line.append(
             f"  {place}: {change.old} → {change.new}. ",
             "default",

@@ -7,9 +7,9 @@ from vertexkit.cli.check.descriptions import describe
 from vertexkit.cli.check.documents import Contract
 from vertexkit.cli.check.inclusion import Inclusion, Problem, Verdict
 from vertexkit.cli.check.schemas import Flat, Schema, Undecidable
+from vertexkit.cli.translation import Phrase, fill
 
 INPUT, RESULT = "input", "result"
-ABSENT = "absent"
 SENTENCES = {
     (INPUT, "added"): "bots do not have to pass it",
     (INPUT, "removed"): "bots may still pass it; the block ignores it",
@@ -36,34 +36,40 @@ class Change:
     reason: str
 
 
-def compare(old: Mapping[str, Contract], new: Mapping[str, Contract]) -> Iterator[Change]:
+def compare(
+    old: Mapping[str, Contract], new: Mapping[str, Contract], phrase: Phrase = fill
+) -> Iterator[Change]:
     """Yield the changes from the blocks of a deployed version to the current ones.
 
     Args:
         old: contracts of the deployed version, by the block's name.
         new: contracts of the current code.
+        phrase: translates the descriptions of schemas; the reasons are English sentences.
     """
+    absent = phrase("absent")
     for name, contract in old.items():
         if name not in new:
             reason = "bots that call it get 404"
-            yield Change(Verdict.BREAKS, name, "", "", "block", ABSENT, reason)
+            yield Change(Verdict.BREAKS, name, "", "", phrase("block"), absent, reason)
             continue
         current = new[name]
-        yield from _Side(name, INPUT, contract, current).changes()
+        yield from _Side(name, INPUT, contract, current, phrase).changes()
         if contract.result is None:
             reason = "an OpenAPI document does not describe results; use the catalogue"
-            yield Change(Verdict.UNDECIDED, name, RESULT, "", "unknown", "", reason)
+            yield Change(Verdict.UNDECIDED, name, RESULT, "", phrase("unknown"), "", reason)
         else:
-            yield from _Side(name, RESULT, contract, current).changes()
+            yield from _Side(name, RESULT, contract, current, phrase).changes()
     for name in new.keys() - old.keys():
-        yield Change(Verdict.COMPATIBLE, name, "", "", ABSENT, "block", "no bot calls it yet")
+        reason = "no bot calls it yet"
+        yield Change(Verdict.COMPATIBLE, name, "", "", absent, phrase("block"), reason)
     if len(old) == 1 and len(new) > 1:
         name = next(iter(old))
         reason = (
             "bots that call the address / get 404: only an app with one block answers there. "
             f"Their address must be /blocks/{name}"
         )
-        yield Change(Verdict.UNDECIDED, name, "", "", "the only block", "one of several", reason)
+        before, after = phrase("the only block"), phrase("one of several")
+        yield Change(Verdict.UNDECIDED, name, "", "", before, after, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,8 @@ class _Difference:
 class _Side:
     """The inputs or the results of one block in both versions."""
 
-    def __init__(self, block: str, side: str, old: Contract, new: Contract) -> None:
-        self._block, self._side = block, side
+    def __init__(self, block: str, side: str, old: Contract, new: Contract, phrase: Phrase) -> None:
+        self._block, self._side, self._phrase = block, side, phrase
         if side == INPUT:
             self._old, self._new = old.inputs, new.inputs
             self._documents = old.inputs_document, new.inputs_document
@@ -105,7 +111,7 @@ class _Side:
         by_path: dict[tuple[str, ...], list[Problem]] = {}
         for problem in problems:
             by_path.setdefault(problem.path, []).append(problem)
-        whole = _Difference("changed", describe(self._old, old), describe(self._new, new))
+        whole = self._changed(self._old, self._new)
         for path, found in by_path.items():
             place = places.get(path) or next(
                 (places[path[:n]] for n in range(len(path), -1, -1) if path[:n] in places), whole
@@ -147,7 +153,7 @@ class _Side:
     ) -> Iterator[tuple[tuple[str, ...], _Difference]]:
         first, second = self._documents
         if first.canonical(old) == second.canonical(new):
-            yield from _changed_default(old, new, path)
+            yield from self._changed_default(old, new, path)
             if path or old == new or self._side == RESULT:
                 return
         before, after = first.flatten(old), second.flatten(new)
@@ -157,7 +163,7 @@ class _Side:
             before.remove(inner[0])
             after.remove(inner[1])
             if not _same_rest(before, after, inner[0], inner[1], ("properties", "required")):
-                yield path, _Difference("changed", describe(old, first), describe(new, second))
+                yield path, self._changed(old, new)
             return
         lists = _only(before, "array"), _only(after, "array")
         if lists[0] is not None and lists[1] is not None:
@@ -166,10 +172,10 @@ class _Side:
             before.remove(lists[0])
             after.remove(lists[1])
             if not _same_rest(before, after, lists[0], lists[1], ("items",)):
-                yield path, _Difference("changed", describe(old, first), describe(new, second))
+                yield path, self._changed(old, new)
             return
         if before != after:
-            yield path, _Difference("changed", describe(old, first), describe(new, second))
+            yield path, self._changed(old, new)
 
     def _members(
         self, old: Flat, new: Flat, path: tuple[str, ...]
@@ -179,11 +185,12 @@ class _Side:
         for name in [*before, *(n for n in after if n not in before)]:
             inner = (*path, name)
             if name not in after:
-                described = describe(before[name], first)
-                yield inner, _Difference("removed", described, ABSENT)
+                described = describe(before[name], first, self._phrase)
+                yield inner, _Difference("removed", described, self._phrase("absent"))
             elif name not in before:
-                described = describe(after[name], second, name in new.get("required", ()))
-                yield inner, _Difference("added", ABSENT, described)
+                is_required = name in new.get("required", ())
+                described = describe(after[name], second, self._phrase, is_required)
+                yield inner, _Difference("added", self._phrase("absent"), described)
             else:
                 required = [name in flat.get("required", ()) for flat in (old, new)]
                 if required[0] != required[1] and self._side == INPUT:
@@ -191,23 +198,29 @@ class _Side:
                         inner,
                         _Difference(
                             "changed",
-                            describe(before[name], first, required[0]),
-                            describe(after[name], second, required[1]),
+                            describe(before[name], first, self._phrase, required[0]),
+                            describe(after[name], second, self._phrase, required[1]),
                         ),
                     )
                 else:
                     yield from self._differences(before[name], after[name], inner)
 
+    def _changed(self, old: Schema, new: Schema) -> _Difference:
+        first, second = self._documents
+        before, after = describe(old, first, self._phrase), describe(new, second, self._phrase)
+        return _Difference("changed", before, after)
 
-def _changed_default(
-    old: Schema, new: Schema, path: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], _Difference]]:
-    if isinstance(old, bool) or isinstance(new, bool) or not path:
-        return
-    before, after = ({"default": s["default"]} if "default" in s else {} for s in (old, new))
-    if before and after and before != after:
-        shown = (f"default {value['default']!r}" for value in (before, after))
-        yield path, _Difference("default", *shown)
+    def _changed_default(
+        self, old: Schema, new: Schema, path: tuple[str, ...]
+    ) -> Iterator[tuple[tuple[str, ...], _Difference]]:
+        if isinstance(old, bool) or isinstance(new, bool) or not path:
+            return
+        before, after = ({"default": s["default"]} if "default" in s else {} for s in (old, new))
+        if before and after and before != after:
+            shown = (
+                self._phrase("default {0}", repr(value["default"])) for value in (before, after)
+            )
+            yield path, _Difference("default", *shown)
 
 
 def _only(flats: list[Flat], kind: str) -> Flat | None:

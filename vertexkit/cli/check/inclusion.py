@@ -29,6 +29,32 @@ MAX_NAMED = 3
 """Values that a reason names."""
 WITNESSES = ("", "a", "A", "0", " ", "-", "а", "aA0-", "a" * 40)
 """Texts that show that a pattern rejects some texts."""
+ONE = {
+    "integer": "an integer",
+    "number": "a number",
+    "string": "a string",
+    "boolean": "a boolean",
+    "array": "an array",
+    "object": "an object",
+}
+EVERY = {
+    "integer": "every integer",
+    "number": "every number",
+    "string": "every string",
+    "boolean": "every boolean",
+    "array": "every array",
+    "object": "every object",
+}
+FEWER = {
+    "Length": "fewer than {} characters are not accepted",
+    "Items": "fewer than {} items are not accepted",
+    "Properties": "fewer than {} members are not accepted",
+}
+MORE = {
+    "Length": "more than {} characters are not accepted",
+    "Items": "more than {} items are not accepted",
+    "Properties": "more than {} members are not accepted",
+}
 
 
 class Verdict(StrEnum):
@@ -101,12 +127,12 @@ class Inclusion:
         same = [flat for flat in targets if kinds_of(flat) == kinds_of(source)]
         kind = source["type"]
         if not same:
-            return [Problem(path, Verdict.BREAKS, f"{_article(kind)} is not accepted")]
+            return [Problem(path, Verdict.BREAKS, f"{ONE.get(kind, kind)} is not accepted")]
         several = [flat for flat in same if not self._disjoint(source, flat)] or same
         found = [self._same_kind(source, flat, path) for flat in several]
         best = min(found, key=lambda problems: (len(problems), _severity(problems)))
         if len(several) > 1 and best:
-            reason = f"none of {len(several)} alternatives accepts every {kind}"
+            reason = f"none of {len(several)} alternatives accepts {EVERY.get(kind, kind)}"
             return [Problem(path, Verdict.UNDECIDED, f"{reason}: {best[0].reason}")]
         return best
 
@@ -136,20 +162,27 @@ class Inclusion:
                     (unclear if _has_unknown(value, targets) else rejected).append(value)
             except Undecidable:
                 unclear.append(value)
-        return [
-            Problem(path, verdict, f"{_names(some)} {'is' if len(some) == 1 else 'are'} {what}")
-            for some, verdict, what in (
-                (rejected, Verdict.BREAKS, "not accepted"),
-                (unclear, Verdict.UNDECIDED, "compared with what cannot be read"),
-            )
-            if some
-        ]
+        problems: list[Problem] = []
+        if names := _names(rejected):
+            one, many = f"{names} is not accepted", f"{names} are not accepted"
+            reason = one if len(rejected) == 1 else many
+            problems.append(Problem(path, Verdict.BREAKS, reason))
+        if names := _names(unclear):
+            one = f"{names} is compared with what cannot be read"
+            many = f"{names} are compared with what cannot be read"
+            reason = one if len(unclear) == 1 else many
+            problems.append(Problem(path, Verdict.UNDECIDED, reason))
+        return problems
 
     def _same_kind(self, source: Flat, target: Flat, path: tuple[str, ...]) -> list[Problem]:
         if "enum" in target:
             kind = source["type"]
             return [
-                Problem(path, Verdict.BREAKS, f"only {_names(target['enum'])}, not every {kind}")
+                Problem(
+                    path,
+                    Verdict.BREAKS,
+                    f"only {_names(target['enum'])}, not {EVERY.get(kind, kind)}",
+                )
             ]
         problems: list[Problem] = []
         unknown = [text for text in target.get(UNKNOWN, ()) if text not in source.get(UNKNOWN, ())]
@@ -170,7 +203,7 @@ class Inclusion:
     def _arrays(self, source: Flat, target: Flat, path: tuple[str, ...]) -> Iterator[Problem]:
         most = source.get("maxItems", math.inf)
         least = source.get("minItems", 0)
-        for verdict, reason in _sizes(target, "Items", "items", (least, most)):
+        for verdict, reason in _sizes(target, "Items", (least, most)):
             yield Problem(path, verdict, reason)
         if target.get("uniqueItems") and not source.get("uniqueItems") and most > 1:
             yield Problem(path, Verdict.BREAKS, "items that are equal are not accepted")
@@ -214,7 +247,7 @@ class Inclusion:
             max(source.get("minProperties", 0), len(required)),
             min(source.get("maxProperties", math.inf), math.inf if extras else len(mine)),
         )
-        for verdict, reason in _sizes(target, "Properties", "members", sizes):
+        for verdict, reason in _sizes(target, "Properties", sizes):
             yield Problem(path, verdict, reason)
 
     def _further(
@@ -314,7 +347,7 @@ def _strings(source: Flat, target: Flat) -> Iterator[tuple[Verdict, str]]:
     own = source.get("pattern"), source.get("format")
     certain = Verdict.BREAKS if own == (None, None) else Verdict.UNDECIDED
     length = source.get("minLength", 0), source.get("maxLength", math.inf)
-    for _, reason in _sizes(target, "Length", "characters", length):
+    for _, reason in _sizes(target, "Length", length):
         yield certain, reason
     pattern, fmt = target.get("pattern"), target.get("format")
     if fmt not in (None, own[1]):
@@ -327,32 +360,26 @@ def _strings(source: Flat, target: Flat) -> Iterator[tuple[Verdict, str]]:
         yield verdict, f"only texts that match {pattern} are accepted"
 
 
-def _sizes(
-    target: Flat, keyword: str, unit: str, sizes: tuple[float, float]
-) -> Iterator[tuple[Verdict, str]]:
+def _sizes(target: Flat, keyword: str, sizes: tuple[float, float]) -> Iterator[tuple[Verdict, str]]:
     """Compare lengths: the source has from `sizes[0]` to `sizes[1]` units."""
     least, most = sizes
     if least > most:
         return
     lower, upper = target.get(f"min{keyword}", 0), target.get(f"max{keyword}", math.inf)
     if least < lower:
-        yield Verdict.BREAKS, f"fewer than {lower} {unit} are not accepted"
+        yield Verdict.BREAKS, FEWER[keyword].format(lower)
     if most > upper:
-        yield Verdict.BREAKS, f"more than {upper} {unit} are not accepted"
+        yield Verdict.BREAKS, MORE[keyword].format(upper)
 
 
 def _severity(problems: list[Problem]) -> int:
     return sum(problem.verdict is Verdict.BREAKS for problem in problems)
 
 
-def _article(kind: str) -> str:
-    return f"{'an' if kind[0] in 'aio' else 'a'} {kind}"
-
-
 def _names(values: list[Any]) -> str:
     shown = [_name(value) for value in values[:MAX_NAMED]]
-    more = f" and {len(values) - MAX_NAMED} more" if len(values) > MAX_NAMED else ""
-    return ", ".join(shown) + more
+    text = ", ".join(shown)
+    return f"{text} and {len(values) - MAX_NAMED} more" if len(values) > MAX_NAMED else text
 
 
 def _name(value: Any) -> str:

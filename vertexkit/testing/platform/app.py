@@ -31,7 +31,7 @@ DEFAULT_DIALOGS = 200
 """Number of seeded dialogs."""
 DEFAULT_LOGIN = "demo"
 DEFAULT_PASSWORD = "demo"  # noqa: S105 - a fake's
-ROUTING_ERRORS = {404: "path", 405: "method for this path"}
+ROUTING_ERRORS = {404: "unknown path", 405: "unknown method for this path"}
 
 
 class ConnectionCut(ConnectionError):
@@ -327,11 +327,11 @@ class FakePlatform:
             raise error
         entry = exchange.entry
         known = ", ".join(
-            f"{route.name} is {'/'.join(route.methods or ())} {BASE_PATH}{route.path}"
+            f"{route.name} {'/'.join(route.methods or ())} {BASE_PATH}{route.path}"
             for route in (*self._vertex_api.routes(), *self._dialog_api.routes())
         )
-        problem = f"unknown {ROUTING_ERRORS[error.status_code]}"
-        sentence = f"{entry.verb} {entry.path}: {problem}; {known}"
+        problem = ROUTING_ERRORS[error.status_code]
+        sentence = f"{entry.verb} {entry.path}: {problem}; the paths are: {known}"
         exchange.add_violation(sentence)
         response = error_response(error.status_code, sentence)
         response.headers.update(error.headers or {})

@@ -104,7 +104,7 @@ def _variables(text: str) -> dict[str, Any]:
     problem = variables_problem(text)
     content, _ = parse_object(text.encode("utf-8", "surrogatepass"))
     if problem is not None or content is None:
-        raise ValueError((problem or "").removeprefix("is "))
+        raise ValueError(problem)
     return content
 
 

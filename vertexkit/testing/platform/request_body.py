@@ -28,6 +28,7 @@ OPTIONAL_FIELDS = {"v2.create_and_start": {"response", "variables"}, "complete":
 """The fields that may be missing, by method."""
 METHODS_WITH_OPTIONAL_BODY = {"v2.create_and_start"}
 """The methods whose body may be missing."""
+HALF_CHARACTER = "a string with half of a character (a lone surrogate), which UTF-8 cannot encode"
 BOOLEAN_FIELDS = {"typing", "response"}
 GOTO_COMMAND = re.compile(r"goto [0-9]{1,18}")
 """The only command in the document."""
@@ -57,7 +58,7 @@ def validate_body(
     for name in sorted(expected & content.keys()):
         wrong_value = _value_problem(name, content[name])
         if wrong_value is not None:
-            problems.append(f"{method}: {wrong_value}")
+            problems.append(f"{method}: `{name}` is {wrong_value}")
     if method == "v2.goto" and not problems and not GOTO_COMMAND.fullmatch(content["body"]):
         problems.append(f"{method}: `body` is not a command such as `goto 698`")
     return content, problems
@@ -81,31 +82,31 @@ def parse_object(text: bytes) -> tuple[dict[str, Any] | None, str]:
 
 
 def variables_problem(text: str) -> str | None:
-    """Return what is wrong with variables, which are a JSON object encoded as a string."""
+    """Return what variables are instead of a JSON object encoded as a string, or None."""
     if LONE_SURROGATE.search(text):
-        return "holds half of a character (a lone surrogate), which UTF-8 cannot encode"
+        return HALF_CHARACTER
     content, problem = parse_object(text.encode())
     if content is None:
-        return f"is a string that is {problem}"
+        return f"a string that is {problem}"
     return None
 
 
 def _value_problem(name: str, value: Any) -> str | None:
     problem = None
     if name in BOOLEAN_FIELDS:
-        problem = None if isinstance(value, bool) else f"is {_type_name(value)}, not true or false"
+        problem = None if isinstance(value, bool) else f"{_type_name(value)}, not true or false"
     elif name == "data":
         if value is not None and not isinstance(value, dict):
-            problem = f"is {_type_name(value)}, neither an object nor null"
+            problem = f"{_type_name(value)}, neither an object nor null"
     elif not isinstance(value, str):
-        problem = f"is {_type_name(value)}, not a string"
+        problem = f"{_type_name(value)}, not a string"
     elif not value:
-        problem = "is empty"
+        problem = "an empty string"
     elif LONE_SURROGATE.search(value):
-        problem = "holds half of a character (a lone surrogate), which UTF-8 cannot encode"
+        problem = HALF_CHARACTER
     elif name == "variables":
         problem = variables_problem(value)
-    return problem and f"`{name}` {problem}"
+    return problem
 
 
 def _type_name(value: object) -> str:
@@ -121,7 +122,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start} is not UTF-8"
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg} at character {error.pos}"
+        return f"at character {error.pos}: {error.msg}"
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return str(error)
