@@ -57,7 +57,8 @@ def _describe_flat(flat: Flat, phrase: Phrase) -> str:
             return phrase("boolean")
         shown = [_value(value) for value in flat["enum"][:MAX_SHOWN_VALUES]]
         return " | ".join(shown) + (" | …" if len(flat["enum"]) > MAX_SHOWN_VALUES else "")
-    words: list[str] = [_types(phrase).get(flat["type"], flat["type"])]
+    kind: str = flat["type"]
+    words = [_types(phrase).get(kind, kind)]
     for low, high, *texts in RANGES:
         words += _range(flat.get(low), flat.get(high), texts, phrase)
     words += [phrase(text, f"{flat[name]:g}") for name, text in LIMITS.items() if name in flat]
