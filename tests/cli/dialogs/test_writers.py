@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from io import StringIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 from hypothesis import given
@@ -176,6 +177,17 @@ def test_a_workbook_holds_what_people_read(tmp_path: Path) -> None:
     assert second["answer"] is not None
     assert len(second["answer"].encode("utf-16-le")) // 2 in (32_766, 32_767)
     assert third["answer"] == '["x",{"y":NaN}]'
+
+
+def test_control_characters_do_not_damage_a_workbook(tmp_path: Path) -> None:
+    """They are escaped as Excel escapes them: the sheet is valid XML, and no cell is a formula."""
+    path = tmp_path / "a.xlsx"
+    writer = open_writer(path, format_of(path), {"a": str}, CsvOptions())
+    writer.write({"a": "=1+nul\x00 vertical\x0b escape\x1b"})
+    writer.close()
+    (row,) = read_xlsx(path)
+    assert row["a"] == "=1+nul_x0000_ vertical_x000B_ escape_x001B_"
+    assert b"<f>" not in ZipFile(path).read("xl/worksheets/sheet1.xml")
 
 
 def test_a_parquet_file_is_typed(tmp_path: Path) -> None:
