@@ -11,6 +11,9 @@ SQLite journal and with one that holds ended executions; and of a KiB of a call'
 import argparse
 import asyncio
 import io
+import sqlite3
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -53,14 +56,40 @@ def make_app(blocks: int) -> App:
 
 async def cost(app: App, journal: str, batches: int, executions: int, **inputs: Any) -> float:
     """Return the µs of one execution, the least of all batches."""
+    [least] = await costs_in_turn(app, [journal], batches, executions, **inputs)
+    return least
+
+
+async def costs_in_turn(
+    app: App, journals: Sequence[str], batches: int, executions: int, **inputs: Any
+) -> list[float]:
+    """Return the µs of one execution with each journal, whose batches run in turn."""
     logs.configure("json", "info", io.BytesIO())
     bodies = calls(**inputs)
-    async with serving(app, journal) as service:
-        served = http_app(service)
-        for _ in range(WARM_UP_BATCHES):
-            await batch(served, service, bodies, executions)
-        tune_garbage_collector()
-        return min([await batch(served, service, bodies, executions) for _ in range(batches)])
+    async with AsyncExitStack() as stack:
+        services = [await stack.enter_async_context(serving(app, one)) for one in journals]
+        served = [http_app(service) for service in services]
+        costs: list[list[float]] = []
+        for _ in range(WARM_UP_BATCHES + batches):
+            costs.append(
+                [
+                    await batch(http, service, bodies, executions)
+                    for http, service in zip(served, services, strict=True)
+                ]
+            )
+            if len(costs) == WARM_UP_BATCHES:
+                tune_garbage_collector()
+        return [min(column) for column in zip(*costs[WARM_UP_BATCHES:], strict=True)]
+
+
+def fill_with_kept(path: Path, rows: int) -> None:
+    """Make a journal with ended executions that retention keeps: parked ones that are new."""
+    fill(path, rows)
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "UPDATE executions SET ending = 'parked', ended_age = (SELECT age FROM journal)"
+        )
+    connection.close()
 
 
 def show(what: str, first: float, last: float) -> None:
@@ -86,9 +115,9 @@ async def measure(options: argparse.Namespace, folder: Path) -> None:
     )
 
     full = folder / "full.db"
-    await asyncio.to_thread(fill, full, options.rows)
+    await asyncio.to_thread(fill_with_kept, full, options.rows)
     journals = [f"sqlite:{path}" for path in (folder / "empty.db", full)]
-    costs = [await cost(few, journal, batches, size) for journal in journals]
+    costs = await costs_in_turn(few, journals, batches, size)
     show(f"execution with an empty journal and {options.rows:,} rows", *costs)
 
     sizes = [
