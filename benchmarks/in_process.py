@@ -7,8 +7,9 @@ Calls enter through ASGI, and the platform answers at the loop's next turn. Prin
 the processor time of one execution in µs, the least and the median of all batches. The least is the
 figure to compare: everything that disturbs a run makes it slower. With `--profile` it prints the
 functions that take the most time; with `--counts`, as JSON, what an execution does: function calls,
-tasks, log lines and SQL statements. These do not depend on the machine. With `--encryption` it
-measures the SQLite journal with and without keys, in turns, and prints the ratio.
+tasks, log lines and SQL statements. These do not depend on the machine. `shared` is the SQLite
+journal as workers use it, over the socket of its server, which runs in the same event loop: both ends
+are counted. With `--encryption` it measures the SQLite journal with and without keys, in turns, and prints the ratio.
 """
 
 import argparse
@@ -20,12 +21,15 @@ import itertools
 import json
 import os
 import pstats
+import re
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from operator import truediv
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -36,10 +40,16 @@ from hello import app
 from vertexkit import App
 from vertexkit.asgi import http_app
 from vertexkit.botone.response import Response
+from vertexkit.clock import Clock
+from vertexkit.journal import make_journal
+from vertexkit.journal.shared.client import JournalClient
+from vertexkit.journal.shared.server import JournalServer
+from vertexkit.journal.shared.socket import listening_socket
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.service import Service, running_service
-from vertexkit.settings import Settings
+from vertexkit.settings import JournalSettings, Settings
 from vertexkit.system.garbage_collector import tune_garbage_collector
+from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import logs
 
 CALLERS = 32
@@ -49,6 +59,8 @@ WARM_UP_BATCHES = 4
 ROUNDS = 3
 """Of each journal, if the cost of encryption is measured."""
 CLAIMS = "eyJ0eXAiOiJKV1QiLCJhbGciOiJIUzI1NiJ9.eyJpbnN0YW5jZSI6ImRlbW8iLCJkaWFsb2dfaWQiOjMxNH0"
+SHARED = "shared "
+"""Before the URL of a journal that is used over its server's socket."""
 SENT = Response(200, b'{"message_id":123,"created_at":1669947527}')
 COMPLETED = Response(204)
 
@@ -150,11 +162,30 @@ def calls(**inputs: Any) -> Iterator[bytes]:
 @asynccontextmanager
 async def serving(app: App, journal: str, keys: str = "") -> AsyncIterator[Service]:
     """Run a service with the instant platform."""
-    os.environ["VERTEXKIT_JOURNAL"] = journal
+    os.environ["VERTEXKIT_JOURNAL"] = journal.removeprefix(SHARED)
     os.environ["VERTEXKIT_JOURNAL_KEYS"] = keys
     os.environ["VERTEXKIT_PLATFORM_URL"] = "http://127.0.0.1:1/api"
-    async with running_service(app, Settings.load(), wire=InstantWire()) as service:
-        yield service
+    settings = Settings.load()
+    async with AsyncExitStack() as stack:
+        client = None
+        if journal.startswith(SHARED):
+            client = JournalClient(await stack.enter_async_context(shared(settings.journal)))
+        yield await stack.enter_async_context(
+            running_service(app, settings, wire=InstantWire(), journal=client)
+        )
+
+
+@asynccontextmanager
+async def shared(settings: JournalSettings) -> AsyncIterator[Path]:
+    """Offer a journal at a socket, as the process that starts several workers does."""
+    journal, supervisor = make_journal(settings, Clock()), Supervisor(sys.exit)
+    server = JournalServer(journal, supervisor)
+    await journal.open(server)
+    with listening_socket(journal.file) as (listener, path):
+        await server.listen(listener, path)
+        yield path
+        await server.close()
+    await journal.close()
 
 
 async def measure(journal: str, options: argparse.Namespace, keys: str = "") -> list[float]:
@@ -173,7 +204,7 @@ async def measure(journal: str, options: argparse.Namespace, keys: str = "") -> 
             counts = await count(served, service, bodies)
             writer.flush()
             counts["log lines"] = stream.getvalue().count(b"\n") / EXECUTIONS
-            print(json.dumps({"journal": journal.partition(":")[0], **counts}))
+            print(json.dumps({"journal": re.split("[ :]", journal)[0], **counts}))
             return []
         if options.profile:
             profiler = cProfile.Profile()
@@ -202,7 +233,7 @@ def main() -> None:
     """Measure with each journal and print a table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--batches", type=int, default=20)
-    parser.add_argument("--journal", choices=["memory", "sqlite"])
+    parser.add_argument("--journal", choices=["memory", "sqlite", "shared"])
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--counts", action="store_true")
     parser.add_argument("--encryption", action="store_true")
@@ -213,7 +244,8 @@ def main() -> None:
     if not options.counts:
         print("journal    least µs   median µs")
     with TemporaryDirectory() as folder:
-        for name, url in {"memory": "memory:", "sqlite": f"sqlite:{folder}/journal.db"}.items():
+        file = f"sqlite:{folder}/journal.db"
+        for name, url in {"memory": "memory:", "sqlite": file, "shared": SHARED + file}.items():
             if options.journal in (None, name):
                 done = uvloop.run(measure(url, options))
                 if not done:

@@ -1,10 +1,12 @@
 """Counts the instructions of an execution, with Valgrind's tool Callgrind.
 
     python benchmarks/instructions.py --services floor_gc,memory,sqlite
+    python benchmarks/instructions.py --services sqlite-2-workers
 
 Times of the same code differ by a third on a busy machine, instructions by 1 or 2 %. Those of the
 kernel are not counted. A service runs some fifty times slower than without Valgrind: a run of one
-service takes a minute. `--keep FOLDER` keeps the profiles for `callgrind_annotate`.
+service takes a minute. Of a service with several processes, each one that takes part is printed too.
+`--keep FOLDER` keeps the profiles for `callgrind_annotate`.
 """
 
 import argparse
@@ -20,6 +22,7 @@ import load
 import uvloop
 from executions import BACKLOG
 from load import Load, Platform
+from processes import tree
 from services import BASE, SERVICES, running
 
 from tests.reserved_port import reserved_port
@@ -27,7 +30,10 @@ from tests.reserved_port import reserved_port
 CONNECTIONS = 32
 SETTINGS = {"VERTEXKIT_STALL": "0", "VERTEXKIT_SEND_TIMEOUT": "60", "PYTHONHASHSEED": "0"}
 """Of the services, which are too slow under Valgrind for the defaults."""
-COLLECTED = re.compile(r"^summary: (\d+)", re.MULTILINE)
+COLLECTED = re.compile(r"^totals: (\d+)", re.MULTILINE)
+COMMAND = "valgrind --tool=callgrind --trace-children=yes --instr-atstart=no"
+SHARE = 0.01
+"""Of the instructions: a process with less takes no part in the executions."""
 
 
 async def control(pid: int, state: str) -> None:
@@ -39,26 +45,27 @@ async def control(pid: int, state: str) -> None:
         raise SystemExit("callgrind_control failed")
 
 
-async def count(name: str, executions: int, folder: Path) -> float:
-    """Return the instructions of one execution."""
+async def count(name: str, executions: int, folder: Path) -> list[float]:
+    """Return the instructions of one execution in each process of a service."""
     loop = asyncio.get_running_loop()
     service = SERVICES[name]
-    profile = folder / f"{name}.callgrind"
-    command = f"valgrind --tool=callgrind --instr-atstart=no --callgrind-out-file={profile}".split()
+    command = f"{COMMAND} --callgrind-out-file={folder}/{name}.%p".split()
     platform_server = await loop.create_server(Platform, "127.0.0.1", 0, backlog=BACKLOG)
     platform_port = platform_server.sockets[0].getsockname()[1]
     slow = replace(service, settings=service.settings | SETTINGS)
     with reserved_port() as port, running(slow, port, platform_port, prefix=command) as pid:
         await Load(port, 0, executions, service.call).run(CONNECTIONS)
-        await control(pid, "on")
+        processes = list(tree(pid))
+        await asyncio.gather(*(control(one, "on") for one in processes))
         counted = Load(port, executions, executions, service.call)
         await counted.run(CONNECTIONS)
-        await control(pid, "off")
+        await asyncio.gather(*(control(one, "off") for one in processes))
     platform_server.close()
-    found = COLLECTED.search(profile.read_text())
-    if counted.lost or found is None:
+    if counted.lost:
         raise SystemExit(f"{name}: {counted.lost} executions were not completed")
-    return int(found[1]) / executions
+    profiles = [(folder / f"{name}.{one}").read_text() for one in processes]
+    found = [number for profile in profiles for number in COLLECTED.findall(profile)]
+    return [int(number) / executions for number in found]
 
 
 def main() -> None:
@@ -72,10 +79,13 @@ def main() -> None:
     base = 0.0
     with nullcontext(options.keep) if options.keep else TemporaryDirectory() as folder:
         for name in options.services:
-            number = uvloop.run(count(name, options.executions, Path(folder)))
+            processes = uvloop.run(count(name, options.executions, Path(folder)))
+            number = sum(processes)
             base = number if name == BASE else base
             ratio = f"{number / base:>8.2f}" if base else ""
-            print(f"{name:<20}{number:>12,.0f} instructions{ratio}", flush=True)
+            shares = [f"{one:,.0f}" for one in processes if one > SHARE * number]
+            parts = f"   {' + '.join(shares)}" if len(shares) > 1 else ""
+            print(f"{name:<20}{number:>12,.0f} instructions{ratio}{parts}", flush=True)
 
 
 if __name__ == "__main__":

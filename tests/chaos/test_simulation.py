@@ -15,7 +15,7 @@ from tests.chaos.simulation.world import Run, simulate
 pytestmark = pytest.mark.unmeasured
 
 ROOT = Path(__file__).resolve().parents[2]
-SEEDS = 30
+SEEDS = 35
 """Fixed seeds of the gate; `make simulate` and `make soak` run fresh ones."""
 SAME = 3
 """A seed with two workers."""

@@ -12,10 +12,20 @@ from vertexkit.journal.protocol import Journal, Lease
 
 DONE = Outcome(OutcomeStatus.COMPLETED)
 EFFECT = Effect(0, "send", "abc", EffectState.CONFIRMED, b"{}")
+STEPPED = Effect(0, "step:rate", "abc", EffectState.CONFIRMED, b"{}")
 Write = Callable[[Journal, Lease], Awaitable[object]]
+
+
+async def record_message(journal: Journal, lease: Lease) -> None:
+    """Record the outcome of a message, and write once more: the error may come with that."""
+    await journal.record_effect(lease, EFFECT)
+    await journal.record_intent(lease, STEPPED)
+
+
 WRITES: dict[str, Write] = {
     "record_intent": lambda journal, lease: journal.record_intent(lease, EFFECT),
-    "record_effect": lambda journal, lease: journal.record_effect(lease, EFFECT),
+    "record_effect": lambda journal, lease: journal.record_effect(lease, STEPPED),
+    "record_outcome_of_message": record_message,
     "record_result": lambda journal, lease: journal.record_result(lease, Result(b"null")),
     "begin_completion": lambda journal, lease: journal.begin_completion(lease),
     "withdraw_completion": lambda journal, lease: journal.withdraw_completion(lease),
@@ -28,6 +38,8 @@ WRITES: dict[str, Write] = {
     ),
     "settle": lambda journal, lease: journal.settle(lease, DONE),
 }
+
+
 every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 

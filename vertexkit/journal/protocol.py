@@ -191,7 +191,7 @@ class Journal(JournalEvents, Protocol):
         """Store the outcome of an effect (survives process death).
 
         The outcome of a message may be stored later, at the latest with the next write of this
-        lease.
+        lease, which then raises `Fenced` in its place.
         """
 
     async def record_result(

@@ -11,7 +11,13 @@ import pytest
 from tests.journal.driver import JournalDriver
 from tests.journal.shared.served_journal import HostedJournal
 from tests.waiting import PATIENCE_SECONDS, until
-from vertexkit.errors import JournalUnavailable, JournalUnusable, OperationNotAllowed, QueueFull
+from vertexkit.errors import (
+    JournalError,
+    JournalUnavailable,
+    JournalUnusable,
+    OperationNotAllowed,
+    QueueFull,
+)
 from vertexkit.execution import Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import NullJournalObserver, Query
 from vertexkit.journal.shared import client, methods, server
@@ -226,6 +232,47 @@ async def test_values_are_transferred_unchanged(connect: Connect) -> None:
     assert (record.completion_tries, record.retryable, record.accepted_at) == (1, True, 7.5)
     assert await driver.journal.drop(odd.id) == record
     assert await driver.journal.find(odd.id) is None
+
+
+async def test_a_call_that_another_process_accepted_is_transferred(connect: Connect) -> None:
+    """The process that claims a call gets it unchanged from the server."""
+    receiving, running = await connect(), await connect()
+    odd = Execution("a" * 22, "loan", Token("t"), {"б": [1, None]}, bytes(range(256)), 7.5)
+    await receiving.journal.accept(odd, 10)
+    assert (await running.claim_one()).execution == odd
+
+
+async def test_a_process_keeps_the_newest_calls_until_it_claims_them(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it has accepted is not decoded again, except for large calls and the oldest ones."""
+    monkeypatch.setattr(client, "MAX_ACCEPTED", 2)
+    monkeypatch.setattr(client, "MAX_ACCEPTED_BYTES", 10)
+    driver = await connect()
+    calls = [driver.execution(f"t{number}") for number in range(3)]
+    calls.append(driver.execution("a-large-token"))
+    for call in calls:
+        await driver.journal.accept(call, 10)
+    leases = await driver.claim()
+    assert [lease.execution for lease in leases] == calls
+    pairs = zip(leases, calls, strict=True)
+    assert [lease.execution is call for lease, call in pairs] == [False, True, True, False]
+
+
+async def test_a_response_that_cannot_be_encoded_is_an_error(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The caller gets an error, and the other responses of the frame arrive."""
+    driver = await connect()
+
+    async def half(*_: object) -> str:
+        return "\ud800"
+
+    monkeypatch.setitem(cast(dict[str, Any], methods.METHODS), "find", half)
+    found = asyncio.ensure_future(driver.journal.find("a"))
+    await driver.accept()
+    with pytest.raises(JournalError, match="cannot be encoded"):
+        await found
 
 
 async def test_another_version_is_refused(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
-from vertexkit.execution import Effect, Execution, Outcome, Result
+from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory, Forgotten, MemoryRecord
 from vertexkit.journal.encryption import Rekeyed
 from vertexkit.journal.events import Delivery, EventTarget
@@ -24,12 +24,17 @@ from vertexkit.journal.protocol import (
 from vertexkit.journal.shared import encoding
 from vertexkit.journal.shared.framing import FrameConnection
 from vertexkit.journal.shared.methods import (
+    ACCEPT,
     CLAIM,
     ERRORS,
     LOST,
     NOTIFICATION,
     READY,
+    RECORD_EFFECT,
+    RECORD_INTENT,
+    RECORD_RESULT,
     RELEASE_WORKER,
+    SETTLE,
     STATUS,
     VERSION,
 )
@@ -42,6 +47,11 @@ from vertexkit.journal.state.storable import (
     storable_seconds,
     storable_text,
 )
+
+MAX_ACCEPTED = 256
+"""Calls that are kept from their acceptance to their claim."""
+MAX_ACCEPTED_BYTES = 4096
+"""Size of the largest body of a call that is kept."""
 
 
 class JournalServerNotFound(JournalUnusable):
@@ -66,11 +76,15 @@ class JournalClient:
         self.durable: bool = True
         self._socket = socket
         self._connection: FrameConnection
+        self._loop: asyncio.AbstractEventLoop
         self._observer: JournalObserver = NullJournalObserver()
         self._lost_reported = False
         self._responses: dict[int, asyncio.Future[Any]] = {}
         """By the number of the request."""
         self._last_request = 0
+        self._accepted: dict[str, Execution] = {}
+        """The newest calls that this process has accepted and not claimed yet, by their ids: they
+        are not decoded again."""
         self._disconnect_reason = "it is not open"
         """Empty while the connection is open."""
         # As the server reported them last:
@@ -82,7 +96,7 @@ class JournalClient:
 
     async def open(self, observer: JournalObserver) -> None:
         self._observer = observer
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         try:
             _, self._connection = await loop.create_unix_connection(
                 lambda: FrameConnection(self), str(self._socket)
@@ -113,11 +127,16 @@ class JournalClient:
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         call = encoding.encode_execution(storable_execution(execution))
         try:
-            name, new, supersedes = await self._request("accept", call, room)
+            name, new, supersedes = await self._request(ACCEPT, call, room)
         except NotEncodable as error:
             raise JournalUnavailable(
                 f"the inputs of the call cannot be stored as JSON: {error}"
             ) from error
+        if new and len(execution.raw) <= MAX_ACCEPTED_BYTES:
+            accepted = self._accepted
+            accepted[name] = execution
+            if len(accepted) > MAX_ACCEPTED:  # another worker has claimed the oldest one
+                del accepted[next(iter(accepted))]
         return Acceptance(name, new, supersedes)
 
     async def claim(
@@ -131,7 +150,8 @@ class JournalClient:
     ) -> list[Lease]:
         encoded = None if limits is None else encoding.encode_limits(limits)
         leases = await self._request(CLAIM, worker, room, limit, early, encoded)
-        return [encoding.decode_lease(lease) for lease in leases]
+        accepted = self._accepted
+        return [encoding.decode_lease(lease, accepted.pop(lease[0][0], None)) for lease in leases]
 
     async def renew(self, worker: str, executions: Iterable[str]) -> Renewal:
         lost, superseded = await self._request("renew", worker, list(executions))
@@ -143,23 +163,25 @@ class JournalClient:
 
     async def record_intent(self, lease: Lease, effect: Effect) -> None:
         await self._request(
-            "record_intent",
+            RECORD_INTENT,
             encoding.encode_lease_key(lease),
             encoding.encode_effect(storable_effect(effect)),
         )
 
     async def record_effect(self, lease: Lease, effect: Effect) -> None:
-        await self._request(
-            "record_effect",
-            encoding.encode_lease_key(lease),
-            encoding.encode_effect(storable_effect(effect)),
-        )
+        key = encoding.encode_lease_key(lease)
+        encoded = encoding.encode_effect(storable_effect(effect))
+        if effect.kind == SEND:  # the response to the next write of the lease is enough
+            self._check_connected()
+            self._connection.send([NOTIFICATION, RECORD_EFFECT, key, encoded])
+        else:
+            await self._request(RECORD_EFFECT, key, encoded)
 
     async def record_result(
         self, lease: Lease, result: Result, *, completing: bool = False
     ) -> None:
         encoded = encoding.encode_result(storable_result(result))
-        await self._request("record_result", encoding.encode_lease_key(lease), encoded, completing)
+        await self._request(RECORD_RESULT, encoding.encode_lease_key(lease), encoded, completing)
 
     async def begin_completion(self, lease: Lease) -> bool:
         allowed: bool = await self._request("begin_completion", encoding.encode_lease_key(lease))
@@ -210,7 +232,7 @@ class JournalClient:
 
     async def settle(self, lease: Lease, outcome: Outcome) -> None:
         key = encoding.encode_lease_key(lease)
-        await self._request("settle", key, encoding.encode_outcome(storable_outcome(outcome)))
+        await self._request(SETTLE, key, encoding.encode_outcome(storable_outcome(outcome)))
 
     def backlog(self) -> int:
         return self._backlog
@@ -262,44 +284,58 @@ class JournalClient:
 
     def frame_received(self, frame: list[Any]) -> None:
         """Handle responses and notifications of the server."""
-        for number, *message in frame:
-            if number == NOTIFICATION:
-                self._notified(*message)
-            elif (response := self._responses.get(number)) is not None and not response.done():
-                value, *error = message
-                if error:
-                    response.set_exception(ERRORS.get(error[0], JournalError)(error[1]))
-                else:
-                    response.set_result(value)
+        responses = self._responses
+        for message in frame:
+            if type(message) is int:  # a response without a value
+                number, value, error = message, None, None
+            elif (number := message[0]) == NOTIFICATION:
+                self._notified(*message[1:])
+                continue
+            else:
+                _, value, *error = message
+            response = responses.pop(number, None)
+            if response is None or response.done():  # its caller was cancelled
+                continue
+            if error:
+                response.set_exception(ERRORS.get(error[0], JournalError)(error[1]))
+            else:
+                response.set_result(value)
 
     def before_flush(self) -> None:
         """Add nothing to the frame."""
+
+    def not_encodable(self, message: list[Any], error: Exception) -> None:
+        """Raise an error in the caller of a request that was not sent."""
+        response = self._responses.pop(message[0], None)
+        if response is not None and not response.done():
+            response.set_exception(NotEncodable(str(error)))
 
     def disconnected(self) -> None:
         """Handle the end of the connection, unless this side closed it."""
         if not self._disconnect_reason:
             self._end("the process that owns it has ended")
 
-    async def _request(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the server's journal.
+    def _request(self, method: str, *arguments: Any) -> asyncio.Future[Any]:
+        """Call a method of the server's journal; return what will have its response.
+
+        The response may be an error:
+
+        - `JournalUnavailable`: the connection is lost; the method may have been carried out.
+        - `JournalError`, `QueueFull`: as the server's journal raised it.
+        - `NotEncodable`: an argument cannot be encoded as JSON; nothing was sent.
 
         Raises:
-            JournalUnavailable: the connection is lost; the method may have been carried out.
-            JournalError, QueueFull: as the server's journal raised it.
-            NotEncodable: an argument cannot be encoded as JSON; nothing was sent.
+            JournalUnavailable: the connection was lost before.
         """
+        self._check_connected()
+        number = self._last_request = self._last_request + 1
+        response = self._responses[number] = self._loop.create_future()
+        self._connection.send([number, method, *arguments])
+        return response
+
+    def _check_connected(self) -> None:
         if self._disconnect_reason:
             raise JournalUnavailable(f"the journal cannot be written: {self._disconnect_reason}")
-        number = self._last_request = self._last_request + 1
-        try:
-            self._connection.send([number, method, *arguments])
-        except Exception as error:  # also an error of an author's type, which `str` raises
-            raise NotEncodable(str(error)) from error
-        response = self._responses[number] = asyncio.get_running_loop().create_future()
-        try:
-            return await response
-        finally:
-            del self._responses[number]
 
     def _notified(self, name: str, *values: Any) -> None:
         if name == READY:
@@ -319,6 +355,7 @@ class JournalClient:
                 response.set_exception(
                     JournalUnavailable(f"the journal cannot be written: {reason}")
                 )
+        self._responses.clear()
         self._report_lost(reason)
 
     def _report_lost(self, reason: str) -> None:

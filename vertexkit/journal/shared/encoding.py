@@ -5,6 +5,7 @@ JSON can hold any of them.
 """
 
 from dataclasses import fields
+from functools import lru_cache
 from typing import Any
 
 from vertexkit.execution import (
@@ -96,11 +97,16 @@ def encode_lease(lease: Lease) -> list[Any]:
     ]
 
 
-def decode_lease(data: list[Any]) -> Lease:
-    """Decode what `encode_lease` returned."""
+def decode_lease(data: list[Any], known: Execution | None = None) -> Lease:
+    """Decode what `encode_lease` returned.
+
+    Args:
+        data: what it returned.
+        known: the call, if this process has it.
+    """
     execution, worker, epoch, attempt, effects, result, *rest = data
     return Lease(
-        decode_execution(execution),
+        known or decode_execution(execution),
         worker,
         epoch,
         attempt,
@@ -117,7 +123,11 @@ def encode_lease_key(lease: Lease) -> list[Any]:
 
 def decode_lease_key(data: list[Any]) -> Lease:
     """Return a lease with nothing but what identifies it."""
-    execution, worker, epoch = data
+    return _identified_lease(*data)
+
+
+@lru_cache(maxsize=4096)  # an execution is asked for four times; the cache takes 2 MB at most
+def _identified_lease(execution: str, worker: str, epoch: int) -> Lease:
     return Lease(Execution(execution, "", NO_TOKEN, {}), worker, epoch, 0)
 
 

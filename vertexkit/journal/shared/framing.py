@@ -20,6 +20,9 @@ class FrameHandler(Protocol):
     def before_flush(self) -> None:
         """Send further messages that belong into the frame that is about to be sent."""
 
+    def not_encodable(self, message: list[Any], error: Exception) -> None:
+        """Handle a message of the frame that was not sent, because JSON cannot hold it."""
+
     def disconnected(self) -> None:
         """Handle the end of the connection. Called once."""
 
@@ -35,7 +38,8 @@ class FrameConnection(asyncio.Protocol):
         self._handler = handler
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._unsent: list[bytes] = []
+        self._unsent: list[Any] = []
+        """Messages of the next frame. They are encoded together, which costs a quarter."""
         self._received = bytearray()
 
     @property
@@ -52,24 +56,36 @@ class FrameConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport  # type: ignore[assignment]
 
-    def send(self, message: Any) -> None:
+    def send(self, message: list[Any] | int) -> None:
         """Add a message to the frame of this turn of the event loop.
 
-        Raises:
-            ValueError: the message cannot be encoded as JSON; nothing is sent.
+        Args:
+            message: a number, or a list that the caller does not change any more.
         """
-        encoded = to_json(message, inf_nan_mode="constants", fallback=str)
         if not self._unsent:
             self._loop.call_soon(self.flush)
-        self._unsent.append(encoded)
+        self._unsent.append(message)
 
     def flush(self) -> None:
         """Send the frame with the messages so far."""
         if self._unsent and self._transport is not None:
             self._handler.before_flush()
-            frame = b"[%b]" % b",".join(self._unsent)
-            self._unsent.clear()
+            messages, self._unsent = self._unsent, []
+            try:
+                frame = _encode(messages)
+            except Exception:  # noqa: BLE001 - also an error of an author's type, which `str` raises
+                frame = self._encode_each(messages)
             self._transport.write(len(frame).to_bytes(LENGTH_BYTES, "big") + frame)
+
+    def _encode_each(self, messages: list[Any]) -> bytes:
+        """Encode a frame without those of its messages that JSON cannot hold."""
+        encoded = []
+        for message in messages:
+            try:
+                encoded.append(_encode(message))
+            except Exception as error:  # noqa: BLE001 - see flush
+                self._handler.not_encodable(message, error)
+        return b"[%b]" % b",".join(encoded)
 
     def data_received(self, data: bytes) -> None:
         received = self._received
@@ -94,3 +110,7 @@ class FrameConnection(asyncio.Protocol):
         self.flush()
         if self._transport is not None:
             self._transport.close()
+
+
+def _encode(value: object) -> bytes:
+    return to_json(value, inf_nan_mode="constants", fallback=str)

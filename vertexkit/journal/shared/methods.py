@@ -15,14 +15,21 @@ from vertexkit.journal.dialog_memory import DialogKey
 from vertexkit.journal.protocol import JournalBackend
 from vertexkit.journal.shared import encoding
 
-VERSION = 5
+VERSION = 6
 """Of the messages on the socket; both ends must have the same."""
 NOTIFICATION = 0
-"""Takes the place of a request's number in messages that expect no response."""
+"""Takes the place of a request's number in messages that expect no response.
+
+A response is the request's number and the value, and after it the class and the text of an error if
+there is one. A response without a value is the number alone.
+"""
 STATUS, READY, LOST = "status", "ready", "lost"
 """Notifications of the server: the journal's status; an execution may be claimable; the journal
 cannot be written any more."""
-CLAIM, RELEASE_WORKER = "claim", "release_worker"
+ACCEPT, CLAIM, SETTLE, RELEASE_WORKER = "accept", "claim", "settle", "release_worker"
+RECORD_INTENT, RECORD_EFFECT, RECORD_RESULT = "record_intent", "record_effect", "record_result"
+FREQUENT = frozenset({ACCEPT, CLAIM, RECORD_INTENT, RECORD_EFFECT, RECORD_RESULT, SETTLE})
+"""Methods that every execution needs. They wait for futures only, so they run without a task."""
 RECORDS_AT_A_TIME = 200
 """Executions that are encoded before other requests are handled."""
 ERRORS = {
@@ -173,13 +180,13 @@ async def _rekey(journal: JournalBackend, key: str, after: str) -> list[Any]:
 
 METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "hello": _hello,
-    "accept": _accept,
+    ACCEPT: _accept,
     CLAIM: _claim,
     "renew": _renew,
     RELEASE_WORKER: _release_worker,
-    "record_intent": _record_intent,
-    "record_effect": _record_effect,
-    "record_result": _record_result,
+    RECORD_INTENT: _record_intent,
+    RECORD_EFFECT: _record_effect,
+    RECORD_RESULT: _record_result,
     "begin_completion": _begin_completion,
     "withdraw_completion": _withdraw_completion,
     "release": _release,
@@ -189,7 +196,7 @@ METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     "event_target": _event_target,
     "read_memory": _read_memory,
     "write_memory": _write_memory,
-    "settle": _settle,
+    SETTLE: _settle,
     "find": _find,
     "search": _search,
     "retry": _retry,
