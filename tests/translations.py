@@ -37,6 +37,7 @@ SENTENCE_FILES = (
     "botone/failures.py",
     "botone/hints.py",
     "botone/walk.py",
+    "testing/chaos.py",
     "testing/platform/auth.py",
     "testing/platform/ledger.py",
     "testing/platform/methods.py",
@@ -68,8 +69,9 @@ NOT_SENTENCES = re.compile(
     r"|Execution \{0\} was|Masked texts: \{0\}\.$|Input should|must be$|Value error|, unable to"
     r"|The app, for example|Default: (VERTEXKIT_APP|the recorded)|Only dialogs created then"
     r"|A day, a month|  export|vertexkit trigger|vertexkit: \{0\}|at least $| with code|, without quotes$"
+    r"|failed: |dialog gone$|call rejected: |complete: the block was already completed$"
 )
-"""Styles, code, SQL, commands, and parts of help texts, which are translated as a whole."""
+"""Styles, code, SQL, commands, names of ends, and parts of help texts, which are translated as a whole."""
 NAMES = {"127.0.0.1", "8000", "1", "VERTEXKIT_ENDINGS"}
 """Defaults in help texts that are the same in every language."""
 

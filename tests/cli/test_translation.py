@@ -102,6 +102,8 @@ def russian(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "request 1: GET /x: unknown path; the paths are: complete POST /y, v1.create GET /z",
             "запрос 1: GET /x: неизвестный путь; пути: complete POST /y, v1.create GET /z",
         ),
+        ("503 to the completion, twice", "503 на завершение, дважды"),
+        ("lost answer to message 2", "потерян ответ на сообщение 2"),
         ("an error of a plugin", "an error of a plugin"),
         ("required", "required"),
     ],

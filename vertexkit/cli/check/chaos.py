@@ -14,13 +14,12 @@ from vertexkit.cli.check.recorded import read_recordings
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.table import Table
-from vertexkit.cli.translation import translate, translate_count
+from vertexkit.cli.translation import translate, translate_count, translate_sentence
 from vertexkit.loading import find_app, find_block
 from vertexkit.telemetry import logs
 from vertexkit.testing.chaos import Chaos, Seen, is_failure
 
 COLUMNS = ("block", "failure", "messages", "end", "promises")
-KEPT = "kept"
 
 
 def check_chaos(target: str | None, options: CheckOptions, *, as_json: bool) -> int:
@@ -71,12 +70,15 @@ def _inputs(app: App, options: CheckOptions) -> dict[str, dict[str, object]]:
 
 
 def _show(found: list[Seen]) -> None:
-    console = output.console()
+    console, kept = output.console(), translate("kept")
     rows = [
-        (seen.block, seen.scenario, _messages(seen), seen.end, ", ".join(seen.broken) or KEPT)
+        (
+            *(seen.block, translate_sentence(seen.scenario), _messages(seen), seen.end),
+            ", ".join(map(translate_sentence, seen.broken)) or kept,
+        )
         for seen in found
     ]
-    styles = {KEPT: "green"} | {row[4]: "bold red" for row in rows if row[4] != KEPT}
+    styles = {kept: "green"} | {row[4]: "bold red" for row in rows if row[4] != kept}
     head, lines = Table(COLUMNS, "promises", styles).lines(rows)
     for line in (head, *lines):
         console.print(Text("  ") + line, soft_wrap=True)
