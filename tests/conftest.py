@@ -19,6 +19,9 @@ from vertexkit.telemetry import logs, redaction
 DISABLED_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
 os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
 
+GENERATED_EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
+"""Of each test whose inputs hypothesis generates, unless it says how many it needs."""
+
 surroundings.clear()
 
 # Its failed comparisons are shown as those of tests are.
@@ -26,7 +29,10 @@ pytest.register_assert_rewrite("tests.docs.reader")
 
 # On a loaded machine generated inputs may take long; that says nothing about the code.
 hypothesis.settings.register_profile(
-    "gate", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "gate",
+    max_examples=GENERATED_EXAMPLES,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("gate")
 

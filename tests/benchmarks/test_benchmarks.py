@@ -1,11 +1,12 @@
 """The benchmarks run to the end and print their tables."""
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.postgres_server import find_programs
 from tests.tools import reason
 
@@ -17,12 +18,12 @@ pytestmark = [pytest.mark.unmeasured, pytest.mark.timeout(120)]
 
 def run(script: str, *options: str | Path) -> str:
     """Run a benchmark to its end; return its output."""
-    done = subprocess.run(
-        [sys.executable, BENCHMARKS / script, *options],
-        capture_output=True,
-        text=True,
+    done = forked.run(
+        script.removesuffix(".py"),
+        [str(option) for option in options],
+        folder=BENCHMARKS,
+        environment=os.environ,
         timeout=SECONDS,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -38,7 +39,7 @@ def test_the_benchmark_runs_services_to_the_end(tmp_path: Path) -> None:
     page.write_text("# Results\n\n## Python 3.9\n\nOld results.\n")
     services = ["floor_gc", "postgres" if find_programs() else "sqlite"]
     output = run(
-        *("executions.py", "--executions", "200", "--rounds", "1"),
+        *("executions.py", "--executions", "100", "--rounds", "1"),
         *("--connections", "8", "--rates", "500", "--services", ",".join(services)),
         *("--write", page),
     )

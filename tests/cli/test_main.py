@@ -85,6 +85,7 @@ def test_debug_prints_the_traceback(shell: Any) -> None:
     assert "ZeroDivisionError" in output
 
 
+@pytest.mark.unmeasured  # new processes, which run what forked ones run
 def test_output_is_printed_in_any_encoding(shell: Any) -> None:
     """Characters that the terminal's encoding lacks are printed as question marks."""
     done = subprocess.run(

@@ -34,18 +34,20 @@ COMMENT = re.compile(r"f?\"[^\"]*\"|#.*")
 RUN_SECONDS = 300
 RUN_ALL = """
 import os, pathlib
-import pytest
+import anyio.pytest_plugin, pytest, respx.plugin
+import vertexkit.models, vertexkit.testing, vertexkit.testing.plugin
 
 PLUGINS = ["-p", "anyio", "-p", "respx.plugin", "-p", "vertexkit.testing.plugin"]
+QUIET = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 for folder in sorted(pathlib.Path.cwd().glob("my-*")):
     if not (child := os.fork()):
         os.chdir(folder)
-        code = int(pytest.main(["-q", "-p", "no:cacheprovider", *PLUGINS]))
+        code = int(pytest.main(["-q", "-p", "no:cacheprovider", *PLUGINS, *QUIET]))
         print(flush=True)
         os._exit(code)
     print(folder.name, os.waitpid(child, 0)[1], flush=True)
 """
-"""Runs the tests of several projects in forks of one process, which imports pytest once."""
+"""Runs the tests of several projects in forks of one process, which imports what they need once."""
 
 
 @pytest.mark.timeout(RUN_SECONDS)

@@ -218,7 +218,10 @@ def test_a_journal_that_cannot_be_opened_is_named(shell: Any, workers: str) -> N
     assert "Traceback" not in done.stdout
 
 
-@pytest.mark.parametrize("journal", ["sqlite:.vertexkit/journal.db", "memory:"])
+@pytest.mark.parametrize(
+    "journal",
+    ["sqlite:.vertexkit/journal.db", pytest.param("memory:", marks=pytest.mark.unmeasured)],
+)
 def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, journal: str) -> None:
     """--workers serves with several processes, over one journal of any kind; all exit normally."""
     arguments = ["hello:app", "--port=0", "--workers=2"]
@@ -234,6 +237,7 @@ def test_workers_share_the_port_and_end_together(shell: Any, platform: Any, jour
     assert "\n".join(service.lines).count('"stopped"') == 2
 
 
+@pytest.mark.unmeasured  # new processes, which import what others have imported
 def test_reload_serves_what_was_saved(shell: Any, platform: Any) -> None:
     """With --reload the next call runs the saved file; after a broken one it waits for a fix."""
     source = shell.folder / "hello.py"
