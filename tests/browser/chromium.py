@@ -74,10 +74,10 @@ class Chromium:
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
 
-    def _address(self) -> str | None:
-        """Return the address of its debugger, once it has written it."""
+    def _address(self) -> str:
+        """Return the address of its debugger; an empty text until it has written it."""
         text = self._output.read_text(encoding="utf-8", errors="replace")
         if found := ADDRESS.search(text):
             return found[1]
         assert self._process.poll() is None, f"Chromium did not start:\n{text}"
-        return None
+        return ""
