@@ -228,3 +228,23 @@ async def test_a_closed_journal_opens_no_connection(driver: JournalDriver, proxy
         with pytest.raises(JournalUnavailable, match="the journal is closed"):
             await question
     await until(lambda: not proxy.open_connections, "the proxy has no connection")
+
+
+async def test_a_question_that_waits_for_its_answer_ends_before_its_connection_is_closed(
+    proxy: Proxy,
+) -> None:
+    """psycopg frees a connection when it is closed: a question that used it would end the process."""
+    clock = VirtualClock()
+    for turns in range(0, 12, 2):  # after the last ones the question is on its way
+        journal = make_journal(JournalSettings(url=proxy.url), clock)
+        await journal.open(JournalDriver(journal, clock))
+        await journal.find("0" * 22)  # connects
+        asking = [asyncio.ensure_future(journal.event_target("0" * 22)) for _ in range(2)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await journal.close()
+        assert [question.done() for question in asking] == [True, True]
+        results = await asyncio.gather(*asking, return_exceptions=True)
+        failures = [result for result in results if result is not None]
+        assert all(isinstance(failure, JournalUnavailable) for failure in failures), failures
+        assert failures

@@ -1,6 +1,7 @@
 """What operators ask of the journal, over a connection of its own."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
@@ -126,11 +127,19 @@ class Operators:
         )
 
     async def close(self) -> None:
-        """Close the connection, also while a request uses it; later requests fail."""
+        """Close the connection; a request that uses it fails at once, and later ones do too.
+
+        psycopg frees the memory of a connection when it is closed, and a request that still waits for
+        an answer would go on using it: the process would crash, or hang. So the request is made to
+        end first.
+        """
         self._is_closed = True
-        if self._connection is not None:
-            await self._connection.close()
-            self._connection = None
+        connection = self._connection
+        if connection is None or connection.closed:
+            return  # a request that is connecting closes the connection itself
+        _hang_up(connection)
+        async with self._lock:
+            await connection.close()
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Reading]:
@@ -167,6 +176,17 @@ class Operators:
     def _require_open(self) -> None:
         if self._is_closed:
             raise JournalUnavailable("the journal is closed")
+
+
+def _hang_up(connection: Reading) -> None:
+    """End a connection without freeing it: who waits for an answer reads the end of the stream."""
+    stream = socket.socket(fileno=connection.fileno())
+    try:
+        stream.shutdown(socket.SHUT_RDWR)
+    except OSError:  # the server has closed it
+        pass
+    finally:
+        stream.detach()
 
 
 class OperatorRequests:
