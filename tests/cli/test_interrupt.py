@@ -23,6 +23,7 @@ async def waits(ctx) -> None:
         (["platform", "--port", "0"], "To call a block", {0, 130}),
         (["capture", "--port", "0"], "Tokens are masked", {0, 130}),
         (["dev", "--port", "0", "--no-open"], "/blocks/hello", {0, 130}),
+        (["dev", "--no-open", "--port", "0"], "watching", {0, 130}),  # the app still starts
         (["trigger", "waits.py"], "it waits", {130}),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",

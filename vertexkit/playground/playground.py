@@ -118,13 +118,15 @@ class Playground:
         """Serve the app inside this context, and restart it when a file changes."""
         async with http_client(timeout=APP_START_TIMEOUT_SECONDS) as client:
             self._client = client
-            await self._start_app()
-            watching = asyncio.ensure_future(self._watch())
             try:
-                yield
-            finally:
-                watching.cancel()
-                await asyncio.gather(watching, *self._tasks, return_exceptions=True)
+                await self._start_app()
+                watching = asyncio.ensure_future(self._watch())
+                try:
+                    yield
+                finally:
+                    watching.cancel()
+                    await asyncio.gather(watching, *self._tasks, return_exceptions=True)
+            finally:  # also if Ctrl+C comes while the app starts
                 await self._app.stop()
 
     def subscribe(self, callback: Subscriber) -> Callable[[], None]:
