@@ -26,7 +26,7 @@ async def waits(ctx) -> None:
         (["dev", "--no-open", "--port", "0"], "watching", {0, 130}),  # the app still starts
         (["trigger", "waits.py"], "it waits", {130}),
     ],
-    ids=lambda value: value[0] if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value[:2]) if isinstance(value, list) else "",
 )
 def test_ctrl_c_ends_a_command(
     shell: Shell, arguments: list[str], printed: str, codes: set[int]
