@@ -129,11 +129,14 @@ async def measure(
     service = Service(f"{BLOCK} --workers {workers}", POSTGRES)
     database = new_database(server)
     with reserved_port() as port, running(service, port, platform_port, database) as pid:
-        await Load(port, 0, WARM_UP, service.call).run(WARM_UP_CONNECTIONS)
+        warm_up = Load(port, 0, min(WARM_UP, executions), service.call)
+        await warm_up.run(WARM_UP_CONNECTIONS)
+        if warm_up.lost:
+            raise SystemExit(f"{warm_up.lost} executions were not completed before the measurement")
         before = read_used(pid, server)
         counts = [calls(server, pattern) for pattern in (CLAIMS, NOTIFICATIONS)]
         started, own, idle = time.monotonic(), time.process_time(), idle_seconds()
-        load = Load(port, WARM_UP, executions, service.call)
+        load = Load(port, warm_up.calls, executions, service.call)
         with sampled(server) as states:
             took = await load.run(connections)
         own = time.process_time() - own

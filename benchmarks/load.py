@@ -17,7 +17,7 @@ import httptools
 SLACK_ID = re.compile(rb"Fx(\d+)")
 SENT = b'{"message_id":123,"created_at":1669947527}'
 SENT_BY_SLACK = b'{"ok":true,"ts":"1.2","channel":"C1"}'
-PATIENCE_SECONDS = 15.0
+PATIENCE_SECONDS = 60.0
 """What was not completed counts as lost when no completion has come for so long."""
 
 REPEAT_SECONDS = 0.05
