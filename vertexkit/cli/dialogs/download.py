@@ -116,16 +116,18 @@ class FileDownload:
                 lists = [] if self._options.ids else self._options.filters.lists(bot)
                 dialogs = progress.add_task(translate("dialogs"), total=None)
                 files = progress.add_task(translate("files"), total=None)
+
+                async def download(dialog: ConversationDetails, file_id: int) -> None:
+                    await self._file(bot, dialog, file_id)
+                    progress.advance(files)
+
                 async with aclosing(self._dialogs(bot, lists)) as found:
                     async for dialog in found:
                         for file_id in dialog.files:
                             if len(downloads) == self._options.at_once:
                                 downloads = await self._next(downloads)
                             found_files += 1
-                            work = self._file(bot, dialog, file_id)
-                            task = asyncio.ensure_future(work)
-                            task.add_done_callback(lambda _: progress.advance(files))
-                            downloads.add(task)
+                            downloads.add(asyncio.ensure_future(download(dialog, file_id)))
                         total = len(self._options.ids) or self._source.find_total(lists)()
                         progress.update(dialogs, advance=1, total=total)
                 progress.update(files, total=found_files)
