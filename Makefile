@@ -123,8 +123,10 @@ sbom: $(VENV)/.supply  ## write the image's bill of materials, CycloneDX, to dis
 docs: $(VENV)/.docs  ## build the site of the manual, in English and Russian, in the folder site
 	@$(BIN)/python docs/site/build.py
 
-# Pythons that are not installed are left out.
+# They install for minutes.
 package image: RUN_MINUTES = 120
+
+# Pythons that are not installed are left out.
 package: $(VENV)/.release  ## build the wheel and the sdist in dist/, check them, and try them in fresh environments
 	rm -rf dist/vertexkit-*
 	$(BIN)/hatchling build -d dist

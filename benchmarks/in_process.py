@@ -9,7 +9,8 @@ figure to compare: everything that disturbs a run makes it slower. With `--profi
 functions that take the most time; with `--counts`, as JSON, what an execution does: function calls,
 tasks, log lines and SQL statements. These do not depend on the machine. `shared` is the SQLite
 journal as workers use it, over the socket of its server, which runs in the same event loop: both ends
-are counted. With `--encryption` it measures the SQLite journal with and without keys, in turns, and prints the ratio.
+are counted. With `--encryption` it measures the SQLite journal with and without keys, in turns, and
+prints the ratio.
 """
 
 import argparse

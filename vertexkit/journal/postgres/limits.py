@@ -42,7 +42,7 @@ KEYS_OF_CLAIM = 200
 RUNNING = f"""
 (SELECT count(*) FROM vertexkit.executions AS held
  WHERE held.queue = queue.name AND held.phase = 'running'
-    AND held.due_at > {{now}} - {MARGIN_SECONDS} AND held.due_at >= 0)
+    AND held.due_at > {{now}} - {MARGIN_SECONDS} AND {is_unfinished("held")})
 """
 STARTED = """
 (SELECT count(*) FROM vertexkit.starts AS start
@@ -145,7 +145,7 @@ WITH RECURSIVE place AS MATERIALIZED (
         THEN greatest(0, $12 - (
             SELECT count(*) FROM vertexkit.executions AS held
             WHERE held.phase = 'running' AND held.due_at > {{now}} - {MARGIN_SECONDS}
-                AND held.due_at >= 0))
+                AND {is_unfinished("held")}))
         ELSE 0 END AS room
 ), free AS MATERIALIZED (
     SELECT queue.name, queue.limited, place.room, place.max_wait, place.period,

@@ -162,19 +162,19 @@ RETURNING execution.id, execution.superseded
 """The last parameter: a lease that has expired is lost. Its place may have been given away."""
 EXPIRE_WORKER = statement(
     "expire_worker",
-    """
-UPDATE vertexkit.executions SET due_at = {now}
-WHERE worker = $2 AND phase IN ('running', 'completing') AND due_at >= 0
+    f"""
+UPDATE vertexkit.executions SET due_at = {{now}}
+WHERE worker = $2 AND phase IN ('running', 'completing') AND {is_unfinished("executions")}
 """,
     TEXT,
 )
 RELEASE_UNKNOWN = statement(
     "release_unknown",
-    """
+    f"""
 UPDATE vertexkit.executions
-SET phase = 'waiting', worker = '', due_at = {now},
+SET phase = 'waiting', worker = '', due_at = {{now}},
     attempts = attempts - CASE WHEN phase = 'running' THEN 1 ELSE 0 END
-WHERE worker = $2 AND phase IN ('running', 'completing') AND due_at >= 0
+WHERE worker = $2 AND phase IN ('running', 'completing') AND {is_unfinished("executions")}
     AND (id, epoch) NOT IN (SELECT * FROM unnest($3, $4))
 """,
     *(TEXT, TEXTS, BIGINTS),
