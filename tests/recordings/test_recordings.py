@@ -149,6 +149,15 @@ def test_a_file_that_is_not_a_recording_is_an_error(tmp_path: Path) -> None:
     assert len(list(folder)) == 2  # other files and versions are skipped
 
 
+def test_recordings_of_one_millisecond_keep_their_order(tmp_path: Path) -> None:
+    """The newest recording is the one that was started last, however fast they follow each other."""
+    folder = RecordingsFolder(tmp_path)
+    blocks = [f"block-{number % 7}" for number in range(50)]
+    for block in blocks:
+        folder.start(block, 0.0).end(1.0, "completed", "ok")
+    assert [found.header.block for found in folder] == blocks[::-1]
+
+
 def test_a_line_is_written_at_once(tmp_path: Path) -> None:
     """A reader sees all lines before the recording has ended; nothing follows the end."""
     recorder = Recorder(tmp_path / "deep" / "r.jsonl", RecordingHeader("r", "x"), 10.0)

@@ -5,7 +5,7 @@ import json
 import re
 import secrets
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +37,7 @@ class RecordingsFolder:
     def __init__(self, path: Path = DEFAULT_FOLDER, cipher: Cipher = PLAIN) -> None:
         self.path = path
         self._cipher = cipher
+        self._newest = datetime.min.replace(tzinfo=UTC)
 
     def start(
         self,
@@ -66,10 +67,15 @@ class RecordingsFolder:
         return Recorder(self.file(run_id), header, started_at, report, self._cipher)
 
     def new_id(self, block: str) -> str:
-        """Return an id for a recording that starts now, and delete the oldest recordings."""
+        """Return an id for a recording that starts now, and delete the oldest recordings.
+
+        Ids sort as they were made. Of two in one millisecond, or after the clock went back, the
+        later one has the time of the one before and a millisecond.
+        """
         for file in self.files()[MAX_RECORDINGS - 1 :]:
             file.unlink(missing_ok=True)
-        stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")[:-3]
+        self._newest = max(datetime.now(UTC), self._newest + timedelta(milliseconds=1))
+        stamp = self._newest.strftime("%Y%m%d-%H%M%S-%f")[:-3]
         return f"{stamp}-{block}-{secrets.token_hex(2)}"
 
     def file(self, run_id: str) -> Path:
