@@ -187,17 +187,20 @@ clean:  ## remove the environment and all files that tools have written
 	rm -rf $(VENV) .venv-* build dist site .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage .coverage.*
 	find $(SOURCES) -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Each stamp is a file in the environment that it describes, so both are deleted together.
+# Each stamp is a file in the environment that it describes, so both are deleted together. With another
+# HOME, a shim of pyenv starts nothing: tests/pythons.py finds the Python behind it.
 $(VENV)/.made:
-	@$(PYTHON) -c 'pass' || { echo "make: cannot run $(PYTHON). Install Python 3.11" \
-		"or newer, or name another interpreter: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
-		"make: vertexkit needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -V)." \
-		"Name a newer interpreter: make PYTHON=python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) does not" \
-		"include the venv module. Install it (Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }
-	@echo "Creating $(VENV) ..."
-	@$(PYTHON) -m venv --clear $(VENV)
+	@python=$(PYTHON); $$python -c 'pass' 2>/dev/null || \
+		python=$$(python3 tests/pythons.py "$(patsubst python%,%,$(notdir $(PYTHON)))" 2>/dev/null); \
+	$${python:-false} -c 'pass' || { echo "make: cannot run $(PYTHON). Install Python 3.11" \
+		"or newer, or name another interpreter: make PYTHON=python3.12" >&2; exit 1; }; \
+	$$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo \
+		"make: vertexkit needs Python 3.11 or newer, and $(PYTHON) is $$($$python -V)." \
+		"Name a newer interpreter: make PYTHON=python3.12" >&2; exit 1; }; \
+	$$python -c 'import ensurepip, venv' 2>/dev/null || { echo "make: $(PYTHON) does not" \
+		"include the venv module. Install it (Debian and Ubuntu: apt install python3-venv)." >&2; exit 1; }; \
+	echo "Creating $(VENV) ..."; \
+	$$python -m venv --clear $(VENV)
 	@$(PIP) install -qq --require-hashes --only-binary :all: -r locks/uv.txt || echo "pip is used instead of uv."
 	@touch $@
 

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,23 @@ def test_the_program_in_the_path_comes_first(pyenv: Path, monkeypatch: pytest.Mo
     write(pyenv / "versions/9.7.2/bin/python9.7", PYTHON.format(version="9.7"))
     found = write(pyenv / "shims/python9.7", PYTHON.format(version="9.7"))
     assert pythons.interpreter("9.7") == found
+
+
+def test_make_uses_the_version_behind_a_shim(pyenv: Path, tmp_path: Path) -> None:
+    """`make PYTHON=python9.7` creates the environment with a Python whose shim starts nothing."""
+    environment, calls = tmp_path / "environment", tmp_path / "calls"
+    environment.mkdir()
+    program = f'#!/bin/sh\necho "$@" >>{calls}\necho 9.7\n'
+    command = ["make", "PYTHON=python9.7", f"VENV={environment}", str(environment / ".made")]
+    folder = Path(pythons.__file__).parent.parent
+    run = partial(subprocess.run, command, cwd=folder, capture_output=True, text=True, check=False)
+    missing = run()
+    assert missing.returncode == 2
+    assert "make: cannot run python9.7. Install Python 3.11" in missing.stderr
+    write(pyenv / "versions/9.7.2/bin/python9.7", program)
+    made = run()
+    assert made.returncode == 0, made.stderr
+    assert f"-m venv --clear {environment}" in calls.read_text().splitlines()
 
 
 def test_the_file_prints_the_path() -> None:
