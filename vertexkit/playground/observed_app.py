@@ -1,17 +1,14 @@
 """The author's app as the playground runs it: its errors are reported, its runs can be stopped."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable
 from typing import Any
 
 from vertexkit.app import App
-from vertexkit.blocks.registry import Blocks
 from vertexkit.context.context import Context
 from vertexkit.errors import BlockFailed, Retry
-from vertexkit.ingress.request import ReadCall
-from vertexkit.settings import Settings
-from vertexkit.worker.policy import Middleware, Next, OnFailure
+from vertexkit.testing.wrapped_app import WrappedApp
+from vertexkit.worker.policy import Next
 
 STOPPED_CODE = "stopped"
 """Code of a block whose run was stopped by the developer."""
@@ -20,7 +17,7 @@ ErrorObserver = Callable[[str, Exception], object]
 """Called with the execution's id and what its handler raised."""
 
 
-class ObservedApp:
+class ObservedApp(WrappedApp):
     """The definition of an app, with a middleware around all others.
 
     Args:
@@ -29,35 +26,10 @@ class ObservedApp:
     """
 
     def __init__(self, app: App[Any], on_error: ErrorObserver) -> None:
-        self._app = app
+        super().__init__(app)
         self._on_error = on_error
         self._running: dict[str, asyncio.Timeout] = {}
         self._stopped: set[str] = set()
-
-    @property
-    def blocks(self) -> Blocks:
-        return self._app.blocks
-
-    @property
-    def lifespan(self) -> Callable[[Any], AbstractAsyncContextManager[Any]] | None:
-        lifespan = self._app.lifespan
-        return None if lifespan is None else lambda _: lifespan(self._app)
-
-    @property
-    def middleware(self) -> Sequence[Middleware]:
-        return (self._observe, *self._app.middleware)
-
-    @property
-    def read_call(self) -> ReadCall:
-        return self._app.read_call
-
-    @property
-    def on_failure(self) -> OnFailure | None:
-        return self._app.on_failure
-
-    @property
-    def settings(self) -> Settings | None:
-        return self._app.settings
 
     def stop(self, execution: str) -> bool:
         """Fail the block of an execution: now if its handler runs, else when it runs next.

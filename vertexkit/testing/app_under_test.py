@@ -1,20 +1,17 @@
 """An app as the testing kit runs it: its handlers are observed, and their waits are virtual."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from vertexkit.app import App
-from vertexkit.blocks.registry import Blocks
 from vertexkit.context.context import Context
 from vertexkit.errors import Retry
 from vertexkit.failure import Failure
-from vertexkit.ingress.request import ReadCall
-from vertexkit.settings import Settings
 from vertexkit.testing.clock import VirtualClock
 from vertexkit.testing.loop_timers import virtual_waits
 from vertexkit.testing.platform.app import DEFAULT_LOGIN, DEFAULT_PASSWORD
-from vertexkit.worker.policy import Middleware, Next, OnFailure
+from vertexkit.testing.wrapped_app import WrappedApp
+from vertexkit.worker.policy import Next, OnFailure
 
 DEFAULT_SETTINGS: dict[str, Any] = {
     "platform_url": "http://platform.test/api",
@@ -27,7 +24,7 @@ DEFAULT_SETTINGS: dict[str, Any] = {
 """Settings of an app in a test, by their flat names."""
 
 
-class AppUnderTest:
+class AppUnderTest(WrappedApp):
     """The definition of an app, with a middleware of the kit around all others.
 
     Args:
@@ -36,27 +33,10 @@ class AppUnderTest:
     """
 
     def __init__(self, app: App[Any], clock: VirtualClock | None) -> None:
+        super().__init__(app)
         self.errors: dict[str, Exception] = {}
         """What a handler raised last, by the execution's id."""
-        self._app = app
         self._clock = clock
-
-    @property
-    def blocks(self) -> Blocks:
-        return self._app.blocks
-
-    @property
-    def lifespan(self) -> Callable[[Any], AbstractAsyncContextManager[Any]] | None:
-        lifespan = self._app.lifespan
-        return None if lifespan is None else lambda _: lifespan(self._app)
-
-    @property
-    def middleware(self) -> Sequence[Middleware]:
-        return (self._observe, *self._app.middleware)
-
-    @property
-    def read_call(self) -> ReadCall:
-        return self._app.read_call
 
     @property
     def on_failure(self) -> OnFailure | None:
@@ -69,10 +49,6 @@ class AppUnderTest:
                 return await hook(ctx, failure)
 
         return call
-
-    @property
-    def settings(self) -> Settings | None:
-        return self._app.settings
 
     async def _observe(self, ctx: Context, /, call_next: Next) -> Any:
         self.errors.pop(ctx.execution_id, None)
