@@ -58,14 +58,14 @@ BUGS = {
         "await self.write(self._runtime.journal.record_intent(self._lease, effect))",
         "asyncio.ensure_future("
         "self.write(self._runtime.journal.record_intent(self._lease, effect)))",
-        seed=5,
+        seed=6,
         found_by="I6",
     ),
     "a claim is used before it is on the disk": Bug(
         SqliteJournal, "claim", "await written", "pass", seed=6, found_by="I8"
     ),
     "a wait ends without the event that has come meanwhile": Bug(
-        JournalState, "end_wait", "if event is not None", "if False", seed=6, found_by="I13"
+        JournalState, "end_wait", "if event is not None", "if False", seed=18, found_by="I13"
     ),
     "what was read from the memory is not journalled": Bug(
         Memory,

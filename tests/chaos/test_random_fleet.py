@@ -54,6 +54,8 @@ class RandomRun:
         self.sent: list[SentEvent] = []
         self.settled: list[str] = []
         self._random = Random(seed)
+        self._routes = Random(seed)
+        """Of the requests: which of them is the next one is not determined by the seed."""
         self._numbers = count(1)
 
     async def play(self) -> None:
@@ -85,7 +87,7 @@ class RandomRun:
         token = self.fleet.platform.issue(block, self._random.choice(DIALOGS))
         body = {"token": token, "seed": self._random.randrange(1 << 30)}
         answer = await self._post(f"/blocks/{block}", body)
-        assert answer.status_code == 200
+        assert answer.status_code == 200, answer.text
         self.calls.append(Call(token, block, 200, answer.json()["execution"]))
         return self.calls[-1]
 
@@ -99,7 +101,7 @@ class RandomRun:
             await asyncio.sleep(TURN_SECONDS)
 
     async def _post(self, path: str, body: dict[str, object]) -> httpx.Response:
-        service = self._random.choice(list(self.fleet.services.values()))
+        service = self._routes.choice(list(self.fleet.services.values()))
         transport = httpx.ASGITransport(http_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:
             return await client.post(path, json=body)

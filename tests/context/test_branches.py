@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit import App, Context, Retry, SyncContext
 from vertexkit.botone.models import Message
 from vertexkit.clock import Clock
@@ -198,7 +199,7 @@ def test_each_branch_finds_its_own_after_each_crash(
         assert await world.run(orders[-1], delays)
         world.check(len(crashes))
 
-    asyncio.run(asyncio.wait_for(play(), 5))
+    asyncio.run(asyncio.wait_for(play(), PATIENCE_SECONDS))
 
 
 PROGRAM: Program = [

@@ -10,45 +10,50 @@ from vertexkit import App, Context, DefinitionError, Failure, SyncContext
 from vertexkit.testing import FakeDialog
 
 
+def about(seconds: float) -> int:
+    """Round to hundreds: a slow machine takes some seconds of real time."""
+    return 100 * round(seconds / 100)
+
+
 async def test_a_handler_extends_its_deadline(app: App, dialog: FakeDialog) -> None:
     """The run continues past its first deadline; `remaining` and `deadline` show the new one."""
 
-    @app.block("work", timeout=30, max_timeout=100)
+    @app.block("work", timeout=3000, max_timeout=10_000)
     async def work(ctx: Context) -> Any:
         before = ctx.deadline
-        remaining = await ctx.extend(timedelta(seconds=30))
+        remaining = await ctx.extend(timedelta(seconds=3000))
         moved = (ctx.deadline - before).total_seconds()
-        await asyncio.sleep(45)
-        return [round(remaining), round(moved), round(ctx.remaining)]
+        await asyncio.sleep(4500)
+        return [about(remaining), about(moved), about(ctx.remaining)]
 
-    assert (await dialog.run("work")).data == {"result": [60, 30, 15]}
+    assert (await dialog.run("work")).data == {"result": [6000, 3000, 1500]}
 
 
-@pytest.mark.parametrize("seconds, ok", [(95, True), (105, False)])
+@pytest.mark.parametrize("seconds, ok", [(9500, True), (10_500, False)])
 async def test_max_timeout_is_the_bound(
     app: App, dialog: FakeDialog, seconds: int, ok: bool
 ) -> None:
     """However often a handler extends its deadline, it ends after `max_timeout`."""
     remaining: list[int] = []
 
-    @app.block("work", timeout=30, max_timeout=100)
+    @app.block("work", timeout=3000, max_timeout=10_000)
     async def work(ctx: Context) -> None:
-        remaining.extend([round(await ctx.extend(50)) for _ in range(5)])
+        remaining.extend([about(await ctx.extend(5000)) for _ in range(5)])
         await asyncio.sleep(seconds)
 
     run = await dialog.run("work")
-    assert remaining == [80, 100, 100, 100, 100]
+    assert remaining == [8000, 10_000, 10_000, 10_000, 10_000]
     assert run.outcome is not None
     assert run.outcome.code == ("ok" if ok else "timeout")
 
 
 async def test_messages_may_be_sent_until_the_new_deadline(app: App, dialog: FakeDialog) -> None:
     """A message is retried past the first deadline."""
-    dialog.platform.fail("send_message", status=429, retry_after=40)
+    dialog.platform.fail("send_message", status=429, retry_after=400)
 
-    @app.block("work", timeout=30, max_timeout=100)
+    @app.block("work", timeout=300, max_timeout=1000)
     async def work(ctx: Context) -> None:
-        await ctx.extend(60)
+        await ctx.extend(600)
         await ctx.send_message("Hello")
 
     run = await dialog.run("work")
@@ -60,15 +65,15 @@ async def test_the_time_of_earlier_runs_counts() -> None:
     app = App()
     remaining: list[int] = []
 
-    @app.block("work", timeout=30, max_timeout=100)
+    @app.block("work", timeout=3000, max_timeout=10_000)
     async def work(ctx: Context) -> None:
-        await ctx.extend(50)
-        await ctx.step("work", asyncio.sleep, 60)
-        await ctx.sleep(3600)
-        remaining.append(round(await ctx.extend(1000)))
+        await ctx.extend(5000)
+        await ctx.step("work", asyncio.sleep, 6000)
+        await ctx.sleep(36_000)
+        remaining.append(about(await ctx.extend(100_000)))
 
     assert (await FakeDialog(app).run("work")).ok
-    assert remaining == [40]
+    assert remaining == [4000]
 
 
 async def test_without_max_timeout_it_is_an_error() -> None:
@@ -94,11 +99,11 @@ async def test_without_max_timeout_it_is_an_error() -> None:
 async def test_a_def_handler_extends_its_deadline(app: App, dialog: FakeDialog) -> None:
     """A `SyncContext` has the same method."""
 
-    @app.block("work", timeout=30, max_timeout=100)
+    @app.block("work", timeout=3000, max_timeout=10_000)
     def work(ctx: SyncContext) -> int:
-        return round(ctx.extend(30))
+        return about(ctx.extend(3000))
 
-    assert (await dialog.run("work")).data == {"result": 60}
+    assert (await dialog.run("work")).data == {"result": 6000}
 
 
 def test_the_bound_is_checked_at_import(app: App) -> None:

@@ -21,7 +21,7 @@ async def test_results_come_in_the_order_of_the_arguments(app: App, dialog: Fake
     @app.block("work")
     async def work(ctx: Context) -> Any:
         slow, message, fast = await ctx.gather(
-            ctx.step("slow", work_for, 3),
+            ctx.step("slow", work_for, 20),
             ctx.send_message("Working"),
             ctx.step("fast", work_for, 1),
         )
@@ -30,10 +30,10 @@ async def test_results_come_in_the_order_of_the_arguments(app: App, dialog: Fake
         return [slow, fast]
 
     run = await dialog.run("work")
-    assert (run.messages, run.data, done) == (["Working"], {"result": [3, 1]}, [1, 3])
+    assert (run.messages, run.data, done) == (["Working"], {"result": [20, 1]}, [1, 20])
     done.clear()
     run = await dialog.run("work", crash_everywhere=True)
-    assert (run.messages, run.data, sorted(done)) == (["Working"], {"result": [3, 1]}, [1, 3])
+    assert (run.messages, run.data, sorted(done)) == (["Working"], {"result": [20, 1]}, [1, 20])
 
 
 async def test_the_first_failure_cancels_the_others(app: App, dialog: FakeDialog) -> None:
@@ -55,7 +55,7 @@ async def test_the_first_failure_cancels_the_others(app: App, dialog: FakeDialog
     async def work(ctx: Context) -> Any:
         with pytest.raises(ConnectionError, match="after 1"):
             await ctx.gather(
-                ctx.step("late", fail, 5), ctx.step("work", clean_up), ctx.step("early", fail, 1)
+                ctx.step("late", fail, 25), ctx.step("work", clean_up), ctx.step("early", fail, 1)
             )
         return [*ended]
 

@@ -8,12 +8,21 @@ import pytest
 
 from vertexkit import App, Context, SyncContext
 from vertexkit.errors import BadRequest
-from vertexkit.testing import FakeDialog
+from vertexkit.testing import FakeDialog, FakePlatform
 
 TEXT = "One moment…"
+AFTER, SHORT, LONG = 60, 1, 200
+"""Seconds after which it is said, and of bodies that end before and after that, also on a machine that
+stands still for a while."""
 
 
-@pytest.mark.parametrize("seconds, messages", [(3, ["Done"]), (7, [TEXT, "Done"])])
+@pytest.fixture
+def dialog(app: App, fake_platform: FakePlatform) -> FakeDialog:
+    """Its handlers have time for several long bodies."""
+    return FakeDialog(app, fake_platform, timeout=3000)
+
+
+@pytest.mark.parametrize("seconds, messages", [(SHORT, ["Done"]), (LONG, [TEXT, "Done"])])
 @pytest.mark.parametrize("crash_everywhere", [False, True])
 async def test_it_is_said_only_if_the_body_takes_long(
     app: App, dialog: FakeDialog, seconds: int, messages: list[str], crash_everywhere: bool
@@ -22,7 +31,7 @@ async def test_it_is_said_only_if_the_body_takes_long(
 
     @app.block("work")
     async def work(ctx: Context) -> str:
-        async with ctx.or_say(5, TEXT, typing=False):
+        async with ctx.or_say(AFTER, TEXT, typing=False):
             await ctx.step("think", asyncio.sleep, seconds)
         await ctx.send_message("Done")
         return "done"
@@ -30,11 +39,11 @@ async def test_it_is_said_only_if_the_body_takes_long(
     run = await dialog.run("work", crash_everywhere=crash_everywhere)
     assert (run.messages, run.data) == (messages, {"result": "done"})
     if len(messages) == 2:
-        assert 5 <= run.messages[0].at < 7
+        assert AFTER <= run.messages[0].at < LONG
         assert run.messages[0].typing is False
 
 
-@pytest.mark.parametrize("first, second", [(7, 0), (0, 7)])
+@pytest.mark.parametrize("first, second", [(LONG, 0), (0, LONG)])
 async def test_a_later_run_repeats_the_decision(
     app: App, dialog: FakeDialog, first: int, second: int
 ) -> None:
@@ -42,14 +51,14 @@ async def test_a_later_run_repeats_the_decision(
 
     @app.block("work")
     async def work(ctx: Context) -> None:
-        async with ctx.or_say(5, f"{TEXT} {ctx.attempt}"):
+        async with ctx.or_say(AFTER, f"{TEXT} {ctx.attempt}"):
             await asyncio.sleep(first if ctx.attempt == 1 else second)
         await ctx.send_message(f"Run {ctx.attempt}")
         await ctx.step("end", lambda: 1)
         await ctx.send_message("Done")
 
     run = await dialog.run("work", crash_after="end")
-    late = [f"{TEXT} 1"] if first > 5 else []
+    late = [f"{TEXT} 1"] if first > AFTER else []
     assert run.messages == [*late, "Run 1", "Done"]
     assert (run.ok, run.attempts) == (True, 2)
 
@@ -59,9 +68,9 @@ async def test_a_crash_after_the_decision_does_not_lose_it(app: App, dialog: Fak
 
     @app.block("work")
     async def work(ctx: Context) -> None:
-        async with ctx.or_say(5, TEXT):
+        async with ctx.or_say(AFTER, TEXT):
             await ctx.send_message(f"Before {ctx.attempt}")
-            await asyncio.sleep(7 if ctx.attempt == 1 else 0)
+            await asyncio.sleep(LONG if ctx.attempt == 1 else 0)
             await ctx.send_message("In the body")
 
     run = await dialog.run("work", crash_after="or_say")
@@ -94,10 +103,10 @@ async def test_errors_of_the_body_are_raised(app: App, dialog: FakeDialog) -> No
 
     @app.block("work")
     async def work(ctx: Context) -> None:
-        for name, seconds in (("short", 1), ("long", 9)):
+        for name, seconds in (("short", SHORT), ("long", LONG)):
             try:
-                async with asyncio.timeout(seconds), ctx.or_say(5, f"{TEXT} {name}"):
-                    await asyncio.sleep(60)
+                async with asyncio.timeout(seconds), ctx.or_say(AFTER, f"{TEXT} {name}"):
+                    await asyncio.sleep(600)
             except TimeoutError:
                 raised.append(name)
         await ctx.step("end", lambda: 1)
@@ -114,15 +123,15 @@ async def test_every_journal_keeps_the_decision(journal: str, tmp_path: Path) ->
 
     @app.block("work")
     async def work(ctx: Context) -> None:
-        for seconds in (7, 1):
-            async with ctx.or_say(5, f"{TEXT} {seconds}"):
+        for seconds in (LONG, SHORT):
+            async with ctx.or_say(AFTER, f"{TEXT} {seconds}"):
                 await ctx.gather(
                     ctx.step("think", asyncio.sleep, seconds), ctx.send_message(f"In {seconds}")
                 )
 
-    dialog = FakeDialog(app, journal=journal.format(tmp_path))
+    dialog = FakeDialog(app, journal=journal.format(tmp_path), timeout=3000)
     run = await dialog.run("work", crash_everywhere=True)
-    assert sorted(run.messages) == ["In 1", "In 7", f"{TEXT} 7"]
+    assert sorted(run.messages) == sorted([f"In {SHORT}", f"In {LONG}", f"{TEXT} {LONG}"])
     assert run.ok
     dialog.platform.check()
 
@@ -191,7 +200,7 @@ async def test_arguments_are_checked(app: App, dialog: FakeDialog) -> None:
     assert (await dialog.run("work")).ok
 
 
-@pytest.mark.parametrize("seconds, messages", [(1, ["Done"]), (7, [TEXT, "Done"])])
+@pytest.mark.parametrize("seconds, messages", [(SHORT, ["Done"]), (LONG, [TEXT, "Done"])])
 async def test_a_def_handler_says_it_too(
     app: App, dialog: FakeDialog, seconds: int, messages: list[str]
 ) -> None:
@@ -202,7 +211,7 @@ async def test_a_def_handler_says_it_too(
 
     @app.block("work")
     def work(ctx: SyncContext) -> None:
-        with ctx.or_say(5, TEXT):
+        with ctx.or_say(AFTER, TEXT):
             ctx.step("think", think, seconds)
         ctx.send_message("Done")
 

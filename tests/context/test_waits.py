@@ -266,18 +266,18 @@ async def test_the_time_of_waits_is_not_the_handler_s() -> None:
     app = App()
     remaining: list[float] = []
 
-    @app.block("slow", timeout=100, attempts=1)
+    @app.block("slow", timeout=10_000, attempts=1)
     async def slow(ctx: Context) -> None:
         for number in range(3):
             remaining.append(ctx.remaining)
-            await ctx.step(f"work {number}", asyncio.sleep, 30)
-            await ctx.sleep(500)
-        await asyncio.sleep(30)
+            await ctx.step(f"work {number}", asyncio.sleep, 3000)
+            await ctx.sleep(50_000)
+        await asyncio.sleep(3000)
 
     run = await FakeDialog(app).run("slow")
     assert run.outcome is not None
     assert (run.outcome.code, run.attempts) == ("timeout", 4)
-    assert [round(number, -1) for number in remaining] == [100, 70, 70, 40, 40, 40, 10, 10, 10]
+    assert [round(number / 1000) for number in remaining] == [10, 7, 7, 4, 4, 4, 1, 1, 1]
 
 
 @pytest.mark.parametrize("name, error", [("", ValueError), ("a/b", ValueError), (1, TypeError)])

@@ -130,7 +130,7 @@ def test_a_token_of_each_key_is_accepted() -> None:
         token(algorithm="none").rpartition(".")[0] + ".",
         token(claims=CLAIMS | {"exp": 1}),
         token(claims=CLAIMS | {"exp": "never"}),
-        token(claims=CLAIMS | {"nbf": time.time() + 3600}),
+        token(claims=CLAIMS | {"nbf": 2**40}),
         "an-opaque-token",
         "a.b.c",
         "..",

@@ -1,13 +1,14 @@
 """Pages for people and monitoring: however often they are requested, they are rendered rarely."""
 
 import asyncio
-import time
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.responses import Response
 
 from vertexkit.botone.http_client import asgi_client
+from vertexkit.ingress import information
 from vertexkit.ingress.information import SHARED_SECONDS, InformationEndpoint, json_endpoint
 
 
@@ -32,6 +33,13 @@ async def get(endpoint: Any, times: int = 1) -> list[str]:
     return [answer.text for answer in answers]
 
 
+def stopped_time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Stop the time of the endpoints; the test advances it."""
+    now = [0.0]
+    monkeypatch.setattr(information, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    return now
+
+
 async def test_requests_at_once_share_one_page() -> None:
     """A hundred requests within a second cost one page."""
     page = Page()
@@ -43,11 +51,12 @@ async def test_requests_at_once_share_one_page() -> None:
 
 async def test_an_old_page_is_rendered_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time a page is not sent any more, so that monitoring sees what is now."""
-    page = Page()
+    page, now = Page(), stopped_time(monkeypatch)
     endpoint = InformationEndpoint(page.render, shared_seconds=SHARED_SECONDS)
     assert await get(endpoint) == ["1"]
-    now = time.monotonic()
-    monkeypatch.setattr(time, "monotonic", lambda: now + SHARED_SECONDS)
+    now[0] += SHARED_SECONDS / 2
+    assert await get(endpoint) == ["1"]
+    now[0] += SHARED_SECONDS
     assert await get(endpoint, 3) == ["2"] * 3
 
 
@@ -69,8 +78,9 @@ async def test_readiness_is_never_old() -> None:
     assert [await get(endpoint) for _ in range(3)] == [["0"], ["1"], ["2"]]
 
 
-async def test_metrics_and_catalogue_are_shared(edge: Any) -> None:
+async def test_metrics_and_catalogue_are_shared(edge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What grows with the number of blocks is rendered once a second at most."""
+    stopped_time(monkeypatch)
     for path in ("/metrics", "/blocks", "/openapi.json"):
         first, second = [await edge.ask(path, method="GET") for _ in range(2)]
         assert first.body == second.body

@@ -79,9 +79,10 @@ def make_app() -> App:
 @asynccontextmanager
 async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The running app, and a client of it in this process."""
-    values = {"platform_url": "http://platform.test/api", "journal": "memory:"} | settings
+    # A machine that stands still for a moment does not make the service unready.
+    values = {"platform_url": "http://platform.test/api", "journal": "memory:", "stall": 0.0}
     wire = AsgiWire(FakePlatform(tokens="any"))
-    async with running_service(app, Settings.of(**values), wire=wire) as service:
+    async with running_service(app, Settings.of(**(values | settings)), wire=wire) as service:
         transport = httpx.ASGITransport(http_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://block.test") as http:
             yield http

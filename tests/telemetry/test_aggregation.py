@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.waiting import until
+from tests.waiting import PATIENCE_SECONDS, until
 from vertexkit.system.supervision import Supervisor
 from vertexkit.telemetry import aggregation
 from vertexkit.telemetry.aggregation import MetricsReporter, MetricsServer
@@ -35,6 +35,13 @@ class Worker(MetricsReporter):
     def __init__(self, path: Path, received: int) -> None:
         super().__init__(path, lambda: counted(self.received), Supervisor(pytest.fail))
         self.received = received
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that stands still for a moment is waited for, unless a test says otherwise."""
+    monkeypatch.setattr(aggregation, "REPORT_TIMEOUT_SECONDS", PATIENCE_SECONDS / 2)
+    monkeypatch.setattr(aggregation, "MERGE_TIMEOUT_SECONDS", PATIENCE_SECONDS)
 
 
 @pytest.fixture

@@ -169,7 +169,7 @@ async def test_three_403_over_a_minute_mean_gone(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize("limited", ["before", "during"])
-@pytest.mark.parametrize("longest, tries", [(19.0, 1), (21.0, 2)])
+@pytest.mark.parametrize("longest, tries", [(10.0, 1), (21.0, 2)])
 async def test_a_pause_beyond_the_limit_is_not_made(
     bench: Bench, limited: str, longest: float, tries: int
 ) -> None:

