@@ -13,7 +13,7 @@ from vertexkit.testing import FakeDialog, FakePlatform
 TEXT = "One moment…"
 AFTER, SHORT, LONG = 60, 1, 200
 """Seconds after which it is said, and of bodies that end before and after that, also on a machine that
-stands still for a while."""
+is frozen for a while."""
 
 
 @pytest.fixture

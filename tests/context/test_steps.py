@@ -285,7 +285,7 @@ async def test_a_step_s_function_is_freed(app: App, dialog: FakeDialog) -> None:
 
     await dialog.run("step")
     gc.collect()
-    # The thread that has called the function lets go of it when it gets the processor.
+    # The thread that has called the function releases it when it gets the processor.
     await until(lambda: [ref() for ref in kept] == [None], "the function is freed")
 
 

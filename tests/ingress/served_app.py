@@ -172,7 +172,7 @@ async def served(
             "platform_url": url,
             "grace": 5.0,
             "journal": "memory:",
-            "stall": 0.0,  # a machine that stands still for a moment does not make it unready
+            "stall": 0.0,  # a machine that is frozen for a moment does not make it unready
         } | settings
         read = Settings.of(**values)
         app = make(hold, settings=read, **(options or {}))

@@ -79,7 +79,7 @@ def make_app() -> App:
 @asynccontextmanager
 async def client(app: App, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     """The running app, and a client of it in this process."""
-    # A machine that stands still for a moment does not make the service unready.
+    # A machine that is frozen for a moment does not make the service unready.
     values = {"platform_url": "http://platform.test/api", "journal": "memory:", "stall": 0.0}
     wire = AsgiWire(FakePlatform(tokens="any"))
     async with running_service(app, Settings.of(**(values | settings)), wire=wire) as service:

@@ -39,7 +39,7 @@ class Worker(MetricsReporter):
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A process that stands still for a moment is waited for, unless a test says otherwise."""
+    """A process that is frozen for a moment is waited for, unless a test says otherwise."""
     monkeypatch.setattr(aggregation, "REPORT_TIMEOUT_SECONDS", PATIENCE_SECONDS / 2)
     monkeypatch.setattr(aggregation, "MERGE_TIMEOUT_SECONDS", PATIENCE_SECONDS)
 
