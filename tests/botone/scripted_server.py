@@ -13,6 +13,8 @@ from vertexkit.botone.wire import Wire
 from vertexkit.testing.asgi_wire import AsgiWire
 
 HOST = "127.0.0.1"
+BACKLOG = 1000
+"""More than a test opens at once: a connection for which there is no place is tried again in a second."""
 Then = Literal["end", "break", "reset", "hang"]
 """What happens after the response's body; all but `end` happen before the body is complete."""
 
@@ -60,6 +62,7 @@ class ScriptedServer:
         requests: the requests that arrived completely.
         arrived: set when the first one has arrived.
         crowd: if set, the responses wait until the barrier's number of requests has arrived.
+        crowd_body: only requests whose bodies contain these bytes wait, and are counted.
     """
 
     def __init__(self, url: str) -> None:
@@ -68,6 +71,7 @@ class ScriptedServer:
         self.requests: list[Request] = []
         self.arrived = asyncio.Event()
         self.crowd: asyncio.Barrier | None = None
+        self.crowd_body = b""
         self._replies: list[Reply] = []
 
     def will(
@@ -90,7 +94,7 @@ class ScriptedServer:
     async def take(self, request: Request) -> Reply:
         self.requests.append(request)
         self.arrived.set()
-        if self.crowd is not None:
+        if self.crowd is not None and self.crowd_body in request.body:
             await self.crowd.wait()
         if not self._replies:
             return Reply()
@@ -186,7 +190,7 @@ def reset(writer: asyncio.StreamWriter) -> None:
 async def over_sockets(wire: Wire) -> AsyncIterator[SocketServer]:
     """Serve a scripted platform behind a socket, and lead this wire to it."""
     server = SocketServer("", wire)
-    async with await asyncio.start_server(server.serve, HOST, 0) as listener:
+    async with await asyncio.start_server(server.serve, HOST, 0, backlog=BACKLOG) as listener:
         server.url = f"http://{HOST}:{listener.sockets[0].getsockname()[1]}/api"
         try:
             yield server

@@ -80,8 +80,8 @@ class BlockingServer:
 
 def receive_request(connection: socket.socket) -> None:
     received = b""
-    while not received.endswith(b"{}"):
-        received += connection.recv(65_536)
+    while not received.endswith(b"{}") and (more := connection.recv(65_536)):
+        received += more
 
 
 def answer_once(connection: socket.socket) -> None:
@@ -119,6 +119,33 @@ def receive_end(connection: socket.socket) -> None:
     with suppress(ConnectionError):
         while connection.recv(65_536):
             pass
+
+
+async def test_a_connection_that_the_server_closes_at_once_is_forgotten(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whenever the event loop notices it: the request fails at once, and the pool keeps nothing."""
+    closed = threading.Event()
+
+    def close(connection: socket.socket) -> None:
+        connection.close()
+        closed.set()
+
+    async def connect(*_: object, **__: object) -> socket.socket:
+        connected = socket.create_connection(address)
+        closed.wait(PATIENT)  # blocks the event loop
+        connected.setblocking(False)
+        return connected
+
+    monkeypatch.setattr("vertexkit.botone.socket_wire.start_connection", connect)
+    server = BlockingServer(close)
+    address = HOST, int(server.url.rpartition(":")[2].partition("/")[0])
+    wire = SocketWire()
+    with pytest.raises(PlatformError, match=r"connection was lost|Connection reset by peer"):
+        await wire.post(server.url, b"{}", PATIENT)
+    assert not wire._pool._connections
+    await asyncio.to_thread(server.join)
+    await wire.close()
 
 
 async def test_a_half_closed_connection_before_the_response_is_an_unknown_outcome() -> None:

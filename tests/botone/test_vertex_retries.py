@@ -6,6 +6,9 @@ import socket
 import pytest
 
 from tests.botone.scripted_server import ScriptedServer, SocketServer, Then
+from tests.loop_time import skip
+from tests.reserved_port import reserved_port
+from tests.waiting import occurs
 from vertexkit.botone.address import PlatformAddress
 from vertexkit.botone.models import Message
 from vertexkit.botone.retries import MAX_BACKOFF_SECONDS
@@ -17,20 +20,21 @@ from vertexkit.token import Token
 
 TOKEN = Token("very-secret-token")
 HOUR = 3600.0
+SEND_TIMEOUT_SECONDS = 20.0
 SENT = b'{"message_id": 123, "created_at": 1669947527}'
 
 
 class Sender:
     """Sends messages and records the pauses."""
 
-    def __init__(self, server: ScriptedServer, timeout: float = 20.0) -> None:
+    def __init__(self, server: ScriptedServer) -> None:
         self.clock = VirtualClock()
         self.paused: list[tuple[PlatformError, float]] = []
         self._vertex = Vertex(
             server.wire,
             PlatformAddress(server.url),
             self.clock,
-            PlatformSettings(send_timeout=timeout),
+            PlatformSettings(send_timeout=SEND_TIMEOUT_SECONDS),
         )
 
     async def send(self, seconds: float = HOUR) -> Message:
@@ -99,9 +103,13 @@ async def test_what_is_final_or_unknown_is_not_tried_again(
 async def test_no_answer_is_not_tried_again(server: ScriptedServer, then: Then) -> None:
     """A message that may have been sent is not sent again."""
     server.will(None, then=then)
-    sender = Sender(server, 0.05 if then == "hang" else 20.0)
+    sender = Sender(server)
+    sending = asyncio.create_task(sender.send())
+    if then == "hang":
+        await occurs(server.arrived, "the message has arrived")
+        skip(SEND_TIMEOUT_SECONDS + 1)
     with pytest.raises(PlatformError) as caught:
-        await sender.send()
+        await sending
     assert caught.value.fate is Fate.UNKNOWN
     assert (len(server.requests), sender.paused) == (1, [])
 
@@ -149,11 +157,10 @@ async def test_a_platform_that_was_down_is_tried_again(sockets: SocketServer) ->
 
 async def test_a_platform_that_stays_down_is_given_up(sockets: SocketServer) -> None:
     """At the deadline the message fails with the error that nothing was sent."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        sockets.url = f"http://127.0.0.1:{probe.getsockname()[1]}"
-    sender = Sender(sockets)
-    started = sender.clock.now()
-    with pytest.raises(PlatformUnreachable):
-        await sender.send(20)
-    assert sender.clock.now() - started < 20
+    with reserved_port() as port:
+        sockets.url = f"http://127.0.0.1:{port}"
+        sender = Sender(sockets)
+        with pytest.raises(PlatformUnreachable):
+            await sender.send(20)
+    assert sum(pause for _, pause in sender.paused) < 20
     assert len(sender.paused) > 3

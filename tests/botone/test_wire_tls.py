@@ -2,16 +2,16 @@
 
 import asyncio
 import shutil
-import socket
 import ssl
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from tests.botone.scripted_server import HOST, SocketServer
+from tests.reserved_port import reserved_port
 from vertexkit.botone.response import Response
 from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.errors import PlatformError, PlatformUnreachable, SendOutcomeUnknown
@@ -109,14 +109,18 @@ async def test_a_certificate_that_is_not_trusted_sent_nothing(
         assert not platform.requests
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    """A port that no other process gets, where openssl may listen."""
+    with reserved_port() as held:
+        yield held
+
+
 async def test_a_renegotiation_is_refused(
-    certificate: Path, monkeypatch: pytest.MonkeyPatch
+    certificate: Path, monkeypatch: pytest.MonkeyPatch, port: int
 ) -> None:
     """A server that wants to renegotiate TLS 1.2 in the middle of a request gets no handshake."""
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
     command = f"openssl s_server -tls1_2 -accept {HOST}:{port} -cert {certificate}"
     server = await asyncio.create_subprocess_exec(
         *command.split(),

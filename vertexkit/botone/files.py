@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 import anyio.to_thread
@@ -22,6 +23,11 @@ DOWNLOAD_LIMIT_BYTES = 1024 * 1024 * 1024
 MAX_RESUMES = 100
 """How often a download that is making progress is resumed."""
 PARTIAL_CONTENT, RANGE_NOT_SATISFIABLE = 206, 416
+PRIVATE_UMASK = 0o077
+_UMASK = Lock()
+"""The umask can only be read by setting it, for the whole process: two threads that did this at once
+would leave the wrong one, and a file that another thread creates meanwhile must not be writable for
+all users."""
 CONTENT_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 
 
@@ -245,6 +251,7 @@ def _file_path(response: HttpResponse, file_id: int, target: Path) -> Path:
 def _flush_to_disk(part: IO[Any]) -> None:
     part.flush()
     os.fsync(part.fileno())
-    umask = os.umask(0)
-    os.umask(umask)
+    with _UMASK:
+        umask = os.umask(PRIVATE_UMASK)
+        os.umask(umask)
     os.chmod(part.name, 0o666 & ~umask)  # noqa: PTH101 - Windows has no os.fchmod

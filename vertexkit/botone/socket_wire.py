@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from errno import ECONNRESET
 from functools import partial
 
 from aiohappyeyeballs import AddrInfoType, start_connection
@@ -156,6 +157,8 @@ class SocketWire:
         except BaseException:
             opened.close()  # uvloop leaves it open if the connection fails early
             raise
+        if not connection.is_open:  # uvloop reads its end before this task runs
+            raise ConnectionResetError(ECONNRESET, "the server closed the connection")
         self._pool.add(connection, origin.idle)
         return connection
 

@@ -70,6 +70,11 @@ class WireConnection(asyncio.Protocol):
         self._keep_alive = KEEP_ALIVE_SECONDS
 
     @property
+    def is_open(self) -> bool:
+        """Whether the connection is open, as far as the event loop has noticed."""
+        return self._is_open
+
+    @property
     def is_usable(self) -> bool:
         """Whether a request can be sent.
 

@@ -72,7 +72,8 @@ def id_of(server: QuirkyServer, index: int) -> str:
 def test_times_are_utc_in_each_kind_of_rows(export: Vertexkit, shell: Shell) -> None:
     """Whatever offsets the platform writes, files and standard output have the same UTC times."""
     for kind in ("dialogs", "answers", "wide", "whole"):
-        assert export(f"{kind}.jsonl", "--rows", kind).returncode == 0
+        done = export(f"{kind}.jsonl", "--rows", kind)
+        assert done.returncode == 0, done.stderr
         rows = rows_in(shell.folder / f"{kind}.jsonl")
         assert {row["updated"][-6:] for row in rows} == {"+00:00"}
     printed = [json.loads(line) for line in export("-").stdout.splitlines()]
@@ -178,7 +179,7 @@ def test_a_resumed_export_has_the_newer_version(
     server.dialogs[2]["status"] = "interrupted"
     server.data[id_of(server, 2)] = [raw_answer("new", "answer")]
     done = export("a.jsonl", "--rows", "whole")
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stderr
     assert "Resuming after the" in done.stderr
     assert id_of(server, 2) in server.shown
     assert id_of(server, 1) not in server.shown
@@ -208,8 +209,8 @@ def test_a_list_is_resumed_where_it_was_interrupted(
         assert (done.returncode, done.stdout) == (0, "Wrote 31 rows to a.jsonl.\n"), done.stderr
         assert "Resuming after the 20 dialogs" in done.stderr
         listed = [query for query in server.queries if "UpdatedFrom" not in query]
-        # Pages are requested ahead, and may arrive in any order.
-        assert sorted(query["PageNumber"] for query in listed) == pages
+        # Pages are requested ahead, may arrive in any order, and even from the run that has ended.
+        assert sorted({query["PageNumber"] for query in listed}) == pages
         assert (len(listed) < len(server.queries)) == (age == 0)
         rows = {row["id"]: row["status"] for row in rows_in(shell.folder / "a.jsonl")}
         assert rows[server.dialogs[3]["id"]] == "interrupted"
@@ -225,9 +226,10 @@ def test_an_incomplete_line_is_discarded(
     lines = part.read_bytes().splitlines(keepends=True)
     part.write_bytes(b"".join(lines[:6]) + lines[6][:40])
     done = export("a.jsonl", "--rows", "whole")
+    assert done.returncode == 0, done.stderr
     assert "Resuming after the 5 dialogs" in done.stderr
-    assert done.returncode == 0
-    assert len(server.shown) == COUNT - 5
+    # A request of the first run, which has ended, may still have arrived: each counts once.
+    assert set(server.shown) == {dialog["id"] for dialog in server.dialogs[5:]}
     assert len(rows_in(shell.folder / "a.jsonl")) == COUNT
 
 
