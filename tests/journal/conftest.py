@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.journal.driver import JOURNAL_KEY, JOURNALS, CompleteJournal, JournalDriver
+from tests.journal.postgres.patience import patient
 from tests.journal.shared.served_journal import LEASE
 from tests.postgres_server import PostgresServer
 from vertexkit.journal import make_journal
@@ -27,20 +28,15 @@ def contract_database(postgres_server: PostgresServer) -> Iterator[Any]:
 
 
 @pytest.fixture
-def postgres_url(
-    postgres_server: PostgresServer, contract_database: Any, monkeypatch: pytest.MonkeyPatch
-) -> str:
-    """URL of a database whose journal is empty.
-
-    On a busy machine its answers may take longer than the time after which a service rejects a call.
-    """
-    monkeypatch.setattr("vertexkit.journal.postgres.writer.ANSWER_SECONDS", 30.0)
+def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> Iterator[str]:
+    """URL of a database whose journal is empty, and whose answers are waited for."""
     created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
     tables = ("executions", "effects", "tokens", "workers", "memories", "limits", "starts")
     if created[0]:  # in one transaction
         deletes = [f"DELETE FROM vertexkit.{table}" for table in (*tables, "encryption")]
         contract_database.execute("; ".join(deletes).encode())
-    return postgres_server.url("contract")
+    with patient():
+        yield postgres_server.url("contract")
 
 
 @pytest.fixture(

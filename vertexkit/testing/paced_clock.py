@@ -31,6 +31,11 @@ class PacedClock(Clock):
         self._skipped = 0.0
         self._waits: set[_Wait] = set()
 
+    @property
+    def skipped(self) -> float:
+        """Seconds by which the clock is ahead of real time."""
+        return self._skipped
+
     def now(self) -> float:
         """Return monotonic seconds: real time plus what was skipped."""
         return super().now() + self._skipped

@@ -6,6 +6,7 @@ from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
 from tests.journal.driver import JournalDriver
+from tests.waiting import until
 from vertexkit.errors import Fenced, JournalError, JournalUnavailable
 from vertexkit.execution import (
     Effect,
@@ -72,6 +73,11 @@ class Load:
             while await self._unfinished():  # noqa: ASYNC110 - it is asked for, not reported
                 await asyncio.sleep(5 * PAUSE_SECONDS)
             work.cancel()
+
+    async def settles(self) -> None:
+        """Wait until an execution that was not settled before has its outcome."""
+        settled = len(self.seen.settled)
+        await until(lambda: len(self.seen.settled) > settled, "the load settles an execution")
 
     async def _unfinished(self) -> bool:
         """Return whether executions have no outcome, also because the server has lost it.

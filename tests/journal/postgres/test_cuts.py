@@ -10,6 +10,7 @@ from tests import loop_time
 from tests.journal.driver import JournalDriver
 from tests.journal.memory_values import KEY, remember, setting
 from tests.journal.postgres.load import accept_again
+from tests.journal.postgres.patience import PATIENT_SECONDS, impatient
 from tests.journal.postgres.proxy import Proxy
 from tests.postgres_server import PORT, PostgresServer
 from tests.waiting import until
@@ -188,14 +189,11 @@ async def test_a_claim_that_is_cancelled_is_given_back_when_the_service_ends(
     assert found == [("waiting", 0)]
 
 
-async def test_a_cut_connection_is_replaced(
-    driver: JournalDriver, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_cut_connection_is_replaced(driver: JournalDriver, proxy: Proxy) -> None:
     """Without a connection calls fail in time, and the reason is known; then they are accepted."""
-    monkeypatch.setattr("vertexkit.journal.postgres.writer.ANSWER_SECONDS", 0.4)
     proxy.is_down = True
     proxy.cut()
-    with pytest.raises(JournalUnavailable):
+    with impatient(), pytest.raises(JournalUnavailable):
         await driver.accept()
     assert driver.journal.unavailable_reason()
     proxy.is_down = False
@@ -212,10 +210,10 @@ async def test_the_time_for_which_the_process_was_blocked_does_not_count(
 
     Otherwise a process that gets too little of the processor would reject what is accepted.
     """
-    monkeypatch.setattr("vertexkit.journal.postgres.writer.ANSWER_SECONDS", 0.4)
+    monkeypatch.setattr("vertexkit.journal.postgres.writer.GROUP_SECONDS", 10 * PATIENT_SECONDS)
     accepting = asyncio.ensure_future(driver.accept())
     await asyncio.sleep(0)
-    loop_time.skip(5)
+    loop_time.skip(2 * PATIENT_SECONDS)
     assert (await accepting).new
     assert len(await driver.claim()) == 1
 

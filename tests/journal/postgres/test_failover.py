@@ -10,7 +10,8 @@ import pytest
 
 from tests.journal.driver import JournalDriver
 from tests.journal.postgres.load import DONE, Load
-from tests.postgres_server import PORT, PostgresServer, killable_server, new_server
+from tests.postgres_server import PORT, PostgresServer, empty_server, killable_server
+from tests.waiting import until_outside
 from vertexkit.clock import Clock
 from vertexkit.execution import Phase
 from vertexkit.journal import make_journal
@@ -20,6 +21,7 @@ from vertexkit.settings import JournalSettings
 pytestmark = pytest.mark.unmeasured
 
 ALL = 100_000
+REPLICAS = "SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'"
 
 
 @pytest.fixture
@@ -31,16 +33,23 @@ def primary() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def standby(primary: PostgresServer) -> Iterator[PostgresServer]:
-    """A copy of the primary that confirms its commits."""
-    standby = new_server()
-    shutil.rmtree(standby.data)
+    """A copy of the primary, which is connected to it as `standby`."""
+    standby = empty_server(wal_retrieve_retry_interval="100ms")
     source = f"host={primary.folder} port={PORT} user=postgres application_name=standby"
     standby.run(
-        "pg_basebackup", "-c", "fast", "-D", str(standby.data), "-R", "-X", "stream", "-d", source
+        "pg_basebackup",
+        "-c",
+        "fast",
+        "-N",
+        "-D",
+        str(standby.data),
+        "-R",
+        "-X",
+        "stream",
+        "-d",
+        source,
     )
     standby.start()
-    primary.sql("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
-    primary.sql("SELECT pg_reload_conf()")
     try:
         yield standby
     finally:
@@ -54,17 +63,22 @@ async def test_a_promoted_synchronous_standby_has_everything(
     """Under load the primary is killed and the standby promoted: nothing acknowledged is lost."""
     hosts = ",".join(str(server.folder).replace("/", "%2F") for server in (primary, standby))
     url = f"postgresql://postgres@{hosts}/postgres?port={PORT}"
+    # A server that is started with the setting has no commit that does not wait for the standby.
+    primary.stop()
+    primary.settings["synchronous_standby_names"] = "standby"
+    primary.start()
     clock: Any = Clock()
     driver = JournalDriver(make_journal(JournalSettings(url=url, lease=2.0), clock), clock)
 
-    async def fail_over() -> None:
-        await asyncio.sleep(1)
-        primary.stop(signal.SIGKILL)
-        await asyncio.to_thread(standby.run, "pg_ctl", "promote", "-D", str(standby.data))
-        await asyncio.sleep(1)
-
     await driver.journal.open(driver)
     load = Load(driver)
+
+    async def fail_over() -> None:
+        await load.settles()
+        primary.stop(signal.SIGKILL)
+        await asyncio.to_thread(standby.run, "pg_ctl", "promote", "-D", str(standby.data))
+        await load.settles()
+
     await load.run(fail_over())
     stored = {record.execution: record for record in await driver.journal.search(Query(limit=ALL))}
     await driver.journal.close()
@@ -79,11 +93,7 @@ async def test_an_asynchronous_standby_is_warned_about(
     primary: PostgresServer, standby: PostgresServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """With replicas and an empty synchronous_standby_names, the log says what a failover loses."""
-    primary.sql("ALTER SYSTEM RESET synchronous_standby_names")
-    primary.sql("SELECT pg_reload_conf()")
-    async with asyncio.timeout(60):
-        while primary.sql("SHOW synchronous_standby_names"):  # noqa: ASYNC110 - it is asked for
-            await asyncio.sleep(0.05)
+    until_outside(lambda: primary.sql(REPLICAS) == "1", "the standby is connected")
     clock: Any = Clock()
     driver = JournalDriver(make_journal(JournalSettings(url=primary.url()), clock), clock)
     await driver.journal.open(driver)

@@ -11,6 +11,7 @@ import pytest
 from tests.journal.memory_values import KEY, setting
 from tests.journal.postgres.load import ROOM, Load, accept_again
 from tests.journal.postgres.opened import check, opened, until
+from tests.journal.postgres.patience import impatient
 from tests.postgres_server import PostgresServer, killable_server
 from vertexkit.errors import Fenced, JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
@@ -40,13 +41,14 @@ async def test_a_server_that_is_killed_loses_nothing(server: PostgresServer) -> 
 
         async def kill() -> None:
             for _ in range(2):
-                settled, rejected = len(load.seen.settled), load.seen.rejected
-                await until(lambda: len(load.seen.settled) > settled)  # noqa: B023 - awaited here
+                await load.settles()
+                rejected = load.seen.rejected
                 server.stop(signal.SIGKILL)
-                await until(lambda: load.seen.rejected > rejected)  # noqa: B023
+                await until(lambda: load.seen.rejected > rejected)  # noqa: B023 - awaited here
                 await asyncio.to_thread(server.start)
 
-        await load.run(kill())
+        with impatient():
+            await load.run(kill())
         await check(driver, load)
         assert load.seen.rejected
 
@@ -146,12 +148,13 @@ async def test_an_acceptance_is_not_acknowledged_before_the_standby_has_it(
         server.sql("SELECT pg_reload_conf()")
         await until(lambda: server.sql("SHOW synchronous_standby_names") == "absent")
         try:
-            with pytest.raises(JournalUnavailable):
+            with impatient(), pytest.raises(JournalUnavailable):
                 await driver.journal.accept(call, ROOM)
             waits = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+            await until(lambda: server.sql(waits) != "")
             server.sql(f"SELECT pg_terminate_backend(pid) FROM ({waits}) AS waiting")
             await until(lambda: server.sql("SELECT count(*) FROM vertexkit.executions") == "1")
-            with pytest.raises(JournalUnavailable):
+            with impatient(), pytest.raises(JournalUnavailable):
                 await driver.accept("same")
         finally:
             server.sql("ALTER SYSTEM RESET synchronous_standby_names")
@@ -164,14 +167,15 @@ async def test_an_acceptance_is_not_acknowledged_before_the_standby_has_it(
 async def test_a_server_that_is_restarted_loses_nothing(server: PostgresServer) -> None:
     """As an operator restarts it: connections are ended, and the journal continues by itself."""
 
-    async def restart() -> None:
-        await asyncio.sleep(0.3)
-        await asyncio.to_thread(server.stop)
-        await asyncio.to_thread(server.start)
-        await asyncio.sleep(0.3)
-
     async with opened(server) as driver:
         load = Load(driver)
+
+        async def restart() -> None:
+            await load.settles()
+            await asyncio.to_thread(server.stop)
+            await asyncio.to_thread(server.start)
+            await load.settles()
+
         await load.run(restart())
         await check(driver, load)
 
@@ -182,10 +186,11 @@ async def test_a_frozen_server_is_not_waited_for(server: PostgresServer) -> None
         call = driver.execution()
         server.freeze()
         try:
-            with pytest.raises(JournalUnavailable, match="does not answer"):
-                await driver.journal.accept(call, 10)
-            reason = "the database does not answer"
-            await until(lambda: driver.journal.unavailable_reason() == reason)
+            with impatient():
+                with pytest.raises(JournalUnavailable, match="does not answer"):
+                    await driver.journal.accept(call, 10)
+                reason = "the database does not answer"
+                await until(lambda: driver.journal.unavailable_reason() == reason)
         finally:
             server.thaw()
         assert ANSWER_SECONDS < 0.5
@@ -200,7 +205,7 @@ async def test_a_stopped_server_is_noticed_without_calls(server: PostgresServer)
     async with opened(server) as driver:
         await asyncio.to_thread(server.stop)
         await until(lambda: driver.journal.unavailable_reason() != "")
-        with pytest.raises(JournalUnavailable):
+        with impatient(), pytest.raises(JournalUnavailable):
             await driver.accept()
         await asyncio.to_thread(server.start)
         await until(lambda: driver.journal.unavailable_reason() == "")
@@ -210,17 +215,18 @@ async def test_a_stopped_server_is_noticed_without_calls(server: PostgresServer)
 async def test_an_ended_session_is_replaced(server: PostgresServer) -> None:
     """An administrator, or a limit of the server, ends the sessions: the load continues."""
 
-    async def end_sessions() -> None:
-        for _ in range(3):
-            await asyncio.sleep(0.2)
-            await asyncio.to_thread(
-                server.sql,
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-                "WHERE application_name = 'vertexkit'",
-            )
-
     async with opened(server) as driver:
         load = Load(driver)
+
+        async def end_sessions() -> None:
+            for _ in range(3):
+                await load.settles()
+                await asyncio.to_thread(
+                    server.sql,
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE application_name = 'vertexkit'",
+                )
+
         await load.run(end_sessions())
         await check(driver, load)
 
@@ -235,7 +241,7 @@ async def test_too_many_connections_are_waited_for(server: PostgresServer) -> No
         )
         server.sql(end_sessions)
         await until(lambda: "too many connections" in driver.journal.unavailable_reason())
-        with pytest.raises(JournalUnavailable, match="too many connections"):
+        with impatient(), pytest.raises(JournalUnavailable, match="too many connections"):
             await driver.accept()
         server.sql("ALTER ROLE app CONNECTION LIMIT -1")
         await accept_again(driver)

@@ -14,7 +14,7 @@ from tests.journal.driver import JournalDriver
 from tests.journal.postgres.load import DONE
 from tests.postgres_server import PORT, PostgresServer
 from tests.tools import TOOLS, reason
-from tests.waiting import until, until_outside
+from tests.waiting import PATIENCE_SECONDS, POLL_INTERVAL_SECONDS, until, until_outside
 from vertexkit.clock import Clock
 from vertexkit.execution import Effect, EffectState, Phase, Result
 from vertexkit.journal import make_journal
@@ -88,7 +88,10 @@ async def test_processes_behind_pgbouncer_share_their_executions(
         record = await accepting.journal.find(accepted.execution)
         assert record is not None
         assert (record.phase, record.outcome) == (Phase.SETTLED, DONE)
-        assert [worker.worker for worker in await accepting.journal.workers()] == ["first"]
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            while not (workers := await accepting.journal.workers()):  # noqa: ASYNC110 - it is asked for
+                await asyncio.sleep(POLL_INTERVAL_SECONDS)
+        assert [worker.worker for worker in workers] == ["first"]
     finally:
         await asyncio.gather(accepting.journal.close(), working.journal.close())
     assert accepting.lost_reasons == working.lost_reasons == []
