@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from tests.journal.driver import JournalDriver
+from tests.journal.shared.served_journal import LEASE
 from vertexkit.errors import Fenced
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
@@ -13,6 +14,7 @@ from vertexkit.journal.protocol import Journal, Lease
 DONE = Outcome(OutcomeStatus.COMPLETED)
 EFFECT = Effect(0, "send", "abc", EffectState.CONFIRMED, b"{}")
 STEPPED = Effect(0, "step:rate", "abc", EffectState.CONFIRMED, b"{}")
+MOST_OF_LEASE = LEASE * 2 / 3
 Write = Callable[[Journal, Lease], Awaitable[object]]
 
 
@@ -82,7 +84,7 @@ async def test_a_renewed_lease_holds(driver: JournalDriver) -> None:
     """A worker that renews its leases keeps its executions."""
     lease = await driver.held()
     for _ in range(4):
-        driver.clock.skip_to(driver.clock.now() + 20)
+        driver.clock.skip_to(driver.clock.now() + MOST_OF_LEASE)
         renewal = await driver.journal.renew("first", [lease.execution.id])
         assert (renewal.lost, renewal.superseded) == (frozenset(), frozenset())
         assert await driver.claim("second") == []
@@ -92,9 +94,9 @@ async def test_a_renewed_lease_holds(driver: JournalDriver) -> None:
 async def test_a_lease_that_is_not_renewed_expires(driver: JournalDriver) -> None:
     """Of two executions of a worker, the one that it does not renew is taken over."""
     kept, dropped = await driver.held(), await driver.held()
-    driver.clock.skip_to(driver.clock.now() + 20)
+    driver.clock.skip_to(driver.clock.now() + MOST_OF_LEASE)
     await driver.journal.renew("first", [kept.execution.id])
-    driver.clock.skip_to(driver.clock.now() + 20)
+    driver.clock.skip_to(driver.clock.now() + MOST_OF_LEASE)
     [taken] = await driver.claim("second")
     assert taken.execution.id == dropped.execution.id
 
@@ -102,9 +104,9 @@ async def test_a_lease_that_is_not_renewed_expires(driver: JournalDriver) -> Non
 async def test_a_renewal_reports_lost_executions(driver: JournalDriver) -> None:
     """A renewal reports the executions that another worker holds, and does not extend their leases."""
     lost, kept = await driver.held(), await driver.held()
-    driver.clock.skip_to(driver.clock.now() + 20)
+    driver.clock.skip_to(driver.clock.now() + MOST_OF_LEASE)
     await driver.journal.renew("first", [kept.execution.id])
-    driver.clock.skip_to(driver.clock.now() + 20)
+    driver.clock.skip_to(driver.clock.now() + MOST_OF_LEASE)
     await driver.claim_one("second")
     renewal = await driver.journal.renew("first", [lost.execution.id, kept.execution.id, "f" * 22])
     assert renewal.lost == {lost.execution.id, "f" * 22}

@@ -103,7 +103,7 @@ async def test_a_memory_expires_after_its_last_change(driver: JournalDriver) -> 
     await remember(driver, lease, "visits", b"2")
     driver.clock.skip_to(driver.clock.now() + 29 * DAY)
     assert (await driver.journal.read_memory(KEY)).values == b'{"name":1,"visits":2}'
-    driver.clock.skip_to(driver.clock.now() + DAY)
+    driver.clock.skip_to(driver.clock.now() + DAY + 1)
     assert (await driver.journal.read_memory(KEY)).values == b""
     lease = await newest(driver)
     await remember(driver, lease, "name", b"3")

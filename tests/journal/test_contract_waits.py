@@ -24,7 +24,7 @@ DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 async def after(driver: JournalDriver, seconds: float) -> list[Lease]:
     """Let time pass, and claim what is due."""
     await driver.clock.advance(seconds)
-    return await driver.claim_when_due(within=5)
+    return await driver.claim_when_due(within=60)
 
 
 async def suspended(driver: JournalDriver, *waits: Effect, ran: float = 2.5) -> Lease:

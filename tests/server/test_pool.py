@@ -49,6 +49,7 @@ async def test_those_served_go_before_those_who_send(site: Open) -> None:
         [sending, *served] = await lines(stack, here, post(4), *[get()] * (FEW - 1))
         for line in served:
             await line.answer()
+        await here.has_read(len(post(4)) + (FEW - 1) * len(get()))
         [newcomer] = await lines(stack, here, get())
         assert (await newcomer.answer()).status == 200
         await sending.send(b"body")
@@ -103,6 +104,7 @@ async def test_the_one_who_sends_for_longest_is_told_why(site: Open) -> None:
     """If all connections send, the oldest one is answered 503, and the new one is served."""
     async with site(clients=FEW) as here, AsyncExitStack() as stack:
         first, *_ = await lines(stack, here, *[post(4)] * FEW)
+        await here.has_read(FEW * len(post(4)))
         [newcomer] = await lines(stack, here, get())
         assert (await newcomer.answer()).status == 200
         assert (await first.answer()).rejection == (503, "crowded")

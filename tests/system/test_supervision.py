@@ -27,6 +27,8 @@ from vertexkit.worker.execution import ExecutionTask
 from vertexkit.worker.watchdog import Watchdog
 
 REASON = "it is broken"
+LEASE_SECONDS, SHORT_LEASE_SECONDS = 60.0, 0.06
+"""The short one is renewed soon: only where that is broken, since on a busy machine it may expire."""
 
 
 def broken(*_: Any, **__: Any) -> NoReturn:
@@ -55,7 +57,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(folder: Path) -> AsyncIterator[Scene]:
+async def scene(folder: Path, lease: float) -> AsyncIterator[Scene]:
     app, platform, started = App(), FakePlatform(), asyncio.Event()
 
     @app.block("wait")
@@ -74,7 +76,7 @@ async def scene(folder: Path) -> AsyncIterator[Scene]:
     settings = Settings.of(
         platform_url="http://p/api",
         journal=f"sqlite:{folder / 'journal.db'}",
-        lease=0.06,
+        lease=lease,
         grace=0.0,
         cleanup=0.0,
     )
@@ -193,16 +195,18 @@ async def test_no_background_task_dies_unnoticed(
     break_it: Break, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If one dies, it is logged with its error, calls are rejected, and the process ends."""
+    lease = SHORT_LEASE_SECONDS if break_it is break_renewal else LEASE_SECONDS
     with structlog.testing.capture_logs() as lines:
-        async with scene(tmp_path) as broken_scene, asyncio.timeout(60):
+        async with scene(tmp_path, lease) as broken_scene, asyncio.timeout(60):
             service = broken_scene.service
-            assert service.readiness()[0] == 200
+            assert service.readiness() == (200, {"ready": True})
             with monkeypatch.context() as patch:
                 await break_it(broken_scene, patch)
                 failure = await service.failed
             status, content = service.readiness()
     assert reason in failure
-    assert (status, len(content["reasons"])) == (503, 1)
+    # On a busy machine, that the event loop was blocked may be a second reason.
+    assert (status, content["reasons"][:1]) == (503, [service._not_ready])
     assert service.receiver.closed
     assert [line for line in lines if line["event"] == "background_task_failed"]
 

@@ -14,7 +14,8 @@ from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 from vertexkit.system.supervision import Supervisor
 
-LEASE = 30.0
+LEASE = 300.0
+"""Far longer than a test takes on a busy machine: it expires only where a test lets time pass."""
 
 
 class HostedJournal:
