@@ -123,7 +123,7 @@ async def measure(
     database = new_database(server)
     with reserved_port() as port, running(service, port, platform_port, database) as pid:
         warm_up = min(WARM_UP, executions)
-        await Load(port, 0, warm_up, service.call).run(WARM_UP_CONNECTIONS)
+        await Load(port, 0, warm_up, service.call).warm_up(WARM_UP_CONNECTIONS)
         before = read_used(pid, server)
         if connections == 1:
             loads = (Load(port, warm_up + n, 1, service.call) for n in range(executions))

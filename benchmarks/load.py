@@ -124,6 +124,12 @@ class Load:
             self._done.result()
         return self._last - start
 
+    async def warm_up(self, connections: int) -> None:
+        """Make the calls before a measurement, which must not begin before all are completed."""
+        await self.run(connections)
+        if self.lost:
+            raise SystemExit(f"{self.lost} executions were not completed before the measurement")
+
     async def _call_at(self, rate: float, start: float) -> None:
         for number in range(self._end - self.calls):
             delay = start + number / rate - time.perf_counter()

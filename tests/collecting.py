@@ -17,15 +17,20 @@ ROOT = Path(__file__).parent.parent
 @contextmanager
 def cheaply(config: pytest.Config) -> Iterator[None]:
     """Collect without measuring, and without examining again and again what stays until the end."""
-    measured = not measuring.is_stopped()
-    if measured:
-        vertexkit_modules.load(rare=True)
+    if not measuring.is_stopped() and _process(config)[0] == 0:
+        vertexkit_modules.load(rare=True)  # what runs when modules are imported is measured once
     gc.disable()
     with measuring.paused():
         _import_own_part(config)
         yield
     gc.enable()
     gc.freeze()
+
+
+def _process(config: pytest.Config) -> tuple[int, int]:
+    """Return the number of this process, counted from 0, and how many there are."""
+    worker = getattr(config, "workerinput", {"workerid": "gw0", "workercount": 1})
+    return int(worker["workerid"].removeprefix("gw")), worker["workercount"]
 
 
 def _import_own_part(config: pytest.Config) -> None:
@@ -35,8 +40,7 @@ def _import_own_part(config: pytest.Config) -> None:
     others find the result on the disk. A file that cannot be imported is reported when it is
     collected.
     """
-    worker = getattr(config, "workerinput", {"workerid": "gw0", "workercount": 1})
-    number, count = int(worker["workerid"].removeprefix("gw")), worker["workercount"]
+    number, count = _process(config)
     if count == 1:
         return
     ignored = tuple(config.getoption("ignore") or ())

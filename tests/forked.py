@@ -31,6 +31,9 @@ FORKS.set_forkserver_preload(["tests.warm", "tests.forked"])
 IMPORT_PATH = [entry for entry in sys.path if entry]
 """In the fork server: where a new Python finds modules, without the folder it is started in."""
 
+LIMIT_SECONDS = 230.0
+"""A command that does not exit is killed a little before its test reaches its limit, and its output
+is shown. On a busy machine, one that works may need most of it."""
 PYTEST_OPTION = "-W ignore::pytest.PytestAssertRewriteWarning"
 """For a forked pytest, whose plugins the warm process has imported before."""
 
@@ -139,7 +142,7 @@ def run(
     folder: Path,
     environment: Mapping[str, str],
     stdin: str = "",
-    timeout: float = 100,
+    timeout: float = LIMIT_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
     """Run a command and wait until it exits; its output is captured."""
     with TemporaryFile() as given, TemporaryFile() as output, TemporaryFile() as errors:
@@ -149,6 +152,10 @@ def run(
         process = ForkedProcess(module, arguments, folder, environment, streams)
         try:
             code = process.wait(timeout)
+        except subprocess.TimeoutExpired as error:
+            process.close()
+            error.add_note(f"{_text(output)}\n{_text(errors)}")
+            raise
         finally:
             process.close()
         texts = [_text(stream) for stream in (output, errors)]

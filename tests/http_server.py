@@ -13,6 +13,9 @@ from vertexkit.server.config import ServedApp, ServerConfig
 from vertexkit.server.pool import ConnectionObserver
 from vertexkit.settings import ServerSettings
 
+KEEP_ALIVE_SECONDS = 3600
+"""No unused connection is closed while a test is delayed."""
+
 
 class Server(uvicorn.Server):
     """A uvicorn server that reports its start, and stops immediately when it is asked to."""
@@ -62,7 +65,12 @@ async def served(
 ) -> AsyncIterator[int]:
     """Serve an app with uvicorn as it is, on this port or on a free one; yield the port."""
     config = uvicorn.Config(
-        app, lifespan=lifespan, ws="none", log_level="critical", timeout_graceful_shutdown=1
+        app,
+        lifespan=lifespan,
+        ws="none",
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
     )
     async with running(config, port) as bound:
         yield bound

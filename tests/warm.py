@@ -9,7 +9,7 @@ import importlib
 
 import coverage
 
-from tests import vertexkit_modules
+from tests import measuring, vertexkit_modules
 from vertexkit.botone.certificates import tls_context
 
 LAZY = (
@@ -24,9 +24,11 @@ LAZY = (
 APPS = ("tests.chaos.failpoints", "tests.chaos.kill_blocks", "tests.chaos.versions")
 """What the services that tests kill run: most of the time of their start is its import."""
 
+resume_measuring = measuring.pause_this_process()  # tests/collecting.py measures what runs here
 vertexkit_modules.load(rare=False)
 for module in (*LAZY, *APPS):
     importlib.import_module(module)
+resume_measuring()
 tls_context()  # reads the certificates of the authorities, which takes as long as a short command
 
 if (measured := coverage.Coverage.current()) is not None:

@@ -12,8 +12,8 @@ from tests.tools import reason
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 SECONDS = 230
-"""A limit for each benchmark, on a machine that is busy with other work."""
-pytestmark = [pytest.mark.unmeasured, pytest.mark.timeout(120)]
+"""A limit for each benchmark, on a machine that is busy with other work; that of a test is longer."""
+pytestmark = pytest.mark.unmeasured
 
 
 def run(script: str, *options: str | Path) -> str:

@@ -77,9 +77,14 @@ class Nginx:
     def stop(self) -> None:
         """End it, and wait until it has ended."""
         if self._started:
-            until_outside(self._pid.exists, "nginx has written its process id")
-            os.kill(int(self._pid.read_text(encoding="ascii")), SIGTERM)
+            process = until_outside(self._read_pid, "nginx has written its process id")
+            os.kill(process, SIGTERM)
             until_outside(lambda: not self._pid.exists(), "nginx has ended")
+
+    def _read_pid(self) -> int:
+        """Return the process id; 0 until it is written."""
+        text = self._pid.read_text(encoding="ascii") if self._pid.exists() else ""
+        return int(text) if text.endswith("\n") else 0
 
     async def ask(self, method: str, path: str, body: bytes = b"") -> HttpResponse:
         """Send a request."""

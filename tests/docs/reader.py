@@ -154,9 +154,7 @@ class Reader:
 
     def _run(self, command: str, shown: list[str]) -> None:
         """Run a command and compare its output with the page."""
-        for port, free in self._ports.items():
-            command = command.replace(port, free)
-            shown = [line.replace(port, free) for line in shown]
+        command, *shown = map(self._with_free_ports, (command, *shown))
         if command.startswith("export "):
             name, _, value = command.removeprefix("export ").partition("=")
             self._environment[name] = value
@@ -167,6 +165,10 @@ class Reader:
             assert [normalised(line.rstrip()) for line in printed] == [
                 normalised(line) for line in shown
             ]
+
+    def _with_free_ports(self, text: str) -> str:
+        """Replace the ports that a page names, all at once: a free port may contain another one."""
+        return re.sub("|".join(self._ports), lambda found: self._ports[found[0]], text)
 
     def run_in(self, folder: Path, command: str) -> str:
         """Run a command in a folder and return its output, errors included."""
@@ -202,8 +204,8 @@ class Reader:
         )
         self.servers.append(server)
         assert server.stdout is not None
-        for line in shown:
-            assert normalised(server.stdout.readline().rstrip()) == normalised(line)
+        printed = [server.stdout.readline().rstrip() for _ in shown]
+        assert list(map(normalised, printed)) == list(map(normalised, shown))
 
     def _close(self) -> list[str]:
         """Stop the servers and return the remaining output of the one that was started first."""

@@ -1,18 +1,17 @@
 """The exchange rate, requested from a service behind a real uvicorn."""
 
-import asyncio
-import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 import pytest
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from example_blocks.currency import app as app
+from tests.http_server import served
+from tests.reserved_port import reserved_port
 from vertexkit.testing import FakeDialog
 
 RATES = """{"Date": "2026-02-28T11:30:00+03:00", "Valute": {
@@ -38,13 +37,9 @@ class RateService:
 async def rates(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RateService]:
     service = RateService()
     web = Starlette(routes=[Route("/daily_json.js", service.answer)])
-    server = uvicorn.Server(uvicorn.Config(web, log_level="critical"))
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        monkeypatch.setenv("RATES_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
-        serving = asyncio.create_task(server.serve(sockets=[listener]))
+    async with served(web) as port:
+        monkeypatch.setenv("RATES_URL", f"http://127.0.0.1:{port}")
         yield service
-        server.should_exit = True
-        await serving
 
 
 @pytest.mark.parametrize(
@@ -86,9 +81,9 @@ async def test_an_unreachable_service_is_explained(
     fake_dialog: FakeDialog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """If the service cannot be reached, the user gets an apology and the dialog continues."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        monkeypatch.setenv("RATES_URL", f"http://127.0.0.1:{probe.getsockname()[1]}")
-    run = await fake_dialog.run("currency", code="USD")
+    with reserved_port() as port:
+        monkeypatch.setenv("RATES_URL", f"http://127.0.0.1:{port}")
+        run = await fake_dialog.run("currency", code="USD")
     assert run.messages == [APOLOGY]
     assert run.data["error"]["code"] == "no_rates"
 
