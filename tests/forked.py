@@ -15,6 +15,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import TextIOWrapper
 from multiprocessing import connection, forkserver
@@ -27,7 +28,7 @@ from typing import IO, NoReturn
 from tests import measuring
 
 FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["tests.warm", "tests.forked"])
+FORKS.set_forkserver_preload(["tests.warm", "tests.forked", "tests.forked_workers"])
 IMPORT_PATH = [entry for entry in sys.path if entry]
 """In the fork server: where a new Python finds modules, without the folder it is started in."""
 
@@ -104,9 +105,10 @@ class ForkedProcess:
             return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        """Send a signal, unless the process has ended."""
+        """Send a signal, unless the process has ended, which it may do at any moment."""
         if self.returncode is None:
-            os.kill(self.pid, number)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill the process, unless it has ended."""
@@ -183,6 +185,8 @@ def _text(stream: IO[bytes]) -> str:
 def _run(start: Start) -> NoReturn:
     """In the forked process: become the command, run it, and exit as Python does."""
     _become(start)
+    if start.environment.get("FORKED_WORKERS"):
+        importlib.import_module("tests.forked_workers").use()
     code = _exit_code(lambda: runpy.run_module(start.module, run_name="__main__", alter_sys=True))
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()  # a forked process leaves them out

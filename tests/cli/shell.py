@@ -5,7 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests import forked
+from tests import forked, forked_workers
 
 HELLO = """
 from vertexkit import App, BlockFailed, Context, Retry
@@ -36,6 +36,8 @@ class Shell:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         (folder / "hello.py").write_text(HELLO, encoding="utf-8")
+        self.forks_workers: bool = False
+        """Whether the workers of a command that is started are forked from a warm process, too."""
         self._started: list[Process] = []
 
     def environment(self, **variables: str) -> dict[str, str]:
@@ -60,11 +62,14 @@ class Shell:
 
     def start(self, *arguments: str, **settings: str) -> "Process":
         """Start a command that runs until it is stopped."""
+        own = {"PYTHONUNBUFFERED": "1"} | (
+            {forked_workers.VARIABLE: "1"} if self.forks_workers else {}
+        )
         process = forked.start(
             "vertexkit",
             arguments,
             folder=self.folder,
-            environment=self._settings(settings) | {"PYTHONUNBUFFERED": "1"},
+            environment=self._settings(settings) | own,
         )
         self._started.append(Process(process))
         return self._started[-1]

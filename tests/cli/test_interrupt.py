@@ -1,9 +1,13 @@
 """Ctrl+C ends each command that runs until it is stopped, and prints no traceback."""
 
 import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+import vertexkit.cli.main
 from tests.cli.shell import Shell
 
 WAITS = """
@@ -45,6 +49,38 @@ def test_ctrl_c_ends_a_command(
     assert code in codes, output
     assert "Traceback" not in output
     assert "KeyboardInterrupt" not in output
+
+
+@pytest.fixture
+def keyboard() -> Iterator[None]:
+    """Ctrl+C is not ignored: pytest-xdist ignores it."""
+    earlier = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, earlier)
+
+
+@pytest.mark.parametrize("command", ["platform", "capture"])
+def test_ctrl_c_just_before_the_event_loop_runs(
+    command: str,
+    keyboard: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """asyncio has set its handler and does not count signals yet: it raises CancelledError."""
+    set_handler = signal.signal
+
+    def set_and_interrupt(number: int, handler: Any) -> Any:
+        earlier = set_handler(number, handler)
+        if number == signal.SIGINT and handler is not signal.default_int_handler:
+            monkeypatch.setattr(signal, "signal", set_handler)
+            signal.raise_signal(signal.SIGINT)
+        return earlier
+
+    monkeypatch.setattr(signal, "signal", set_and_interrupt)
+    monkeypatch.setattr(sys, "argv", ["vertexkit", command, "--port", "0"])
+    with pytest.raises(SystemExit) as caught:
+        vertexkit.cli.main.main()
+    assert caught.value.code in {0, 130}, capsys.readouterr()
 
 
 @pytest.mark.parametrize(

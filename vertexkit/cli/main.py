@@ -13,7 +13,7 @@ from vertexkit.cli.completion.scripts import COMPLETE_VARIABLE
 from vertexkit.cli.develop.commands import develop
 from vertexkit.cli.dialogs.commands import dialogs
 from vertexkit.cli.executions.commands import executions
-from vertexkit.cli.options import DEBUG_VARIABLE, EXIT_FAILED, EXIT_USAGE
+from vertexkit.cli.options import DEBUG_VARIABLE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from vertexkit.cli.serve.commands import journal, serve
 from vertexkit.cli.translation import (
     terminal_language,
@@ -80,8 +80,8 @@ def _command() -> Callable[[], object]:
 def main() -> NoReturn:
     """Run the console script.
 
-    The exit code is 0 on success, 1 if the command failed, and 2 if options, settings or inputs
-    are wrong.
+    The exit code is 0 on success, 1 if the command failed, 2 if options, settings or inputs are
+    wrong, and 130 if Ctrl+C has ended it before it was ready for the signal.
     """
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # print "?" where the terminal's encoding has no letter
@@ -106,7 +106,21 @@ def main() -> NoReturn:
     except OSError as error:
         path = f"{error.filename}: " if error.filename else ""
         _fail(error, f"{path}{error.strerror or error} [{SYSTEM_REFERENCE}]", EXIT_FAILED)
+    except BaseException as error:
+        if not _is_cancellation(error):
+            raise
+        sys.exit(EXIT_INTERRUPTED)
     sys.exit(0)
+
+
+def _is_cancellation(error: BaseException) -> bool:
+    """Whether a signal has cancelled the command before asyncio counted it.
+
+    asyncio makes KeyboardInterrupt of the cancellation that follows Ctrl+C, but not if the signal
+    comes just after `asyncio.run` has set its handler. Commands without asyncio do not load it.
+    """
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
 def _fail(error: Exception, message: str, exit_code: int) -> NoReturn:

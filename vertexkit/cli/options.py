@@ -14,6 +14,8 @@ EXIT_FAILED = 1
 """Exit code of a command that ran and failed."""
 EXIT_USAGE = 2
 """Exit code of a command that cannot run as given: options, settings or inputs are wrong."""
+EXIT_INTERRUPTED = 130
+"""Exit code of a command that a signal of Ctrl+C has ended, as in shells."""
 DEBUG_VARIABLE = "VERTEXKIT_DEBUG"
 """Environment variable that `--debug` sets, so that child processes print tracebacks too."""
 

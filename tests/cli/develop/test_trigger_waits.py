@@ -1,5 +1,6 @@
 """`vertexkit trigger` with blocks that wait: events are given as options or typed."""
 
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from vertexkit.testing.replay import replay
 
 PAYMENT = """
 import time
+from pathlib import Path
 
 from pydantic import BaseModel, Field
 
@@ -44,7 +46,8 @@ async def pay(ctx: Context, amount: int = 100) -> dict[str, int]:
 
 @app.block("block_loop")
 async def block_loop(ctx: Context) -> None:
-    time.sleep(1.2)
+    while not Path("reported").exists():
+        time.sleep(0.01)
 """
 app = App()
 
@@ -100,8 +103,12 @@ def test_without_an_event_the_wait_times_out(payment: Any) -> None:
 
 def test_a_blocked_event_loop_is_reported(payment: Any) -> None:
     """The block and the line are printed, and what to do."""
-    done = payment.run("trigger", "payment:app", "block_loop", stall="0.2")
-    assert "slow  block_loop blocks the event loop: payment.py:28 in block_loop" in done.stdout
+    process = payment.start("trigger", "payment:app", "block_loop", stall="0.1")
+    line = process.wait_for("slow  block_loop blocks the event loop: payment.py:")
+    (payment.folder / "reported").touch()
+    code = process.finish()
+    assert code == 0, process.lines
+    assert re.search(r"payment\.py:(29|30) in block_loop", line), line
 
 
 @pytest.mark.parametrize("pair", ["payment", "=1", "payment={oops"])

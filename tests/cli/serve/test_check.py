@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.reserved_port import reserved_port
 from tests.testing.platform_server import served_in_thread
 from vertexkit.testing import FakePlatform
 
@@ -84,7 +85,7 @@ def test_a_correct_app_passes(shell: Any) -> None:
 def test_the_platform_is_probed(shell: Any, platform: Platform) -> None:
     """One HEAD request is sent; a clock that differs is a warning."""
     done = shell.run("check", "hello:app", "--json", platform_url=platform.url)
-    assert done.returncode == 0
+    assert done.returncode == 0, done.stdout + done.stderr
     findings = findings_of(done)
     assert "responds in" in findings["ok", "platform"]
     assert "clock differs" in findings["warn", "clock"]
@@ -95,10 +96,10 @@ def test_the_platform_is_probed(shell: Any, platform: Platform) -> None:
 
 def test_an_unreachable_platform_is_a_failure(shell: Any) -> None:
     """A port without a server is reported with what to check."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    done = shell.run("check", "hello:app", "--json", platform_url=f"http://127.0.0.1:{port}/api")
-    assert done.returncode == 1
+    with reserved_port() as port:
+        url = f"http://127.0.0.1:{port}/api"
+        done = shell.run("check", "hello:app", "--json", platform_url=url)
+    assert done.returncode == 1, done.stdout + done.stderr
     assert "VERTEXKIT_PLATFORM_URL" in findings_of(done)["fail", "platform"]
 
 

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import socket
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import FrameType
@@ -27,8 +26,8 @@ EXIT_SECONDS = 2.0
 """Time between the end of the service and the end of the process."""
 LOOP_BLOCKED_SECONDS = 3.0
 """How long a handler may block the event loop after the grace period, before the process ends."""
-WORKER_START_SECONDS = 30.0
-"""How long a new worker may take to answer its parent; after it, another one is started."""
+MISSED_ANSWERS = 60
+"""How often the parent looks for a worker's answer, each half a second, before it starts another one."""
 EXIT_FAILED = 1
 """Exit code of a process that could not continue."""
 
@@ -143,27 +142,30 @@ def ignore_signals() -> None:
 class WorkerProcess(multiprocess.Process):
     """A worker of several, with the same server as a single process."""
 
-    _has_answered = False
-    _asked_at: float | None = None
+    _missed_answers: int | None = None
+    """How often the parent has looked for the answer since it asked; None: it has not asked."""
 
-    def is_alive(self, timeout: float = 5) -> bool:
-        """As uvicorn's, but a process that is still starting is not killed for being slow.
+    def is_alive(self, timeout: float = 5) -> bool:  # noqa: ARG002 - it never waits
+        """Whether the process runs and answers its parent.
 
-        It answers once Python and the app's modules are loaded, which takes long on a busy machine.
+        uvicorn waits five seconds for each answer, and then kills the worker: a busy machine takes
+        longer, above all at the start, and meanwhile the parent handles no signal. Looks are
+        counted, not seconds: of a service that was stopped as a whole no worker is killed.
         """
-        if self._has_answered or not self.process.is_alive():
-            return super().is_alive(timeout)
-        now = time.monotonic()
+        if not self.process.is_alive():
+            return False
         try:
-            if self._asked_at is None:
-                self._asked_at = now
-                self.parent_conn.send(b"ping")
             if self.parent_conn.poll():
                 self.parent_conn.recv()
-                self._has_answered = True
+                self._missed_answers = None
+            if self._missed_answers is None:
+                self.parent_conn.send(b"ping")
+                self._missed_answers = 0
+            else:
+                self._missed_answers += 1
         except (OSError, EOFError):  # it has just ended
             return False
-        return self._has_answered or now - self._asked_at < WORKER_START_SECONDS
+        return self._missed_answers < MISSED_ANSWERS
 
     @property
     def server(self) -> uvicorn.Server:
