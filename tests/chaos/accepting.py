@@ -1,9 +1,11 @@
 """A process that accepts executions into a journal, and prints each id when it is stored."""
 
 import asyncio
-import sys
+import ctypes
+import os
 from pathlib import Path
 
+from tests.waiting import until_outside
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Execution, new_execution_id
@@ -14,6 +16,8 @@ from vertexkit.token import Token
 
 EXECUTIONS = 60
 """Calls that are accepted."""
+SET_PTRACER, ANY_PROCESS = 0x59616D61, 2**64 - 1
+"""Of `prctl`: which process may trace this one, besides its parents."""
 
 
 class Observer(NullJournalObserver):
@@ -38,5 +42,12 @@ async def accept(path: Path) -> None:
     await journal.close()
 
 
-if __name__ == "__main__":
-    asyncio.run(accept(Path(sys.argv[1])))
+def start(path: Path, output: Path) -> None:
+    """Accept executions in this forked process, as soon as its system calls are traced."""
+    number = os.open(output, os.O_WRONLY | os.O_CREAT)
+    for stream in (1, 2):
+        os.dup2(number, stream)
+    library = ctypes.CDLL(None)
+    library.prctl(SET_PTRACER, ctypes.c_ulong(ANY_PROCESS))  # fails where all processes may trace
+    until_outside(library.sched_yield, "the tracer changes what system calls return")
+    asyncio.run(accept(path))

@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from tests.forked import ForkedProcess
+
 ROOT = Path(__file__).parents[2]
 VERSIONS = ("tests.chaos.soak_blocks:app", "tests.chaos.soak_blocks:second")
 """The versions of the app, which replace each other."""
@@ -27,6 +29,7 @@ class Service:
         workers: processes of the service.
         lease: seconds.
         journal: URL; by default of a file in the folder.
+        forked: Fork the processes from a warm one, instead of starting new ones.
     """
 
     def __init__(
@@ -38,12 +41,13 @@ class Service:
         workers: int = 1,
         lease: float = 2.0,
         journal: str = "",
+        forked: bool = False,
     ) -> None:
         self.folder = folder
         self.lease = lease
         self.kills: Counter[str] = Counter()
         self.wrongs: list[str] = []
-        self._port, self._workers = port, workers
+        self._port, self._workers, self._forked = port, workers, forked
         self._version = 0
         """Of the app; grows with each deployment."""
         self._environment = {k: v for k, v in os.environ.items() if "VERTEXKIT" not in k} | {
@@ -58,7 +62,7 @@ class Service:
             "VERTEXKIT_JOURNAL": journal or f"sqlite:{folder / 'journal.db'}",
             "PYTHONPATH": str(ROOT),
         }
-        self._process: subprocess.Popen[bytes]
+        self._process: subprocess.Popen[bytes] | ForkedProcess
         self._began = 0
         """Offset at which the log of the process starts."""
 
@@ -68,20 +72,33 @@ class Service:
         return f"http://127.0.0.1:{self._port}/blocks"
 
     @property
+    def is_alive(self) -> bool:
+        """Whether the last process has not ended."""
+        if isinstance(self._process, subprocess.Popen):
+            self._process.poll()
+        return self._process.returncode is None
+
+    @property
     def logs(self) -> bytes:
         """Everything that the processes have written."""
         return (self.folder / "log").read_bytes()
 
     def start(self) -> None:
         """Start a process with the current journal."""
-        command = ["-m", "vertexkit", "run", VERSIONS[self._version % len(VERSIONS)]]
-        options = ["--port", str(self._port), "--workers", str(self._workers)]
-        with (self.folder / "log").open("ab") as log:
+        arguments = ["run", VERSIONS[self._version % len(VERSIONS)]]
+        arguments += ["--port", str(self._port), "--workers", str(self._workers)]
+        environment = self._environment | {"VERTEXKIT_APP_VERSION": str(self._version)}
+        with (self.folder / "log").open("ab") as log, Path(os.devnull).open("rb") as nothing:
             self._began = log.tell()
+            if self._forked:
+                streams = nothing.fileno(), log.fileno(), log.fileno()
+                self._process = ForkedProcess("vertexkit", arguments, ROOT, environment, streams)
+                return
             self._process = subprocess.Popen(
-                [sys.executable, *command, *options],
+                [sys.executable, "-m", "vertexkit", *arguments],
                 cwd=ROOT,
-                env=self._environment | {"VERTEXKIT_APP_VERSION": str(self._version)},
+                env=environment,
+                stdin=nothing,
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
@@ -97,10 +114,10 @@ class Service:
             case "kill":
                 self._process.kill()
             case "term" | "term twice" | "deploy":
-                self._process.terminate()
+                self._process.send_signal(signal.SIGTERM)
                 if kind == "term twice":
                     await asyncio.sleep(random.random() * 0.2)
-                    self._process.terminate()
+                    self._process.send_signal(signal.SIGTERM)
             case "stop":
                 victim = random.choice([*workers, self._process.pid])
                 await self._freeze(victim, random.random() * (self.lease + 1))
@@ -129,13 +146,13 @@ class Service:
         """
         while time.monotonic() < end:
             await self.serves(end)
-            if self._process.poll() is None:
+            if self.is_alive:
                 return
             self.start()
 
     async def serves(self, end: float) -> None:
         """Wait until a process has started to serve, or has ended, or until a time of the clock."""
-        while time.monotonic() < end and self._process.poll() is None:
+        while time.monotonic() < end and self.is_alive:
             if b'"started"' in self.logs[self._began :]:
                 return
             await asyncio.sleep(0.2)
@@ -153,7 +170,7 @@ class Service:
 
     async def stop(self) -> int:
         """Stop it; return the exit code."""
-        self._process.terminate()
+        self._process.send_signal(signal.SIGTERM)
         return await self.ended()
 
     def kill(self) -> None:

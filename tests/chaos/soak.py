@@ -78,6 +78,8 @@ class Plan:
     """Fraction of requests to the platform that meet a fault."""
     gone: int = 2
     """Fraction of dialogs that are deleted."""
+    forked: bool = False
+    """Whether the processes are forked from a warm one, so that they start at once."""
 
 
 @dataclass
@@ -125,6 +127,7 @@ class Round:
                     platform_port,
                     workers=self._plan.workers,
                     journal=self._store.url,
+                    forked=self._plan.forked,
                 )
                 wrongs = await self._play()
         self.records = await self._store.records()

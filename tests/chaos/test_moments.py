@@ -21,7 +21,7 @@ from vertexkit.settings import JournalSettings
 pytestmark = pytest.mark.unmeasured
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = int(os.environ.get("MOMENTS", "120"))
+PROCESSES = int(os.environ.get("MOMENTS", "60"))
 """Processes that are killed, each at a moment of its own."""
 SEED = "moments"
 MEMORY = Path("/dev/shm")

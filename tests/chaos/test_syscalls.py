@@ -2,19 +2,22 @@
 
 import asyncio
 import subprocess
-import sys
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 
+from tests.chaos import accepting
 from tests.chaos.dump import dump
+from tests.forked import fork
 from tests.tools import TOOLS, reason
 from vertexkit.clock import Clock
 from vertexkit.journal.protocol import NullJournalObserver
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.settings import JournalSettings
 
-ROOT = Path(__file__).parents[2]
+TRACE_SECONDS = 100.0
+"""After this time the test fails."""
 STRACE = TOOLS["strace"].path
 pytestmark = [pytest.mark.unmeasured, pytest.mark.skipif(STRACE is None, reason=reason("strace"))]
 
@@ -26,25 +29,39 @@ async def create(path: Path) -> None:
     await journal.close()
 
 
-def inject(path: Path, call: str, what: str) -> list[str]:
+def inject(path: Path, call: str, what: str, *, code: int = 0) -> list[str]:
     """Run a process that accepts executions with a fault in its system calls; return its output.
 
     The journal exists already: how many calls its creation takes is not the subject.
+
+    Args:
+        path: of the journal.
+        call: the system call.
+        what: happens to it.
+        code: the expected exit code of the process.
     """
     assert STRACE is not None
     asyncio.run(create(path))
-    done = subprocess.run(
+    output = path.with_name("output")
+    process = fork(accepting.start, path, output)
+    tracer = subprocess.Popen(
         [
-            *(STRACE, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={call}"),
-            *("-e", f"inject={call}:{what}", sys.executable, "-m", "tests.chaos.accepting", path),
+            *(STRACE, "-f", "-qq", "-o", "/dev/null", "-p", str(process.pid)),
+            *("-e", f"trace={call},sched_yield", "-e", f"inject={call}:{what}"),
+            *("-e", "inject=sched_yield:retval=1"),  # the process waits for that
         ],
-        cwd=ROOT,
-        capture_output=True,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
-        timeout=100,
-        check=False,
     )
-    return done.stdout.split()
+    try:
+        _, errors = tracer.communicate(timeout=TRACE_SECONDS)  # it ends with the process
+    finally:
+        tracer.kill()
+        process.kill()
+        process.join()
+    text = output.read_text(encoding="utf-8")
+    assert (tracer.returncode, process.exitcode) == (0, code), errors + text
+    return text.split()
 
 
 def stored(path: Path) -> set[str]:
@@ -59,8 +76,8 @@ def stored(path: Path) -> set[str]:
 def test_killed_at_a_write_it_keeps_what_it_had_said(tmp_path: Path, call: str, at: int) -> None:
     """Every acknowledged execution is stored, and at most one that was not acknowledged."""
     path = tmp_path / "journal.db"
-    output = inject(path, call, f"signal=KILL:when={at}")
-    assert len(output) < 60
+    output = inject(path, call, f"signal=KILL:when={at}", code=-SIGKILL)
+    assert len(output) < accepting.EXECUTIONS
     found = stored(path)
     assert found >= set(output)
     assert len(found) <= len(output) + 1

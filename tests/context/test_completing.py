@@ -12,15 +12,15 @@ from vertexkit.execution import OutcomeStatus
 from vertexkit.failure import Failure
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
-HUGE = "я" * 25 * 1024 * 1024
-"""50 MB of JSON."""
+HUGE = "я" * 5 * 1024 * 1024
+"""10 MB of JSON."""
 UNFIT = {
     "nan": math.nan,
     "nested infinity": {"deep": [math.inf]},
     "an object": object(),
     "an object inside": {"deep": [object()]},
     "a key that is not a string": {("a", "b"): object()},
-    "50 MB": HUGE,
+    "10 MB": HUGE,
 }
 each_unfit = pytest.mark.parametrize("data", UNFIT.values(), ids=UNFIT)
 

@@ -13,6 +13,9 @@ from vertexkit import App, BlockFailed, Context, Failure, Retry, SyncContext
 from vertexkit.errors import VertexkitError
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
+CALLS = 75
+"""For each seed."""
+
 
 def moody(seed: int) -> App:
     """A block whose handler does one thing or another, by the seed."""
@@ -53,10 +56,10 @@ async def test_whatever_goes_wrong_there_is_one_outcome(seed: int) -> None:
         dialog.subscribe(
             lambda event: settled.update([event.execution]) if event.name == "settled" else None
         )
-        runs = await asyncio.gather(*(dialog.run("moody", mood=mood) for mood in range(150)))
+        runs = await asyncio.gather(*(dialog.run("moody", mood=mood) for mood in range(CALLS)))
     assert all(run.status == 200 and run.outcome is not None for run in runs)
     assert set(settled.values()) == {1}
-    assert len(settled) == 150
+    assert len(settled) == CALLS
     for run in runs:
         assert list(run.messages) == sorted(set(run.messages))
     platform.check(allow_unused=True)

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from vertexkit import App, BlockFailed, Context, Failure, Retry, SyncContext
+from vertexkit.context import steps
 from vertexkit.testing import FakeDialog, FakePlatform, Run
 
 HALF: str = json.loads('"cut \\ud83d"')
@@ -313,8 +314,9 @@ async def test_an_endless_result_ends(make: Callable[[], Any], annotation: Any) 
 
 
 @pytest.mark.unmeasured
-async def test_an_endless_result_of_a_step_ends() -> None:
+async def test_an_endless_result_of_a_step_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """The handler gets a TypeError."""
+    monkeypatch.setattr(steps, "MAX_RESULT_BYTES", 1024 * 1024)
 
     async def handler(ctx: Context) -> Any:
         with pytest.raises(TypeError, match="too large"):
