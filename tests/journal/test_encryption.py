@@ -19,6 +19,7 @@ from vertexkit.blocks.limits import hash_key
 from vertexkit.errors import JournalUnusable, OperationNotAllowed, SettingsError
 from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal import make_journal
+from vertexkit.journal.dialog_memory import DialogKey
 from vertexkit.journal.encryption import PLAIN, journal_keys, open_text, seal_text
 from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
 from vertexkit.journal.protocol import Query, Record
@@ -250,6 +251,32 @@ async def test_a_key_is_replaced(journals: Journals, stored: Callable[[], bytes]
     assert not (await driver.accept("another-token-of-a-call")).new
     [lease] = await driver.claim()
     assert lease.execution.raw == b"raw another-token-of-a-call"
+
+
+@pytest.mark.parametrize("executions, memories", [(4, 2), (5, 3)], ids=["whole", "rest"])
+async def test_a_key_is_replaced_in_parts(
+    journals: Journals, monkeypatch: pytest.MonkeyPatch, executions: int, memories: int
+) -> None:
+    """Every row is sealed again, also if the last part is as large as a part may be."""
+    for kind in ("sqlite", "postgres"):
+        monkeypatch.setattr(f"vertexkit.journal.{kind}.rekeying.ROWS_PER_PART", 2)
+    driver = await journals.open(JOURNAL_KEY)
+    for number in range(executions):
+        lease = await driver.held(f"token-{number}")
+        if number < memories:
+            await remember(driver, lease, "name", b"1", DialogKey("demo", number))
+        await driver.journal.release(lease, 0)
+        await driver.journal.settle(await driver.claim_one(), PARKED)
+    driver = await journals.open(OTHER_KEY, JOURNAL_KEY)
+    assert await rekey(driver, key_id(OTHER_KEY)) == executions + memories
+    driver = await journals.open(OTHER_KEY)
+    for record in await driver.journal.search(Query()):
+        await driver.journal.retry(record.execution)
+    tokens = {lease.execution.token.reveal() for lease in await driver.claim()}
+    assert tokens == {f"token-{number}" for number in range(executions)}
+    for number in range(memories):
+        memory = await driver.journal.read_memory(DialogKey("demo", number))
+        assert memory.values == b'{"name":1}'
 
 
 async def test_limits_outlive_changes_of_the_keys(journals: Journals) -> None:

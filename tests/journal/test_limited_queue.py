@@ -185,3 +185,33 @@ def test_keys_that_are_idle_are_forgotten() -> None:
     model.take(PLENTY)
     assert not model.queue._keys
     assert not model.queue._expiring
+
+
+def test_a_key_is_remembered_while_its_handler_runs() -> None:
+    """Its place is not given to another execution when its start has left the period of the rate."""
+    model = Model(BlockLimits(Rate(2, 10.0), running=1))
+    model.put("a")
+    model.take(PLENTY)
+    model.clock.time += 11
+    model.take(PLENTY)
+    model.put("a")
+    model.take(PLENTY)
+    assert (len(model.running), len(model.waiting)) == (1, 1)
+
+
+def test_a_key_is_remembered_while_its_start_counts() -> None:
+    """The rate holds although the handler has ended and no execution of the key waits."""
+    model = Model(BlockLimits(Rate(1, 10.0)))
+    model.put("a")
+    model.take(PLENTY)
+    model.end(0)
+    model.put("a")
+    model.take(PLENTY)
+    assert (len(model.running), len(model.waiting)) == (0, 1)
+
+
+def test_the_end_of_a_run_that_was_not_counted_is_forgotten() -> None:
+    """It takes no memory."""
+    model = Model(BlockLimits(running=1))
+    model.queue.end_run("a")
+    assert not model.queue._keys
