@@ -108,6 +108,12 @@ class JournalDriver(NullJournalObserver):
             await self.clock.sleep(within / 100)
         return leases
 
+    async def newest(self) -> Lease:
+        """A lease of a new execution, also where others can be claimed."""
+        accepted = await self.accept()
+        leases = {lease.execution.id: lease for lease in await self.claim()}
+        return leases[accepted.execution]
+
     async def held(self, token: str = "") -> Lease:
         """Accepted and claimed."""
         await self.accept(token)

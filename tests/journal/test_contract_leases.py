@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from tests.journal.cases import case
 from tests.journal.driver import JournalDriver
 from tests.journal.shared.served_journal import LEASE
 from vertexkit.errors import Fenced
@@ -40,9 +41,6 @@ WRITES: dict[str, Write] = {
     ),
     "settle": lambda journal, lease: journal.settle(lease, DONE),
 }
-
-
-every_write = pytest.mark.parametrize("write", WRITES.values(), ids=WRITES)
 
 
 async def test_an_expired_lease_is_taken_over(driver: JournalDriver) -> None:
@@ -124,54 +122,57 @@ async def test_released_executions_cannot_be_renewed(driver: JournalDriver) -> N
     assert (await driver.journal.renew("first", ids)).lost == ids
 
 
-@every_write
-async def test_an_old_lease_writes_nothing(driver: JournalDriver, write: Write) -> None:
+async def test_an_old_lease_writes_nothing(driver: JournalDriver) -> None:
     """A worker whose lease expired cannot change anything: its next write raises Fenced."""
-    old = await driver.held()
-    driver.pass_lease()
-    new = await driver.claim_one("second")
-    before = await driver.journal.find(new.execution.id)
-    with pytest.raises(Fenced):
-        await write(driver.journal, old)
-    after = await driver.journal.find(new.execution.id)
-    assert after == before
-    assert after is not None
-    assert after.phase is Phase.RUNNING
-    await driver.journal.settle(new, DONE)
+    for name, write in WRITES.items():
+        with case(name):
+            old = await driver.held()
+            driver.pass_lease()
+            new = await driver.claim_one("second")
+            before = await driver.journal.find(new.execution.id)
+            with pytest.raises(Fenced):
+                await write(driver.journal, old)
+            after = await driver.journal.find(new.execution.id)
+            assert after == before
+            assert after is not None
+            assert after.phase is Phase.RUNNING
+            await driver.journal.settle(new, DONE)
 
 
-@every_write
-async def test_an_old_claim_of_the_same_worker_writes_nothing(
-    driver: JournalDriver, write: Write
-) -> None:
+async def test_an_old_claim_of_the_same_worker_writes_nothing(driver: JournalDriver) -> None:
     """The epoch decides, not the worker's id: an older run of the same worker is fenced too."""
-    old = await driver.held()
-    await driver.journal.release(old, 0)
-    new = await driver.claim_one()
-    with pytest.raises(Fenced):
-        await write(driver.journal, old)
-    assert await driver.claim("second") == []
-    await driver.journal.settle(new, DONE)
+    for name, write in WRITES.items():
+        with case(name):
+            old = await driver.held()
+            await driver.journal.release(old, 0)
+            new = await driver.claim_one()
+            with pytest.raises(Fenced):
+                await write(driver.journal, old)
+            assert await driver.claim("second") == []
+            await driver.journal.settle(new, DONE)
 
 
-@every_write
-async def test_a_released_lease_writes_nothing(driver: JournalDriver, write: Write) -> None:
+async def test_a_released_lease_writes_nothing(driver: JournalDriver) -> None:
     """After its release a worker cannot change an execution."""
-    lease = await driver.held()
-    await driver.journal.release(lease, 3600)
-    before = await driver.journal.find(lease.execution.id)
-    with pytest.raises(Fenced):
-        await write(driver.journal, lease)
-    assert await driver.journal.find(lease.execution.id) == before
-    assert len(await driver.claim(early=True)) == 1
+    for name, write in WRITES.items():
+        with case(name):
+            lease = await driver.held()
+            await driver.journal.release(lease, 3600)
+            before = await driver.journal.find(lease.execution.id)
+            with pytest.raises(Fenced):
+                await write(driver.journal, lease)
+            assert await driver.journal.find(lease.execution.id) == before
+            [again] = await driver.claim(early=True)
+            await driver.journal.settle(again, DONE)
 
 
-@every_write
-async def test_a_settled_lease_writes_nothing(driver: JournalDriver, write: Write) -> None:
+async def test_a_settled_lease_writes_nothing(driver: JournalDriver) -> None:
     """An execution cannot be changed after its outcome."""
-    lease = await driver.held()
-    await driver.journal.settle(lease, DONE)
-    before = await driver.journal.find(lease.execution.id)
-    with pytest.raises(Fenced):
-        await write(driver.journal, lease)
-    assert await driver.journal.find(lease.execution.id) == before
+    for name, write in WRITES.items():
+        with case(name):
+            lease = await driver.held()
+            await driver.journal.settle(lease, DONE)
+            before = await driver.journal.find(lease.execution.id)
+            with pytest.raises(Fenced):
+                await write(driver.journal, lease)
+            assert await driver.journal.find(lease.execution.id) == before

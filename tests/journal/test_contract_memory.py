@@ -7,17 +7,9 @@ from tests.journal.memory_values import KEY, remember, setting
 from vertexkit.errors import Fenced
 from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
-from vertexkit.journal.protocol import Lease
 
 DAY = 86_400.0
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
-
-
-async def newest(driver: JournalDriver) -> Lease:
-    """A lease of a new execution, where those of older ones have expired."""
-    accepted = await driver.accept()
-    leases = {lease.execution.id: lease for lease in await driver.claim()}
-    return leases[accepted.execution]
 
 
 async def test_a_memory_is_kept_for_later_executions(driver: JournalDriver) -> None:
@@ -99,12 +91,12 @@ async def test_a_memory_expires_after_its_last_change(driver: JournalDriver) -> 
     lease = await driver.held()
     await remember(driver, lease, "name", b"1")
     driver.clock.skip_to(driver.clock.now() + 29 * DAY)
-    lease = await newest(driver)
+    lease = await driver.newest()
     await remember(driver, lease, "visits", b"2")
     driver.clock.skip_to(driver.clock.now() + 29 * DAY)
     assert (await driver.journal.read_memory(KEY)).values == b'{"name":1,"visits":2}'
     driver.clock.skip_to(driver.clock.now() + DAY + 1)
     assert (await driver.journal.read_memory(KEY)).values == b""
-    lease = await newest(driver)
+    lease = await driver.newest()
     await remember(driver, lease, "name", b"3")
     assert (await driver.journal.read_memory(KEY)).values == b'{"name":3}'

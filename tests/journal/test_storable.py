@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import pytest
 
+from tests.journal.cases import case
 from tests.journal.driver import JournalDriver
 from vertexkit.errors import JournalError
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
@@ -104,54 +105,57 @@ async def others_continue(driver: JournalDriver) -> None:
     assert driver.lost_reasons == []
 
 
-@pytest.mark.parametrize("change", REPAIRED.values(), ids=REPAIRED)
-async def test_half_an_emoji_is_repaired(driver: JournalDriver, change: Change) -> None:
+async def test_half_an_emoji_is_repaired(driver: JournalDriver) -> None:
     """The text is stored with U+FFFD; the execution and all others continue."""
-    lease = await driver.held()
-    await change(driver, lease)
-    record = await driver.journal.find(lease.execution.id)
-    assert record is not None
-    assert WHOLE in repr(record)
-    await others_continue(driver)
+    for name, change in REPAIRED.items():
+        with case(name):
+            lease = await driver.newest()
+            await change(driver, lease)
+            record = await driver.journal.find(lease.execution.id)
+            assert record is not None
+            assert WHOLE in repr(record)
+            await others_continue(driver)
 
 
-@pytest.mark.parametrize("change", REFUSED.values(), ids=REFUSED)
-async def test_a_value_that_cannot_be_stored_changes_nothing(
-    driver: JournalDriver, change: Change
-) -> None:
+async def test_a_value_that_cannot_be_stored_changes_nothing(driver: JournalDriver) -> None:
     """The change is an error, and the execution is as before: it can still be changed and settled."""
-    lease = await driver.held()
-    before = await driver.journal.find(lease.execution.id)
-    with pytest.raises(JournalError):
-        await change(driver, lease)
-    assert await driver.journal.find(lease.execution.id) == before
-    await others_continue(driver)
-    await driver.journal.record_result(lease, Result(b"1"), completing=True)
-    await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
-    after = await driver.journal.find(lease.execution.id)
-    assert after is not None
-    assert after.phase is Phase.SETTLED
+    for name, change in REFUSED.items():
+        with case(name):
+            lease = await driver.held()
+            before = await driver.journal.find(lease.execution.id)
+            with pytest.raises(JournalError):
+                await change(driver, lease)
+            assert await driver.journal.find(lease.execution.id) == before
+            await others_continue(driver)
+            await driver.journal.record_result(lease, Result(b"1"), completing=True)
+            await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED))
+            after = await driver.journal.find(lease.execution.id)
+            assert after is not None
+            assert after.phase is Phase.SETTLED
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [{"block": HALF}, {"id": HALF}, {"inputs": {"a": HALF}}, {"inputs": {"a": Unprintable()}}],
-    ids=["block", "id", "text", "object"],
-)
-async def test_a_call_that_cannot_be_stored_leaves_nothing(
-    driver: JournalDriver, fields: dict[str, Any]
-) -> None:
+BROKEN_CALLS: dict[str, dict[str, Any]] = {
+    "block": {"block": HALF},
+    "id": {"id": HALF},
+    "text": {"inputs": {"a": HALF}},
+    "object": {"inputs": {"a": Unprintable()}},
+}
+
+
+async def test_a_call_that_cannot_be_stored_leaves_nothing(driver: JournalDriver) -> None:
     """It is an error, the backlog is as before, and the same call can be made again."""
-    call = driver.execution("again")
-    broken = replace(call, **fields)
-    try:
-        await driver.journal.accept(broken, 10)
-    except JournalError:
-        assert driver.journal.backlog() == 0
-        assert (await driver.journal.accept(call, 10)).new
-    else:  # a journal in memory stores any inputs
-        assert "inputs" in fields
-    await others_continue(driver)
+    for name, fields in BROKEN_CALLS.items():
+        with case(name):
+            call = driver.execution(f"again-{name}")
+            broken = replace(call, **fields)
+            try:
+                await driver.journal.accept(broken, 10)
+            except JournalError:
+                assert driver.journal.backlog() == 0
+                assert (await driver.journal.accept(call, 10)).new
+            else:  # a journal in memory stores any inputs
+                assert "inputs" in fields
+            await others_continue(driver)
 
 
 async def test_a_poisoned_history_is_claimed_with_the_others(driver: JournalDriver) -> None:
@@ -163,19 +167,21 @@ async def test_a_poisoned_history_is_claimed_with_the_others(driver: JournalDriv
     assert {one.execution.id for one in claimed} == {lease.execution.id, *others}
 
 
-@pytest.mark.parametrize(
-    "query",
-    [Query(code=HALF), Query(block=HALF), Query(dialog=10**30), Query(since=float("nan"))],
-    ids=["code", "block", "dialog", "since"],
-)
-async def test_an_odd_question_gets_an_answer(driver: JournalDriver, query: Query) -> None:
+async def test_an_odd_question_gets_an_answer(driver: JournalDriver) -> None:
     """A filter that cannot match is answered with nothing, or with an error of the journal."""
-    async with asyncio.timeout(60):
-        try:
-            found = await driver.journal.search(query)
-        except JournalError:
-            found = []
-        assert found == []
-    with suppress(JournalError):
-        assert await driver.journal.find(HALF) is None
-    await others_continue(driver)
+    for query in (
+        Query(code=HALF),
+        Query(block=HALF),
+        Query(dialog=10**30),
+        Query(since=float("nan")),
+    ):
+        with case(repr(query)):
+            async with asyncio.timeout(60):
+                try:
+                    found = await driver.journal.search(query)
+                except JournalError:
+                    found = []
+                assert found == []
+            with suppress(JournalError):
+                assert await driver.journal.find(HALF) is None
+            await others_continue(driver)
