@@ -14,6 +14,9 @@ from vertexkit.journal.sqlite.journal import SqliteJournal
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
 PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="503")
 DAY = 86_400.0
+PAGE_BYTES = 4096
+FREE_PAGES = 64
+"""As many as a small file keeps."""
 SIZES = [200, 3_000, 5_000, 9_000, 30_000, 60_000, 100_000, 200_000]
 """Bytes of inputs: in one page, around the size of a page, and on pages of their own."""
 
@@ -42,12 +45,12 @@ async def run(driver: JournalDriver, size: int, number: int, outcome: Outcome = 
 def secrets_in(folder: Path) -> set[str]:
     """Return the files that contain a part of a token, an input, a step or a result."""
     parts = (b"SECRET-", b"i" * 12, b"t" * 100, b"s" * 100, b"r" * 100)
+    contents = {file.name: file.read_bytes() for file in folder.iterdir() if file.is_file()}
     return {
-        f"{file.name}: {part[:9]!r}"
-        for file in folder.iterdir()
-        if file.is_file()
+        f"{name}: {part[:9]!r}"
+        for name, content in contents.items()
         for part in parts
-        if part in file.read_bytes()
+        if part in content
     }
 
 
@@ -86,18 +89,18 @@ async def test_old_executions_are_deleted_under_load(
 ) -> None:
     """The age is checked every minute although the number is checked all the time."""
     monkeypatch.setattr("vertexkit.journal.sqlite.retention.ENDED_BETWEEN_CHECKS", 2)
-    driver = await machine.start(retention=600)
+    driver = await machine.start(retention=300)
     parked = await run(driver, 200, 0, PARKED)
     first = await run(driver, 200, 1)
-    for minute in range(60):
+    for minute in range(30):
         for number in range(4):
             await run(driver, 200, number)
         machine.clock.skip_to(machine.clock.now() + 60)
-        if minute == 30:
+        if minute == 15:
             assert await driver.journal.find(first) is None
     await run(driver, 200, 2)
     await driver.journal.search(Query())
-    assert 30 <= len(await driver.journal.search(Query(limit=1000))) <= 60
+    assert 15 <= len(await driver.journal.search(Query(limit=1000))) <= 30
     assert await driver.journal.find(parked) is not None
     machine.clock.skip_to(machine.clock.now() + 30 * DAY)
     for number in range(8):
@@ -107,31 +110,33 @@ async def test_old_executions_are_deleted_under_load(
 
 
 @pytest.mark.unmeasured
-async def test_the_file_stays_bounded_and_shrinks(machine: Machine) -> None:
+async def test_the_file_stays_bounded_and_shrinks(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Under a steady load the file does not grow, and after a burst it gives its pages back."""
+    monkeypatch.setattr("vertexkit.journal.sqlite.retention.MIN_FREE_PAGES", FREE_PAGES)
     driver = await machine.start(retention=600)
     sizes = []
     for _ in range(12):
-        for number in range(15):
-            await run(driver, 30_000, number)
+        for number in range(8):
+            await run(driver, 10_000, number)
         machine.clock.skip_to(machine.clock.now() + 300)
         await journal_of(driver)._retention._delete_old()
         await journal_of(driver)._retention._erase_deleted()
         sizes.append(machine.path.stat().st_size)
     assert max(sizes[4:]) <= 1.5 * sizes[3]
     waiting = [await driver.accept() for _ in range(3)]
-    for number in range(100):
+    for number in range(20):
         call = driver.execution(f"burst-{number}", text="x" * 150_000)
         await driver.journal.accept(call, 10_000)
+    await journal_of(driver)._retention._erase_deleted()
+    assert machine.path.stat().st_size > 20 * 150_000
     for lease in await driver.claim(limit=1000):
         await driver.journal.settle(lease, DONE)
-    await journal_of(driver)._retention._erase_deleted()
-    grown = machine.path.stat().st_size
     machine.clock.skip_to(machine.clock.now() + DAY)
     await journal_of(driver)._retention._delete_old()
     await journal_of(driver)._retention._erase_deleted()
-    assert machine.path.stat().st_size < 12_000_000
-    assert grown < 60_000_000
+    assert machine.path.stat().st_size < 2 * FREE_PAGES * PAGE_BYTES
     assert len(waiting) == 3
 
 
@@ -150,15 +155,14 @@ async def restarted(
 
 
 @pytest.mark.parametrize("shift", [31 * DAY, 400 * DAY, -1e9, 1e9], ids=str)
-@pytest.mark.parametrize("times", [1, 3])
 async def test_a_wrong_clock_deletes_nothing(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch, shift: float, times: int
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, shift: float
 ) -> None:
     """A clock that is wrong at start, or is corrected later, does not age what was kept."""
     driver = await machine.start(unique_tokens=True)
     parked = await run(driver, 200, 0, PARKED)
     done = await run(driver, 200, 1)
-    for _ in range(times):
+    for _ in range(3):
         for wrong in (shift, 0.0):
             driver = await restarted(machine, monkeypatch, wrong)
             assert await driver.journal.find(parked) is not None
