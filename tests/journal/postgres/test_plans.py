@@ -1,13 +1,18 @@
 """How the server finds rows: by an index, however many unfinished executions and dead rows there are."""
 
+import asyncio
+from typing import Any
+
 import psycopg
 import pytest
 
-from tests.journal.postgres.opened import opened
 from tests.postgres_server import PostgresServer
+from vertexkit.journal import make_journal
 from vertexkit.journal.postgres.acceptance_statements import ACCEPT, FIND_DUPLICATED
 from vertexkit.journal.postgres.limits import CLAIM_LIMITED
 from vertexkit.journal.postgres.statements import CLAIM, CONFIGURE, POLL, Statement
+from vertexkit.settings import JournalSettings
+from vertexkit.testing import VirtualClock
 
 SET = "SELECT {}".format(
     CONFIGURE.sql.partition("SELECT")[2].replace("$1", "'on'").replace("true", "false")
@@ -28,26 +33,33 @@ ALL_HAVE_ENDED = (
 )
 
 
-async def plan_of(statement: Statement, server: PostgresServer, *before: str) -> list[str]:
+@pytest.fixture(scope="module")
+def schema(postgres_server: PostgresServer, contract_database: Any) -> None:
+    """The database has its tables."""
+    del contract_database  # it creates the database
+    settings = JournalSettings(url=postgres_server.url("contract"))
+    asyncio.run(make_journal(settings, VirtualClock()).migrate())
+
+
+def plan_of(statement: Statement, server: PostgresServer, *before: str) -> list[str]:
     """Return the lines of the plan for parameters that are not known."""
     types = [name_of_type(codec.oid) for codec in statement.codecs]
-    async with opened(server, "contract"):
-        plan = server.sql(
-            *before,
-            SET,
-            "SET plan_cache_mode = force_generic_plan",
-            f"PREPARE measured ({', '.join(types)}) AS {statement.sql}",
-            f"EXPLAIN EXECUTE measured ({', '.join(['NULL'] * len(types))})",
-            database="contract",
-        )
+    plan = server.sql(
+        *before,
+        SET,
+        "SET plan_cache_mode = force_generic_plan",
+        f"PREPARE measured ({', '.join(types)}) AS {statement.sql}",
+        f"EXPLAIN EXECUTE measured ({', '.join(['NULL'] * len(types))})",
+        database="contract",
+    )
     return plan.splitlines()
 
 
 @pytest.mark.parametrize("before", [(), ALL_HAVE_ENDED], ids=["empty", "all have ended"])
 @pytest.mark.parametrize("statement", [ACCEPT, FIND_DUPLICATED, CLAIM], ids=lambda s: s.name)
-async def test_other_executions_of_a_call_are_found_by_their_key(
+@pytest.mark.usefixtures("schema", "postgres_url")
+def test_other_executions_of_a_call_are_found_by_their_key(
     postgres_server: PostgresServer,
-    postgres_url: str,
     statement: Statement,
     before: tuple[str, ...],
 ) -> None:
@@ -55,7 +67,7 @@ async def test_other_executions_of_a_call_are_found_by_their_key(
 
     While the statistics say that none is unfinished, each index seems equally suitable.
     """
-    plan = await plan_of(statement, postgres_server, *before)
+    plan = plan_of(statement, postgres_server, *before)
     for index in ("executions_by_key", "executions_accepting_duplicates"):
         found = [number for number, line in enumerate(plan) if f" {index} " in line]
         assert len(found) == 1, "\n".join(plan)
@@ -68,15 +80,15 @@ async def test_other_executions_of_a_call_are_found_by_their_key(
     [(CLAIM, "queue = place.queue"), (CLAIM_LIMITED, "queue = free"), (POLL, None)],
     ids=["claim", "claim_limited", "poll"],
 )
-async def test_unfinished_executions_are_found_by_their_queue(
+@pytest.mark.usefixtures("schema", "postgres_url")
+def test_unfinished_executions_are_found_by_their_queue(
     postgres_server: PostgresServer,
-    postgres_url: str,
     statement: Statement,
     condition: str | None,
     before: tuple[str, ...],
 ) -> None:
     """Executions that have ended are not read, however many there are."""
-    plan = await plan_of(statement, postgres_server, *before)
+    plan = plan_of(statement, postgres_server, *before)
     found = [number for number, line in enumerate(plan) if " executions_due " in line]
     assert found, "\n".join(plan)
     if condition is not None:
