@@ -8,6 +8,7 @@ import pytest
 
 from tests.journal.driver import JOURNAL_KEY, JOURNALS, CompleteJournal, JournalDriver
 from tests.journal.postgres.patience import patient
+from tests.journal.reopened import Journals
 from tests.journal.shared.served_journal import LEASE
 from tests.postgres_server import PostgresServer
 from vertexkit.journal import make_journal
@@ -50,8 +51,10 @@ async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     clock = VirtualClock()
     if request.param in {POSTGRES, ENCRYPTED_POSTGRES}:
         url = request.getfixturevalue("postgres_url")
-        keys = JOURNAL_KEY if request.param == ENCRYPTED_POSTGRES else ()
-        settings = JournalSettings(url=url, lease=LEASE, keys=keys)
+        encrypted = request.param == ENCRYPTED_POSTGRES
+        keys = JOURNAL_KEY if encrypted else ()
+        # Without prepared statements, as behind some poolers of connections, it opens sooner.
+        settings = JournalSettings(url=url, lease=LEASE, keys=keys, prepare=not encrypted)
         journal: CompleteJournal = make_journal(settings, clock)
     else:
         journal = JOURNALS[request.param](clock, tmp_path)
@@ -59,3 +62,14 @@ async def driver(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterato
     await driver.journal.open(driver)
     yield driver
     await driver.journal.close()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+async def journals(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Journals]:
+    """Journals of one file, or of one database."""
+    url = f"sqlite:{tmp_path}/journal.db"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres_url")
+    journals = Journals(url)
+    yield journals
+    await journals.close()

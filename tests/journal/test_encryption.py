@@ -4,7 +4,6 @@ import base64
 import json
 import sqlite3
 from collections.abc import Callable
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -12,19 +11,18 @@ import pytest
 
 from tests.journal.driver import JOURNAL_KEY, OTHER_KEY, JournalDriver
 from tests.journal.memory_values import KEY, remember
-from tests.journal.shared.served_journal import LEASE
+from tests.journal.reopened import Journals, key_id, rekey
 from tests.postgres_server import PostgresServer
 from vertexkit import App, Context
 from vertexkit.blocks.limits import hash_key
 from vertexkit.errors import JournalUnusable, OperationNotAllowed, SettingsError
 from vertexkit.execution import Effect, EffectState, Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal import make_journal
-from vertexkit.journal.dialog_memory import DialogKey
 from vertexkit.journal.encryption import PLAIN, journal_keys, open_text, seal_text
 from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
 from vertexkit.journal.protocol import Query, Record
 from vertexkit.settings import JournalSettings, Settings
-from vertexkit.testing import FakeDialog, VirtualClock
+from vertexkit.testing import FakeDialog
 from vertexkit.token import Token
 
 pytest.importorskip("cryptography", reason="the extra encryption is not installed")
@@ -38,43 +36,6 @@ SECRETS = (
 )
 PARKED = Outcome(OutcomeStatus.PARKED, "unknown", reason="why it was parked")
 Open = Callable[..., Any]
-
-
-class Journals:
-    """The journals of one file or database, opened one after the other with different keys."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.clock = VirtualClock()
-        self._numbers = count(1)
-        self._open: list[Any] = []
-
-    def settings(self, *keys: str, **fields: Any) -> JournalSettings:
-        return JournalSettings(url=self.url, lease=LEASE, keys=",".join(keys), **fields)
-
-    async def open(self, *keys: str, **fields: Any) -> JournalDriver:
-        """Close the journal that is open, and open it with these keys."""
-        await self.close()
-        driver = JournalDriver(make_journal(self.settings(*keys, **fields), self.clock), self.clock)
-        driver.numbers = self._numbers
-        await driver.journal.open(driver)
-        self._open.append(driver.journal)
-        return driver
-
-    async def close(self) -> None:
-        for journal in self._open:
-            await journal.close()
-        self._open.clear()
-
-
-@pytest.fixture(params=["sqlite", "postgres"])
-async def journals(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    url = f"sqlite:{tmp_path}/journal.db"
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres_url")
-    journals = Journals(url)
-    yield journals
-    await journals.close()
 
 
 @pytest.fixture
@@ -217,22 +178,6 @@ async def test_an_ended_call_is_recognised_after_encryption(journals: Journals) 
         assert (await driver.accept("once")).execution == lease.execution.id
 
 
-async def rekey(driver: JournalDriver, key: str) -> int:
-    """Seal everything again; return the number of rows."""
-    rows, after = 0, ""
-    while True:
-        part = await driver.journal.rekey(key, after)
-        rows, after = rows + part.rows, part.after
-        if not after:
-            return rows
-
-
-def key_id(key: str) -> str:
-    keys = journal_keys(JournalSettings(keys=key))
-    assert keys is not None
-    return keys.newest
-
-
 async def test_a_key_is_replaced(journals: Journals, stored: Callable[[], bytes]) -> None:
     """Values of an older key are read; after `rekey` it is not needed, before it is."""
     name = await filled(await journals.open())
@@ -251,32 +196,6 @@ async def test_a_key_is_replaced(journals: Journals, stored: Callable[[], bytes]
     assert not (await driver.accept("another-token-of-a-call")).new
     [lease] = await driver.claim()
     assert lease.execution.raw == b"raw another-token-of-a-call"
-
-
-@pytest.mark.parametrize("executions, memories", [(4, 2), (5, 3)], ids=["whole", "rest"])
-async def test_a_key_is_replaced_in_parts(
-    journals: Journals, monkeypatch: pytest.MonkeyPatch, executions: int, memories: int
-) -> None:
-    """Every row is sealed again, also if the last part is as large as a part may be."""
-    for kind in ("sqlite", "postgres"):
-        monkeypatch.setattr(f"vertexkit.journal.{kind}.rekeying.ROWS_PER_PART", 2)
-    driver = await journals.open(JOURNAL_KEY)
-    for number in range(executions):
-        lease = await driver.held(f"token-{number}")
-        if number < memories:
-            await remember(driver, lease, "name", b"1", DialogKey("demo", number))
-        await driver.journal.release(lease, 0)
-        await driver.journal.settle(await driver.claim_one(), PARKED)
-    driver = await journals.open(OTHER_KEY, JOURNAL_KEY)
-    assert await rekey(driver, key_id(OTHER_KEY)) == executions + memories
-    driver = await journals.open(OTHER_KEY)
-    for record in await driver.journal.search(Query()):
-        await driver.journal.retry(record.execution)
-    tokens = {lease.execution.token.reveal() for lease in await driver.claim()}
-    assert tokens == {f"token-{number}" for number in range(executions)}
-    for number in range(memories):
-        memory = await driver.journal.read_memory(DialogKey("demo", number))
-        assert memory.values == b'{"name":1}'
 
 
 async def test_limits_outlive_changes_of_the_keys(journals: Journals) -> None:
@@ -319,13 +238,6 @@ async def test_the_key_of_a_limit_is_not_on_the_disk(
         found = stored()
         assert PHONE.encode() not in found
         assert hash_key(PHONE).encode() in found
-
-
-async def test_a_journal_without_keys_is_not_rekeyed(journals: Journals) -> None:
-    """The command says what is missing."""
-    driver = await journals.open()
-    with pytest.raises(OperationNotAllowed, match="is not encrypted"):
-        await driver.journal.rekey(key_id(JOURNAL_KEY), "")
 
 
 def remove_files(folder: Path) -> None:
