@@ -77,6 +77,7 @@ class QuirkyServer:
         shown: the ids that were asked for, in order.
         downloads: the header `Range` of each download.
         in_flight, most_in_flight: downloads at the same time.
+        hold_downloads: how many downloads must be there at once before any is answered.
     """
 
     def __init__(self, dialogs: list[Raw] | None = None) -> None:
@@ -98,7 +99,8 @@ class QuirkyServer:
         self.downloads: list[str | None] = []
         self.in_flight = self.most_in_flight = 0
         self.create_answer: bytes = b""
-        self.hold_downloads: asyncio.Barrier | None = None
+        self.hold_downloads = 0
+        self._are_there = asyncio.Event()
         self._app = Starlette(
             routes=[
                 Route("/api/{version}/conversations", self._list),
@@ -180,9 +182,9 @@ class QuirkyServer:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
-            if self.hold_downloads is not None:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self.hold_downloads.wait(), 5)
+            if self.in_flight >= self.hold_downloads:
+                self._are_there.set()
+            await self._are_there.wait()
         finally:
             self.in_flight -= 1
         if file.next_version is not None:

@@ -18,6 +18,7 @@ from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.errors import PlatformUnreachable
 
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+PATIENT = 60.0
 CERTIFICATE = (
     "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=127.0.0.1 "
     "-addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out certificate.pem"
@@ -58,7 +59,7 @@ async def send(url: str) -> None:
     """Send a message with each wire, and a request as an author does."""
     for wire in (SocketWire(), AiohttpWire()):
         try:
-            assert (await wire.post(url, b"{}", 20)).status == 200
+            assert (await wire.post(url, b"{}", PATIENT)).status == 200
         finally:
             await wire.close()
     async with http_client() as client:
@@ -87,7 +88,7 @@ async def test_another_certificate_is_rejected_by_both(platform: str) -> None:
     """The error names the certificate; nothing was sent."""
     for wire in (SocketWire(), AiohttpWire()):
         with pytest.raises(PlatformUnreachable, match=r"TLS certificate of 127\.0\.0\.1"):
-            await wire.post(platform, b"{}", 20)
+            await wire.post(platform, b"{}", PATIENT)
         await wire.close()
     async with http_client() as client:
         with pytest.raises(httpx.ConnectError, match=r"TLS certificate of 127\.0\.0\.1"):

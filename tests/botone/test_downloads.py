@@ -1,6 +1,5 @@
 """Downloads from an independent server: broken connections, ranges, limits, several at a time."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -295,14 +294,13 @@ def test_files_are_downloaded_at_the_same_time(
     files: str, server: QuirkyServer, shell: Shell
 ) -> None:
     """No more than the option allows; a file that the platform no longer has does not fail the run."""
-    server.hold_downloads = asyncio.Barrier(2)
+    server.hold_downloads = 2
     known = {"platform_url": files, "login": "demo", "password": "demo"}
     for word in ("Downloaded 5 files", "Skipped 5 files"):
         done = shell.run("dialogs", "files", "--at-once", "2", "-o", "got", **known)
         assert done.returncode == 0, done.stdout + done.stderr
         assert word in done.stdout
         assert "1 file no longer on the platform" in done.stdout
-        server.hold_downloads = None
     assert server.most_in_flight == 2
 
 

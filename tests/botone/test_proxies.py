@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
 import pytest
@@ -21,11 +23,23 @@ from vertexkit.settings import PlatformSettings
 NAMES = [f"{name}_proxy" for name in ("http", "https", "all", "no")]
 PAGINATION = {"total": 0, "count": 0, "per_page": 20, "current_page": 1, "total_pages": 1}
 PROXY = "http://proxy.example.com:3128"
+PATIENT = 60.0
 
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """An environment without proxies."""
+    """An environment without proxies, in which only the names of this machine are known.
+
+    What a name server answers, and when, depends on the network.
+    """
+    resolve = socket.getaddrinfo
+
+    def known(host: Any, *args: Any, **options: Any) -> Any:
+        if str(host).endswith(".invalid"):
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return resolve(host, *args, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", known)
     for name in (*NAMES, *map(str.upper, NAMES), "REQUEST_METHOD"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -157,7 +171,7 @@ async def test_all_requests_go_through_the_proxy(environment: pytest.MonkeyPatch
         environment.setenv("HTTP_PROXY", proxy.url)
         environment.setenv("HTTPS_PROXY", proxy.url)
         wire = AiohttpWire()
-        assert (await wire.post("http://platform.invalid/say", b"{}", 5)).status == 200
+        assert (await wire.post("http://platform.invalid/say", b"{}", PATIENT)).status == 200
         async with http_client() as client:
             assert (await client.get("http://other.invalid/rate?q=1")).status_code == 200
         async with BotOne("http://platform.invalid/api", "me", "hush") as bot:
@@ -171,7 +185,7 @@ async def test_all_requests_go_through_the_proxy(environment: pytest.MonkeyPatch
         # A tunnel that the proxy refuses: nothing was sent.
         proxy.status = "407 Proxy Authentication Required"
         with pytest.raises(PlatformUnreachable, match="with status 407") as caught:
-            await wire.post("https://platform.invalid/say", b"{}", 5)
+            await wire.post("https://platform.invalid/say", b"{}", PATIENT)
         assert caught.value.fate is Fate.NOT_SENT
         async with http_client() as client:
             with pytest.raises(httpx.ProxyError, match="with status 407"):
@@ -220,7 +234,7 @@ async def test_this_machine_is_requested_directly(environment: pytest.MonkeyPatc
     async with forward_proxy() as service:
         url = f"http://127.0.0.1:{URL(service.url).port}"
         wire = AiohttpWire()
-        assert (await wire.post(f"{url}/say", b"{}", 5)).status == 200
+        assert (await wire.post(f"{url}/say", b"{}", PATIENT)).status == 200
         await wire.close()
         async with http_client() as client:
             assert (await client.get(f"{url}/rate")).status_code == 200
@@ -234,7 +248,7 @@ async def test_a_wrong_variable_fails_the_request_that_needs_it(
     environment.setenv("ALL_PROXY", "socks5://proxy:1080")
     wire = AiohttpWire()
     with pytest.raises(PlatformUnreachable, match="ALL_PROXY"):
-        await wire.post("http://platform.invalid/say", b"{}", 5)
+        await wire.post("http://platform.invalid/say", b"{}", PATIENT)
     await wire.close()
     async with http_client() as client:
         with pytest.raises(httpx.ProxyError, match="ALL_PROXY"):
@@ -246,7 +260,7 @@ async def test_a_proxy_that_is_away_is_named(environment: pytest.MonkeyPatch) ->
     environment.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     wire = AiohttpWire()
     with pytest.raises(PlatformUnreachable, match=r"the proxy 127\.0\.0\.1:9 cannot be reached"):
-        await wire.post("http://platform.invalid/say", b"{}", 5)
+        await wire.post("http://platform.invalid/say", b"{}", PATIENT)
     await wire.close()
     async with http_client() as client:
         with pytest.raises(httpx.ProxyError, match=r"the proxy 127\.0\.0\.1:9"):

@@ -9,6 +9,7 @@ import pytest
 
 from tests.botone.fake_api import PASSWORD, platform_of
 from tests.testing.platform_server import served_in_thread
+from tests.waiting import until_outside
 from vertexkit import BotOne
 from vertexkit.botone.dialogs import V1, V2
 from vertexkit.botone.pages import Conversations
@@ -74,7 +75,7 @@ def test_a_list_has_all_that_the_asynchronous_one_has(url: str) -> None:
 
 def test_an_iteration_may_end_early(url: str) -> None:
     """An unfinished iteration leaves no request and no thread."""
-    before = threading.active_count()
+    before = set(threading.enumerate())
     with open_bot(url) as bot:
         for dialog in bot.v2.conversations(page_size=5):
             assert dialog.id
@@ -82,7 +83,7 @@ def test_an_iteration_may_end_early(url: str) -> None:
         dialogs = iter(bot.v2.conversations())
         next(dialogs)
     del dialogs
-    assert threading.active_count() == before
+    until_outside(lambda: set(threading.enumerate()) <= before, "the threads have ended")
 
 
 def test_a_call_outside_of_with_is_an_error() -> None:

@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from tests.cli.shell import Shell
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit.playground.supervisor import AppSupervisor
 
 SLOW = """
 import sys, time
 print("importing", file=sys.stderr, flush=True)
-time.sleep(30)
+time.sleep(600)
 """
 COMMAND = [sys.executable, "-m", "vertexkit.playground.app_process"]
 
@@ -38,7 +39,7 @@ def test_a_broken_app_ends_its_process_quietly(shell: Shell) -> None:
     process = start(shell, "missing:app")
     assert process.stdout is not None
     assert process.stderr is not None
-    assert process.wait(20) == 1
+    assert process.wait(PATIENCE_SECONDS) == 1
     assert process.stderr.read() == ""
     assert '"kind": "broken"' in process.stdout.read().replace('":"', '": "')
     process.communicate()
@@ -50,7 +51,9 @@ def test_the_process_ends_with_its_parent(shell: Shell) -> None:
     process = start(shell, "slow:app")
     assert process.stderr is not None
     assert process.stderr.readline() == "importing\n"
-    _, errors = process.communicate(timeout=10)  # closes standard input, as a parent's end does
+    _, errors = process.communicate(
+        timeout=PATIENCE_SECONDS
+    )  # closes standard input, as a parent's end does
     assert process.returncode == -signal.SIGTERM
     assert errors == ""
 

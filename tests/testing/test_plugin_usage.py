@@ -137,7 +137,7 @@ def test_every_way_to_use_the_fixtures(tmp_path: Path, options: list[str], conft
     for name, test in FILES.items():
         (tmp_path / name).write_text(OWN + test)
     (tmp_path / "conftest.py").write_text(conftest)
-    code, output = run(tmp_path, "", "-p", "hypothesispytest", "--timeout=20", *options)
+    code, output = run(tmp_path, "", "-p", "hypothesispytest", "--timeout=90", *options)
     assert code == 0, output
     assert "15 passed" in output
 

@@ -66,7 +66,7 @@ async def test_a_charset_in_the_content_type_is_allowed(
 
 async def test_typing_takes_its_seconds(clock: VirtualClock) -> None:
     """A message with typing is answered after the platform's typing delay, one without at once."""
-    platform = FakePlatform(clock=clock, typing_seconds=3)
+    platform = FakePlatform(clock=clock, typing_seconds=3000)
     token = platform.issue()
     client = VertexClient(platform)
     times = [clock.now()]
@@ -74,8 +74,8 @@ async def test_typing_takes_its_seconds(clock: VirtualClock) -> None:
         for typing in (True, False):
             await client.send(token, typing=typing)
             times.append(clock.now())
-    assert 3 <= times[1] - times[0] < 6
-    assert times[2] - times[1] < 3
+    assert 3000 <= times[1] - times[0] < 6000
+    assert times[2] - times[1] < 3000
 
 
 async def test_completing_twice_is_a_violation(
