@@ -1,4 +1,4 @@
-"""The page in the system's Chromium; screenshots are saved in `screenshots/`."""
+"""The page in the system's Chromium; screenshots are saved in the folder that SCREENSHOTS names."""
 
 import shutil
 from collections.abc import AsyncIterator, Iterator
@@ -8,7 +8,7 @@ import pytest
 from playwright.async_api import Browser, async_playwright
 
 from tests.browser.chromium import CHROMIUM, Chromium
-from tests.browser.opened_page import BLOCKS, SCREENSHOTS_FOLDER
+from tests.browser.opened_page import BLOCKS
 from tests.cli.shell import Shell
 from tests.playground.dev import Dev
 from tests.tools import reason
@@ -19,7 +19,6 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """One Chromium for all tests; each has a profile of its own in it."""
     if CHROMIUM is None:
         pytest.skip(reason("chromium"))
-    SCREENSHOTS_FOLDER.mkdir(exist_ok=True)
     chromium = Chromium(tmp_path_factory.mktemp("chromium"))
     yield chromium
     chromium.close()

@@ -8,13 +8,12 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from tests.browser.accessibility import violations
-from tests.browser.opened_page import OpenPage
+from tests.browser.opened_page import OpenPage, open_context
 from tests.ingress.served_app import Edge, Hold, served
 from tests.reserved_port import reserved_port
 from vertexkit import App, Context
 
 pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("pages")]
-expect.set_options(timeout=40_000)  # as the timeout of each page: a loaded machine is slow
 REFRESH = "document.dispatchEvent(new Event('visibilitychange'))"
 """Lets the page ask at once, instead of two seconds later."""
 
@@ -52,11 +51,7 @@ class Operated:
 
     async def open(self, query: str = "", **options: object) -> OpenPage:
         """Open the console in English, unless the options name another language."""
-        settings: dict[str, object] = {
-            "locale": "en-US",
-            "viewport": {"width": 1440, "height": 900},
-        }
-        context = await self._browser.new_context(**(settings | options))  # type: ignore[arg-type]
+        context = await open_context(self._browser, **{"locale": "en-US"} | options)
         opened = OpenPage(await context.new_page())
         await opened.page.goto(self.url + query)
         await opened.page.wait_for_selector("#phase.ready")

@@ -70,7 +70,9 @@ async def test_a_replay_shows_what_the_current_code_changes(browser: Browser, de
     await opened.wait_for_text("The current code behaves as recorded.", "#replay")
     code = BLOCKS.read_text(encoding="utf-8")
     (dev.folder / "blocks.py").write_text(code.replace("Теперь можно", "Готово"), encoding="utf-8")
-    await page.wait_for_selector(".phase.starting")
+    # The page may be too slow to show that the app starts.
+    dev.process.wait_for("changed")
+    dev.process.wait_for("/blocks/")
     await page.wait_for_selector(".phase.ready")
     await page.click("button[data-do=replay]")
     await opened.wait_for_text("The current code behaves differently", "#replay")

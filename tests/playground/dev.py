@@ -6,6 +6,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from tests.cli.shell import Process, Shell
+from tests.waiting import PATIENCE_SECONDS
 
 
 class Dev:
@@ -31,7 +32,7 @@ class Dev:
         for name, value in headers.items():
             request.add_header(name, value)
         try:
-            with urlopen(request, timeout=20) as response:
+            with urlopen(request, timeout=PATIENCE_SECONDS) as response:
                 content, status = response.read(), response.status
         except HTTPError as error:
             content, status = error.read(), error.code
@@ -48,7 +49,7 @@ class Dev:
 
     def ended(self, run: str) -> dict[str, Any]:
         """Wait for the end of a run; return the recording."""
-        with urlopen(f"{self.url}/playground/events", timeout=40) as events:
+        with urlopen(f"{self.url}/playground/events", timeout=PATIENCE_SECONDS) as events:
             for _ in events:  # one line for each message, the state first
                 _, found = self.ask(f"/playground/runs/{run}")
                 if found["lines"] and found["lines"][-1]["kind"] == "end":
@@ -57,7 +58,7 @@ class Dev:
 
     def phase(self, wanted: str) -> dict[str, Any]:
         """Wait until the app is in this phase; return the state."""
-        with urlopen(f"{self.url}/playground/events", timeout=40) as events:
+        with urlopen(f"{self.url}/playground/events", timeout=PATIENCE_SECONDS) as events:
             for line in events:
                 if line.startswith(b"data:"):
                     message = json.loads(line[5:])

@@ -13,6 +13,7 @@ export class History {
   constructor(onOpen) {
     this.runs = [];
     this.current = null;
+    this.requests = 0;
     this.list = find("#history");
     this.list.addEventListener("click", (event) => {
       const link = event.target.closest("a");
@@ -25,7 +26,10 @@ export class History {
   }
 
   async refresh() {
-    this.runs = await request("/playground/runs");
+    const number = (this.requests += 1);
+    const runs = await request("/playground/runs");
+    if (number !== this.requests) return; // a newer request is on its way; responses come in any order
+    this.runs = runs;
     this.show();
   }
 
