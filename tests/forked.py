@@ -1,7 +1,7 @@
 """Commands as processes that are forked from a warm one, with the interface of `subprocess`.
 
 A forked command has its own process, arguments, environment, folder, streams and exit code, as a
-new Python has. tests/cli/test_main.py starts new ones.
+new Python has. tests/cli/test_import_time.py starts new ones.
 """
 
 import atexit
@@ -146,7 +146,11 @@ def run(
     stdin: str = "",
     timeout: float = LIMIT_SECONDS,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command and wait until it exits; its output is captured."""
+    """Run a command and wait until it exits; its output is captured.
+
+    The environment may name the encoding of its streams, as PYTHONIOENCODING.
+    """
+    encoding = _encoding(environment)
     with TemporaryFile() as given, TemporaryFile() as output, TemporaryFile() as errors:
         given.write(stdin.encode())
         given.seek(0)
@@ -156,11 +160,11 @@ def run(
             code = process.wait(timeout)
         except subprocess.TimeoutExpired as error:
             process.close()
-            error.add_note(f"{_text(output)}\n{_text(errors)}")
+            error.add_note(f"{_text(output, encoding)}\n{_text(errors, encoding)}")
             raise
         finally:
             process.close()
-        texts = [_text(stream) for stream in (output, errors)]
+        texts = [_text(stream, encoding) for stream in (output, errors)]
     return subprocess.CompletedProcess(list(arguments), code, texts[0], texts[1])
 
 
@@ -177,9 +181,13 @@ def start(
     return process
 
 
-def _text(stream: IO[bytes]) -> str:
+def _text(stream: IO[bytes], encoding: str) -> str:
     stream.seek(0)
-    return stream.read().decode()
+    return stream.read().decode(encoding)
+
+
+def _encoding(environment: Mapping[str, str]) -> str:
+    return environment.get("PYTHONIOENCODING", "utf-8")
 
 
 def _run(start: Start) -> NoReturn:
@@ -187,6 +195,7 @@ def _run(start: Start) -> NoReturn:
     _become(start)
     if start.environment.get("FORKED_WORKERS"):
         importlib.import_module("tests.forked_workers").use()
+    sys.executable = start.environment.get("FORKED_PYTHON", sys.executable)
     code = _exit_code(lambda: runpy.run_module(start.module, run_name="__main__", alter_sys=True))
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()  # a forked process leaves them out
@@ -213,19 +222,25 @@ def _become(start: Start) -> None:
     sys.path[:] = [str(start.folder), *filter(None, more), *IMPORT_PATH]
     importlib.invalidate_caches()
     unbuffered = bool(start.environment.get("PYTHONUNBUFFERED"))
-    sys.stdin = os.fdopen(0, encoding="utf-8", closefd=False)
-    sys.stdout = _writer(1, "strict", write_through=unbuffered)
-    sys.stderr = _writer(2, "backslashreplace", line_buffering=True)
+    encoding = _encoding(start.environment)
+    sys.stdin = os.fdopen(0, encoding=encoding, closefd=False)
+    sys.stdout = _writer(1, encoding, "strict", write_through=unbuffered)
+    sys.stderr = _writer(2, encoding, "backslashreplace", line_buffering=True)
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _writer(
-    number: int, errors: str, *, line_buffering: bool = False, write_through: bool = False
+    number: int,
+    encoding: str,
+    errors: str,
+    *,
+    line_buffering: bool = False,
+    write_through: bool = False,
 ) -> TextIOWrapper:
     binary = os.fdopen(number, "wb", closefd=False)
     return TextIOWrapper(
         binary,
-        encoding="utf-8",
+        encoding=encoding,
         errors=errors,
         line_buffering=line_buffering,
         write_through=write_through,

@@ -38,6 +38,8 @@ class Shell:
         (folder / "hello.py").write_text(HELLO, encoding="utf-8")
         self.forks_workers: bool = False
         """Whether the workers of a command that is started are forked from a warm process, too."""
+        self.variables: dict[str, str] = {}
+        """What is set for a command that is started, beside vertexkit's settings."""
         self._started: list[Process] = []
 
     def environment(self, **variables: str) -> dict[str, str]:
@@ -69,7 +71,7 @@ class Shell:
             "vertexkit",
             arguments,
             folder=self.folder,
-            environment=self._settings(settings) | own,
+            environment=self._settings(settings) | own | self.variables,
         )
         self._started.append(Process(process))
         return self._started[-1]

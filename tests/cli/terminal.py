@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.forked import ForkedProcess
+from tests.waiting import until_outside
+
 PAUSE_SECONDS = 10.0
 """After which a key that had no effect is pressed again."""
 
@@ -16,7 +19,7 @@ PAUSE_SECONDS = 10.0
 class ShownTerminal:
     """A terminal that a program writes to."""
 
-    def __init__(self, descriptor: int, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, descriptor: int, process: subprocess.Popen[bytes] | ForkedProcess) -> None:
         self._descriptor = descriptor
         self._process = process
         self._text = ""
@@ -43,7 +46,10 @@ class ShownTerminal:
         os.write(self._descriptor, text.encode())
 
     def interrupt(self) -> None:
-        """Send the signal that a terminal sends on Ctrl+C."""
+        """Send the signal that a terminal sends on Ctrl+C, once the program waits for a key."""
+        status = Path(f"/proc/{self._process.pid}/stat")
+        if status.exists():
+            until_outside(lambda: ") S " in status.read_text(), "the program waits for a key")
         self._process.send_signal(signal.SIGINT)
 
     def wait_for(self, text: str) -> None:
@@ -51,6 +57,21 @@ class ShownTerminal:
         while text not in self._text:
             self._text += os.read(self._descriptor, 4096).decode(errors="replace")
         self._text = self._text.partition(text)[2]
+
+
+@contextmanager
+def forked_terminal(
+    module: str, arguments: list[str], folder: Path, environment: dict[str, str]
+) -> Iterator[ShownTerminal]:
+    """A module that runs in a forked process, whose standard streams are a terminal."""
+    ours, theirs = pty.openpty()
+    process = ForkedProcess(module, arguments, folder, environment, (theirs, theirs, theirs))
+    os.close(theirs)
+    try:
+        yield ShownTerminal(ours, process)
+    finally:
+        process.close()
+        os.close(ours)
 
 
 @contextmanager

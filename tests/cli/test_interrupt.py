@@ -9,6 +9,7 @@ import pytest
 
 import vertexkit.cli.main
 from tests.cli.shell import Shell
+from tests.forked_programs import PYTHON_VARIABLE, forked_programs
 
 WAITS = """
 from vertexkit import App
@@ -18,6 +19,14 @@ async def waits(ctx) -> None:
     print("it waits", flush=True)
     await ctx.sleep(3600)
 """
+
+
+@pytest.fixture(autouse=True)
+def python(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`vertexkit dev` forks the process of the app from a warm one, instead of starting a Python."""
+    with forked_programs(tmp_path_factory.mktemp("programs") / "bin") as programs:
+        shell.variables[PYTHON_VARIABLE] = str(programs.python())
+        yield
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,17 @@
 
 import os
 import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
 from tests.cli.shell import Shell
 from tests.cli.terminal import terminal
+from tests.forked_programs import forked_programs
 from tests.tools import TOOLS, reason
 
 pytestmark = pytest.mark.unmeasured
 
-PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 BASH_CALL = """
 eval "$(vertexkit completion bash)"
 while IFS= read -r COMP_LINE; do
@@ -24,22 +23,29 @@ done
 """
 
 
-def run(shell: Shell, command: list[str], stdin: str = "") -> list[str]:
+@pytest.fixture
+def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Folders of programs; the first one contains `vertexkit`."""
+    with forked_programs(tmp_path_factory.mktemp("programs") / "bin") as programs:
+        yield os.pathsep.join([str(programs.command().parent), os.environ["PATH"]])
+
+
+def run(shell: Shell, path: str, command: list[str], stdin: str = "") -> list[str]:
     """Run a shell in the author's folder; return the lines that it prints."""
     done = subprocess.run(
         command,
         input=stdin,
         cwd=shell.folder,
-        env=shell.environment(PATH=PATH, HOME=str(shell.folder), VERTEXKIT_JOURNAL="memory:"),
+        env=shell.environment(PATH=path, HOME=str(shell.folder), VERTEXKIT_JOURNAL="memory:"),
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
-    assert not done.stderr
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     return done.stdout.splitlines()
 
 
-def test_bash_gets_what_it_replaces_the_word_with(shell: Shell) -> None:
+def test_bash_gets_what_it_replaces_the_word_with(shell: Shell, path: str) -> None:
     """Commands, options, apps and blocks; bash replaces only what follows a colon."""
     lines = [
         "vertexkit repl",
@@ -47,7 +53,7 @@ def test_bash_gets_what_it_replaces_the_word_with(shell: Shell) -> None:
         "vertexkit check hello:",
         "vertexkit trigger h",
     ]
-    assert run(shell, ["bash", "--norc", "-c", BASH_CALL], "\n".join(lines) + "\n") == [
+    assert run(shell, path, ["bash", "--norc", "-c", BASH_CALL], "\n".join(lines) + "\n") == [
         "replay",
         "--workers",
         "app",
@@ -56,13 +62,13 @@ def test_bash_gets_what_it_replaces_the_word_with(shell: Shell) -> None:
 
 
 @pytest.mark.skipif(TOOLS["fish"].path is None, reason=reason("fish"))
-def test_fish_shows_values_with_their_descriptions(shell: Shell) -> None:
+def test_fish_shows_values_with_their_descriptions(shell: Shell, path: str) -> None:
     """Where there is no candidate, fish completes files."""
     script = (
         "vertexkit completion fish | source; complete -C 'vertexkit repl'; "
         "complete -C 'vertexkit trigger hello:app h'; complete -C 'vertexkit trigger -f hel'"
     )
-    command, block, *files = run(shell, ["fish", "--no-config", "-c", script])
+    command, block, *files = run(shell, path, ["fish", "--no-config", "-c", script])
     assert command.startswith("replay\tRun the current code")
     assert block == "hello\thello.py"
     assert [file.partition("\t")[0] for file in files] == ["hello.py"]
@@ -79,10 +85,12 @@ def test_fish_shows_values_with_their_descriptions(shell: Shell) -> None:
         ),
     ],
 )
-def test_tab_completes_the_line_in_a_terminal(shell: Shell, name: str, options: list[str]) -> None:
+def test_tab_completes_the_line_in_a_terminal(
+    shell: Shell, path: str, name: str, options: list[str]
+) -> None:
     """In a real terminal, TAB writes the rest of a command and of an app with a colon."""
     environment = shell.environment(
-        PATH=PATH, HOME=str(shell.folder), TERM="dumb", PS1="$ ", HISTFILE=""
+        PATH=path, HOME=str(shell.folder), TERM="dumb", PS1="$ ", HISTFILE=""
     )
     with terminal([name, *options], shell.folder, environment) as shown:
         if name == "zsh":

@@ -1,7 +1,5 @@
 """Secrets in a recorded call are masked."""
 
-import time
-
 import pytest
 
 from vertexkit.cli.develop.anonymise import mask_path, mask_text, mask_value
@@ -84,7 +82,8 @@ def test_numbers_with_a_secret_name_are_masked(name: str) -> None:
     "part", ["; name=a\n", "<a ", '"a" ', "a=b&", "//a:", "a" * 50 + "=", "/Aa0", "eyJ."]
 )
 def test_a_large_body_is_masked_in_time(part: str) -> None:
-    """No text of a megabyte keeps the recorder busy."""
-    started = time.process_time()
-    mask_text(part * (1_000_000 // len(part)))
-    assert time.process_time() - started < 5
+    """No text keeps the recorder busy.
+
+    A time that grows with the square of the length would be hours here: the test's limit ends it.
+    """
+    mask_text(part * (500_000 // len(part)))

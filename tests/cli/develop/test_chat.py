@@ -1,11 +1,9 @@
 """`vertexkit chat`: many runs in a row."""
 
-import sys
-
 import pytest
 
 from tests.cli.shell import Shell
-from tests.cli.terminal import terminal
+from tests.cli.terminal import forked_terminal
 
 DIALOG = """\
 Anna
@@ -46,13 +44,13 @@ def test_a_key_ends_the_chat_without_a_traceback(shell: Shell, key: str, code: i
 
     Python sees a signal that comes just before it waits for the terminal with the next one.
     """
-    command = [sys.executable, "-m", "vertexkit", "chat"]
-    with terminal(command, shell.folder, shell.environment(TERM="dumb")) as shown:
+    environment = shell.environment(TERM="dumb")
+    with forked_terminal("vertexkit", ["chat"], shell.folder, environment) as shown:
         shown.wait_for("name (string)> ")
         if key == "Ctrl+D":
             shown.type("\x04")
         else:
             shown.interrupt()
         exit_code, rest = shown.finish(shown.interrupt if key == "Ctrl+C" else lambda: None)
-    assert exit_code == code
+    assert exit_code == code, rest
     assert "Traceback" not in rest

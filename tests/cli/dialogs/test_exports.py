@@ -2,15 +2,15 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
+from tempfile import TemporaryFile
 from typing import Any
 
 import pytest
 
+from tests import forked
 from tests.botone.quirky_server import QuirkyServer, raw_answer, raw_dialog
 from tests.cli.dialogs.xlsx import read_xlsx
 from tests.cli.shell import Shell
@@ -304,18 +304,14 @@ def test_a_reader_that_closes_the_pipe(server: QuirkyServer, shell: Shell) -> No
 
 def run_with_stdout(folder: Path, environment: dict[str, str], stdout: int) -> tuple[int, str]:
     """Print an export to a file descriptor; return the exit code and the standard error."""
-    command = [sys.executable, "-m", "vertexkit", "dialogs", "export", "-o", "-"]
-    try:
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            stdout=stdout,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            timeout=100,
-            check=False,
-        )
-    finally:
+    arguments = ("dialogs", "export", "-o", "-")
+    with Path(os.devnull).open("rb") as nothing, TemporaryFile() as errors:
+        streams = nothing.fileno(), stdout, errors.fileno()
+        process = forked.ForkedProcess("vertexkit", arguments, folder, environment, streams)
         os.close(stdout)
-    return done.returncode, done.stderr
+        try:
+            code = process.wait(100)
+        finally:
+            process.close()
+        errors.seek(0)
+        return code, errors.read().decode()

@@ -112,15 +112,15 @@ def head(*fields: str) -> bytes:
 
 
 async def a_large_body(line: HttpConnection) -> None:
-    await line.send(head("Content-Length: 200000000"))
-    for _ in range(200):
+    await line.send(head("Content-Length: 80000000"))
+    for _ in range(80):
         await line.send(b"x" * MEGABYTE)
 
 
 async def an_endless_body(line: HttpConnection) -> None:
     await line.send(head("Transfer-Encoding: chunked"))
     chunk = b"%x\r\n%b\r\n" % (MEGABYTE, b"x" * MEGABYTE)
-    for _ in range(200):
+    for _ in range(80):
         await line.send(chunk)
 
 
@@ -132,19 +132,19 @@ async def a_body_in_small_chunks(line: HttpConnection) -> None:
 
 async def one_endless_header(line: HttpConnection) -> None:
     await line.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
-    for _ in range(100):
+    for _ in range(50):
         await line.send(b"x" * MEGABYTE)
 
 
 async def endless_headers(line: HttpConnection) -> None:
     await line.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
-    for _ in range(100):
+    for _ in range(50):
         await line.send(b"X: y\r\n" * (MEGABYTE // 6))
 
 
 async def a_compressed_bomb(line: HttpConnection) -> None:
     bomb = zlib.compress(b"x" * (50 * MEGABYTE), 9)
-    for _ in range(20):
+    for _ in range(10):
         await line.send(head("Content-Encoding: deflate", f"Content-Length: {len(bomb)}") + bomb)
         await line.answer()
 
@@ -170,7 +170,7 @@ FLOODS = [
 
 
 async def test_memory_stays_flat_under_floods(target: Target) -> None:
-    """Gigabytes are sent; the process grows by some megabytes, and answers valid calls meanwhile."""
+    """Much more is sent than it may grow by; the process grows by some megabytes, and answers valid calls meanwhile."""
     number = 0
     while number < 20:
         assert (await target.call(number)).status == 200
