@@ -1,11 +1,13 @@
 """The ids of executions."""
 
+import os
 import random
-import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+from tests import forked
 from vertexkit.execution import new_execution_id
 
 FORK = """
@@ -43,10 +45,10 @@ def test_ids_differ_whatever_an_author_seeds() -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
-def test_ids_of_a_forked_process_differ() -> None:
+def test_ids_of_a_forked_process_differ(tmp_path: Path) -> None:
     """A process and its fork do not draw the same ids."""
-    done = subprocess.run(
-        [sys.executable, "-c", FORK], capture_output=True, text=True, timeout=60, check=True
-    )
+    (tmp_path / "fork.py").write_text(FORK, encoding="utf-8")
+    done = forked.run("fork", [], folder=tmp_path, environment=os.environ)
+    assert done.returncode == 0, done.stderr
     child, parent = done.stdout.split()
     assert child != parent

@@ -1,6 +1,5 @@
-"""The language of the project: plain technical English and Russian, in every text and name."""
+"""The language of the project: plain technical English and Russian, in every text."""
 
-import ast
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ SUFFIXES = {
 }
 EXEMPT = {
     "tests/test_language.py": "it holds the list of words",
+    "tests/unused_names.py": "it holds the list of names",
     "tests/fuzz/corpus": "raw requests, not prose",
     "tests/browser/axe.min.js": "a library: axe-core of Deque Systems, MPL 2.0",
 }
@@ -118,26 +118,6 @@ RUSSIAN = {
 EXCEPTIONS: dict[str, str] = {}
 """Texts that hold a listed word and are right, each with its reason."""
 
-NAMES = {
-    "House", "Backstage", "Facts", "Terms", "Active", "Book", "Turns", "Door", "Keeper", "Spool",
-    "Shelf", "Wish", "Told", "Cutter", "Bots", "Switch", "Teller", "Wanted", "Diary", "Owner",
-    "Peer", "Frames", "Gate", "Refusals", "Asked", "Archive", "Visit", "Said", "Moment",
-    "hurry", "bury", "tell", "strike", "whose",
-}  # fmt: skip
-"""Names of classes, functions and methods that are not used, a leading underscore or not."""
-MODULES = {
-    "backstage", "active", "book", "calls", "orders", "questions", "place", "frames", "readings",
-    "store", "tables", "turns", "door", "figures", "exposition", "bots", "keeper", "serving",
-    "spool", "shown", "managed", "wanted", "rows", "sheets", "fault", "mask", "reach", "visits",
-    "asked", "archive", "answers", "cutter", "units", "sentence", "chunks", "plain", "house",
-    "shelf", "gate", "edge", "utils", "helpers", "common", "misc", "types",
-}  # fmt: skip
-"""Names of modules that are not used."""
-BOTS = "vertexkit/testing/platform/bots.py"
-"""The platform's bots: here the word is the platform's."""
-VARIABLES = {"said", "told", "tell", "whose", "of", "each", "lines_up", "wish"}
-"""Names of variables and parameters that do not say what the value is."""
-
 
 def files() -> list[Path]:
     found = [ROOT / name for name in ("Makefile", "Dockerfile", "pyproject.toml")]
@@ -216,34 +196,10 @@ def idioms(path: Path) -> Iterator[str]:
             yield f"{name(path)}:{line}: {hit[0]!r} -> {better!r} in «{around}»"
 
 
-def riddles(path: Path) -> Iterator[str]:
-    """Names of a Python file that do not say what they name."""
-    if path.stem in MODULES and name(path) != BOTS:
-        yield f"{name(path)}: module {path.stem}"
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if node.name.strip("_") in NAMES:
-                yield f"{name(path)}:{node.lineno}: {node.name}"
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            if node.id.strip("_") in VARIABLES:
-                yield f"{name(path)}:{node.lineno}: {node.id}"
-        elif isinstance(node, ast.arg) and node.arg.strip("_") in VARIABLES:
-            yield f"{name(path)}:{node.lineno}: {node.arg}"
-
-
 @pytest.mark.parametrize("folder", ["", *FOLDERS])
 def test_no_text_has_an_idiom(folder: str) -> None:
     """Texts that a person reads are written in plain technical language."""
     scanned = in_folder(folder)
     assert scanned
     found = [idiom for path in scanned for idiom in idioms(path)]
-    assert not found, "\n" + "\n".join(found)
-
-
-@pytest.mark.parametrize("folder", ["vertexkit", "tests", "example_blocks", "benchmarks", "docs"])
-def test_no_name_is_a_riddle(folder: str) -> None:
-    """Modules, classes, functions and variables are named with the terms of the field."""
-    scanned = [path for path in in_folder(folder) if path.suffix == ".py"]
-    assert scanned
-    found = [riddle for path in scanned for riddle in riddles(path)]
     assert not found, "\n" + "\n".join(found)

@@ -1,17 +1,19 @@
 """The project's metadata: the contents of the wheel, the locks and the version."""
 
+import os
 import re
-import subprocess
-import sys
 import tomllib
 import zipfile
 from configparser import ConfigParser
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from tests import forked
 
 pytestmark = pytest.mark.unmeasured
 
@@ -60,13 +62,13 @@ def requirements(lock: str) -> list[Requirement]:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        timeout=100,
+    done = forked.run(
+        "hatchling",
+        ["build", "-t", "wheel", "-d", str(folder)],
+        folder=ROOT,
+        environment=os.environ,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
     (built,) = folder.glob("*.whl")
     return zipfile.ZipFile(built)
 
@@ -159,14 +161,12 @@ def test_the_locks_agree_with_each_other() -> None:
 
 def test_this_environment_has_the_locked_versions() -> None:
     """The tests run with the versions that the lock pins."""
-    listed = subprocess.run(
-        [sys.executable, "-m", "pip", "freeze", "--exclude-editable"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=100,
-    ).stdout
-    here = dict(line.split("==") for line in listed.splitlines() if "==" in line)
+    here: dict[str, str] = {}
+    for found in metadata.distributions():  # the first of a name is the one that is imported
+        here.setdefault(canonicalize_name(found.name), found.version)
     dev = pins("dev")
-    differing = {n: v for n, v in here.items() if dev.get(canonicalize_name(n), v) != v}
+    assert len(here.keys() & dev.keys()) > len(PROJECT["project"]["dependencies"])
+    differing = {
+        name: version for name, version in here.items() if dev.get(name, version) != version
+    }
     assert not differing

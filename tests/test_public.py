@@ -97,10 +97,8 @@ def test_importing_vertexkit_is_light() -> None:
         "import sys; sys.modules['rich'] = None; import vertexkit;"
         f"print(*[name for name in {heavy} if name in sys.modules])"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=100, check=True
-    )
-    assert done.stdout.split() == []
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout.split()) == (0, []), done.stderr
 
 
 def surface() -> Iterator[tuple[str, Any]]:

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.syntax_trees import nodes_of, parse
+from tests.unused_names import riddles
+
 pytestmark = pytest.mark.unmeasured
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -87,7 +90,7 @@ class Module:
     @cached_property
     def nodes(self) -> tuple[ast.AST, ...]:
         """Each node of the tree."""
-        return tuple(ast.walk(self.tree))
+        return nodes_of(self.tree)
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
         for node in self.nodes:
@@ -100,8 +103,8 @@ def read(folder: str) -> list[Module]:
     """The parsed files of a folder, parsed when the first test needs them."""
     modules = []
     for path in sorted((ROOT / folder).rglob("*.py")):
-        text = path.read_text(encoding="utf-8")
-        modules.append(Module(path, ast.parse(text), len(text.splitlines())))
+        lines = path.read_text(encoding="utf-8").count("\n")
+        modules.append(Module(path, parse(path), lines))
     return modules
 
 
@@ -190,6 +193,15 @@ def test_no_file_has_a_vague_name() -> None:
     """A file is named for its subject; `utils` or `helpers` name none."""
     parts = {part for module in everything() for part in module.path.with_suffix("").parts}
     assert not parts & VAGUE
+
+
+@pytest.mark.parametrize("folder", ["vertexkit", "tests", "example_blocks", "benchmarks", "docs"])
+def test_no_name_is_a_riddle(folder: str) -> None:
+    """Modules, classes, functions and variables are named with the terms of the field."""
+    scanned = read(folder)
+    assert scanned
+    found = [riddle for module in scanned for riddle in riddles(module.file, module.nodes)]
+    assert not found, "\n" + "\n".join(found)
 
 
 def test_every_test_states_its_claim() -> None:

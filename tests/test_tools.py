@@ -1,13 +1,11 @@
 """The programs that tests need: none is missing without notice where REQUIRE names it."""
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests import tools
+from tests import forked, tools
 from tests.tools import TOOLS, unmet
 
 ROOT = Path(__file__).parents[1]
@@ -56,16 +54,14 @@ def test_a_name_that_is_no_program_is_an_error() -> None:
 
 def test_no_test_runs_without_a_required_program() -> None:
     """pytest ends with an error of usage before the first test."""
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "tests/test_tools.py", "-p", "no:cacheprovider"],
-        cwd=ROOT,
-        env=os.environ | {"REQUIRE": "no-such-program"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=100,
-        check=False,
+    options = ["-p", "no:cacheprovider", *forked.PYTEST_OPTION.split(maxsplit=1)]
+    done = forked.run(
+        "pytest",
+        ["tests/test_tools.py", *options],
+        folder=ROOT,
+        environment=os.environ | {"REQUIRE": "no-such-program"},
     )
-    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR, done.stdout + done.stderr
     assert "REQUIRE names no-such-program" in done.stderr
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import typer
 
+from tests.syntax_trees import nodes_of, parse
 from vertexkit.cli.main import cli
 from vertexkit.cli.translation import FOLDER
 
@@ -158,7 +159,7 @@ def _calls(file: Path) -> Iterator[ast.Call]:
 @cache
 def _nodes(file: Path) -> list[ast.AST]:
     """The syntax tree of a file of the package, which several tests read."""
-    return list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    return list(nodes_of(parse(file)))
 
 
 def _name_of(call: ast.Call) -> str:

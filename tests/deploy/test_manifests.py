@@ -1,9 +1,9 @@
 """deploy/: the files match their published schemas, the settings, and the grace period."""
 
+import os
 import re
 import subprocess
-import sys
-from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from tests import forked
 from tests.tools import TOOLS, reason
 from vertexkit.settings import Settings
 
@@ -33,10 +34,11 @@ def relative(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-def resources() -> Iterator[dict[str, Any]]:
-    """Yield every Kubernetes resource."""
-    for path in MANIFESTS:
-        yield from yaml.safe_load_all(path.read_text(encoding="utf-8"))
+@cache
+def resources() -> list[dict[str, Any]]:
+    """Return every Kubernetes resource."""
+    texts = (path.read_text(encoding="utf-8") for path in MANIFESTS)
+    return [one for text in texts for one in yaml.safe_load_all(text)]
 
 
 def resource(kind: str, name: str = "vertexkit") -> dict[str, Any]:
@@ -46,8 +48,9 @@ def resource(kind: str, name: str = "vertexkit") -> dict[str, Any]:
     return found
 
 
+@cache
 def compose() -> dict[str, Any]:
-    document = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    document: Any = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
     assert isinstance(document, dict)
     return document
 
@@ -67,15 +70,13 @@ def test_the_kustomization_lists_every_manifest() -> None:
 
 def test_the_compose_file_matches_its_schema() -> None:
     """The file is valid by the published schema of the Compose specification."""
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "check_jsonschema"),
-            *("--builtin-schema", "vendor.compose-spec", DEPLOY / "compose.yaml"),
-        ],
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
+    checked = forked.run(
+        "check_jsonschema",
+        ["--builtin-schema", "vendor.compose-spec", "compose.yaml"],
+        folder=DEPLOY,
+        environment=os.environ,
     )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 @pytest.mark.parametrize("path", FILES, ids=relative)
@@ -169,7 +170,7 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
         encoding="utf-8",
         check=False,
     )
-    assert (verified.returncode, verified.stderr) == (0, "")
+    assert (verified.returncode, verified.stderr) == (0, ""), verified.stdout
     security = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", unit],
         capture_output=True,

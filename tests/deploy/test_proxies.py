@@ -240,7 +240,7 @@ def caddy(tmp_path: Path, services: dict[str, Process]) -> Iterator[Site]:
     def log() -> str:
         return path.read_text(encoding="utf-8")
 
-    site = Site(services, f"http://{PROXY}:8080", log, verify=True, while_stopping={502, 503})
+    site = Site(services, f"http://{PROXY}:8080", log, verify=False, while_stopping={502, 503})
     try:
         wait_until_served(site, started)
         yield site

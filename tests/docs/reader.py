@@ -22,7 +22,7 @@ FILE_NAME = re.compile(r"# ([\w/]+\.py)\n")
 SERVERS = ("vertexkit run", "vertexkit platform", "vertexkit dev")
 DEFAULT_PORTS = {" platform": "9000", " dev": "8765"}
 """Port on which each of these commands listens by default."""
-FORKED = ("vertexkit ", "pytest ")
+FORKED = ("vertexkit ", "pytest ", "python ")
 """Commands whose processes are forked from a warm one."""
 SHELL_SYNTAX = set("|&;<>$`*?~\\\n")
 """Characters of commands that only a shell understands."""
@@ -87,6 +87,9 @@ class Process(Protocol):
 
     def read(self) -> str:
         """Read the output until it ends."""
+
+    def wait(self) -> int:
+        """Wait until it ends; return the exit code."""
 
     def close(self) -> None:
         """Kill it."""
@@ -172,12 +175,15 @@ class Reader:
 
     def run_in(self, folder: Path, command: str) -> str:
         """Run a command in a folder and return its output, errors included."""
-        if command.startswith(FORKED) and SHELL_SYNTAX.isdisjoint(command):
-            process = self.start(shlex.split(command), folder, self._environment)
+        first, _, second = command.partition(" && ")
+        if first.startswith(FORKED) and SHELL_SYNTAX.isdisjoint(first):
+            process = self.start(shlex.split(first), folder, self._environment)
             try:
-                return process.read()
+                output = process.read()
+                succeeded = process.wait() == 0
             finally:
                 process.close()
+            return output + (self.run_in(folder, second) if second and succeeded else "")
         return subprocess.run(
             ["bash", "-c", command],
             cwd=folder,
@@ -190,7 +196,9 @@ class Reader:
         ).stdout
 
     def start(self, words: list[str], folder: Path, environment: Mapping[str, str]) -> Process:
-        """Start `vertexkit` or `pytest` with arguments."""
+        """Start `vertexkit`, `pytest` or a Python file with arguments."""
+        if words[0] == "python":
+            words = [words[1].removesuffix(".py"), *words[2:]]
         return forked.start(words[0], words[1:], folder=folder, environment=environment)
 
     def _serve(self, command: str, shown: list[str]) -> None:

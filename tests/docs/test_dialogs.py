@@ -1,6 +1,5 @@
 """docs/dialogs: the table of methods is correct, and its examples run as shown."""
 
-import ast
 import re
 from typing import Any
 
@@ -67,9 +66,8 @@ def test_each_command_exists(row: Row) -> None:
 @pytest.mark.parametrize("row", rows(), ids=row_number)
 def test_each_test_exists(row: Row) -> None:
     """The linked file contains a test of that name."""
-    tree = ast.parse((ROOT / row[6]).read_text(encoding="utf-8"))
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    assert row[5] in {node.name for node in ast.walk(tree) if isinstance(node, functions)}
+    text = (ROOT / row[6]).read_text(encoding="utf-8")
+    assert row[5] in re.findall(r"^(?:async )?def (\w+)\(", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -10,6 +10,7 @@ import pytest
 
 import vertexkit.errors
 from tests.docs.reader import DOCS, ROOT
+from tests.syntax_trees import nodes_of, parse
 from vertexkit import references
 from vertexkit.cli.serve.run import ServiceFailed
 from vertexkit.errors import VertexkitError, WaitTimeout
@@ -24,6 +25,7 @@ RAISED = re.compile(
 )
 OTHERS = {"not_found", "method_not_allowed"}
 LOGGING = {"debug", "info", "warning", "error", "critical", "exception", "emit", "_emit"}
+LOGS = re.compile(rf"\.(?:{'|'.join(LOGGING)})\(")
 CONDITIONS = {"drain_timeout"}
 """Events that are logged where an exception is caught, and that report no error."""
 MODULES = sorted((ROOT / "vertexkit").rglob("*.py"))
@@ -81,8 +83,10 @@ def test_every_exception_has_a_code(error: Exception, code: str) -> None:
 
 def logged_in_handlers(path: Path) -> Iterator[tuple[str, ast.Call]]:
     """Yield each call that logs inside an `except`, with its place."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    handlers = [node for node in ast.walk(tree) if isinstance(node, ast.ExceptHandler)]
+    text = path.read_text(encoding="utf-8")
+    if "except " not in text or not LOGS.search(text):
+        return
+    handlers = [node for node in nodes_of(parse(path)) if isinstance(node, ast.ExceptHandler)]
     calls = [node for handler in handlers for node in ast.walk(handler)]
     for call in (node for node in calls if isinstance(node, ast.Call)):
         name = call.func.attr if isinstance(call.func, ast.Attribute) else ""

@@ -1,13 +1,14 @@
 """The built wheel and sdist, and a fresh environment of each Python."""
 
+import os
 import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import forked
 from tests.docs.reader import page_ports
 from tests.packaging.environment import INSTALL_SECONDS, ROOT, UV, Environment
 from tests.pythons import interpreter
@@ -36,8 +37,14 @@ def free_ports() -> Iterator[dict[str, str]]:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheel and the unpacked sdist."""
     folder = tmp_path_factory.mktemp("built")
-    build = [sys.executable, "-m", "hatchling", "build", "-d", str(folder)]
-    subprocess.run(build, cwd=ROOT, check=True, capture_output=True, timeout=INSTALL_SECONDS)
+    done = forked.run(
+        "hatchling",
+        ["build", "-d", str(folder)],
+        folder=ROOT,
+        environment=os.environ,
+        timeout=INSTALL_SECONDS,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
         archive.extractall(folder, filter="data")
     return folder

@@ -86,6 +86,9 @@ class InstalledCommand:
     def read(self) -> str:
         return self._process.communicate()[0]
 
+    def wait(self) -> int:
+        return self._process.wait()
+
     def close(self) -> None:
         with self._process:
             self._process.kill()
