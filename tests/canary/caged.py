@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import threading
-import time
 import warnings
 from typing import Any
 
@@ -12,8 +11,26 @@ import structlog
 from pydantic import BaseModel, field_validator
 
 from vertexkit import App, BlockFailed, Context, Retry
+from vertexkit.worker.watchdog import Watchdog
 
 app = App()
+reported = threading.Event()
+"""A blocked event loop was logged."""
+report = Watchdog._report
+
+
+def note_report(watchdog: Watchdog, *arguments: Any, **options: Any) -> None:
+    report(watchdog, *arguments, **options)
+    reported.set()
+
+
+Watchdog._report = note_report  # type: ignore[method-assign]
+
+
+def block_until_reported() -> None:
+    """Block the event loop, however late the watchdog's thread gets the processor."""
+    reported.clear()
+    assert reported.wait(60)
 
 
 class Choosy(BaseModel):
@@ -74,7 +91,7 @@ async def noisy(ctx: Context, way: str) -> Any:
             await ctx.step("look", broken, token)
         case "stall":
             await asyncio.sleep(0)
-            time.sleep(0.3)  # noqa: ASYNC251 - that is the fault
+            block_until_reported()  # that is the fault
         case _:
             await log(ctx, way, token)
     return None
