@@ -35,6 +35,12 @@ IMPORT_PATH = [entry for entry in sys.path if entry]
 LIMIT_SECONDS = 230.0
 """A command that does not exit is killed a little before its test reaches its limit, and its output
 is shown. On a busy machine, one that works may need most of it."""
+_processes = threading.Lock()
+"""An exit code can be read once: of two threads that read it at once, one would get 255.
+
+A start reads those of the processes that have ended.
+"""
+
 PYTEST_OPTION = "-W ignore::pytest.PytestAssertRewriteWarning"
 """For a forked pytest, whose plugins the warm process has imported before."""
 
@@ -62,10 +68,11 @@ class Start:
 
 def fork(target: Callable[..., object], *arguments: object) -> ForkServerProcess:
     """Start a process that is forked from a warm one and calls a function."""
-    with measuring.for_all_tests():
-        forkserver.ensure_running()
     process = FORKS.Process(target=target, args=arguments)
-    process.start()
+    with _processes:
+        with measuring.for_all_tests():
+            forkserver.ensure_running()
+        process.start()
     return process
 
 
@@ -93,15 +100,13 @@ class ForkedProcess:
         self._process = fork(_run, start)
         for carrier in carriers:
             carrier.close()
-        self._reading = threading.Lock()
-        """The exit code can be read once: of two threads that read it at once, one would get 255."""
         assert self._process.pid is not None
         self.pid = self._process.pid
 
     @property
     def returncode(self) -> int | None:
         """The exit code, or minus the signal that ended it."""
-        with self._reading:
+        with _processes:
             return self._process.exitcode
 
     def send_signal(self, number: int) -> None:

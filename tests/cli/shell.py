@@ -53,14 +53,17 @@ class Shell:
     def run(
         self, *arguments: str, stdin: str = "", **settings: str
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command and wait until it exits."""
-        return forked.run(
+        """Run a command and wait until it exits; a test that fails shows its output."""
+        done = forked.run(
             "vertexkit",
             arguments,
             folder=self.folder,
             environment=self._settings(settings),
             stdin=stdin,
         )
+        shown = f"vertexkit {arguments}: exit code {done.returncode}"
+        print(shown, done.stdout, done.stderr, sep="\n")  # noqa: T201 - pytest captures it
+        return done
 
     def start(self, *arguments: str, **settings: str) -> "Process":
         """Start a command that runs until it is stopped."""
@@ -77,9 +80,10 @@ class Shell:
         return self._started[-1]
 
     def close(self) -> None:
-        """Kill the processes that are still running."""
+        """Kill the processes that are still running; a test that fails shows their outputs."""
         for process in self._started:
             process.forked.close()
+            print(process.forked.returncode, *process.lines, sep="\n")  # noqa: T201
 
 
 class Process:

@@ -160,7 +160,9 @@ def test_generated_code_contains_names_as_literals(name: str) -> None:
 
 
 def captures(folder: Path) -> list[Path]:
-    return sorted((folder / ".vertexkit" / "captures").glob("*.json"))
+    """The recordings by their numbers: the times in their names may go back."""
+    found = (folder / ".vertexkit" / "captures").glob("*.json")
+    return sorted(found, key=lambda path: int(path.stem.rpartition("-")[2]))
 
 
 def load(path: Path) -> Any:

@@ -134,7 +134,7 @@ class Printed:
         self.lines.append(("rejected", answer["detail"].partition(":")[0]))
 
     def time_skipped(self, seconds: float) -> None:
-        self.lines.append(("skipped", round(seconds)))
+        self.lines.append(("skipped", round(seconds, -2)))  # the rest of a wait in real time
 
 
 def typed(*lines: str) -> Callable[[str], str]:

@@ -89,9 +89,8 @@ async def _memories(shell: Any) -> int:
 def test_it_asks_a_running_service(shell: Any) -> None:
     """With a service that has the journal open, the command erases over its socket."""
     fill(shell, one_dialog)
-    service = shell.start(
-        "run", "hello:app", "--port", "0", platform_url="http://127.0.0.1:9/api", log_format="json"
-    )
+    settings = {"platform_url": "http://127.0.0.1:9/api", "log_format": "json", "grace": "0"}
+    service = shell.start("run", "hello:app", "--port", "0", **settings)
     service.wait_for("started")
     erased = shell.run("dialogs", "forget", str(DIALOG), "--yes")
     assert erased.returncode == 0, erased.stderr
