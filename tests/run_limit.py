@@ -29,6 +29,8 @@ STACKS_END = "in <module>\n"
 """The outermost frame of the main thread, which is written last."""
 SHOWN_TESTS = 5
 SHOWN_FRAMES = 6
+MAX_FAILURE_CHARACTERS = 5000
+"""Of the end of a failed test's report."""
 
 
 def watch(config: pytest.Config) -> None:
@@ -61,8 +63,7 @@ class RunLimit:
         """Since when a test runs."""
         self._seconds: Counter[str] = Counter()
         self._outcomes: Counter[str] = Counter()
-        self._failed: dict[str, str] = {}
-        """Why a test failed."""
+        self._failed: dict[str, pytest.TestReport] = {}
         self._ended = threading.Event()
 
     def pytest_configure_node(self, node: object) -> None:
@@ -96,7 +97,7 @@ class RunLimit:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the result of a test."""
         if report.failed:
-            self._failed[report.nodeid] = _reason(report)
+            self._failed[report.nodeid] = report
         if report.when == "call" or report.skipped:
             self._outcomes[report.outcome] += 1
 
@@ -118,7 +119,7 @@ class RunLimit:
             path.read_text("utf-8").endswith(STACKS_END) for path in workers.values()
         ):
             time.sleep(0.05)
-        lines = [reason, *self._summary()]
+        lines = [*self._failures(), reason, *self._summary()]
         for process, path in workers.items():
             lines += [f"{path.name}: {_state(process)}", *_main_thread(path.read_text("utf-8"))]
         print("\n", *lines, sep="\n", file=sys.__stderr__, flush=True)
@@ -130,11 +131,18 @@ class RunLimit:
         for path in sorted(Path(self._folder.name).iterdir()):
             yield int(path.name.rpartition("-")[2]), path
 
+    def _failures(self) -> Iterator[str]:
+        """What pytest would print of the failed tests at the end of the run."""
+        for test, report in list(self._failed.items())[:SHOWN_TESTS]:
+            yield f"{test}:\n{report.longreprtext[-MAX_FAILURE_CHARACTERS:]}\n"
+
     def _summary(self) -> Iterator[str]:
         counts = (f"{count} {outcome}" for outcome, count in sorted(self._outcomes.items()))
         yield ", ".join(counts) or "No test has ended."
         now = time.monotonic()
-        yield from _shown("Failed", [f"{test}: {reason}" for test, reason in self._failed.items()])
+        yield from _shown(
+            "Failed", [f"{test}: {_reason(report)}" for test, report in self._failed.items()]
+        )
         yield from _shown(
             "Running", [f"{test} ({now - since:.0f} s)" for test, since in self._running.items()]
         )

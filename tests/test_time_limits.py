@@ -123,13 +123,18 @@ def test_hangs():
 
 
 def test_the_last_lines_of_a_run_that_ended_itself_say_where_it_was(tmp_path: Path) -> None:
-    """They have what failed, what was running, and the innermost frames of each process."""
+    """They have what failed, what was running, and the innermost frames of each process.
+
+    The failures themselves are before them.
+    """
     (tmp_path / "conftest.py").write_text(STOPPED_RUN)
     (tmp_path / "test_hanging.py").write_text(HANGING_IN_C)
     os.mkfifo(tmp_path / "hangs")
     done = run_tests(tmp_path, "--numprocesses", "1")
     assert done.returncode == 1, done.stdout + done.stderr
-    summary = done.stderr.rpartition("The tests did not end within 0 s.\n")[2].splitlines()
+    failures, _, end = done.stderr.rpartition("The tests did not end within 0 s.\n")
+    assert ">       assert False\nE       assert False" in failures, done.stderr
+    summary = end.splitlines()
     assert summary[:2] == [
         "1 failed, 1 passed",
         "Failed: test_hanging.py::test_fails: assert False",
