@@ -6,6 +6,7 @@ import logging
 import threading
 import warnings
 from typing import Any
+from unittest.mock import patch
 
 import structlog
 from pydantic import BaseModel, field_validator
@@ -24,7 +25,7 @@ def note_report(watchdog: Watchdog, *arguments: Any, **options: Any) -> None:
     reported.set()
 
 
-Watchdog._report = note_report  # type: ignore[method-assign]
+patch.object(Watchdog, "_report", note_report).start()
 
 
 def block_until_reported() -> None:
