@@ -3,10 +3,9 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import stat
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -15,6 +14,7 @@ from typing import ClassVar
 
 import pytest
 
+from tests import forked
 from tests.journal.driver import JournalDriver
 from tests.journal.shared.served_journal import HostedJournal
 from vertexkit.clock import Clock
@@ -38,20 +38,16 @@ from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.settings import JournalSettings
 from vertexkit.testing import VirtualClock
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from vertexkit.journal.shared.socket import listening_socket
-with listening_socket(Path(sys.argv[1])):
-    os.kill(os.getpid(), signal.SIGKILL)
-"""
+ROOT = Path(__file__).parents[2]
 
 
 def kill_owner(file: Path) -> Path:
     """Kill a process that owns this file; return the socket that it leaves behind."""
     environment = {**os.environ, "TMPDIR": tempfile.gettempdir()}
-    command = [sys.executable, "-c", KILLED, str(file)]
-    subprocess.run(command, env=environment, check=False, timeout=30)
+    killed = forked.run(
+        "tests.journal.killed_owner", [str(file)], folder=ROOT, environment=environment
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     left = find_socket(file)
     assert left is not None
     assert left.is_socket()

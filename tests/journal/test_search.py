@@ -95,9 +95,9 @@ async def test_a_retried_execution_is_not_the_newest(driver: JournalDriver) -> N
 def test_a_search_makes_only_the_records_that_it_returns(
     query: Query, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """With 10,000 unfinished executions no record is made but of those that are returned."""
+    """With 1,000 unfinished executions no record is made but of those that are returned."""
     state = JournalState(VirtualClock(), JournalSettings())
-    for number in range(10_000):
+    for number in range(1000):
         call = Execution(f"{number:022x}", "loan", Token(f"token-{number}"), {})
         state.confirm(state.add(call, call.key, 1 << 30))
     made: list[str] = []
