@@ -17,6 +17,10 @@ KEEP_ALIVE_SECONDS = 3600
 """No unused connection is closed while a test is delayed."""
 
 
+CLOSING_TURNS = 5
+"""Turns of the event loop in which an idle connection that is closed reports its end."""
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that reports its start, and stops immediately when it is asked to."""
 
@@ -27,6 +31,24 @@ class Server(uvicorn.Server):
     async def main_loop(self) -> None:
         self.up.set()
         await self.over.wait()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Do what uvicorn does, without its pause of 0.1 s where every connection is closed."""
+        state = self.server_state
+        for connection in list(state.connections):
+            connection.shutdown()
+        for _ in range(CLOSING_TURNS):
+            await asyncio.sleep(0)
+        if state.connections or state.tasks:
+            await super().shutdown(sockets)
+            return
+        for listener in self.servers:
+            listener.close()
+            await listener.wait_closed()
+        for one in sockets or []:
+            one.close()
+        if not self.force_exit:
+            await self.lifespan.shutdown()
 
 
 @asynccontextmanager

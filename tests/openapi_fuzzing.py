@@ -30,6 +30,18 @@ def schemathesis(part: str = "") -> Any:
     return importlib.import_module(f"schemathesis{part}")
 
 
+_found: dict[int, dict[str, Any]] = {}
+"""By document: its operations, as schemathesis reads them."""
+
+
+def _find(document: dict[str, Any], operation: str) -> Any:
+    if id(document) not in _found:
+        schema = schemathesis().openapi.from_dict(document)
+        read = [one.ok() for one in schema.get_all_operations()]
+        _found[id(document)] = {one.label: one for one in read}
+    return _found[id(document)][operation]
+
+
 def check_operation(
     document: dict[str, Any],
     operation: str,
@@ -38,8 +50,7 @@ def check_operation(
     effort: settings,
 ) -> None:
     """Send generated requests, valid or invalid, to an operation and check each response."""
-    schema = schemathesis().openapi.from_dict(document)
-    [found] = [one.ok() for one in schema.get_all_operations() if one.ok().label == operation]
+    found = _find(document, operation)
     generation_mode = schemathesis(".generation").GenerationMode(mode)
     rules = schemathesis(".specs.openapi.checks")
     checks = [

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.fuzz.examples import MANY
-from tests.fuzz.service import SECRET, Target, target
+from tests.fuzz.service import PATIENCE, SECRET, Target, target
 from tests.ingress.served_app import Hold, make_app
 from tests.openapi_fuzzing import MODES, check_operation, operations
 from vertexkit.ingress.openapi import openapi
@@ -30,6 +30,6 @@ def test_calls_are_answered_as_described(operation: str, mode: str, service: Tar
 
     def call(case: Any) -> Any:
         case.query = {**(case.query or {}), "key": SECRET}
-        return case.call(base_url=f"http://127.0.0.1:{service.port}", timeout=10)
+        return case.call(base_url=f"http://127.0.0.1:{service.port}", timeout=PATIENCE)
 
     check_operation(DOCUMENT, operation, mode, call, MANY)

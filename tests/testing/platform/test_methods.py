@@ -1,4 +1,4 @@
-"""The fifteen methods, as the table of the platform's document has them, over plain HTTP."""
+"""The fifteen methods, as the table of the platform's document has them, with plain httpx."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -8,7 +8,6 @@ import httpx
 import pytest
 
 from tests.testing.platform.method_cases import METHOD_CASES, MethodCase
-from tests.testing.platform_server import served
 from vertexkit.testing.platform.app import FakePlatform
 from vertexkit.testing.platform.conversation import FakeAnswer
 from vertexkit.testing.platform.methods import DIALOG_METHODS
@@ -60,7 +59,8 @@ class Client:
 @pytest.fixture
 async def client() -> AsyncIterator[Client]:
     platform = FakePlatform(seed=1)
-    async with served(platform) as url, httpx.AsyncClient(base_url=url, verify=False) as http:
+    transport = httpx.ASGITransport(platform)
+    async with httpx.AsyncClient(transport=transport, base_url="http://platform.test") as http:
         yield Client(platform, http)
 
 

@@ -1,5 +1,6 @@
 """The fake platform against its own OpenAPI document."""
 
+import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ from openapi_spec_validator import validate
 from tests.openapi_fuzzing import MODES, check_operation, operations
 from tests.testing.platform.method_cases import METHOD_CASES
 from tests.testing.platform_server import served_in_thread
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.platform.openapi import openapi_document
 
@@ -17,7 +19,10 @@ pytestmark = pytest.mark.unmeasured
 
 DOCUMENT = openapi_document("/api")
 FEW_EXAMPLES = settings(
-    max_examples=12, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=int(os.environ.get("EXAMPLES", "6")),
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
 )
 
 
@@ -55,6 +60,6 @@ def test_each_response_is_as_described(operation: str, mode: str, url: str) -> N
     def call(case: Any) -> Any:
         case.headers.pop("Authorization", None)
         basic = None if "vertex" in operation else ("demo", "demo")
-        return case.call(base_url=url, auth=basic, timeout=10)
+        return case.call(base_url=url, auth=basic, timeout=PATIENCE_SECONDS)
 
     check_operation(DOCUMENT, operation, mode, call, FEW_EXAMPLES)
