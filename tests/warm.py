@@ -21,7 +21,10 @@ LAZY = (
 )
 """Modules that their packages import when they are first used."""
 
-APPS = ("tests.chaos.failpoints", "tests.chaos.kill_blocks", "tests.chaos.versions")
+APPS = (
+    *("tests.chaos.failpoints", "tests.chaos.kill_blocks", "tests.chaos.versions"),
+    *("tests.chaos.model_blocks", "tests.chaos.soak_blocks"),
+)
 """What the services that tests kill run: most of the time of their start is its import."""
 
 resume_measuring = measuring.pause_this_process()  # tests/collecting.py measures what runs here

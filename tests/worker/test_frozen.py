@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import structlog
 
 from vertexkit import App, Context
 from vertexkit.clock import Clock
@@ -78,10 +79,12 @@ async def scene(journal: FreezingJournal, platform: FakePlatform) -> AsyncIterat
 
     settings = Settings.of(platform_url="http://p/api", lease=LEASE, cleanup=0.05, grace=0.0)
     wire = AsgiWire(platform)
-    async with running_service(
-        app, settings, wire=wire, journal=journal, clock=journal.clock
-    ) as service:
-        yield ended(service)
+    # To print the traceback of an error would take most of the test's time.
+    with structlog.testing.capture_logs():
+        async with running_service(
+            app, settings, wire=wire, journal=journal, clock=journal.clock
+        ) as service:
+            yield ended(service)
 
 
 def ended(service: Service) -> asyncio.Event:
