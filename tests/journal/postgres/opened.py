@@ -14,16 +14,21 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Query
 from vertexkit.settings import JournalSettings
 
-LEASE = 2.0
+LONG_LEASE_SECONDS, SHORT_LEASE_SECONDS = 300.0, 2.0
+"""The short one is for loads, whose worker leaves an execution to the end of its lease when the server
+fails; elsewhere a busy machine must not let a lease expire."""
 ALL = 100_000
 
 
 @asynccontextmanager
 async def opened(
-    server: PostgresServer, database: str = "postgres", user: str = "postgres"
+    server: PostgresServer,
+    database: str = "postgres",
+    user: str = "postgres",
+    lease: float = LONG_LEASE_SECONDS,
 ) -> AsyncIterator[JournalDriver]:
     """A journal on real time, empty at first."""
-    settings = JournalSettings(url=server.url(database, user), lease=LEASE)
+    settings = JournalSettings(url=server.url(database, user), lease=lease)
     clock: Any = Clock()
     driver = JournalDriver(make_journal(settings, clock), clock)
     await driver.journal.open(driver)

@@ -12,7 +12,7 @@ import pytest
 from tests.journal.driver import JournalDriver
 from tests.journal.postgres.disk import SmallDisk, small_disk
 from tests.journal.postgres.load import DONE, Load, accept_again
-from tests.journal.postgres.opened import check, opened, until
+from tests.journal.postgres.opened import SHORT_LEASE_SECONDS, check, opened, until
 from tests.journal.postgres.patience import impatient
 from tests.postgres_server import FAST, PostgresServer, new_server
 from vertexkit.errors import JournalUnavailable
@@ -84,7 +84,7 @@ def move_log(server: PostgresServer, target: Path) -> None:
 
 
 async def run_out_of_log(server: PostgresServer, disk: SmallDisk) -> None:
-    async with opened(server) as driver:
+    async with opened(server, lease=SHORT_LEASE_SECONDS) as driver:
         load = Load(driver)
 
         async def fill() -> None:
