@@ -82,8 +82,9 @@ def test_a_dialog_is_created_and_managed(dialogs: Vertexkit) -> None:
 
 def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> None:
     """JSON lines, CSV, Parquet and XLSX contain the same answers with correct Cyrillic."""
+    chosen = ("--bot", "1446", "--created", "2023-05")
     for suffix in ("jsonl", "csv", "parquet", "xlsx"):
-        done = dialogs("export", "-o", f"out.{suffix}", "--bot", "1446", "--rows", "answers")
+        done = dialogs("export", "-o", f"out.{suffix}", *chosen, "--rows", "answers")
         assert done.returncode == 0, done.stderr
     lines = (shell.folder / "out.jsonl").read_text(encoding="utf-8").splitlines()
     rows = [json.loads(line) for line in lines]
@@ -96,7 +97,7 @@ def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> No
     csv_rows = read_csv(shell.folder / "out.csv")
     assert [row["question"] for row in csv_rows] == [row["question"] for row in rows]
     assert not list(shell.folder.glob("*.part"))
-    whole = dialogs("export", "-o", "-", "--bot", "1446", "--rows", "whole")
+    whole = dialogs("export", "-o", "-", *chosen, "--rows", "whole")
     assert {row["dialog"] for row in rows} <= {
         json.loads(line)["id"] for line in whole.stdout.splitlines()
     }
