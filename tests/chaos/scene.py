@@ -139,6 +139,7 @@ class Scene:
             "log_format": "json",
             "cleanup": 0.2,
             "send_timeout": 10,
+            "stall": 0,  # a process that was frozen for a moment is ready
         }
         own = {k: v for k, v in os.environ.items() if "VERTEXKIT" not in k}
         given = {f"VERTEXKIT_{k.upper()}": str(v) for k, v in (defaults | settings).items()}
