@@ -116,7 +116,9 @@ async def test_an_app_may_be_mounted(root: str) -> None:
     platform = FakePlatform(tokens="any")
     async with client_of(with_health_page(platform)) as outside:
         url = f"{outside.base_url}/api"
-        app = make_app(settings=Settings.of(platform_url=url, log_level="error", journal="memory:"))
+        # A process that is frozen for a moment stays ready.
+        settings = Settings.of(platform_url=url, log_level="error", journal="memory:", stall=0)
+        app = make_app(settings=settings)
 
         @asynccontextmanager
         async def lifespan(outer: Starlette) -> AsyncIterator[None]:

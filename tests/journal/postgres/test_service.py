@@ -54,6 +54,7 @@ class Service:
             platform_url=self._platform,
             journal=self.url,
             app_version="1.2",
+            stall="0",  # a process that was frozen for a moment has no other reason to be unready
         )
         for _ in range(workers):
             self.process.wait_for("started")
