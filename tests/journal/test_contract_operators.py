@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from tests.journal.cases import case
 from tests.journal.driver import PLENTY, JournalDriver
 from vertexkit.errors import OperationNotAllowed
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
@@ -27,38 +28,36 @@ async def test_a_running_execution_is_not_dropped(driver: JournalDriver) -> None
     await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", "204"))
 
 
-@pytest.mark.parametrize("outcome", [None, PARKED, Outcome(OutcomeStatus.COMPLETED, "ok", "204")])
-async def test_inputs_are_read_while_they_are_stored(
-    driver: JournalDriver, outcome: Outcome | None
-) -> None:
+async def test_inputs_are_read_while_they_are_stored(driver: JournalDriver) -> None:
     """The inputs of a call can be read until it ends, and after it is left to an operator."""
     inputs: dict[str, Any] = {"name": "Аня", "amounts": [1, 2.5, None]}
-    execution = driver.execution(**inputs)
-    await driver.journal.accept(execution, PLENTY)
-    if outcome is not None:
-        await driver.journal.settle(await driver.claim_one(), outcome)
-    kept = outcome is None or outcome is PARKED
-    assert await driver.journal.stored_inputs(execution.id) == (inputs if kept else None)
+    for outcome in (PARKED, Outcome(OutcomeStatus.COMPLETED, "ok", "204"), None):
+        with case(repr(outcome)):
+            execution = driver.execution(**inputs)
+            await driver.journal.accept(execution, PLENTY)
+            if outcome is not None:
+                await driver.journal.settle(await driver.claim_one(), outcome)
+            kept = outcome is None or outcome is PARKED
+            assert await driver.journal.stored_inputs(execution.id) == (inputs if kept else None)
     assert await driver.journal.stored_inputs("f" * 22) is None
 
 
-@pytest.mark.parametrize("name", ["unknown", "running", "completed", "gone", "parked, completed"])
-async def test_only_what_was_left_to_an_operator_is_retried(
-    driver: JournalDriver, name: str
-) -> None:
+async def test_only_what_was_left_to_an_operator_is_retried(driver: JournalDriver) -> None:
     """Everything else is refused for a reason, and does not change."""
-    lease = await driver.held()
-    execution = "f" * 22 if name == "unknown" else lease.execution.id
-    if name not in {"unknown", "running"}:
-        status = OutcomeStatus(name.split(",", maxsplit=1)[0])
-        confirmed_by = "204" if "completed" in name else ""
-        await driver.journal.settle(lease, Outcome(status, "ok", confirmed_by))
-    before = await driver.journal.find(execution)
-    for operation in (driver.journal.retry, driver.journal.drop):
-        with pytest.raises(OperationNotAllowed, match=execution):
-            await operation(execution)
-    assert await driver.journal.find(execution) == before
-    assert await driver.claim() == []
+    for name in ("unknown", "running", "completed", "gone", "parked, completed"):
+        with case(name):
+            lease = await driver.held()
+            execution = "f" * 22 if name == "unknown" else lease.execution.id
+            if name not in {"unknown", "running"}:
+                status = OutcomeStatus(name.split(",", maxsplit=1)[0])
+                confirmed_by = "204" if "completed" in name else ""
+                await driver.journal.settle(lease, Outcome(status, "ok", confirmed_by))
+            before = await driver.journal.find(execution)
+            for operation in (driver.journal.retry, driver.journal.drop):
+                with pytest.raises(OperationNotAllowed, match=execution):
+                    await operation(execution)
+            assert await driver.journal.find(execution) == before
+            assert await driver.claim() == []
 
 
 async def test_the_history_says_which_run_a_worker_has_claimed(driver: JournalDriver) -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.journal.cases import case
 from tests.journal.driver import JournalDriver
 from vertexkit.execution import (
     EVENT_POSITION,
@@ -172,20 +173,19 @@ async def test_the_target_tells_how_another_event_is_answered(driver: JournalDri
     assert await reply() is Delivery.ENDED
 
 
-@pytest.mark.parametrize("settled", [False, True])
-async def test_an_event_for_an_execution_that_has_ended(
-    driver: JournalDriver, settled: bool
-) -> None:
+async def test_an_event_for_an_execution_that_has_ended(driver: JournalDriver) -> None:
     """As soon as the handler has returned, its events are refused."""
-    lease = await driver.held()
-    await driver.journal.record_result(lease, Result(b"7"))
-    if settled:
-        await driver.journal.settle(lease, DONE)
-    target = await driver.journal.event_target(lease.execution.id)
-    assert target is not None
-    assert target.ended
-    delivery = await driver.journal.deliver_event(lease.execution.id, "payment", b"1")
-    assert delivery is Delivery.ENDED
+    for settled in (False, True):
+        with case(f"settled: {settled}"):
+            lease = await driver.held()
+            await driver.journal.record_result(lease, Result(b"7"))
+            if settled:
+                await driver.journal.settle(lease, DONE)
+            target = await driver.journal.event_target(lease.execution.id)
+            assert target is not None
+            assert target.ended
+            delivery = await driver.journal.deliver_event(lease.execution.id, "payment", b"1")
+            assert delivery is Delivery.ENDED
 
 
 async def test_the_data_of_events_is_erased_at_the_end(driver: JournalDriver) -> None:
