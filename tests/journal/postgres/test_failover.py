@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.journal.cases import case
 from tests.journal.driver import JournalDriver
 from tests.journal.postgres.load import DONE, Load
 from tests.postgres_server import PORT, PostgresServer, empty_server, killable_server
@@ -37,17 +38,8 @@ def standby(primary: PostgresServer) -> Iterator[PostgresServer]:
     standby = empty_server(wal_retrieve_retry_interval="100ms")
     source = f"host={primary.folder} port={PORT} user=postgres application_name=standby"
     standby.run(
-        "pg_basebackup",
-        "-c",
-        "fast",
-        "-N",
-        "-D",
-        str(standby.data),
-        "-R",
-        "-X",
-        "stream",
-        "-d",
-        source,
+        *("pg_basebackup", "-c", "fast", "--no-sync", "-D", str(standby.data)),
+        *("-R", "-X", "stream", "-d", source),
     )
     standby.start()
     try:
@@ -58,19 +50,35 @@ def standby(primary: PostgresServer) -> Iterator[PostgresServer]:
 
 
 async def test_a_promoted_synchronous_standby_has_everything(
-    primary: PostgresServer, standby: PostgresServer
+    primary: PostgresServer, standby: PostgresServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Under load the primary is killed and the standby promoted: nothing acknowledged is lost."""
-    hosts = ",".join(str(server.folder).replace("/", "%2F") for server in (primary, standby))
-    url = f"postgresql://postgres@{hosts}/postgres?port={PORT}"
+    """With replicas and an empty synchronous_standby_names, the log says what a failover loses.
+
+    With a synchronous standby, the primary is killed under load and the standby promoted: nothing
+    acknowledged is lost.
+    """
+    with case("asynchronous"):
+        until_outside(lambda: primary.sql(REPLICAS) == "1", "the standby is connected")
+        await (await opened(primary.url())).journal.close()
+        assert "journal_replicated_asynchronously" in capsys.readouterr().out
     # A server that is started with the setting has no commit that does not wait for the standby.
     primary.stop()
     primary.settings["synchronous_standby_names"] = "standby"
     primary.start()
+    with case("synchronous"):
+        await fail_over_under_load(primary, standby)
+
+
+async def opened(url: str) -> JournalDriver:
     clock: Any = Clock()
     driver = JournalDriver(make_journal(JournalSettings(url=url, lease=2.0), clock), clock)
-
     await driver.journal.open(driver)
+    return driver
+
+
+async def fail_over_under_load(primary: PostgresServer, standby: PostgresServer) -> None:
+    hosts = ",".join(str(server.folder).replace("/", "%2F") for server in (primary, standby))
+    driver = await opened(f"postgresql://postgres@{hosts}/postgres?port={PORT}")
     load = Load(driver)
 
     async def fail_over() -> None:
@@ -87,15 +95,3 @@ async def test_a_promoted_synchronous_standby_has_everything(
     assert {(r.phase, r.outcome) for r in stored.values()} == {(Phase.SETTLED, DONE)}
     assert max(load.seen.sent.values()) == 1
     assert driver.lost_reasons == []
-
-
-async def test_an_asynchronous_standby_is_warned_about(
-    primary: PostgresServer, standby: PostgresServer, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With replicas and an empty synchronous_standby_names, the log says what a failover loses."""
-    until_outside(lambda: primary.sql(REPLICAS) == "1", "the standby is connected")
-    clock: Any = Clock()
-    driver = JournalDriver(make_journal(JournalSettings(url=primary.url()), clock), clock)
-    await driver.journal.open(driver)
-    await driver.journal.close()
-    assert "journal_replicated_asynchronously" in capsys.readouterr().out
