@@ -51,7 +51,7 @@ class Target:
     def answer(self, request: bytes) -> bytes:
         """Send a valid request; returns its response, and that to the request after it.
 
-        The deadlines of the service are short. If this process stood still for longer between the
+        The deadlines of the service are short. If this process was stopped for longer between the
         connection and the request, the service has closed the connection, and the request is sent again.
         """
         received = b""
