@@ -6,15 +6,17 @@ import json
 import os
 import signal
 import stat
+import time
 import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from vertexkit import RawCall
-from vertexkit.cli.develop.capture import generate_reader
+from vertexkit.cli.develop.capture import CallRecorder, generate_reader
 from vertexkit.testing import FakePlatform
 
 BLOCK = "/blocks/hello"
@@ -187,3 +189,16 @@ def test_a_large_body_is_truncated(shell: Any) -> None:
     _, [recording], [answer] = record(shell, post(BLOCK, b"x y " * 1_000_000))
     assert answer[0] == 200
     assert len(recording["body"]) <= 1024 * 1024
+
+
+async def test_recorders_in_one_folder_keep_all_calls(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two that run in the same second do not overwrite each other's recordings."""
+    monkeypatch.setattr(time, "strftime", lambda *_: "20261126-120000")
+    for path in ("/first", "/second"):
+        transport = httpx.ASGITransport(CallRecorder(tmp_path, 200, ""))
+        async with httpx.AsyncClient(transport=transport, base_url="http://recorder") as client:
+            await client.post(path)
+    recordings = [json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")]
+    assert {recording["path"] for recording in recordings} == {"/first", "/second"}

@@ -99,7 +99,9 @@ class CallRecorder:
             "reading": reading,
         }
         make_private_folder(self._folder)
-        path = self._folder / f"{time.strftime('%Y%m%d-%H%M%S')}-{self._number}.json"
+        stamp = time.strftime("%Y%m%d-%H%M%S")
+        while (path := self._folder / f"{stamp}-{self._number}.json").exists():
+            self._number += 1  # another process records in this folder
         with create_private_text(path) as file:
             file.write(output.to_json_text(recording, file, indent=2))
         self._print(recording, path)
