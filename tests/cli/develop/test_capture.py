@@ -196,9 +196,10 @@ async def test_recorders_in_one_folder_keep_all_calls(
 ) -> None:
     """Two that run in the same second do not overwrite each other's recordings."""
     monkeypatch.setattr(time, "strftime", lambda *_: "20261126-120000")
+    folder = tmp_path / ".vertexkit" / "captures"
     for path in ("/first", "/second"):
-        transport = httpx.ASGITransport(CallRecorder(tmp_path, 200, ""))
+        transport = httpx.ASGITransport(CallRecorder(folder, 200, ""))
         async with httpx.AsyncClient(transport=transport, base_url="http://recorder") as client:
             await client.post(path)
-    recordings = [json.loads(file.read_text(encoding="utf-8")) for file in tmp_path.glob("*.json")]
-    assert {recording["path"] for recording in recordings} == {"/first", "/second"}
+    recordings = [json.loads(file.read_text(encoding="utf-8")) for file in captures(tmp_path)]
+    assert [recording["path"] for recording in recordings] == ["/first", "/second"]
