@@ -179,7 +179,7 @@ programs = st.lists(st.lists(operations, min_size=1, max_size=4), min_size=1, ma
 
 
 @pytest.mark.unmeasured
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(program=programs, seed=st.integers(0, 1000), data=st.data())
 def test_each_branch_finds_its_own_after_each_crash(
     program: Program, seed: int, data: st.DataObject
