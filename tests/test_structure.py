@@ -1,7 +1,6 @@
 """The project's rules for its code: sizes, parameters, names, docstrings, imports."""
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
@@ -92,10 +91,11 @@ class Module:
         """Each node of the tree."""
         return nodes_of(self.tree)
 
-    def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-        for node in self.nodes:
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                yield node
+    @cached_property
+    def functions(self) -> tuple[ast.FunctionDef | ast.AsyncFunctionDef, ...]:
+        """Each function, also those in classes and in functions."""
+        kinds = ast.FunctionDef | ast.AsyncFunctionDef
+        return tuple(node for node in self.nodes if isinstance(node, kinds))
 
 
 @cache
@@ -122,7 +122,7 @@ def test_imports_are_at_the_top() -> None:
         f"{module.file}:{node.lineno}"
         for module in source()
         if not module.name.startswith(LAZY)
-        for function in module.functions()
+        for function in module.functions
         for node in ast.walk(function)
         if isinstance(node, ast.Import | ast.ImportFrom)
     ]
@@ -163,7 +163,7 @@ def test_no_function_is_too_long() -> None:
     """A function has at most 50 lines, its docstring not counted."""
     long = []
     for module in everything():
-        for node in module.functions():
+        for node in module.functions:
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             lines = (node.end_lineno or 0) - body[0].lineno + 1 if body else 0
             header = node.body[0].lineno - node.lineno
@@ -181,7 +181,7 @@ def test_no_function_takes_more_than_eight_parameters() -> None:
     for module in source():
         if module.path.name == "commands.py":
             continue
-        for node in module.functions():
+        for node in module.functions:
             arguments = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
             names = [argument.arg for argument in arguments if argument.arg not in ("self", "cls")]
             if len(names) > PARAMETERS:
@@ -209,7 +209,7 @@ def test_every_test_states_its_claim() -> None:
     claims = [
         (f"{module.file}:{node.lineno} {node.name}", ast.get_docstring(node) or "")
         for module in read("tests")
-        for node in module.functions()
+        for node in module.functions
         if node.name.startswith("test_")
     ]
     assert claims
