@@ -61,11 +61,28 @@ def at_most_once(seen: Observed) -> list[str]:
             continue
         intended = len(_effects(records, own))
         name = records[0].execution if records else seen.owner(entry) or "an unknown execution"
+        if not intended and _is_replaced(seen, entry, seen.by_id.get(name)):
+            continue
         if not intended:
             wrongs.append(f"I6: request {entry.number} sent a message of {name} without an intent")
         elif out[own] > intended:
             wrongs.append(f"I6: a message of {name} was sent {out[own]} times (by {entry.number})")
     return wrongs
+
+
+def _is_replaced(seen: Observed, entry: Entry, record: Record | None) -> bool:
+    """Return whether another message may have replaced this one in the journal, with its intent.
+
+    That happens where its block resends: after a crash, a later run did something else in the
+    place of a message of unknown fate (`effect_changed`).
+    """
+    return (
+        record is not None
+        and record.attempts > 1
+        and entry.status in OUTCOME_UNKNOWN
+        and seen.policy(record.block).on_unknown == "resend"
+        and any(effect.kind == "send" for effect in record.effects)
+    )
 
 
 def _may_be_out(entry: Entry) -> bool:

@@ -55,6 +55,18 @@ def test_a_message_may_go_out_again_where_that_is_safe_or_asked_for() -> None:
     assert not at_most_once(replace(again, afresh=frozenset({ONE})))
 
 
+def test_a_message_may_be_replaced_by_what_a_later_run_did() -> None:
+    """I6 accepts one without an intent only if it is of unknown fate, and its block resends."""
+    resends = {BLOCK: Policy("resend")}
+    crashed = record(effects=(effect(0),), attempts=2)
+    ledger = (send(1, 1, None), send(2, 0), complete(3))
+    assert not at_most_once(seen(records=crashed, ledger=ledger, policies=resends))
+    assert at_most_once(seen(records=crashed, ledger=ledger))
+    first_run = record(effects=(effect(0),))
+    assert at_most_once(seen(records=first_run, ledger=ledger, policies=resends))
+    assert at_most_once(seen(records=crashed, ledger=LEDGER, policies=resends))
+
+
 @pytest.mark.parametrize(
     "ledger",
     [
