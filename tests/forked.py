@@ -197,7 +197,7 @@ def _encoding(environment: Mapping[str, str]) -> str:
 
 def _run(start: Start) -> NoReturn:
     """In the forked process: become the command, run it, and exit as Python does."""
-    _become(start)
+    become(start)
     if start.environment.get("FORKED_WORKERS"):
         importlib.import_module("tests.forked_workers").use()
     sys.executable = start.environment.get("FORKED_PYTHON", sys.executable)
@@ -212,7 +212,8 @@ def _run(start: Start) -> NoReturn:
     os._exit(code)
 
 
-def _become(start: Start) -> None:
+def become(start: Start) -> None:
+    """Give this process the streams, folder, environment and arguments of a new one."""
     if not start.measured:
         measuring.stop()
     for number, carrier in enumerate(start.streams):

@@ -55,5 +55,5 @@ class _Worker(ForkServerProcess):
 
 
 def _run(start: forked.Start, target: Callable[..., None], kwargs: Mapping[str, Any]) -> None:
-    forked._become(start)
+    forked.become(start)
     target(**kwargs)

@@ -61,10 +61,11 @@ def at_most_once(seen: Observed) -> list[str]:
             continue
         intended = len(_effects(records, own))
         name = records[0].execution if records else seen.owner(entry) or "an unknown execution"
-        if not intended and _is_replaced(seen, entry, seen.by_id.get(name)):
-            continue
         if not intended:
-            wrongs.append(f"I6: request {entry.number} sent a message of {name} without an intent")
+            if not _is_replaced(seen, entry, seen.by_id.get(name)):
+                wrongs.append(
+                    f"I6: request {entry.number} sent a message of {name} without an intent"
+                )
         elif out[own] > intended:
             wrongs.append(f"I6: a message of {name} was sent {out[own]} times (by {entry.number})")
     return wrongs

@@ -38,6 +38,7 @@ class RecordingsFolder:
         self.path = path
         self._cipher = cipher
         self._newest = datetime.min.replace(tzinfo=UTC)
+        """The time in the id that was made last."""
 
     def start(
         self,
