@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -65,6 +66,8 @@ class RunLimit:
         self._outcomes: Counter[str] = Counter()
         self._failed: dict[str, pytest.TestReport] = {}
         self._ended = threading.Event()
+        self._deciding = threading.Lock()
+        """Held while the watching thread decides, and for good once it ends the process."""
 
     def pytest_configure_node(self, node: object) -> None:
         """Give a process that runs tests the folder for its stacks."""
@@ -72,9 +75,15 @@ class RunLimit:
 
     def pytest_handlecrashitem(self, crashitem: str, sched: object) -> None:
         """Do not run a test again that ended its process: it would take the same time each time."""
-        for tests in sched.workqueue.values():  # type: ignore[attr-defined]
+        for tests in getattr(sched, "workqueue", {}).values():  # no other way runs it again
             if crashitem in tests:
                 tests[crashitem] = True
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_testnodedown(self) -> None:
+        """Leave the end of this process to the watching thread, if that has killed the other one."""
+        with self._deciding:
+            return
 
     def pytest_sessionstart(self) -> None:
         """Begin to watch."""
@@ -82,7 +91,8 @@ class RunLimit:
 
     def pytest_sessionfinish(self) -> None:
         """Stop watching: what follows does not run tests."""
-        self._ended.set()
+        with self._deciding:
+            self._ended.set()
         self._folder.cleanup()
 
     def pytest_runtest_logstart(self, nodeid: str) -> None:
@@ -103,13 +113,18 @@ class RunLimit:
 
     def _watch(self) -> None:
         while not self._ended.wait(1.0):
-            now = time.monotonic()
-            if now - self._began > self._limit:
-                self._end(f"The tests did not end within {self._limit:.0f} s.")
-            if now - self._changed > self._pause:
-                self._end(f"No test began or ended for {self._pause:.0f} s.")
+            with self._deciding:
+                if not self._ended.is_set():
+                    self._end_if_late()
 
-    def _end(self, reason: str) -> None:
+    def _end_if_late(self) -> None:
+        now = time.monotonic()
+        if now - self._began > self._limit:
+            self._end(f"The tests did not end within {self._limit:.0f} s.")
+        if now - self._changed > self._pause:
+            self._end(f"No test began or ended for {self._pause:.0f} s.")
+
+    def _end(self, reason: str) -> NoReturn:
         """Print what did not end; end this process, and those that run tests."""
         workers = dict(self._workers())
         for process in workers:

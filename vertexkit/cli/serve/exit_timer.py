@@ -52,8 +52,11 @@ class ExitTimer:
             after: seconds from now until the loop is watched.
             blocked_seconds: how long it may be blocked from then on.
         """
-        self._loop, self._loop_seconds = loop, blocked_seconds
+        self._loop_seconds = blocked_seconds
         self._loop_deadline = time.monotonic() + after
+        if self._loop is None:
+            self._loop_ran_at = time.monotonic()  # in it a signal is handled now
+            self._loop = loop  # last: the thread may already run, and watches from now on
         self._start()
 
     def _start(self) -> None:
