@@ -67,7 +67,7 @@ class RunLimit:
         self._failed: dict[str, pytest.TestReport] = {}
         self._ended = threading.Event()
         self._deciding = threading.Lock()
-        """Held while the watching thread decides, and for good once it ends the process."""
+        """Held while the watching thread decides, and not released once it ends the process."""
 
     def pytest_configure_node(self, node: object) -> None:
         """Give a process that runs tests the folder for its stacks."""

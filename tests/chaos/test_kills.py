@@ -29,7 +29,10 @@ async def test_killed_before_it_was_kept_nothing_is_kept(scene: Scene) -> None:
 
 
 async def test_killed_before_its_answer_it_runs_all_the_same(scene: Scene) -> None:
-    """K1: the stored execution runs in the next process; the repeated call is its duplicate."""
+    """K1: the stored execution runs in the next process; the repeated call is its duplicate.
+
+    One commit has its acceptance and its claim, which counts a run.
+    """
     barrier = scene.barrier()
     child = await scene.start("K1")
     lost = await scene.call("assume_sent", first=barrier.path)
@@ -43,7 +46,7 @@ async def test_killed_before_its_answer_it_runs_all_the_same(scene: Scene) -> No
     await child.wait_for_event("settled", execution=call.execution)
     await scene.finish()
     assert scene.messages(call) == [0, 1]
-    assert scene.record(call).attempts == 1
+    assert scene.record(call).attempts == 2
 
 
 async def test_killed_before_its_handler_began_it_begins_later(scene: Scene) -> None:
@@ -81,6 +84,8 @@ async def test_killed_anywhere_it_ends_once(
     assert await child.ended() == -SIGKILL
     before = scene.messages(call)
     child = await scene.start()
+    if call.status is None:  # K3 may be before the answer: the platform repeats the call
+        call = await scene.call("assume_sent", call.token)
     if point == "K12":  # nothing is left to do; give the process time to do something wrong
         other = await scene.call("assume_sent")
         await child.wait_for_event("settled", execution=other.execution)

@@ -62,17 +62,17 @@ BUGS = {
         found_by="I6",
     ),
     "a claim is used before it is on the disk": Bug(
-        SqliteJournal, "claim", "await written", "pass", seed=6, found_by="I8"
+        SqliteJournal, "claim", "await written", "pass", seed=31, found_by="I8"
     ),
     "a wait ends without the event that has come meanwhile": Bug(
-        JournalState, "end_wait", "if event is not None", "if False", seed=18, found_by="I13"
+        JournalState, "end_wait", "if event is not None", "if False", seed=10, found_by="I13"
     ),
     "what was read from the memory is not journalled": Bug(
         Memory,
         "_read",
         "await self._effects.record(effect, EffectState.CONFIRMED, value)",
         "pass",
-        seed=2,
+        seed=23,
         found_by="I17",
     ),
     "a memory is confirmed before it is on the disk": Bug(

@@ -149,7 +149,6 @@ class SqliteJournal:
         if duplicated is not None:
             return await self._accept_duplicate(duplicated)
         row = self._state.add(execution, key, room)
-        row.pending = True
         row.number, self._next_number = self._next_number, self._next_number + 1
         supersedes = None if row.follows is None else row.follows.execution.id
         values = schema.accept_values(row, inputs, self._writer.cipher)
@@ -196,6 +195,7 @@ class SqliteJournal:
             return []
         written: asyncio.Future[None]
         leases = [row.lease() for row in rows]
+        on_disk = [row for row in rows if row.body_on_disk]
         for row in rows:
             if row.history:
                 self._writer.write(
@@ -207,25 +207,23 @@ class SqliteJournal:
                 self._writer.write(schema.RECORD_START, start)
             written = self._writer.write(schema.CLAIM, schema.claim_values(row))
         await written  # writes are committed in order: it is the last of them
-        return await self._with_calls(leases, rows)
+        leases = [lease for lease in leases if self._state.find(lease.execution.id) is not None]
+        return await self._with_calls(leases, on_disk) if on_disk else leases
 
-    async def _with_calls(self, leases: list[Lease], rows: list[ExecutionRow]) -> list[Lease]:
+    async def _with_calls(self, leases: list[Lease], on_disk: list[ExecutionRow]) -> list[Lease]:
         """Return the leases with the calls that are not in memory, read in one job."""
-        on_disk = [row for row in rows if row.body_on_disk]
-        if not on_disk:
-            return leases
         try:
             calls = await self._writer.run(
-                lambda connection: {row.number: read_call(connection, row) for row in on_disk}
+                lambda connection: {row.execution.id: read_call(connection, row) for row in on_disk}
             )
         except JournalUnusable as error:  # a call was changed: the file cannot be trusted
             self._observer.lost(str(error))
             raise
         return [
-            replace(lease, execution=replace(calls[row.number], trace=lease.execution.trace))
-            if row.number in calls
+            replace(lease, execution=replace(calls[id_], trace=lease.execution.trace))
+            if (id_ := lease.execution.id) in calls
             else lease
-            for lease, row in zip(leases, rows, strict=True)
+            for lease in leases
         ]
 
     @staticmethod

@@ -130,7 +130,8 @@ class Operators:
 
     async def drop(self, execution: str) -> Record:
         """As `JournalAdmin.drop`."""
-        if self._state.find(execution) is None:
+        waiting = self._state.find(execution)
+        if waiting is None or waiting.pending:
             record = await self.find(execution)
             if record is None or not record.retryable:
                 raise OperationNotAllowed(why_not_dropped(execution, record))

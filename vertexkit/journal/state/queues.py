@@ -155,11 +155,19 @@ class Queues:
             row.phase = Phase.WAITING
         elif row.is_limited:
             self._limited_queue(row.execution.block).remove(row)
-        elif row in (queue := self._queues.get(row.queue, deque())):
-            queue.remove(row)
+        elif queue := self._queues.get(row.queue):
+            _remove(queue, row)
 
     def blocks(self) -> set[str]:
         """Return the blocks that executions wait for."""
         limited = {name for name, queue in self._limited.items() if len(queue)}
         waiting = {name for name, queue in self._queues.items() if queue and name != RESULT_QUEUE}
         return waiting | limited
+
+
+def _remove(queue: deque[ExecutionRow], row: ExecutionRow) -> None:
+    """Remove an execution from a queue, if it is in it. The newest ones are found first."""
+    for newer, waiting in enumerate(reversed(queue)):
+        if waiting is row:
+            del queue[-1 - newer]
+            return

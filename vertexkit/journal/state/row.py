@@ -61,6 +61,8 @@ class ExecutionRow:
     """Executions of the same call that wait until this one settles."""
     pending: bool = False
     """It is being written; the write may still fail."""
+    queued_early: bool = False
+    """It was claimable before it was written: the claim is written after it, in the same commit."""
     body_on_disk: bool = False
     """The call is not in memory; it is read from the file when the execution is claimed."""
     dialog: int | None = None

@@ -43,7 +43,8 @@ class JournalState:
     """All executions that have not ended, and the leases on them. No input or output.
 
     A journal on a disk first calls `add`, writes the execution, and then calls `confirm` or
-    `discard`. All other changes are made here first and then written; the journal's method returns
+    `discard`. It may be claimed in between; a claim is written after it, so its handler starts when
+    both are committed, and not if the execution was discarded. All other changes are made here first and then written; the journal's method returns
     when they are. What cannot be stored is repaired or refused (`storable`) before any change, so
     that memory and file never differ.
 
@@ -72,32 +73,43 @@ class JournalState:
         self.queues.close()
 
     def add(self, execution: Execution, key: bytes, room: int) -> ExecutionRow:
-        """Add a new execution, which cannot be claimed until it is confirmed.
+        """Add a new execution.
+
+        It can be claimed at once, unless it follows another one, or limits apply to its block: a
+        start that never was must not count against a rate.
 
         Raises:
             QueueFull: `room` executions are waiting.
         """
         if self.backlog() >= room:
             raise QueueFull(f"{room} executions are waiting, which is the limit")
-        row = ExecutionRow(execution, key, follows=self.duplicates.latest(key))
+        row = ExecutionRow(execution, key, follows=self.duplicates.latest(key), pending=True)
         claims = execution.token.claims
         row.dialog = None if claims is None else claims.dialog_id
         self._rows[execution.id] = row
         self.duplicates.add(row)
+        if row.follows is None and not row.is_limited:
+            row.queued_early = True
+            self.queues.put(row)
         return row
 
     def confirm(self, row: ExecutionRow) -> Acceptance:
         """Make a stored execution claimable, once the one that it follows has settled."""
         row.pending = False
-        if row.follows is None:
+        if row.follows is not None:
+            return Acceptance(row.execution.id, new=True, supersedes=row.follows.execution.id)
+        if not row.queued_early:
             self.queues.put(row)
-            return Acceptance(row.execution.id, new=True)
-        return Acceptance(row.execution.id, new=True, supersedes=row.follows.execution.id)
+        return Acceptance(row.execution.id, new=True)
 
     def discard(self, row: ExecutionRow) -> None:
-        """Undo `add`: the execution could not be stored."""
+        """Undo `add`, and a claim since then: the execution could not be stored."""
         del self._rows[row.execution.id]
         self.duplicates.discard(row)
+        if self._leases.pop(row.execution.id, None) is not None:
+            self._leave_running(row)
+        else:
+            self.queues.remove(row)
 
     def restore(self, row: ExecutionRow, due_in: float) -> None:
         """Add an execution of an earlier process, after the one that it follows.
