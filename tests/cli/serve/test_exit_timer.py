@@ -1,4 +1,4 @@
-"""The timer that ends a process: its thread may get its first turn at any moment."""
+"""The timer that ends a process: its thread may get its turns at any moment."""
 
 import asyncio
 import threading
@@ -11,39 +11,83 @@ from vertexkit.cli.serve import exit_timer
 from vertexkit.cli.serve.exit_timer import ExitTimer
 
 
-class LateThread:
-    """A thread that runs only when the test says so."""
+class Turns:
+    """The clock and the turns of the timer's thread, which runs when the test says so.
 
-    started: "LateThread"
+    Attributes:
+        now: of the clock.
+        exits: exit codes of the process.
+    """
 
-    def __init__(self, target: Callable[[], None], **_: object) -> None:
-        self.run = target
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 1000.0
+        self.exits: list[int] = []
+        self._run: Callable[[], None]
+        self._left = 0
+        given = {"Thread": self._thread, "enumerate": threading.enumerate}
+        monkeypatch.setattr(exit_timer, "threading", SimpleNamespace(**given))
+        clock = {"monotonic": lambda: self.now, "sleep": self._sleep}
+        monkeypatch.setattr(exit_timer, "time", SimpleNamespace(**clock))
+        monkeypatch.setattr(exit_timer, "os", SimpleNamespace(_exit=self._exit))
 
-    def start(self) -> None:
-        LateThread.started = self
+    def _thread(self, target: Callable[[], None], **_: object) -> SimpleNamespace:
+        self._run = target
+        return SimpleNamespace(start=lambda: None)
+
+    def _sleep(self, _: float) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise TurnEnded
+
+    def _exit(self, code: int) -> None:
+        self.exits.append(code)
+        raise TurnEnded
+
+    def take(self, number: int = 1) -> None:
+        """Let the thread look at the deadline and the loop a number of times."""
+        self._left = number
+        with pytest.raises(TurnEnded):
+            self._run()
 
 
-class Turn(Exception):
-    """The end of the thread's first turn."""
+class TurnEnded(Exception):
+    """The thread waits, or has ended the process."""
 
 
-async def test_a_loop_is_not_blocked_because_the_thread_begins_late(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.fixture
+def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
+    return Turns(monkeypatch)
+
+
+async def test_a_loop_is_not_blocked_because_the_thread_begins_late(turns: Turns) -> None:
     """Without a grace period the loop is watched at once, which may be before the thread runs."""
-
-    def sleep(_: float) -> None:
-        raise Turn("watches on")
-
-    def exit_process(_: int) -> None:
-        raise Turn("exits")
-
-    threads = SimpleNamespace(Thread=LateThread, enumerate=threading.enumerate)
-    monkeypatch.setattr(exit_timer, "threading", threads)
-    monkeypatch.setattr(exit_timer, "time", SimpleNamespace(monotonic=lambda: 1000.0, sleep=sleep))
-    monkeypatch.setattr(exit_timer, "os", SimpleNamespace(_exit=exit_process))
     timer = ExitTimer()
     timer.set(60, 1)
     timer.watch_loop(asyncio.get_running_loop(), 0, 3)
-    with pytest.raises(Turn, match="watches on"):
-        LateThread.started.run()
+    turns.take()
+    assert turns.exits == []
+
+
+async def test_a_loop_is_not_blocked_because_the_process_was_stopped(turns: Turns) -> None:
+    """By SIGSTOP or with its machine, for longer than a loop may be blocked."""
+    timer = ExitTimer()
+    timer.set(60, 1)
+    timer.watch_loop(asyncio.get_running_loop(), 0, 3)
+    turns.take()
+    turns.now += 30
+    turns.take()
+    assert turns.exits == []
+
+
+async def test_a_blocked_loop_ends_the_process(turns: Turns) -> None:
+    """One that has run meanwhile gets the whole time again."""
+    timer = ExitTimer()
+    timer.set(60, 1)
+    timer.watch_loop(asyncio.get_running_loop(), 0, 3)
+    looks = round(3 / exit_timer.POLL_SECONDS)
+    turns.take(looks)
+    await asyncio.sleep(0)
+    turns.take(looks)
+    assert turns.exits == []
+    turns.take()
+    assert turns.exits == [1]

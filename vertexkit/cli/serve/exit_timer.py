@@ -28,7 +28,9 @@ class ExitTimer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_deadline = float("inf")
         self._loop_seconds = 0.0
-        self._loop_ran_at = 0.0
+        self._missed_looks = 0
+        """Looks at the loop since it ran. They are counted, not seconds: a process that was stopped
+        as a whole has missed one."""
         self._thread: threading.Thread | None = None
 
     def set(self, seconds: float, exit_code: int) -> None:
@@ -54,9 +56,7 @@ class ExitTimer:
         """
         self._loop_seconds = blocked_seconds
         self._loop_deadline = time.monotonic() + after
-        if self._loop is None:
-            self._loop_ran_at = time.monotonic()  # in it a signal is handled now
-            self._loop = loop  # last: the thread may already run, and watches from now on
+        self._loop = loop  # last: the thread may already run, and watches from now on
         self._start()
 
     def _start(self) -> None:
@@ -75,14 +75,13 @@ class ExitTimer:
         os._exit(self._exit_code)
 
     def _is_loop_blocked(self) -> bool:
-        now = time.monotonic()
-        if self._loop is None or now < self._loop_deadline:
-            self._loop_ran_at = now
+        if self._loop is None or time.monotonic() < self._loop_deadline:
             return False
         with suppress(RuntimeError):  # the loop is closed: the process is about to end
             self._loop.call_soon_threadsafe(self._note_loop)
-            return now - self._loop_ran_at > self._loop_seconds
+            self._missed_looks += 1
+            return self._missed_looks * POLL_SECONDS > self._loop_seconds
         return False
 
     def _note_loop(self) -> None:
-        self._loop_ran_at = time.monotonic()
+        self._missed_looks = 0
