@@ -120,9 +120,9 @@ async def measure(name: str, executions: int, case: Case, postgres: PostgresServ
         url, database = new_database(postgres), postgres.process
     with reserved_port() as port, running(service, port, platform_port, url) as pid:
         processes = [pid] if database is None else [pid, database.pid]
-        warm_up = min(WARM_UP, executions)
-        await Load(port, 0, warm_up, service.call).run(case.connections)
-        load = Load(port, warm_up, executions, service.call)
+        warm_up = Load(port, 0, min(WARM_UP, executions), service.call)
+        await warm_up.run(case.connections)
+        load = Load(port, warm_up.calls, executions, service.call)
         before = [processor_seconds(one) for one in processes]
         took = await load.run(case.connections, case.rate)
         after = [processor_seconds(one) for one in processes]
@@ -130,7 +130,8 @@ async def measure(name: str, executions: int, case: Case, postgres: PostgresServ
     platform_server.close()
     completed = max(1, executions - load.lost)
     costs = [(end - start) / completed * 1e6 for start, end in zip(before, after, strict=True)]
-    return Round(completed / took, costs[0], sum(costs[1:]), peak, load.latencies, load.lost)
+    lost = warm_up.lost + load.lost
+    return Round(completed / took, costs[0], sum(costs[1:]), peak, load.latencies, lost)
 
 
 def percentile(latencies: list[float], percent: int) -> float:
