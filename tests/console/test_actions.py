@@ -138,7 +138,7 @@ async def test_contents_are_shown_only_on_request_and_logged(
     await driver.journal.record_effect(lease, effect)
     console = ConsoleClient(driver.journal)
     for path in ("executions", f"executions/{lease.execution.id}", "service"):
-        assert b"7916" not in (await console.get(path)).body, path
+        assert b"+7916" not in (await console.get(path)).body, path
     assert actions(lines) == []
     answer = await console.post(f"executions/{lease.execution.id}/show_contents")
     assert answer.json["effects"] == [

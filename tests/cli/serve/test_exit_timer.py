@@ -11,8 +11,8 @@ from vertexkit.cli.serve import exit_timer
 from vertexkit.cli.serve.exit_timer import ExitTimer
 
 
-class Turns:
-    """The clock and the turns of the timer's thread, which runs when the test says so.
+class ManualThread:
+    """The timer's thread, which runs when the test says so, and its clock.
 
     Attributes:
         now: of the clock.
@@ -22,7 +22,7 @@ class Turns:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
         self.exits: list[int] = []
-        self._run: Callable[[], None]
+        self._target: Callable[[], None]
         self._left = 0
         given = {"Thread": self._thread, "enumerate": threading.enumerate}
         monkeypatch.setattr(exit_timer, "threading", SimpleNamespace(**given))
@@ -31,63 +31,63 @@ class Turns:
         monkeypatch.setattr(exit_timer, "os", SimpleNamespace(_exit=self._exit))
 
     def _thread(self, target: Callable[[], None], **_: object) -> SimpleNamespace:
-        self._run = target
+        self._target = target
         return SimpleNamespace(start=lambda: None)
 
     def _sleep(self, _: float) -> None:
         self._left -= 1
         if self._left == 0:
-            raise TurnEnded
+            raise ThreadPaused
 
     def _exit(self, code: int) -> None:
         self.exits.append(code)
-        raise TurnEnded
+        raise ThreadPaused
 
-    def take(self, number: int = 1) -> None:
+    def run(self, number: int = 1) -> None:
         """Let the thread look at the deadline and the loop a number of times."""
         self._left = number
-        with pytest.raises(TurnEnded):
-            self._run()
+        with pytest.raises(ThreadPaused):
+            self._target()
 
 
-class TurnEnded(Exception):
+class ThreadPaused(Exception):
     """The thread waits, or has ended the process."""
 
 
 @pytest.fixture
-def turns(monkeypatch: pytest.MonkeyPatch) -> Turns:
-    return Turns(monkeypatch)
+def thread(monkeypatch: pytest.MonkeyPatch) -> ManualThread:
+    return ManualThread(monkeypatch)
 
 
-async def test_a_loop_is_not_blocked_because_the_thread_begins_late(turns: Turns) -> None:
+async def test_a_loop_is_not_blocked_because_the_thread_begins_late(thread: ManualThread) -> None:
     """Without a grace period the loop is watched at once, which may be before the thread runs."""
     timer = ExitTimer()
     timer.set(60, 1)
     timer.watch_loop(asyncio.get_running_loop(), 0, 3)
-    turns.take()
-    assert turns.exits == []
+    thread.run()
+    assert thread.exits == []
 
 
-async def test_a_loop_is_not_blocked_because_the_process_was_stopped(turns: Turns) -> None:
+async def test_a_loop_is_not_blocked_because_the_process_was_stopped(thread: ManualThread) -> None:
     """By SIGSTOP or with its machine, for longer than a loop may be blocked."""
     timer = ExitTimer()
     timer.set(60, 1)
     timer.watch_loop(asyncio.get_running_loop(), 0, 3)
-    turns.take()
-    turns.now += 30
-    turns.take()
-    assert turns.exits == []
+    thread.run()
+    thread.now += 30
+    thread.run()
+    assert thread.exits == []
 
 
-async def test_a_blocked_loop_ends_the_process(turns: Turns) -> None:
+async def test_a_blocked_loop_ends_the_process(thread: ManualThread) -> None:
     """One that has run meanwhile gets the whole time again."""
     timer = ExitTimer()
     timer.set(60, 1)
     timer.watch_loop(asyncio.get_running_loop(), 0, 3)
     looks = round(3 / exit_timer.POLL_SECONDS)
-    turns.take(looks)
+    thread.run(looks)
     await asyncio.sleep(0)
-    turns.take(looks)
-    assert turns.exits == []
-    turns.take()
-    assert turns.exits == [1]
+    thread.run(looks)
+    assert thread.exits == []
+    thread.run()
+    assert thread.exits == [1]

@@ -5,14 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from vertexkit.clock import Clock
 from vertexkit.errors import Fenced, OperationNotAllowed, QueueFull
-from vertexkit.execution import (
-    WAIT,
-    Effect,
-    Execution,
-    Outcome,
-    Phase,
-    Result,
-)
+from vertexkit.execution import WAIT, Effect, Execution, Outcome, Phase, Result
 from vertexkit.journal.events import Delivery
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.protocol import (
@@ -43,10 +36,10 @@ class JournalState:
     """All executions that have not ended, and the leases on them. No input or output.
 
     A journal on a disk first calls `add`, writes the execution, and then calls `confirm` or
-    `discard`. It may be claimed in between; a claim is written after it, so its handler starts when
-    both are committed, and not if the execution was discarded. All other changes are made here first and then written; the journal's method returns
-    when they are. What cannot be stored is repaired or refused (`storable`) before any change, so
-    that memory and file never differ.
+    `discard`. A claim in between is written after it: the handler starts when both are committed.
+    All other changes are made here first and then written; the journal's method returns when they
+    are. What cannot be stored is repaired or refused (`storable`) before any change, so that memory
+    and file never differ.
 
     Args:
         clock: for leases and for what is to run again later.
@@ -75,8 +68,8 @@ class JournalState:
     def add(self, execution: Execution, key: bytes, room: int) -> ExecutionRow:
         """Add a new execution.
 
-        It can be claimed at once, unless it follows another one, or limits apply to its block: a
-        start that never was must not count against a rate.
+        It can be claimed at once, unless it follows another one, or its block has limits: a start
+        of an execution that is discarded must not count against a rate.
 
         Raises:
             QueueFull: `room` executions are waiting.
@@ -155,8 +148,7 @@ class JournalState:
     def _assign(self, row: ExecutionRow, worker: str) -> None:
         row.epoch += 1
         row.worker = worker
-        row.due_at = None
-        row.woken = False
+        row.due_at, row.woken = None, False
         if row.claimed_at is None:
             row.claimed_at = self._clock.unix()
         elif row.result is None and not row.resumes:
@@ -232,8 +224,7 @@ class JournalState:
     ) -> tuple[ExecutionRow, Result]:
         """Record the result; return it as it is stored."""
         row, result = self.leased(lease), storable_result(result)
-        row.result = result
-        row.result_recorded_at = self._clock.unix()
+        row.result, row.result_recorded_at = result, self._clock.unix()
         self._leave_running(row)
         row.phase = Phase.COMPLETING
         if completing:
@@ -267,8 +258,7 @@ class JournalState:
             self._requeue(row)
             return row
         self._leave_running(row)
-        row.phase = Phase.WAITING
-        row.worker = ""
+        row.phase, row.worker = Phase.WAITING, ""
         self.queues.put_later(row, after)
         return row
 
@@ -398,8 +388,7 @@ class JournalState:
 
     def _requeue(self, row: ExecutionRow) -> None:
         self._leave_running(row)
-        row.phase = Phase.WAITING
-        row.worker = ""
+        row.phase, row.worker = Phase.WAITING, ""
         self.queues.put(row)
 
     def _leave_running(self, row: ExecutionRow) -> None:
