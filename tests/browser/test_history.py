@@ -5,7 +5,7 @@ import json
 import pytest
 from playwright.async_api import Browser, expect
 
-from tests.browser.opened_page import BLOCKS, open_page
+from tests.browser.opened_page import BLOCKS, open_context, open_page, open_tab
 from tests.playground.dev import Dev
 
 pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("pages")]
@@ -120,3 +120,40 @@ async def test_a_dialog_is_saved_as_markdown(browser: Browser, shared_dev: Dev) 
     assert saved.startswith("# later\n")
     assert "**bot:** Теперь можно" in saved
     assert "> handler will run again in 10 min" in saved
+
+
+LATE_LINES = """
+// Without a shared worker the page has a connection of its own. Its lines wait until they are released.
+delete window.SharedWorker;
+window.late = [];
+window.EventSource = class extends EventSource {
+  set onmessage(handle) {
+    super.onmessage = (event) => {
+      if (JSON.parse(event.data).kind === "line") late.push(() => handle(event));
+      else handle(event);
+    };
+  }
+};
+window.release = () => {
+  for (const line of late.splice(0)) line();
+  return document.querySelectorAll("#chat li").length;
+};
+"""
+
+
+async def test_lines_that_come_after_the_run_was_fetched_are_shown_once(
+    browser: Browser, shared_dev: Dev
+) -> None:
+    """On a busy machine the messages of the server are later than its response."""
+    context = await open_context(browser)
+    page = await context.new_page()
+    await page.add_init_script(LATE_LINES)
+    opened = await open_tab(page, shared_dev)
+    run = await opened.run("later")
+    lines = len(shared_dev.ended(run)["lines"])
+    async with page.expect_response(f"**/playground/runs/{run}"):
+        await page.click(f'#history a[data-run="{run}"]')
+    await expect(page.locator("#chat-head .outcome")).to_have_class("outcome ok")
+    shown = await page.locator("#chat li").count()
+    await page.wait_for_function(f"late.length > {lines}")  # with that of the run itself
+    assert await page.evaluate("release()") == shown

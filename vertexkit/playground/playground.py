@@ -334,9 +334,9 @@ class Playground:
         self._set_phase("crashed" if code < 0 else "starting")
         self._start_task(self._start_app())
 
-    def on_line(self, run: str, line: dict[str, Any]) -> None:
+    def on_line(self, run: str, number: int, line: dict[str, Any]) -> None:
         """Handle a new line of a recorded run."""
-        self._publish({"kind": "line", "run": run, "line": line})
+        self._publish({"kind": "line", "run": run, "number": number, "line": line})
 
     async def _watch(self) -> None:
         async for changes in awatch(

@@ -51,11 +51,12 @@ RECORDED_EVENTS = {
 class RunObserver(Protocol):
     """Is notified of what is recorded."""
 
-    def on_line(self, run: str, line: dict[str, Any]) -> None:
+    def on_line(self, run: str, number: int, line: dict[str, Any]) -> None:
         """Take notice of a new line of a run.
 
         Args:
             run: the run's id.
+            number: of the line; that of the run itself is 0.
             line: as it was recorded.
         """
 

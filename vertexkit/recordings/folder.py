@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ class RecordingsFolder:
         self,
         block: str,
         started_at: float,
-        on_line: Callable[[str, dict[str, Any]], object] | None = None,
+        on_line: Callable[[str, int, dict[str, Any]], object] | None = None,
         **fields: Any,
     ) -> Recorder:
         """Start a recording of a call of this block.
@@ -52,7 +53,8 @@ class RecordingsFolder:
         Args:
             block: the block's name.
             started_at: the start, on the clock of all events that are recorded.
-            on_line: called with the recording's id and each line that is written.
+            on_line: called with the recording's id, and the number of each line that is written and
+                the line; the header has the number 0.
             **fields: fields of the `RecordingHeader`, except `id` and `started`.
 
         Returns:
@@ -64,7 +66,7 @@ class RecordingsFolder:
         run_id = self.new_id(block)
         started = datetime.now(UTC).isoformat(timespec="milliseconds")
         header = RecordingHeader(run_id, block, started=started, **fields)
-        report = None if on_line is None else lambda line: on_line(run_id, line)
+        report = None if on_line is None else partial(on_line, run_id)
         return Recorder(self.file(run_id), header, started_at, report, self._cipher)
 
     def new_id(self, block: str) -> str:

@@ -27,7 +27,7 @@ class Recorder:
         path: the file; its folder is created. Both are for this user only.
         header: the first line.
         started_at: the start, on the clock of all events that are recorded.
-        on_line: called with each line that is written, the first one included.
+        on_line: called with each line that is written and its number, which is 0 for the header.
         cipher: encrypts the lines.
 
     Attributes:
@@ -43,7 +43,7 @@ class Recorder:
         path: Path,
         header: RecordingHeader,
         started_at: float,
-        on_line: Callable[[dict[str, Any]], object] | None = None,
+        on_line: Callable[[int, dict[str, Any]], object] | None = None,
         cipher: Cipher = PLAIN,
     ) -> None:
         self._cipher = cipher
@@ -99,12 +99,12 @@ class Recorder:
         content = encodable(line)
         plain = json.dumps(content, ensure_ascii=False, default=str).encode()
         text = redact_json(plain, FIXED_FIELDS).decode()
-        place = line_place(self.header.id, self._lines)
+        number, self._lines = self._lines, self._lines + 1
+        place = line_place(self.header.id, number)
         self._file.write(seal_text(self._cipher, place, text) + "\n")
-        self._lines += 1
         self._file.flush()
         if self._on_line is not None:
-            self._on_line(json.loads(text))
+            self._on_line(number, json.loads(text))
 
 
 def line_place(recording: str, number: int) -> str:

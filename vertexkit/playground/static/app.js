@@ -157,15 +157,13 @@ async function open(run) {
   if (current !== run || pending !== newer) return;
   pending = null;
   view.show(found.run, found.lines, found.active);
-  for (const line of newer.slice(overlap(found.lines, newer))) view.add(line);
+  for (const { number, line } of newer) show(number, line);
   history.mark(current);
 }
 
-// How many of the first newer lines are already at the end of the fetched ones.
-function overlap(lines, newer) {
-  for (let size = Math.min(lines.length, newer.length); size > 0; size--)
-    if (JSON.stringify(lines.slice(-size)) === JSON.stringify(newer.slice(0, size))) return size;
-  return 0;
+// Shows a line of the current run. A run that was fetched may have lines whose messages come later.
+function show(number, line) {
+  if (number > view.lines.length) view.add(line);
 }
 
 function openAddress() {
@@ -291,12 +289,12 @@ const handlers = {
     }
   },
   typing: (message) => message.run === current && view.typing(),
-  line: ({ run, line }) => {
+  line: ({ run, number, line }) => {
     if (line.kind === "run" || line.kind === "end") history.refresh();
     if (line.kind === "run" && !view.head && !current) open(run);
     if (run !== current || line.kind === "run") return;
-    if (pending) pending.push(line);
-    else view.add(line);
+    if (pending) pending.push({ number, line });
+    else show(number, line);
   },
 };
 
