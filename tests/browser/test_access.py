@@ -69,7 +69,7 @@ async def test_the_tab_key_passes_a_list_in_one_step(browser: Browser, shared_de
     page = opened.page
     for _ in range(3):
         shared_dev.run("later")
-    await page.wait_for_function("document.querySelectorAll('#history a').length >= 3")
+    await page.locator("#history a").nth(2).wait_for()
     await page.focus("#search")
     await page.keyboard.press("Tab")
     await page.keyboard.press("ArrowDown")

@@ -288,7 +288,7 @@ const handlers = {
       if (values && kept === block()?.name) fillIn(values);
     }
   },
-  typing: (message) => message.run === current && view.typing(),
+  typing: ({ run }) => run === current && view.active && view.typing(),
   line: ({ run, number, line }) => {
     if (line.kind === "run" || line.kind === "end") history.refresh();
     if (line.kind === "run" && !view.head && !current) open(run);
