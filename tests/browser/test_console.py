@@ -1,11 +1,12 @@
 """The operators' console in the browser: what it shows, what it changes, for everyone."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.accessibility import violations
 from tests.browser.opened_page import OpenPage, open_context
@@ -160,6 +161,39 @@ async def test_an_event_is_sent_to_an_execution_that_waits(operated: Operated) -
     await page.click("#ask-yes")
     await expect(page.locator("#status")).to_have_text("The handler receives the event.")
     assert await operated.edge.completed(token) == {"result": 7500}
+
+
+async def test_an_earlier_answer_that_comes_late_is_not_shown(operated: Operated) -> None:
+    """The page asks again when an operator acts, and shows what it asked for last."""
+    token, execution = await operated.call("payment")
+    opened = await operated.open(f"?execution={execution}")
+    page = opened.page
+    await expect(page.locator("#rows")).to_contain_text("paid")
+    asked, released = asyncio.Event(), asyncio.Event()
+
+    async def answer(route: Route) -> None:
+        if asked.is_set():
+            await route.continue_()
+            return
+        response = await route.fetch()
+        asked.set()
+        await released.wait()
+        await route.fulfill(response=response)
+
+    await page.route(f"**/api/executions/{execution}", answer)
+    await page.evaluate(REFRESH)
+    await asked.wait()
+    await page.get_by_role("button", name="Send event paid").click()
+    await page.fill("#ask textarea", "7500")
+    await page.click("#ask-yes")
+    assert await operated.edge.completed(token) == {"result": 7500}
+    await operated.edge.settled(execution)
+    await page.evaluate(REFRESH)
+    await expect(page.locator("#head .outcome")).to_have_text("completed")
+    async with page.expect_response(f"**/api/executions/{execution}"):
+        released.set()
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    assert await page.locator("#head .outcome").inner_text() == "completed"
 
 
 async def test_the_list_is_live_and_its_address_survives_a_reload(operated: Operated) -> None:

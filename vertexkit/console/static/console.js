@@ -71,8 +71,17 @@ async function read(subject, path, options) {
   }
 }
 
+// Begins a question; returns whether it is still the newest one of its subject. Answers come in any order.
+const questions = { service: 0, list: 0, execution: 0 };
+function begin(subject) {
+  const number = ++questions[subject];
+  return () => number === questions[subject];
+}
+
 async function refreshService() {
+  const isNewest = begin("service");
   const answer = await read("service", "service");
+  if (!isNewest()) return;
   if (answer) {
     described = answer;
     figures.add(answer.service, answer.now);
@@ -83,16 +92,16 @@ async function refreshService() {
 }
 
 async function refreshList() {
-  const query = list.query().toString();
-  const answer = await read("list", `executions?${query}`);
-  if (answer && query === list.query().toString()) list.show(answer);
+  const isNewest = begin("list");
+  const answer = await read("list", `executions?${list.query()}`);
+  if (answer && isNewest()) list.show(answer);
 }
 
 async function refreshExecution() {
-  const execution = opened;
-  if (!execution) return;
-  const answer = await read("execution", `executions/${encodeURIComponent(execution)}`);
-  if (opened !== execution) return;
+  const isNewest = begin("execution");
+  if (!opened) return;
+  const answer = await read("execution", `executions/${encodeURIComponent(opened)}`);
+  if (!isNewest()) return;
   if (answer) view.show(answer.execution, { writable: Boolean(described?.writable), hasApp: Boolean(described?.service) });
   else {
     opened = null;
