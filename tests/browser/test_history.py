@@ -1,9 +1,10 @@
 """Runs have addresses, can be found, repeated, edited, replayed; inputs can be saved by name."""
 
+import asyncio
 import json
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from tests.browser.opened_page import BLOCKS, open_context, open_page, open_tab
 from tests.playground.dev import Dev
@@ -120,6 +121,35 @@ async def test_a_dialog_is_saved_as_markdown(browser: Browser, shared_dev: Dev) 
     assert saved.startswith("# later\n")
     assert "**bot:** Теперь можно" in saved
     assert "> handler will run again in 10 min" in saved
+
+
+async def test_inputs_of_another_block_that_come_late_are_not_used(
+    browser: Browser, shared_dev: Dev
+) -> None:
+    """Two blocks have inputs of one name; the response for the first block is the later one."""
+    opened = await open_page(browser, shared_dev)
+    page = opened.page
+    released = asyncio.Event()
+
+    async def answer_late(route: Route) -> None:
+        await released.wait()
+        await route.fulfill(json={"mine": {"name": "Анна"}})
+
+    await page.route("**/playground/inputs/loan", answer_late)
+    await page.route(
+        "**/playground/inputs/pay", lambda route: route.fulfill(json={"mine": {"amount": 7500}})
+    )
+    await page.select_option("#block", "later")
+    async with page.expect_request("**/playground/inputs/loan"):
+        await page.select_option("#block", "loan")
+    await page.select_option("#block", "pay")
+    await expect(page.locator("#saved-count")).to_have_text("1")
+    async with page.expect_response("**/playground/inputs/loan"):
+        released.set()
+    await page.evaluate("new Promise(requestAnimationFrame)")
+    await page.locator("#saved summary").click()
+    await page.select_option("#saved-name", "mine")
+    await expect(page.locator("input[name=amount]")).to_have_value("7500")
 
 
 LATE_LINES = """

@@ -7,7 +7,7 @@ import { translate } from "./texts.js";
 export class SavedInputs {
   // `block` returns the block's name, `read` the inputs of the form, `write` fills it in.
   constructor(options) {
-    Object.assign(this, options, { all: {} });
+    Object.assign(this, options, { all: {}, requests: 0 });
     find("#saved-name").addEventListener("change", () => this.load(find("#saved-name").value));
     find("#save-inputs").addEventListener("click", () => this.save());
     find("#delete-inputs").addEventListener("click", () => this.delete());
@@ -23,9 +23,10 @@ export class SavedInputs {
   }
 
   async refresh(chosen = "") {
-    const block = this.block();
-    this.all = await request(this.path()).catch(() => ({}));
-    if (block !== this.block()) return;
+    const number = (this.requests += 1);
+    const all = await request(this.path()).catch(() => ({}));
+    if (number !== this.requests) return; // of another block, or older; responses come in any order
+    this.all = all;
     clear(find("#saved-name")).append(...["", ...Object.keys(this.all)].map((name) => make("option", { value: name }, name || translate("choose"))));
     find("#saved-name").value = chosen;
     find("#saved-count").textContent = Object.keys(this.all).length || "";
