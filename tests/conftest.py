@@ -3,6 +3,7 @@
 import logging
 import os
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import hypothesis
@@ -66,24 +67,40 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
         return (yield)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def restored_logging_of_module() -> Iterator[None]:
+    """An app that the tests of a file share configures it, too."""
+    with restored_logging():
+        yield
+
+
 @pytest.fixture(autouse=True)
+def restored_logging_of_test() -> Iterator[None]:
+    """What a fixture with a wider scope has configured is kept."""
+    with restored_logging():
+        yield
+
+
+@contextmanager
 def restored_logging() -> Iterator[None]:
     """Serving an app configures logging for the whole process."""
     root = logging.getLogger()
     handlers, level, bound = list(root.handlers), root.level, logs._bound_fields.get()
     held = redaction._current_token.get()
     configured = structlog.get_config() if structlog.is_configured() else None
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    if configured is None:
-        structlog.reset_defaults()
-    else:  # by a fixture with a wider scope
-        structlog.configure(**configured)
-    logs._bound_fields.set(bound)
-    redaction._current_token.set(held)
-    redaction._secrets.clear()
-    redaction._recent_tokens.clear()
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+        if configured is None:
+            structlog.reset_defaults()
+        else:
+            structlog.configure(**configured)
+        logs._bound_fields.set(bound)
+        redaction._current_token.set(held)
+        redaction._secrets.clear()
+        redaction._recent_tokens.clear()
 
 
 @pytest.fixture
