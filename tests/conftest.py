@@ -83,7 +83,7 @@ def restored_logging_of_test() -> Iterator[None]:
 
 @contextmanager
 def restored_logging() -> Iterator[None]:
-    """Serving an app configures logging for the whole process."""
+    """A context that restores logging: serving an app configures it for the whole process."""
     root = logging.getLogger()
     handlers, level, bound = list(root.handlers), root.level, logs._bound_fields.get()
     held = redaction._current_token.get()

@@ -59,20 +59,23 @@ def thread(monkeypatch: pytest.MonkeyPatch) -> ManualThread:
     return ManualThread(monkeypatch)
 
 
-async def test_a_loop_is_not_blocked_because_the_thread_begins_late(thread: ManualThread) -> None:
-    """Without a grace period the loop is watched at once, which may be before the thread runs."""
+def watch_at_once() -> None:
+    """Stop a process without a grace period; its loop may be blocked for three seconds."""
     timer = ExitTimer()
     timer.set(60, 1)
     timer.watch_loop(asyncio.get_running_loop(), 0, 3)
+
+
+async def test_a_loop_is_not_blocked_because_the_thread_begins_late(thread: ManualThread) -> None:
+    """Without a grace period the loop is watched at once, which may be before the thread runs."""
+    watch_at_once()
     thread.run()
     assert thread.exits == []
 
 
 async def test_a_loop_is_not_blocked_because_the_process_was_stopped(thread: ManualThread) -> None:
     """By SIGSTOP or with its machine, for longer than a loop may be blocked."""
-    timer = ExitTimer()
-    timer.set(60, 1)
-    timer.watch_loop(asyncio.get_running_loop(), 0, 3)
+    watch_at_once()
     thread.run()
     thread.now += 30
     thread.run()
@@ -81,9 +84,7 @@ async def test_a_loop_is_not_blocked_because_the_process_was_stopped(thread: Man
 
 async def test_a_blocked_loop_ends_the_process(thread: ManualThread) -> None:
     """One that has run meanwhile gets the whole time again."""
-    timer = ExitTimer()
-    timer.set(60, 1)
-    timer.watch_loop(asyncio.get_running_loop(), 0, 3)
+    watch_at_once()
     looks = round(3 / exit_timer.POLL_SECONDS)
     thread.run(looks)
     await asyncio.sleep(0)

@@ -1,6 +1,7 @@
 """Executions that are claimed while they are being stored: one commit has both."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -15,22 +16,22 @@ Claiming = asyncio.Task[list[Lease]]
 
 
 async def accept_and_claim(
-    slow_machine: SlowMachine, number: int = 1
-) -> tuple[list[Execution], list[Accepting], Claiming]:
+    slow_machine: SlowMachine, *calls: Execution
+) -> tuple[list[Accepting], Claiming]:
     """Calls that are being stored, and the claim of them; the disk is held."""
     driver = slow_machine.driver
     await slow_machine.hold()
-    calls = [driver.execution() for _ in range(number)]
     accepting = [asyncio.create_task(driver.journal.accept(call, PLENTY)) for call in calls]
     await turns()
     claiming = asyncio.create_task(driver.claim())
     await turns()
-    return calls, accepting, claiming
+    return accepting, claiming
 
 
 async def test_a_call_and_its_claim_are_one_commit(slow_machine: SlowMachine) -> None:
     """No handler starts and nothing is acknowledged before it; a power loss after it keeps both."""
-    [call], [accepting], claiming = await accept_and_claim(slow_machine)
+    call = slow_machine.driver.execution()
+    [accepting], claiming = await accept_and_claim(slow_machine, call)
     assert not accepting.done()
     assert not claiming.done()
     commits = count_commits(slow_machine)
@@ -59,7 +60,8 @@ async def test_a_claimed_call_that_is_refused_does_not_run(
     slow_machine: SlowMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The disk is full for the commit of both: no lease, and the place is free for the next call."""
-    [call], [accepting], claiming = await accept_and_claim(slow_machine)
+    call = slow_machine.driver.execution()
+    [accepting], claiming = await accept_and_claim(slow_machine, call)
     # The commit that is held succeeds.
     monkeypatch.setattr(slow_machine.disk, "_commit", FullOnce(slow_machine.disk, passed=1))
     slow_machine.disk.go_on()
@@ -97,13 +99,9 @@ async def test_a_call_that_is_refused_before_it_is_claimed_does_not_run(
 async def test_of_calls_that_are_claimed_one_is_refused(slow_machine: SlowMachine) -> None:
     """A value that SQLite cannot store: the other executions of the commit run."""
     driver = slow_machine.driver
-    await slow_machine.hold()
     calls = [driver.execution() for _ in range(3)]
-    object.__setattr__(calls[1], "accepted_at", float("nan"))  # NULL, which the column refuses
-    accepting = [asyncio.create_task(driver.journal.accept(call, PLENTY)) for call in calls]
-    await turns()
-    claiming = asyncio.create_task(driver.claim())
-    await turns()
+    calls[1] = replace(calls[1], accepted_at=float("nan"))  # NULL, which the column refuses
+    accepting, claiming = await accept_and_claim(slow_machine, *calls)
     slow_machine.disk.go_on()
     assert [lease.execution.id for lease in await claiming] == [calls[0].id, calls[2].id]
     outcomes = await asyncio.gather(*accepting, return_exceptions=True)
@@ -124,32 +122,27 @@ async def test_a_call_with_limits_is_claimed_when_it_is_stored(slow_machine: Slo
     assert [lease.execution.id for lease in await driver.claim()] == [call.id]
 
 
-async def test_operators_do_not_see_a_call_that_is_being_stored(
+async def test_operators_cannot_drop_a_call_that_is_being_stored(
     slow_machine: SlowMachine,
 ) -> None:
-    """It may still be refused: it cannot be found or dropped."""
-    [call], [accepting], claiming = await accept_and_claim(slow_machine)
+    """It may still be refused."""
+    call = slow_machine.driver.execution()
+    [accepting], claiming = await accept_and_claim(slow_machine, call)
     journal = slow_machine.journal
-    finding = asyncio.create_task(journal.find(call.id))
     dropping = asyncio.create_task(journal.drop(call.id))
     await turns()
     slow_machine.disk.go_on()
     with pytest.raises(OperationNotAllowed):
         await dropping
-    await asyncio.gather(finding, accepting)
+    await accepting
     assert [lease.execution.id for lease in await claiming] == [call.id]
 
 
 async def test_a_large_call_is_in_its_lease(slow_machine: SlowMachine) -> None:
     """It leaves the memory of the journal when it is stored, and is not read again for its claim."""
     driver = slow_machine.driver
-    await slow_machine.hold()
-    call = driver.execution(text="x" * 100_000)
-    object.__setattr__(call, "raw", b"x" * 100_000)
-    accepting = asyncio.create_task(driver.journal.accept(call, PLENTY))
-    await turns()
-    claiming = asyncio.create_task(driver.claim())
-    await turns()
+    call = replace(driver.execution(text="x" * 100_000), raw=b"x" * 100_000)
+    [accepting], claiming = await accept_and_claim(slow_machine, call)
     slow_machine.disk.go_on()
     await accepting
     [lease] = await claiming

@@ -5,7 +5,7 @@ import { find } from "./dom.js";
 import { ExecutionList } from "./execution-list.js";
 import { ExecutionView } from "./execution-view.js";
 import { Figures } from "./figures.js";
-import { request } from "./request.js";
+import { newestOf, request } from "./request.js";
 import { showService, showWorkers } from "./service-view.js";
 import { makeTabs } from "./tabs.js";
 import { hasText, translate } from "./texts.js";
@@ -71,15 +71,10 @@ async function read(subject, path, options) {
   }
 }
 
-// Begins a question; returns whether it is still the newest one of its subject. Answers come in any order.
-const questions = { service: 0, list: 0, execution: 0 };
-function begin(subject) {
-  const number = ++questions[subject];
-  return () => number === questions[subject];
-}
+const begin = { service: newestOf(), list: newestOf(), execution: newestOf() };
 
 async function refreshService() {
-  const isNewest = begin("service");
+  const isNewest = begin.service();
   const answer = await read("service", "service");
   if (!isNewest()) return;
   if (answer) {
@@ -92,13 +87,13 @@ async function refreshService() {
 }
 
 async function refreshList() {
-  const isNewest = begin("list");
+  const isNewest = begin.list();
   const answer = await read("list", `executions?${list.query()}`);
   if (answer && isNewest()) list.show(answer);
 }
 
 async function refreshExecution() {
-  const isNewest = begin("execution");
+  const isNewest = begin.execution();
   if (!opened) return;
   const answer = await read("execution", `executions/${encodeURIComponent(opened)}`);
   if (!isNewest()) return;

@@ -16,3 +16,13 @@ export async function request(path, { method = "GET", body, headers = {} } = {})
   if (!response.ok) throw new RequestError(answer.detail ?? answer.title ?? response.statusText, { ...answer, status: response.status });
   return answer;
 }
+
+// Counts requests whose responses may come in any order: begins one, and returns a function that says
+// whether it is still the newest.
+export function newestOf() {
+  let last = 0;
+  return () => {
+    const number = (last += 1);
+    return () => number === last;
+  };
+}

@@ -1,5 +1,5 @@
 // The list of recorded runs, with a search.
-import { request } from "./api.js";
+import { newestOf, request } from "./api.js";
 import { clear, find, formatDuration, make } from "./dom.js";
 import { faultChips } from "./faults.js";
 import { text } from "./fields.js";
@@ -13,7 +13,7 @@ export class History {
   constructor(onOpen) {
     this.runs = [];
     this.current = null;
-    this.requests = 0;
+    this.begin = newestOf();
     this.list = find("#history");
     this.list.addEventListener("click", (event) => {
       const link = event.target.closest("a");
@@ -26,9 +26,9 @@ export class History {
   }
 
   async refresh() {
-    const number = (this.requests += 1);
+    const isNewest = this.begin();
     const runs = await request("/playground/runs");
-    if (number !== this.requests) return; // a newer request is on its way; responses come in any order
+    if (!isNewest()) return;
     this.runs = runs;
     this.show();
   }

@@ -1,5 +1,5 @@
 // Named inputs of a block, saved beside the app.
-import { request } from "./api.js";
+import { newestOf, request } from "./api.js";
 import { clear, find, make } from "./dom.js";
 import { errorText } from "./problems.js";
 import { translate } from "./texts.js";
@@ -7,7 +7,7 @@ import { translate } from "./texts.js";
 export class SavedInputs {
   // `block` returns the block's name, `read` the inputs of the form, `write` fills it in.
   constructor(options) {
-    Object.assign(this, options, { all: {}, requests: 0 });
+    Object.assign(this, options, { all: {}, begin: newestOf() });
     find("#saved-name").addEventListener("change", () => this.load(find("#saved-name").value));
     find("#save-inputs").addEventListener("click", () => this.save());
     find("#delete-inputs").addEventListener("click", () => this.delete());
@@ -23,9 +23,9 @@ export class SavedInputs {
   }
 
   async refresh(chosen = "") {
-    const number = (this.requests += 1);
+    const isNewest = this.begin();
     const all = await request(this.path()).catch(() => ({}));
-    if (number !== this.requests) return; // of another block, or older; responses come in any order
+    if (!isNewest()) return;
     this.all = all;
     clear(find("#saved-name")).append(...["", ...Object.keys(this.all)].map((name) => make("option", { value: name }, name || translate("choose"))));
     find("#saved-name").value = chosen;
