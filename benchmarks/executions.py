@@ -37,8 +37,10 @@ WARM_UP = 1000
 """Executions before each measurement, if it has as many, to open connections and fill caches."""
 BACKLOG = 4096
 """Connections that may wait until this process has accepted them."""
-BAR_CHARACTERS = 40
-"""Length of the longest bar of a chart."""
+BAR_CHARACTERS = 10
+"""Length of a bar for each 1 of the ratio."""
+BAR_LONGEST = 40
+"""A bar that would be longer is cut off, and ends with an arrow."""
 HALF_OF = "sqlite"
 """The rate `half` is half of what this service does in a closed loop."""
 TITLE = "# Results of `make bench`"
@@ -113,6 +115,7 @@ async def measure(name: str, executions: int, case: Case, postgres: PostgresServ
     """Measure one round of one service."""
     loop = asyncio.get_running_loop()
     service = SERVICES[name]
+    executions = min(executions, service.most)
     platform_server = await loop.create_server(Platform, "127.0.0.1", 0, backlog=BACKLOG)
     platform_port = platform_server.sockets[0].getsockname()[1]
     url, database = "", None
@@ -181,6 +184,12 @@ def python_heading() -> str:
     return f"## Python {sys.version_info.major}.{sys.version_info.minor}"
 
 
+def bar(ratio: float) -> str:
+    """Return the bar of a ratio in a chart."""
+    length = round(ratio * BAR_CHARACTERS)
+    return "█" * max(1, length) if length <= BAR_LONGEST else "█" * BAR_LONGEST + "▶"
+
+
 def section(options: argparse.Namespace, tables: dict[Case, list[Row]]) -> str:
     """Return this Python's results: tables, their charts, the machine and the versions."""
     installed = {found.name for found in metadata.distributions()}
@@ -196,12 +205,8 @@ def section(options: argparse.Namespace, tables: dict[Case, list[Row]]) -> str:
     )
     parts = [python_heading(), conditions]
     for case, rows in tables.items():
-        longest = max(row.ratio for row in rows)
         table = [f"| {' | '.join(row.cells())} |" for row in rows]
-        bars = [
-            f"{row.name:<20}{'█' * max(1, round(row.ratio / longest * BAR_CHARACTERS))} {row.ratio:.2f}"
-            for row in rows
-        ]
+        bars = [f"{row.name:<20}{bar(row.ratio)} {row.ratio:.2f}" for row in rows]
         parts += [
             f"### {case}",
             "\n".join([f"| {' | '.join(HEADINGS)} |", "|---" * len(HEADINGS) + "|", *table]),

@@ -81,6 +81,17 @@ def test_the_benchmark_of_growth_runs_to_the_end() -> None:
     assert all(float(figure) > 0 for figure in rows[0] + rows[2])
 
 
+def test_the_benchmark_of_stations_runs_to_the_end() -> None:
+    """Each station of an execution has a cost, with each journal, and so has a whole execution."""
+    output = run("stations.py", "--batches", "1", "--executions", "32")
+    costs = {line[:36].strip(): line[36:].split() for line in output.splitlines()[1:]}
+    for journal in ("memory", "sqlite", "shared"):
+        for station in ("accept", "claim", "intent", "message", "result", "settle"):
+            assert f"{journal}: {station}" in costs
+    assert {"send a request, read its response", "memory: a whole execution"} < costs.keys()
+    assert all(float(figure) > 0 for row in costs.values() for figure in row)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
 def test_the_benchmark_of_waits_runs_to_the_end() -> None:
     """All executions wait, become due after their hour, and are there for the next process."""
