@@ -52,7 +52,7 @@ from vertexkit.execution import (
 )
 from vertexkit.ingress.request import RawCall, read_call
 from vertexkit.journal import make_journal
-from vertexkit.journal.protocol import Journal, NullJournalObserver
+from vertexkit.journal.protocol import Journal, Lease, NullJournalObserver
 from vertexkit.journal.shared.client import JournalClient
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.system.garbage_collector import tune_garbage_collector
@@ -139,14 +139,17 @@ class Stations:
     async def journal(self, name: str, journal: Journal) -> None:
         """Measure a batch of each station of a journal."""
 
-        async def station(what: str, use: Callable[[Any], Awaitable[Any]], of: list[Any]) -> None:
+        async def station(
+            what: str, use: Callable[[Any], Awaitable[Any]], arguments: list[Any]
+        ) -> None:
             started = time.process_time()
-            for first in range(0, len(of), CALLERS):
-                await asyncio.gather(*map(use, of[first : first + CALLERS]))
+            for first in range(0, len(arguments), CALLERS):
+                await asyncio.gather(*map(use, arguments[first : first + CALLERS]))
             self._add_since(started, f"{name}: {what}")
 
         await station("accept", lambda one: journal.accept(one, ROOM), self._make())
-        started, leases = time.process_time(), []
+        leases: list[Lease] = []
+        started = time.process_time()
         while len(leases) < self._executions:
             leases += await journal.claim("worker", {"hello": ROOM}, CALLERS)
         self._add_since(started, f"{name}: claim")
