@@ -124,7 +124,7 @@ class Stations:
             "read a call": lambda one: read_call(RawCall("", one.raw, HEADERS)),
             "read a token": lambda one: Token(one.token.reveal()).claims,
             "validate inputs": lambda one: signature.read(one.inputs),
-            "make an execution": lambda one: _execution(one.raw).key,
+            "make an execution": lambda one: _execution(one.token, one.inputs, one.raw).key,
             "bind log lines to it": logs.bind,
             "write a log line": lambda one: events.emit("accepted", one.id, "hello", bytes=80),
             "send a request, read its response": lambda _: connection.send(REQUEST, deadline),
@@ -179,12 +179,16 @@ class Stations:
         self.add(name, (time.process_time() - started) / self._executions * 1e6)
 
     def _make(self) -> list[Execution]:
-        return [_execution(next(self._bodies)) for _ in range(self._executions)]
+        made = []
+        for _ in range(self._executions):
+            body = next(self._bodies)
+            token, inputs = read_call(RawCall("", body, HEADERS))
+            made.append(_execution(Token(token), inputs, body))
+        return made
 
 
-def _execution(body: bytes) -> Execution:
-    token, inputs = read_call(RawCall("", body, HEADERS))
-    return Execution(new_execution_id(), "hello", Token(token), inputs, body, time.time())
+def _execution(token: Token, inputs: dict[str, Any], body: bytes) -> Execution:
+    return Execution(new_execution_id(), "hello", token, inputs, body, time.time())
 
 
 @asynccontextmanager
