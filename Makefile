@@ -92,7 +92,7 @@ bench:  ## compare the cost of an execution with other services: PYTHONS="python
 
 measure: $(VENV)/.bench
 	@$(BIN)/python benchmarks/executions.py --connections 32,256,1024 --rates 500,half \
-		--rounds $(ROUNDS) --executions 1800 --write benchmarks/RESULTS.md
+		--rounds $(ROUNDS) --executions 800 --loads 3 --write benchmarks/RESULTS.md
 
 bench-short: $(VENV)/.bench  ## the same in two minutes: a closed loop of 32 connections, fewer services
 	@$(BIN)/python benchmarks/executions.py --services floor_gc,bolt,memory,sqlite \

@@ -8,33 +8,44 @@ An execution is a call with its response, one message and the completion. This p
 and the platform, on one core; the service has the other core to itself, with all its workers. A
 PostgreSQL server shares the core of the caller, as if it were on another machine; without its
 programs, its rows are left out. Each round measures every service, so that changes of the machine's
-speed affect all of them; the table shows the median of the rounds, and ratios to `floor_gc`. Linux
-only: processor time is read from /proc.
+speed affect all of them; the table shows the median of the rounds, and ratios to `floor_gc`. The times
+in which the service shared its core with another machine do not count (`core_speed.py`): a service is
+called until enough executions are completed at the usual speed, or `--loads` times as many in all.
+Linux only: processor time is read from /proc.
 """
 
 import argparse
 import asyncio
+import itertools
 import math
+import operator
 import os
 import platform
 import statistics
 import sys
+import time
+from bisect import bisect
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
 
 import uvloop
+from core_speed import Sample, Watch
 from load import Load, Platform
-from processes import peak_megabytes, processor_seconds
-from services import BASE, SERVICES, SHARED_BUFFERS, new_database, running
+from processes import peak_megabytes
+from services import BASE, SERVICE_CORE, SERVICES, SHARED_BUFFERS, new_database, running
 
 from tests.postgres_server import PostgresServer, find_programs, killable_server
 from tests.reserved_port import reserved_port
 
 WARM_UP = 1000
 """Executions before each measurement, if it has as many, to open connections and fill caches."""
+ENOUGH = 0.5
+"""A service is called again until this part of the executions was completed at the usual speed."""
+LEAST = 0.1
+"""A round counts if more than this part of its executions was completed at the usual speed."""
 BACKLOG = 4096
 """Connections that may wait until this process has accepted them."""
 BAR_CHARACTERS = 10
@@ -63,21 +74,56 @@ class Case:
 
 
 @dataclass(frozen=True)
+class Figures:
+    """What was measured in a number of intervals."""
+
+    executions: int
+    """That were completed in them."""
+    seconds: float
+    """Of all intervals."""
+    used: list[float]
+    """Processor seconds of the service with all its processes, and of the PostgreSQL server if it uses one."""
+    latencies: list[float]
+    """Seconds from each call to the completion of its block, of the executions that were completed."""
+
+    @property
+    def microseconds(self) -> list[float]:
+        """The processor time for one execution."""
+        return [one / max(1, self.executions) * 1e6 for one in self.used]
+
+
+@dataclass
 class Round:
     """Measurements of one round of a service."""
 
-    per_second: float
-    """Executions per second, from the first call to the last completion."""
-    microseconds: float
-    """Processor time of the service for one execution, user and system, with all its processes."""
-    server: float
-    """The same of the PostgreSQL server; 0 if the service does not use it."""
-    megabytes: float
+    intervals: list[tuple[Sample, Sample]] = field(default_factory=list)
+    """While the service was called."""
+    ended: list[float] = field(default_factory=list)
+    """When each execution was completed, the earliest first."""
+    latencies: list[float] = field(default_factory=list)
+    """Seconds from the call of each of these to the completion of its block."""
+    megabytes: float = 0
     """Peak memory of the service, in MiB."""
-    latencies: list[float]
-    """Seconds from each call to the completion of its block."""
-    lost: int
+    lost: int = 0
     """Executions that were accepted and never completed."""
+
+    def add(self, load: Load, samples: list[Sample]) -> None:
+        """Add what a load measured."""
+        self.intervals += itertools.pairwise(samples)
+        self.ended += load.ended
+        self.latencies += load.latencies
+        self.lost += load.lost
+
+    def figures(self, slowest: float = math.inf) -> Figures:
+        """Return the figures of the intervals whose loops took at most so many seconds."""
+        chosen = [one for one in self.intervals if max(end.loop for end in one) <= slowest]
+        latencies: list[float] = []
+        for start, end in chosen:
+            first, last = bisect(self.ended, start.at), bisect(self.ended, end.at)
+            latencies += self.latencies[first:last]
+        used = zip(*(map(operator.sub, end.used, start.used) for start, end in chosen), strict=True)
+        seconds = sum(end.at - start.at for start, end in chosen)
+        return Figures(len(latencies), seconds, [sum(one) for one in used], latencies)
 
 
 @dataclass(frozen=True)
@@ -94,6 +140,8 @@ class Row:
     p50: float
     """Of the time from a call to the completion, in milliseconds."""
     p99: float
+    counted: float
+    """Executions that the other figures are of, in percent: the core was not shared meanwhile."""
     megabytes: float
     lost: int
     """In the round that lost most."""
@@ -102,39 +150,47 @@ class Row:
         cells = [self.name, f"{self.per_second:.0f}", f"{self.microseconds:.0f}"]
         cells += [f"{self.ratio:.2f}", f"{self.server:.0f}"]
         cells += [f"{ms:.1f}" if ms < 10 else f"{ms:.0f}" for ms in (self.p50, self.p99)]
-        return [*cells, f"{self.megabytes:.0f}", f"{self.lost}"]
+        return [*cells, f"{self.counted:.0f}", f"{self.megabytes:.0f}", f"{self.lost}"]
 
 
 HEADINGS = (
     *("service", "executions/s", "µs/execution", "ratio", "server µs"),
-    *("p50 ms", "p99 ms", "peak MiB", "lost"),
+    *("p50 ms", "p99 ms", "counted %", "peak MiB", "lost"),
 )
 
 
-async def measure(name: str, executions: int, case: Case, postgres: PostgresServer | None) -> Round:
+async def measure(
+    name: str, options: argparse.Namespace, case: Case, postgres: PostgresServer | None
+) -> Round:
     """Measure one round of one service."""
     loop = asyncio.get_running_loop()
     service = SERVICES[name]
-    executions = min(executions, service.most)
+    executions = min(options.executions, service.most)
     platform_server = await loop.create_server(Platform, "127.0.0.1", 0, backlog=BACKLOG)
     platform_port = platform_server.sockets[0].getsockname()[1]
     url, database = "", None
     if service.needs_postgres and postgres is not None:
         url, database = new_database(postgres), postgres.process
-    with reserved_port() as port, running(service, port, platform_port, url) as pid:
-        processes = [pid] if database is None else [pid, database.pid]
-        warm_up = Load(port, 0, min(WARM_UP, executions), service.call)
-        await warm_up.run(case.connections)
-        load = Load(port, warm_up.calls, executions, service.call)
-        before = [processor_seconds(one) for one in processes]
-        took = await load.run(case.connections, case.rate)
-        after = [processor_seconds(one) for one in processes]
-        peak = peak_megabytes(pid)
+    measured = Round()
+    others = [] if database is None else [database.pid]
+    with (
+        reserved_port() as port,
+        running(service, port, platform_port, url) as pid,
+        Watch(SERVICE_CORE, pid, *others) as watch,
+    ):
+        load = Load(port, 0, min(WARM_UP, executions), service.call)
+        await load.run(case.connections)
+        measured.lost = load.lost
+        for _ in range(options.loads):
+            load = Load(port, load.calls, executions, service.call)
+            start = time.perf_counter()
+            await load.run(case.connections, case.rate)
+            measured.add(load, watch.samples(start, time.perf_counter()))
+            if measured.figures(watch.slowest()).executions >= executions * ENOUGH:
+                break
+        measured.megabytes = peak_megabytes(pid)
     platform_server.close()
-    completed = max(1, executions - load.lost)
-    costs = [(end - start) / completed * 1e6 for start, end in zip(before, after, strict=True)]
-    lost = warm_up.lost + load.lost
-    return Round(completed / took, costs[0], sum(costs[1:]), peak, load.latencies, lost)
+    return measured
 
 
 def percentile(latencies: list[float], percent: int) -> float:
@@ -143,21 +199,37 @@ def percentile(latencies: list[float], percent: int) -> float:
     return found[min(len(found) * percent // 100, len(found) - 1)] if found else math.inf
 
 
-def summarize(rounds: dict[str, list[Round]]) -> list[Row]:
+def figures(rounds: list[Round], slowest: float) -> list[Figures]:
+    """Return the figures of the rounds, of the intervals at the usual speed of the core.
+
+    A round that has few of them is left out; if no round has more, the figures are those of all intervals.
+    """
+    found = [(one.figures(slowest), len(one.ended)) for one in rounds]
+    enough = [one for one, all_of_them in found if one.executions > all_of_them * LEAST]
+    return enough or [one.figures() for one in rounds]
+
+
+def summarize(rounds: dict[str, list[Round]], slowest: float) -> list[Row]:
     """Return the medians of each service."""
-    base = statistics.median(one.microseconds for one in rounds[BASE])
+    base = 0.0
     rows = []
     for name, done in rounds.items():
-        cost = statistics.median(one.microseconds for one in done)
+        found = figures(done, slowest)
+        cost, *server = (
+            statistics.median(costs)
+            for costs in zip(*(one.microseconds for one in found), strict=True)
+        )
+        base = base or cost
         p50, p99 = (
-            statistics.median(percentile(one.latencies, percent) for one in done) * 1000
+            statistics.median(percentile(one.latencies, percent) for one in found) * 1000
             for percent in (50, 99)
         )
-        speed = statistics.median(one.per_second for one in done)
-        server = statistics.median(one.server for one in done)
+        speed = statistics.median(one.executions / one.seconds for one in found)
+        counted = sum(one.executions for one in found) / sum(len(one.ended) for one in done)
         lost = max(one.lost for one in done)
         peak = max(one.megabytes for one in done)
-        rows.append(Row(name, speed, cost, cost / base, server, p50, p99, peak, lost))
+        ratio = cost / base
+        rows.append(Row(name, speed, cost, ratio, sum(server), p50, p99, counted * 100, peak, lost))
     return rows
 
 
@@ -165,12 +237,12 @@ def measure_all(
     options: argparse.Namespace, case: Case, postgres: PostgresServer | None
 ) -> list[Row]:
     """Measure every service in turn, round after round, and print a table."""
-    rounds: dict[str, list[Round]] = {name: [] for name in options.services}
+    rounds: dict[str, list[Round]] = {name: [] for name in (BASE, *options.services)}
     for number in range(options.rounds):
         print(f"{case}, round {number + 1}", file=sys.stderr)
         for name, done in rounds.items():
-            done.append(uvloop.run(measure(name, options.executions, case, postgres)))
-    rows = summarize(rounds)
+            done.append(uvloop.run(measure(name, options, case, postgres)))
+    rows = summarize(rounds, Watch.slowest())
     print(f"{case}, {options.executions} executions, {options.rounds} rounds")
     widths = [20, *(len(heading) + 3 for heading in HEADINGS[1:])]
     for cells in (HEADINGS, *(row.cells() for row in rows)):
@@ -231,6 +303,7 @@ def main() -> None:
     parser.add_argument("--rates", default="", help=f"calls/s, or half: of what {HALF_OF} can do")
     parser.add_argument("--executions", type=int, default=6000)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--loads", type=int, default=4, help="of a round, at most")
     parser.add_argument("--services", default=",".join(SERVICES), type=lambda text: text.split(","))
     parser.add_argument("--write", type=Path, help="also write the tables to this Markdown file")
     options = parser.parse_args()
@@ -242,8 +315,8 @@ def main() -> None:
     if find_programs() is None:
         print("PostgreSQL is not installed: services that use it are left out", file=sys.stderr)
         options.services = [one for one in options.services if not SERVICES[one].needs_postgres]
-    if BASE not in options.services:
-        options.services.insert(0, BASE)
+    if "half" in options.rates.split(",") and HALF_OF not in options.services:
+        parser.error(f"the rate half needs the service {HALF_OF}")
     os.sched_setaffinity(0, {(os.cpu_count() or 1) - 1})
     cases = [Case(int(connections)) for connections in options.connections.split(",")]
     needed = any(SERVICES[one].needs_postgres for one in options.services)

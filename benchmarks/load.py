@@ -88,6 +88,8 @@ class Load:
     def __init__(self, port: int, first: int, executions: int, call: Call) -> None:
         self.latencies: list[float] = []
         """Seconds from each call to the completion of its block."""
+        self.ended: list[float] = []
+        """When each of these was completed, of `time.perf_counter`."""
         self.calls = first
         self._port, self._end, self._call = port, first + executions, call
         self.lost = executions
@@ -165,6 +167,7 @@ class Load:
             return
         self._last = time.perf_counter()
         self.latencies.append(self._last - started)
+        self.ended.append(self._last)
         self.lost -= 1
         if self.lost == 0:
             self._done.set_result(None)

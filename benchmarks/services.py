@@ -22,6 +22,8 @@ ASGI = "-m uvicorn %s:app --port {port} --log-level warning --no-access-log"
 BLOCK = "-m vertexkit run hello:app --port {port}"
 SQLITE = "sqlite:{folder}/journal.db"
 POSTGRES = "{postgres}"
+SERVICE_CORE = 0
+"""The core that a service has to itself."""
 SHARED_BUFFERS = "256MB"
 """Memory of the PostgreSQL server for pages; other settings are its defaults."""
 
@@ -99,7 +101,7 @@ def running(
         env=os.environ | environment | service.settings,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL if prefix else None,
-        preexec_fn=lambda: os.sched_setaffinity(0, {0}),  # noqa: PLW1509 - no threads yet
+        preexec_fn=lambda: os.sched_setaffinity(0, {SERVICE_CORE}),  # noqa: PLW1509 - no threads yet
     )
     try:
         while True:

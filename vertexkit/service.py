@@ -363,6 +363,9 @@ class _JournalEvents:
     def ready(self) -> None:
         self._service.dispatcher.wake()
 
+    def accepting(self) -> None:
+        self._service.dispatcher.expect_call()
+
     def lost(self, reason: str) -> None:
         self._service.journal_lost(reason)
 

@@ -14,7 +14,7 @@ from vertexkit.errors import JournalUnavailable
 from vertexkit.execution import Execution
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.memory import MemoryJournal
-from vertexkit.journal.protocol import Lease, Renewal
+from vertexkit.journal.protocol import Journal, Lease, Renewal
 from vertexkit.service import Service, running_service
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.telemetry.events import Event
@@ -99,7 +99,7 @@ async def serving(
 
 
 async def accept(
-    journal: MemoryJournal, platform: FakePlatform, block: str, execution: str = "01e"
+    journal: Journal, platform: FakePlatform, block: str, execution: str = "01e"
 ) -> str:
     """Accept an execution as the inbox does; return its token."""
     token = platform.issue(block)

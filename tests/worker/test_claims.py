@@ -1,16 +1,24 @@
 """Claims: an execution that waits is claimed as soon as there is room."""
 
 import asyncio
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.journal.shared.served_journal import HostedJournal
 from tests.worker.running import StoppedClock, WatchedJournal, accept, at_log_line, ended, serving
 from vertexkit import App, Context
 from vertexkit.clock import Clock
-from vertexkit.execution import Result
+from vertexkit.execution import Result, new_execution_id
 from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import NullJournalObserver
+from vertexkit.journal.shared.client import JournalClient
+from vertexkit.service import running_service
+from vertexkit.settings import Settings
 from vertexkit.testing import FakeDialog, FakePlatform
+from vertexkit.testing.asgi_wire import AsgiWire
+from vertexkit.worker.dispatcher import OWN_CALLS
 
 FIXED = Result(b'{"fixed":true}')
 
@@ -41,6 +49,39 @@ async def test_a_connection_of_a_completion_is_used_by_the_next_handler() -> Non
         assert (await first).ok
         assert (await second).ok
     assert len(dialog.platform.ledger) == 2
+
+
+async def test_a_process_with_few_handlers_claims_its_calls_with_them(tmp_path: Path) -> None:
+    """It needs no notification for that. A busier one leaves its calls to the first that claims."""
+
+    class WithoutNotifications(JournalClient):
+        def _notified(self, name: str, *values: Any) -> None:
+            pass
+
+    app, platform = App(), FakePlatform()
+    started, go_on = asyncio.Semaphore(0), asyncio.Event()
+
+    @app.block("block")
+    async def block(ctx: Context) -> None:
+        started.release()
+        await go_on.wait()
+
+    host = HostedJournal(tmp_path / "journal.db", Clock())
+    await host.open()
+    settings = Settings.of(platform_url="http://p/api")
+    journal = WithoutNotifications(host.socket)
+    async with running_service(app, settings, wire=AsgiWire(platform), journal=journal) as service:
+        await journal.find("x" * 22)  # after the first claim
+        for _ in range(OWN_CALLS):
+            await accept(journal, platform, "block", new_execution_id())
+            await started.acquire()
+        await accept(journal, platform, "block", new_execution_id())
+        await journal.find("x" * 22)
+        assert service.dispatcher.held == OWN_CALLS
+        service.dispatcher.wake()
+        await started.acquire()
+        go_on.set()
+    await host.close()
 
 
 async def test_handlers_that_send_nothing_need_no_connection() -> None:

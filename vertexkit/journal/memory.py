@@ -175,6 +175,9 @@ class MemoryJournal:
     def backlog(self) -> int:
         return self._state.backlog()
 
+    def may_have_claimable(self) -> bool:
+        return self._state.queues.has_waiting()
+
     def suspended(self) -> int:
         return self._state.suspended()
 

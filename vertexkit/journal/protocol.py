@@ -84,6 +84,12 @@ class JournalObserver(Protocol):
     def ready(self) -> None:
         """An execution may have become claimable."""
 
+    def accepting(self) -> None:
+        """This process is about to write a call.
+
+        A claim that it makes at once comes after the call, and can be in the same commit.
+        """
+
     def lost(self, reason: str) -> None:
         """The journal cannot be written any more by this process. Called at most once."""
 
@@ -103,6 +109,9 @@ class NullJournalObserver:
     """An observer that ignores all reports."""
 
     def ready(self) -> None:
+        """Ignore the report."""
+
+    def accepting(self) -> None:
         """Ignore the report."""
 
     def lost(self, reason: str) -> None:
@@ -376,6 +385,9 @@ class JournalBackend(Journal, JournalAdmin, Protocol):
         Raises:
             JournalUnusable: that is not possible.
         """
+
+    def may_have_claimable(self) -> bool:
+        """Whether a claim might take an execution now."""
 
     @property
     def access(self) -> Access:

@@ -27,6 +27,8 @@ RENEWAL_MAX_SECONDS = 3600.0
 LOOP_TURNS_BETWEEN_CLAIMS = 5
 """Turns of the event loop that new handlers get before more executions are claimed: after them a
 handler has sent its first request, and `Limiter.available` is right again."""
+OWN_CALLS = 2
+"""A process that runs fewer handlers claims the calls that it accepts together with them."""
 CLAIM_RETRY_SECONDS = 1.0
 """Pause after a failed claim."""
 DRAIN_POLL_SECONDS = 0.2
@@ -114,6 +116,14 @@ class Dispatcher:
     def wake(self) -> None:
         """Claim again soon: an execution may have become claimable."""
         self._claim_wanted.set()
+
+    def expect_call(self) -> None:
+        """Claim with the call that this process is about to write, if it runs few handlers.
+
+        A busier process leaves its calls to the one that claims first.
+        """
+        if self._handler_count < OWN_CALLS:
+            self._claim_wanted.set()
 
     async def start(self, observer: JournalObserver) -> None:
         """Open the journal and start to claim executions.

@@ -93,6 +93,22 @@ async def test_clients_that_can_claim_are_notified(connect: Connect) -> None:
     assert second.ready_count == before + 1
 
 
+async def test_a_claim_that_comes_with_a_call_is_in_its_commit(
+    host: HostedJournal, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Other processes are not notified then: nothing is left for them."""
+    first, second = await connect(), await connect()
+    assert not await second.claim()
+    before = second.ready_count
+    commits: list[int] = []
+    monkeypatch.setattr(host.server, "committed", lambda changes, _: commits.append(changes))
+    accepted, [lease] = await asyncio.gather(first.accept(), first.claim())
+    assert lease.execution.id == accepted.execution
+    assert commits == [2]
+    assert not await second.claim()
+    assert second.ready_count == before
+
+
 async def test_executions_of_a_dead_process_are_due_at_once(connect: Connect) -> None:
     """When a connection ends, the leases of its process end at once."""
     dying, living = await connect(), await connect()

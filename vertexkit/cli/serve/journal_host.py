@@ -165,6 +165,9 @@ class _Observer:
     def ready(self) -> None:
         self._server.ready()
 
+    def accepting(self) -> None:
+        """Workers write the calls."""
+
     def lost(self, reason: str) -> None:
         self._server.lost(reason)
         self._on_lost(reason)

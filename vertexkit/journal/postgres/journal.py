@@ -351,6 +351,9 @@ class PostgresJournal(OperatorRequests):
     def backlog(self) -> int:
         return self._monitor.backlog
 
+    def may_have_claimable(self) -> bool:
+        return True  # other processes accept calls too
+
     def suspended(self) -> int:
         return self._monitor.suspended
 

@@ -126,6 +126,7 @@ class JournalClient:
 
     async def accept(self, execution: Execution, room: int) -> Acceptance:
         call = encoding.encode_execution(storable_execution(execution))
+        self._observer.accepting()
         try:
             name, new, supersedes = await self._request(ACCEPT, call, room)
         except NotEncodable as error:

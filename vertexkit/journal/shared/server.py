@@ -87,6 +87,7 @@ class JournalServer(NullJournalObserver):
         self._server: asyncio.Server | None = None
         self._path: Path | None = None
         self._status_task: asyncio.Task[None] | None = None
+        self._notifies_ready = False
 
     async def listen(self, listener: socket.socket, path: Path | None = None) -> None:
         """Accept connections on a socket.
@@ -114,9 +115,16 @@ class JournalServer(NullJournalObserver):
             client.connection.close()
 
     def ready(self) -> None:
-        """Notify each client that waits for an execution."""
-        for client in self._clients:
-            client.notify_ready()
+        """Notify each client that waits for an execution, unless a claim of this turn takes it."""
+        if not self._notifies_ready:
+            self._notifies_ready = True
+            asyncio.get_running_loop().call_soon(self._notify_ready)
+
+    def _notify_ready(self) -> None:
+        self._notifies_ready = False
+        if self._journal.may_have_claimable():
+            for client in self._clients:
+                client.notify_ready()
 
     def lost(self, reason: str) -> None:
         """Notify all clients that the journal cannot be written any more."""

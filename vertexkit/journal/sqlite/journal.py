@@ -320,6 +320,9 @@ class SqliteJournal:
     def backlog(self) -> int:
         return self._state.backlog()
 
+    def may_have_claimable(self) -> bool:
+        return self._state.queues.has_waiting()
+
     def suspended(self) -> int:
         return self._state.suspended()
 

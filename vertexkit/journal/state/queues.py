@@ -158,6 +158,10 @@ class Queues:
         elif queue := self._queues.get(row.queue):
             _remove(queue, row)
 
+    def has_waiting(self) -> bool:
+        """Whether an execution waits for a worker, or for a limit."""
+        return any(self._queues.values()) or any(map(len, self._limited.values()))
+
     def blocks(self) -> set[str]:
         """Return the blocks that executions wait for."""
         limited = {name for name, queue in self._limited.items() if len(queue)}
