@@ -85,9 +85,9 @@ class JournalObserver(Protocol):
         """An execution may have become claimable."""
 
     def accepting(self) -> None:
-        """This process is about to write a call.
+        """A call is about to be sent to the process that has the journal open.
 
-        A claim that it makes at once comes after the call, and can be in the same commit.
+        A claim that is made at once is sent with it, and can be in the same commit.
         """
 
     def lost(self, reason: str) -> None:

@@ -118,7 +118,7 @@ class Dispatcher:
         self._claim_wanted.set()
 
     def expect_call(self) -> None:
-        """Claim with the call that this process is about to write, if it runs few handlers.
+        """Claim with the call that is about to be accepted, if this process runs few handlers.
 
         A busier process leaves its calls to the one that claims first.
         """

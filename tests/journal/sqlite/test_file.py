@@ -19,7 +19,7 @@ from vertexkit.execution import Effect, Outcome, OutcomeStatus, Result
 from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite.file import check_file, open_file
-from vertexkit.journal.sqlite.schema import VERSION
+from vertexkit.journal.sqlite.schema import PAGE_BYTES, VERSION
 from vertexkit.settings import JournalSettings
 
 PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="the platform does not answer")
@@ -104,11 +104,26 @@ async def test_a_file_is_checked_after_a_crash(machine: Machine) -> None:
         await driver.accept()
     await machine.close()
     content = bytearray(machine.path.read_bytes())
-    content[8192:12288] = b"\xff" * 4096
+    content[2 * PAGE_BYTES : 3 * PAGE_BYTES] = b"\xff" * PAGE_BYTES
     machine.path.write_bytes(content)
     machine.path.with_name("journal.db-wal").write_bytes(b"left behind")
     with pytest.raises(JournalUnusable, match="damaged"):
         open_file(machine.path)
+
+
+async def test_a_file_with_smaller_pages_is_used_as_it_is(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file keeps the size of its pages, which an earlier version has chosen."""
+    with monkeypatch.context() as earlier:
+        earlier.setattr("vertexkit.journal.sqlite.file.PAGE_BYTES", 4096)
+        accepted = await (await machine.start()).accept()
+    await machine.close()
+    driver = await machine.start()
+    assert await driver.journal.find(accepted.execution) is not None
+    await machine.close()
+    with closing(sqlite3.connect(machine.path)) as file:
+        assert file.execute("PRAGMA page_size").fetchone() == (4096,)
 
 
 def test_another_program_s_file_is_refused(tmp_path: Path) -> None:

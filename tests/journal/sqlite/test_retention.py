@@ -10,11 +10,11 @@ from tests.journal.sqlite.restarts import Machine
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.journal.sqlite.schema import PAGE_BYTES
 
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
 PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="503")
 DAY = 86_400.0
-PAGE_BYTES = 4096
 FREE_PAGES = 64
 """As many as a small file keeps."""
 SIZES = [200, 3_000, 5_000, 9_000, 30_000, 60_000, 100_000, 200_000]

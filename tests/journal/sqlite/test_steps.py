@@ -13,7 +13,7 @@ from vertexkit.journal.protocol import NullJournalObserver, Query
 from vertexkit.journal.sqlite.deletion import WORK_PER_STEP, delete_selected
 from vertexkit.journal.sqlite.file import open_file
 from vertexkit.journal.sqlite.journal import SqliteJournal
-from vertexkit.journal.sqlite.schema import SELECT_EXPIRED
+from vertexkit.journal.sqlite.schema import PAGE_BYTES, SELECT_EXPIRED
 from vertexkit.journal.sqlite.search import EFFECTS_PER_PART, RECORDS_PER_PART
 from vertexkit.journal.sqlite.thread import JobThread
 from vertexkit.settings import JournalSettings
@@ -147,7 +147,7 @@ async def test_a_step_of_the_retention_deletes_a_limited_number_of_rows_and_page
     assert len(steps) > ROWS / 3 / WORK_PER_STEP
     assert max(step.rows for step in steps) <= WORK_PER_STEP + 2  # and the number of the last one
     assert max(step.instructions for step in steps) <= MAX_INSTRUCTIONS
-    large = LARGE_CALL // 4096 + 1
+    large = LARGE_CALL // PAGE_BYTES + 1
     assert max(step.pages for step in steps) <= WORK_PER_STEP + large
     assert await number_of_rows(journal) == left
     assert await number_of_rows(journal, "effects") == left

@@ -17,6 +17,7 @@ from vertexkit.execution import Outcome, OutcomeStatus
 from vertexkit.journal.protocol import Query
 from vertexkit.journal.sqlite.file import check_file, open_file
 from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.journal.sqlite.schema import PAGE_BYTES
 from vertexkit.journal.sqlite.watch import FileWatch
 
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", "204")
@@ -243,7 +244,7 @@ async def test_damage_after_a_clean_end_is_refused(machine: Machine) -> None:
         await driver.accept()
     await machine.close()
     content = bytearray(machine.path.read_bytes())
-    content[5 * 4096 : 6 * 4096] = b"\xff" * 4096
+    content[5 * PAGE_BYTES : 6 * PAGE_BYTES] = b"\xff" * PAGE_BYTES
     machine.path.write_bytes(content)
     error = refusal(machine.path)
     assert "damaged" in error

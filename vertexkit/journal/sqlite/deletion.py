@@ -27,6 +27,7 @@ TOKENS_PER_STEP = 20
 PAGES_PER_STEP = 25
 """Free pages that one step returns to the file system."""
 PAGE_BYTES = 4096
+"""Bytes of a row that count as one page: files of earlier versions have pages of this size."""
 
 
 class Deleted(NamedTuple):

@@ -21,7 +21,13 @@ from vertexkit.journal.sqlite.connection import JournalConnection
 from vertexkit.journal.sqlite.header import check_keys
 from vertexkit.journal.sqlite.path import check_path, not_openable, try_to_create
 from vertexkit.journal.sqlite.queries import read_last_number
-from vertexkit.journal.sqlite.schema import APPLICATION_ID, MIGRATIONS, TABLES, VERSION
+from vertexkit.journal.sqlite.schema import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    PAGE_BYTES,
+    TABLES,
+    VERSION,
+)
 from vertexkit.journal.sqlite.watch import (
     LOG_SUFFIX,
     MARK_SUFFIX,
@@ -254,6 +260,7 @@ def _prepare(connection: JournalConnection, path: Path, *, new: bool) -> None:
         remove_mark(path)
     if new:  # before all else; the change of the journal mode syncs it
         execute("PRAGMA synchronous = OFF")
+        execute(f"PRAGMA page_size = {PAGE_BYTES}")
         execute("PRAGMA auto_vacuum = INCREMENTAL")
         execute("PRAGMA synchronous = FULL")
     execute("PRAGMA journal_mode = WAL")

@@ -12,6 +12,9 @@ APPLICATION_ID = 0x76786B6A
 """`vxkj`: marks a file as a journal of vertexkit."""
 VERSION = 6
 """Of the tables."""
+PAGE_BYTES = 8192
+"""Size of a page of a new file. A commit writes each page that it changes as a whole, by two system
+calls: with SQLite's own size of 4096, twice as many pages, an execution takes 4 % more processor time."""
 TABLES = """
 CREATE TABLE executions (
     number INTEGER PRIMARY KEY,
