@@ -96,7 +96,7 @@ class Watch:
 
         The usual time is that of the fastest twentieth of all samples that were returned.
         """
-        return statistics.quantiles(cls._loops, n=20)[0] * SLOWER
+        return statistics.quantiles(cls._loops, n=20, method="inclusive")[0] * SLOWER
 
 
 def _loop() -> float:
