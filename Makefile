@@ -96,7 +96,7 @@ measure: $(VENV)/.bench
 
 bench-short: $(VENV)/.bench  ## the same in two minutes: a closed loop of 32 connections, fewer services
 	@$(BIN)/python benchmarks/executions.py --services floor_gc,bolt,memory,sqlite \
-		--rounds 3 --executions 3000
+		--rounds 5 --executions 800 --loads 2
 
 fuzz: $(VENV)/.dev  ## fuzz each parser of untrusted input with EXAMPLES=20000 generated inputs
 	@EXAMPLES=$(EXAMPLES) $(BIN)/python -m pytest tests/fuzz --timeout 0 $(PYTEST_ARGS)

@@ -42,6 +42,8 @@ from tests.reserved_port import reserved_port
 
 WARM_UP = 1000
 """Executions before each measurement, if it has as many, to open connections and fill caches."""
+CALLS_LEAST = 2
+"""Each connection makes so many calls: after the first ones the service is as busy as it stays."""
 ENOUGH = 0.5
 """A service is called again until this part of the executions was completed at the usual speed."""
 LEAST = 0.1
@@ -165,7 +167,7 @@ async def measure(
     """Measure one round of one service."""
     loop = asyncio.get_running_loop()
     service = SERVICES[name]
-    executions = min(options.executions, service.most)
+    executions = min(max(options.executions, case.connections * CALLS_LEAST), service.most)
     platform_server = await loop.create_server(Platform, "127.0.0.1", 0, backlog=BACKLOG)
     platform_port = platform_server.sockets[0].getsockname()[1]
     url, database = "", None
@@ -271,9 +273,11 @@ def section(options: argparse.Namespace, tables: dict[Case, list[Row]]) -> str:
     conditions = (
         f"{datetime.now(UTC):%Y-%m-%d}, Python {platform.python_version()}, {platform.system()} "
         f"{platform.machine()}, {os.cpu_count()} cores, load average {os.getloadavg()[0]:.1f} at the "
-        f"end; {versions}. {options.rounds} interleaved rounds of {options.executions} executions, "
+        f"end; {versions}. {options.rounds} interleaved rounds of {options.executions} executions, or {CALLS_LEAST} for each connection, "
         f"medians. The ratio is the processor time of an execution to that of `{BASE}` in the same "
-        "table; `server µs` is that of the PostgreSQL server; p50 and p99 are the times from a call to the completion of its block."
+        "table; `server µs` is that of the PostgreSQL server; p50 and p99 are the times from a call to the completion of its block. "
+        "All of them are of the executions during which the core of the service was not shared with "
+        "another machine, `counted %` of all."
     )
     parts = [python_heading(), conditions]
     for case, rows in tables.items():
