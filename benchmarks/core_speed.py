@@ -1,4 +1,4 @@
-"""Tells when the core of a service was slower than usual.
+"""Shows when the core of a service was slower than usual.
 
 A virtual core can share the units of a physical core with another virtual machine. While that one
 computes, the same code needs up to 1.9 times the processor time, for parts of a second or for minutes,
@@ -23,9 +23,9 @@ INTERVAL_SECONDS = 0.01
 STEPS = 4000
 """Of a loop: 0.3 ms, or 0.6 on a core that is shared."""
 LOOPS = 3
-"""The shortest of so many loops counts, so that an interrupt does not."""
+"""The shortest of this number of loops counts, so that an interrupt does not."""
 SLOWER = 1.4
-"""A core whose loop takes so many times the usual time is shared. Measured: 0.9 to 1.3 times on a core
+"""A core whose loop takes this multiple of the usual time is shared. Measured: 0.9 to 1.3 times on a core
 of its own, with any service, 1.5 to 2.1 times on a shared one."""
 
 

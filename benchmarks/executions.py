@@ -43,7 +43,7 @@ from tests.reserved_port import reserved_port
 WARM_UP = 1000
 """Executions before each measurement, if it has as many, to open connections and fill caches."""
 CALLS_LEAST = 2
-"""Each connection makes so many calls: after the first ones the service is as busy as it stays."""
+"""Each connection makes at least this number of calls: after the first ones the service is as busy as it stays."""
 ENOUGH = 0.5
 """A service is called again until this part of the executions was completed at the usual speed."""
 LEAST = 0.1
@@ -117,7 +117,7 @@ class Round:
         self.lost += load.lost
 
     def figures(self, slowest: float = math.inf) -> Figures:
-        """Return the figures of the intervals whose loops took at most so many seconds."""
+        """Return the figures of the intervals whose loops took at most these seconds."""
         chosen = [one for one in self.intervals if max(end.loop for end in one) <= slowest]
         latencies: list[float] = []
         for start, end in chosen:

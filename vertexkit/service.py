@@ -358,7 +358,8 @@ class _JournalEvents:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._commits = service.metrics.commits
+        commits = service.metrics.commits
+        self.committed, self.commit_failed = commits.committed, commits.commit_failed
 
     def ready(self) -> None:
         self._service.dispatcher.wake()
@@ -368,12 +369,6 @@ class _JournalEvents:
 
     def lost(self, reason: str) -> None:
         self._service.journal_lost(reason)
-
-    def committed(self, changes: int, seconds: float) -> None:
-        self._commits.committed(changes, seconds)
-
-    def commit_failed(self) -> None:
-        self._commits.commit_failed()
 
 
 def _make_wire(settings: PlatformSettings) -> Wire:

@@ -35,14 +35,7 @@ from vertexkit.journal.postgres.statements import (
     WITHDRAW_COMPLETION,
 )
 from vertexkit.journal.postgres.writer import Writer
-from vertexkit.journal.protocol import (
-    Acceptance,
-    Access,
-    JournalObserver,
-    Lease,
-    Record,
-    Renewal,
-)
+from vertexkit.journal.protocol import Acceptance, Access, JournalObserver, Lease, Record, Renewal
 from vertexkit.journal.state.row import keeps_secrets
 from vertexkit.journal.state.storable import (
     storable_effect,
