@@ -21,7 +21,7 @@ from structlog.typing import FilteringBoundLogger
 from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
 from vertexkit.journal import make_journal
-from vertexkit.journal.protocol import Access
+from vertexkit.journal.protocol import Access, NullJournalObserver
 from vertexkit.journal.shared.server import STATUS_INTERVAL_SECONDS, JournalServer
 from vertexkit.journal.shared.socket import HAS_SOCKETS, listening_socket
 from vertexkit.service import BACKGROUND_TASK_FAILED, JOURNAL_LOST
@@ -146,7 +146,7 @@ class JournalHost:
         self._on_failure()
 
 
-class _Observer:
+class _Observer(NullJournalObserver):
     """Passes the journal's reports on to the workers, the metrics and the host.
 
     Args:
@@ -164,9 +164,6 @@ class _Observer:
 
     def ready(self) -> None:
         self._server.ready()
-
-    def accepting(self) -> None:
-        """Workers write the calls."""
 
     def lost(self, reason: str) -> None:
         self._server.lost(reason)

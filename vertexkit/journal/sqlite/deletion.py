@@ -26,7 +26,7 @@ TOKENS_PER_STEP = 20
 """Unique tokens that one step deletes: each of them is on another page."""
 PAGES_PER_STEP = 25
 """Free pages that one step returns to the file system."""
-PAGE_BYTES = 4096
+COUNTED_PAGE_BYTES = 4096
 """Bytes of a row that count as one page: files of earlier versions have pages of this size."""
 
 
@@ -68,7 +68,7 @@ def delete_selected(
                 return
             connection.execute(DELETE, (number,))
             last = number
-            left -= work + _work(size)
+            left -= work + row_work(size)
             if left <= 0:
                 return
 
@@ -83,16 +83,16 @@ def _delete_effects(connection: sqlite3.Connection, number: int, left: int) -> t
         return 0, True
     work, last = 0, effects[0]["position"]
     for position, size in effects:
-        if work and work + _work(size) > left:
+        if work and work + row_work(size) > left:
             break
-        work, last = work + _work(size), position
+        work, last = work + row_work(size), position
     connection.execute(DELETE_FIRST_EFFECTS, (number, last))
     return work, last == effects[-1]["position"]
 
 
-def _work(size: int) -> int:
+def row_work(size: int) -> int:
     """Return the work of deleting a row of this size: the row, and the pages that it fills."""
-    return 1 + size // PAGE_BYTES
+    return 1 + size // COUNTED_PAGE_BYTES
 
 
 def forget_tokens(connection: sqlite3.Connection, before: float) -> bool:

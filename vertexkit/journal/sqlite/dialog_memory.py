@@ -8,7 +8,7 @@ from vertexkit.journal.protocol import Lease
 from vertexkit.journal.sqlite import schema
 from vertexkit.journal.sqlite.age import JournalAge
 from vertexkit.journal.sqlite.connection import JournalConnection
-from vertexkit.journal.sqlite.deletion import PAGE_BYTES, WORK_PER_STEP, commit_without_sync
+from vertexkit.journal.sqlite.deletion import WORK_PER_STEP, commit_without_sync, row_work
 from vertexkit.journal.sqlite.writer import Writer
 from vertexkit.journal.state.memories import Memories
 from vertexkit.journal.state.state import JournalState
@@ -130,7 +130,7 @@ def delete_expired(connection: JournalConnection, before: float) -> list[DialogK
     keys, work = list[DialogKey](), 0
     for line in found:
         keys.append(DialogKey(line["instance"], line["dialog"]))
-        work += 1 + line["size"] // PAGE_BYTES
+        work += row_work(line["size"])
         if work >= WORK_PER_STEP:
             break
     if keys:
