@@ -9,8 +9,9 @@ from pathlib import Path
 import hypothesis
 import pytest
 import structlog
+from xdist.remote import Producer
 
-from tests import collecting, measuring, run_limit, surroundings, tools
+from tests import collecting, distribution, measuring, run_limit, surroundings, tools
 from tests.cli.shell import Shell
 from tests.postgres_server import postgres_server as postgres_server
 from vertexkit.telemetry import logs, redaction
@@ -47,6 +48,16 @@ def pytest_configure(config: pytest.Config) -> None:
     if measuring.distributes(config):
         config.add_cleanup(measuring.pause_this_process())
     run_limit.watch(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> distribution.Distribution | None:
+    """Decide which tests run in the same process."""
+    if config.getoption("dist") == "loadfile":
+        return distribution.Distribution(config, log)
+    return None
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,9 +10,9 @@ import os
 import socket
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests import forked
 
@@ -41,17 +41,13 @@ SCRIPT = "vertexkit_script"
 
 
 class ForkedPrograms:
-    """Runs what stubs ask for.
+    """Runs what stubs ask for; they are written into a folder of their own."""
 
-    Args:
-        folder: the stubs are written there.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        folder.mkdir()
+    def __init__(self) -> None:
+        self._temporary = TemporaryDirectory(prefix="vertexkit-programs-")
+        self._folder = Path(self._temporary.name)
         self._listener = socket.socket(socket.AF_UNIX)
-        self._listener.bind(str(folder / "socket"))
+        self._listener.bind(str(self._folder / "socket"))
         self._listener.listen()
         self._processes: list[forked.ForkedProcess] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -76,12 +72,13 @@ class ForkedPrograms:
         return path
 
     def close(self) -> None:
-        """Kill what still runs."""
+        """Kill what still runs, and remove the stubs."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)  # the thread waits in accept
         self._listener.close()
         for process in self._processes:
             process.close()
+        self._temporary.cleanup()
 
     def _accept(self) -> None:
         while True:
@@ -128,13 +125,3 @@ def _pass_signals(line: socket.socket, process: forked.ForkedProcess) -> None:
             for number in data.split():
                 process.send_signal(int(number))
     process.kill()
-
-
-@contextmanager
-def forked_programs(folder: Path) -> Iterator[ForkedPrograms]:
-    """Programs in a new folder."""
-    programs = ForkedPrograms(folder)
-    try:
-        yield programs
-    finally:
-        programs.close()

@@ -14,7 +14,13 @@ from tests.playground.dev import Dev
 from tests.tools import reason
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
+def anyio_backend() -> str:
+    """One event loop for all tests of the folder, because they share the connection to Chromium."""
+    return "asyncio"
+
+
+@pytest.fixture(scope="package")
 def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     """One Chromium for all tests; each has a profile of its own in it."""
     if CHROMIUM is None:
@@ -24,9 +30,9 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
     chromium.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 async def browser(chromium: Chromium) -> AsyncIterator[Browser]:
-    """A connection to Chromium, shared by the tests of a file."""
+    """A connection to Chromium for all tests."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.connect_over_cdp(chromium.address)
         yield browser
@@ -40,7 +46,7 @@ def start_dev(folder: Path) -> tuple[Shell, Dev]:
     return shell, Dev(shell, "blocks:app")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def shared_dev(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     """`vertexkit dev` of all tests that do not change the app's file; pauses take no time."""
     shell, dev = start_dev(tmp_path_factory.mktemp("dev"))

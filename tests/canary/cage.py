@@ -6,7 +6,6 @@ import json
 import os
 import re
 import shutil
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from urllib.parse import quote
 import httpx
 
 from tests import forked
+from tests.forked_programs import ForkedPrograms
 from vertexkit.testing import FakePlatform
 
 APP = Path(__file__).with_name("caged.py")
@@ -45,6 +45,8 @@ class Cage:
         self.outputs: dict[str, bytes] = {}
         """By place."""
         self.http: httpx.AsyncClient
+        self._programs = ForkedPrograms()
+        self._python = self._programs.python()
         self._process: asyncio.subprocess.Process | None = None
         self._rest: list[asyncio.Task[bytes]] = []
         shutil.copy(APP, folder)
@@ -78,7 +80,7 @@ class Cage:
 
     async def _start(self, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
-            sys.executable,
+            self._python,
             *("-m", "vertexkit", *arguments),
             cwd=self.folder,
             env=self._environment | environment,
@@ -112,6 +114,7 @@ class Cage:
             self.outputs["service out"] += out
             self.outputs["service err"] = err
             await self._process.wait()
+        self._programs.close()
 
     async def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Send one request; its response is collected, head and body."""

@@ -6,6 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests import forked, forked_workers
+from tests.forked_programs import PYTHON_VARIABLE, ForkedPrograms
 
 HELLO = """
 from vertexkit import App, BlockFailed, Context, Retry
@@ -41,6 +42,7 @@ class Shell:
         self.variables: dict[str, str] = {}
         """What is set for a command that is started, beside vertexkit's settings."""
         self._started: list[Process] = []
+        self._programs: ForkedPrograms | None = None
 
     def environment(self, **variables: str) -> dict[str, str]:
         """This process's environment without vertexkit's settings, and with other variables."""
@@ -79,11 +81,19 @@ class Shell:
         self._started.append(Process(process))
         return self._started[-1]
 
+    def fork_python(self) -> None:
+        """Fork what a command that is started runs with `python -m` from a warm process, too."""
+        if self._programs is None:
+            self._programs = ForkedPrograms()
+            self.variables[PYTHON_VARIABLE] = str(self._programs.python())
+
     def close(self) -> None:
         """Kill the processes that are still running; a test that fails shows their outputs."""
         for process in self._started:
             process.forked.close()
             print(process.forked.returncode, *process.lines, sep="\n")  # noqa: T201
+        if self._programs is not None:
+            self._programs.close()
 
 
 class Process:

@@ -9,7 +9,6 @@ import pytest
 
 import vertexkit.cli.main
 from tests.cli.shell import Shell
-from tests.forked_programs import PYTHON_VARIABLE, forked_programs
 
 WAITS = """
 from vertexkit import App
@@ -19,14 +18,6 @@ async def waits(ctx) -> None:
     print("it waits", flush=True)
     await ctx.sleep(3600)
 """
-
-
-@pytest.fixture(autouse=True)
-def python(shell: Shell, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """`vertexkit dev` forks the process of the app from a warm one, instead of starting a Python."""
-    with forked_programs(tmp_path_factory.mktemp("programs") / "bin") as programs:
-        shell.variables[PYTHON_VARIABLE] = str(programs.python())
-        yield
 
 
 @pytest.mark.parametrize(
@@ -49,6 +40,7 @@ def test_ctrl_c_ends_a_command(
     Exit code 130: the signal came before the server that the command starts handles it.
     """
     (shell.folder / "waits.py").write_text(WAITS)
+    shell.fork_python()
     process = shell.start(
         *arguments, platform_url="http://127.0.0.1:9/api", journal="memory:", log_format="console"
     )

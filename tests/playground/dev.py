@@ -10,10 +10,15 @@ from tests.waiting import PATIENCE_SECONDS
 
 
 class Dev:
-    """A folder with an author's file, and `vertexkit dev` running in it."""
+    """A folder with an author's file, and `vertexkit dev` running in it.
+
+    The processes that it starts, which serve the app, are forked from a warm process.
+    tests/playground/test_app_process.py starts new ones.
+    """
 
     def __init__(self, shell: Shell, *arguments: str) -> None:
         self.folder = shell.folder
+        shell.fork_python()
         self.process: Process = shell.start(
             "dev", *arguments, "--port", "0", "--no-open", "--typing", "0.05"
         )

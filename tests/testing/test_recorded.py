@@ -67,6 +67,7 @@ LAYOUTS = {
 }  # fmt: skip
 
 
+@pytest.mark.unmeasured
 def test_a_saved_test_runs_in_any_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Plain `pytest`, started elsewhere and without configuration, passes the tests of all layouts."""
     tests = []

@@ -3,12 +3,13 @@
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
 from tests.cli.shell import Shell
 from tests.cli.terminal import terminal
-from tests.forked_programs import forked_programs
+from tests.forked_programs import ForkedPrograms
 from tests.tools import TOOLS, reason
 
 pytestmark = pytest.mark.unmeasured
@@ -24,9 +25,9 @@ done
 
 
 @pytest.fixture
-def path(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def path() -> Iterator[str]:
     """Folders of programs; the first one contains `vertexkit`."""
-    with forked_programs(tmp_path_factory.mktemp("programs") / "bin") as programs:
+    with closing(ForkedPrograms()) as programs:
         yield os.pathsep.join([str(programs.command().parent), os.environ["PATH"]])
 
 

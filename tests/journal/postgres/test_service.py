@@ -49,6 +49,7 @@ class Service:
         self.process: Any = None
 
     def serve(self, workers: int, port: int = 0) -> None:
+        self.shell.forks_workers = True
         self.process = self.shell.start(
             *("run", "hello:app", f"--port={port}", f"--workers={workers}"),
             platform_url=self._platform,
