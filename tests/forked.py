@@ -55,7 +55,6 @@ class Start:
         folder: in which it runs.
         environment: all of its variables.
         streams: standard input, output and errors.
-        measured: whether its coverage is measured, if this process's is.
     """
 
     module: str
@@ -63,12 +62,14 @@ class Start:
     folder: Path
     environment: Mapping[str, str]
     streams: tuple[Connection, Connection, Connection]
-    measured: bool
 
 
 def fork(target: Callable[..., object], *arguments: object) -> ForkServerProcess:
-    """Start a process that is forked from a warm one and calls a function."""
-    process = FORKS.Process(target=target, args=arguments)
+    """Start a process that is forked from a warm one and calls a function.
+
+    Its coverage is measured if that of a new process is.
+    """
+    process = FORKS.Process(target=_call, args=(not measuring.is_stopped(), target, arguments))
     with _processes:
         with measuring.for_all_tests():
             forkserver.ensure_running()
@@ -95,7 +96,6 @@ class ForkedProcess:
             folder,
             dict(environment),
             (carriers[0], carriers[1], carriers[2]),
-            not measuring.is_stopped(),
         )
         self._process = fork(_run, start)
         for carrier in carriers:
@@ -195,6 +195,12 @@ def _encoding(environment: Mapping[str, str]) -> str:
     return environment.get("PYTHONIOENCODING", "utf-8")
 
 
+def _call(measured: bool, target: Callable[..., object], arguments: tuple[object, ...]) -> None:
+    if not measured:
+        measuring.stop()
+    target(*arguments)
+
+
 def _run(start: Start) -> NoReturn:
     """In the forked process: become the command, run it, and exit as Python does."""
     become(start)
@@ -214,8 +220,6 @@ def _run(start: Start) -> NoReturn:
 
 def become(start: Start) -> None:
     """Give this process the streams, folder, environment and arguments of a new one."""
-    if not start.measured:
-        measuring.stop()
     for number, carrier in enumerate(start.streams):
         os.dup2(carrier.fileno(), number)
         carrier.close()

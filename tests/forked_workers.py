@@ -15,7 +15,7 @@ from typing import Any
 
 import uvicorn._subprocess
 
-from tests import forked
+from tests import forked, measuring
 
 VARIABLE = "FORKED_WORKERS"
 """In the environment of a forked command: the processes that uvicorn starts for it are forked, too."""
@@ -45,7 +45,7 @@ class _Worker(ForkServerProcess):
     def start(self) -> None:
         streams = Connection(os.dup(0)), Connection(os.dup(1)), Connection(os.dup(2))
         start = forked.Start(
-            "vertexkit", tuple(sys.argv[1:]), Path.cwd(), dict(os.environ), streams, measured=False
+            "vertexkit", tuple(sys.argv[1:]), Path.cwd(), dict(os.environ), streams
         )
         self._kwargs: dict[str, Any]
         self._kwargs["start"] = start
@@ -55,5 +55,6 @@ class _Worker(ForkServerProcess):
 
 
 def _run(start: forked.Start, target: Callable[..., None], kwargs: Mapping[str, Any]) -> None:
+    measuring.stop()
     forked.become(start)
     target(**kwargs)

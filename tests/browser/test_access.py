@@ -12,7 +12,11 @@ from tests.browser.opened_page import OpenPage, open_page
 from tests.playground.dev import Dev
 from vertexkit.failure import FAILURE_MESSAGES
 
-pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(150),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 PACKAGE = Path(__file__).parents[2] / "vertexkit"
 SHARED = PACKAGE / "page" / "static"
 

@@ -14,7 +14,11 @@ from tests.ingress.served_app import Edge, Hold, served
 from tests.reserved_port import reserved_port
 from vertexkit import App, Context
 
-pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(150),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 REFRESH = "document.dispatchEvent(new Event('visibilitychange'))"
 """Lets the page ask at once, instead of two seconds later."""
 

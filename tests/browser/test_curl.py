@@ -12,7 +12,11 @@ from tests.browser.opened_page import open_page
 from tests.playground.dev import Dev
 from tests.tools import TOOLS, reason
 
-pytestmark = [pytest.mark.timeout(150), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(150),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 INPUTS = {"name": 'it\'s $HOME `id` \\ !! "TOKEN" \n\u2019 Аня', "n": 1}
 ARGUMENTS = """
 curl() { case "$*" in *token*block=*) printf secret;; *) printf '%s\\0' "$@";; esac; }

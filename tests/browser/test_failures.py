@@ -7,7 +7,11 @@ from tests.browser.opened_page import line_of, open_page
 from tests.playground.dev import Dev
 
 BLOCKED = line_of("time.sleep(")
-pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(90),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 
 
 async def test_the_authors_error_is_on_top_and_in_the_dialog(

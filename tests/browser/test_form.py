@@ -9,7 +9,11 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.opened_page import open_page
 from tests.playground.dev import Dev
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(90),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 COMPLETE: dict[str, Any] = {
     "shipping": {"city": "Пермь", "street": None},
     "billing": {"city": "Томск", "house": 7},

@@ -9,7 +9,11 @@ from playwright.async_api import Browser, Route, expect
 from tests.browser.opened_page import BLOCKS, open_context, open_page, open_tab
 from tests.playground.dev import Dev
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 
 
 async def test_a_run_has_an_address(browser: Browser, shared_dev: Dev) -> None:

@@ -8,7 +8,11 @@ from playwright.async_api import Browser, expect
 from tests.browser.opened_page import BLOCKS, line_of, open_page
 from tests.playground.dev import Dev, messages
 
-pytestmark = [pytest.mark.timeout(90), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(90),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 LOAN = BLOCKS.read_text(encoding="utf-8")
 
 

@@ -6,7 +6,11 @@ from playwright.async_api import Browser, expect
 from tests.browser.opened_page import open_page, open_tab
 from tests.playground.dev import Dev
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 
 
 async def test_eight_tabs_share_one_connection(browser: Browser, shared_dev: Dev) -> None:

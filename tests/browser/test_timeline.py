@@ -6,7 +6,11 @@ from playwright.async_api import Browser, Page, expect
 from tests.browser.opened_page import open_page
 from tests.playground.dev import Dev
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 STARTS = """rows => rows.map(row => Number(
     row.querySelector('.track i').style.getPropertyValue('--start')))"""
 

@@ -8,7 +8,11 @@ from playwright.async_api import Browser, expect
 from tests.browser.opened_page import open_page
 from tests.playground.dev import Dev
 
-pytestmark = [pytest.mark.timeout(120), pytest.mark.usefixtures("pages")]
+pytestmark = [
+    pytest.mark.timeout(120),
+    pytest.mark.unmeasured,
+    pytest.mark.usefixtures("pages"),
+]
 
 
 async def test_an_event_is_sent_and_time_is_skipped(browser: Browser, shared_dev: Dev) -> None:

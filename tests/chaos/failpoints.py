@@ -17,7 +17,6 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from multiprocessing.connection import Connection
 from typing import Any
 
-from tests import measuring
 from vertexkit.botone.socket_wire import SocketWire
 from vertexkit.cli.main import main
 from vertexkit.execution import EVENT
@@ -131,8 +130,6 @@ def start(
     output.close()
     os.environ.clear()
     os.environ.update(environment)
-    if measuring.is_stopped():
-        measuring.stop()
     try:
         _be(point, arguments)
     finally:
