@@ -39,17 +39,17 @@ async def browser(chromium: Chromium) -> AsyncIterator[Browser]:
         await browser.close()
 
 
-def start_dev(folder: Path) -> tuple[Shell, Dev]:
+def start_dev(folder: Path, *, forks: bool) -> tuple[Shell, Dev]:
     """Start `vertexkit dev` in a folder with the blocks of these tests."""
     shell = Shell(folder)
     shutil.copy(BLOCKS, folder / "blocks.py")
-    return shell, Dev(shell, "blocks:app")
+    return shell, Dev(shell, "blocks:app", forks=forks)
 
 
 @pytest.fixture(scope="package")
 def shared_dev(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     """`vertexkit dev` of all tests that do not change the app's file; pauses take no time."""
-    shell, dev = start_dev(tmp_path_factory.mktemp("dev"))
+    shell, dev = start_dev(tmp_path_factory.mktemp("dev"), forks=False)
     dev.ask("/playground/speed", {"speed": 0})
     yield dev
     shell.close()
@@ -58,7 +58,7 @@ def shared_dev(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> 
 @pytest.fixture
 def dev(chromium: Chromium, tmp_path: Path) -> Iterator[Dev]:
     """`vertexkit dev` for one test."""
-    shell, dev = start_dev(tmp_path)
+    shell, dev = start_dev(tmp_path, forks=True)
     yield dev
     shell.close()
 

@@ -21,7 +21,7 @@ def dev(shell: Shell) -> Iterator[Dev]:
 def shared_dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     """`vertexkit dev` of all tests of a file that change no file and look at their own run only."""
     shell = Shell(tmp_path_factory.mktemp("dev"))
-    dev = Dev(shell, "hello:app")
+    dev = Dev(shell, "hello:app", forks=False)
     yield dev
     dev.process.end(signal.SIGINT)
     shell.close()

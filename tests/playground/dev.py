@@ -12,13 +12,18 @@ from tests.waiting import PATIENCE_SECONDS
 class Dev:
     """A folder with an author's file, and `vertexkit dev` running in it.
 
-    The processes that it starts, which serve the app, are forked from a warm process.
-    tests/playground/test_app_process.py starts new ones.
+    Args:
+        shell: Runs the command.
+        arguments: Of the command.
+        forks: Whether the processes that it starts, which serve the app, are forked from a warm one.
+            Such a process is killed a moment later than its stub: a test of the fault `crash` needs
+            new ones.
     """
 
-    def __init__(self, shell: Shell, *arguments: str) -> None:
+    def __init__(self, shell: Shell, *arguments: str, forks: bool = True) -> None:
         self.folder = shell.folder
-        shell.fork_python()
+        if forks:
+            shell.fork_python()
         self.process: Process = shell.start(
             "dev", *arguments, "--port", "0", "--no-open", "--typing", "0.05"
         )
