@@ -21,9 +21,9 @@ def test_a_process_that_is_not_measured_saves_nothing(tmp_path: Path, stopped: b
         "os._exit(0)\n"
     )
     saved = tmp_path / "saved"
-    command = [sys.executable, "-m", "coverage", "run", "--rcfile", ROOT / "pyproject.toml"]
+    command = [sys.executable, "-m", "coverage", "run", f"--rcfile={ROOT / 'pyproject.toml'}"]
     subprocess.run(
-        [*command, "--data-file", saved / "coverage", program],
+        [*command, f"--data-file={saved / 'coverage'}", str(program)],
         cwd=ROOT,
         env={"PYTHONPATH": str(ROOT)},
         check=True,

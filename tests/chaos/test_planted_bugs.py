@@ -65,7 +65,7 @@ BUGS = {
         SqliteJournal, "claim", "await written", "pass", seed=31, found_by="I8"
     ),
     "a wait ends without the event that has come meanwhile": Bug(
-        JournalState, "end_wait", "if event is not None", "if False", seed=10, found_by="I13"
+        JournalState, "end_wait", "if event is not None", "if False", seed=46, found_by="I13"
     ),
     "what was read from the memory is not journalled": Bug(
         Memory,
