@@ -98,6 +98,7 @@ def test_a_broken_start_of_dev_prints_the_authors_error_alone(
 ) -> None:
     """No frame of vertexkit or of the importer is shown, and no error of Python's end."""
     (shell.folder / "hello.py").write_text(text)
+    shell.fork_python()
     process = shell.start("dev", "--port", "0", "--no-open")
     assert "broken" in process.wait_for(problem)
     process.wait_for("Fix and save the file")
