@@ -77,7 +77,10 @@ class Plan:
     rate: float = 0.06
     """Fraction of requests to the platform that meet a fault."""
     gone: int = 2
-    """Fraction of dialogs that are deleted."""
+    """How many dialogs are deleted."""
+    repeated: float = 0.15
+    """Fraction of calls that are made again. One that comes after the completion starts an execution
+    that the platform rejects, which takes a minute."""
     forked: bool = False
     """Whether the processes are forked from a warm one, so that they start at once."""
 
@@ -180,7 +183,7 @@ class Round:
             token = self._activate(block, random)
             body = {"token": token, "seed": random.randrange(1 << 30)}
             await self._call(client, block, token, body)
-            if random.random() < 0.15:
+            if random.random() < self._plan.repeated:
                 self._seen.duplicates += 1
                 await self._call(client, block, token, body)
             if random.random() < 0.15:

@@ -17,9 +17,8 @@ ATTACKS_SECONDS = 3.0
 @pytest.mark.parametrize("workers", [1, 2])
 async def test_a_service_that_is_killed_loses_nothing(tmp_path: Path, workers: int) -> None:
     """A service that is killed, stopped and frozen at random under load keeps all invariants."""
-    soak = Round(
-        Plan(7, ATTACKS_SECONDS, callers=3, workers=workers, gone=0, forked=True), tmp_path
-    )
+    plan = Plan(7, ATTACKS_SECONDS, callers=3, workers=workers, gone=0, repeated=0.0, forked=True)
+    soak = Round(plan, tmp_path)
     assert await soak.run() == []
     report = soak.report()
     assert report["executions"] > 0

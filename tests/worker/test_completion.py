@@ -253,7 +253,7 @@ async def test_a_response_that_is_not_about_the_data_is_retried(bench: Bench, st
 async def test_the_next_call_confirms_it(bench: Bench) -> None:
     """The same call again while a try is unconfirmed: the block is complete, nothing more is sent."""
     bench.platform.fail("complete", status=429, retry_after=50)
-    completion = await bench.completion()
+    completion, before = await bench.completion(), asyncio.all_tasks()
     running = asyncio.create_task(completion.run())
     assert 50 <= await bench.pauses.get() <= 55
     assert (await bench.call(2)).new
@@ -262,6 +262,8 @@ async def test_the_next_call_confirms_it(bench: Bench) -> None:
     assert await running == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="call")
     assert len(bench.tries) == 1
     assert bench.clock.now() - began < 49
+    await asyncio.sleep(0)  # what is cancelled ends
+    assert asyncio.all_tasks() == before
 
 
 async def test_shutdown_sets_a_deadline(bench: Bench) -> None:

@@ -221,3 +221,27 @@ async def test_the_way_of_an_execution_is_reported() -> None:
         *("accepted", "claimed", "result_recorded", "completion_retried", "completed", "settled")
     ]
     assert events["completed"] == {"confirmed_by": "403"}
+
+
+async def test_the_next_call_ends_a_completion_that_waits() -> None:
+    """The platform calls the block again while a completion pauses: that has arrived, says the call."""
+    app = App()
+
+    @app.block("loan")
+    async def loan(ctx: Context) -> None:
+        pass
+
+    platform = FakePlatform()
+    platform.fail("complete", status=429, retry_after=60)
+    async with FakeDialog(app, platform) as dialog:
+        paused = asyncio.Event()
+        dialog.subscribe(lambda event: paused.set() if event.name == "completion_retried" else None)
+        token = platform.issue("loan")
+        first = asyncio.create_task(dialog.call("loan", {}, token))
+        await paused.wait()
+        began = dialog.clock.now()
+        await dialog.call("loan", {}, token)
+        ended = await first
+        assert dialog.clock.now() - began < 30
+    assert ended.outcome is not None
+    assert (ended.outcome.status, ended.outcome.confirmed_by) == ("completed", "call")

@@ -34,6 +34,13 @@ def test_links_move_to_the_next_message_whole() -> None:
         ]
 
 
+def test_a_url_stays_whole_after_the_sentence_before_it() -> None:
+    """A sentence that a stray bracket held back is sent while a URL is being read."""
+    url = "https://e.test/a]" + "b" * 40
+    messages = cut(f"[One two. See {url} end.", 40, by="sentence")
+    assert messages == ["[One two.", "See", url, "end."]
+
+
 def test_huge_link() -> None:
     """A link over the limit is a message of its own, with the full stop behind it."""
     url = "https://a.b/" + "c" * 100
