@@ -52,6 +52,7 @@ def test_a_name_that_is_no_program_is_an_error() -> None:
     assert sentence.startswith("REQUIRE names starce, which is none of: strace,")
 
 
+@pytest.mark.unmeasured
 def test_no_test_runs_without_a_required_program() -> None:
     """pytest ends with an error of usage before the first test."""
     options = ["-p", "no:cacheprovider", *forked.PYTEST_OPTION.split(maxsplit=1)]

@@ -115,6 +115,7 @@ ACCEPTED: dict[str, Any] = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("shape", ACCEPTED)
 async def test_what_can_be_called_is_served(shape: str) -> None:
     """It runs, in a thread if it is a `def`; its inputs, its description and its file are known."""

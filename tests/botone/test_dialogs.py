@@ -183,6 +183,7 @@ async def test_an_id_of_the_other_version_is_an_error(bot: BotOne) -> None:
         await bot.v1.create(698, variables={"when": datetime.now(UTC)})
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "kind", [{"status": 503}, {"status": 429, "retry_after": 3}, {"kind": "cut"}, {"kind": "half"}]
 )

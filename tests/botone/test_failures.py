@@ -48,6 +48,7 @@ def error_of(status: int, body: bytes = b"", retry_after: str | None = None) -> 
     return from_response("POST", VERTEX, Response(status, body, retry_after), TOKEN)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("status", range(400, 600))
 def test_every_error_status_has_its_error(status: int) -> None:
     """Each status from 400 to 599 has one error class, with its fate and its fields."""

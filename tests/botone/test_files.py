@@ -94,6 +94,7 @@ async def test_a_file_above_the_limit_leaves_nothing(announced: bool, tmp_path: 
     assert (tmp_path / "kept").read_text() == "before"
 
 
+@pytest.mark.unmeasured
 async def test_a_large_file_needs_little_memory(tmp_path: Path) -> None:
     """A file of 64 MB is written in parts."""
 
@@ -202,6 +203,7 @@ HOSTILE_CHARACTERS = st.sampled_from('.\\/:*?"<>|\0\x1f\u202e aяЖ😀\ud800 \t
 DEVICE_NAMES = st.sampled_from(["CON", "nul", "Com1", "LPT9", "COM¹", "AUX", "prn", "CONIN$"])
 
 
+@pytest.mark.unmeasured
 @given(
     st.lists(HOSTILE_CHARACTERS | DEVICE_NAMES | st.characters(), max_size=12).map("".join)
     | st.tuples(DEVICE_NAMES, st.sampled_from(["", ".txt", ".tar.gz", " .txt", ". ", ":a"])).map(

@@ -91,6 +91,7 @@ async def test_a_list_that_has_changed_otherwise_is_read_again() -> None:
         assert len(found) > 150
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(8))
 @pytest.mark.parametrize("change", ["grow", "shrink", "bump", "both"])
 async def test_nothing_is_lost_whatever_changes(change: str, seed: int) -> None:

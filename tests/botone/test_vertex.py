@@ -70,6 +70,7 @@ async def test_a_message_comes_back_with_its_id(server: ScriptedServer) -> None:
     assert await send(vertex_of(server)) == Message(123, 1669947527)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "body, message",
     [
@@ -125,6 +126,7 @@ async def test_a_403_is_a_dialog_that_is_gone(server: ScriptedServer) -> None:
     assert len(server.requests) == 2
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("status", [307, 400, 403, 408, 429, 500, 503])
 async def test_a_completion_is_not_retried(server: ScriptedServer, status: int) -> None:
     """The caller decides about retries, because it has journalled the bytes."""

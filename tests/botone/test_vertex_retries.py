@@ -86,6 +86,7 @@ async def test_a_long_retry_after_is_limited(server: ScriptedServer) -> None:
     assert MAX_BACKOFF_SECONDS <= pause <= MAX_BACKOFF_SECONDS * 1.1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("status", [307, 400, 401, 403, 404, 413, 422, 500, 502, 503, 504])
 async def test_what_is_final_or_unknown_is_not_tried_again(
     server: ScriptedServer, status: int

@@ -74,6 +74,7 @@ async def test_a_dialog_that_is_deleted_between_two_pages() -> None:
     assert problems == ()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("change", ["grow", "shrink", "bump", "both"])
 async def test_a_list_that_changes_all_the_time(change: str, seed: int) -> None:

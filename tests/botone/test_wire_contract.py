@@ -72,6 +72,7 @@ async def test_a_large_body_goes_out_whole(server: ScriptedServer) -> None:
     assert server.requests[0].body == body
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("status", [200, 204, 301, 302, 307, 308, 400, 403, 404, 429, 500, 503])
 async def test_every_status_is_an_answer(server: ScriptedServer, status: int) -> None:
     """The wire returns every status unchanged and follows no redirect."""
@@ -106,6 +107,7 @@ async def test_silence_is_an_unknown_outcome(server: ScriptedServer) -> None:
     assert str(error).endswith("no response in time")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("then", ["break", "reset", "hang"])
 @pytest.mark.parametrize("status", [200, 403, 503])
 async def test_half_an_answer_keeps_its_status(
@@ -145,6 +147,7 @@ async def test_the_wire_works_on_after_a_failure(server: ScriptedServer) -> None
     assert [request.body for request in server.requests] == [SECRET, b"1", b"2"]
 
 
+@pytest.mark.unmeasured
 async def test_many_at_once_are_all_under_way(server: ScriptedServer) -> None:
     """The wire does not limit requests: all of them arrive before the first response."""
     server.crowd = asyncio.Barrier(150)

@@ -24,6 +24,7 @@ def test_the_version_is_the_packages(shell: Any) -> None:
     assert shell.run("--version").stdout == f"vertexkit {version('vertexkit')}\n"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -92,6 +93,7 @@ def test_output_is_printed_in_any_encoding(
     assert printed in done.stdout
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", ["check", "dev", "run", "trigger"])
 def test_each_command_looks_for_the_app_in_the_same_places(shell: Any, command: str) -> None:
     """The app of pyproject.toml is found; without it, the error names what was looked for."""

@@ -107,6 +107,7 @@ async def test_messages_sent_before_the_completion_arrive_before_it(
     platform.check()
 
 
+@pytest.mark.unmeasured
 @each_unfit
 async def test_data_that_cannot_be_sent(app: App, dialog: FakeDialog, data: Any) -> None:
     """Data that cannot be serialised, or are too large, are rejected at once; the handler may go on."""
@@ -122,6 +123,7 @@ async def test_data_that_cannot_be_sent(app: App, dialog: FakeDialog, data: Any)
     assert (run.messages, run.data, run.ok) == (["Ещё здесь"], {"fine": True}, True)
 
 
+@pytest.mark.unmeasured
 @each_unfit
 async def test_a_returned_value_that_cannot_be_sent(
     app: App, dialog: FakeDialog, data: Any

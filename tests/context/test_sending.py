@@ -68,6 +68,7 @@ async def test_concurrent_sends_keep_their_order(app: App, clock: VirtualClock) 
     platform.check()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("text", ["", None, 5, b"text", ["text"]])
 async def test_an_invalid_text_raises_type_error(app: App, dialog: FakeDialog, text: Any) -> None:
     """An invalid text raises TypeError, and nothing is sent; the handler may continue."""
@@ -97,6 +98,7 @@ async def test_nothing_after_completion(app: App, dialog: FakeDialog, ask: Any) 
     assert (len(raised), run.messages, run.data, run.ok) == (1, [], {"done": True}, True)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 async def test_nothing_after_a_403(
     app: App, dialog: FakeDialog, fake_platform: FakePlatform, ask: Any

@@ -184,6 +184,7 @@ async def test_a_thread_that_outlives_its_time(
     assert len(fake_platform.ledger) == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("ask", ASKS.values(), ids=ASKS)
 def test_a_thread_that_outlives_its_process_s_loop(app: App, dialog: FakeDialog, ask: Any) -> None:
     """A thread that uses its context after the event loop has ended gets ExecutionEnded."""

@@ -45,6 +45,7 @@ async def test_by_default_it_counts_as_sent(
     assert run.retries == 0
 
 
+@pytest.mark.unmeasured
 @each_loss
 async def test_resend_may_send_twice(
     app: App,
@@ -87,6 +88,7 @@ async def test_resend_ends_with_the_handler_s_time(
     fake_platform._faults._queues["send_message"].clear()
 
 
+@pytest.mark.unmeasured
 @each_loss
 async def test_raise_leaves_it_to_the_handler(
     app: App,
@@ -151,6 +153,7 @@ async def test_park_leaves_it_to_an_operator(
     assert "send_message" in run.outcome.reason
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", ["garbage", "half"])
 @pytest.mark.parametrize("policy", ["assume_sent", "resend", "raise", "park"])
 async def test_an_unreadable_confirmation_counts(

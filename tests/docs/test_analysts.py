@@ -64,6 +64,7 @@ def test_frames_have_the_schema_of_an_export(url: str, platform: FakePlatform) -
     assert len(wide) == table.num_rows
 
 
+@pytest.mark.unmeasured
 def test_the_notebook_answers_its_questions(url: str, platform: FakePlatform) -> None:
     """Each of its five answers equals what the fake platform's own dialogs say."""
     for package in ("pandas", "polars", "duckdb"):

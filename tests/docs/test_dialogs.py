@@ -70,6 +70,7 @@ def test_each_test_exists(row: Row) -> None:
     assert row[5] in re.findall(r"^(?:async )?def (\w+)\(", text, re.MULTILINE)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("page", PAGES)
 def test_its_examples_run_as_shown(reader: Reader, page: str) -> None:
     """Every file of the page runs, and every command prints what the page shows."""

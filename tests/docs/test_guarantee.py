@@ -7,6 +7,8 @@ import pytest
 
 from tests.docs.reader import DOCS, ROOT, Reader
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = ["guarantee.md", "guarantee.ru.md"]
 PROOF = re.compile(r"\[(test_\w+)\]\(\.\./(tests/[\w/]+\.py)\)")
 FUNCTION = re.compile(r"^(?:async )?def (\w+)\(", re.MULTILINE)

@@ -8,6 +8,8 @@ import pytest
 
 from tests.docs.reader import DOCS, Reader, fences
 
+pytestmark = pytest.mark.unmeasured
+
 FOLLOWED = ["tutorial.md", "tutorial.ru.md", "testing.md", "testing.ru.md", "migration.md"]
 """Pages whose files are saved and whose commands are run. The Russian page on migration has the same
 code as the English one, which tests/docs/test_pages.py compares."""

@@ -4,6 +4,8 @@ import pytest
 
 from tests.docs.reader import DOCS, Reader
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = ["models.md", "models.ru.md"]
 
 

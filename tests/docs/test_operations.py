@@ -11,6 +11,8 @@ import pytest
 from tests import forked
 from tests.docs.reader import DOCS
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = ["operations.md", "operations.ru.md"]
 COMMAND = re.compile(r"vertexkit ((?:executions )?[a-z]+)([^`\n]*)")
 

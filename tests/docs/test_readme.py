@@ -4,6 +4,8 @@ import pytest
 
 from tests.docs.reader import ROOT, Reader
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = ["README.md", "README.ru.md"]
 
 

@@ -8,6 +8,8 @@ from jsonschema import Draft202012Validator
 
 from tests.docs.reader import DOCS, Reader, fences
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = ["runs.md", "runs.ru.md"]
 
 

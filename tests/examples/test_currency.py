@@ -63,6 +63,7 @@ async def test_executions_share_the_client(fake_dialog: FakeDialog, rates: RateS
     assert len(set(rates.ports)) == 1
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "status, body",
     [(500, RATES), (404, "no"), (200, "<html>"), (200, "{}"), (302, ""), (200, '{"Valute": []}')],

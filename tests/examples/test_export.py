@@ -28,6 +28,7 @@ async def test_it_reports_its_progress(fake_dialog: FakeDialog, sales: WebServic
     assert run.data == {"orders": 24, "total": 1200}
 
 
+@pytest.mark.unmeasured
 async def test_it_outlives_a_deployment(fake_dialog: FakeDialog, sales: WebService) -> None:
     """The process ends after every effect: no month is read twice, no message is sent twice."""
     run = await fake_dialog.run("export", crash_everywhere=True, year=2026)

@@ -72,6 +72,7 @@ async def test_a_body_in_chunks_is_put_together(edge: Edge) -> None:
     assert await edge.completed(token) == {"inputs": {"city": "Орёл"}}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "kind, body",
     [

@@ -121,6 +121,7 @@ async def test_an_encoded_slash_separates_nothing(edge: Edge, path: str) -> None
     assert answer.rejection in {(404, "not_found"), (404, "unknown_block")}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "path",
     ["/blocks/echo", "/blocks/nothing", "/blocks", "/blocks/echo/key", "/openapi.json", "/metrics"],

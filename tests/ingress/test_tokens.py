@@ -67,6 +67,7 @@ async def test_a_rejected_token_is_not_repeated(edge: Edge) -> None:
     assert b"hush" not in answer.body
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "token",
     ["x", "a" * 4096, "!~{}<>|^`\\\"'/+=%", "eyJ.eyJ.x", "a.b.c.d"],

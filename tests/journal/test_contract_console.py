@@ -1,5 +1,7 @@
 """The contract of every journal: what the operators' console reads and changes."""
 
+import pytest
+
 from tests.console.client import ConsoleClient
 from tests.journal.driver import JournalDriver
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus
@@ -7,6 +9,7 @@ from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus
 PARKED = Outcome(OutcomeStatus.PARKED, "unreachable", reason="the platform did not answer")
 
 
+@pytest.mark.unmeasured
 async def test_the_console_shows_and_changes_the_executions(driver: JournalDriver) -> None:
     """The list, the timeline, the results of steps, an event and a retry: with every journal."""
     parked = await driver.held()

@@ -122,6 +122,7 @@ async def test_released_executions_cannot_be_renewed(driver: JournalDriver) -> N
     assert (await driver.journal.renew("first", ids)).lost == ids
 
 
+@pytest.mark.unmeasured
 async def test_an_old_lease_writes_nothing(driver: JournalDriver) -> None:
     """A worker whose lease expired cannot change anything: its next write raises Fenced."""
     for name, write in WRITES.items():
@@ -152,6 +153,7 @@ async def test_an_old_claim_of_the_same_worker_writes_nothing(driver: JournalDri
             await driver.journal.settle(new, DONE)
 
 
+@pytest.mark.unmeasured
 async def test_a_released_lease_writes_nothing(driver: JournalDriver) -> None:
     """After its release a worker cannot change an execution."""
     for name, write in WRITES.items():
@@ -166,6 +168,7 @@ async def test_a_released_lease_writes_nothing(driver: JournalDriver) -> None:
             await driver.journal.settle(again, DONE)
 
 
+@pytest.mark.unmeasured
 async def test_a_settled_lease_writes_nothing(driver: JournalDriver) -> None:
     """An execution cannot be changed after its outcome."""
     for name, write in WRITES.items():

@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+import pytest
+
 from tests.journal.driver import PLENTY, JournalDriver
 from tests.waiting import until
 from vertexkit.execution import Outcome, OutcomeStatus, Phase, Result
@@ -82,6 +84,7 @@ async def test_a_rate_is_a_sliding_window(driver: JournalDriver) -> None:
     assert await limited.claimed() == ids[3:4]
 
 
+@pytest.mark.unmeasured
 async def test_keys_have_the_limits_for_themselves(driver: JournalDriver) -> None:
     """A key whose limit is reached blocks neither other keys nor other blocks behind it."""
     limited = Limited(driver, BlockLimits(Rate(1, 60.0), running=1))
@@ -261,6 +264,7 @@ async def test_an_operator_can_drop_what_waits_for_a_limit(driver: JournalDriver
     assert await limited.claimed() == ids[2:]
 
 
+@pytest.mark.unmeasured
 async def test_workers_that_claim_at_once_do_not_exceed_a_limit(driver: JournalDriver) -> None:
     """Workers that claim at the same moment get together what a limit allows; none is starved."""
     limited = Limited(driver, BlockLimits(running=3))

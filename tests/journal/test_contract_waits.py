@@ -264,6 +264,7 @@ async def test_a_duplicate_call_of_a_suspended_execution(driver: JournalDriver) 
     assert not (await driver.accept("token")).new
 
 
+@pytest.mark.unmeasured
 async def test_many_are_suspended_in_the_order_of_their_times(driver: JournalDriver) -> None:
     """Each is due at its own time, whatever the order in which they were suspended."""
     driver.clock.hold_durable_waits()

@@ -56,6 +56,7 @@ def app_of(at_once: asyncio.Barrier) -> App[ChatModel]:
     return app
 
 
+@pytest.mark.unmeasured
 async def test_executions_of_a_dialog_count_exactly(fleet: Fleet, fake_model: FakeModel) -> None:
     """What each of them has used of the dialog's budget counts, and so does every update."""
     for _ in range(AT_ONCE):

@@ -124,6 +124,7 @@ def nothing_called() -> None:
     called.clear()
 
 
+@pytest.mark.unmeasured
 async def test_an_agent_pays_once_in_spite_of_crashes(
     fake_dialog: FakeDialog, fake_model: FakeModel
 ) -> None:

@@ -150,6 +150,7 @@ async def test_a_cut_stream_is_continued(fake_dialog: FakeDialog, fake_model: Fa
     assert received == " ".join(words[:4]) + " "
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("status", [429, 500, 503, 408])
 async def test_a_busy_server_is_asked_again(
     fake_dialog: FakeDialog, fake_model: FakeModel, status: int

@@ -18,6 +18,7 @@ def names(record: dict[str, Any]) -> list[str]:
     return [line["name"] for line in record["lines"] if line["kind"] == "event"]
 
 
+@pytest.mark.unmeasured
 def test_from_an_empty_folder_to_the_first_answer(shell: Shell) -> None:
     """`new`, `dev` and a run work one after the other in an empty folder."""
     assert shell.run("new", "greet", "--lang", "en").returncode == 0
@@ -108,6 +109,7 @@ def test_each_fault_is_seen_in_the_timeline(fault: str, event: str, shared_dev: 
     assert record["lines"][-1]["outcome"] == "completed"
 
 
+@pytest.mark.unmeasured
 def test_an_error_is_reported_until_the_file_is_fixed(dev: Dev) -> None:
     """A syntax error is reported with place, source and traceback; the next save serves the app."""
     (dev.folder / "hello.py").write_text(HELLO.replace("app = App()", "app = = App()"))

@@ -54,6 +54,7 @@ def recording(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Recording:
     return RecordingsFolder().find("last")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("first", range(1, len(EFFECTS) + 2))
 async def test_a_run_continues_from_each_effect(recording: Recording, first: int) -> None:
     """Before it nothing is sent or called, from it on everything; the whole run is the recorded one."""

@@ -74,6 +74,7 @@ FAULTS: list[tuple[dict[str, Any], ...]] = [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("faults", FAULTS, ids=str)
 async def test_a_replay_repeats_the_faults(
     faults: tuple[dict[str, Any], ...], tmp_path: Path

@@ -68,6 +68,7 @@ FOREIGN = [
 ]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("make, method, path", REQUESTS)
 @pytest.mark.parametrize("headers, status", FOREIGN)
 async def test_other_sites_reach_no_path(

@@ -70,6 +70,7 @@ def test_a_token_is_masked_where_no_execution_is_known(secret: str) -> None:
     assert len(redaction._recent_tokens) == redaction.MAX_RECENT_TOKENS
 
 
+@pytest.mark.unmeasured
 def test_the_newest_tokens_are_masked_where_no_execution_is_known() -> None:
     """Under load the oldest tokens are forgotten, not those of the executions that run now."""
     stream = configured()

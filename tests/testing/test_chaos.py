@@ -58,6 +58,7 @@ async def seen(block: str, **inputs: Any) -> dict[str, Seen]:
     return {run.scenario: run for run in found}
 
 
+@pytest.mark.unmeasured
 async def test_a_block_keeps_its_promises() -> None:
     """Each failure is a row; lost answers, kills and a duplicate call change nothing."""
     found = await seen("greet", name="Anna")

@@ -96,6 +96,7 @@ MESSAGES = ["Reserved.", "Paid."]
 EFFECTS = ["reserve tea", "pay", "end"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "crash_after", [1, 2, 3, 4, "reserve", "send_message", "pay"], ids=lambda value: f"{value}"
 )

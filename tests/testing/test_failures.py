@@ -85,6 +85,7 @@ def unconfigured_logs() -> Iterator[None]:
         structlog.configure(**config)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("block", ["raises", "plain", "step", "group", "chained", "library"])
 async def test_a_failing_handler_shows_its_own_frames(
     block: str, unconfigured_logs: None, capsys: pytest.CaptureFixture[str]

@@ -67,6 +67,7 @@ async def careful(ctx: Context[httpx.AsyncClient]) -> str:
 CLIENTS = ["lifespan", "module", "handler"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("block", CLIENTS)
 @pytest.mark.parametrize("using", ["httpcore", "httpx"])
 async def test_respx_mocks_the_client(fake_dialog: FakeDialog, block: str, using: str) -> None:

@@ -6,6 +6,8 @@ import pytest
 
 from tests.testing.pytest_run import OWN, run, run_in_new_process
 
+pytestmark = pytest.mark.unmeasured
+
 ASYNC = """
 async def test_hello(fake_dialog, fake_platform):
     run = await fake_dialog.run("hello", name="Anna")

@@ -93,6 +93,7 @@ def app_that(wait: Wait, **options: Any) -> App[Any]:
     return app
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS.keys())
 async def test_a_wait_takes_no_real_time(wait: Wait) -> None:
     """Ten seconds pass for the handler, for the loop's time and for its deadline alike."""

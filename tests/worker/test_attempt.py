@@ -208,6 +208,7 @@ async def test_the_error_of_an_abandoned_handler_is_not_logged_by_asyncio() -> N
     assert complaints == []
 
 
+@pytest.mark.unmeasured
 async def test_a_finished_run_is_freed_before_its_deadline() -> None:
     """Its timer is cancelled: nothing keeps a finished run in memory until its deadline."""
     app = App()

@@ -116,6 +116,7 @@ async def assert_internal(app: App[Any]) -> None:
     assert not [line for line in lines if line["event"] == "background_task_failed"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("place", PLACES)
 async def test_wherever_a_handler_exits_only_its_execution_ends(
@@ -164,6 +165,7 @@ async def test_middleware_that_exits(kind: type[BaseException]) -> None:
     await assert_internal(app)
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("as_task", [False, True])
 async def test_a_hook_that_exits(kind: type[BaseException], as_task: bool) -> None:

@@ -44,6 +44,7 @@ async def test_a_hook_returns_the_result_of_a_failed_block() -> None:
     dialog.platform.check()
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("how", ["raises", "exits", "cancels", "hangs", "stays", "nothing", "odd"])
 async def test_a_hook_that_fails_changes_nothing(how: str) -> None:
     """Whatever a hook does, the block is completed: with the default if it returns None."""

@@ -67,6 +67,7 @@ async def test_whatever_goes_wrong_there_is_one_outcome(seed: int) -> None:
         assert len(activation.completions) <= 1
 
 
+@pytest.mark.unmeasured
 async def test_nothing_is_collected_while_it_runs() -> None:
     """asyncio keeps only weak references to tasks: the dispatcher keeps strong ones."""
     app = App()
@@ -120,6 +121,7 @@ def ways() -> App:
     return app
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("way", ["returns", "raises", "fails", "again", "early", "plain", "hangs"])
 async def test_an_execution_leaves_no_reference_cycle(way: str) -> None:
     """All objects of an execution are freed with it: the garbage collector finds nothing."""
@@ -179,6 +181,7 @@ async def test_a_bug_of_vertexkit_parks_the_execution(
     assert "execution_crashed" in [line["event"] for line in lines]
 
 
+@pytest.mark.unmeasured
 async def test_the_reason_of_an_outcome_has_every_error() -> None:
     """If the failure does not reach the dialog either, the outcome has both reasons."""
     app = App()

@@ -42,6 +42,7 @@ async def run_one(handler: Any, **settings: Any) -> Run:
     return run
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "value, data",
     [
@@ -127,6 +128,7 @@ class Odd(BaseException):
     """Not even an Exception."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("thread", [False, True])
 @pytest.mark.parametrize(
     "kind", [SystemExit, asyncio.CancelledError, GeneratorExit, StopIteration, Odd]

@@ -74,6 +74,7 @@ def stream_from_thread(ctx: SyncContext) -> Any:
     ctx.stream(["cut \ud83d"])
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "handler",
     [
@@ -111,6 +112,7 @@ async def test_a_character_that_is_split_between_two_chunks(joined: str, by_thre
     assert run.messages == [joined]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "value, data",
     [
@@ -195,6 +197,7 @@ async def test_a_step(handler: Callable[[Context], Awaitable[Any]], tmp_path: Pa
     assert results[0] == results[1]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "error, expected",
     [
@@ -233,6 +236,7 @@ async def test_a_hook_s_value(tmp_path: Path) -> None:
     assert (run.messages, run.data) == ([WHOLE], {"sorry": WHOLE})
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "reason",
     [HALF, ValueError(HALF), b"\xff", object(), None, "x" * 200_000, "a\0b", 7],

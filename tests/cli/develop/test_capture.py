@@ -82,6 +82,7 @@ def test_no_secret_is_written_or_printed(shell: Any, token: str) -> None:
     assert [len(part) for part in masked.split(".")] == [len(part) for part in token.split(".")]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "body, headers, query",
     [

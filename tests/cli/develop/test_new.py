@@ -51,6 +51,7 @@ for folder in sorted(pathlib.Path.cwd().glob("my-*")):
 """Runs the tests of several projects in forks of one process, which imports what they need once."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.timeout(RUN_SECONDS)
 def test_new_projects_are_formatted_and_their_tests_pass(shell: Any) -> None:
     """Their code is formatted, and their own tests, which call the served block, pass."""
@@ -157,6 +158,7 @@ def test_the_wheel_holds_the_running_package(tmp_path: Path) -> None:
     assert not [name for name in names if "__pycache__" in name or "direct_url" in name]
 
 
+@pytest.mark.unmeasured
 def test_a_new_project_passes_the_check(shell: Any) -> None:
     """`vertexkit check` finds no problem in it, and `trigger` runs it."""
     shell.run("new", "hello-block")
@@ -169,6 +171,7 @@ def test_a_new_project_passes_the_check(shell: Any) -> None:
     assert checked.returncode == 0, checked.stdout
 
 
+@pytest.mark.unmeasured
 def test_the_default_language_is_the_terminals(shell: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a Russian locale the generated block sends Russian messages."""
     monkeypatch.setenv("LC_ALL", "ru_RU.UTF-8")
@@ -179,6 +182,7 @@ def test_the_default_language_is_the_terminals(shell: Any, monkeypatch: pytest.M
 RESERVED = [*keyword.kwlist, *keyword.softkwlist, *dir(builtins), "app"]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "name", sorted({name.lower() for name in RESERVED if NAME.fullmatch(name.lower())})
 )

@@ -18,6 +18,7 @@ def test_the_dialog_is_printed_line_by_line(shell: Any) -> None:
     assert "settled" not in done.stderr  # vertexkit's log lines are not printed
 
 
+@pytest.mark.unmeasured
 def test_a_failure_names_the_line_in_the_authors_file(shell: Any) -> None:
     """The error, its location and the block's result are printed; the exit code is 1."""
     done = shell.run("trigger", "hello:app", "-i", "name=boom", "--fast")
@@ -121,6 +122,7 @@ def test_the_author_s_error_is_replayed_as_it_was_printed(shell: Any) -> None:
     assert "Traceback" not in replayed.stdout + replayed.stderr
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("arguments", [["hello"], ["hello:app", "hello"], []])
 def test_app_and_block_can_be_given_separately(shell: Any, arguments: list[str]) -> None:
     """With VERTEXKIT_APP set, `trigger hello` means the block."""

@@ -69,6 +69,7 @@ def id_of(server: QuirkyServer, index: int) -> str:
     return key
 
 
+@pytest.mark.unmeasured
 def test_times_are_utc_in_each_kind_of_rows(export: Vertexkit, shell: Shell) -> None:
     """Whatever offsets the platform writes, files and standard output have the same UTC times."""
     for kind in ("dialogs", "answers", "wide", "whole"):
@@ -109,6 +110,7 @@ def test_whole_rows_have_all_members(export: Vertexkit, shell: Shell, server: Qu
     assert rows_in(shell.folder / "b.jsonl")[1]["other"] == {"score": 5}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "filters, count",
     [
@@ -171,6 +173,7 @@ def interrupted(
     return done
 
 
+@pytest.mark.unmeasured
 def test_a_resumed_export_has_the_newer_version(
     export: Vertexkit, shell: Shell, server: QuirkyServer
 ) -> None:
@@ -217,6 +220,7 @@ def test_a_list_is_resumed_where_it_was_interrupted(
         assert len(rows) == 31
 
 
+@pytest.mark.unmeasured
 def test_an_incomplete_line_is_discarded(
     export: Vertexkit, shell: Shell, server: QuirkyServer
 ) -> None:
@@ -248,6 +252,7 @@ def test_other_options_are_another_export(
     assert "is not an unfinished export" in strange.stderr
 
 
+@pytest.mark.unmeasured
 def test_a_resumed_export_never_mixes_platforms(
     export: Vertexkit, shell: Shell, server: QuirkyServer
 ) -> None:
@@ -275,6 +280,7 @@ def test_two_exports_into_one_file_are_refused(
     assert part.read_bytes() == content
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("command", [["export", "-o", "a.jsonl"], ["report", "--json"], ["list"]])
 def test_an_incomplete_list_is_said(command: list[str], server: QuirkyServer, shell: Shell) -> None:
     """A page that stays empty is a line on standard error and exit code 1; the rest is there."""

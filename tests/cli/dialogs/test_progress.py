@@ -90,6 +90,7 @@ def test_a_bar_has_the_count_and_the_total(terminal: Terminal) -> None:
     assert terminal.getvalue().endswith("\x1b[2K")
 
 
+@pytest.mark.unmeasured
 @pytest.mark.usefixtures("platform")
 def test_an_export_shows_a_bar_on_standard_error(
     terminal: Terminal, capsys: pytest.CaptureFixture[str]

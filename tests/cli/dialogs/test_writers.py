@@ -73,6 +73,7 @@ def starts_formula(part: str) -> bool:
     return visible[:1] in SIGNS and not is_number
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("sign", SIGNS)
 @pytest.mark.parametrize("lead", LEADS)
 def test_no_text_is_a_formula(tmp_path: Path, lead: str, sign: str) -> None:

@@ -72,6 +72,7 @@ def test_the_list_shows_state_code_dialog_and_reason(shell: Any) -> None:
     assert lines[-1].strip() == "5 executions: 1 waiting, 3 parked, 1 completed"
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "options, numbers",
     [

@@ -36,6 +36,7 @@ def fill(shell: Any) -> None:
     asyncio.run(run())
 
 
+@pytest.mark.unmeasured
 def test_a_missing_or_wrong_key_is_a_refusal(shell: Any) -> None:
     """`run`, `check` and `executions` name what is missing and no key, and end with an error."""
     fill(shell)

@@ -103,6 +103,7 @@ def test_sigterm_lets_handlers_finish(shell: Any, platform: Any) -> None:
     assert sent == ["started", "done", {"waited": "go"}]
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("twice", [False, True], ids=["grace over", "asked twice"])
 def test_what_does_not_finish_in_time_is_completed_as_failed(
     shell: Any, platform: Any, twice: bool

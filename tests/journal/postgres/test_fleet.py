@@ -58,6 +58,7 @@ def check(fleet: Fleet, tokens: list[str], records: list[Record]) -> None:
         assert (len(activation.messages), len(activation.completions)) == (1, 1)
 
 
+@pytest.mark.unmeasured
 async def test_a_rolling_restart_loses_and_delays_nothing(postgres_url: str) -> None:
     """Services are replaced one by one under load: their executions move to others at once.
 

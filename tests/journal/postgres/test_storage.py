@@ -106,6 +106,7 @@ async def test_an_ended_execution_is_erased_from_every_table(
     assert visible(postgres_server) == set()
 
 
+@pytest.mark.unmeasured
 async def test_tables_stay_bounded_under_steady_load(
     driver: JournalDriver,
     postgres_url: str,

@@ -154,6 +154,7 @@ async def restarted(
     return driver
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("shift", [31 * DAY, 400 * DAY, -1e9, 1e9], ids=str)
 async def test_a_wrong_clock_deletes_nothing(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, shift: float
@@ -194,6 +195,7 @@ async def test_a_clock_that_is_set_deletes_nothing(
     assert await driver.journal.search(Query()) == []
 
 
+@pytest.mark.unmeasured
 async def test_age_counts_over_restarts(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """The time for which services ran adds up, and a stop counts for an hour at most."""
     driver = await machine.start()
@@ -207,6 +209,7 @@ async def test_age_counts_over_restarts(machine: Machine, monkeypatch: pytest.Mo
     assert await driver.journal.find(parked) is None
 
 
+@pytest.mark.unmeasured
 async def test_age_counts_although_every_process_is_killed(machine: Machine) -> None:
     """The age is saved while a service runs, so what is kept for a month is kept for a month."""
     driver = await machine.start()

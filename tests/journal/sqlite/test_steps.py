@@ -188,6 +188,7 @@ QUERIES = {
 }
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("query", QUERIES.values(), ids=QUERIES)
 async def test_a_part_of_a_search_reads_a_limited_number_of_executions(
     journal: SqliteJournal, query: Query

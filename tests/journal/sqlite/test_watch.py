@@ -80,6 +80,7 @@ async def test_nothing_is_acknowledged_in_a_lost_file(machine: Machine, incident
     assert "unfinished executions are lost unless it is restored" in reason
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("incident", (INCIDENTS | CUT_OFF).values(), ids=INCIDENTS | CUT_OFF)
 async def test_an_idle_service_notices(
     machine: Machine, monkeypatch: pytest.MonkeyPatch, incident: Damage

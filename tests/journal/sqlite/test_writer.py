@@ -33,6 +33,7 @@ DURABLE: dict[str, Callable[[SqliteJournal, Lease], Awaitable[object]]] = {
 """Writes that survive a power loss, for an execution that is claimed."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("durable_first", [True, False])
 @pytest.mark.parametrize("name", DURABLE)
 async def test_a_group_is_as_durable_as_its_most_important_write(

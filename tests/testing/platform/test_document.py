@@ -45,6 +45,7 @@ PARAMETERS: dict[str, tuple[str, str]] = {
 """Of each parameter of methods 1 and 5 a right and a wrong value."""
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("name", PARAMETERS)
 async def test_each_parameter_of_the_list(name: str, version: int, http: httpx.AsyncClient) -> None:
