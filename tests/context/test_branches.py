@@ -209,7 +209,6 @@ PROGRAM: Program = [
 ]
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("effects", range(1, 7))
 async def test_every_order_of_the_second_run(effects: int) -> None:
     """A crash after each effect, and then the branches in every order."""

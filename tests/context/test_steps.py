@@ -133,7 +133,6 @@ async def test_a_step_is_done_once(app: App, dialog: FakeDialog) -> None:
     assert calls == [("Пермь", 2)]
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("fn,value", TYPED.values(), ids=TYPED)
 async def test_the_second_run_gets_the_same_type(twice: Any, fn: Any, value: Any) -> None:
     """What the journal returns equals what the function returned, in value and in type."""

@@ -4,8 +4,6 @@ import pytest
 
 from tests.docs.reader import DOCS, Reader
 
-pytestmark = pytest.mark.unmeasured
-
 
 @pytest.mark.parametrize("page", ["checks.md", "checks.ru.md"])
 def test_its_examples_run_as_shown(reader: Reader, page: str) -> None:

@@ -2,7 +2,6 @@
 
 from collections import Counter, defaultdict
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,7 +143,6 @@ def key_of(row: ExecutionRow) -> str:
     return row.execution.limit_key or ""
 
 
-@pytest.mark.unmeasured
 @settings(max_examples=150)
 @given(LIMITS, OPERATIONS)
 def test_limits_hold_and_nothing_waits_without_a_limit(

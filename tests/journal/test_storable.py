@@ -105,7 +105,6 @@ async def others_continue(driver: JournalDriver) -> None:
     assert driver.lost_reasons == []
 
 
-@pytest.mark.unmeasured
 async def test_half_an_emoji_is_repaired(driver: JournalDriver) -> None:
     """The text is stored with U+FFFD; the execution and all others continue."""
     for name, change in REPAIRED.items():

@@ -63,7 +63,6 @@ def test_unknown_statuses_are_said_and_can_be_mapped(report: Vertexkit) -> None:
     assert "--ending must have the form STATUS=KIND" in wrong.stderr
 
 
-@pytest.mark.unmeasured
 def test_ids_behind_a_figure(report: Vertexkit, server: QuirkyServer) -> None:
     """They are printed one a line, so that other commands can read them."""
     done = report("--show", "operator")

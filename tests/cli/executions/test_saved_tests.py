@@ -105,7 +105,6 @@ def saved(service: Shell, number: int, *options: str, **settings: str) -> dict[s
     return dict(json.loads(ended.stdout))
 
 
-@pytest.mark.unmeasured
 def test_saved_tests_end_as_production_did(service: Shell) -> None:
     """The test of a call that failed fails until the block is fixed; those of others pass."""
     failed, *others = [saved(service, number) for number in (1, 2, 3)]

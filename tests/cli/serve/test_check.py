@@ -173,7 +173,6 @@ def test_an_app_that_cannot_be_loaded_does_not_hide_the_rest(shell: Any) -> None
     assert ("fail", "secrets") in findings
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize("password, level", [("demo", "ok"), ("guess", "fail"), ("", "fail")])
 def test_a_login_is_tried(shell: Any, password: str, level: str) -> None:
     """One request checks the user of `ctx.dialog`; the password is never printed."""
