@@ -1,14 +1,11 @@
 """Messages that are sent only if the body takes long, and what a later run makes of them."""
 
 import asyncio
-import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.context.threads import run_past_deadline
-from tests.waiting import PATIENCE_SECONDS
 from vertexkit import App, Context, SyncContext
 from vertexkit.errors import BadRequest
 from vertexkit.testing import FakeDialog, FakePlatform
@@ -234,19 +231,3 @@ async def test_a_def_handler_waits_in_the_body() -> None:
 
     run = await FakeDialog(app, threads=1).run("wait")
     assert (run.messages, run.ok) == ([], True)
-
-
-async def test_a_thread_that_outlives_its_time_says_nothing(app: App) -> None:
-    """A `def` handler that leaves the body after its deadline sends nothing."""
-    started, over = threading.Event(), threading.Event()
-
-    @app.block("work", timeout=30)
-    def work(ctx: SyncContext) -> None:
-        with ctx.or_say(AFTER, TEXT):
-            started.set()
-            over.wait(PATIENCE_SECONDS)
-
-    async with FakeDialog(app) as dialog:
-        run = await run_past_deadline(dialog, "work", started)
-        over.set()
-    assert run.messages == []

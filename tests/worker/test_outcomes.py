@@ -227,7 +227,7 @@ async def test_the_way_of_an_execution_is_reported() -> None:
 
 
 async def test_the_next_call_ends_a_completion_that_waits() -> None:
-    """The platform calls the block again while a completion pauses: that has arrived, says the call."""
+    """The same call, while a completion pauses before its next try, confirms it without that try."""
     app = App()
 
     @app.block("loan")
