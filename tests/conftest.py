@@ -1,5 +1,6 @@
 """Restores what tests change for the whole process."""
 
+import gc
 import logging
 import os
 from collections.abc import Generator, Iterator
@@ -76,6 +77,14 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
         return (yield)
     with measuring.paused():
         return (yield)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def examined_once() -> Iterator[None]:
+    """Frees what the tests of a file leave; later collections do not examine again what stays."""
+    yield
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -10,10 +10,9 @@ from vertexkit.system.garbage_collector import GC_THRESHOLDS, tune_garbage_colle
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    """Restores the setting."""
+    """Restores the thresholds; what is exempt may stay so, as after each file."""
     before = gc.get_threshold()
     yield
-    gc.unfreeze()
     gc.set_threshold(*before)
 
 
