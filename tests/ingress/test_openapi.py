@@ -19,6 +19,8 @@ from vertexkit.settings import Settings
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
 
+pytestmark = pytest.mark.unmeasured
+
 PAGES = ["/blocks", "/openapi.json", "/healthz", "/readyz"]
 
 

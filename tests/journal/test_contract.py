@@ -9,6 +9,8 @@ from tests.journal.driver import JournalDriver
 from vertexkit.errors import Fenced, QueueFull
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 
+pytestmark = pytest.mark.unmeasured
+
 DONE = Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
 RESULT = Result(b'{"monthly":8884.88}')
 SENT = Effect(0, "send", "abc", EffectState.CONFIRMED, b'{"message_id":1,"created_at":2}')

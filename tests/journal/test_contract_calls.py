@@ -9,6 +9,8 @@ from vertexkit.errors import QueueFull
 from vertexkit.execution import Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Lease
 
+pytestmark = pytest.mark.unmeasured
+
 DONE = Outcome(OutcomeStatus.COMPLETED)
 
 

@@ -11,6 +11,8 @@ from vertexkit.settings import JournalSettings
 from vertexkit.testing import FakePlatform, VirtualClock
 from vertexkit.token import Token
 
+pytestmark = pytest.mark.unmeasured
+
 
 async def test_a_search_ends_at_its_limit(driver: JournalDriver) -> None:
     """The newest executions that match are found, whether or not they have ended."""

@@ -122,24 +122,16 @@ def pytest_runtest_call(item):
 """
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "options, conftest",
     [
-        pytest.param(["-p", "no:asyncio"], "", id="alone"),
-        pytest.param(
-            ["-o", "asyncio_default_fixture_loop_scope=function"],
-            "",
-            id="asyncio strict",
-            marks=pytest.mark.unmeasured,
-        ),
-        pytest.param(
-            ["-p", "no:asyncio", "-o", "anyio_mode=auto"],
-            "",
-            id="anyio auto",
-            marks=pytest.mark.unmeasured,
-        ),
-        pytest.param(["-p", "no:asyncio"], TRIO_MODE, id="trio_mode", marks=pytest.mark.unmeasured),
+        (["-p", "no:asyncio"], ""),
+        (["-o", "asyncio_default_fixture_loop_scope=function"], ""),
+        (["-p", "no:asyncio", "-o", "anyio_mode=auto"], ""),
+        (["-p", "no:asyncio"], TRIO_MODE),
     ],
+    ids=["alone", "asyncio strict", "anyio auto", "trio_mode"],
 )
 def test_every_way_to_use_the_fixtures(tmp_path: Path, options: list[str], conftest: str) -> None:
     """Own fixtures, markers, autouse, async fixtures, hypothesis, frozen time: each test runs once."""

@@ -80,6 +80,7 @@ def test_a_dialog_is_created_and_managed(dialogs: Vertexkit) -> None:
     assert "not started" in waiting.stderr
 
 
+@pytest.mark.unmeasured
 def test_export_writes_each_kind_of_file(dialogs: Vertexkit, shell: Shell) -> None:
     """JSON lines, CSV, Parquet and XLSX contain the same answers with correct Cyrillic."""
     chosen = ("--bot", "1446", "--created", "2023-05")

@@ -110,6 +110,7 @@ def test_whole_rows_have_all_members(export: Vertexkit, shell: Shell, server: Qu
     assert rows_in(shell.folder / "b.jsonl")[1]["other"] == {"score": 5}
 
 
+@pytest.mark.unmeasured
 @pytest.mark.parametrize(
     "filters, count",
     [
