@@ -12,7 +12,14 @@ from pathlib import Path
 import coverage
 import pytest
 
+from tests import measuring
+
 _durations: dict[str, float] = {}
+
+
+def pytest_configure() -> None:
+    """Measure each test, whatever it costs."""
+    measuring.every_test = True
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from tests import measuring
+from tests.mutation import coverage_contexts
 from tests.mutation.line_tests import LineTests
 from tests.mutation.mutations import mutations_of
 from tests.mutation.run import TESTS, find_mutants, relevant_tests, split
@@ -95,3 +97,14 @@ def test_only_tests_that_run_the_line_are_chosen() -> None:
     first, others = split(["tests/a/test_x.py::t", *many], "x")
     assert first == ["tests/a/test_x.py::t", *many[:2]]
     assert others == many[2:]
+
+
+@pytest.mark.unmeasured
+def test_tests_without_measured_coverage_are_tried(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A test that is marked `unmeasured` is known to run its lines, too."""
+    monkeypatch.setattr(measuring, "every_test", False)
+    assert not measuring.measures(request.node)
+    coverage_contexts.pytest_configure()
+    assert measuring.measures(request.node)
