@@ -27,12 +27,16 @@ def dialog(app: App, fake_platform: FakePlatform) -> FakeDialog:
 async def test_it_is_said_only_if_the_body_takes_long(
     app: App, dialog: FakeDialog, seconds: int, messages: list[str], crash_everywhere: bool
 ) -> None:
-    """Before `after` seconds nothing is sent; then it is, once, also if each effect crashes."""
+    """After `after` seconds of the body it is sent, once, also if each effect crashes.
+
+    What takes long after the body does not count.
+    """
 
     @app.block("work")
     async def work(ctx: Context) -> str:
         async with ctx.or_say(AFTER, TEXT, typing=False):
             await ctx.step("think", asyncio.sleep, seconds)
+        await ctx.step("look", asyncio.sleep, LONG)
         await ctx.send_message("Done")
         return "done"
 

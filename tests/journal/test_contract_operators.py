@@ -72,6 +72,19 @@ async def test_the_history_says_which_run_a_worker_has_claimed(driver: JournalDr
     assert claims == ["run 2, by worker first", "run 3, by worker first"]
 
 
+async def test_the_history_says_what_an_operator_did(driver: JournalDriver) -> None:
+    """A retry is an event, and so is the drop of what waits since then."""
+    lease = await driver.held()
+    await driver.journal.settle(lease, PARKED)
+    names = []
+    for operation in (driver.journal.retry, driver.journal.drop):
+        await operation(lease.execution.id)
+        record = await driver.journal.find(lease.execution.id)
+        assert record is not None
+        names.append(record.history[-1].name)
+    assert names == ["retried_by_operator", "dropped_by_operator"]
+
+
 async def test_a_retry_repeats_only_what_was_surely_not_done(driver: JournalDriver) -> None:
     """The operator accepts that messages of unknown delivery are not sent again.
 
