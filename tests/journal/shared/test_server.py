@@ -1,12 +1,14 @@
 """The server of a journal and its clients."""
 
 import asyncio
+import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import pytest
+from structlog.testing import capture_logs
 
 from tests.journal.driver import JournalDriver
 from tests.journal.shared.served_journal import HostedJournal
@@ -22,7 +24,11 @@ from vertexkit.execution import Execution, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import NullJournalObserver, Query
 from vertexkit.journal.shared import client, methods, server
 from vertexkit.journal.shared.client import JournalClient, JournalServerNotFound
-from vertexkit.journal.shared.socket import find_socket
+from vertexkit.journal.shared.server import offered_to_operators
+from vertexkit.journal.shared.socket import MAX_PATH_BYTES, find_socket
+from vertexkit.journal.sqlite.journal import SqliteJournal
+from vertexkit.settings import JournalSettings
+from vertexkit.system.supervision import Supervisor
 from vertexkit.testing import VirtualClock
 from vertexkit.token import Token
 
@@ -55,6 +61,24 @@ async def connect(host: HostedJournal) -> AsyncIterator[Connect]:
     yield connect_client
     for driver in drivers:
         await driver.journal.close()
+
+
+async def test_a_service_works_without_a_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """If none can be opened, a warning says that operators cannot connect, and why."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    folder = tmp_path / ("x" * MAX_PATH_BYTES)
+    folder.mkdir()
+    journal = SqliteJournal(folder / "j.db", VirtualClock(), JournalSettings())
+    await journal.open(NullJournalObserver())
+    with capture_logs() as lines:
+        async with offered_to_operators(journal, Supervisor(pytest.fail)):
+            assert find_socket(folder / "j.db") is None
+    await journal.close()
+    [line] = [line for line in lines if line["event"] == "journal_socket_failed"]
+    assert line["log_level"] == "warning"
+    assert line["reason"].startswith("operators cannot connect: [Errno 2] No such file")
 
 
 async def once(driver: JournalDriver) -> str:

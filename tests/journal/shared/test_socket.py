@@ -1,12 +1,18 @@
 """The socket of a journal's server."""
 
+import os
 import socket
 import tempfile
 from pathlib import Path
 
 import pytest
 
-from vertexkit.journal.shared.socket import MAX_PATH_BYTES, find_socket, listening_socket
+from vertexkit.journal.shared.socket import (
+    MAX_PATH_BYTES,
+    find_socket,
+    listening_socket,
+    restore_socket,
+)
 
 
 def test_only_a_folder_of_its_own_is_removed_with_it(
@@ -41,3 +47,29 @@ def test_a_temporary_folder_is_removed_with_its_socket(
         assert find_socket(folder / "j.db") == path
     assert list(tmp_path.iterdir()) == [folder]
     assert list(folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("whose", ["another user", "a link"])
+def test_a_folder_of_another_user_holds_no_socket(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    """Whoever has made the temporary folder again, after it was deleted, does not get the journal."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    folder = tmp_path / ("x" * MAX_PATH_BYTES)
+    folder.mkdir()
+    with listening_socket(folder / "j.db") as (_, path):
+        path.unlink()
+        with_own = restore_socket(path, folder / "j.db")
+        assert with_own is not None
+        with_own.close()
+        path.unlink()
+        path.parent.rmdir()
+        if whose == "a link":
+            path.parent.symlink_to(folder)
+        else:
+            path.parent.mkdir()
+            other = os.getuid() + 1
+            monkeypatch.setattr(os, "getuid", lambda: other)
+        with pytest.raises(PermissionError, match="belongs to another user"):
+            restore_socket(path, folder / "j.db")
+        assert not path.exists()
