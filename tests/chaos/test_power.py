@@ -77,6 +77,13 @@ async def test_the_first_try_of_a_completion_survives(machine: Outage) -> None:
     assert (await machine.claim()).completion_tried
 
 
+async def test_what_an_operator_did_survives(machine: Outage) -> None:
+    """A call that was dropped, and of which the operator was told so, does not run."""
+    await machine.journal.drop(NAME)
+    await machine.restart()
+    assert (await machine.claim()).result is not None
+
+
 async def test_an_outcome_may_be_lost_and_is_found_again(machine: Outage) -> None:
     """The same bytes are sent again."""
     lease = await machine.claim()

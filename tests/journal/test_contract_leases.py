@@ -1,5 +1,6 @@
 """The contract of every journal: leases."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -138,6 +139,25 @@ async def test_an_old_lease_writes_nothing(driver: JournalDriver) -> None:
             assert after is not None
             assert after.phase is Phase.RUNNING
             await driver.journal.settle(new, DONE)
+
+
+async def test_an_old_lease_does_not_affect_what_is_written_with_it(driver: JournalDriver) -> None:
+    """Of writes that are made together, exactly those of the lost lease are refused."""
+    kept, lost = await driver.held(), await driver.held()
+    await driver.journal.release(lost, 3600)
+    writes = [(lease, position) for position in range(4) for lease in (kept, lost)]
+    results = await asyncio.gather(
+        *(
+            driver.journal.record_intent(lease, Effect(position, "send", "a"))
+            for lease, position in writes
+        ),
+        return_exceptions=True,
+    )
+    assert [type(result) for result in results] == [type(None), Fenced] * 4
+    record = await driver.journal.find(kept.execution.id)
+    assert record is not None
+    assert len(record.effects) == 4
+    await driver.journal.settle(kept, DONE)
 
 
 async def test_an_old_claim_of_the_same_worker_writes_nothing(driver: JournalDriver) -> None:

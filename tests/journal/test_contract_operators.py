@@ -72,6 +72,17 @@ async def test_the_history_says_which_run_a_worker_has_claimed(driver: JournalDr
     assert claims == ["run 2, by worker first", "run 3, by worker first"]
 
 
+async def test_a_call_that_waits_is_dropped(driver: JournalDriver) -> None:
+    """Its handler does not run: the next worker completes its block as failed."""
+    execution = driver.execution()
+    await driver.journal.accept(execution, PLENTY)
+    await driver.journal.drop(execution.id)
+    lease = await driver.claim_one()
+    assert lease.execution.id == execution.id
+    assert lease.result is not None
+    assert lease.result.code == "dropped"
+
+
 async def test_the_history_says_what_an_operator_did(driver: JournalDriver) -> None:
     """A retry is an event, and so is the drop of what waits since then."""
     lease = await driver.held()

@@ -55,6 +55,7 @@ async def fill_and_free(driver: JournalDriver, disk: SmallDisk) -> None:
     disk.free()
     await recording
     assert (await accept_again(driver, call)).execution == call.id
+    assert journal.unavailable_reason() == ""
     await journal.settle(lease, DONE)
     assert [lease.execution.id for lease in await driver.claim()] == [call.id]
 
