@@ -171,3 +171,19 @@ async def test_a_wait_has_a_limit(busy: Queue) -> None:
         await busy.clock.advance(STALL_SECONDS / 2)
         busy.pacing.execution_ended()
     assert busy.clock.now() - started <= MAX_WAIT_SECONDS + 2 * STALL_SECONDS
+
+
+async def test_a_wait_that_has_not_taken_long_goes_on(busy: Queue) -> None:
+    """At its limit an acceptance does not take those with it that came later."""
+
+    async def end_one() -> None:
+        await busy.clock.advance(STALL_SECONDS / 2)
+        busy.pacing.execution_ended()
+
+    early = [busy.wait() for _ in range(100)]
+    while busy.clock.now() < MAX_WAIT_SECONDS / 2:
+        await end_one()
+    late = [busy.wait() for _ in range(100)]
+    while not early[-1].done():
+        await end_one()
+    assert sum(turn.done() for turn in late) <= 1
