@@ -49,9 +49,9 @@ def test_a_temporary_folder_is_removed_with_its_socket(
     assert list(folder.iterdir()) == []
 
 
-@pytest.mark.parametrize("whose", ["another user", "a link"])
+@pytest.mark.parametrize("found", ["a folder of another user", "a link"])
 def test_a_folder_of_another_user_holds_no_socket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str
 ) -> None:
     """Whoever has made the temporary folder again, after it was deleted, does not get the journal."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
@@ -59,12 +59,12 @@ def test_a_folder_of_another_user_holds_no_socket(
     folder.mkdir()
     with listening_socket(folder / "j.db") as (_, path):
         path.unlink()
-        with_own = restore_socket(path, folder / "j.db")
-        assert with_own is not None
-        with_own.close()
+        again = restore_socket(path, folder / "j.db")
+        assert again is not None
+        again.close()
         path.unlink()
         path.parent.rmdir()
-        if whose == "a link":
+        if found == "a link":
             path.parent.symlink_to(folder)
         else:
             path.parent.mkdir()
