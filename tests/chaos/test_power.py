@@ -78,7 +78,7 @@ async def test_the_first_try_of_a_completion_survives(machine: Outage) -> None:
 
 
 async def test_what_an_operator_did_survives(machine: Outage) -> None:
-    """A call that was dropped, and of which the operator was told so, does not run."""
+    """A call that an operator has dropped does not run its handler."""
     await machine.journal.drop(NAME)
     await machine.restart()
     assert (await machine.claim()).result is not None

@@ -53,7 +53,7 @@ def test_a_temporary_folder_is_removed_with_its_socket(
 def test_a_folder_of_another_user_holds_no_socket(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: str
 ) -> None:
-    """Whoever has made the temporary folder again, after it was deleted, does not get the journal."""
+    """A user who makes the temporary folder again, after it was deleted, does not get the journal."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     folder = tmp_path / ("x" * MAX_PATH_BYTES)
     folder.mkdir()
