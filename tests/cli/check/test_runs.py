@@ -87,7 +87,6 @@ def test_a_folder_without_recordings_is_a_usage_error(shell: Shell) -> None:
     assert "nowhere has no recordings" in ended.stderr
 
 
-@pytest.mark.unmeasured
 def test_chaos_runs_blocks(project: Shell) -> None:
     """A table of the failures; with --block, the others do not run; the exit code is 0."""
     ended = project.run("check", "block.py", "--chaos", "--block", "loan")

@@ -229,9 +229,12 @@ def test_a_journal_that_cannot_be_opened_is_named(shell: Any, workers: str) -> N
     assert "Traceback" not in done.stdout
 
 
-@pytest.mark.unmeasured
 @pytest.mark.parametrize(
-    "journal, forks", [("sqlite:.vertexkit/journal.db", False), ("memory:", True)]
+    "journal, forks",
+    [
+        ("sqlite:.vertexkit/journal.db", False),
+        pytest.param("memory:", True, marks=pytest.mark.unmeasured),
+    ],
 )
 def test_workers_share_the_port_and_end_together(
     shell: Any, platform: Any, journal: str, forks: bool
