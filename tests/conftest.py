@@ -80,8 +80,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, b
 
 
 @pytest.fixture(autouse=True, scope="module")
-def examined_once() -> Iterator[None]:
-    """Frees what the tests of a file leave; later collections do not examine again what stays."""
+def collected_garbage() -> Iterator[None]:
+    """Frees the garbage of a file's tests; later collections do not examine again what stays."""
     yield
     gc.collect()
     gc.freeze()

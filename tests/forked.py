@@ -209,7 +209,12 @@ def _run(start: Start) -> NoReturn:
     if start.environment.get("FORKED_CHILDREN"):
         importlib.import_module("tests.forked_children").use()
     sys.executable = start.environment.get("FORKED_PYTHON", sys.executable)
-    exit_as_python(lambda: runpy.run_module(start.module, run_name="__main__", alter_sys=True))
+    exit_as_python(lambda: run_module(start.module))
+
+
+def run_module(name: str) -> None:
+    """Run a module as `python -m` does."""
+    runpy.run_module(name, run_name="__main__", alter_sys=True)
 
 
 def exit_as_python(command: Callable[[], object]) -> NoReturn:

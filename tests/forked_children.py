@@ -65,10 +65,6 @@ def _run(
     run(name)
 
 
-def _run_module(name: str) -> None:
-    runpy.run_module(name, run_name="__main__", alter_sys=True)
-
-
 def _run_file(path: str) -> None:
     runpy.run_path(path, run_name="__main__")
 
@@ -77,5 +73,5 @@ def _run_text(text: str) -> None:
     exec(text, {"__name__": "__main__"})
 
 
-_WAYS = {"-m": _run_module, "-c": _run_text}
+_WAYS = {"-m": forked.run_module, "-c": _run_text}
 """By the option of `python`; without one, the first argument is a file."""

@@ -36,7 +36,7 @@ tls_context()  # reads the certificates of the authorities, which takes as long 
 
 if (measured := coverage.Coverage.current()) is not None:
     measured.save()  # once: a forked process continues the measurement, and writes its own part
-    # without looking for all files of which it has run nothing: they are in the one just saved.
+    # This part names all files, also those that no process runs: the others need not look for them.
     measured._post_save_work = lambda: None  # type: ignore[method-assign]
 
 gc.freeze()  # a forked process neither examines nor copies what is here

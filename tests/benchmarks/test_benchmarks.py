@@ -16,10 +16,14 @@ SECONDS = 230
 pytestmark = pytest.mark.unmeasured
 
 
+def has_postgres() -> bool:
+    """Return whether a PostgreSQL server can be started; its folder is made once for all benchmarks."""
+    programs = find_programs()
+    return programs is not None and made_data(programs).is_dir()
+
+
 def run(script: str, *options: str | Path) -> str:
     """Run a benchmark to its end, with forked services; return its output."""
-    if (programs := find_programs()) is not None:
-        made_data(programs)  # once, instead of in each benchmark
     done = forked.run(
         script.removesuffix(".py"),
         [str(option) for option in options],
@@ -39,7 +43,7 @@ def test_the_benchmark_runs_services_to_the_end(tmp_path: Path) -> None:
     """
     page = tmp_path / "results.md"
     page.write_text("# Results\n\n## Python 3.9\n\nOld results.\n")
-    services = ["floor_gc", "postgres" if find_programs() else "sqlite"]
+    services = ["floor_gc", "postgres" if has_postgres() else "sqlite"]
     output = run(
         *("executions.py", "--executions", "100", "--rounds", "1"),
         *("--connections", "8", "--rates", "500", "--services", ",".join(services)),
@@ -106,7 +110,7 @@ def test_the_benchmark_of_waits_runs_to_the_end() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
 def test_the_benchmark_of_the_database_counts_what_an_execution_needs() -> None:
     """An execution has transactions, statements, bytes and processor time; a page says what they need."""
-    if find_programs() is None:
+    if not has_postgres():
         pytest.skip(reason("postgresql"))
     output = run("database.py", "--executions=40", "--connections=8")
     lines = [line.strip("| ").split(" | ") for line in output.splitlines() if line]
@@ -120,7 +124,7 @@ def test_the_benchmark_of_the_database_counts_what_an_execution_needs() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="processor time is read from /proc")
 def test_the_benchmark_of_workers_shows_how_they_divide_the_work() -> None:
     """Each number of workers has a row with the work of an execution, and one with what it waits for."""
-    if find_programs() is None:
+    if not has_postgres():
         pytest.skip(reason("postgresql"))
     output = run("fleet.py", "--executions=40", "--connections=8", "--workers=2")
     lines = [line.strip("| ").split(" | ") for line in output.splitlines() if line]
@@ -134,7 +138,7 @@ def test_the_benchmark_of_workers_shows_how_they_divide_the_work() -> None:
 
 def test_the_benchmark_of_a_day_keeps_what_the_retention_keeps() -> None:
     """Executions of a part of a day are accepted and deleted; those of the last 100 seconds remain."""
-    if find_programs() is None:
+    if not has_postgres():
         pytest.skip(reason("postgresql"))
     output = run("day.py", "--rate=2", "--hours=0.05", "--steps=2")
     _, *rows, last = [line for line in output.splitlines() if "warning" not in line]

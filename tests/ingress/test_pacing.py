@@ -174,7 +174,7 @@ async def test_a_wait_has_a_limit(busy: Queue) -> None:
 
 
 async def test_a_wait_that_has_not_taken_long_goes_on(busy: Queue) -> None:
-    """At its limit an acceptance does not take those with it that came later."""
+    """When an acceptance reaches its limit, those that came later still wait."""
 
     async def end_one() -> None:
         await busy.clock.advance(STALL_SECONDS / 2)

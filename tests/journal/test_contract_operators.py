@@ -84,7 +84,7 @@ async def test_a_call_that_waits_is_dropped(driver: JournalDriver) -> None:
 
 
 async def test_the_history_says_what_an_operator_did(driver: JournalDriver) -> None:
-    """A retry is an event, and so is the drop of what waits since then."""
+    """A retry is an event of the history, and so is the drop of an execution that waits."""
     lease = await driver.held()
     await driver.journal.settle(lease, PARKED)
     names = []

@@ -14,13 +14,13 @@ def effects(events: int) -> dict[int, Effect]:
 
 
 def test_events_are_counted_from_their_own_position() -> None:
-    """The first one does not depend on what the handler has done, the others follow it."""
+    """The position of the first one does not depend on the handler's effects; the others follow it."""
     assert new_event_position("id", effects(0)) == EVENT_POSITION
     assert new_event_position("id", effects(3)) == EVENT_POSITION + 3
 
 
 def test_an_execution_has_a_limited_number_of_events() -> None:
-    """The last one that is possible is accepted; one more is refused with the limit."""
+    """The last one gets a position; for one more, the error names the limit."""
     assert new_event_position("id", effects(MAX_EVENTS - 1)) == EVENT_POSITION + MAX_EVENTS - 1
     with pytest.raises(JournalUnavailable, match=f"id has {MAX_EVENTS} events"):
         new_event_position("id", effects(MAX_EVENTS))
