@@ -15,7 +15,7 @@ from vertexkit.execution import (
     event_signature,
 )
 from vertexkit.journal.events import Delivery
-from vertexkit.journal.protocol import Lease
+from vertexkit.journal.protocol import Lease, Query
 
 HOUR = 3600.0
 WAIT = Effect(0, "wait:payment", value=b'{"until":1e12}')
@@ -86,6 +86,19 @@ async def test_an_event_wakes_the_execution_that_waits(driver: JournalDriver) ->
         ("event:payment", EffectState.CONFIRMED, b'{"a":1}'),
     ]
     assert resumed.attempt == 1
+
+
+async def test_an_execution_whose_wait_is_over_is_waiting(driver: JournalDriver) -> None:
+    """Operators see that it waits for a worker from now on, and not for its event."""
+    lease = await suspended(driver)
+    found = []
+    for event in ("other", "payment"):
+        await driver.journal.deliver_event(lease.execution.id, event, b"{}")
+        record = await driver.journal.find(lease.execution.id)
+        assert record is not None
+        assert await driver.journal.search(Query(phase=record.phase)) == [record]
+        found.append((record.phase, record.due_at is not None))
+    assert found == [(Phase.SUSPENDED, True), (Phase.WAITING, False)]
 
 
 async def test_the_first_event_of_a_name_counts(driver: JournalDriver) -> None:

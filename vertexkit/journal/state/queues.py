@@ -54,7 +54,7 @@ class Queues:
         """Make an execution claimable."""
         if row.phase is Phase.SUSPENDED:
             row.phase = Phase.WAITING
-        row.overdue, row.start_counts_for = False, None
+        row.overdue, row.start_counts_for, row.due_at = False, None, None
         if row.is_limited:
             self._limited_queue(row.execution.block).put(row)
         else:
