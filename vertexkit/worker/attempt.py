@@ -134,17 +134,23 @@ class Attempt:
             self._end()
 
     async def fail(self, failure: Failure) -> AttemptResult:
-        """Fail the block without running its handler."""
-        try:
-            return await self._fail(failure)
-        finally:
-            self._end()
+        """Fail the block: with what the author's hook returns, or with the default result."""
+        hook = self._policy.on_failure
+        value = None if hook is None else await self._call_hook(hook, failure)
+        if self._completed:
+            return None  # by the hook
+        if value is not None:
+            try:
+                return Result(self._dump(ANYTHING, value), failure.code)
+            except BadResult as error:
+                log.warning("on_failure_failed", reason=str(error), reference=RESULT_REFERENCE)
+        return failure.result_within(self._policy.settings.result_limit)
 
     async def _run(self) -> AttemptResult:
         try:
             request = self._block.signature.read(self._lease.execution.inputs)
         except ValidationError as error:
-            return await self._fail(Failure("invalid_input", error=error))
+            return await self.fail(Failure("invalid_input", error=error))
         except BaseException as error:  # noqa: BLE001 - an author's validator may raise anything
             return await self._fail_unexpectedly(error)
         task = asyncio.get_running_loop().create_task(self._call_handler(request))
@@ -254,7 +260,7 @@ class Attempt:
             return self._suspension
         if self._stopped_by is not None:
             result = result_of_stop(self._stopped_by)
-            return await self._fail(result) if isinstance(result, Failure) else result
+            return await self.fail(result) if isinstance(result, Failure) else result
         if self._exited is not None:
             return await self._fail_unexpectedly(self._exited)
         if error is None:
@@ -268,13 +274,13 @@ class Attempt:
                 self._block.options["attempts"] or self._policy.settings.attempts
             ):
                 return error
-            return await self._fail(Failure("attempts", error=error))
+            return await self.fail(Failure("attempts", error=error))
         failure = expected_failure(error)
         if failure is None:
             return await self._fail_unexpectedly(error)
         if is_send_timeout(error):
             log.error("handler_failed", exc_info=error)
-        return await self._fail(failure)
+        return await self.fail(failure)
 
     async def _evaluate_return(self, value: Any) -> AttemptResult:
         """Turn what the handler returned into a result."""
@@ -282,24 +288,11 @@ class Attempt:
             return Result(self._dump(self._block.signature.result, value))
         except BadResult as error:
             log.warning("result_invalid", reason=str(error), reference=RESULT_REFERENCE)
-            return await self._fail(Failure("bad_result", error=error))
+            return await self.fail(Failure("bad_result", error=error))
 
     async def _fail_unexpectedly(self, error: BaseException) -> AttemptResult:
         log.error("handler_failed", exc_info=error)
-        return await self._fail(Failure("internal", error=error))
-
-    async def _fail(self, failure: Failure) -> AttemptResult:
-        """Return the result of a failed block: from the author's hook, or the default one."""
-        hook = self._policy.on_failure
-        value = None if hook is None else await self._call_hook(hook, failure)
-        if self._completed:
-            return None  # by the hook
-        if value is not None:
-            try:
-                return Result(self._dump(ANYTHING, value), failure.code)
-            except BadResult as error:
-                log.warning("on_failure_failed", reason=str(error), reference=RESULT_REFERENCE)
-        return failure.result_within(self._policy.settings.result_limit)
+        return await self.fail(Failure("internal", error=error))
 
     async def _call_hook(self, hook: OnFailure, failure: Failure) -> Any:
         """Call the author's hook, which may also send a last message.
