@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit import App, Context
+from vertexkit.clock import Clock
+from vertexkit.context.branches import Branches
 from vertexkit.context.effects import PARENT_SECONDS
 from vertexkit.context.waits import CHECK_SECONDS
 from vertexkit.errors import ExecutionEnded
@@ -75,3 +78,15 @@ async def test_a_recorded_wait_names_its_event() -> None:
         ("waiting", "payment"),
         ("waited", "payment"),
     ]
+
+
+async def test_the_end_of_a_step_is_a_change() -> None:
+    """A branch that waits looks at the others again when one of them has finished a step."""
+    branches = Branches()
+    waiting = asyncio.create_task(branches.wait_for_change(3600, Clock()))
+    await asyncio.sleep(0)
+    with branches.work():
+        await asyncio.sleep(0)
+        assert not waiting.done()
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        await waiting

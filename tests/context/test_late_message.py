@@ -3,10 +3,12 @@
 import asyncio
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from vertexkit import App, Context, SyncContext
+from vertexkit.context.late_message import SyncLateMessage
 from vertexkit.errors import BadRequest
 from vertexkit.testing import FakeDialog, FakePlatform
 
@@ -235,3 +237,13 @@ async def test_a_def_handler_waits_in_the_body() -> None:
 
     run = await FakeDialog(app, threads=1).run("wait")
     assert (run.messages, run.ok) == ([], True)
+
+
+async def test_an_abandoned_thread_leaves_no_timer() -> None:
+    """A thread that leaves the body after its run has ended cancels the timer on the event loop."""
+    late, waited = mock.Mock(is_open=False), list[object]()
+    left = SyncLateMessage(late, waited.append, asyncio.get_running_loop())
+    await asyncio.to_thread(left.__exit__, None, None, None)
+    await asyncio.sleep(0)
+    late.cancel.assert_called_once_with()
+    assert not waited

@@ -26,6 +26,7 @@ from vertexkit.journal.memory import MemoryJournal
 from vertexkit.journal.protocol import (
     Access,
     JournalAdmin,
+    JournalObserver,
     NullJournalObserver,
     Query,
     Record,
@@ -184,6 +185,29 @@ async def test_a_registered_kind_is_asked(monkeypatch: pytest.MonkeyPatch) -> No
     async with open_admin(settings, Clock()) as journal:
         assert await journal.search(Query(limit=7)) == []
     assert ServerJournal.queries.pop().limit == 7
+
+
+class FilelessJournal(MemoryJournal):
+    """Stands for a journal that one process has open, and that has no file to announce a socket."""
+
+    access = Access.SOCKET
+    opened: ClassVar[list[object]] = []
+
+    async def open(self, observer: JournalObserver) -> None:
+        self.opened.append(observer)
+        await super().open(observer)
+
+
+def make_fileless_journal(rest: str, clock: Clock, settings: JournalSettings) -> FilelessJournal:
+    return FilelessJournal(clock, settings)
+
+
+async def test_a_registered_kind_without_a_file_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other process can be asked, so the command opens it."""
+    monkeypatch.setitem(KINDS, "store", f"{__name__}:make_fileless_journal")
+    async with open_admin(JournalSettings(url="store:"), Clock()) as journal:
+        assert await journal.search(Query()) == []
+    assert len(FilelessJournal.opened) == 1
 
 
 async def test_a_registered_kind_in_memory_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:

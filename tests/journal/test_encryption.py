@@ -328,3 +328,23 @@ def test_a_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vertexkit.journal.encryption.import_module", fail)
     with pytest.raises(SettingsError, match=r"vertexkit\[encryption\]"):
         journal_keys(JournalSettings(keys=JOURNAL_KEY))
+
+
+def test_a_sealed_value_is_not_taken_for_a_plain_one() -> None:
+    """Without keys it is an error that names the setting, whatever the value is of."""
+    keys = journal_keys(JournalSettings(keys=JOURNAL_KEY))
+    assert keys is not None
+    sealed = keys.recordings().seal("here", b"Anna")
+    with pytest.raises(JournalUnusable, match="here is encrypted, and VERTEXKIT_JOURNAL_KEYS"):
+        PLAIN.open("here", sealed)
+
+
+def test_the_keys_of_the_latest_processes_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Deriving a key takes time: with very many of them, those that were derived first are forgotten."""
+    monkeypatch.setattr("vertexkit.journal.aes_gcm.MAX_DERIVED_KEYS", 2)
+    keys: Any = journal_keys(JournalSettings(keys=JOURNAL_KEY))
+    [key] = keys._keys
+    first, second, third = (key.derive(salt) for salt in (b"1", b"2", b"3"))
+    assert key.derive(b"3") is third
+    assert key.derive(b"2") is second
+    assert key.derive(b"1") is not first

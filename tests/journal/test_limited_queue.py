@@ -13,7 +13,8 @@ from vertexkit.journal.state.row import ExecutionRow
 from vertexkit.token import Token
 
 PLENTY = 1000
-KEYS = st.sampled_from("abc")
+KEYS = st.sampled_from(["", "a", "b"])
+"""The empty one: a limit of the whole block."""
 OPERATIONS = st.lists(
     st.one_of(
         st.tuples(st.just("put"), KEYS),
@@ -70,7 +71,12 @@ class Model:
     def _put(self, key: str, *, resumes: bool) -> None:
         self.number += 1
         execution = Execution(
-            str(self.number), "loan", Token("t"), {}, accepted_at=self.clock.time, limit_key=key
+            str(self.number),
+            "loan",
+            Token("t"),
+            {},
+            accepted_at=self.clock.time,
+            limit_key=key or None,
         )
         row = ExecutionRow(execution, b"", resumes=resumes)
         self.queue.put(row)

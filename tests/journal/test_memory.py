@@ -105,3 +105,14 @@ async def test_closing_cancels_all_timers(driver: JournalDriver) -> None:
     await asyncio.wait({alarm})
     assert alarm.cancelled()
     assert await driver.claim() == []
+
+
+async def test_a_block_is_unserved_only_while_an_execution_waits_for_it(
+    driver: JournalDriver,
+) -> None:
+    """Blocks without a handler are named as long as executions wait for them, and no longer."""
+    await driver.accept(block="story")
+    assert driver.journal.unserved_blocks({"loan"}) == {"story"}
+    assert driver.journal.unserved_blocks({"loan", "story"}) == set()
+    assert await driver.journal.claim("other", {"story": 1}, 1)
+    assert driver.journal.unserved_blocks({"loan"}) == set()

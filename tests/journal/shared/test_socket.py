@@ -9,6 +9,7 @@ import pytest
 
 from vertexkit.journal.shared.socket import (
     MAX_PATH_BYTES,
+    _announcement,
     find_socket,
     listening_socket,
     restore_socket,
@@ -73,3 +74,17 @@ def test_a_folder_of_another_user_holds_no_socket(
         with pytest.raises(PermissionError, match="belongs to another user"):
             restore_socket(path, folder / "j.db")
         assert not path.exists()
+
+
+def test_a_socket_that_is_there_is_left_alone(tmp_path: Path) -> None:
+    """Only what a program has deleted is made again: the announcement, or the socket."""
+    file = tmp_path / "j.db"
+    with listening_socket(file) as (_, path):
+        announcement = _announcement(file)
+        before = announcement.stat()
+        assert restore_socket(path, file) is None
+        after = announcement.stat()
+        assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+        announcement.unlink()
+        assert restore_socket(path, file) is None
+        assert find_socket(file) == path

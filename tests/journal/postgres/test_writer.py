@@ -1,0 +1,88 @@
+"""Groups of writes: values that the server rejects, and what is not written when the journal is closed."""
+
+import asyncio
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.journal.driver import JournalDriver
+from tests.postgres_server import PostgresServer
+from vertexkit.clock import Clock
+from vertexkit.errors import JournalError, JournalUnavailable
+from vertexkit.journal import make_journal
+from vertexkit.settings import JournalSettings
+
+TABLE = "ALTER TABLE vertexkit.executions"
+
+
+class RecordingClock(Clock):
+    """Real time; it records after how many seconds something is due.
+
+    Attributes:
+        seconds: of each timer.
+    """
+
+    def __init__(self) -> None:
+        self.seconds = list[float]()
+
+    def timer(self, seconds: float, callback: Any) -> Any:
+        self.seconds.append(seconds)
+        return super().timer(seconds, callback)
+
+
+@pytest.fixture
+def clock() -> RecordingClock:
+    return RecordingClock()
+
+
+@pytest.fixture
+async def driver(postgres_url: str, clock: Any) -> JournalDriver:
+    """An open journal; its test closes it."""
+    driver = JournalDriver(make_journal(JournalSettings(url=postgres_url), clock), clock)
+    await driver.journal.open(driver)
+    return driver
+
+
+@pytest.fixture
+def rejecting(driver: JournalDriver, postgres_server: PostgresServer) -> Iterator[None]:
+    """The table rejects executions of the block `forbidden`."""
+
+    def alter(action: str) -> None:
+        postgres_server.sql(f"{TABLE} {action}", database="contract")
+
+    alter("ADD CONSTRAINT allowed CHECK (block <> 'forbidden')")
+    yield
+    alter("DROP CONSTRAINT allowed")
+
+
+@pytest.mark.usefixtures("rejecting")
+async def test_a_value_that_the_server_rejects_fails_alone(driver: JournalDriver) -> None:
+    """The other writes of its group are written, and the journal accepts calls afterwards."""
+    results = await asyncio.gather(
+        driver.accept(),
+        driver.accept(block="forbidden"),
+        driver.accept(),
+        return_exceptions=True,
+    )
+    assert [isinstance(result, JournalError) for result in results] == [False, True, False]
+    assert "the journal cannot store this" in str(results[1])
+    assert "allowed" in str(results[1])
+    assert driver.journal.unavailable_reason() == ""
+    assert len(await driver.claim()) == 2
+    await driver.journal.close()
+
+
+async def test_a_closed_journal_rejects_writes(driver: JournalDriver) -> None:
+    """A call that comes too late is not acknowledged, and its error says why."""
+    await driver.journal.close()
+    with pytest.raises(JournalUnavailable, match="the journal is closed"):
+        await driver.accept()
+
+
+async def test_the_end_of_a_wait_has_a_timer(driver: JournalDriver, clock: RecordingClock) -> None:
+    """The process that has suspended an execution claims it when it is due, not at the next count."""
+    lease = await driver.held()
+    await driver.journal.suspend(lease, 3600.0, 0.0)
+    assert 3600.0 in clock.seconds
+    await driver.journal.close()
