@@ -36,6 +36,7 @@ MAX_FAILURE_CHARACTERS = 5000
 
 def watch(config: pytest.Config) -> None:
     """Watch the run, if this process hands the tests out; else write its stacks when it is asked to."""
+    config.pluginmanager.register(KeptLimit(), "kept-limit")
     if measuring.distributes(config):
         minutes = float(os.environ.get("RUN_MINUTES", "inf"))
         pause = float(config.getini("faulthandler_timeout")) + MARGIN_SECONDS
@@ -46,6 +47,24 @@ def watch(config: pytest.Config) -> None:
         faulthandler.register(signal.SIGUSR2, file)
         config.add_cleanup(file.close)
         config.add_cleanup(lambda: faulthandler.unregister(signal.SIGUSR2))
+
+
+class KeptLimit:
+    """Keeps the limit of a process (`faulthandler_timeout`) until a failed test's fixtures have ended.
+
+    pytest cancels it when a test fails, because a debugger may be started then.
+    """
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_exception_interact(self, node: pytest.Item | pytest.Collector) -> Iterator[None]:
+        """Let pytest cancel nothing, unless it starts a debugger."""
+        cancel = faulthandler.cancel_dump_traceback_later
+        if not node.config.getoption("usepdb"):
+            faulthandler.cancel_dump_traceback_later = lambda: None
+        try:
+            yield
+        finally:
+            faulthandler.cancel_dump_traceback_later = cancel
 
 
 class RunLimit:

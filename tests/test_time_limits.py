@@ -24,22 +24,24 @@ import pytest
 given = []
 arm = faulthandler.dump_traceback_later
 faulthandler.dump_traceback_later = lambda *times, **options: given.append((times, options))
+faulthandler.cancel_dump_traceback_later = given.clear
 
 
 @pytest.fixture
 def never_ends():
     yield
     try:
-        signal.raise_signal(signal.SIGALRM)
+        if {passes}:  # the limit of a test that has failed is over
+            signal.raise_signal(signal.SIGALRM)
     except BaseException as limit:  # as an event loop does that waits for its tasks
-        print(f"survived: {limit}", flush=True)
+        print(f"survived: {{limit}}", flush=True)
     [((seconds,), options)] = given
-    print(f"ended after {seconds:g} s", flush=True)
+    print(f"ended after {{seconds:g}} s", flush=True)
     arm(0.01, **options), time.sleep(60)  # on one line, wherever it is after the time
 
 
-def test_passes(never_ends):
-    pass
+def test_ends(never_ends):
+    assert {passes}
 """
 """The limits are reached at once: that of the test, whose signal the fixture sends itself, then that
 of the process, which pytest has set and whose seconds are shortened."""
@@ -70,16 +72,19 @@ def run_tests(folder: Path, *options: str) -> "subprocess.CompletedProcess[str]"
     )
 
 
-def test_the_end_of_a_fixture_that_hangs_ends_the_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("passes", [True, False], ids=["of a passed test", "of a failed test"])
+def test_the_end_of_a_fixture_that_hangs_ends_the_run(tmp_path: Path, passes: bool) -> None:
     """A fixture's end that survives the limit of the test ends the process, with all stacks."""
-    (tmp_path / "test_hanging.py").write_text(HANGING)
+    (tmp_path / "conftest.py").write_text("from tests.run_limit import watch as pytest_configure")
+    (tmp_path / "test_hanging.py").write_text(HANGING.format(passes=passes))
     done = run_tests(tmp_path, "--capture=no")
     assert done.returncode == 1, done.stdout + done.stderr
     options = project_options()
-    assert f"survived: Timeout (>{float(options['timeout'])}s) from pytest-timeout" in done.stdout
+    limit = f"survived: Timeout (>{float(options['timeout'])}s) from pytest-timeout"
+    assert (limit in done.stdout) == passes
     assert f"ended after {options['faulthandler_timeout']} s" in done.stdout
     assert done.stderr.count("Timeout (0:00:00.010000)!") == 1, done.stderr
-    assert 'test_hanging.py", line 22 in never_ends' in done.stderr, done.stderr
+    assert 'test_hanging.py", line 24 in never_ends' in done.stderr, done.stderr
 
 
 STOPPED_RUN = """
