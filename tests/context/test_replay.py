@@ -126,7 +126,8 @@ async def test_another_kind_of_effect_parks(
 
 
 async def test_catching_nondeterministic_does_not_help(app: App, dialog: FakeDialog) -> None:
-    """Catching NonDeterministic does not help: nothing more is sent."""
+    """Catching NonDeterministic does not help: nothing more is sent, and no step is run."""
+    called = list[int]()
 
     @app.block("again")
     async def again(ctx: Context) -> None:
@@ -135,12 +136,12 @@ async def test_catching_nondeterministic_does_not_help(app: App, dialog: FakeDia
             raise Retry
         for _ in range(2):
             with pytest.raises(NonDeterministic):
-                await ctx.step("other", lambda: 1)
+                await ctx.step("other", lambda: called.append(1))
         with pytest.raises(NonDeterministic):
             await ctx.send_message("Два")
 
     run = await dialog.run("again")
-    assert run.messages == ["Раз"]
+    assert (run.messages, called) == (["Раз"], [])
     assert run.outcome is not None
     assert run.outcome.code == "nondeterministic"
 

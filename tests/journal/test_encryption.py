@@ -4,6 +4,7 @@ import base64
 import json
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -168,11 +169,32 @@ async def test_encryption_is_turned_on_later(journals: Journals) -> None:
         await journals.open()
 
 
-async def test_an_ended_call_is_recognised_after_encryption(journals: Journals) -> None:
-    """A unique token whose execution has ended is still remembered by its fingerprint."""
+@pytest.fixture
+def delete_executions(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], object]:
+    """Deletes all executions of a journal that is closed, as its retention does later."""
+
+    def delete_lines() -> None:
+        with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as file:
+            file.execute("DELETE FROM executions")
+
+    def delete_rows() -> None:
+        server: PostgresServer = request.getfixturevalue("postgres_server")
+        server.sql("DELETE FROM vertexkit.executions", database="contract")
+
+    return delete_rows if "postgres" in request.node.callspec.params["journals"] else delete_lines
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["kept", "deleted"])
+async def test_an_ended_call_is_recognised_after_encryption(
+    journals: Journals, delete_executions: Callable[[], object], deleted: bool
+) -> None:
+    """A unique token whose execution has ended is remembered, also when the execution is deleted."""
     driver = await journals.open(tokens="unique")
     lease = await driver.held("once")
     await driver.journal.settle(lease, Outcome(OutcomeStatus.COMPLETED, "ok", "204"))
+    await journals.close()
+    if deleted:
+        delete_executions()
     for _ in range(2):
         driver = await journals.open(JOURNAL_KEY, tokens="unique")
         assert (await driver.accept("once")).execution == lease.execution.id

@@ -185,3 +185,11 @@ async def test_an_odd_question_gets_an_answer(driver: JournalDriver) -> None:
             with suppress(JournalError):
                 assert await driver.journal.find(HALF) is None
             await others_continue(driver)
+
+
+async def test_a_call_whose_body_is_not_bytes_is_rejected(driver: JournalDriver) -> None:
+    """Its error names the body, and nothing is stored."""
+    body: Any = "text"
+    with pytest.raises(JournalError, match="the body of a call"):
+        await driver.journal.accept(replace(driver.execution(), raw=body), 10)
+    assert await driver.journal.search(Query()) == []

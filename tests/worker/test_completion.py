@@ -250,6 +250,15 @@ async def test_a_response_that_is_not_about_the_data_is_retried(bench: Bench, st
     assert len(bench.tries) == 2
 
 
+async def test_a_pause_leaves_no_task(bench: Bench) -> None:
+    """However often a completion is tried, nothing of an earlier try is kept."""
+    bench.platform.fail("complete", status=503, times=5)
+    completion, before = await bench.completion(), asyncio.all_tasks()
+    assert (await completion.run()).confirmed_by == "204"
+    await asyncio.sleep(0)  # what is cancelled ends
+    assert asyncio.all_tasks() == before
+
+
 async def test_the_next_call_confirms_it(bench: Bench) -> None:
     """The same call again while a try is unconfirmed: the block is complete, nothing more is sent."""
     bench.platform.fail("complete", status=429, retry_after=50)

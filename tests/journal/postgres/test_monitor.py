@@ -57,3 +57,16 @@ async def test_a_worker_may_join_while_others_are_registered(
     assert registered == ["first"]
     await watching._register()
     assert registered == ["first", "first", "second"]
+
+
+async def test_what_runs_again_later_is_backlog(postgres_url: str) -> None:
+    """A process counts the executions of others that are not due yet: they need a handler, too."""
+    clock: Any = Clock()
+    settings = JournalSettings(url=postgres_url)
+    first, second = (JournalDriver(make_journal(settings, clock), clock) for _ in range(2))
+    await first.journal.open(first)
+    await first.journal.release(await first.held(), 3600.0)
+    await second.journal.open(second)
+    assert (second.journal.backlog(), second.journal.suspended()) == (1, 0)
+    await second.journal.close()
+    await first.journal.close()

@@ -11,6 +11,7 @@ from tests.postgres_server import PostgresServer
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.journal import make_journal
+from vertexkit.journal.postgres.session import CommandFailed
 from vertexkit.settings import JournalSettings
 
 TABLE = "ALTER TABLE vertexkit.executions"
@@ -86,3 +87,14 @@ async def test_the_end_of_a_wait_has_a_timer(driver: JournalDriver, clock: Recor
     await driver.journal.suspend(lease, 3600.0, 0.0)
     assert 3600.0 in clock.seconds
     await driver.journal.close()
+
+
+async def test_a_server_that_shuts_down_while_the_connection_is_lost_rejects_no_value(
+    driver: JournalDriver,
+) -> None:
+    """Whichever is noticed first, the group is written again when the server runs again."""
+    await driver.journal.close()
+    writer: Any = driver.journal
+    writer = writer._writer
+    writer._lost("the connection was lost")
+    assert await writer._recover([], CommandFailed("57P01", "terminating connection"))

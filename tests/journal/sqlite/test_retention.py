@@ -1,6 +1,8 @@
 """What is deleted from the journal's file, when, and that nothing of it is left."""
 
 import asyncio
+import sqlite3
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from tests.journal.driver import JournalDriver
 from tests.journal.sqlite.restarts import Machine
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Result
 from vertexkit.journal.protocol import Query
+from vertexkit.journal.sqlite.deletion import commit_without_sync
 from vertexkit.journal.sqlite.journal import SqliteJournal
 from vertexkit.journal.sqlite.schema import PAGE_BYTES
 
@@ -261,3 +264,26 @@ async def test_unique_tokens_are_remembered_from_the_time_before(machine: Machin
     await machine.close()
     driver = await machine.start(unique_tokens=True)
     assert (await driver.accept("again")).execution == lease.execution.id
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_deletion_does_not_change_the_settings_of_the_connection(
+    tmp_path: Path, fails: bool
+) -> None:
+    """Later commits wait for the disk again, and the log does not grow, whether or not it succeeds."""
+    connection = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
+    names = ("synchronous", "wal_autocheckpoint")
+    before = [connection.execute(f"PRAGMA {name}").fetchone() for name in names]
+    during = []
+
+    def change() -> None:
+        during.extend(connection.execute(f"PRAGMA {name}").fetchone() for name in names)
+        if fails:
+            raise sqlite3.OperationalError("disk I/O error")
+
+    with pytest.raises(sqlite3.OperationalError) if fails else nullcontext():
+        commit_without_sync(connection, change)
+    assert during == [(1,), (0,)]
+    assert [connection.execute(f"PRAGMA {name}").fetchone() for name in names] == before
+    assert before == [(2,), (1000,)]
+    connection.close()

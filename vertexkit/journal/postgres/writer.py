@@ -303,9 +303,10 @@ class Writer:
         """
         self.error = str(error)
         session = self._session
-        if session is not None and error.code.startswith(SHUTTING_DOWN):
+        if error.code.startswith(SHUTTING_DOWN):
             self._lost(self.error)
-            await session.close()
+            if session is not None:
+                await session.close()
             return True
         if session is not None:
             try:
