@@ -1,4 +1,4 @@
-"""The alarm of a journal: it rings at its time, and its end is no failure."""
+"""The alarm of a journal: it rings at its time, and does not count as failed when it ends."""
 
 import asyncio
 import math

@@ -22,6 +22,7 @@ from vertexkit.journal import make_journal
 from vertexkit.journal.encryption import PLAIN, journal_keys, open_text, seal_text
 from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
 from vertexkit.journal.protocol import Query, Record
+from vertexkit.journal.sqlite.schema import SAVE_LAST_NUMBER
 from vertexkit.settings import JournalSettings, Settings
 from vertexkit.testing import FakeDialog
 from vertexkit.token import Token
@@ -175,6 +176,7 @@ def delete_executions(request: pytest.FixtureRequest, tmp_path: Path) -> Callabl
 
     def delete_lines() -> None:
         with closing(sqlite3.connect(tmp_path / "journal.db", isolation_level=None)) as file:
+            file.execute(SAVE_LAST_NUMBER)
             file.execute("DELETE FROM executions")
 
     def delete_rows() -> None:

@@ -92,7 +92,7 @@ async def test_the_end_of_a_wait_has_a_timer(driver: JournalDriver, clock: Recor
 async def test_a_server_that_shuts_down_while_the_connection_is_lost_rejects_no_value(
     driver: JournalDriver,
 ) -> None:
-    """Whichever is noticed first, the group is written again when the server runs again."""
+    """The group is written again when the server runs again, also if the connection is lost first."""
     await driver.journal.close()
     writer: Any = driver.journal
     writer = writer._writer

@@ -274,7 +274,7 @@ def test_a_deletion_does_not_change_the_settings_of_the_connection(
     connection = sqlite3.connect(tmp_path / "journal.db", isolation_level=None)
     names = ("synchronous", "wal_autocheckpoint")
     before = [connection.execute(f"PRAGMA {name}").fetchone() for name in names]
-    during = []
+    during = list[tuple[int]]()
 
     def change() -> None:
         during.extend(connection.execute(f"PRAGMA {name}").fetchone() for name in names)
