@@ -171,7 +171,7 @@ async def test_a_bug_of_vertexkit_parks_the_execution(
     async def bug(*_: Any) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr("vertexkit.worker.attempt.Attempt._run", bug)
+    monkeypatch.setattr("vertexkit.worker.attempt.Attempt.run", bug)
     with structlog.testing.capture_logs() as lines:
         run = await FakeDialog(app).run("block")
     assert run.outcome is not None

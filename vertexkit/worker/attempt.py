@@ -129,9 +129,18 @@ class Attempt:
     async def run(self) -> AttemptResult:
         """Run the handler. Exceptions of the handler are not raised but lead to a result."""
         try:
-            return await self._run()
-        finally:
-            self._end()
+            request = self._block.signature.read(self._lease.execution.inputs)
+        except ValidationError as error:
+            return await self.fail(Failure("invalid_input", error=error))
+        except BaseException as error:  # noqa: BLE001 - an author's validator may raise anything
+            return await self._fail_unexpectedly(error)
+        task = asyncio.get_running_loop().create_task(self._call_handler(request))
+        await self._wait_until_ended(task)
+        self._lifetime.close(ExecutionEnded("the handler has returned"))
+        await self._lifetime.wait_for_requests()
+        if not task.done():
+            await self._cancel(task)
+        return await self._evaluate(task)
 
     async def fail(self, failure: Failure) -> AttemptResult:
         """Fail the block: with what the author's hook returns, or with the default result."""
@@ -145,21 +154,6 @@ class Attempt:
             except BadResult as error:
                 log.warning("on_failure_failed", reason=str(error), reference=RESULT_REFERENCE)
         return failure.result_within(self._policy.settings.result_limit)
-
-    async def _run(self) -> AttemptResult:
-        try:
-            request = self._block.signature.read(self._lease.execution.inputs)
-        except ValidationError as error:
-            return await self.fail(Failure("invalid_input", error=error))
-        except BaseException as error:  # noqa: BLE001 - an author's validator may raise anything
-            return await self._fail_unexpectedly(error)
-        task = asyncio.get_running_loop().create_task(self._call_handler(request))
-        await self._wait_until_ended(task)
-        self._lifetime.close(ExecutionEnded("the handler has returned"))
-        await self._lifetime.wait_for_requests()
-        if not task.done():
-            await self._cancel(task)
-        return await self._evaluate(task)
 
     async def _call_handler(self, request: BaseModel) -> Any:
         """Call the handler inside its middleware."""
