@@ -38,13 +38,13 @@ CASE WHEN phase IN ('waiting', 'suspended') AND strpos(queue, '#') > 0 AND due_a
 ) ELSE '' END
 """
 """The limit that an execution waits for."""
-PHASE = f"CASE WHEN phase = 'suspended' AND due_at <= {TIME} THEN 'waiting' ELSE phase END"
+SHOWN_PHASE = f"CASE WHEN phase = 'suspended' AND due_at <= {TIME} THEN 'waiting' ELSE phase END"
 """The table has `suspended` until the execution is claimed: its next claim is not an attempt."""
 ENDING_CODE = "coalesce(ending_code, code)"
 """The first version of the schema had one column for the codes of the result and of the outcome."""
 RECORDS = f"""
-SELECT id, block, {PHASE} AS phase, attempts, accepted_at, dialog, worker, claimed_at, result, code,
-    result_recorded_at, completion_tried_at, completion_tries, ended_at, ending, confirmed_by,
+SELECT id, block, {SHOWN_PHASE} AS phase, attempts, accepted_at, dialog, worker, claimed_at, result,
+    code, result_recorded_at, completion_tried_at, completion_tries, ended_at, ending, confirmed_by,
     {ENDING_CODE} AS ending_code, reason, history::text AS history, token IS NOT NULL AS has_token,
     CASE WHEN phase IN ('waiting', 'suspended') AND due_at > {TIME} THEN due_at END AS due_at,
     {LIMITED_BY} AS limited_by
@@ -65,7 +65,7 @@ FROM vertexkit.workers AS worker FULL JOIN (
 ORDER BY started_at, 1
 """
 FILTERS = {
-    "phase": f"{PHASE} = %(phase)s",
+    "phase": f"{SHOWN_PHASE} = %(phase)s",
     "status": "ending = %(status)s",
     "block": "block = %(block)s",
     "dialog": "dialog = %(dialog)s",
