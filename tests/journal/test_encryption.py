@@ -56,8 +56,11 @@ def stored(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], bytes
         decoded = [bytes.fromhex(part) for row in rows for part in _hex(row)]
         return "\n".join(rows).encode() + b"\n".join(decoded)
 
-    is_postgres = "postgres" in request.node.callspec.params.get("journals", "")
-    return read_rows if is_postgres else read_files
+    return read_rows if _uses_postgres(request) else read_files
+
+
+def _uses_postgres(request: pytest.FixtureRequest) -> bool:
+    return "postgres" in request.node.callspec.params.get("journals", "")
 
 
 def _hex(row: str) -> list[str]:
@@ -183,7 +186,7 @@ def delete_executions(request: pytest.FixtureRequest, tmp_path: Path) -> Callabl
         server: PostgresServer = request.getfixturevalue("postgres_server")
         server.sql("DELETE FROM vertexkit.executions", database="contract")
 
-    return delete_rows if "postgres" in request.node.callspec.params["journals"] else delete_lines
+    return delete_rows if _uses_postgres(request) else delete_lines
 
 
 @pytest.mark.parametrize("deleted", [False, True], ids=["kept", "deleted"])

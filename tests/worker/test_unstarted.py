@@ -117,29 +117,24 @@ async def test_a_task_that_is_cancelled_before_its_first_step_is_not_held() -> N
 
 async def test_a_cancelled_execution_is_left_to_the_next_process() -> None:
     """Its task ends as cancelled; the execution is neither completed nor parked."""
-    app, begun, started = App(), asyncio.Event(), list[asyncio.Task[None]]()
+    app, begun = App(), asyncio.Event()
 
     @app.block("loan")
     async def loan(ctx: Context) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    def record(task: ExecutionTask, *arguments: Any) -> None:
-        start(task, *arguments)
-        assert task.task is not None
-        started.append(task.task)
-
-    start = ExecutionTask.start
     journal, platform = MemoryJournal(Clock()), FakePlatform()
-    with mock.patch.object(ExecutionTask, "start", record):
-        async with serving(app, journal, platform, grace=0):
-            await accept(journal, platform, "loan")
-            await begun.wait()
-            [task] = started
-            task.cancel()
-            await asyncio.wait({task})
-            assert task.cancelled()
-            found = await journal.find("01e")
-            assert found is not None
-            assert found.phase is Phase.RUNNING
+    async with serving(app, journal, platform, grace=0) as service:
+        await accept(journal, platform, "loan")
+        await begun.wait()
+        [execution] = service.dispatcher._executions.values()
+        task = execution.task
+        assert task is not None
+        task.cancel()
+        await asyncio.wait({task})
+        assert task.cancelled()
+        found = await journal.find("01e")
+        assert found is not None
+        assert found.phase is Phase.RUNNING
     assert not platform.ledger

@@ -1,30 +1,27 @@
 """The connection for the requests of operators."""
 
 import asyncio
-from typing import Any
 
 import psycopg
 import pytest
 
-from tests.journal.driver import JournalDriver
+from tests.journal.postgres.opened import opened
+from tests.postgres_server import PostgresServer
 from tests.waiting import PATIENCE_SECONDS
-from vertexkit.clock import Clock
 from vertexkit.errors import JournalUnavailable
-from vertexkit.journal import make_journal
 from vertexkit.journal.protocol import Query
-from vertexkit.settings import JournalSettings
 
 REQUEST_WAITS = b"""SELECT 1 FROM pg_stat_activity
-WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%executions%'"""
+WHERE wait_event_type = 'Lock' AND datname = current_database() AND query LIKE '%SELECT id, block%'"""
 
 
-async def test_a_request_ends_when_the_journal_is_closed(postgres_url: str) -> None:
+async def test_a_request_ends_when_the_journal_is_closed(
+    postgres_server: PostgresServer, postgres_url: str
+) -> None:
     """Also if the server does not answer it: the process must be able to end."""
-    clock: Any = Clock()
-    driver = JournalDriver(make_journal(JournalSettings(url=postgres_url), clock), clock)
-    await driver.journal.open(driver)
     connect = psycopg.AsyncConnection.connect
     async with (
+        opened(postgres_server, "contract") as driver,
         asyncio.timeout(PATIENCE_SECONDS),
         await connect(postgres_url) as blocking,
         await connect(postgres_url, autocommit=True) as watching,

@@ -1,48 +1,28 @@
 """Groups of writes: values that the server rejects, and what is not written when the journal is closed."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from unittest import mock
 
 import pytest
 
 from tests.journal.driver import JournalDriver
+from tests.journal.postgres.opened import opened
 from tests.postgres_server import PostgresServer
 from vertexkit.clock import Clock
 from vertexkit.errors import JournalError, JournalUnavailable
-from vertexkit.journal import make_journal
 from vertexkit.journal.postgres.session import CommandFailed
-from vertexkit.settings import JournalSettings
+
+pytestmark = pytest.mark.usefixtures("postgres_url")  # the empty database `contract`
 
 TABLE = "ALTER TABLE vertexkit.executions"
 
 
-class RecordingClock(Clock):
-    """Real time; it records after how many seconds something is due.
-
-    Attributes:
-        seconds: of each timer.
-    """
-
-    def __init__(self) -> None:
-        self.seconds = list[float]()
-
-    def timer(self, seconds: float, callback: Any) -> Any:
-        self.seconds.append(seconds)
-        return super().timer(seconds, callback)
-
-
 @pytest.fixture
-def clock() -> RecordingClock:
-    return RecordingClock()
-
-
-@pytest.fixture
-async def driver(postgres_url: str, clock: Any) -> JournalDriver:
-    """An open journal; its test closes it."""
-    driver = JournalDriver(make_journal(JournalSettings(url=postgres_url), clock), clock)
-    await driver.journal.open(driver)
-    return driver
+async def driver(postgres_server: PostgresServer) -> AsyncIterator[JournalDriver]:
+    async with opened(postgres_server, "contract") as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -71,7 +51,6 @@ async def test_a_value_that_the_server_rejects_fails_alone(driver: JournalDriver
     assert "allowed" in str(results[1])
     assert driver.journal.unavailable_reason() == ""
     assert len(await driver.claim()) == 2
-    await driver.journal.close()
 
 
 async def test_a_closed_journal_rejects_writes(driver: JournalDriver) -> None:
@@ -81,12 +60,12 @@ async def test_a_closed_journal_rejects_writes(driver: JournalDriver) -> None:
         await driver.accept()
 
 
-async def test_the_end_of_a_wait_has_a_timer(driver: JournalDriver, clock: RecordingClock) -> None:
+async def test_the_end_of_a_wait_has_a_timer(driver: JournalDriver) -> None:
     """The process that has suspended an execution claims it when it is due, not at the next count."""
     lease = await driver.held()
-    await driver.journal.suspend(lease, 3600.0, 0.0)
-    assert 3600.0 in clock.seconds
-    await driver.journal.close()
+    with mock.patch.object(Clock, "timer", autospec=True, side_effect=Clock.timer) as timer:
+        await driver.journal.suspend(lease, 3600.0, 0.0)
+    timer.assert_any_call(mock.ANY, 3600.0, mock.ANY)
 
 
 async def test_a_server_that_shuts_down_while_the_connection_is_lost_rejects_no_value(
@@ -94,7 +73,7 @@ async def test_a_server_that_shuts_down_while_the_connection_is_lost_rejects_no_
 ) -> None:
     """The group is written again when the server runs again, also if the connection is lost first."""
     await driver.journal.close()
-    writer: Any = driver.journal
-    writer = writer._writer
+    journal: Any = driver.journal
+    writer = journal._writer
     writer._lost("the connection was lost")
     assert await writer._recover([], CommandFailed("57P01", "terminating connection"))
