@@ -1,7 +1,6 @@
 """How the server finds rows: by an index, however many unfinished executions and dead rows there are."""
 
 import asyncio
-from typing import Any
 
 import psycopg
 import pytest
@@ -33,12 +32,10 @@ ALL_HAVE_ENDED = (
 )
 
 
-@pytest.fixture(scope="module")
-def schema(postgres_server: PostgresServer, contract_database: Any) -> None:
-    """The database has its tables."""
-    del contract_database  # it creates the database
-    settings = JournalSettings(url=postgres_server.url("contract"))
-    asyncio.run(make_journal(settings, VirtualClock()).migrate())
+@pytest.fixture
+def schema(postgres_url: str) -> None:
+    """The database has its tables, which are empty."""
+    asyncio.run(make_journal(JournalSettings(url=postgres_url), VirtualClock()).migrate())
 
 
 def plan_of(statement: Statement, server: PostgresServer, *before: str) -> list[str]:
@@ -57,7 +54,7 @@ def plan_of(statement: Statement, server: PostgresServer, *before: str) -> list[
 
 @pytest.mark.parametrize("before", [(), ALL_HAVE_ENDED], ids=["empty", "all have ended"])
 @pytest.mark.parametrize("statement", [ACCEPT, FIND_DUPLICATED, CLAIM], ids=lambda s: s.name)
-@pytest.mark.usefixtures("schema", "postgres_url")
+@pytest.mark.usefixtures("schema")
 def test_other_executions_of_a_call_are_found_by_their_key(
     postgres_server: PostgresServer,
     statement: Statement,
@@ -80,7 +77,7 @@ def test_other_executions_of_a_call_are_found_by_their_key(
     [(CLAIM, "queue = place.queue"), (CLAIM_LIMITED, "queue = free"), (POLL, None)],
     ids=["claim", "claim_limited", "poll"],
 )
-@pytest.mark.usefixtures("schema", "postgres_url")
+@pytest.mark.usefixtures("schema")
 def test_unfinished_executions_are_found_by_their_queue(
     postgres_server: PostgresServer,
     statement: Statement,

@@ -14,13 +14,14 @@ from vertexkit.clock import Clock
 from vertexkit.errors import JournalError, JournalUnavailable
 from vertexkit.journal.postgres.session import CommandFailed
 
-pytestmark = pytest.mark.usefixtures("postgres_url")  # the empty database `contract`
-
 TABLE = "ALTER TABLE vertexkit.executions"
 
 
 @pytest.fixture
-async def driver(postgres_server: PostgresServer) -> AsyncIterator[JournalDriver]:
+async def driver(
+    postgres_server: PostgresServer, postgres_url: str
+) -> AsyncIterator[JournalDriver]:
+    del postgres_url  # it empties the journal
     async with opened(postgres_server, "contract") as driver:
         yield driver
 
