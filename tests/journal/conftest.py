@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.journal.driver import JOURNAL_KEY, JOURNALS, CompleteJournal, JournalDriver
+from tests.journal.postgres.emptied import EMPTY
 from tests.journal.postgres.patience import patient
 from tests.journal.reopened import Journals
 from tests.journal.shared.served_journal import LEASE
@@ -31,11 +32,7 @@ def contract_database(postgres_server: PostgresServer) -> Iterator[Any]:
 @pytest.fixture
 def postgres_url(postgres_server: PostgresServer, contract_database: Any) -> Iterator[str]:
     """URL of a database whose journal is empty, and whose answers are waited for."""
-    created = contract_database.execute("SELECT to_regclass('vertexkit.executions')").fetchone()
-    tables = ("executions", "effects", "tokens", "workers", "memories", "limits", "starts")
-    if created[0]:  # in one transaction
-        deletes = [f"DELETE FROM vertexkit.{table}" for table in (*tables, "encryption")]
-        contract_database.execute("; ".join(deletes).encode())
+    contract_database.execute(EMPTY)
     with patient():
         yield postgres_server.url("contract")
 

@@ -27,12 +27,11 @@ async def opened(
     user: str = "postgres",
     lease: float = LONG_LEASE_SECONDS,
 ) -> AsyncIterator[JournalDriver]:
-    """A journal on real time, empty at first."""
+    """A journal on real time."""
     settings = JournalSettings(url=server.url(database, user), lease=lease)
     clock: Any = Clock()
     driver = JournalDriver(make_journal(settings, clock), clock)
     await driver.journal.open(driver)
-    server.sql("DELETE FROM vertexkit.executions", database=database)
     try:
         yield driver
     finally:

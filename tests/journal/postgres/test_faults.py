@@ -10,6 +10,7 @@ import pytest
 
 from tests.journal.driver import JournalDriver
 from tests.journal.memory_values import KEY, setting
+from tests.journal.postgres.emptied import EMPTY
 from tests.journal.postgres.load import ROOM, Load, accept_again
 from tests.journal.postgres.opened import SHORT_LEASE_SECONDS, check, opened, until
 from tests.journal.postgres.patience import impatient
@@ -27,12 +28,19 @@ T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
+def shared_server() -> Iterator[PostgresServer]:
     """A server with fsync; each test leaves it running. If it is killed, it loses every commit that
     did not wait for the disk."""
     pytest.importorskip("psycopg", reason="the extra postgres is not installed")
     with killable_server(wal_writer_delay="10s") as server:
         yield server
+
+
+@pytest.fixture
+def server(shared_server: PostgresServer) -> PostgresServer:
+    """The server, with an empty journal."""
+    shared_server.sql(EMPTY)
+    return shared_server
 
 
 async def test_a_server_that_is_killed_loses_nothing(server: PostgresServer) -> None:
