@@ -1,7 +1,7 @@
 """An approval: a colleague decides, and the dialog continues without them at the deadline."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated
@@ -26,7 +26,7 @@ class Outcome(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[httpx.AsyncClient]:
+async def lifespan(app: App) -> AsyncGenerator[httpx.AsyncClient]:
     url = os.environ.get("APPROVALS_URL", "https://approvals.example")
     async with http_client(base_url=url) as client:
         yield client

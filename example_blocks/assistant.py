@@ -1,7 +1,7 @@
 """An assistant: a language model that remembers the dialog, with a budget for each dialog."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -26,7 +26,7 @@ class Answer(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[ChatModel]:
+async def lifespan(app: App) -> AsyncGenerator[ChatModel]:
     # OPENAI_API_KEY and OPENAI_BASE_URL select the server: OpenAI, or any other with its API.
     budget = Budget(dialog_tokens=50_000, fallback="На сегодня это всё. Передаю вопрос коллегам.")
     async with ChatModel(os.environ.get("MODEL", "gpt-5-mini"), budget=budget) as model:

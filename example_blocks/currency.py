@@ -1,7 +1,7 @@
 """An exchange rate: a shared HTTP client, and failures that are explained to the user."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -25,7 +25,7 @@ class Quote(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[httpx.AsyncClient]:
+async def lifespan(app: App) -> AsyncGenerator[httpx.AsyncClient]:
     url = os.environ.get("RATES_URL", "https://www.cbr-xml-daily.ru")
     # One client for all executions, so that they share its connections.
     async with http_client(base_url=url, timeout=5) as client:

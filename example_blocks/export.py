@@ -1,7 +1,7 @@
 """A long job: month by month, with messages about its progress. It outlives a deployment."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -24,7 +24,7 @@ class Year(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[httpx.AsyncClient]:
+async def lifespan(app: App) -> AsyncGenerator[httpx.AsyncClient]:
     url = os.environ.get("SALES_URL", "https://sales.example")
     async with http_client(base_url=url, timeout=60) as client:
         yield client

@@ -1,7 +1,7 @@
 """A lead for a CRM: created once, although requests fail and processes die."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import httpx
@@ -21,7 +21,7 @@ class Created(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[httpx.AsyncClient]:
+async def lifespan(app: App) -> AsyncGenerator[httpx.AsyncClient]:
     url = os.environ.get("CRM_URL", "https://crm.example")
     key = os.environ.get("CRM_KEY", "")
     async with http_client(base_url=url, headers={"Authorization": f"Bearer {key}"}) as client:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Annotated
 
@@ -46,7 +46,7 @@ class Orders:
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[Orders]:
+async def lifespan(app: App) -> AsyncGenerator[Orders]:
     url = os.environ.get("SHOP_URL", "https://shop.example")
     async with http_client(base_url=url, timeout=5) as client:
         yield Orders(client)

@@ -1,7 +1,7 @@
 """A payment: an invoice of a provider, and a durable wait for the provider's call."""
 
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -27,7 +27,7 @@ class Receipt(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[httpx.AsyncClient]:
+async def lifespan(app: App) -> AsyncGenerator[httpx.AsyncClient]:
     url = os.environ.get("PAYMENTS_URL", "https://payments.example")
     key = os.environ.get("PAYMENTS_KEY", "")
     async with http_client(base_url=url, headers={"Authorization": f"Bearer {key}"}) as client:

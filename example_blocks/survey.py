@@ -1,6 +1,6 @@
 """The results of a survey: reads the dialogs of a bot, and sums up their answers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -22,7 +22,7 @@ class Results(BaseModel):
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[BotOne]:
+async def lifespan(app: App) -> AsyncGenerator[BotOne]:
     platform = Settings.load().platform
     async with BotOne(platform.url, platform.login, platform.password) as bot:
         yield bot

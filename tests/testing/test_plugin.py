@@ -46,7 +46,7 @@ def test_a_test_runs_once(tmp_path: Path, test: str, options: list[str]) -> None
 
 MARKED = """
 import pytest, hello
-@pytest.mark.vertexkit(hello.app, timeout=50)
+@pytest.mark.vertexkit(app=hello.app, timeout=50)
 def test_hello(fake_dialog):
     assert fake_dialog.run_sync("hello", name="x").messages == ["Hello, x!", "False"]
 """
@@ -54,13 +54,14 @@ def test_hello(fake_dialog):
 
 SETTINGS_ONLY = MARKED.replace(
     "import pytest, hello", "import pytest\nfrom hello import app"
-).replace("hello.app, ", "")
+).replace("app=hello.app, ", "")
 
 
 @pytest.mark.parametrize(
     "test, ini",
     [
         pytest.param(MARKED, "", id="marker with settings"),
+        pytest.param(MARKED.replace("app=", ""), "", id="marker with the app by position"),
         pytest.param(SETTINGS_ONLY, "", id="marker with nothing but settings"),
         pytest.param(SYNC, "vertexkit_app = hello:app\n", id="ini option"),
         pytest.param(
@@ -79,7 +80,7 @@ def test_without_an_app_the_error_says_how_to_name_it(tmp_path: Path) -> None:
     code, output = run(tmp_path, SYNC, "-p", "no:asyncio")
     assert code == 1
     assert "from hello import app" in output
-    assert "pytest.mark.vertexkit(app)" in output
+    assert "pytest.mark.vertexkit(app=app)" in output
     assert 'vertexkit_app = "hello:app"' in output
 
 

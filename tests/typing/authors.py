@@ -1,12 +1,14 @@
 """An author's code with the types that a type checker infers for it.
 
-mypy checks this file with all others; `test_typing.py` lets pyright check it.
+mypy checks this file with all others; `test_typing.py` lets other checkers check it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, assert_type
+from uuid import UUID
 
+import pytest
 from structlog.typing import FilteringBoundLogger
 
 from vertexkit import (
@@ -14,6 +16,7 @@ from vertexkit import (
     BotOne,
     Claims,
     Context,
+    Conversation,
     ConversationDetails,
     Failure,
     Message,
@@ -23,6 +26,7 @@ from vertexkit import (
     Retry,
     SyncContext,
 )
+from vertexkit.testing import FakeDialog
 
 
 class Pool:
@@ -33,7 +37,7 @@ class Pool:
 
 
 @asynccontextmanager
-async def lifespan(app: App) -> AsyncIterator[Pool]:
+async def lifespan(app: App) -> AsyncGenerator[Pool]:
     yield Pool()
 
 
@@ -74,6 +78,7 @@ def report(ctx: SyncContext[Pool]) -> None:
     assert_type(ctx.state, Pool)
     assert_type(ctx.send_message("..."), Message)
     assert_type(ctx.step("number", len, "three"), int)
+    assert_type(ctx.dialog.conversation(), ConversationDetails)
 
 
 @plain.block("echo")
@@ -85,3 +90,11 @@ async def export(bot: BotOne) -> None:
     assert_type(await bot.v1.conversation(332), ConversationDetails)
     with BotOne.sync("https://demo.bot.one/api", "user", "password") as script:
         assert_type(script.v1.conversation(332), ConversationDetails)
+        assert_type(script.v2.create(698, variables={"city": "Tver"}), UUID)
+        assert_type(list(script.v2.conversations(bot_id=698)), list[Conversation])
+
+
+@pytest.mark.vertexkit(app=plain, timeout=5)
+async def check_echo(fake_dialog: FakeDialog) -> None:
+    run = await fake_dialog.run("echo")
+    assert_type(run.retries, int)

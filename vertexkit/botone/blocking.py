@@ -5,10 +5,11 @@
 
 from collections.abc import Callable, Coroutine
 from functools import wraps
-from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, cast, overload
 
 P = ParamSpec("P")
 T = TypeVar("T")
+R_co = TypeVar("R_co", covariant=True)
 V = TypeVar("V")
 
 
@@ -31,13 +32,27 @@ class Blocking(Generic[V]):
         self.run = run
 
 
+class BlockingMethod(Protocol[P, R_co]):
+    """A method that `blocking` has created, as type checkers see it.
+
+    As a `Callable`, an attribute of a class is a method for some of them, and a function that is
+    called without the object for others.
+    """
+
+    @overload
+    def __get__(self, instance: None, owner: Any, /) -> Callable[Concatenate[Any, P], R_co]: ...
+
+    @overload
+    def __get__(self, instance: Blocking[Any], owner: Any, /) -> Callable[P, R_co]: ...
+
+
 def blocking(
-    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, T]],
-) -> Callable[Concatenate[Blocking[Any], P], T]:
+    method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R_co]],
+) -> BlockingMethod[P, R_co]:
     """Return the blocking form of an asynchronous method, with the same parameters and errors."""
 
     @wraps(method)
-    def call(self: Blocking[Any], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    def call(self: Blocking[Any], /, *args: P.args, **kwargs: P.kwargs) -> R_co:
         return self.run(method(self.target, *args, **kwargs))
 
-    return call
+    return cast(BlockingMethod[P, R_co], call)

@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from functools import wraps
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar, cast
 from uuid import UUID
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from vertexkit.botone.blocking import Blocking, blocking
+from vertexkit.botone.blocking import Blocking, BlockingMethod, blocking
 from vertexkit.botone.dialogs import V1, V2
 from vertexkit.botone.models import Conversation, ConversationDetails
 from vertexkit.botone.pages import Conversations
@@ -54,14 +54,14 @@ async def _await(coroutine: Coroutine[Any, Any, T]) -> T:
 
 def blocking_list(
     method: Callable[Concatenate[Any, P], Conversations],
-) -> Callable[Concatenate[Blocking[Any], P], "SyncConversations"]:
+) -> BlockingMethod[P, "SyncConversations"]:
     """Return the blocking form of a method that returns `Conversations`."""
 
     @wraps(method)
     def call(self: Blocking[Any], /, *args: P.args, **kwargs: P.kwargs) -> SyncConversations:
         return SyncConversations(method(self.target, *args, **kwargs), self.run)
 
-    return call
+    return cast(BlockingMethod[P, SyncConversations], call)
 
 
 class SyncConversations(Blocking[Conversations]):

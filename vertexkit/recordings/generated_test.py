@@ -23,7 +23,7 @@ TEMPLATE = '''"""Recorded by `vertexkit {by}` on {day}.{note}"""
 {imports}
 
 
-@pytest.mark.vertexkit({app})
+@pytest.mark.vertexkit(app={app})
 async def test_{name}({fixtures}):
 {body}
 '''

@@ -3,7 +3,7 @@
 An `async def` test that uses one of them needs no marker: anyio's plugin runs it on asyncio. Tests
 that pytest-asyncio runs are left to pytest-asyncio.
 
-The app under test is the one of the marker `@pytest.mark.vertexkit(app)`, otherwise the variable
+The app under test is the one of the marker `@pytest.mark.vertexkit(app=app)`, otherwise the variable
 `app` of the test's module, otherwise that of the ini option `vertexkit_app = "module:app"`.
 """
 
@@ -26,7 +26,7 @@ LEFT_TO_OTHERS = {"asyncio", "trio"}
 """Markers of tests that another plugin runs."""
 NO_APP = (
     "fake_dialog found no app to run. Import it in the test's module "
-    "(`from hello import app`), mark the test (`@pytest.mark.vertexkit(app)`), or set "
+    "(`from hello import app`), mark the test (`@pytest.mark.vertexkit(app=app)`), or set "
     '`vertexkit_app = "hello:app"` in [tool.pytest.ini_options]'
 )
 
@@ -160,8 +160,10 @@ def _find_app(request: pytest.FixtureRequest) -> tuple[Any, dict[str, Any]]:
 
     marker = request.node.get_closest_marker("vertexkit")
     settings = dict(marker.kwargs) if marker is not None else {}
-    if marker is not None and marker.args:
+    if marker is not None and marker.args:  # pytest's types take it for the function that is marked
         app = marker.args[0]
+    elif "app" in settings:
+        app = settings.pop("app")
     else:
         app = getattr(request.node.getparent(pytest.Module).obj, "app", None)
         target = request.config.getini("vertexkit_app")
