@@ -201,7 +201,7 @@ async def unread(a: Attacker) -> None:
     """Request the catalogue 1,000 times and read nothing."""
     reader, writer = await a.connect()
     page = f"GET /openapi.json?key={a.secret} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
-    writer.transport.pause_reading()  # type: ignore[attr-defined]
+    writer.transport.pause_reading()  # pyrefly: ignore[missing-attribute]
     with suppress(ConnectionError, TimeoutError):
         async with asyncio.timeout(30):
             await a.send(writer, page * 1000)

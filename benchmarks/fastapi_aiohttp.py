@@ -6,7 +6,7 @@ It has no limits, deadlines, logs or retries, and an execution is lost when the 
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import aiohttp
 from fastapi import BackgroundTasks, FastAPI
@@ -21,7 +21,7 @@ class Call(BaseModel):
 class Platform:
     """The HTTP client, from the start of the service to its end."""
 
-    session: aiohttp.ClientSession
+    session: ClassVar[aiohttp.ClientSession]
 
     @classmethod
     async def post(cls, path: str, body: dict[str, Any]) -> None:

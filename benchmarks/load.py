@@ -10,7 +10,7 @@ import json
 import re
 import time
 from collections.abc import Callable
-from typing import cast
+from typing import ClassVar, cast
 
 import httptools
 
@@ -82,7 +82,7 @@ class Load:
         call: returns the body of a call.
     """
 
-    current: "Load"
+    current: ClassVar["Load"]
     """What completions are counted for: the service keeps its connections from one to the next."""
 
     def __init__(self, port: int, first: int, executions: int, call: Call) -> None:

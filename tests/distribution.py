@@ -6,7 +6,7 @@ TOGETHER = "tests/browser/"
 """The tests of this folder share one Chromium, one connection to it and one `vertexkit dev`."""
 
 
-class Distribution(LoadFileScheduling):  # type: ignore[misc]
+class Distribution(LoadFileScheduling):
     """Hands out the tests of a file together, and those of `TOGETHER` as if they were one file."""
 
     def _split_scope(self, nodeid: str) -> str:

@@ -220,7 +220,7 @@ def run_module(name: str) -> None:
 def exit_as_python(command: Callable[[], object]) -> NoReturn:
     """Run a command, and end this process as a new Python ends after it."""
     code = _exit_code(command)
-    threading._shutdown()  # type: ignore[attr-defined]
+    threading._shutdown()  # pyrefly: ignore[missing-attribute]
     atexit._run_exitfuncs()  # a forked process leaves them out
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
@@ -277,10 +277,7 @@ def _exit_code(command: Callable[[], object]) -> int:
             return error.code or 0
         print(error.code, file=sys.stderr)  # noqa: T201 - as Python does
         return 1
-    except KeyboardInterrupt:
-        sys.excepthook(*sys.exc_info())
-        return -signal.SIGINT
-    except BaseException:  # noqa: BLE001 - printed, as Python does
-        sys.excepthook(*sys.exc_info())
-        return 1
+    except BaseException as error:  # noqa: BLE001 - printed, as Python does
+        sys.excepthook(type(error), error, error.__traceback__)
+        return -signal.SIGINT if isinstance(error, KeyboardInterrupt) else 1
     return 0

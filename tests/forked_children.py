@@ -25,7 +25,7 @@ VARIABLE = "FORKED_CHILDREN"
 
 def use() -> None:
     """In a forked command: fork what it starts with its own Python."""
-    subprocess.Popen = _Popen  # type: ignore[misc, assignment]
+    subprocess.Popen = _Popen
 
 
 class _Popen(subprocess.Popen[Any]):
@@ -54,7 +54,7 @@ def _run(
         prepare()
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))  # the caller waits until they are closed
     gc.enable()  # `subprocess` disables it before it forks
-    for finalizer in list(weakref.finalize._registry):  # type: ignore[attr-defined]
+    for finalizer in list(weakref.finalize._registry):  # pyrefly: ignore[missing-attribute]
         finalizer.detach()  # the temporary folders are the caller's
     signal.set_wakeup_fd(-1)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -25,8 +25,8 @@ def use() -> None:
     """In a forked command: let uvicorn fork its processes."""
     server = forkserver._forkserver
     # In a forked process it would start another fork server, although it knows the address of this.
-    server.ensure_running = resource_tracker.ensure_running  # type: ignore[method-assign]
-    uvicorn._subprocess.spawn = WorkerContext()  # type: ignore[assignment]
+    server.ensure_running = resource_tracker.ensure_running  # pyrefly: ignore[method-assign]
+    uvicorn._subprocess.spawn = WorkerContext()  # pyrefly: ignore[bad-assignment]
 
 
 class WorkerContext:

@@ -12,4 +12,4 @@ def skip(seconds: float) -> None:
     loop = asyncio.get_running_loop()
     time = loop.time
     # Timers are compared with what this method returns.
-    loop.time = lambda: time() + seconds  # type: ignore[method-assign]
+    loop.time = lambda: time() + seconds  # pyrefly: ignore[method-assign]

@@ -39,7 +39,7 @@ def stop() -> None:
     """Stop measuring this process and those that it starts; nothing is saved when it exits."""
     pause_this_process()
     if (measured := coverage.Coverage.current()) is not None:
-        measured.save = lambda: None  # type: ignore[method-assign]
+        measured.save = lambda: None  # pyrefly: ignore[method-assign]
     for name in VARIABLES:
         os.environ.pop(name, None)
 

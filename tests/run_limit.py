@@ -42,7 +42,7 @@ def watch(config: pytest.Config) -> None:
         pause = float(config.getini("faulthandler_timeout")) + MARGIN_SECONDS
         config.pluginmanager.register(RunLimit(60 * minutes, pause), "run-limit")
     elif (given := getattr(config, "workerinput", {}).get("stacks")) is not None:
-        name = f"{config.workerinput['workerid']}-{os.getpid()}"  # type: ignore[attr-defined]
+        name = f"{config.workerinput['workerid']}-{os.getpid()}"  # pyrefly: ignore[missing-attribute]
         file = (Path(given) / name).open("w", encoding="utf-8")
         faulthandler.register(signal.SIGUSR2, file)
         config.add_cleanup(file.close)
@@ -90,7 +90,7 @@ class RunLimit:
 
     def pytest_configure_node(self, node: object) -> None:
         """Give a process that runs tests the folder for its stacks."""
-        node.workerinput["stacks"] = self._folder.name  # type: ignore[attr-defined]
+        node.workerinput["stacks"] = self._folder.name  # pyrefly: ignore[missing-attribute]
 
     def pytest_handlecrashitem(self, crashitem: str, sched: object) -> None:
         """Do not run a test again that ended its process: it would take the same time each time."""

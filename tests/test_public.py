@@ -131,7 +131,7 @@ def test_every_name_that_authors_see_is_documented(name: str, thing: Any) -> Non
         undocumented = [
             n
             for n, m in methods.items()
-            if isinstance(m, property | classmethod | staticmethod) or inspect.isfunction(m)
+            if isinstance(m, (property, classmethod, staticmethod)) or inspect.isfunction(m)
             if not inspect.getdoc(getattr(thing, n))
         ]
         assert not undocumented

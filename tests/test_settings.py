@@ -217,9 +217,9 @@ def test_the_settings_are_frozen() -> None:
     """Neither a section nor a setting can be replaced."""
     settings = Settings.load()
     with pytest.raises(ValueError, match="frozen"):
-        settings.server.port = 1  # type: ignore[misc]
+        settings.server.port = 1  # pyrefly: ignore[read-only]
     with pytest.raises(ValueError, match="frozen"):
-        settings.server = ServerSettings(port=1)  # type: ignore[misc]
+        settings.server = ServerSettings(port=1)  # pyrefly: ignore[read-only]
 
 
 def test_settings_by_flat_names() -> None:
@@ -238,7 +238,7 @@ def test_a_section_is_made_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     assert ServerSettings(host="::1").port == 8000
     assert Settings(server=ServerSettings(port=9001)).server.port == 9001
     with pytest.raises(ValueError, match="Extra inputs are not permitted"):
-        ServerSettings(prot=1)  # type: ignore[call-arg]
+        ServerSettings(prot=1)  # pyrefly: ignore[unexpected-keyword]
 
 
 @pytest.mark.parametrize("make", [Settings.of, Settings.load])

@@ -124,7 +124,7 @@ def test_imports_are_at_the_top() -> None:
         if not module.name.startswith(LAZY)
         for function in module.functions
         for node in ast.walk(function)
-        if isinstance(node, ast.Import | ast.ImportFrom)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
     ]
     assert not late
 

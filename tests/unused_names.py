@@ -35,7 +35,7 @@ def riddles(file: str, nodes: Iterable[ast.AST]) -> Iterator[str]:
     if module in MODULES and file != BOTS:
         yield f"{file}: module {module}"
     for node in nodes:
-        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
             if node.name.strip("_") in NAMES:
                 yield f"{file}:{node.lineno}: {node.name}"
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

@@ -37,6 +37,6 @@ tls_context()  # reads the certificates of the authorities, which takes as long 
 if (measured := coverage.Coverage.current()) is not None:
     measured.save()  # once: a forked process continues the measurement, and writes its own part
     # This part names all files, also those that no process runs: the others need not look for them.
-    measured._post_save_work = lambda: None  # type: ignore[method-assign]
+    measured._post_save_work = lambda: None  # pyrefly: ignore[method-assign]
 
 gc.freeze()  # a forked process neither examines nor copies what is here

@@ -104,7 +104,7 @@ class Retry(VertexkitError):
 def _retry_seconds(after: object) -> float:
     if isinstance(after, timedelta):
         after = after.total_seconds()
-    if not isinstance(after, Real | Decimal):
+    if not isinstance(after, (Real, Decimal)):
         raise TypeError(
             f"Retry needs a number of seconds or a timedelta in `after`, got {after!r:.100}"
         )

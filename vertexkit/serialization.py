@@ -110,12 +110,12 @@ class _Reader:
         if isinstance(value, str):
             self._add(len(value))
             return value if value.isascii() else replace_surrogates(value)
-        if isinstance(value, bytes | bytearray):
+        if isinstance(value, (bytes, bytearray)):
             self._add(len(value))
             return value
         if isinstance(value, dict):
             return self._read_dict(value)
-        if isinstance(value, list | tuple | set | frozenset):
+        if isinstance(value, (list, tuple, set, frozenset)):
             self._add(len(value) * MIN_ITEM_BYTES)
             items = self._read_items(value)
             return value if all(map(is_, items, value)) else items

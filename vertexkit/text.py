@@ -65,7 +65,7 @@ def encodable(value: Any) -> Any:
         return replace_surrogates(value)
     if isinstance(value, dict):
         return {encodable(name): encodable(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [encodable(item) for item in value]
     return value
 

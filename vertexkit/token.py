@@ -154,7 +154,7 @@ def decode_payload(payload: str) -> dict[str, Any] | None:
     try:
         encoded = payload.replace("-", "+").replace("_", "/") + "=" * (-len(payload) % 4)
         claims = from_json(binascii.a2b_base64(encoded))
-    except (ValueError, binascii.Error):
+    except ValueError:
         return None
     return claims if isinstance(claims, dict) else None
 

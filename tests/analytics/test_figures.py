@@ -220,7 +220,7 @@ def test_bins_do_not_look_cumulative(
 ) -> None:
     """Each interval names both of its ends."""
     for language, expected in (("en", english), ("ru", russian)):
-        found = Locale(language).duration_bin(low, high)  # type: ignore[arg-type]
+        found = Locale(language).duration_bin(low, high)
         assert found.replace("\u00a0", " ") == expected
 
 

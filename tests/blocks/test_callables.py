@@ -154,7 +154,7 @@ class Yields:
 
 @pytest.fixture
 def coroutine() -> Iterator[Any]:
-    made = greet(None, "Hello")  # type: ignore[arg-type]
+    made = greet(None, "Hello")  # pyrefly: ignore[bad-argument-type]
     yield made
     made.close()
 

@@ -324,7 +324,7 @@ def test_ctx_needs_no_annotation() -> None:
     app = App()
 
     @app.block("untyped")
-    async def untyped(ctx, name: str = ""):  # type: ignore[no-untyped-def]  # noqa: ANN001 - the claim
+    async def untyped(ctx, name: str = ""):  # pyrefly: ignore[implicit-any-parameter, unannotated-return]  # noqa: ANN001 - the claim
         return None
 
     @app.block("renamed")

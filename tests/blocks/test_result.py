@@ -94,7 +94,7 @@ def test_the_result_schema_says_what_goes_out() -> None:
     assert set(schema["properties"]) == {"monthly", "on"}
     jsonschema.validate(from_json(dump(TypeAdapter(Offer), Offer(monthly=1), LIMIT)), schema)
 
-    async def free(ctx: Context): ...  # type: ignore[no-untyped-def]
+    async def free(ctx: Context): ...  # pyrefly: ignore[unannotated-return]
 
     assert read_signature("free", free, {}).result_schema() == {}
 

@@ -101,7 +101,7 @@ def test_without_authorities_in_the_system_those_of_certifi_are_trusted(
     environment: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """As in minimal images; not if the environment names other ones."""
-    paths = ssl.get_default_verify_paths()._replace(capath=None)  # type: ignore[arg-type]
+    paths = ssl.get_default_verify_paths()._replace(capath=None)  # pyrefly: ignore[bad-argument-type]
     environment.setattr(ssl, "get_default_verify_paths", lambda: paths)
     environment.setattr(
         ssl, "create_default_context", lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)

@@ -27,8 +27,14 @@ def test_an_error_has_a_hint(
     error: type[PlatformError], url: str, location: str | None, text: str | None
 ) -> None:
     """Where the cause is likely to be known, the error names it, without the query of a redirect."""
-    status = {UnexpectedResponse: 301, Unauthorized: 401, NotFound: 404}[error]
-    notes = list(notes_for(error("GET", "/v2/conversations", status=status), url, location))
+    statuses: dict[type[PlatformError], int] = {
+        UnexpectedResponse: 301,
+        Unauthorized: 401,
+        NotFound: 404,
+    }
+    notes = list(
+        notes_for(error("GET", "/v2/conversations", status=statuses[error]), url, location)
+    )
     assert "secret" not in "".join(notes)
     if text is None:
         assert notes == []

@@ -19,7 +19,7 @@ def test_a_message_is_a_value() -> None:
     assert message == Message(message_id=123, created_at=1669947527)
     assert len({message, Message(123, 1669947527)}) == 1
     with pytest.raises(dataclasses.FrozenInstanceError):
-        message.message_id = 124  # type: ignore[misc]
+        message.message_id = 124  # pyrefly: ignore[read-only]
 
 
 def test_a_message_without_an_id() -> None:

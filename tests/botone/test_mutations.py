@@ -62,7 +62,7 @@ def mutated(draw: st.DrawFn) -> Any:
         if not keys:
             return answer
         key = draw(st.sampled_from(keys))
-        if isinstance(at[key], dict | list) and at[key] and draw(st.booleans()):
+        if isinstance(at[key], (dict, list)) and at[key] and draw(st.booleans()):
             at = at[key]
             continue
         if draw(st.booleans()):

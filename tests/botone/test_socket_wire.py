@@ -354,7 +354,7 @@ async def test_many_cancelled_requests_leave_no_connection(platform: SocketServe
         with suppress(asyncio.CancelledError):
             await task
         assert (await post(platform)).status == 200
-    pool = platform.wire._pool  # type: ignore[attr-defined]
+    pool = platform.wire._pool  # pyrefly: ignore[missing-attribute]
     assert len(pool._connections) <= 2
     assert all(connection._waiter is None for connection in pool._connections)
 
@@ -385,7 +385,7 @@ async def test_a_name_is_resolved_once_for_connections_that_are_opened_together(
 
     async def count(*args: object, **options: object) -> object:
         asked.append(args[0])
-        return await resolve(*args, **options)  # type: ignore[arg-type]
+        return await resolve(*args, **options)  # pyrefly: ignore[bad-argument-type]
 
     monkeypatch.setattr(loop, "getaddrinfo", count)
     platform.crowd = asyncio.Barrier(100)

@@ -196,7 +196,8 @@ async def test_an_empty_list() -> None:
 async def test_a_broken_platform_ends_the_walk() -> None:
     """Not one page in a row but several fail: the error is raised, and the rest not asked for."""
     server = quirky(4000)
-    server.page_answers.update({number: [500] * 99 for number in range(4, 101)})
+    for number in range(4, 101):
+        server.page_answers[number] = [500] * 99
     async with client_of(server) as bot:
         with pytest.raises(ServerError, match="answered 500"):
             [dialog async for dialog in bot.v2.conversations(page_size=40)]

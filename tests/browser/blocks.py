@@ -109,7 +109,7 @@ async def many(ctx: Context, count: int = 300) -> None:
 
 
 def misspelt(ctx: Context) -> object:
-    return ctx.sned_message("x")  # type: ignore[attr-defined]
+    return ctx.sned_message("x")  # pyrefly: ignore[missing-attribute]
 
 
 @app.block("boom", title="Ошибка")

@@ -66,7 +66,7 @@ async def open_context(browser: Browser, **options: object) -> BrowserContext:
         "viewport": {"width": 1440, "height": 900},
         "reduced_motion": "reduce",
     }
-    return await browser.new_context(**(settings | options))  # type: ignore[arg-type]
+    return await browser.new_context(**(settings | options))  # pyrefly: ignore[bad-argument-type]
 
 
 async def open_tab(page: Page, dev: Dev, path: str = "/") -> OpenPage:

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -213,7 +214,7 @@ class Round:
             await asyncio.sleep(0.05)
 
     async def _call(
-        self, client: aiohttp.ClientSession, block: str, token: str, body: dict[str, object]
+        self, client: aiohttp.ClientSession, block: str, token: str, body: Mapping[str, object]
     ) -> None:
         """Call until the response is 200."""
         while True:

@@ -6,6 +6,7 @@ does: which services are stopped, which programs run, and which requests fail.
 """
 
 import asyncio
+from collections.abc import Mapping
 from itertools import count
 from random import Random
 
@@ -100,7 +101,7 @@ class RandomRun:
                 return
             await asyncio.sleep(TURN_SECONDS)
 
-    async def _post(self, path: str, body: dict[str, object]) -> httpx.Response:
+    async def _post(self, path: str, body: Mapping[str, object]) -> httpx.Response:
         service = self._routes.choice(list(self.fleet.services.values()))
         transport = httpx.ASGITransport(http_app(service))
         async with httpx.AsyncClient(transport=transport, base_url="http://service") as client:

@@ -34,7 +34,7 @@ def stream(request: pytest.FixtureRequest) -> io.TextIOWrapper:
 
 def written(stream: io.TextIOWrapper) -> str:
     stream.flush()
-    data = stream.buffer.getvalue()  # type: ignore[attr-defined]
+    data = stream.buffer.getvalue()  # pyrefly: ignore[missing-attribute]
     return str(data.decode(stream.encoding))
 
 

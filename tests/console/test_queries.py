@@ -92,7 +92,7 @@ async def test_recent_executions_are_found_by_their_time(driver: JournalDriver) 
             asked.append(query)
             return []
 
-    console = ConsoleClient(Journal())  # type: ignore[arg-type]
+    console = ConsoleClient(Journal())  # pyrefly: ignore[bad-argument-type]
     before = time.time()
     await console.get("executions", "seconds=3600")
     [query] = asked
@@ -107,7 +107,7 @@ async def test_a_journal_that_does_not_answer_is_reported(driver: JournalDriver)
         async def search(self, query: Query) -> list[Record]:
             raise JournalUnavailable("the journal did not answer in time")
 
-    answer = await ConsoleClient(Journal()).get("executions")  # type: ignore[arg-type]
+    answer = await ConsoleClient(Journal()).get("executions")  # pyrefly: ignore[bad-argument-type]
     assert answer.rejection == (503, "journal_unavailable")
     assert "did not answer" in answer.json["detail"]
 

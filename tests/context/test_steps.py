@@ -222,7 +222,7 @@ async def unfit_object() -> Any:
 
 
 def unfit_annotation() -> int:
-    return "seven"  # type: ignore[return-value]
+    return "seven"  # pyrefly: ignore[bad-return]
 
 
 def unfit_nan() -> Rate:

@@ -166,7 +166,7 @@ async def test_an_unreadable_confirmation_counts(
     async def talk(ctx: Context) -> None:
         sent.append(await ctx.send_message("Раз"))
 
-    app.block("talk", on_unknown=policy)(talk)  # type: ignore[arg-type]
+    app.block("talk", on_unknown=policy)(talk)  # pyrefly: ignore[bad-argument-type]
     run = await dialog.run("talk")
     assert (run.messages, run.ok, run.events.count("send_outcome_unknown")) == (["Раз"], True, 0)
     assert sent == [Message(None, None)]

@@ -38,7 +38,7 @@ def exported() -> dict[str, set[str]]:
         metric.name: set(metric.labels)
         for holder in holders
         for metric in vars(holder).values()
-        if isinstance(metric, Counter | Histogram)
+        if isinstance(metric, (Counter, Histogram))
     }
     found = {}
     for family in text_string_to_metric_families(render(metrics.snapshot()).decode()):

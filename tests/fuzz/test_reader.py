@@ -36,7 +36,7 @@ def is_plain(value: Any) -> bool:
         return all(map(is_plain, value))
     if isinstance(value, float):
         return math.isfinite(value)
-    return value is None or isinstance(value, bool | int | str)
+    return value is None or isinstance(value, (bool, int, str))
 
 
 @MANY

@@ -65,7 +65,7 @@ async def test_an_only_block_is_served_at_the_root_too(serve: Serve) -> None:
 
 
 def one_block(hold: Hold, **options: object) -> App:
-    app = App(**options)  # type: ignore[arg-type]
+    app = App(**options)  # pyrefly: ignore[bad-argument-type]
 
     @app.block("only")
     async def only(ctx: Context) -> dict[str, bool]:

@@ -73,7 +73,7 @@ def make_app() -> App:
         return {}
 
     @app.block("problem")
-    async def problem(ctx: Context, city: another_city(), problem: City) -> None: ...  # type: ignore[valid-type]
+    async def problem(ctx: Context, city: another_city(), problem: City) -> None: ...  # pyrefly: ignore[invalid-annotation]
 
     return app
 

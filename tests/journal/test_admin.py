@@ -77,7 +77,7 @@ async def test_a_running_service_is_asked(file: Path) -> None:
     await host.open()
     lease = await JournalDriver(host.journal, VirtualClock()).held()
     async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal._journal, JournalClient)  # type: ignore[attr-defined]
+        assert isinstance(journal._journal, JournalClient)  # pyrefly: ignore[missing-attribute]
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (lease.execution.id, Phase.RUNNING)
     [still] = await host.journal.search(Query())
@@ -124,7 +124,7 @@ async def test_every_question_has_an_answer(
                 for client in host.server._clients:
                     patch.setattr(client, "frame_received", lambda _: None)
             else:  # the disk does not respond
-                writer: Writer = journal._journal._writer  # type: ignore[attr-defined]
+                writer: Writer = journal._journal._writer  # pyrefly: ignore[missing-attribute]
                 writer._runner.put(thread_may_end.wait, lambda *_: None)
             with pytest.raises(JournalUnavailable, match="did not answer"):
                 await question(journal)
@@ -140,7 +140,7 @@ async def test_without_a_running_service_the_file_is_opened(file: Path) -> None:
     kept = await JournalDriver(host.journal, VirtualClock()).accept()
     await host.close()
     async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal._journal, SqliteJournal)  # type: ignore[attr-defined]
+        assert isinstance(journal._journal, SqliteJournal)  # pyrefly: ignore[missing-attribute]
         [record] = await journal.search(Query())
         assert (record.execution, record.phase) == (kept.execution, Phase.WAITING)
     await host.journal.open(NullJournalObserver())
@@ -230,7 +230,7 @@ async def test_files_of_a_killed_owner_are_replaced(file: Path) -> None:
     host = HostedJournal(file, VirtualClock())
     await host.open()
     async with open_admin(JournalSettings(url=f"sqlite:{file}"), Clock()) as journal:
-        assert isinstance(journal._journal, JournalClient)  # type: ignore[attr-defined]
+        assert isinstance(journal._journal, JournalClient)  # pyrefly: ignore[missing-attribute]
     await host.close()
     assert find_socket(file) is None
     assert not old.exists()

@@ -78,7 +78,7 @@ def _line_offsets(source: bytes) -> list[int]:
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """Return the statements of a function, without those of functions and classes inside it."""
     for statement in body:
-        if isinstance(statement, Function | ast.ClassDef):
+        if isinstance(statement, (Function, ast.ClassDef)):
             continue
         yield statement
         for name in ("body", "orelse", "finalbody"):
@@ -106,7 +106,7 @@ class _Reader:
             return
         if self._is_removable():
             yield self._mutation("statement removed", statement, "pass")
-        if isinstance(statement, ast.If | ast.While):
+        if isinstance(statement, (ast.If, ast.While)):
             yield from self._negated(statement.test)
         for handler in getattr(statement, "handlers", []):
             yield from self._handler_mutations(handler)
@@ -190,8 +190,8 @@ class _Reader:
 
     def _span(self, node: ast.AST) -> tuple[int, int]:
         lines = self._offsets
-        start: int = lines[node.lineno - 1] + node.col_offset  # type: ignore[attr-defined]
-        end: int = lines[node.end_lineno - 1] + node.end_col_offset  # type: ignore[attr-defined]
+        start: int = lines[node.lineno - 1] + node.col_offset  # pyrefly: ignore[missing-attribute]
+        end: int = lines[node.end_lineno - 1] + node.end_col_offset  # pyrefly: ignore[missing-attribute]
         return start, end
 
 

@@ -41,7 +41,7 @@ TESTS = {
     "vertexkit/botone": ["tests/botone"],
 }
 """The tests of each package."""
-NOT_COPIED = (".git", ".venv", ".mypy_cache", ".ruff_cache", ".pytest_cache", ".hypothesis", "dist")
+NOT_COPIED = (".git", ".venv", ".ruff_cache", ".pytest_cache", ".hypothesis", "dist")
 SECONDS_PER_TEST = 60
 """A test that takes longer hangs, and fails."""
 SECONDS_TO_FAIL = 30

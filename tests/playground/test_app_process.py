@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -72,7 +72,7 @@ async def test_ctrl_c_in_the_terminal_does_not_reach_the_process(
     """The terminal signals the playground only, which stops the process, also during an import."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "slow.py").write_text(SLOW)
-    supervisor = AppSupervisor("slow:app", {}, Silent())
+    supervisor = AppSupervisor("slow:app", {}, cast(Any, Silent()))
     await supervisor.start()
     process = supervisor._process
     assert process is not None

@@ -30,7 +30,7 @@ class Playground:
 
 
 def playground() -> ASGIApp:
-    return PlaygroundServer(Playground()).app("127.0.0.1")  # type: ignore[arg-type]
+    return PlaygroundServer(Playground()).app("127.0.0.1")  # pyrefly: ignore[bad-argument-type]
 
 
 def platform() -> ASGIApp:

@@ -142,4 +142,4 @@ async def test_a_text_is_an_error_of_the_app() -> None:
     """What is not bytes is refused where it is written, not at the end of the turn."""
     transport = BatchedTransport(RecordingTransport([]), WriteBatch())
     with pytest.raises(TypeError):
-        transport.write("text")  # type: ignore[arg-type]
+        transport.write("text")  # pyrefly: ignore[bad-argument-type]

@@ -73,7 +73,7 @@ def test_a_large_value_is_cut() -> None:
 
 
 def misspelt() -> object:
-    return "text".uper()  # type: ignore[attr-defined]
+    return "text".uper()  # pyrefly: ignore[missing-attribute]
 
 
 def raised(function: Callable[[], Any]) -> Exception:
@@ -90,5 +90,5 @@ def test_an_error_has_its_place_and_a_suggestion() -> None:
     assert (described["type"], described["hint"]) == ("AttributeError", "Did you mean 'upper'?")
     assert described["frames"][-1]["file"].endswith("test_contents.py")
     assert "uper()" in described["frames"][-1]["code"]
-    assert describe_error(raised(lambda: lenn("x")))["hint"] == "Did you mean 'len'?"  # type: ignore[name-defined]  # noqa: F821
+    assert describe_error(raised(lambda: lenn("x")))["hint"] == "Did you mean 'len'?"  # pyrefly: ignore[unknown-name]  # noqa: F821
     assert describe_error(ValueError("x"))["hint"] == ""

@@ -157,10 +157,10 @@ def test_a_crash_is_repeated() -> None:
 
 def test_no_result_is_compared_with_is() -> None:
     """As linters ask for."""
-    lines = [
+    lines: list[dict[str, Any]] = [
         {"kind": "run", "version": 1, "id": "1", "block": "b", "target": "b:app", "started": ""}
     ]
-    lines[0] |= {"inputs": {}}
+    lines[0]["inputs"] = {}
     lines.append({"kind": "end", "outcome": "gone", "code": "gone"})
     found = Recording.parse([json.dumps(line) for line in lines])
     assert "assert run.data is None" in code(found)

@@ -1,6 +1,6 @@
 """An author's code with the types that a type checker infers for it.
 
-mypy checks this file with all others; `test_typing.py` lets other checkers check it.
+`test_typing.py` lets each type checker check this file that authors use.
 """
 
 from collections.abc import AsyncGenerator

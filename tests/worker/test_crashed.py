@@ -220,10 +220,10 @@ def test_the_values_of_the_policies_are_checked() -> None:
 
     with pytest.raises(DefinitionError, match="on_crash must be one of run, fail"):
 
-        @app.block("a", on_crash="retry")  # type: ignore[arg-type]
+        @app.block("a", on_crash="retry")  # pyrefly: ignore[bad-argument-type]
         async def a(ctx: Context) -> None: ...
 
     with pytest.raises(DefinitionError, match=r"unknown option 'retries'.*on_crash"):
 
-        @app.block("b", retries=3)  # type: ignore[call-arg]
+        @app.block("b", retries=3)  # pyrefly: ignore[unexpected-keyword]
         async def b(ctx: Context) -> None: ...

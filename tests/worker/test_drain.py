@@ -195,7 +195,7 @@ async def test_a_completion_that_cannot_be_sent_is_parked_with_a_reason(
     async def work(ctx: Context) -> None: ...
 
     dialog = FakeDialog(app, grace=0)
-    dialog.platform.fail("complete", times=10**6, **fault)  # type: ignore[arg-type]
+    dialog.platform.fail("complete", times=10**6, **fault)  # pyrefly: ignore[bad-argument-type]
     async with dialog:
         tried, settled = asyncio.Event(), []
         dialog.subscribe(lambda event: tried.set() if event.name == "completion_retried" else None)

@@ -108,7 +108,7 @@ async def test_a_hook_may_complete_the_block_itself(then: str) -> None:
 
 async def test_a_plain_function_is_no_hook() -> None:
     """The hook must be `async def`: it is logged, and the block is completed with the default."""
-    app = App(on_failure=lambda ctx, failure: {"sorry": True})  # type: ignore[arg-type,return-value]
+    app = App(on_failure=lambda ctx, failure: {"sorry": True})  # pyrefly: ignore[bad-argument-type]
 
     @app.block("block")
     async def handler(ctx: Context) -> None:

@@ -88,7 +88,7 @@ async def test_a_result_that_does_not_match_its_annotation_fails_the_block() -> 
     """The return annotation is the result's type: what does not match does not reach the bot."""
 
     async def handler(ctx: Context) -> Offer:
-        return {"monthly": "a lot"}  # type: ignore[return-value]
+        return {"monthly": "a lot"}  # pyrefly: ignore[bad-return]
 
     assert (await run_one(handler)).data["error"]["code"] == "bad_result"
 
@@ -97,7 +97,7 @@ async def test_a_result_that_breaks_its_validator_fails_the_block() -> None:
     """A validator of an author may raise any exception: the block fails."""
 
     async def handler(ctx: Context) -> Picky:
-        return {"city": "Китеж"}  # type: ignore[return-value]
+        return {"city": "Китеж"}  # pyrefly: ignore[bad-return]
 
     run = await run_one(handler)
     assert run.data["error"]["code"] == "bad_result"

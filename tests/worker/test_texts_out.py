@@ -205,7 +205,7 @@ async def test_a_step(handler: Callable[[Context], Awaitable[Any]], tmp_path: Pa
         (BlockFailed(HALF, "no"), {"code": WHOLE, "message": "no"}),
         (BlockFailed("no", "no", {HALF: [HALF]}), {"code": "no", "message": "no", "data": {WHOLE: [WHOLE]}}),
         (BlockFailed("no", "no", Record(HALF)), {"code": "no", "message": "no", "data": {"text": WHOLE}}),
-        (BlockFailed(404, ValueError("no")), {"code": "404", "message": "no"}),  # type: ignore[arg-type]
+        (BlockFailed(404, ValueError("no")), {"code": "404", "message": "no"}),  # pyrefly: ignore[bad-argument-type]
         (ValueError(HALF), {"code": "internal", "message": "The block failed."}),
     ],
     ids=range(6),

@@ -43,7 +43,7 @@ def data_table(
 
 
 def _cell(value: object, locale: Locale) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
         return f"<td>{escape(str(value))}</td>"
     return f'<td class="number">{locale.number(value, 0 if isinstance(value, int) else 3)}</td>'
 

@@ -109,7 +109,7 @@ def render_interactive(
     version = ".".join(alt.SCHEMA_VERSION.lstrip("v").split(".")[:2])
     scripts = SCRIPTS.format(
         # The stub says that a snippet is required; without one the bundle defines the globals.
-        library=vl_convert.javascript_bundle(vl_version=version),  # type: ignore[call-arg]
+        library=vl_convert.javascript_bundle(vl_version=version),  # pyrefly: ignore[missing-argument]
         charts=_script_value([_configured(chart).to_dict() for _, chart in charts]),
         options=_script_value(options),
     )

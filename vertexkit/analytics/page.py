@@ -83,7 +83,8 @@ def subtitle(report: Report, locale: Locale) -> str:
     """Return what is below the title: the filters, the time zone, what the report is compared with."""
     period = "" if _names_period(report) else period_text(report, locale)
     parts = [period, *filter_texts(report, locale), locale.text("zone", zone=report.zone)]
-    return escape(" · ".join(filter(None, [*parts, comparison_text(report, locale)])))
+    parts.append(comparison_text(report, locale))
+    return escape(" · ".join(part for part in parts if part))
 
 
 def _names_period(report: Report) -> bool:

@@ -265,6 +265,6 @@ def _isoformat(value: Any) -> Any:
     """Return a value with its dates and times as texts."""
     if isinstance(value, dict):
         return {name: _isoformat(item) for name, item in value.items()}
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_isoformat(item) for item in value]
     return value.isoformat() if isinstance(value, date) else value

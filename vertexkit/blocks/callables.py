@@ -54,7 +54,7 @@ def why_unusable(handler: Any) -> str:
         return f"the class {handler.__name__}. Decorate a function or a method of an object"
     if inspect.iscoroutine(handler):
         return f"a coroutine. Pass the function without calling it: {handler.__name__}"
-    if isinstance(handler, classmethod | functools.partialmethod):
+    if isinstance(handler, (classmethod, functools.partialmethod)):
         kind = type(handler).__name__
         return (
             f"a {kind} inside of its class. Register it after the class: app.block(...)(K.method)"

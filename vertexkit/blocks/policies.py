@@ -103,7 +103,7 @@ def _check_option(at: str, name: str, value: object) -> None:
             raise DefinitionError(
                 f"{at}: {name} must be one of {', '.join(choices)}, got {value!r}"
             )
-    elif value is not None and not (isinstance(value, int | float) and 0 < value < math.inf):
+    elif value is not None and not (isinstance(value, (int, float)) and 0 < value < math.inf):
         raise DefinitionError(f"{at}: {name} must be greater than 0, got {value!r}")
 
 

@@ -162,7 +162,7 @@ def _column_key(answer: Answer) -> str:
 
 def answer_text(value: Any) -> str:
     """Return an answer as people read it; several choices are separated."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return SEPARATOR.join(filter(None, map(answer_text, value)))
     return "" if value is None else cell_text(value)
 

@@ -6,7 +6,7 @@ API. Messages and completions do not go through it; see `wire`.
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import aiohttp
 import httpx
@@ -114,14 +114,14 @@ class _TracingClient(HttpxAiohttpClient):
         tracing.inject(request.headers)
         return await super().send(request, **options)
 
-    def _init_transport(self, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]
+    def _init_transport(self, **options: Any) -> httpx.AsyncBaseTransport:  # pyrefly: ignore[bad-override]
         if (transport := options.pop("transport", None)) is not None:
             return cast(httpx.AsyncBaseTransport, transport)
         follows = self._trusts_environment and not self._has_proxy
         proxies = Proxies.from_environment() if follows else None
         return _Transport(proxies, **options | {"trust_env": self._trusts_environment})
 
-    def _init_proxy_transport(self, proxy: httpx.Proxy, **options: Any) -> httpx.AsyncBaseTransport:  # type: ignore[override]
+    def _init_proxy_transport(self, proxy: httpx.Proxy, **options: Any) -> httpx.AsyncBaseTransport:  # pyrefly: ignore[bad-override]
         options["proxy"] = _with_login_in_url(proxy)
         return _Transport(**options | {"trust_env": self._trusts_environment})
 
@@ -137,7 +137,7 @@ class _Transport(AiohttpTransport):
         **options: of the base class.
     """
 
-    mocks: "_Mocks | None" = None
+    mocks: ClassVar["_Mocks | None"] = None
     """Set during a test, for all clients: also for one that was created with its module."""
 
     def __init__(self, proxies: Proxies | None = None, **options: Any) -> None:

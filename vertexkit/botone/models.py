@@ -91,7 +91,7 @@ def _parse_list(value: Any) -> Any:
             raise ValueError('expected an array, or an object with the keys "0", "1", ...')
     if value is None:
         return ()
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, (list, tuple)):
         raise ValueError("expected an array")  # noqa: TRY004 - pydantic reports it
     return value
 
@@ -216,7 +216,7 @@ class Answer(TolerantModel):
     @classmethod
     def read(cls, value: Any) -> Self:
         """Read an answer; what is not an object, `null` for example, has no question."""
-        return super().read(value if isinstance(value, dict | Answer) else {"answer": value})
+        return super().read(value if isinstance(value, (dict, Answer)) else {"answer": value})
 
     @property
     def file_id(self) -> int | None:

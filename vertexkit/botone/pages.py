@@ -212,7 +212,7 @@ class _Failures:
     def count(self, dialog: ConversationDetails) -> ConversationDetails:
         """Count a dialog; raise its error if too many in a row have failed."""
         error = dialog.error
-        if error is None or isinstance(error, NotFound | Forbidden):  # it was deleted meanwhile
+        if error is None or isinstance(error, (NotFound, Forbidden)):  # it was deleted meanwhile
             self._in_a_row = 0
             return dialog
         self._in_a_row += 1

@@ -25,7 +25,7 @@ class Wire(Protocol):
     An implementation sends each request at most once: it never retries or follows a redirect.
     """
 
-    async def post(self, url: str, body: bytes, timeout: float) -> Response:
+    async def post(self, url: str, body: bytes, timeout: float, /) -> Response:
         """Post a body and read the response.
 
         If the status arrived, the result is a `Response`, even if its body is incomplete.

@@ -26,10 +26,10 @@ _TIMEOUT = re.compile(rb"(?:^|[\s,])timeout=(\d{1,6})", re.IGNORECASE)
 class ConnectionObserver(Protocol):
     """What a `WireConnection` reports to."""
 
-    def connection_idle(self, connection: "WireConnection") -> None:
+    def connection_idle(self, connection: "WireConnection", /) -> None:
         """Record a connection that can take the next request."""
 
-    def connection_closed(self, connection: "WireConnection") -> None:
+    def connection_closed(self, connection: "WireConnection", /) -> None:
         """Record a connection that can take no request any more. It is called once."""
 
 

@@ -46,7 +46,7 @@ def _with_reference() -> Iterator[None]:
         yield
     except TyperException as error:
         message = f"{translate_sentence(error.format_message())} [{COMMAND_LINE_REFERENCE}]"
-        error.format_message = lambda: message  # type: ignore[method-assign]
+        error.format_message = lambda: message  # pyrefly: ignore[method-assign]
         raise
 
 
@@ -138,7 +138,7 @@ def _without_flag_types(params: list[Any]) -> list[Any]:
 
 def _repaired(value: Any) -> Any:
     """Repair a text or each text of a repeatable option. A path is used unchanged."""
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_repaired(item) for item in value]
     return replace_surrogates(value) if isinstance(value, str) else value
 

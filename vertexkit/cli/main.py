@@ -96,7 +96,7 @@ def main() -> NoReturn:
         finally:
             sys.stdout.flush()  # at the exit of Python an error could not be handled
     except VertexkitError as error:
-        usage = isinstance(error, SettingsError | DefinitionError)
+        usage = isinstance(error, (SettingsError, DefinitionError))
         sentences = [str(error), *getattr(error, "__notes__", ())]
         message = ". ".join(map(translate_sentence, sentences))
         _fail(error, f"{message} [{error.reference}]", EXIT_USAGE if usage else EXIT_FAILED)

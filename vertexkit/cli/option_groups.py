@@ -40,7 +40,7 @@ def with_option_groups(command: Callable[..., None]) -> Callable[..., None]:
 
     del run.__wrapped__  # typer would read its signature
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
-    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    run.__signature__ = inspect.Signature(parameters)  # pyrefly: ignore[missing-attribute]
     return run
 
 

@@ -55,11 +55,11 @@ def digest_arguments(
 def _canonical(value: Any) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
-    if isinstance(value, list | tuple):
+    if isinstance(value, (list, tuple)):
         return [_canonical(item) for item in value]
     if isinstance(value, Mapping):
         return {"mapping": _sorted((_canonical(key), _canonical(value[key])) for key in value)}
-    if isinstance(value, set | frozenset):
+    if isinstance(value, (set, frozenset)):
         return {"set": _sorted(map(_canonical, value))}
     return {_type_name(value): _content(value)}
 
@@ -70,7 +70,7 @@ def _content(value: Any) -> Any:
         return value.name
     if isinstance(value, BY_TEXT):
         return str(value)
-    if isinstance(value, bytes | bytearray):
+    if isinstance(value, (bytes, bytearray)):
         return hashlib.sha256(value).hexdigest()
     fields = _fields(value)
     return None if fields is None else _canonical(fields)

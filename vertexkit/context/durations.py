@@ -15,7 +15,7 @@ def seconds_of(method: str, value: object) -> float:
         ValueError: It is negative or not finite.
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not isinstance(seconds, int | float):
+    if not isinstance(seconds, (int, float)):
         raise TypeError(f"{method} needs a number of seconds or a timedelta, got {value!r:.100}")
     if not 0 <= seconds < float("inf"):
         raise ValueError(f"{method} needs 0 seconds or more, got {value!r:.100}")

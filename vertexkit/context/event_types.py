@@ -1,7 +1,7 @@
 """What the data of events must look like, for the receiver that validates them."""
 
 import sys
-from typing import Any
+from typing import Any, cast
 
 from pydantic import TypeAdapter
 
@@ -33,7 +33,8 @@ class EventTypes:
             target = getattr(target, part, None)
         if not isinstance(target, type):
             return None
-        self._types[block, name] = adapter = TypeAdapter(target)
+        adapter: TypeAdapter[Any] = TypeAdapter(cast(Any, target))
+        self._types[block, name] = adapter
         return adapter
 
 

@@ -327,7 +327,7 @@ def _check_values(value: dict[str, Any]) -> None:
         ]
         if any(isinstance(item, float) and math.isinf(item) for item in items):
             raise CallError(400, "malformed_json", "A number in the body is too large.")
-        level = [item for item in items if isinstance(item, dict | list)]
+        level = [item for item in items if isinstance(item, (dict, list))]
         if not level:
             return
     raise CallError(400, "too_deep", f"The body is more than {MAX_DEPTH} levels deep.")

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from vertexkit.clock import Clock
@@ -58,7 +59,7 @@ class MemoryJournal:
     )
     durable = False
     access = Access.PROCESS
-    file = None
+    file: Path | None = None
 
     def __init__(self, clock: Clock, settings: JournalSettings = DEFAULTS) -> None:
         self._clock = clock

@@ -171,6 +171,6 @@ async def _json_object(request: Request) -> dict[str, Any]:
 async def _number(request: Request, name: str, maximum: float) -> float:
     """Return a number of a request's body."""
     value = (await _json_object(request)).get(name)
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= maximum:
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= maximum:
         return float(value)
     raise SettingsError(f"{name} must be a number from 0 to {maximum:g}")

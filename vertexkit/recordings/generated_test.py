@@ -230,7 +230,7 @@ def _code(value: Any) -> str:
 def _wrapped(value: Any) -> str:
     """Return a JSON value as Python code, on several lines if one would be too long."""
     text = _code(value)
-    if len(text) < MAX_LINE_CHARACTERS or not isinstance(value, list | dict):
+    if len(text) < MAX_LINE_CHARACTERS or not isinstance(value, (list, dict)):
         return text
     if isinstance(value, list):
         return "[\n" + "".join(f"    {_code(item)},\n" for item in value) + "]"

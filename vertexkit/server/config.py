@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.server import ServerState
 
 from vertexkit.server.connection import Connection
 from vertexkit.server.limits import IDLE_TIMEOUT_SECONDS
@@ -80,7 +81,7 @@ class SecondaryServer:
             lambda: ServedApp(app), settings, max_connections, lifespan="off"
         )
         self._shared = shared
-        self._state = uvicorn.server.ServerState()
+        self._state = ServerState()
         self._server: asyncio.Server | None = None
 
     async def start(self, host: str, port: int) -> None:

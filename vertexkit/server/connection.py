@@ -125,7 +125,7 @@ class Connection(HttpToolsProtocol):
         """The newest request whose head is complete."""
         return self.cycle
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:
         """As uvicorn does; the pool may close this or another connection."""
         self._transport = BatchedTransport(transport, self._pool.batch)
         super().connection_made(cast("asyncio.Transport", self._transport))

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Collection, Mapping, MutableMapping
 from io import StringIO
-from typing import Any, BinaryIO, Literal, TextIO
+from typing import Any, BinaryIO, Literal, TextIO, cast
 
 import structlog
 from pydantic_core import to_json
@@ -220,7 +220,7 @@ def _sanitized(value: Any) -> Any:
     """Return what a terminal may be shown of a value; an author's object may print anything."""
     if isinstance(value, str):
         return sanitize_lines(value)
-    return value if value is None or isinstance(value, bool | int | float) else _Shown(value)
+    return value if value is None or isinstance(value, (bool, int, float)) else _Shown(value)
 
 
 def _plain_traceback(stream: TextIO, error: Any) -> None:
@@ -327,7 +327,7 @@ def _configure_stdlib(writer: LineWriter, chain: list[Processor], level: int) ->
             event["exc_info"] = record.exc_info
         for processor in chain:
             event = processor(None, record.levelname.lower(), event)
-        return bytes(event)
+        return cast(bytes, event)
 
     root = logging.getLogger()
     for handler in [h for h in root.handlers if isinstance(h, _StandardHandler)]:

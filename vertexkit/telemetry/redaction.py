@@ -153,7 +153,7 @@ def _redact_value(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_redact_value(item) for item in value]
-    if isinstance(value, int | float) and not isinstance(value, bool):
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
         number = str(value)
         short = len(number) < MIN_MASKED_CHARACTERS
         return value if short or redact_text(number) == number else MASK

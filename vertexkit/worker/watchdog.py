@@ -163,7 +163,7 @@ def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
 def _context_in(frame: FrameType) -> Context | SyncContext | None:
     """Return the handler's context if it is a local variable of this frame."""
     for value in frame.f_locals.values():
-        if isinstance(value, Context | SyncContext):
+        if isinstance(value, (Context, SyncContext)):
             return value
     return None
 

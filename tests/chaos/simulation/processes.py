@@ -160,7 +160,7 @@ class ServiceProcess(Process):
         super().__init__(network, name, observer)
 
     async def run(self) -> str:
-        journal: Any = JournalClient(SOCKET)  # type: ignore[arg-type]
+        journal: Any = JournalClient(SOCKET)  # pyrefly: ignore[bad-argument-type]
         if self._make_journal is not None:
             journal = self._make_journal(self.loop)
         async with running_service(
@@ -214,7 +214,7 @@ class HostProcess(Process):
         server = JournalServer(journal, supervisor)
         await journal.open(_HostObserver(server, fail))
         with supervisor.watch_callbacks():
-            await server.listen(Listener(self.network, SOCKET))  # type: ignore[arg-type]
+            await server.listen(Listener(self.network, SOCKET))  # pyrefly: ignore[bad-argument-type]
             self.journal = journal
             self.listening.set_result(None)
             await _either(self._stop, failed)

@@ -87,14 +87,10 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         self.tasks.append(task)
         return task
 
-    def call_soon_threadsafe(  # type: ignore[override]
-        self, callback: Any, *args: Any, context: Any = None
-    ) -> Any:
+    def call_soon_threadsafe(self, callback: Any, *args: Any, context: Any = None) -> Any:
         return self.call_soon(callback, *args, context=context)
 
-    def run_in_executor(  # type: ignore[override]
-        self, executor: Any, func: Any, *args: Any
-    ) -> Any:
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
         """Run a function later, as a thread would."""
         future = self.create_future()
 
@@ -110,7 +106,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
     async def create_unix_server(self, protocol_factory: Any, *_: Any, **options: Any) -> Any:
         return options["sock"].listen(self, protocol_factory)
 
-    async def create_unix_connection(self, protocol_factory: Any, path: Any, **_: Any) -> Any:  # type: ignore[override]
+    async def create_unix_connection(self, protocol_factory: Any, path: Any, **_: Any) -> Any:  # pyrefly: ignore[bad-override]
         return await self._scheduler.connect(self, protocol_factory, str(path))
 
     def after_turns(self, turns: int, reached: asyncio.Future[None]) -> None:
@@ -119,7 +115,7 @@ class SimulatedLoop(asyncio.BaseEventLoop):
 
     def run_one(self) -> None:
         """Run the next callback."""
-        handle = self._ready.popleft()  # type: ignore[attr-defined]
+        handle = self._ready.popleft()  # pyrefly: ignore[missing-attribute]
         if handle.cancelled():
             return
         self.turns += 1
@@ -140,15 +136,15 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         """Return when it has something to run; make ready what is due."""
         if not self.alive:
             return NEVER
-        now, timers = self._scheduler.now, self._scheduled  # type: ignore[attr-defined]
+        now, timers = self._scheduler.now, self._scheduled  # pyrefly: ignore[missing-attribute]
         if self.frozen_until > now:
             return self.frozen_until
         while timers and (timers[0].cancelled() or timers[0].when() <= now):
             timer = heapq.heappop(timers)
             timer._scheduled = False
             if not timer.cancelled():
-                self._ready.append(timer)  # type: ignore[attr-defined]
-        if self._ready:  # type: ignore[attr-defined]
+                self._ready.append(timer)  # pyrefly: ignore[missing-attribute]
+        if self._ready:  # pyrefly: ignore[missing-attribute]
             return now
         return cast("float", timers[0].when()) if timers else NEVER
 
@@ -160,14 +156,14 @@ class SimulatedLoop(asyncio.BaseEventLoop):
         try:
             for task in self.tasks:
                 if not task.done():
-                    task._log_destroy_pending = False  # type: ignore[attr-defined]
+                    task._log_destroy_pending = False  # pyrefly: ignore[missing-attribute]
                     with suppress(BaseException):  # it ends, whatever its code does then
                         cast("Any", task.get_coro()).close()
         finally:
             events._set_running_loop(None)
         self.tasks.clear()
-        self._ready.clear()  # type: ignore[attr-defined]
-        self._scheduled.clear()  # type: ignore[attr-defined]
+        self._ready.clear()  # pyrefly: ignore[missing-attribute]
+        self._scheduled.clear()  # pyrefly: ignore[missing-attribute]
         self._closed = True
 
 

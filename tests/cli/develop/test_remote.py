@@ -57,7 +57,8 @@ async def url() -> AsyncIterator[str]:
 
 async def call(url: str, block: str | None = None, **options: Any) -> int:
     """Run the command in a thread: the service runs in the loop of the test."""
-    given = CallOptions(url=url, **({"fast": True} | options))
+    options.setdefault("fast", True)
+    given = CallOptions(url=url, **options)
     return await asyncio.to_thread(call_service, given, block)
 
 

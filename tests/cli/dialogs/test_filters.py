@@ -77,7 +77,7 @@ def test_a_time_without_an_offset_is_in_the_zone() -> None:
 def test_an_invalid_filter_is_an_error(options: dict[str, str], message: str) -> None:
     """The error names the option."""
     with pytest.raises(SettingsError) as caught:
-        DialogFilters.from_options(FilterOptions(**options)).lists(  # type: ignore[arg-type]
+        DialogFilters.from_options(FilterOptions(**options)).lists(  # pyrefly: ignore[bad-argument-type]
             BotOne("http://p.test/api", "a", "b")
         )
     assert message in str(caught.value)

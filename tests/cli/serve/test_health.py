@@ -24,7 +24,7 @@ def service(responses: dict[str, tuple[int, bytes]]) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *_: object) -> None:
+        def log_message(self, format: str, *_: object) -> None:  # noqa: A002 - as in the base class
             pass
 
     with HTTPServer(("127.0.0.1", 0), Pages) as server:

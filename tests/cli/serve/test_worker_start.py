@@ -13,7 +13,7 @@ from vertexkit.cli.serve.server import MISSED_ANSWERS, WorkerProcess
 def worker() -> Iterator[WorkerProcess]:
     """A worker whose end of the connection the test has; no process is started."""
     worker = WorkerProcess(uvicorn.Config("no_app:app"), [])
-    worker.process = SimpleNamespace(is_alive=lambda: True)  # type: ignore[assignment]
+    worker.process = SimpleNamespace(is_alive=lambda: True)  # pyrefly: ignore[bad-assignment]
     yield worker
     for connection in (worker.parent_conn, worker.child_conn):
         connection.close()
@@ -33,5 +33,5 @@ def test_a_worker_that_does_not_answer_is_not_alive(worker: WorkerProcess) -> No
     assert [worker.is_alive() for _ in range(MISSED_ANSWERS + 1)][-2:] == [True, False]
     worker.child_conn.send(obj=True)
     assert worker.is_alive()
-    worker.process = SimpleNamespace(is_alive=lambda: False)  # type: ignore[assignment]
+    worker.process = SimpleNamespace(is_alive=lambda: False)  # pyrefly: ignore[bad-assignment]
     assert not worker.is_alive()

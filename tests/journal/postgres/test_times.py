@@ -23,7 +23,7 @@ class PausedClock(Clock):
 def test_only_skipped_time_is_added_to_the_server_s(clock: Clock) -> None:
     """A pause of the process between two readings of a clock does not shorten its leases."""
     journal = make_journal(JournalSettings(url="postgresql://localhost/bots"), clock)
-    assert journal._ahead() == 0.0  # type: ignore[attr-defined]
+    assert journal._ahead() == 0.0  # pyrefly: ignore[missing-attribute]
     if isinstance(clock, VirtualClock):
         clock.skip_to(clock.now() + PAUSE_SECONDS)
-        assert 0.0 < journal._ahead() == clock.skipped  # type: ignore[attr-defined]
+        assert 0.0 < journal._ahead() == clock.skipped  # pyrefly: ignore[missing-attribute]

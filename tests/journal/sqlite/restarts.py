@@ -34,7 +34,7 @@ class Machine:
         )
         driver = JournalDriver(SqliteJournal(self.path, self.clock, rules), self.clock)
         await driver.journal.open(driver)
-        self._open.append(driver.journal)  # type: ignore[arg-type]
+        self._open.append(driver.journal)  # pyrefly: ignore[bad-argument-type]
         return driver
 
     def crash(self) -> None:

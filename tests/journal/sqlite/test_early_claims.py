@@ -52,7 +52,7 @@ def count_commits(slow_machine: SlowMachine) -> list[int]:
     def committed(changes: int, seconds: float) -> None:
         commits.append(changes)
 
-    slow_machine.journal._observer.committed = committed  # type: ignore[method-assign]
+    slow_machine.journal._observer.committed = committed  # pyrefly: ignore[method-assign]
     return commits
 
 

@@ -86,6 +86,6 @@ async def test_one_of_two_retries_counts(slow_machine: SlowMachine) -> None:
     first = asyncio.ensure_future(journal.drop(found.execution))
     second = asyncio.ensure_future(journal.drop(found.execution))
     dropped = await asyncio.gather(first, second, return_exceptions=True)
-    assert all(isinstance(reply, Record | OperationNotAllowed) for reply in dropped)
+    assert all(isinstance(reply, (Record, OperationNotAllowed)) for reply in dropped)
     with pytest.raises(OperationNotAllowed, match="there is no execution"):
         await journal.retry(found.execution)

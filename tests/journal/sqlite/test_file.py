@@ -304,7 +304,7 @@ async def test_a_full_disk_rejects_new_calls_and_loses_nothing(machine: Machine)
     """New calls fail at once, running executions wait, and all continues when there is space."""
     driver = await machine.start()
     lease = await driver.held()
-    connection = driver.journal._writer._connection  # type: ignore[attr-defined]
+    connection = driver.journal._writer._connection  # pyrefly: ignore[missing-attribute]
     [pages] = connection.execute("PRAGMA page_count").fetchone()
     connection.execute(f"PRAGMA max_page_count = {pages}")
     refused = 0

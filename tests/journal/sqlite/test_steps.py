@@ -181,7 +181,7 @@ QUERIES = {
     "the newest": Query(limit=FOUND),
     "none": Query(code="no such code", limit=FOUND),
     "a block": Query(block="loan", limit=FOUND),
-    "a status": Query(status="parked", limit=FOUND),  # type: ignore[arg-type]
+    "a status": Query(status="parked", limit=FOUND),  # pyrefly: ignore[bad-argument-type]
     "the start of every id": Query(prefix="0000", limit=FOUND),
     "the start of every id, and none": Query(prefix="0000", code="no such code", limit=FOUND),
     "the start of one id": Query(prefix=f"{1:022x}"),

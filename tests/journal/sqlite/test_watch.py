@@ -45,7 +45,7 @@ def replace_with_copy(path: Path) -> None:
 INCIDENTS: dict[str, Damage] = {
     "file deleted": lambda path: path.unlink(),
     "log deleted": lambda path: log_of(path).unlink(),
-    "both deleted": lambda path: [file.unlink() for file in (path, log_of(path))],  # type: ignore[func-returns-value]
+    "both deleted": lambda path: [file.unlink() for file in (path, log_of(path))],
     "file replaced": replace_with_copy,
     "log replaced": lambda path: replace_with_copy(log_of(path)),
     "file renamed": lambda path: path.rename(path.with_name("moved.db")),

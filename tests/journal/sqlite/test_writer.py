@@ -184,8 +184,8 @@ class Commits(JournalDriver):
         super().__init__(journal, clock)
         self.commits: list[tuple[int, float]] = []
 
-    def committed(self, writes: int, seconds: float) -> None:
-        self.commits.append((writes, seconds))
+    def committed(self, changes: int, seconds: float) -> None:
+        self.commits.append((changes, seconds))
 
 
 async def test_commits_are_reported_with_their_duration(tmp_path: Path) -> None:

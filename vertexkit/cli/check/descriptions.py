@@ -1,6 +1,6 @@
 """Descriptions of schemas in a few words, in the terms of JSON Schema."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from vertexkit.cli.check.schemas import Document, Flat, Schema, Undecidable, kinds_of
@@ -82,7 +82,7 @@ def _types(phrase: Phrase) -> dict[str, str]:
 
 
 def _range(
-    low: float | None, high: float | None, texts: list[str], phrase: Phrase
+    low: float | None, high: float | None, texts: Sequence[str], phrase: Phrase
 ) -> Iterator[str]:
     both, at_least, at_most = texts
     if low is not None and high is not None:

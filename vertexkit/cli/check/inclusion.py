@@ -353,7 +353,7 @@ def _strings(source: Flat, target: Flat) -> Iterator[tuple[Verdict, str]]:
     if fmt not in (None, own[1]):
         known = own[1] is not None and {own[1], fmt} <= {"date", "date-time", "time"}
         yield Verdict.UNDECIDED if known else Verdict.BREAKS, f"only the format {fmt} is accepted"
-    if pattern not in (None, own[0]):
+    if pattern is not None and pattern != own[0]:
         fitting = [text for text in WITNESSES if length[0] <= len(text) <= length[1]]
         rejects = any(not matches(pattern, text) for text in fitting)
         verdict = Verdict.BREAKS if rejects and own == (None, None) else Verdict.UNDECIDED

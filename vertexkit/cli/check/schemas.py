@@ -87,7 +87,7 @@ class Document:
             if not isinstance(found, Mapping) or name not in found:
                 raise Undecidable(f"the document has no {reference}")
             found = found[name]
-        return found if isinstance(found, Mapping | bool) else {}
+        return found if isinstance(found, (Mapping, bool)) else {}
 
     def flatten(self, schema: Schema, depth: int = 0) -> list[Flat]:
         """Return the flat schemas that together accept what a schema accepts.
@@ -196,7 +196,7 @@ def kinds_of(flat: Flat) -> set[str]:
 def _kind(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else "boolean"
-    if isinstance(value, int | float):
+    if isinstance(value, (int, float)):
         return "number"
     if isinstance(value, str):
         return "string"

@@ -61,7 +61,7 @@ def mask_value(name: str, value: Any) -> Any:
         return [mask_value(name, item) for item in value]
     if isinstance(value, str):
         return mask(value) if is_secret(name) else mask_text(value)
-    if isinstance(value, int | float) and not isinstance(value, bool) and is_secret(name):
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and is_secret(name):
         return 0
     return value
 

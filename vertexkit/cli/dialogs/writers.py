@@ -82,7 +82,7 @@ class Csv:
     def _cell(self, value: Any) -> Any:
         if isinstance(value, str):
             return self._guard(value)
-        if value is None or isinstance(value, int | float):
+        if value is None or isinstance(value, (int, float)):
             return value
         if isinstance(value, datetime):
             return value.isoformat()
@@ -178,7 +178,7 @@ class Xlsx:
                 self._worksheet.write_datetime(self._next, column, time)
             elif isinstance(value, bool):
                 self._worksheet.write_boolean(self._next, column, value)
-            elif isinstance(value, int | float):
+            elif isinstance(value, (int, float)):
                 self._worksheet.write_number(self._next, column, value)
             elif value is not None:
                 self._worksheet.write_string(self._next, column, self._fit(cell_text(value)))

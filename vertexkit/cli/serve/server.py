@@ -180,7 +180,7 @@ class Workers(multiprocess.Multiprocess):
 
     def run(self) -> None:
         """Run until a signal. Workers are `WorkerProcess`es: uvicorn has no option for it."""
-        multiprocess.Process = WorkerProcess  # type: ignore[misc]
+        multiprocess.Process = WorkerProcess
         super().run()
 
     @property

@@ -3,6 +3,7 @@
 import unicodedata
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Sequence
 from operator import itemgetter
 
 SPACES = " \t\n\r\f\v"
@@ -13,7 +14,7 @@ GRAPHEME_LIMIT = 64
 """Code points that are looked at to find where one visible character begins."""
 
 
-def is_inside_grapheme(text: list[str], index: int) -> bool:
+def is_inside_grapheme(text: Sequence[str], index: int) -> bool:
     """Return whether the code points before and at the index are one visible character."""
     left, right = text[index - 1], text[index]
     if left == "\u200d" or "\U0001f3fb" <= right <= "\U0001f3ff":

@@ -53,7 +53,8 @@ class Address:
         Raises:
             psycopg.Error: as `connect`.
         """
-        return await psycopg.AsyncConnection.connect(
+        connect = psycopg.AsyncConnection[DictRow].connect
+        return await connect(
             self.conninfo, autocommit=True, prepare_threshold=None, row_factory=dict_row
         )
 

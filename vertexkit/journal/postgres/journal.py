@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from psycopg.pq.abc import PGresult
@@ -65,7 +66,7 @@ class PostgresJournal(OperatorRequests):
 
     durable = True
     access = Access.ANY
-    file = None
+    file: Path | None = None
 
     def __init__(self, database: Database, clock: Clock, settings: JournalSettings) -> None:
         self.durability: str = (

@@ -157,7 +157,7 @@ async def read_memories(connection: Reading, dialog: int) -> list[MemoryRecord]:
 async def forget(connection: Reading, dialog: int) -> Forgotten:
     """Erase the executions and the memories of a dialog; see `JournalAdmin.forget`."""
     async with durable_transaction(connection):
-        found = await connection.execute(UNFINISHED, (dialog,))
+        found = await connection.execute(UNFINISHED.encode(), (dialog,))
         refuse_to_forget(dialog, [row["id"] for row in await found.fetchall()])
         await connection.execute(FORGET_EFFECTS, (dialog,))
         executions = await connection.execute(FORGET_EXECUTIONS, (dialog,))

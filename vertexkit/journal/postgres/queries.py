@@ -151,7 +151,7 @@ async def read_effects(
 
 async def read_workers(connection: Reading) -> list[WorkerRecord]:
     """Read the workers of the last day, in the order in which they started."""
-    rows = await (await connection.execute(WORKERS)).fetchall()
+    rows = await (await connection.execute(WORKERS.encode())).fetchall()
     return [WorkerRecord(**row | {"blocks": tuple(row["blocks"])}) for row in rows]
 
 

@@ -6,7 +6,7 @@ from vertexkit.journal.postgres.limits import DELETE_STARTS
 from vertexkit.journal.postgres.statements import Statement, statement
 from vertexkit.settings import JournalSettings
 
-MAX_ENDED_EXECUTIONS = 100_000
+MAX_ENDED_EXECUTIONS: int = 100_000
 """Ended executions that are kept, not counting the parked ones."""
 DELETE_BATCH = 500
 """Most rows deleted in one transaction."""

@@ -342,7 +342,7 @@ class Writer:
                 self.connections += 1
                 self.error = ""
                 await self._report_again()
-            except (psycopg.Error, ConnectionLost, CommandFailed, OSError, TimeoutError) as error:
+            except (psycopg.Error, ConnectionLost, CommandFailed, OSError) as error:
                 self.error = str(error) or "the server does not answer"
                 await asyncio.sleep(RECONNECT_SECONDS[min(attempt, len(RECONNECT_SECONDS) - 1)])
                 attempt += 1

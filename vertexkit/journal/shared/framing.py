@@ -54,7 +54,7 @@ class FrameConnection(asyncio.Protocol):
         return transport is not None and transport.get_write_buffer_size() > MAX_UNSENT_BYTES
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        self._transport = transport  # pyrefly: ignore[bad-assignment]
 
     def send(self, message: list[Any] | int) -> None:
         """Add a message to the frame of this turn of the event loop.

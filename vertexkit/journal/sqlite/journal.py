@@ -193,7 +193,7 @@ class SqliteJournal:
         rows = self._state.claim(worker, room, limit, early=early, limits=limits)
         if not rows:
             return []
-        written: asyncio.Future[None]
+        written: list[asyncio.Future[None]] = []
         leases = [row.lease() for row in rows]
         on_disk = [row for row in rows if row.body_on_disk]
         for row in rows:
@@ -205,8 +205,8 @@ class SqliteJournal:
             if (seconds := row.start_counts_for) is not None:
                 start = schema.start_values(row, seconds, self._clock.unix())
                 self._writer.write(schema.RECORD_START, start)
-            written = self._writer.write(schema.CLAIM, schema.claim_values(row))
-        await written  # writes are committed in order: it is the last of them
+            written.append(self._writer.write(schema.CLAIM, schema.claim_values(row)))
+        await written[-1]  # writes are committed in order: it is the last of them
         leases = [lease for lease in leases if self._state.find(lease.execution.id) is not None]
         return await self._with_calls(leases, on_disk) if on_disk else leases
 

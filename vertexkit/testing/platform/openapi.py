@@ -117,7 +117,7 @@ def _json(description: str, schema: str) -> Json:
 def _body(fields: Json, required: list[str] | None = None) -> Json:
     """Describe a body; by default all of its fields are required, with an empty list none is."""
     names = list(fields) if required is None else required
-    schema = {"type": "object", "properties": fields, "additionalProperties": False}
+    schema: Json = {"type": "object", "properties": fields, "additionalProperties": False}
     if names:
         schema["required"] = names
     return {"required": bool(names), "content": {"application/json": {"schema": schema}}}
