@@ -16,13 +16,13 @@ class Decision(BaseModel):
     """What the colleague's system sends to the URL that it has received."""
 
     approved: bool
-    comment: str = Field("", max_length=500)
+    comment: str = Field(default="", max_length=500)
 
 
 class Outcome(BaseModel):
     approved: bool = Field(title="Скидка одобрена")
     decided: bool = Field(title="Руководитель ответил")
-    comment: str = Field("", title="Комментарий руководителя")
+    comment: str = Field(default="", title="Комментарий руководителя")
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from vertexkit import App, BlockFailed, Context, Retry, http_client
 class Lead(BaseModel):
     name: str = Field(min_length=1, max_length=200, title="Имя")
     phone: str = Field(pattern=r"^\+?[\d ()-]{7,20}$", title="Телефон", examples=["+7 900 1234567"])
-    interest: str = Field("", max_length=2000, title="Что интересует")
+    interest: str = Field(default="", max_length=2000, title="Что интересует")
 
 
 class Created(BaseModel):

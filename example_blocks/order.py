@@ -18,7 +18,7 @@ TEXTS = {"packing": "собирается", "shipped": "в пути", "delivered
 
 class Order(BaseModel):
     status: str = Field(title="Состояние")
-    city: str = Field("", title="Где находится")
+    city: str = Field(default="", title="Где находится")
 
 
 class Orders:

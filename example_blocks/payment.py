@@ -23,7 +23,7 @@ class Payment(BaseModel):
 
 class Receipt(BaseModel):
     status: Literal["paid", "cancelled", "expired"] = Field(title="Оплата")
-    amount: int = Field(0, title="Оплачено, ₽")
+    amount: int = Field(default=0, title="Оплачено, ₽")
 
 
 @asynccontextmanager

@@ -16,9 +16,9 @@ ZONE = "Europe/Moscow"
 class Results(BaseModel):
     dialogs: int = Field(title="Диалогов")
     completed: float | None = Field(title="Доля завершённых")
-    question: str | None = Field(None, title="Вопрос с оценкой")
-    mean: float | None = Field(None, title="Средняя оценка")
-    nps: float | None = Field(None, title="NPS")
+    question: str | None = Field(default=None, title="Вопрос с оценкой")
+    mean: float | None = Field(default=None, title="Средняя оценка")
+    nps: float | None = Field(default=None, title="NPS")
 
 
 @asynccontextmanager

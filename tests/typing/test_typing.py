@@ -1,6 +1,7 @@
 """The types of the public surface, as the type checkers of authors see them."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,13 +21,15 @@ CHECKERS = {
     "pyrefly": ("pyrefly", "check", "--preset=default", f"--python-interpreter-path={PYTHON}"),
 }
 AUTHORS = "authors.py"
+EXAMPLES = Path(__file__).parents[2] / "example_blocks"
 
 
 @pytest.fixture(scope="module")
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with an author's code, and with what `vertexkit new` writes from each template."""
+    """An author's code, the example blocks, and what `vertexkit new` writes from each template."""
     folder = tmp_path_factory.mktemp("code")
     (folder / AUTHORS).write_text(Path(authors.__file__).read_text(encoding="utf-8"))
+    shutil.copytree(EXAMPLES, folder / EXAMPLES.name)
     for template in TemplateOption:
         create_project(str(folder / template.value), "en", template.value, bundled=False)
     return folder
@@ -34,7 +37,7 @@ def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_the_code_of_authors_has_the_documented_types(checker: str, code: Path) -> None:
-    """The checker accepts each `assert_type`, and reports nothing in new projects and their tests.
+    """The checker accepts each `assert_type`, and reports nothing in the examples and in new projects.
 
     mypy refuses to check several projects at once, because their modules have the same names.
     """

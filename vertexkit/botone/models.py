@@ -252,7 +252,7 @@ class Conversation(TolerantModel):
     updated: _Time | None = None
     """The time of the last message, with a time zone (UTC if the platform names none); None if the
     dialog has no messages."""
-    duration: float | None = Field(None, allow_inf_nan=False)
+    duration: float | None = Field(default=None, allow_inf_nan=False)
     """Seconds."""
     source: str | None = None
     """The channel: `web` and others. V2 only."""

@@ -48,7 +48,7 @@ class Filters(BaseModel, extra="forbid"):
     code: str = ""
     id: str = ""
     waiting_for: str = ""
-    seconds: float | None = Field(None, gt=0, allow_inf_nan=False)
+    seconds: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Accepted within the last seconds."""
     limit: int = Field(50, ge=1, le=MAX_LISTED)
 
