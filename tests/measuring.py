@@ -12,7 +12,7 @@ import pytest
 
 VARIABLES = ("COVERAGE_PROCESS_CONFIG", "COVERAGE_PROCESS_START")
 """With one of them, a new Python process measures its coverage."""
-MEASURED_CASES = 4
+MEASURED_CASES = 8
 """Of a test with more parameters, as many cases are measured."""
 every_test = False
 """Those that are marked `unmeasured`, too: `make mutants` has to know which tests run a line."""
