@@ -55,8 +55,8 @@ async def test_every_execution_ends(faults: list[dict[str, Any]]) -> None:
 
     platform = FakePlatform(clock=VirtualClock(), typing_seconds=0.2)
     for fault in faults:
-        fault.setdefault("status", None if "kind" in fault else 200)
-        platform.fail(**fault)
+        usual: dict[str, Any] = {"status": None if "kind" in fault else 200}
+        platform.fail(**usual | fault)
     async with FakeDialog(app, platform, complete_patience=60) as dialog:
         run = await dialog.run("talk")
     assert run.outcome is not None, json.dumps(faults, default=repr)

@@ -1,6 +1,6 @@
 """An author's code with the types that a type checker infers for it.
 
-`test_typing.py` lets each type checker check this file that authors use.
+`test_typing.py` checks this file with the type checkers that authors use.
 """
 
 from collections.abc import AsyncGenerator

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.typing import authors
 from vertexkit.cli.develop.new import create_project
 from vertexkit.cli.options import TemplateOption
 
@@ -20,7 +19,7 @@ CHECKERS = {
     "pyright": ("pyright", f"--pythonpath={PYTHON}"),
     "pyrefly": ("pyrefly", "check", "--preset=default", f"--python-interpreter-path={PYTHON}"),
 }
-AUTHORS = "authors.py"
+AUTHORS = Path(__file__).with_name("authors.py")
 EXAMPLES = Path(__file__).parents[2] / "example_blocks"
 
 
@@ -28,7 +27,7 @@ EXAMPLES = Path(__file__).parents[2] / "example_blocks"
 def code(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An author's code, the example blocks, and what `vertexkit new` writes from each template."""
     folder = tmp_path_factory.mktemp("code")
-    (folder / AUTHORS).write_text(Path(authors.__file__).read_text(encoding="utf-8"))
+    shutil.copy(AUTHORS, folder)
     shutil.copytree(EXAMPLES, folder / EXAMPLES.name)
     for template in TemplateOption:
         create_project(str(folder / template.value), "en", template.value, bundled=False)
@@ -41,7 +40,7 @@ def test_the_code_of_authors_has_the_documented_types(checker: str, code: Path) 
 
     mypy refuses to check several projects at once, because their modules have the same names.
     """
-    files = [AUTHORS] if checker == "mypy" else [str(path) for path in code.rglob("*.py")]
+    files = [code / AUTHORS.name] if checker == "mypy" else list(code.rglob("*.py"))
     done = subprocess.run(
         [PYTHON, "-m", *CHECKERS[checker], *files],
         cwd=code,

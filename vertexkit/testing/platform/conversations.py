@@ -244,13 +244,12 @@ class FakeConversations:
 
     def _insert(self, number: int, bot_id: int, attributes: dict[str, Any]) -> FakeConversation:
         index = self._next_index
-        attributes.setdefault("created", self.now())
         conversation = FakeConversation(
             id=number,
             uuid=uuid_of(self._seed, index),
             number=index + 1,
             bot_id=bot_id,
-            **attributes,
+            **dict[str, Any](created=self.now()) | attributes,
         )
         self._changed[index] = conversation
         self._indexes[number] = index
