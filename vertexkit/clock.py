@@ -62,3 +62,11 @@ class Clock:
             A timer that can be cancelled.
         """
         return asyncio.get_running_loop().call_later(seconds, callback)
+
+    def idle_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Do the same as `timer`, for the limit of a wait for other tasks of a handler.
+
+        Nothing may happen before the limit: a clock of tests advances to it as soon as no task has
+        anything to do.
+        """
+        return self.timer(seconds, callback)

@@ -13,7 +13,10 @@ from vertexkit.testing import FakeDialog
 async def test_waiting_for_other_branches_leaves_time_for_the_handler(
     app: App, dialog: FakeDialog
 ) -> None:
-    """A call that repeats nothing waits for half of the time that is left, not for all of it."""
+    """A call that repeats nothing waits for half of the time that is left, not for all of it.
+
+    The clock jumps: in a test this takes no real time.
+    """
 
     @app.block("again", timeout=10)
     async def again(ctx: Context) -> str:
@@ -26,6 +29,26 @@ async def test_waiting_for_other_branches_leaves_time_for_the_handler(
 
     run = await dialog.run("again")
     assert (run.messages, run.data) == (["Run 1", "Run 2"], {"result": "in time"})
+    assert dialog.clock.skipped > 0
+
+
+@pytest.mark.parametrize("virtual_sleep", [True, False])
+async def test_a_call_waits_for_a_branch_that_sleeps(app: App, virtual_sleep: bool) -> None:
+    """In virtual and in real time: it repeats what that branch does not ask for."""
+
+    @app.block("again")
+    async def again(ctx: Context) -> None:
+        async def sleeping() -> None:
+            await asyncio.sleep(0.3)
+            await ctx.send_message("After a pause")
+
+        await asyncio.gather(ctx.send_message(f"Run {ctx.attempt}"), sleeping())
+        if ctx.attempt == 1:
+            raise Retry(after=0)
+
+    async with FakeDialog(app, virtual_sleep=virtual_sleep) as dialog:
+        run = await dialog.run("again")
+    assert run.messages == ["Run 1", "After a pause"]
 
 
 async def test_a_handler_that_waits_for_its_branches_is_not_waited_for(

@@ -149,11 +149,18 @@ class Branches:
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
-    async def wait_for_change(self, seconds: float, clock: Clock) -> None:
-        """Wait until `report_change` is called, or the time is up."""
+    async def wait_for_change(self, seconds: float, clock: Clock, *, idle: bool = False) -> None:
+        """Wait until `report_change` is called, or the time is up.
+
+        Args:
+            seconds: How long.
+            clock: Measures the time.
+            idle: A clock of tests may advance to the end, see `Clock.idle_timer`.
+        """
         if self._change is None or self._change.done():
             self._change = asyncio.get_running_loop().create_future()
-        timer = clock.timer(max(0.0, seconds), self.report_change)
+        start_timer = clock.idle_timer if idle else clock.timer
+        timer = start_timer(max(0.0, seconds), self.report_change)
         try:
             await asyncio.shield(self._change)
         finally:

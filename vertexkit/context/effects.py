@@ -207,7 +207,8 @@ class Effects:
                         return None
                     self._parents_wait = True
                     break
-                await branches.wait_for_change(started + patience - clock.now(), clock)
+                remaining = started + patience - clock.now()
+                await branches.wait_for_change(remaining, clock, idle=True)
             return self._earlier.take_by_position(kind, number)
         finally:
             self._undecided.discard(task)

@@ -178,9 +178,13 @@ class Waits:
                 self._check_open()
                 if find is not None and (event := await find()) is not None:
                     return event
-                if remaining > SHORT_WAIT_SECONDS and self._may_suspend(started):
+                others = branches.besides(set(self._ends))
+                may_suspend = remaining > SHORT_WAIT_SECONDS and not others.elsewhere
+                # After PARENT_SECONDS, tasks that have started the waiting ones count as waiting for them.
+                if may_suspend and (not others.parents or clock.now() - started >= PARENT_SECONDS):
                     self._suspend()
-                await branches.wait_for_change(min(remaining, CHECK_SECONDS), clock)
+                seconds = min(remaining, CHECK_SECONDS)
+                await branches.wait_for_change(seconds, clock, idle=may_suspend)
             return None
         finally:
             branches.waiting.discard(task)
@@ -192,12 +196,6 @@ class Waits:
         if lifetime.is_suspended:
             raise asyncio.CancelledError
         lifetime.check_open()
-
-    def _may_suspend(self, started: float) -> bool:
-        """Check that every branch waits, or waits for one that does, as far as is known."""
-        others = self._options.lifetime.branches.besides(set(self._ends))
-        patient = self._runtime.clock.now() - started >= PARENT_SECONDS
-        return not others.elsewhere and (patient or not others.parents)
 
     def _suspend(self) -> None:
         seconds = min(self._ends.values()) - self._runtime.clock.unix()

@@ -31,7 +31,7 @@ class Wait(Enum):
     """The clock jumps to its end as soon as tasks have nothing to do."""
     AUTHOR_SLEEP = "author_sleep"
     """As `SLEEP`, but real time passes while a thread works, and sockets get some time to answer."""
-    AUTHOR_TIMER = "author_timer"
+    IDLE_TIMER = "idle_timer"
     """As `AUTHOR_SLEEP`, but only if no socket is open either: it may be the limit for an answer."""
 
 
@@ -101,6 +101,14 @@ class VirtualClock(Clock):
     def timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back once the clock has advanced by these seconds; a timer causes no jump."""
         return self.wait(Wait.TIMER, seconds, callback)
+
+    def idle_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back once the clock has advanced by these seconds, to which it jumps if all is idle.
+
+        It does not jump if handlers have real time: it does not see their waits.
+        """
+        has_virtual_waits = bool(self._schedule().thread_checks)
+        return self.wait(Wait.IDLE_TIMER if has_virtual_waits else Wait.TIMER, seconds, callback)
 
     def wait(self, kind: Wait, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back once the clock has advanced by these seconds.
