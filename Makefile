@@ -5,7 +5,9 @@ PYTHON ?= python3
 VENV ?= .venv
 # One process more than there are processors: tests also wait for disks and for other processes.
 PROCESSES ?= $(shell expr $$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 1) + 1)
-PYTEST_ARGS ?= --numprocesses $(PROCESSES) --dist loadfile
+# The files are run in the order of their names. By default, those with many tests are first, and those
+# that mostly wait, for other processes, are left to the end: then the processors have nothing to do.
+PYTEST_ARGS ?= --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 RUN_MINUTES ?= 45
 UPGRADE ?=
 MINUTES ?= 10
