@@ -24,7 +24,10 @@ class Payment(BaseModel):
 
 @pytest.mark.parametrize("seconds", [DAY, timedelta(days=1), 0.2, 0])
 async def test_a_handler_sleeps(seconds: Any) -> None:
-    """A handler waits for a day, or for a moment, and continues; nothing is sent twice."""
+    """A handler waits for a day, or for a moment, and continues; nothing is sent twice.
+
+    In a test no wait takes real time.
+    """
     app, runs = App(), list[int]()
 
     @app.block("remind")
@@ -39,6 +42,7 @@ async def test_a_handler_sleeps(seconds: Any) -> None:
     run = await dialog.run("remind")
     assert (run.messages, run.data) == (["See you", "Here I am"], {"state": "done"})
     assert runs == ([1, 1] if seconds in (DAY, timedelta(days=1)) else [1])
+    assert bool(dialog.clock.skipped) == bool(seconds)
     if seconds == DAY:
         assert run.messages[1].at >= DAY
     dialog.platform.check()

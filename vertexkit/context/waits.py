@@ -184,7 +184,7 @@ class Waits:
                 if may_suspend and (not others.parents or clock.now() - started >= PARENT_SECONDS):
                     self._suspend()
                 seconds = min(remaining, CHECK_SECONDS)
-                await branches.wait_for_change(seconds, clock, idle=may_suspend)
+                await branches.wait_for_change(seconds, clock, idle=may_suspend or find is None)
             return None
         finally:
             branches.waiting.discard(task)
