@@ -63,10 +63,16 @@ class Clock:
         """
         return asyncio.get_running_loop().call_later(seconds, callback)
 
-    def idle_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Do the same as `timer`, for the limit of a wait for other tasks of a handler.
+    def pause_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Do the same as `timer`, for the end of a pause of a handler.
 
-        Nothing may happen before the limit: a clock of tests advances to it as soon as no task has
-        anything to do.
+        A clock of tests advances to it as soon as the handler's tasks have nothing to do.
+        """
+        return self.timer(seconds, callback)
+
+    def idle_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Do the same as `timer`, for the limit of a handler's wait for what may never happen.
+
+        A clock of tests advances to it when nothing has happened for a while.
         """
         return self.timer(seconds, callback)

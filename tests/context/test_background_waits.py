@@ -83,7 +83,7 @@ async def test_a_recorded_wait_names_its_event() -> None:
 async def test_the_end_of_a_step_is_a_change() -> None:
     """A branch that waits looks at the others again when one of them has finished a step."""
     branches = Branches()
-    waiting = asyncio.create_task(branches.wait_for_change(3600, Clock()))
+    waiting = asyncio.create_task(branches.wait_for_change(3600, Clock().timer))
     await asyncio.sleep(0)
     with branches.work():
         await asyncio.sleep(0)

@@ -1,5 +1,6 @@
 """Blocks under simulated failures: what a person in the dialog would have seen."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -53,6 +54,11 @@ async def declined(ctx: Context) -> None:
     raise BlockFailed("closed", "The office is closed.")
 
 
+@app.block("stuck")
+async def stuck(ctx: Context) -> None:
+    await asyncio.Event().wait()
+
+
 async def seen(block: str, **inputs: Any) -> dict[str, Seen]:
     found = await Chaos(app).check(block, inputs)
     return {run.scenario: run for run in found}
@@ -92,6 +98,15 @@ async def test_a_hanging_dialog_is_found() -> None:
     assert found["lost answer to message 1"].broken == (HANGS,)
     assert found["lost answer to message 1"].end == "hangs"
     assert not found["429 to message 1"].broken
+
+
+async def test_a_handler_that_hangs_does_not_keep_its_dialog(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its deadline ends it, and the dialog continues: that is a failure of the block only."""
+    monkeypatch.setattr(chaos, "_scenarios", lambda _: [])
+    run = (await seen("stuck"))["no fault"]
+    assert (run.end, run.broken) == ("failed: timeout", ())
 
 
 async def test_a_handler_that_is_not_deterministic_is_found() -> None:

@@ -241,10 +241,11 @@ async def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
     assert run.data["error"]["code"] == "timeout"
 
 
-async def test_a_run_that_hangs_is_an_error() -> None:
+async def test_a_run_that_hangs_in_real_time_is_an_error() -> None:
     """After the patience, in real seconds, there is a TimeoutError that lists the events so far."""
     claimed = asyncio.Event()
-    async with FakeDialog(app, patience=30, grace=0, cleanup=0.05) as dialog:
+    settings: dict[str, Any] = {"patience": 30, "grace": 0, "cleanup": 0.05}
+    async with FakeDialog(app, virtual_sleep=False, **settings) as dialog:
         dialog.subscribe(lambda event: claimed.set() if event.name == "claimed" else None)
         running = asyncio.create_task(dialog.run("hangs"))
         await occurs(claimed, "the execution is claimed")

@@ -101,6 +101,11 @@ async def test_frozen_with_ticks(fake_dialog):
         assert (await fake_dialog.run("sleep")).ok
 
 async def test_frozen_handler_that_hangs(fake_dialog):
+    with freezegun.freeze_time("2030-01-02"):
+        assert (await fake_dialog.run("hang")).outcome.code == "timeout"
+
+@pytest.mark.vertexkit(virtual_sleep=False)
+async def test_frozen_handler_that_hangs_in_real_time(fake_dialog):
     fake_dialog._patience = 0.1
     with freezegun.freeze_time("2030-01-02"), pytest.raises(TimeoutError, match="did not end"):
         await fake_dialog.run("hang")
@@ -140,7 +145,7 @@ def test_every_way_to_use_the_fixtures(tmp_path: Path, options: list[str], conft
     (tmp_path / "conftest.py").write_text(conftest)
     code, output = run(tmp_path, "", "-p", "hypothesispytest", "--timeout=90", *options)
     assert code == 0, output
-    assert "15 passed" in output
+    assert "16 passed" in output
 
 
 REFUSED = """

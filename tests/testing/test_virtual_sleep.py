@@ -122,6 +122,29 @@ async def test_the_deadline_ends_a_sleep_that_is_too_long() -> None:
     assert run.outcome.code == "timeout"
 
 
+async def test_a_handler_that_hangs_ends_at_its_deadline() -> None:
+    """It waits for what never happens; the run would else be an error after the patience."""
+    run = await FakeDialog(app_that(asyncio.Event().wait), patience=50).run("waits")
+    assert run.outcome is not None
+    assert run.outcome.code == "timeout"
+
+
+async def test_the_test_may_end_what_a_handler_waits_for() -> None:
+    """While the test itself waits for a time, the deadline does not come early."""
+    shown, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait() -> None:
+        shown.set()
+        await ended.wait()
+
+    async with FakeDialog(app_that(wait)) as dialog:
+        running = asyncio.create_task(dialog.run("waits"))
+        await shown.wait()
+        await asyncio.sleep(1.2)
+        ended.set()
+        assert (await running).ok
+
+
 async def test_middleware_and_hooks_wait_virtually_too() -> None:
     """All of the author's code that runs for an execution has the same time."""
 

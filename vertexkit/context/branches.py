@@ -8,7 +8,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
-from vertexkit.clock import Clock
+from vertexkit.clock import Timer
 from vertexkit.errors import (
     DeadlineExceeded,
     DialogGone,
@@ -23,6 +23,7 @@ ENDS_OF_RUNS = (Fenced, NonDeterministic, DeadlineExceeded, ShuttingDown, Dialog
 """What every call raises when the run is over: it is the run's outcome, which is logged once."""
 T = TypeVar("T")
 TaskFactory: TypeAlias = Callable[..., asyncio.Future[Any]]
+StartTimer: TypeAlias = Callable[[float, Callable[[], object]], Timer]
 
 _current: ContextVar["Branches | None"] = ContextVar("vertexkit_branches", default=None)
 
@@ -149,17 +150,15 @@ class Branches:
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 
-    async def wait_for_change(self, seconds: float, clock: Clock, *, idle: bool = False) -> None:
+    async def wait_for_change(self, seconds: float, start_timer: StartTimer) -> None:
         """Wait until `report_change` is called, or the time is up.
 
         Args:
             seconds: How long.
-            clock: Measures the time.
-            idle: A clock of tests may advance to the end, see `Clock.idle_timer`.
+            start_timer: The method of a clock that measures it.
         """
         if self._change is None or self._change.done():
             self._change = asyncio.get_running_loop().create_future()
-        start_timer = clock.idle_timer if idle else clock.timer
         timer = start_timer(max(0.0, seconds), self.report_change)
         try:
             await asyncio.shield(self._change)

@@ -141,7 +141,8 @@ class Effects:
         """Complete the block, after the messages that were asked for before."""
         await asyncio.sleep(0)  # tasks that were created before this call are queued first
         while self._undecided:
-            await self._lifetime.branches.wait_for_change(BRANCH_SECONDS, self._runtime.clock)
+            clock = self._runtime.clock
+            await self._lifetime.branches.wait_for_change(BRANCH_SECONDS, clock.timer)
         async with self._order:
             self._lifetime.check_open()
             await self._options.control.complete(data)
@@ -208,7 +209,7 @@ class Effects:
                     self._parents_wait = True
                     break
                 remaining = started + patience - clock.now()
-                await branches.wait_for_change(remaining, clock, idle=True)
+                await branches.wait_for_change(remaining, clock.idle_timer)
             return self._earlier.take_by_position(kind, number)
         finally:
             self._undecided.discard(task)

@@ -183,8 +183,9 @@ class Waits:
                 # After PARENT_SECONDS, tasks that have started the waiting ones count as waiting for them.
                 if may_suspend and (not others.parents or clock.now() - started >= PARENT_SECONDS):
                     self._suspend()
-                seconds = min(remaining, CHECK_SECONDS)
-                await branches.wait_for_change(seconds, clock, idle=may_suspend or find is None)
+                limit = clock.idle_timer if may_suspend else clock.timer
+                start_timer = clock.pause_timer if find is None else limit
+                await branches.wait_for_change(min(remaining, CHECK_SECONDS), start_timer)
             return None
         finally:
             branches.waiting.discard(task)

@@ -16,8 +16,12 @@ QUIET_CHECK_SECONDS = 0.01
 """Real seconds between two checks whether the event loop has nothing to do."""
 QUIET_CHECKS = 5
 """Checks in a row after which the event loop counts as idle."""
+IDLE_CHECKS = 100
+"""The same for `Wait.IDLE`: a thread that the clock does not see may work for the handler."""
 TOLERANCE_SECONDS = 1e-6
 """A wait that is due this soon is due: sums of floats are not exact."""
+SOON_SECONDS = 5.0
+"""A handler may wait for a timer of other code, for example of the test, that is due this soon."""
 OWN_SELECTOR_KEYS = 1
 """Sockets in the selector of an event loop that waits for nothing: the one that wakes it up."""
 
@@ -31,8 +35,11 @@ class Wait(Enum):
     """The clock jumps to its end as soon as tasks have nothing to do."""
     AUTHOR_SLEEP = "author_sleep"
     """As `SLEEP`, but real time passes while a thread works, and sockets get some time to answer."""
-    IDLE_TIMER = "idle_timer"
+    AUTHOR_TIMER = "author_timer"
     """As `AUTHOR_SLEEP`, but only if no socket is open either: it may be the limit for an answer."""
+    IDLE = "idle"
+    """As `AUTHOR_TIMER`, but only for handlers whose waits take no time, after a longer time in which
+    nothing has happened, and if no timer of other code is due soon: the test may do something."""
 
 
 class VirtualClock(Clock):
@@ -102,13 +109,21 @@ class VirtualClock(Clock):
         """Call back once the clock has advanced by these seconds; a timer causes no jump."""
         return self.wait(Wait.TIMER, seconds, callback)
 
-    def idle_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
-        """Call back once the clock has advanced by these seconds, to which it jumps if all is idle.
+    def pause_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back once the clock has advanced by these seconds, which takes no real time.
 
-        It does not jump if handlers have real time: it does not see their waits.
+        If handlers have real time, it does: the clock does not see what else they wait for.
         """
-        has_virtual_waits = bool(self._schedule().thread_checks)
-        return self.wait(Wait.IDLE_TIMER if has_virtual_waits else Wait.TIMER, seconds, callback)
+        kind = Wait.AUTHOR_SLEEP if self._schedule().thread_checks else Wait.TIMER
+        return self.wait(kind, seconds, callback)
+
+    def idle_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
+        """Call back once the clock has advanced by these seconds, and do as `Wait.IDLE` says.
+
+        While durable waits are held, the test decides how much time passes: the clock does not jump.
+        """
+        kind = Wait.TIMER if self._holds_durable_waits else Wait.IDLE
+        return self.wait(kind, seconds, callback)
 
     def wait(self, kind: Wait, seconds: float, callback: Callable[[], object]) -> Timer:
         """Call back once the clock has advanced by these seconds.
@@ -219,6 +234,8 @@ class _Schedule:
         self._watching = bool(kinds)
         if not kinds:
             return
+        if kinds == {Wait.IDLE}:  # most handlers end before the first check
+            step = max(step, SETTLE_ROUNDS)
         if step == SETTLE_ROUNDS:
             quick = Wait.SLEEP in kinds or (Wait.AUTHOR_SLEEP in kinds and self._quiet_checks == 0)
             seconds = SETTLE_SECONDS if quick else QUIET_CHECK_SECONDS
@@ -245,7 +262,20 @@ class _Schedule:
         is_idle = self._quiet_checks >= QUIET_CHECKS
         if Wait.AUTHOR_SLEEP in kinds:
             return is_idle or not _may_have_sockets(self.loop)
-        return is_idle and not _may_have_sockets(self.loop)
+        if not is_idle or _may_have_sockets(self.loop):
+            return False
+        return Wait.AUTHOR_TIMER in kinds or self._is_left_alone()
+
+    def _is_left_alone(self) -> bool:
+        """Whether handlers, whose waits take no time, wait for what probably never happens."""
+        if not self.thread_checks or self._quiet_checks < IDLE_CHECKS:
+            return False
+        own = {wait.handle for wait in self.waits}
+        timers: list[asyncio.TimerHandle] = getattr(self.loop, "_scheduled", [])
+        soon = self.loop.time() + SOON_SECONDS
+        return not any(
+            timer.when() < soon and not timer.cancelled() and timer not in own for timer in timers
+        )
 
     def _jump(self) -> None:
         self._quiet_checks = 0
@@ -290,16 +320,16 @@ class _Wait:
         self.kind = kind
         self._schedule = schedule
         self._callback = callback
-        self._handle: asyncio.TimerHandle | None = None
+        self.handle: asyncio.TimerHandle | None = None
         schedule.waits.append(self)
         self.arm()
 
     def arm(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
+        if self.handle is not None:
+            self.handle.cancel()
         if self.kind is not Wait.SLEEP:
             remaining = self.due - self._schedule.clock.now()
-            self._handle = self._schedule.loop.call_later(max(0.0, remaining), self.fire)
+            self.handle = self._schedule.loop.call_later(max(0.0, remaining), self.fire)
 
     def fire(self) -> None:
         if self._schedule.clock.now() < self.due - TOLERANCE_SECONDS:
@@ -312,7 +342,7 @@ class _Wait:
         self._callback()
 
     def cancel(self) -> None:
-        if self._handle is not None:
-            self._handle.cancel()
+        if self.handle is not None:
+            self.handle.cancel()
         if self in self._schedule.waits:
             self._schedule.waits.remove(self)

@@ -167,7 +167,7 @@ class _VirtualCall(asyncio.TimerHandle):
         context = context or copy_context()
         super().__init__(when, callback, args, loop, context)
         is_sleep = callback is _SLEEP_CALLBACK
-        self._kind = Wait.AUTHOR_SLEEP if is_sleep else Wait.IDLE_TIMER
+        self._kind = Wait.AUTHOR_SLEEP if is_sleep else Wait.AUTHOR_TIMER
         self._call = partial(loop.call_soon, callback, *args, context=context)
         self._timer: Timer | None = None
         self._called: asyncio.Handle | None = None

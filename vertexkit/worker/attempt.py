@@ -215,7 +215,7 @@ class Attempt:
     def _start_timer(self) -> None:
         clock = self._runtime.clock
         seconds = max(0.0, self._lifetime.deadline - clock.now())
-        self._timer = clock.timer(seconds, self._check_deadline)
+        self._timer = clock.idle_timer(seconds, self._check_deadline)
 
     def _check_deadline(self) -> None:
         """End the run, unless the handler has extended its deadline."""
