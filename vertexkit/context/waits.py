@@ -178,13 +178,15 @@ class Waits:
                 self._check_open()
                 if find is not None and (event := await find()) is not None:
                     return event
-                others = branches.besides(set(self._ends))
-                may_suspend = remaining > SHORT_WAIT_SECONDS and not others.elsewhere
-                # After PARENT_SECONDS, tasks that have started the waiting ones count as waiting for them.
-                if may_suspend and (not others.parents or clock.now() - started >= PARENT_SECONDS):
-                    self._suspend()
-                limit = clock.idle_timer if may_suspend else clock.timer
-                start_timer = clock.pause_timer if find is None else limit
+                start_timer = clock.timer
+                if remaining <= SHORT_WAIT_SECONDS:
+                    if find is None:
+                        start_timer = clock.pause_timer
+                elif not (others := branches.besides(set(self._ends))).elsewhere:
+                    # Tasks that have started the waiting ones count as waiting for them after a while.
+                    if not others.parents or clock.now() - started >= PARENT_SECONDS:
+                        self._suspend()
+                    start_timer = clock.idle_timer
                 await branches.wait_for_change(min(remaining, CHECK_SECONDS), start_timer)
             return None
         finally:
