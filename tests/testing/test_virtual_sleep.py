@@ -6,6 +6,7 @@ import socket
 import time
 from asyncio import sleep as imported_sleep
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -143,6 +144,16 @@ async def test_the_test_may_end_what_a_handler_waits_for() -> None:
         await asyncio.sleep(1.2)
         ended.set()
         assert (await running).ok
+
+
+async def test_a_thread_of_the_handlers_own_is_waited_for() -> None:
+    """The clock does not see whether such a thread works: it takes real time."""
+
+    async def wait() -> None:
+        with ThreadPoolExecutor(1) as pool:
+            await asyncio.wrap_future(pool.submit(time.sleep, 1.3))
+
+    assert (await FakeDialog(app_that(wait)).run("waits")).ok
 
 
 async def test_middleware_and_hooks_wait_virtually_too() -> None:

@@ -17,7 +17,10 @@ QUIET_CHECK_SECONDS = 0.01
 QUIET_CHECKS = 5
 """Checks in a row after which the event loop counts as idle."""
 IDLE_CHECKS = 100
-"""The same for `Wait.IDLE`: a thread that the clock does not see may work for the handler."""
+"""The same for `Wait.IDLE`, which must not end too early what only looks idle."""
+TIMER_THREAD = "vertexkit timer"
+SEEN_THREADS = (TIMER_THREAD, "asyncio_", "AnyIO worker thread")
+"""How the names of threads begin of which the clock knows whether they work for a handler."""
 TOLERANCE_SECONDS = 1e-6
 """A wait that is due this soon is due: sums of floats are not exact."""
 SOON_SECONDS = 5.0
@@ -39,7 +42,8 @@ class Wait(Enum):
     """As `AUTHOR_SLEEP`, but only if no socket is open either: it may be the limit for an answer."""
     IDLE = "idle"
     """As `AUTHOR_TIMER`, but only for handlers whose waits take no time, after a longer time in which
-    nothing has happened, and if no timer of other code is due soon: the test may do something."""
+    nothing has happened, if no thread was started that may work for them, and no timer of other code
+    is due soon: the test may be about to do something."""
 
 
 class VirtualClock(Clock):
@@ -184,6 +188,7 @@ class _ThreadTimer:
         self._loop = loop
         self._callback: Callable[[], object] | None = callback
         self._thread = threading.Timer(seconds, self._wake)
+        self._thread.name = TIMER_THREAD
         self._thread.daemon = True
         self._thread.start()
 
@@ -213,6 +218,7 @@ class _Schedule:
         self.thread_checks: list[Callable[[], object]] = []
         self._watching = False
         self._quiet_checks = 0
+        self._first_threads = set(threading.enumerate())
 
     async def sleep(self, due: float) -> None:
         woken = asyncio.Event()
@@ -270,10 +276,21 @@ class _Schedule:
         """Whether handlers, whose waits take no time, wait for what probably never happens."""
         if not self.thread_checks or self._quiet_checks < IDLE_CHECKS:
             return False
+        return not self._has_new_thread() and not self._has_foreign_timer()
+
+    def _has_new_thread(self) -> bool:
+        """Whether there are threads that may work for a handler, for example of a pool of its own."""
+        return any(
+            thread not in self._first_threads and not thread.name.startswith(SEEN_THREADS)
+            for thread in threading.enumerate()
+        )
+
+    def _has_foreign_timer(self) -> bool:
+        """Whether a timer of other code, for example of the test, is due soon."""
         own = {wait.handle for wait in self.waits}
         timers: list[asyncio.TimerHandle] = getattr(self.loop, "_scheduled", [])
         soon = self.loop.time() + SOON_SECONDS
-        return not any(
+        return any(
             timer.when() < soon and not timer.cancelled() and timer not in own for timer in timers
         )
 
