@@ -6,6 +6,7 @@ import time
 import pytest
 
 from tests.waiting import occurs
+from vertexkit.testing import clock
 from vertexkit.testing.clock import VirtualClock
 
 HOUR = 3600.0
@@ -125,6 +126,18 @@ async def test_a_timer_causes_no_jump() -> None:
     await clock.sleep(60)
     await asyncio.sleep(0.02)
     assert not fired
+    timer.cancel()
+
+
+async def test_an_idle_timer_causes_no_jump_without_virtual_handlers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The clock does not see what handlers with real time wait for."""
+    monkeypatch.setattr(clock, "IDLE_CHECKS", clock.QUIET_CHECKS)
+    virtual = VirtualClock()
+    timer = virtual.idle_timer(3600, lambda: None)
+    await asyncio.to_thread(time.sleep, 0.3)
+    assert virtual.skipped == 0
     timer.cancel()
 
 

@@ -15,7 +15,7 @@ import pytest
 import uvloop
 
 from vertexkit import App, Context, Next, Retry, SyncContext
-from vertexkit.testing import FakeDialog
+from vertexkit.testing import FakeDialog, clock
 
 Wait = Callable[[], Awaitable[Any]]
 REAL_SECONDS = 9.0
@@ -130,8 +130,9 @@ async def test_a_handler_that_hangs_ends_at_its_deadline() -> None:
     assert run.outcome.code == "timeout"
 
 
-async def test_the_test_may_end_what_a_handler_waits_for() -> None:
+async def test_the_test_may_end_what_a_handler_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """While the test itself waits for a time, the deadline does not come early."""
+    monkeypatch.setattr(clock, "IDLE_CHECKS", clock.QUIET_CHECKS)
     shown, ended = asyncio.Event(), asyncio.Event()
 
     async def wait() -> None:
@@ -141,17 +142,18 @@ async def test_the_test_may_end_what_a_handler_waits_for() -> None:
     async with FakeDialog(app_that(wait)) as dialog:
         running = asyncio.create_task(dialog.run("waits"))
         await shown.wait()
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(0.3)
         ended.set()
         assert (await running).ok
 
 
-async def test_a_thread_of_the_handlers_own_is_waited_for() -> None:
+async def test_a_thread_of_the_handlers_own_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock does not see whether such a thread works: it takes real time."""
+    monkeypatch.setattr(clock, "IDLE_CHECKS", clock.QUIET_CHECKS)
 
     async def wait() -> None:
         with ThreadPoolExecutor(1) as pool:
-            await asyncio.wrap_future(pool.submit(time.sleep, 1.3))
+            await asyncio.wrap_future(pool.submit(time.sleep, 0.3))
 
     assert (await FakeDialog(app_that(wait)).run("waits")).ok
 
@@ -294,7 +296,7 @@ async def test_virtual_sleep_can_be_turned_off() -> None:
     async def later(ctx: Context) -> None:
         if ctx.attempt < 3:
             raise Retry(after=3600)
-        await asyncio.sleep(0.05)
+        await ctx.sleep(0.05)
 
     began = time.monotonic()
     assert (await FakeDialog(app, virtual_sleep=False).run("waits")).ok
