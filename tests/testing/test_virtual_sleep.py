@@ -296,12 +296,19 @@ async def test_virtual_sleep_can_be_turned_off() -> None:
     async def later(ctx: Context) -> None:
         if ctx.attempt < 3:
             raise Retry(after=3600)
+        await asyncio.sleep(0.05)
+
+    @app.block("pauses")
+    async def pauses(ctx: Context) -> None:
         await ctx.sleep(0.05)
 
     began = time.monotonic()
     assert (await FakeDialog(app, virtual_sleep=False).run("waits")).ok
     assert (await FakeDialog(app, virtual_sleep=False).run("later")).ok
     assert time.monotonic() - began > 0.1
+    dialog = FakeDialog(app, virtual_sleep=False)
+    assert (await dialog.run("pauses")).ok
+    assert dialog.clock.skipped == 0
 
 
 async def test_a_plain_function_has_real_time() -> None:
