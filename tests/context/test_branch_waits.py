@@ -15,7 +15,7 @@ async def test_waiting_for_other_branches_leaves_time_for_the_handler(
 ) -> None:
     """A call that repeats nothing waits for half of the time that is left, not for all of it.
 
-    The clock jumps: in a test this takes no real time.
+    In a test the clock jumps to the end of the wait.
     """
 
     @app.block("again", timeout=10)

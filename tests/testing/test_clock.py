@@ -141,6 +141,21 @@ async def test_an_idle_timer_causes_no_jump_without_virtual_handlers(
     timer.cancel()
 
 
+async def test_an_idle_timer_causes_no_jump_while_durable_waits_are_held(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The test decides how much time passes."""
+    monkeypatch.setattr(clock, "IDLE_CHECKS", clock.QUIET_CHECKS)
+    virtual = VirtualClock()
+    release = virtual.hold_while(lambda: False)  # as for a handler with virtual waits
+    virtual.hold_durable_waits()
+    timer = virtual.idle_timer(3600, lambda: None)
+    await asyncio.to_thread(time.sleep, 0.3)
+    assert virtual.skipped == 0
+    timer.cancel()
+    release()
+
+
 async def test_a_timer_fires_by_real_time() -> None:
     """A timer's callback is called after its real seconds, and not before."""
     clock = VirtualClock()

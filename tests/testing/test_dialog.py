@@ -244,8 +244,7 @@ async def test_the_environment_is_not_read(monkeypatch: pytest.MonkeyPatch) -> N
 async def test_a_run_that_hangs_in_real_time_is_an_error() -> None:
     """After the patience, in real seconds, there is a TimeoutError that lists the events so far."""
     claimed = asyncio.Event()
-    settings: dict[str, Any] = {"patience": 30, "grace": 0, "cleanup": 0.05}
-    async with FakeDialog(app, virtual_sleep=False, **settings) as dialog:
+    async with FakeDialog(app, patience=30, virtual_sleep=False, grace=0, cleanup=0.05) as dialog:
         dialog.subscribe(lambda event: claimed.set() if event.name == "claimed" else None)
         running = asyncio.create_task(dialog.run("hangs"))
         await occurs(claimed, "the execution is claimed")

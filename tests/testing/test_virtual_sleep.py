@@ -124,7 +124,7 @@ async def test_the_deadline_ends_a_sleep_that_is_too_long() -> None:
 
 
 async def test_a_handler_that_hangs_ends_at_its_deadline() -> None:
-    """It waits for what never happens; the run would else be an error after the patience."""
+    """It waits for what never happens. Without the jump, the run is an error after the patience."""
     run = await FakeDialog(app_that(asyncio.Event().wait), patience=50).run("waits")
     assert run.outcome is not None
     assert run.outcome.code == "timeout"

@@ -141,8 +141,7 @@ class Effects:
         """Complete the block, after the messages that were asked for before."""
         await asyncio.sleep(0)  # tasks that were created before this call are queued first
         while self._undecided:
-            clock = self._runtime.clock
-            await self._lifetime.branches.wait_for_change(BRANCH_SECONDS, clock.timer)
+            await self._lifetime.branches.wait_for_change(BRANCH_SECONDS, self._runtime.clock.timer)
         async with self._order:
             self._lifetime.check_open()
             await self._options.control.complete(data)

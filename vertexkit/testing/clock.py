@@ -17,10 +17,10 @@ QUIET_CHECK_SECONDS = 0.01
 QUIET_CHECKS = 5
 """Checks in a row after which the event loop counts as idle."""
 IDLE_CHECKS = 100
-"""The same for `Wait.IDLE`, which must not end too early what only looks idle."""
+"""The same for `Wait.IDLE`: about a second, because a handler may only look idle."""
 TIMER_THREAD = "vertexkit timer"
 SEEN_THREADS = (TIMER_THREAD, "asyncio_", "AnyIO worker thread")
-"""How the names of threads begin of which the clock knows whether they work for a handler."""
+"""Prefixes of the names of threads whose work for a handler the clock sees."""
 TOLERANCE_SECONDS = 1e-6
 """A wait that is due this soon is due: sums of floats are not exact."""
 SOON_SECONDS = 5.0
@@ -118,7 +118,7 @@ class VirtualClock(Clock):
 
         If handlers have real time, it does: the clock does not see what else they wait for.
         """
-        kind = Wait.AUTHOR_SLEEP if self._schedule().thread_checks else Wait.TIMER
+        kind = Wait.AUTHOR_SLEEP if self._schedule().has_virtual_waits else Wait.TIMER
         return self.wait(kind, seconds, callback)
 
     def idle_timer(self, seconds: float, callback: Callable[[], object]) -> Timer:
@@ -164,7 +164,10 @@ class VirtualClock(Clock):
 
     def _schedule(self) -> "_Schedule":
         loop = asyncio.get_running_loop()
-        return self._schedules.setdefault(loop, _Schedule(self, loop))
+        schedule = self._schedules.get(loop)
+        if schedule is None:
+            schedule = self._schedules[loop] = _Schedule(self, loop)
+        return schedule
 
 
 def real_timer(
@@ -220,6 +223,11 @@ class _Schedule:
         self._quiet_checks = 0
         self._first_threads = set(threading.enumerate())
 
+    @property
+    def has_virtual_waits(self) -> bool:
+        """Whether a handler runs whose waits take no time."""
+        return bool(self.thread_checks)
+
     async def sleep(self, due: float) -> None:
         woken = asyncio.Event()
         wait = _Wait(self, due, woken.set, Wait.SLEEP)
@@ -274,7 +282,7 @@ class _Schedule:
 
     def _is_left_alone(self) -> bool:
         """Whether handlers, whose waits take no time, wait for what probably never happens."""
-        if not self.thread_checks or self._quiet_checks < IDLE_CHECKS:
+        if not self.has_virtual_waits or self._quiet_checks < IDLE_CHECKS:
             return False
         return not self._has_new_thread() and not self._has_foreign_timer()
 
