@@ -30,12 +30,13 @@ export RUN_MINUTES
 LIMIT = $(if $(shell command -v timeout),timeout --foreground --signal=ABRT --kill-after=30 $(shell expr $(RUN_MINUTES) + 1)m)
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-# Installs the packages of these locks. uv needs a tenth of the time of pip, but does not read pip's
-# configuration: pip installs them where there is no uv, or where uv cannot reach the package index.
-INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes $(1) 2>$(VENV)/uv.log \
-	|| $(PIP) install -qq --require-hashes $(1)
+UV := $(BIN)/uv --system-certs
+# Installs what these arguments of pip name. uv needs a tenth of the time of pip, but does not read pip's
+# configuration: pip installs it where there is no uv, or where uv cannot reach the package index. Like
+# pip, uv accepts the certificates that the system accepts, for example of a company's proxy.
+INSTALL = $(UV) pip install --quiet --python $(BIN)/python $(1) 2>$(VENV)/uv.log || $(PIP) install -qq $(1)
 SOURCES := vertexkit tests example_blocks benchmarks
-UV_COMPILE := uv pip compile --quiet --universal --generate-hashes --python-version 3.11 \
+UV_COMPILE := uv --system-certs pip compile --quiet --universal --generate-hashes --python-version 3.11 \
 	--custom-compile-command "make lock" $(UPGRADE)
 
 .DEFAULT_GOAL := help
@@ -208,8 +209,8 @@ $(VENV)/.made:
 
 $(VENV)/.run: $(VENV)/.made locks/run.txt locks/build.txt pyproject.toml
 	@echo "Installing the dependencies of vertexkit ..."
-	@$(call INSTALL,-r locks/run.txt -r locks/build.txt)
-	@$(PIP) install -qq --no-deps --no-build-isolation -e .
+	@$(call INSTALL,--require-hashes -r locks/run.txt -r locks/build.txt)
+	@$(call INSTALL,--no-deps --no-build-isolation -e .)
 	@touch $@
 
 # Packages of tests, and of targets that not everybody runs.
@@ -217,5 +218,5 @@ $(VENV)/.dev $(VENV)/.bench: $(VENV)/.run
 $(VENV)/.docs $(VENV)/.guides $(VENV)/.release $(VENV)/.supply: $(VENV)/.dev
 $(addprefix $(VENV)/.,dev bench docs guides release supply): $(VENV)/.%: locks/%.txt
 	@echo "Installing the packages of $< ..."
-	@$(call INSTALL,-r $<)
+	@$(call INSTALL,--require-hashes -r $<)
 	@touch $@

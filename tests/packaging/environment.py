@@ -33,7 +33,7 @@ class Environment:
         own = {"PATH": path, "HOME": str(self.folder), "COLUMNS": "80", "PYTHONUTF8": "1"}
         own["VIRTUAL_ENV"] = str(self.folder)
         # Half of the time of an installation is the compilation of modules that no test imports.
-        installers = {"PIP_NO_COMPILE": "1", "UV_CACHE_DIR": UV_CACHE}
+        installers = {"PIP_NO_COMPILE": "1", "UV_CACHE_DIR": UV_CACHE, "UV_SYSTEM_CERTS": "1"}
         return kept | PROXIES | own | installers
 
     def install(self, commands: str, folder: Path, *, with_pip: bool = False) -> None:
