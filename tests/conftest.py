@@ -17,10 +17,9 @@ from tests.cli.shell import Shell
 from tests.postgres_server import postgres_server as postgres_server
 from vertexkit.telemetry import logs, redaction
 
-# For the pytest processes that tests start: plugins that authors do not have, and that take a second
-# to import.
 DISABLED_PLUGINS = "-p no:schemathesis -p no:hypothesispytest"
-os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
+"""For the pytest processes that tests start: plugins that authors do not have, and that take a second to
+import."""
 
 GENERATED_EXAMPLES = int(os.environ.get("EXAMPLES", "40"))
 """Of each test whose inputs hypothesis generates, unless it says how many it needs."""
@@ -48,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("\n".join(sentences))
     if measuring.distributes(config):
         config.add_cleanup(measuring.pause_this_process())
+    else:  # the processes that run the tests need the plugins, and are started by the one that distributes
+        os.environ["PYTEST_ADDOPTS"] = DISABLED_PLUGINS
     run_limit.watch(config)
 
 

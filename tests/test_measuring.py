@@ -1,4 +1,4 @@
-"""Which processes save what they have measured of the coverage."""
+"""Which tests are measured for the coverage, and which processes save the result."""
 
 import subprocess
 import sys
@@ -29,3 +29,8 @@ def test_a_process_that_is_not_measured_saves_nothing(tmp_path: Path, stopped: b
         check=True,
     )
     assert any(saved.glob("*")) == (not stopped)
+
+
+def test_tests_with_generated_inputs_are_recognised(pytestconfig: pytest.Config) -> None:
+    """The plugin of hypothesis, which marks them, is loaded in each process that runs tests."""
+    assert pytestconfig.pluginmanager.hasplugin("hypothesispytest")
