@@ -7,7 +7,7 @@ import pytest
 import structlog
 from pydantic import BaseModel, field_validator
 
-from vertexkit import App, Call, CallError, Context, RawCall
+from vertexkit import App, Call, CallError, CallInfo, Context, RawCall
 from vertexkit.clock import Clock
 from vertexkit.ingress.inbox import Inbox
 from vertexkit.journal.memory import MemoryJournal
@@ -93,6 +93,28 @@ async def test_a_validator_that_names_the_token_does_not_show_it(
     assert answer[0] == status
     text = json.dumps(answer) + written(stream)
     assert redaction.MASK in text
+    assert token not in text
+
+
+@pytest.mark.parametrize("token", [OPAQUE, JWT])
+async def test_a_key_function_that_names_the_token_does_not_show_it(token: str) -> None:
+    """Nor has the log the token that an author's function `key` put into its error."""
+
+    def key(call: CallInfo, request: BaseModel) -> str:
+        raise LookupError(f"no customer for {call.inputs['token']}")
+
+    app = App(read_call=reader)
+
+    @app.block("loan", rate="10/second", key=key)
+    async def loan(ctx: Context) -> None: ...
+
+    stream = configured()
+    dialog = FakeDialog(app)
+    async with dialog:
+        status, _ = await dialog.post("/blocks/loan", {"token": token})
+    assert status == 200
+    text = written(stream)
+    assert f"no customer for {redaction.MASK}" in text
     assert token not in text
 
 
