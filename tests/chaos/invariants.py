@@ -174,7 +174,7 @@ def deduplicated(seen: Observed) -> list[str]:
             if revived or old.execution in seen.afresh or new.execution in seen.afresh:
                 continue
             before = old.ended_at is not None and old.ended_at <= new.accepted_at
-            if old.completion_tried_at is None and not before:
+            if old.completion_tries == 0 and not before:
                 wrongs.append(f"{name} while {old.execution} had not tried to complete")
             if new.claimed_at is not None and (old.ended_at or new.claimed_at + 1) > new.claimed_at:
                 wrongs.append(f"I8: {new.execution} was started before {old.execution} had ended")

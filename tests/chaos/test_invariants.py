@@ -189,7 +189,7 @@ def test_calls_that_started_too_much_are_seen() -> None:
     assert not deduplicated(seen(starts=((ONE, 1), (ONE, 1)), waited=((ONE, 1),)))
     new = replace(RECORD, execution=TWO, accepted_at=1001.5, claimed_at=1004.0)
     calls = (CALL, Call(TOKEN, BLOCK, 200, TWO))
-    untried = replace(RECORD, completion_tried_at=None)
+    untried = replace(RECORD, completion_tries=0)
     assert deduplicated(seen(calls=calls, records=(untried, new)))
     early = replace(new, claimed_at=1002.5)
     assert deduplicated(seen(calls=calls, records=(RECORD, early)))

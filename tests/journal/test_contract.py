@@ -157,6 +157,22 @@ async def test_a_completion_request_is_recorded(driver: JournalDriver) -> None:
         assert lease.completion_tried is sent
 
 
+@pytest.mark.parametrize("included", [False, True])
+async def test_a_refused_completion_confirms_nothing(driver: JournalDriver, included: bool) -> None:
+    """The next worker knows that the platform refused each request; the next one may arrive again."""
+    lease = await driver.held()
+    await driver.journal.record_result(lease, RESULT, completing=included)
+    for refused in (True, False, True):
+        if not included:
+            assert await driver.journal.begin_completion(lease)
+        included = False
+        if refused:
+            await driver.journal.refuse_completion(lease)
+        await driver.journal.release(lease, 0)
+        lease = await driver.claim_one()
+        assert lease.completion_tried is not refused
+
+
 async def test_a_result_may_be_replaced(driver: JournalDriver) -> None:
     """A result that the platform rejects can be replaced."""
     lease = await driver.held()

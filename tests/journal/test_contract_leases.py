@@ -34,6 +34,7 @@ WRITES: dict[str, Write] = {
     "record_result": lambda journal, lease: journal.record_result(lease, Result(b"null")),
     "begin_completion": lambda journal, lease: journal.begin_completion(lease),
     "withdraw_completion": lambda journal, lease: journal.withdraw_completion(lease),
+    "refuse_completion": lambda journal, lease: journal.refuse_completion(lease),
     "release": lambda journal, lease: journal.release(lease, 0),
     "release_later": lambda journal, lease: journal.release(lease, 60),
     "suspend": lambda journal, lease: journal.suspend(lease, 60, 1),

@@ -156,6 +156,22 @@ async def test_a_403_after_a_dead_worker_s_try_means_done(bench: Bench) -> None:
     assert outcome == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="403")
 
 
+@pytest.mark.parametrize("status", [403, 429])
+async def test_a_403_after_a_refused_try_of_a_dead_worker_means_nothing(
+    bench: Bench, status: int
+) -> None:
+    """The platform refused the try before the crash: the block is not completed, and tried again."""
+    bench.platform.fail("complete", status=status)
+    bench.platform.fail("complete", status=403)
+    running = asyncio.create_task((await bench.completion()).run())
+    await bench.pauses.get()
+    running.cancel()
+    lease = await take_over(bench, "second")
+    outcome = await Completion(bench.runtime, lease, RESULT, HOUR, bench.held(lease)).run()
+    assert outcome == Outcome(OutcomeStatus.COMPLETED, "ok", confirmed_by="204")
+    assert len(bench.tries) == 3
+
+
 async def test_three_403_over_a_minute_mean_gone(bench: Bench) -> None:
     """The first 403 may be temporary; after the third one, a minute later, the outcome is gone."""
     bench.platform.fail("complete", status=403, times=3)

@@ -123,6 +123,9 @@ class MemoryJournal:
     async def withdraw_completion(self, lease: Lease) -> None:
         self._state.withdraw_completion(lease)
 
+    async def refuse_completion(self, lease: Lease) -> None:
+        self._state.leased(lease).note_refused_completions()
+
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         self._state.release(lease, after, reason)
 

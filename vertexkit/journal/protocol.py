@@ -59,7 +59,7 @@ class Lease:
     result: Result | None = None
     """Recorded by an earlier run: the handler must not run again, only the completion is sent."""
     completion_tried: bool = False
-    """An earlier completion request may have reached the platform."""
+    """An earlier completion request may have completed the block: its outcome is unknown."""
     crashed: bool = False
     """The previous run did not end: its worker died, or its lease expired."""
     ran: float = 0.0
@@ -219,15 +219,16 @@ class Journal(JournalEvents, Protocol):
     async def begin_completion(self, lease: Lease) -> bool:
         """Store that a completion is about to be sent.
 
-        The first one survives power loss: a 403 in reply to a later request would otherwise be
-        taken for a dialog that no longer exists. Later ones survive process death.
-
-        Returns:
-            False if the same call has been accepted again: no completion may be sent any more.
+        The first one (also after `refuse_completion`) survives power loss: a 403 in reply to a later
+        request would otherwise be taken for a dialog that no longer exists. Others survive process
+        death. False: the same call has been accepted again, no completion may be sent any more.
         """
 
     async def withdraw_completion(self, lease: Lease) -> None:
         """Undo `begin_completion`: the request did not leave this machine."""
+
+    async def refuse_completion(self, lease: Lease) -> None:
+        """Store that the platform refused each request: a 403 to the next one confirms nothing."""
 
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         """End the lease; the execution is due in `after` seconds (survives process death)."""

@@ -48,7 +48,7 @@ class Record:
     """When the handler runs again."""
     result_recorded_at: float | None = None
     completion_tried_at: float | None = None
-    """The last completion request."""
+    """The last completion request; None also if the platform has refused each of them."""
     completion_tries: int = 0
     """Number of completion requests."""
     ended_at: float | None = None

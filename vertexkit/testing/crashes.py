@@ -214,6 +214,10 @@ class CrashingJournal:
         self._check(lease)
         await self._journal.withdraw_completion(lease)
 
+    async def refuse_completion(self, lease: Lease) -> None:
+        self._check(lease)
+        await self._journal.refuse_completion(lease)
+
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         self._check(lease)
         await self._journal.release(lease, after, reason)

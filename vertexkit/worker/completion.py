@@ -96,14 +96,21 @@ class Completion:
                     self._lease.execution.token, self._result.data, self._held.ensure
                 )
             except PlatformError as error:
-                if error.fate is Fate.NOT_SENT and not self._may_have_arrived:
-                    await journal.withdraw_completion(self._lease)
+                if not self._may_have_arrived:
+                    await self._record_failure(error)
                 outcome = await self._handle_error(error)
                 if outcome is not None:
                     return outcome
             else:
                 return self._completed("204")
         return self._completed("call")
+
+    async def _record_failure(self, error: PlatformError) -> None:
+        """Record that the block is not completed, if that is known, for the next worker."""
+        if error.fate is Fate.NOT_SENT:
+            await self._runtime.journal.withdraw_completion(self._lease)
+        elif error.fate is not Fate.UNKNOWN:
+            await self._runtime.journal.refuse_completion(self._lease)
 
     def _completed(self, confirmed_by: str) -> Outcome:
         return Outcome(OutcomeStatus.COMPLETED, self._result.code, confirmed_by=confirmed_by)

@@ -29,6 +29,7 @@ from vertexkit.journal.postgres.statements import (
     EXPIRE_WORKER,
     POLL,
     RECORD_RESULT,
+    REFUSE_COMPLETION,
     RELEASE,
     RENEW,
     SETTLE,
@@ -256,6 +257,9 @@ class PostgresJournal(OperatorRequests):
 
     async def withdraw_completion(self, lease: Lease) -> None:
         await self._writer.write(WITHDRAW_COMPLETION, _key(lease))
+
+    async def refuse_completion(self, lease: Lease) -> None:
+        await self._writer.write(REFUSE_COMPLETION, _key(lease))
 
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         after = max(0.0, storable_seconds("the time until the next run", after))

@@ -121,7 +121,8 @@ SET epoch = execution.epoch + 1 + floor(random() * 1000000000)::bigint, worker =
 FROM due WHERE execution.id = due.id
 RETURNING execution.id, execution.block, execution.token, execution.inputs, execution.raw,
     execution.accepted_at, execution.trace, execution.epoch, execution.attempts, execution.result,
-    execution.code, execution.completion_tried, due.worker <> '' AND due.phase = 'running',
+    execution.code, execution.completion_tried AND execution.completion_tried_at IS NOT NULL,
+    due.worker <> '' AND due.phase = 'running',
     execution.number, execution.ran, due.claimed_at IS NOT NULL
 """
 """What a claim changes in the executions `due`, and what it returns.
@@ -261,6 +262,17 @@ RETURNING held.number
 """,
     *LEASES,
 )
+REFUSE_COMPLETION = statement(
+    "refuse_completion",
+    """
+UPDATE vertexkit.executions AS execution
+SET completion_tried_at = NULL
+FROM unnest($2, $3, $4) WITH ORDINALITY AS held (id, epoch, worker, number)
+WHERE execution.id = held.id AND execution.epoch = held.epoch AND execution.worker = held.worker
+RETURNING held.number
+""",
+    *LEASES,
+)
 RELEASE = statement(
     "release",
     """
@@ -341,7 +353,8 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 
 PREPARED = (
     CONFIGURE,
     *(POLL, CLAIM, RENEW, EFFECTS, RECORD_RESULT),
-    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SUSPEND, SETTLE, ERASE_STEP_VALUES),
+    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, REFUSE_COMPLETION, RELEASE, SUSPEND, SETTLE),
+    ERASE_STEP_VALUES,
     END_TOKENS,
 )
 """Statements of the writing connection that are worth planning once."""

@@ -28,6 +28,7 @@ from vertexkit.journal.postgres.statements import (
     EXPIRE_WORKER,
     POLL,
     RECORD_RESULT,
+    REFUSE_COMPLETION,
     RELEASE,
     RELEASE_UNKNOWN,
     RENEW,
@@ -41,8 +42,8 @@ ORDER = (
     *(POLL, ACCEPT, ACCEPT_UNIQUE, FIND_DUPLICATED, FIND_DUPLICATED_UNIQUE, EXPIRE_WORKER),
     *(RELEASE_UNKNOWN, RENEW, ADD_LIMITS, LOCK, CLAIM, CLAIM_LIMITED, EFFECTS_OF),
     *(EFFECTS, READ_MEMORY, WRITE_MEMORY, RECORD_RESULT),
-    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, RELEASE, SUSPEND, SETTLE, ERASE_STEP_VALUES),
-    END_TOKENS,
+    *(BEGIN_COMPLETION, WITHDRAW_COMPLETION, REFUSE_COMPLETION, RELEASE, SUSPEND, SETTLE),
+    *(ERASE_STEP_VALUES, END_TOKENS),
 )
 """Order of the statements in a group. A lease has an effect without a result at most once in it."""
 PLACE = {statement.name: place for place, statement in enumerate(ORDER)}
@@ -56,7 +57,7 @@ SINGLE = frozenset(
 )
 """Statements that are sent for each write, with its values as parameters."""
 WITHOUT_LEASE = frozenset({ERASE_STEP_VALUES.name, END_TOKENS.name})
-REPORTS = frozenset({EFFECTS.name, WITHDRAW_COMPLETION.name})
+REPORTS = frozenset({EFFECTS.name, WITHDRAW_COMPLETION.name, REFUSE_COMPLETION.name})
 """What they report has happened outside, and cannot be found out again."""
 ENDS_LEASE = frozenset({RELEASE.name, SUSPEND.name, SETTLE.name})
 """When they are repeated, the execution is not held any more."""

@@ -191,6 +191,9 @@ class JournalClient:
     async def withdraw_completion(self, lease: Lease) -> None:
         await self._request("withdraw_completion", encoding.encode_lease_key(lease))
 
+    async def refuse_completion(self, lease: Lease) -> None:
+        await self._request("refuse_completion", encoding.encode_lease_key(lease))
+
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:
         key = encoding.encode_lease_key(lease)
         after = storable_seconds("the time until the next run", after)

@@ -93,6 +93,10 @@ async def _withdraw_completion(journal: JournalBackend, lease: list[Any]) -> Non
     await journal.withdraw_completion(encoding.decode_lease_key(lease))
 
 
+async def _refuse_completion(journal: JournalBackend, lease: list[Any]) -> None:
+    await journal.refuse_completion(encoding.decode_lease_key(lease))
+
+
 async def _release(journal: JournalBackend, lease: list[Any], after: float, reason: str) -> None:
     await journal.release(encoding.decode_lease_key(lease), after, reason)
 
@@ -189,6 +193,7 @@ METHODS: Mapping[str, Callable[..., Awaitable[Any]]] = {
     RECORD_RESULT: _record_result,
     "begin_completion": _begin_completion,
     "withdraw_completion": _withdraw_completion,
+    "refuse_completion": _refuse_completion,
     "release": _release,
     "suspend": _suspend,
     "end_wait": _end_wait,

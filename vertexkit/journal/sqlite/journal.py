@@ -260,7 +260,7 @@ class SqliteJournal:
         )
 
     async def begin_completion(self, lease: Lease) -> bool:
-        first = not self._state.leased(lease).completion_tried
+        first = not self._state.leased(lease).may_be_completed()
         row = self._state.begin_completion(lease)
         if row is None:
             return False
@@ -271,6 +271,11 @@ class SqliteJournal:
 
     async def withdraw_completion(self, lease: Lease) -> None:
         row = self._state.withdraw_completion(lease)
+        await self._writer.write(schema.RECORD_COMPLETION_TRY, schema.completion_try_values(row))
+
+    async def refuse_completion(self, lease: Lease) -> None:
+        row = self._state.leased(lease)
+        row.note_refused_completions()
         await self._writer.write(schema.RECORD_COMPLETION_TRY, schema.completion_try_values(row))
 
     async def release(self, lease: Lease, after: float, reason: str = "") -> None:

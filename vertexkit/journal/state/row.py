@@ -95,11 +95,15 @@ class ExecutionRow:
             self.attempts,
             dict(self.effects),
             self.result,
-            self.completion_tried,
+            self.may_be_completed(),
             self.crashed,
             self.ran,
             self.overdue,
         )
+
+    def may_be_completed(self) -> bool:
+        """Whether a completion request may have completed the block: not if each was refused."""
+        return self.completion_tried and self.completion_tried_at is not None
 
     def event_target(self) -> EventTarget:
         """Return what the receiver of an event needs to know."""
@@ -166,6 +170,10 @@ class ExecutionRow:
         self.completion_tried = True
         self.completion_tried_at = now
         self.completion_tries += 1
+
+    def note_refused_completions(self) -> None:
+        """Note that the platform has refused each completion request."""
+        self.completion_tried_at = None
 
     def revive(self, *, fresh: bool) -> None:
         """Reset it, because an operator retries it after it was parked.
