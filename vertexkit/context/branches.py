@@ -54,14 +54,16 @@ class Branches:
         """The task of the handler itself."""
         self._thread: int | None = None
         """The thread of a `def` handler."""
-        self._has_several_threads = False
-        """Other threads of a `def` handler have made calls: it is unknown whether they still run."""
+        self._other_threads: set[threading.Thread] = set()
+        """Other threads of a `def` handler that have made calls."""
         self._parents: dict[asyncio.Future[Any], asyncio.Task[Any] | None] = {}
         """The task that has started each task which still runs; None: no task has."""
         self.waiting: set[asyncio.Future[Any]] = set()
         """Tasks in a durable wait: they make no call until it is over."""
         self.working: set[asyncio.Future[Any]] = set()
         """Tasks that run a step: they do not wait for the tasks that they have started."""
+        self.changes = 0
+        """How often `report_change` was called."""
         self._change: asyncio.Future[None] | None = None
         """Is done at the next change, if one is awaited."""
 
@@ -92,7 +94,7 @@ class Branches:
     def call_from_thread(self) -> Iterator[None]:
         """A context for a call that a thread of a `def` handler makes."""
         if threading.get_ident() != self._thread:
-            self._has_several_threads = True
+            self._other_threads.add(threading.current_thread())
         token = _current.set(self)
         try:
             yield
@@ -116,8 +118,8 @@ class Branches:
     def parents_of(self, tasks: Iterable[asyncio.Future[Any]]) -> set[asyncio.Future[Any]]:
         """Return the running tasks that have started these tasks, directly or not."""
         found: set[asyncio.Future[Any]] = set()
-        if self._has_several_threads:
-            return found
+        if any(thread.is_alive() for thread in self._other_threads):
+            return found  # each may make a call, and none has a task that shows it
         for task in tasks:
             parent = self._parents.get(task)
             while parent is not None and parent not in found:
@@ -147,6 +149,7 @@ class Branches:
 
     def report_change(self) -> None:
         """Wake what waits in `wait_for_change`: a task has ended, or made a call."""
+        self.changes += 1
         if self._change is not None and not self._change.done():
             self._change.set_result(None)
 

@@ -58,6 +58,11 @@ class EarlierEffects:
     def __bool__(self) -> bool:
         return bool(self._used_positions)
 
+    @property
+    def has_remaining(self) -> bool:
+        """Whether there are effects that no call has repeated."""
+        return bool(self._remaining)
+
     def take_same(self, kind: str, digest: str) -> Effect | None:
         """Return the effect that is the same thing, by rule 1.
 

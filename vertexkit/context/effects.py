@@ -70,10 +70,20 @@ class Effects:
         self._position = options.first_position
         self._order = asyncio.Lock()
         self._earlier = EarlierEffects(lease.effects, options.first_position)
-        self._undecided: set[asyncio.Task[Any]] = set()
+        self.undecided: set[asyncio.Task[Any]] = set()
         """Tasks that wait until it is decided which earlier effect their call repeats."""
         self._parents_wait = False
         """The tasks that have started the undecided ones wait for them, as far as is known."""
+
+    @property
+    def is_repetition(self) -> bool:
+        """Whether earlier runs of the handler have performed effects."""
+        return bool(self._earlier)
+
+    @property
+    def has_remaining(self) -> bool:
+        """Whether earlier runs have performed effects that no call of this run has repeated yet."""
+        return self._earlier.has_remaining
 
     async def send(self, text: str, typing: bool) -> Message:
         """Send a message, or return what an earlier run got for it. See `Context.send_message`."""
@@ -140,7 +150,7 @@ class Effects:
     async def complete(self, data: Any) -> None:
         """Complete the block, after the messages that were asked for before."""
         await asyncio.sleep(0)  # tasks that were created before this call are queued first
-        while self._undecided:
+        while self.undecided:
             await self._lifetime.branches.wait_for_change(BRANCH_SECONDS, self._runtime.clock.timer)
         async with self._order:
             self._lifetime.check_open()
@@ -193,7 +203,7 @@ class Effects:
         clock, branches = self._runtime.clock, self._lifetime.branches
         started = clock.now()
         limit = min(BRANCH_SECONDS, max(0.0, self._options.deadline - started) / 2)
-        self._undecided.add(task)
+        self.undecided.add(task)
         try:
             while self._earlier.may_repeat_another(kind, digest, number):
                 self._lifetime.check_open()
@@ -211,11 +221,11 @@ class Effects:
                 await branches.wait_for_change(remaining, clock.idle_timer)
             return self._earlier.take_by_position(kind, number)
         finally:
-            self._undecided.discard(task)
+            self.undecided.discard(task)
 
     def _running_branches(self) -> RunningBranches:
         """Return the tasks of the handler that may still make a call while others are undecided."""
-        elsewhere, parents = self._lifetime.branches.besides(self._undecided)
+        elsewhere, parents = self._lifetime.branches.besides(self.undecided)
         return RunningBranches(elsewhere, set() if self._parents_wait else parents)
 
     async def _send_in_order(

@@ -13,6 +13,7 @@ from vertexkit.context.effects import PARENT_SECONDS, Effects
 from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import type_name
 from vertexkit.context.runtime import RunOptions, Runtime
+from vertexkit.context.wait_order import WaitOrder
 from vertexkit.errors import CallError, WaitTimeout
 from vertexkit.execution import SLEEP, WAIT, Effect, EffectState
 from vertexkit.journal.events import delivered_event
@@ -35,6 +36,7 @@ class Waits:
       and the execution is given back to the journal until the first wait ends or an event comes.
       Then the handler runs again from the top, and what it has done before is not repeated.
     - While another branch still works, the run continues, and waits end in it.
+    - In a later run, waits that are over return in the order in which they ended; see `WaitOrder`.
     - A wait and its event have a name that an execution uses once. The journal decides whether the
       event or the end of the wait came first.
 
@@ -56,6 +58,7 @@ class Waits:
         self._lease = lease
         self._options = options
         self._effects = effects
+        self._order = WaitOrder(runtime, options, effects)
         self._names: set[str] = set()
         self._ends: dict[asyncio.Task[Any], float] = {}
         """Unix time at which the wait of each waiting task ends."""
@@ -66,8 +69,10 @@ class Waits:
         if wait.state is not EffectState.CONFIRMED:
             self._note("waiting", wait, until=until)
             await self._wait_until(until)
-            await self._effects.record(wait, EffectState.CONFIRMED, wait.value)
-            self._note("waited", wait)
+        async with self._order.turn(until, wait.position):
+            if wait.state is not EffectState.CONFIRMED:
+                await self._effects.record(wait, EffectState.CONFIRMED, wait.value)
+                self._note("waited", wait)
         if until >= self._limit():
             raise WaitTimeout(f"the block may wait {self._options.max_wait:g} s in all (max_wait)")
 
@@ -85,24 +90,21 @@ class Waits:
         seconds = None if timeout is None else seconds_of("wait_for", timeout)
         wait, until = await self._start(WAIT + name, seconds, {"type": type_name(shape)})
         if wait.state is EffectState.CONFIRMED:
-            return _result(wait, name, shape)
+            async with self._order.turn(from_json(wait.value).get("ended", until), wait.position):
+                return _result(wait, name, shape)
         self._note("waiting", wait, until=until, shape=shape)
         event = delivered_event(self._lease.effects, name)
         while True:
-            if event is not None and (data := await self._read(wait, event, shape)) is not None:
+            if event is None:
+                event = await self._wait_until(until, lambda: self._find_event(name))
+            if event is None:
+                event = await self._end(wait, until)
+            if event is None:
+                raise _timed_out(name)
+            if (data := await self._read(wait, event, shape)) is not None:
                 self._note("waited", wait, data=event.value)
                 return _result(data, name, shape)
-            event = await self._wait_until(until, lambda: self._find_event(name))
-            if event is None:
-                ended = Effect(
-                    wait.position, wait.kind, wait.digest, EffectState.CONFIRMED, wait.value
-                )
-                event = await self._effects.write(
-                    self._runtime.journal.end_wait(self._lease, ended)
-                )
-                if event is None:
-                    self._note("waited", wait)
-                    raise _timed_out(name)
+            event = None
 
     async def _start(
         self, kind: str, seconds: float | None, fields: dict[str, Any]
@@ -137,19 +139,32 @@ class Waits:
         Returns:
             The wait with the event's data, or None if the event was discarded.
         """
-        try:
-            shape.validate_json(event.value)
-        except ValidationError as error:  # it came before the wait, when its type was not known
-            self._runtime.emit(
-                "event_discarded",
-                self._lease,
-                errors=error.error_count(),
-                reference=CallError.reference,
-            )
-            await self._effects.record(event, EffectState.REJECTED)
-            return None
-        value = to_json({**from_json(wait.value), "event": from_json(event.value)})
-        return await self._effects.record(wait, EffectState.CONFIRMED, value)
+        async with self._order.turn(self._runtime.clock.unix(), wait.position):
+            try:
+                shape.validate_json(event.value)
+            except ValidationError as error:  # it came before the wait, when its type was not known
+                self._runtime.emit(
+                    "event_discarded",
+                    self._lease,
+                    errors=error.error_count(),
+                    reference=CallError.reference,
+                )
+                await self._effects.record(event, EffectState.REJECTED)
+                return None
+            # Before the waits that it has come before, although their time may be over by now.
+            ended = min([self._runtime.clock.unix(), *self._ends.values()])
+            fields = {"event": from_json(event.value), "ended": ended}
+            value = to_json({**from_json(wait.value), **fields})
+            return await self._effects.record(wait, EffectState.CONFIRMED, value)
+
+    async def _end(self, wait: Effect, until: float) -> Effect | None:
+        """End a wait whose time is over; return the event that came before, if one did."""
+        ended = Effect(wait.position, wait.kind, wait.digest, EffectState.CONFIRMED, wait.value)
+        async with self._order.turn(until, wait.position):
+            event = await self._effects.write(self._runtime.journal.end_wait(self._lease, ended))
+        if event is None:
+            self._note("waited", wait)
+        return event
 
     async def _find_event(self, name: str) -> Effect | None:
         target = await self._runtime.journal.event_target(self._lease.execution.id)
