@@ -4,14 +4,14 @@ import asyncio
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import Context, ContextVar, copy_context
+from contextvars import Context, copy_context
 from functools import partial
 from typing import Any, Self
 
-import anyio.to_thread
-
 from vertexkit.clock import Timer
+from vertexkit.testing import thread_calls
 from vertexkit.testing.clock import VirtualClock, Wait
+from vertexkit.testing.handler_run import HANDLER_RUN, HandlerRun
 
 OWN_PACKAGE = "vertexkit."
 """Modules that use the loop's own time: their waits go through the clock already."""
@@ -21,22 +21,6 @@ _SLEEP_CALLBACK = getattr(asyncio.futures, "_set_result_unless_cancelled", None)
 
 
 _REPLACED: "dict[asyncio.AbstractEventLoop, _LoopTimers]" = {}
-
-
-class _Handler:
-    """The run of a handler whose waits are virtual, until it has ended."""
-
-    def __init__(self, clock: VirtualClock) -> None:
-        self.clock = clock
-        self.is_running = True
-        self.threads: set[asyncio.Future[Any]] = set()
-        self._limiter = anyio.to_thread.current_default_thread_limiter()
-
-    def is_thread_working(self) -> bool:
-        return bool(self.threads or self._limiter.borrowed_tokens)
-
-
-_HANDLER: ContextVar[_Handler | None] = ContextVar("_HANDLER", default=None)
 
 
 @contextmanager
@@ -64,14 +48,15 @@ def replaced_timers() -> Iterator[None]:
 @contextmanager
 def virtual_waits(clock: VirtualClock) -> Iterator[None]:
     """Let the code inside this context, and the tasks it creates, wait on this clock."""
-    handler = _Handler(clock)
-    release = clock.hold_while(handler.is_thread_working)
-    token = _HANDLER.set(handler)
+    handler = HandlerRun(clock)
+    threads = _REPLACED[asyncio.get_running_loop()].threads
+    release = clock.hold_while(threads.is_thread_working)
+    token = HANDLER_RUN.set(handler)
     try:
         yield
     finally:
         handler.is_running = False
-        _HANDLER.reset(token)
+        HANDLER_RUN.reset(token)
         release()
 
 
@@ -84,6 +69,7 @@ class _LoopTimers:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.users = 0
+        self.threads = thread_calls.observe(loop)
         self._in_loop = False
         self._loop = loop
         self._before = {name: vars(loop)[name] for name in METHODS if name in vars(loop)}
@@ -96,6 +82,7 @@ class _LoopTimers:
 
     def restore(self) -> None:
         """Give the loop its own methods back."""
+        thread_calls.end_observation(self._loop)
         for name in METHODS:
             delattr(self._loop, name)
         for name, method in self._before.items():
@@ -130,8 +117,7 @@ class _LoopTimers:
         handler = self._virtual_caller()
         future = self._run_in_executor(executor, function, *args)
         if handler is not None:
-            handler.threads.add(future)
-            future.add_done_callback(handler.threads.discard)
+            self.threads.add(future, handler)
         return future
 
     def _call_loop(
@@ -144,9 +130,9 @@ class _LoopTimers:
         finally:
             self._in_loop = nested
 
-    def _virtual_caller(self) -> _Handler | None:
+    def _virtual_caller(self) -> HandlerRun | None:
         """Return the handler that the caller's caller belongs to, if its waits are virtual."""
-        handler = _HANDLER.get()
+        handler = HANDLER_RUN.get()
         if handler is None or not handler.is_running or self._in_loop:
             return None
         module = sys._getframe(2).f_globals.get("__name__", "")  # noqa: SLF001 - it is documented
