@@ -81,9 +81,12 @@ def test_a_def_handler_remembers(app: App, dialog: FakeDialog) -> None:
     assert dialog.run_sync("count").data == {"result": 2}
 
 
-@pytest.mark.parametrize("crash_after", range(1, 5))
+@pytest.mark.parametrize(
+    "crash_after, crashes",
+    [("memory.get:visits", 1), ("memory.set:visits", 1), ("memory.delete:old", 1), (None, 4)],
+)
 async def test_a_crash_changes_nothing_twice(
-    app: App, dialog: FakeDialog, crash_after: int
+    app: App, dialog: FakeDialog, crash_after: str | None, crashes: int
 ) -> None:
     """Wherever the process dies, the next run reads what the first one read, and counts once."""
     read = set[int]()
@@ -98,8 +101,9 @@ async def test_a_crash_changes_nothing_twice(
 
     dialog = dialog.in_dialog(1)
     dialog.memory["visits"] = 7
-    run = await dialog.run("count", crash_after=crash_after)
-    assert (run.data, run.crashes, read) == ({"result": 8}, 1, {7})
+    everywhere = crash_after is None
+    run = await dialog.run("count", crash_after=crash_after, crash_everywhere=everywhere)
+    assert (run.data, run.crashes, read) == ({"result": 8}, crashes, {7})
     assert dialog.memory == {"visits": 8}
 
 
@@ -251,7 +255,9 @@ async def test_an_update_follows_from_the_present_value(app: App, dialog: FakeDi
 
     default: list[str] = []
     dialog = dialog.in_dialog(1)
-    assert (await dialog.run("add", item="a", crash_after=1)).data == {"result": ["a"]}
+    assert (await dialog.run("add", item="a", crash_after="memory.update:items")).data == {
+        "result": ["a"]
+    }
     assert (await dialog.run("add", item="b")).data == {"result": ["a", "b"]}
     assert (seen, default) == ([[], ["a"]], [])
 

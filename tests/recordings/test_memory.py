@@ -48,13 +48,14 @@ async def test_a_saved_test_seeds_the_memory(tmp_path: Path) -> None:
     assert 'assert run.data == {"visits": 42}' in test
 
 
-def test_a_crash_after_a_use_of_the_memory_is_counted() -> None:
-    """Reads and changes of the memory count as effects, as `crash_after` counts them."""
+def test_a_crash_is_after_a_message_or_step() -> None:
+    """Reads and changes of the memory are not counted, as `crash_after` does not count them."""
     claimed = {"kind": "event", "name": "claimed", "fields": {}}
     read = {"kind": "event", "name": "memory_read", "fields": {"name": "a", "value": 1}}
+    step = {"kind": "event", "name": "step_completed", "fields": {}}
     changed = {"kind": "event", "name": "memory_changed", "fields": {"name": "a", "value": 2}}
     header = {"kind": "run", "version": 1, "id": "20260102-030405-abc", "block": "greet"}
-    lines = [header | {"fault": "crash"}, claimed, read, changed, claimed]
+    lines = [header | {"fault": "crash"}, claimed, read, step, changed, claimed]
     recording = Recording.parse([json.dumps(line) for line in lines])
-    assert "crash_after=2" in generate_test(recording, Path("test_saved.py"), {"properties": {}})
+    assert "crash_after=1" in generate_test(recording, Path("test_saved.py"), {"properties": {}})
     assert recording.memory() == {"a": 1}

@@ -54,6 +54,14 @@ async def declined(ctx: Context) -> None:
     raise BlockFailed("closed", "The office is closed.")
 
 
+@app.block("remembers")
+async def remembers(ctx: Context) -> None:
+    await ctx.memory.update("visits", lambda visits: visits + 1, int, 0)
+    await ctx.memory.get("name", str, "")
+    await ctx.send_message("Hello!")
+    await ctx.step(f"attempt {ctx.attempt}", lambda: 1)
+
+
 @app.block("stuck")
 async def stuck(ctx: Context) -> None:
     await asyncio.Event().wait()
@@ -114,6 +122,14 @@ async def test_a_handler_that_is_not_deterministic_is_found() -> None:
     found = await seen("changing")
     assert not found["no fault"].broken
     assert NOT_REPEATABLE in found["killed after each effect"].broken
+
+
+async def test_the_process_is_killed_after_each_message_and_step() -> None:
+    """Also after the last ones of a block that uses the memory, whose calls are not counted."""
+    found = await seen("remembers")
+    assert not found["killed after effect 1"].broken
+    assert NOT_REPEATABLE in found["killed after effect 2"].broken
+    assert "killed after effect 3" not in found
 
 
 async def test_a_failure_of_the_author_is_an_end() -> None:

@@ -92,6 +92,17 @@ async def early(ctx: Context) -> None:
     await ctx.step("after", note, "after")
 
 
+@app.block("remembers")
+async def remembers(ctx: Context) -> None:
+    await ctx.memory.update("visits", lambda visits: visits + 1, int, 0)
+    done.append("before")
+    await ctx.send_message("Hello.")
+    done.append("between")
+    await ctx.sleep(3600)
+    await ctx.step("pay", note, "pay")
+    done.append("end")
+
+
 MESSAGES = ["Reserved.", "Paid."]
 EFFECTS = ["reserve tea", "pay", "end"]
 
@@ -121,6 +132,28 @@ async def test_a_crash_after_every_effect_changes_nothing(journal: str, tmp_path
     assert done == EFFECTS
     assert (run.crashes, runs) == (4, [1, 2, 2, 2, 2])
     dialog.platform.check()
+
+
+@pytest.mark.parametrize(
+    "crash_after, expected",
+    [
+        (1, ["before", "before", "between", "before", "between", "pay", "end"]),
+        (2, ["before", "between", "before", "between", "pay", "before", "between", "end"]),
+        ("memory.update:visits", ["before", "between", "before", "between", "pay", "end"]),
+        ("sleep", [*["before", "between"] * 3, "pay", "end"]),  # it is over in the second run
+    ],
+)
+async def test_messages_and_steps_are_counted(crash_after: int | str, expected: list[str]) -> None:
+    """Calls of the memory and waits have names, and no numbers."""
+    run = await FakeDialog(app).run("remembers", crash_after=crash_after)
+    assert (done, run.crashes, run.messages) == (expected, 1, ["Hello."])
+
+
+async def test_an_effect_that_has_no_number_is_listed_too() -> None:
+    """The error of a crash that did not happen numbers messages and steps only."""
+    effects = "'memory.update:visits', 1 'send_message', 'sleep', 2 'pay'"
+    with pytest.raises(AssertionError, match=f"its effects: {effects}$"):
+        await FakeDialog(app).run("remembers", crash_after=3)
 
 
 async def test_runs_of_one_dialog_crash_apart_from_each_other() -> None:

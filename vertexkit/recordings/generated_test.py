@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vertexkit.recordings.format import MEMORY_EVENTS, REJECTED, Recording
+from vertexkit.recordings.format import REJECTED, Recording
 from vertexkit.system.import_folder import import_folder
 
 SECOND_RUN = 2
@@ -190,13 +190,13 @@ def _is_name(text: str) -> bool:
 
 
 def _crash_after(recording: Recording) -> int:
-    """Return the number of the effect after which the app's process was killed; 0: none."""
+    """Return the number of the message or step after which the app's process was killed; 0: none."""
     effects = claims = 0
     for line in recording.lines:
         claims += line.get("kind") == "event" and line.get("name") == "claimed"
         is_message = line.get("method") == "send_message" and line.get("processed")
-        is_effect = line.get("name") in {"step_completed", *MEMORY_EVENTS}
-        if claims < SECOND_RUN and (is_message or is_effect):
+        is_step = line.get("name") == "step_completed"
+        if claims < SECOND_RUN and (is_message or is_step):
             effects += 1
     header = recording.header
     was_killed = header.fault == CRASH or any(rule.get("kind") == CRASH for rule in header.faults)

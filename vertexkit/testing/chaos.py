@@ -19,7 +19,7 @@ from vertexkit.testing.run import Run
 MAX_MESSAGES = 5
 """Messages that are hit one by one: the first ones."""
 MAX_EFFECTS = 20
-"""Effects after which the process is killed: the first ones."""
+"""Messages and steps after each of which the process is killed: the first ones."""
 LOST = "lost"
 REQUEST_FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lost answer to {}", {"kind": LOST}),
@@ -198,7 +198,7 @@ def _scenarios(base: Run) -> Iterator[Scenario]:
 
 
 EFFECT_EVENTS = frozenset({"sent", "step_completed"})
-"""Events of effects after which a process can be killed."""
+"""Events of messages and steps, which `crash_after` counts."""
 
 
 def judge(block: str, scenario: Scenario, base: Played, played: Played) -> Seen:

@@ -33,8 +33,9 @@ class CrashPlan:
     """The crashes of one execution, and what they did.
 
     Args:
-        after: the number of the effect, counted from 1, or its name: that of a step, or
-            "send_message"; None: no single crash.
+        after: the number of the message or step, counted from 1 over both, or the name of the effect:
+            that of a step, "send_message", or the kind of another effect, such as
+            "memory.set:visits"; None: no single crash.
         everywhere: crash after each effect.
 
     Raises:
@@ -49,15 +50,23 @@ class CrashPlan:
         self.after: int | str | None = after
         self.everywhere: bool = everywhere
         self.crashes: int = 0
+        self._numbered = 0
+        """Messages and steps that were performed."""
         self._effects: list[str] = []
-        """The names of the effects that were performed, in order."""
+        """The effects that were performed, in order, as an error names them."""
 
     def crashes_after(self, effect: Effect) -> bool:
         """Count an effect that has been performed; return whether the process dies now."""
-        name = effect.kind.removeprefix(STEP) if effect.kind != SEND else SEND_MESSAGE
-        self._effects.append(name)
-        is_due = not self.crashes and self.after in {len(self._effects), name}
-        if self.everywhere or is_due:
+        is_message = effect.kind == SEND
+        name = SEND_MESSAGE if is_message else effect.kind.removeprefix(STEP)
+        names: set[int | str] = {name}
+        if is_message or effect.kind.startswith(STEP):
+            self._numbered += 1
+            names.add(self._numbered)
+            self._effects.append(f"{self._numbered} {name!r}")
+        else:
+            self._effects.append(repr(name))
+        if self.everywhere or (self.after in names and not self.crashes):
             self.crashes += 1
             return True
         return False
@@ -69,10 +78,9 @@ class CrashPlan:
             AssertionError: lists the effects.
         """
         if self.after is not None and not self.crashes:
-            effects = ", ".join(f"{n} {name!r}" for n, name in enumerate(self._effects, 1))
             raise AssertionError(
                 f"crash_after={self.after!r}: the process did not crash, because the block has no "
-                f"such effect; its effects: {effects or 'none'}"
+                f"such effect; its effects: {', '.join(self._effects) or 'none'}"
             )
 
 

@@ -167,8 +167,8 @@ class FakeDialog:
 
         Args:
             block: the block's name.
-            crash_after: crash once, after this effect: its number, counted from 1 over messages and
-                steps, or its name: that of a step, or "send_message".
+            crash_after: crash once, after this message or step (its number, counted from 1 over both)
+                or effect (the name of a step, "send_message", "sleep", "memory.set:visits", ...).
             crash_everywhere: crash after each effect, so that every part of the handler is rerun;
                 fail if a rerun does something else than the run before.
             inputs: the block's inputs. (One that is called `crash_after` needs `call`.)
