@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -42,24 +42,73 @@ def work() -> None:
     time.sleep(WORK_SECONDS)
 
 
-CALLS: dict[str, Callable[[], Awaitable[Any]]] = {
-    "default limiter": lambda: run_sync(work),
-    "own limiter": lambda: run_sync(work, limiter=anyio.CapacityLimiter(1)),
-    "asyncio": lambda: asyncio.to_thread(work),
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """A pool with a thread that has worked before, as pools of modules and libraries have."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result(PATIENCE_SECONDS)
+        yield pool
+
+
+async def bridge(pool: ThreadPoolExecutor) -> None:
+    """Await a call in a thread without a wrapped future."""
+    done, loop = asyncio.Event(), asyncio.get_running_loop()
+    pool.submit(work).add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
+    await done.wait()
+
+
+CALLS: dict[str, Callable[[ThreadPoolExecutor], Awaitable[Any]]] = {
+    "default limiter": lambda _: run_sync(work),
+    "own limiter": lambda _: run_sync(work, limiter=anyio.CapacityLimiter(1)),
+    "asyncio": lambda _: asyncio.to_thread(work),
+    "wrapped future": lambda pool: asyncio.wrap_future(pool.submit(work)),
+    "own bridge": bridge,
 }
 
 
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
 async def test_a_handler_whose_thread_works_does_not_look_idle(
-    call: Callable[[], Awaitable[Any]],
+    pool: ThreadPoolExecutor, call: Callable[[ThreadPoolExecutor], Awaitable[Any]]
 ) -> None:
-    """Its deadline does not come early, whatever limits the threads."""
+    """Its deadline does not come early, whatever limits the threads, and however old they are."""
 
     async def works(ctx: Context) -> None:
-        await call()
+        await call(pool)
 
     run = await FakeDialog(app_of(works)).run("works")
     assert run.ok, run
+
+
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+async def test_a_time_limit_is_not_skipped_while_a_thread_works(
+    pool: ThreadPoolExecutor, call: Callable[[ThreadPoolExecutor], Awaitable[Any]]
+) -> None:
+    """The work is done in time, so the limit has no effect."""
+
+    async def works(ctx: Context) -> None:
+        async with asyncio.timeout(10):
+            await call(pool)
+
+    run = await FakeDialog(app_of(works)).run("works")
+    assert run.ok, run
+
+
+async def test_an_idle_thread_of_a_pool_is_not_waited_for() -> None:
+    """A pool that has worked for the handler makes neither a time limit nor a deadline real."""
+
+    async def works(ctx: Context) -> None:
+        pool.submit(int).result(PATIENCE_SECONDS)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(10):
+                await asyncio.Event().wait()
+        await asyncio.Event().wait()
+
+    began = time.monotonic()
+    with ThreadPoolExecutor(1) as pool:
+        run = await FakeDialog(app_of(works)).run("works")
+    assert run.outcome is not None
+    assert run.outcome.code == "timeout"
+    assert time.monotonic() - began < REAL_SECONDS
 
 
 async def test_a_plain_function_that_works_does_not_look_idle() -> None:
@@ -92,6 +141,11 @@ async def sleep_in_a_step(ctx: Context) -> None:
     await run_sync(anyio.from_thread.run, asyncio.sleep, 10)
 
 
+async def sleep_in_a_wrapped_future(ctx: Context) -> None:
+    loop = asyncio.get_running_loop()
+    await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(asyncio.sleep(10), loop))
+
+
 async def sleep_while_another_waits_for_the_limiter(ctx: Context) -> None:
     one = anyio.CapacityLimiter(1)
     async with asyncio.TaskGroup() as group:
@@ -106,6 +160,7 @@ async def sleep_while_another_waits_for_the_limiter(ctx: Context) -> None:
         sleep_in_the_context,
         sleep_in_own_threads,
         sleep_in_a_step,
+        sleep_in_a_wrapped_future,
         sleep_while_another_waits_for_the_limiter,
     ],
     ids=lambda handler: handler.__name__,
@@ -150,7 +205,11 @@ async def test_what_is_replaced_is_restored_after_the_last_dialog() -> None:
 
     def functions() -> list[Any]:
         backend = anyio.lowlevel.current_token().backend_class
-        return [backend.run_sync_in_worker_thread, asyncio.run_coroutine_threadsafe]
+        return [
+            backend.run_sync_in_worker_thread,
+            asyncio.run_coroutine_threadsafe,
+            asyncio.wrap_future,
+        ]
 
     async def works(ctx: Context) -> None:
         """Do nothing."""

@@ -217,10 +217,12 @@ async def test_dialogs_in_one_loop_end_in_any_order() -> None:
     assert not {"time", "call_later", "call_at", "run_in_executor"} & vars(loop).keys()
 
 
+POOL = ThreadPoolExecutor(1)
 THREADS: dict[str, Callable[[], Awaitable[Any]]] = {
     "asyncio.to_thread": lambda: asyncio.to_thread(time.sleep, 0.1),
     "run_in_executor": lambda: asyncio.get_running_loop().run_in_executor(None, time.sleep, 0.1),
     "anyio.to_thread": lambda: anyio.to_thread.run_sync(functools.partial(time.sleep, 0.1)),
+    "wrap_future": lambda: asyncio.wrap_future(POOL.submit(time.sleep, 0.1)),
 }
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from enum import Enum
 
 from vertexkit.clock import Clock, Timer
+from vertexkit.testing.pool_threads import pool_threads
 
 SETTLE_ROUNDS = 50
 """Rounds of the event loop before and after `SETTLE_SECONDS`, for work that moves between tasks."""
@@ -39,10 +40,11 @@ class Wait(Enum):
     AUTHOR_SLEEP = "author_sleep"
     """As `SLEEP`, but real time passes while a thread works, and sockets get some time to answer."""
     AUTHOR_TIMER = "author_timer"
-    """As `AUTHOR_SLEEP`, but only if no socket is open either: it may be the limit for an answer."""
+    """As `AUTHOR_SLEEP`, but only if no socket is open either, and no thread of a pool works: it may be
+    the limit for an answer."""
     IDLE = "idle"
     """As `AUTHOR_TIMER`, but only for handlers whose waits take no time, after a longer time in which
-    nothing has happened, if no thread was started that may work for them, and no timer of other code
+    nothing has happened, if no thread may work for them that was not at work before, and no timer of other code
     is due soon: the test may be about to do something."""
 
 
@@ -221,7 +223,11 @@ class _Schedule:
         self.thread_checks: list[Callable[[], object]] = []
         self._watching = False
         self._quiet_checks = 0
-        self._first_threads = set(threading.enumerate())
+        pools = pool_threads()
+        self._other_threads = {
+            thread for thread in threading.enumerate() if pools.get(thread.ident or 0, True)
+        }
+        """Threads that work for other code, or for none."""
 
     @property
     def has_virtual_waits(self) -> bool:
@@ -278,19 +284,27 @@ class _Schedule:
             return is_idle or not _may_have_sockets(self.loop)
         if not is_idle or _may_have_sockets(self.loop):
             return False
-        return Wait.AUTHOR_TIMER in kinds or self._is_left_alone()
+        if Wait.AUTHOR_TIMER in kinds:
+            return not self._has_working_thread(only_pools=True)
+        return self._is_left_alone()
 
     def _is_left_alone(self) -> bool:
         """Whether handlers, whose waits take no time, wait for what probably never happens."""
         if not self.has_virtual_waits or self._quiet_checks < IDLE_CHECKS:
             return False
-        return not self._has_new_thread() and not self._has_foreign_timer()
+        return not self._has_working_thread() and not self._has_foreign_timer()
 
-    def _has_new_thread(self) -> bool:
-        """Whether there are threads that may work for a handler, for example of a pool of its own."""
+    def _has_working_thread(self, *, only_pools: bool = False) -> bool:
+        """Whether there are threads that may work for a handler, for example of a pool of its own.
+
+        Args:
+            only_pools: leave out other threads, of which it is not known whether they work.
+        """
+        pools = pool_threads()
         return any(
-            thread not in self._first_threads and not thread.name.startswith(SEEN_THREADS)
-            for thread in threading.enumerate()
+            pools.get(thread.ident or 0, not only_pools)
+            for thread in set(threading.enumerate()) - self._other_threads
+            if not thread.name.startswith(SEEN_THREADS)
         )
 
     def _has_foreign_timer(self) -> bool:

@@ -72,6 +72,7 @@ def observe(loop: asyncio.AbstractEventLoop) -> ThreadCalls:
         if not _OBSERVED:
             _replace(anyio.lowlevel.current_token().backend_class, RUN_IN_THREAD, _in_thread)
             _replace(asyncio, "run_coroutine_threadsafe", _on_loop)
+            _replace(asyncio, "wrap_future", _of_pool)
         calls = _OBSERVED[loop] = ThreadCalls()
         return calls
 
@@ -124,3 +125,16 @@ def _on_loop(run_coroutine: Callable[..., Future[Any]]) -> Callable[..., Future[
         return call
 
     return run
+
+
+def _of_pool(wrap_future: Callable[..., asyncio.Future[Any]]) -> Callable[..., asyncio.Future[Any]]:
+    def wrap(
+        future: Future[T] | asyncio.Future[T], *, loop: asyncio.AbstractEventLoop | None = None
+    ) -> asyncio.Future[T]:
+        call, handler = wrap_future(future, loop=loop), HANDLER_RUN.get()
+        calls = _OBSERVED.get(call.get_loop())
+        if calls is not None and handler is not None and call is not future:
+            calls.add(call, handler)
+        return call
+
+    return wrap
