@@ -147,8 +147,9 @@ class _Reader:
         if not _is_serialized_by_fields(value):
             return value
         changed = {}
+        names = _serialized_names(value)
         for name, item in vars(value).items() if hasattr(value, "__dict__") else ():
-            new = self.read(item)
+            new = self.read(item) if name in names else item
             if new is not item:
                 changed[name] = new
         if not changed:
@@ -177,3 +178,10 @@ def _is_serialized_by_fields(value: Any) -> bool:
         field.exclude or any(isinstance(item, SERIALIZERS) for item in field.metadata)
         for field in type(value).model_fields.values()
     )
+
+
+def _serialized_names(value: Any) -> Collection[str]:
+    """Return the attributes that an object's JSON has, without what it caches for itself."""
+    if isinstance(value, BaseModel):
+        return {*type(value).model_fields, *type(value).model_computed_fields}
+    return {field.name for field in dataclasses.fields(value)}

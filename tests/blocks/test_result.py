@@ -2,9 +2,11 @@
 
 import dataclasses
 import uuid
+from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Any, NamedTuple
 
 import jsonschema
@@ -130,6 +132,31 @@ def test_the_words_nan_and_infinity_may_be_sent() -> None:
     """Only the numbers are rejected, not a text that contains their names."""
     data = {"NaN": "Infinity"}
     assert from_json(dump(anything, data, LIMIT)) == data
+
+
+class Report(BaseModel):
+    name: str
+
+    @cached_property
+    def lines(self) -> Iterator[str]:
+        return iter(["x" * LIMIT])
+
+
+@dataclasses.dataclass
+class Letter:
+    name: str
+
+    @cached_property
+    def lines(self) -> Iterator[str]:
+        return iter(["x" * LIMIT])
+
+
+@pytest.mark.parametrize("report", [Report(name="Аня"), Letter("Аня")], ids=["model", "dataclass"])
+def test_what_an_object_caches_is_not_sent(report: Report | Letter) -> None:
+    """It counts for no limit, and an iterator among it is not read."""
+    lines = report.lines
+    assert from_json(dump(anything, report, LIMIT)) == {"name": "Аня"}
+    assert list(lines) == ["x" * LIMIT]
 
 
 def test_the_limit_counts_bytes_and_includes_the_last() -> None:

@@ -9,14 +9,16 @@ from collections import OrderedDict
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import Enum
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, computed_field
 
+from vertexkit import App, Context
 from vertexkit.context.arguments import digest_arguments
+from vertexkit.testing import FakeDialog
 
 
 class Order(BaseModel):
@@ -31,6 +33,28 @@ class Extra(BaseModel, extra="allow"):
 @dataclasses.dataclass
 class Point:
     x: Any
+
+
+class Basket(BaseModel, extra="allow"):
+    prices: list[float]
+
+    @computed_field
+    @cached_property
+    def total(self) -> float:
+        return sum(self.prices)
+
+    @cached_property
+    def largest(self) -> float:
+        return max(self.prices)
+
+
+@dataclasses.dataclass
+class Route:
+    stops: list[int]
+
+    @cached_property
+    def length(self) -> int:
+        return len(self.stops)
 
 
 class Colour(Enum):
@@ -109,6 +133,50 @@ def test_other_arguments_have_another_digest(first: Any, second: Any) -> None:
     assert digest(first) != digest(second)
     assert digest([first]) != digest([second])
     assert digest(a=first) != digest(a=second)
+
+
+BASKETS: list[Any] = [Basket(prices=[1, 2]), Basket.model_validate({"prices": [1], "note": "x"})]
+
+
+@pytest.mark.parametrize("basket", BASKETS, ids=["model", "model with an extra field"])
+def test_what_a_model_caches_does_not_count(basket: Basket) -> None:
+    """A digest is the same before and after a `cached_property` was read; fields still count."""
+    before = digest(basket), digest([basket])
+    assert (basket.total, basket.largest) == (sum(basket.prices), max(basket.prices))
+    assert (digest(basket), digest([basket])) == before
+    assert digest(basket) != digest(Basket(prices=[7]))
+
+
+def test_what_a_dataclass_caches_does_not_count() -> None:
+    """As for a model: only the fields count."""
+    route = Route([1, 2])
+    before = digest(route)
+    assert route.length == 2
+    assert digest(route) == before
+
+
+def test_digests_stay_as_earlier_versions_made_them() -> None:
+    """A journal that an earlier version has written matches: these digests are from version 0.1."""
+    assert digest(Order(item="tea", tags={"a", "b"})) == "02265e48d23946e2"
+    assert digest(Extra.model_validate({"item": "tea", "size": 1})) == "5103c1f7d87bc02b"
+    assert digest(Point(1)) == "977f508bff1e4a60"
+
+
+async def test_an_argument_that_has_cached_something_is_recognised_after_a_crash(
+    app: App, dialog: FakeDialog
+) -> None:
+    """A step reads a cached property of a model, which the next step gets after a crash."""
+
+    async def charge(basket: Basket) -> str:
+        return f"charged {basket.total}"
+
+    @app.block("order")
+    async def order(ctx: Context, basket: Basket) -> str:
+        await ctx.step("reserve", charge, basket)
+        return await ctx.step("charge", charge, basket)
+
+    run = await dialog.run("order", crash_after="charge", prices=[1, 2])
+    assert (run.data, run.crashes) == ({"result": "charged 3.0"}, 1)
 
 
 def test_arguments_of_a_partial_count() -> None:

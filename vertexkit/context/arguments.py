@@ -33,8 +33,9 @@ def digest_arguments(
     """Return a digest of a function's arguments, which is the same in every process.
 
     The arguments are written as canonical JSON: mappings and sets in the order of their keys,
-    models and dataclasses by their fields. A value that JSON does not have (a client, a file, an
-    object of another class) counts by its type alone, so two of them count as equal.
+    models and dataclasses by their fields, without what they calculate and cache. A value that
+    JSON does not have (a client, a file, an object of another class) counts by its type alone, so
+    two of them count as equal.
 
     Args:
         fn: The function; the arguments of a `functools.partial` count too.
@@ -79,7 +80,9 @@ def _content(value: Any) -> Any:
 def _fields(value: Any) -> dict[str, Any] | None:
     """Return the fields of a model or a dataclass; None for every other object."""
     if isinstance(value, BaseModel):
-        return {**value.__dict__, **(value.model_extra or {})}
+        fields = type(value).model_fields  # `__dict__` has the values of `cached_property`, too
+        given = {name: item for name, item in value.__dict__.items() if name in fields}
+        return {**given, **(value.model_extra or {})}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: getattr(value, field.name, None) for field in dataclasses.fields(value)}
     return None
