@@ -1,8 +1,10 @@
 """A dialog with the blocks that a test declares."""
 
+from typing import Any
+
 import pytest
 
-from vertexkit import App
+from vertexkit import App, Context, Retry
 from vertexkit.testing import FakeDialog, FakePlatform, VirtualClock
 
 
@@ -23,3 +25,22 @@ def clock(fake_platform: FakePlatform) -> VirtualClock:
 def dialog(app: App, fake_platform: FakePlatform) -> FakeDialog:
     """Reaches the app's blocks. The platform is strict, and all its ordered faults are used."""
     return FakeDialog(app, fake_platform, timeout=30)
+
+
+@pytest.fixture
+def twice(app: App, dialog: FakeDialog) -> Any:
+    """Perform a step in a run and again in the next run; return what each one got."""
+
+    async def run(fn: Any) -> list[Any]:
+        got: list[Any] = []
+
+        @app.block("step")
+        async def step(ctx: Context) -> None:
+            got.append(await ctx.step("it", fn))
+            if ctx.attempt == 1:
+                raise Retry
+
+        assert (await dialog.run("step")).ok
+        return got
+
+    return run

@@ -94,25 +94,6 @@ TYPED: dict[str, tuple[Any, Any]] = {
 }
 
 
-@pytest.fixture
-def twice(app: App, dialog: FakeDialog) -> Any:
-    """Perform a step in a run and again in the next run; return what each one got."""
-
-    async def run(fn: Any) -> list[Any]:
-        got: list[Any] = []
-
-        @app.block("step")
-        async def step(ctx: Context) -> None:
-            got.append(await ctx.step("it", fn))
-            if ctx.attempt == 1:
-                raise Retry
-
-        assert (await dialog.run("step")).ok
-        return got
-
-    return run
-
-
 async def test_a_step_is_done_once(app: App, dialog: FakeDialog) -> None:
     """In three runs of a handler a step's function is called once, with its arguments."""
     calls: list[Any] = []

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any, TypeVar, Unpack
 
-from vertexkit.blocks.callables import code_of, documentation, where
 from vertexkit.blocks.policies import BlockOptions, block_limits, complete_options
 from vertexkit.blocks.signature import Handler, Signature, read_signature
+from vertexkit.callables import code_of, documentation, where
 from vertexkit.errors import DefinitionError
 from vertexkit.journal.limits import BlockLimits, FleetLimits
 

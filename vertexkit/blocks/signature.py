@@ -9,7 +9,7 @@ from typing import Any, get_origin, get_type_hints
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
-from vertexkit.blocks.callables import (
+from vertexkit.callables import (
     annotated,
     bound_keywords,
     innermost,

@@ -116,9 +116,10 @@ class Context(RunInfo[State]):
 
         Args:
             name: A short, stable name; a later run must use the same one at this place.
-            fn: A function whose result can be serialised to JSON. Every run, including the first,
-                gets the result as read back from the JSON with `fn`'s return annotation; without
-                an annotation, a tuple becomes a list.
+            fn: A function whose result can be serialised to JSON: also a partial, a method, an
+                object with `__call__` or a class. Every run, including the first, gets the result
+                as read back from the JSON with `fn`'s return annotation; without an annotation, a
+                tuple becomes a list.
             *args: Positional arguments of `fn`.
             **kwargs: Keyword arguments of `fn`.
 

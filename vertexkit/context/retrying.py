@@ -1,7 +1,6 @@
 """Steps whose function is called again if it fails."""
 
 import asyncio
-import inspect
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -9,6 +8,7 @@ from typing import Any, ParamSpec, TypeAlias, TypeVar, overload
 
 from vertexkit.botone.blocking import Blocking
 from vertexkit.botone.retries import backoff
+from vertexkit.callables import is_coroutine_function
 from vertexkit.context.effects import Effects
 from vertexkit.context.runtime import RunOptions, Runtime
 from vertexkit.context.steps import call, step_name
@@ -130,7 +130,7 @@ class RetryingSteps:
             Exception: As for `Context.step`; what `fn` raised in the last attempt.
         """
         name = step_name(name)
-        if self._policy.timeout is not None and not inspect.iscoroutinefunction(fn):
+        if self._policy.timeout is not None and not is_coroutine_function(fn):
             raise TypeError(
                 f"step {name!r}: a timeout needs an `async def` function, because a thread cannot "
                 "be stopped: use the timeout of the client that the function calls"

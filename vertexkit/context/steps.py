@@ -3,11 +3,12 @@
 import inspect
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, get_type_hints
+from typing import Any
 
 import anyio.to_thread
 from pydantic import PydanticUserError, TypeAdapter
 
+from vertexkit.callables import is_coroutine_function, return_annotation
 from vertexkit.serialization import ANYTHING, KEEP_NAN, TooLarge, dump_json, serializable
 from vertexkit.text import replace_surrogates
 
@@ -27,20 +28,20 @@ def step_name(name: object) -> str:
 
 
 async def call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    """Call a step's function: on the event loop if it is a coroutine function, else in a thread."""
-    if inspect.iscoroutinefunction(fn):
+    """Call a step's function: on the event loop if it is `async def`, else in a thread."""
+    if is_coroutine_function(fn):
         return await fn(*args, **kwargs)
     value = await anyio.to_thread.run_sync(lambda: fn(*args, **kwargs))
     return await value if inspect.isawaitable(value) else value
 
 
 def result_type(fn: Callable[..., Any]) -> TypeAdapter[Any]:
-    """Return the type of a step's result: the function's return annotation.
+    """Return the type of a step's result: the function's return annotation, see `return_annotation`.
 
     Without an annotation, or with one that pydantic cannot use, it is `ANYTHING`.
     """
     try:
-        annotation = get_type_hints(fn).get("return", Any)
+        annotation = return_annotation(fn)
         return ANYTHING if annotation is Any else _adapter(annotation)
     except Exception:  # noqa: BLE001 - an annotation may raise anything when it is evaluated
         return ANYTHING

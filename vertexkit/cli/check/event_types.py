@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticUserError
 from pydantic_core import to_json
 
-from vertexkit.blocks.callables import innermost
 from vertexkit.blocks.registry import Block
+from vertexkit.callables import innermost
 from vertexkit.serialization import ANYTHING
 
 METHOD = "wait_for"

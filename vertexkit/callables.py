@@ -1,13 +1,21 @@
-"""Handlers of every shape that Python can call: what they are, and where they are in the source."""
+"""Functions of authors, in every shape that Python can call: handlers, hooks and steps.
 
+What they are, what they return, and where they are in the source.
+"""
+
+import contextlib
 import functools
 import inspect
 import sys
+from collections.abc import Awaitable
 from pathlib import Path
-from types import FrameType
-from typing import Any
+from types import FrameType, SimpleNamespace
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
-PACKAGE = str(Path(__file__).parent.parent)
+import typing_extensions
+from typing_extensions import Format
+
+PACKAGE = str(Path(__file__).parent)
 """Folder of vertexkit's own code."""
 
 
@@ -27,7 +35,7 @@ def function_of(handler: Any) -> Any:
             handler = handler.__func__
         elif (
             inspect.isroutine(handler)
-            or inspect.isclass(handler)
+            or inspect.isclass(get_origin(handler) or handler)  # also of `Page[Item]`
             or not callable(handler)
             or hasattr(handler, "__wrapped__")
         ):
@@ -88,6 +96,53 @@ def annotated(handler: Any) -> Any:
     function = function_of(handler)
     is_copied = inspect.isroutine(inspect.unwrap(function))  # as `functools.wraps` does
     return function if is_copied else innermost(handler)
+
+
+def return_annotation(function: Any) -> Any:
+    """Return the type of what a call returns; Any if no annotation says it.
+
+    A class returns its instances, and `Self` is the class that a method is bound to. Of an awaitable
+    it is the type that `await` returns. Other annotations are not evaluated: a parameter may have a
+    type that only a type checker imports. A name is looked up where the function is defined, also
+    among the local names that the function uses.
+
+    Args:
+        function: anything callable.
+
+    Raises:
+        Exception: The annotation cannot be evaluated; it may raise anything.
+    """
+    found = annotated(function)
+    if inspect.isclass(get_origin(found) or found):
+        return found
+    annotations = typing_extensions.get_annotations(found, format=Format.FORWARDREF)
+    if "return" not in annotations:
+        return Any
+    source = inspect.unwrap(found)
+    alone: Any = SimpleNamespace(
+        __annotations__={"return": annotations["return"]},
+        __type_params__=getattr(source, "__type_params__", ()),
+    )
+    hints = get_type_hints(alone, getattr(source, "__globals__", {}), _enclosing_names(source))
+    annotation = hints["return"]
+    origin = get_origin(annotation)
+    if inspect.isclass(origin) and issubclass(origin, Awaitable):
+        annotation = get_args(annotation)[-1]
+    if annotation in (Self, typing_extensions.Self):
+        owner = found.__self__
+        return owner if inspect.isclass(owner) else type(owner)
+    return annotation
+
+
+def _enclosing_names(function: Any) -> dict[str, Any]:
+    """Return the local names of the functions around a function, as far as it uses them."""
+    names = getattr(getattr(function, "__code__", None), "co_freevars", ())
+    cells = getattr(function, "__closure__", None) or ()
+    enclosing = {}
+    for name, cell in zip(names, cells, strict=True):
+        with contextlib.suppress(ValueError):  # it has no value yet
+            enclosing[name] = cell.cell_contents
+    return enclosing
 
 
 def where(handler: Any) -> str:
