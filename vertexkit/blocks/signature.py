@@ -2,12 +2,13 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import NoneType, SimpleNamespace
 from typing import Any, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUserError
+from pydantic_core import to_json
 
 from vertexkit.callables import (
     annotated,
@@ -22,6 +23,7 @@ from vertexkit.context.context import Context
 from vertexkit.context.sync import SyncContext
 from vertexkit.errors import DefinitionError
 from vertexkit.serialization import ANYTHING, TooLarge, dump_json, reject_nan, serializable
+from vertexkit.text import encodable
 
 Handler = Callable[..., Any]
 SIGNATURE_RULE = (
@@ -31,6 +33,8 @@ SIGNATURE_RULE = (
 FIELD_PREFIX = "input_"
 """Prefix of a plain parameter's name in the generated model: pydantic models have methods called
 `copy` and `json`, and an input may have the same name."""
+AUTHORS_PARTS = {"default", "metadata"}
+"""Parts of pydantic's core schema that contain values of authors."""
 ERROR_CHARACTERS = 200
 """Length at which a serializer's error is cut in a message."""
 
@@ -89,13 +93,18 @@ class Signature:
     early: TypeAdapter[Any]
     """Type of what `ctx.complete` takes: the result, or any value if the handler is annotated to
     return None."""
+    is_strict: bool = False
+    """Whether a part of the inputs is strict, and accepts other values from JSON than in Python."""
 
     def read(self, inputs: Mapping[str, Any]) -> BaseModel:
-        """Validate the inputs.
+        """Validate the inputs, as JSON has them: a strict model accepts what its JSON Schema says.
 
         Raises:
             ValidationError: The inputs do not fit. Its errors contain the inputs: never log it.
         """
+        if self.is_strict:
+            data = to_json(encodable(inputs), inf_nan_mode="constants", fallback=str)
+            return self.model.model_validate_json(data)
         return self.model.model_validate(inputs)
 
     def call(self, context: Context | SyncContext, request: BaseModel) -> Any:
@@ -158,7 +167,7 @@ def read_signature(name: str, fn: Handler, namespace: Mapping[str, Any]) -> Sign
     early = ANYTHING if hints.get("return") is NoneType else result
     signature = Signature(fn, is_async, model, takes_model, result, early)
     _check_schemas(at, signature)
-    return signature
+    return replace(signature, is_strict=_is_strict(model))
 
 
 def _free_parameters(at: str, fn: Handler) -> list[inspect.Parameter]:
@@ -248,6 +257,20 @@ def _check_schemas(at: str, signature: Signature) -> None:
             raise DefinitionError(
                 f"{at}: its {part} no JSON Schema: {_first_line(error)}"
             ) from None
+
+
+def _is_strict(model: type[BaseModel]) -> bool:
+    """Check whether a model, or anything in it, is strict."""
+    parts: list[Any] = [model.__pydantic_core_schema__]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            if part.get("strict") is True:
+                return True
+            parts += (item for name, item in part.items() if name not in AUTHORS_PARTS)
+        elif isinstance(part, (list, tuple)):
+            parts += part
+    return False
 
 
 def _default(parameter: inspect.Parameter) -> Any:

@@ -31,6 +31,24 @@ async def loan(ctx: Context, request: Loan) -> None: ...
 """
 
 
+STRICT_EXAMPLES = """
+from datetime import datetime
+from pydantic import BaseModel, Field
+from vertexkit import App, Context
+
+app = App()
+
+
+class Loan(BaseModel):
+    months: int = Field(strict=True, examples=["12"])
+    at: datetime = Field(strict=True, examples=["2026-01-01T10:00:00Z"])
+
+
+@app.block("loan")
+async def loan(ctx: Context, request: Loan) -> None: ...
+"""
+
+
 class Platform:
     """Answers every request with 404 and a date, and records them."""
 
@@ -112,6 +130,13 @@ def test_an_invalid_example_is_reported(shell: Any) -> None:
     assert "amount" in findings["fail", "loan"]
     assert "-5" in findings["fail", "loan"]
     assert "title" in findings["warn", "loan"]
+
+
+def test_an_example_of_a_strict_field_is_json(shell: Any) -> None:
+    """As the inputs are: a text with a time is a valid example of a strict time."""
+    (shell.folder / "loan.py").write_text(STRICT_EXAMPLES, encoding="utf-8")
+    findings = findings_of(shell.run("check", "loan:app", "--offline", "--json"))
+    assert "the example '12' of months" in findings["fail", "loan"]
 
 
 @pytest.mark.parametrize(

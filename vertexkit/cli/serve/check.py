@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from vertexkit.app import App
 from vertexkit.blocks.registry import Block
@@ -106,7 +107,10 @@ def _check_examples(block: Block) -> Iterator[Finding]:
         for example in field.examples or ():
             try:
                 adapter: TypeAdapter[Any] = TypeAdapter(field.rebuild_annotation())
-                adapter.validate_python(example)
+                if block.signature.is_strict:
+                    adapter.validate_json(to_json(example, fallback=str))
+                else:
+                    adapter.validate_python(example)
             except ValidationError as error:
                 reason = error.errors(include_input=False, include_url=False)[0]["msg"]
                 problem = DefinitionError(
