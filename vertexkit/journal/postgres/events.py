@@ -18,6 +18,7 @@ from vertexkit.journal.events import (
     open_waits,
 )
 from vertexkit.journal.postgres.durability import durable_transaction
+from vertexkit.journal.postgres.monitor import NOTIFY
 from vertexkit.journal.postgres.queries import TIME, Reading, read_effects
 from vertexkit.journal.protocol import Lease
 from vertexkit.token import Token
@@ -47,9 +48,25 @@ WHERE id = %(execution)s
 
 
 async def deliver(
-    connection: Reading, execution: str, name: str, data: bytes, ahead: float, cipher: Cipher
+    connection: Reading,
+    execution: str,
+    name: str,
+    data: bytes,
+    ahead: float,
+    cipher: Cipher,
+    *,
+    notify: bool,
 ) -> tuple[Delivery, bool]:
     """Store an event; see `JournalEvents.deliver_event`.
+
+    Args:
+        connection: to the database.
+        execution: its id.
+        name: of the event.
+        data: JSON.
+        ahead: what the process's clock is ahead of real time.
+        cipher: seals the event.
+        notify: notify the processes of the service if the execution has become due.
 
     Returns:
         The reply, and whether the execution has become due.
@@ -68,7 +85,10 @@ async def deliver(
         awaited = name in open_waits(effects)
         values = {"execution": execution, "awaited": awaited, "ahead": ahead}
         await connection.execute(WAKE.encode(), values)
-    return Delivery.NEW, awaited and row["phase"] == "suspended"
+        is_due = awaited and row["phase"] == "suspended"
+        if is_due and notify:
+            await connection.execute(NOTIFY)
+    return Delivery.NEW, is_due
 
 
 async def read_target(connection: Reading, execution: str, cipher: Cipher) -> EventTarget | None:

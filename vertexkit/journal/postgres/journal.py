@@ -12,7 +12,7 @@ from vertexkit.errors import JournalError, JournalUnavailable, JournalUnusable
 from vertexkit.execution import SEND, Effect, Execution, Outcome, Result
 from vertexkit.journal.dialog_memory import DialogKey, DialogMemory
 from vertexkit.journal.encryption import seal_effect, seal_text
-from vertexkit.journal.events import Delivery, EventTarget
+from vertexkit.journal.events import Delivery
 from vertexkit.journal.limits import FleetLimits
 from vertexkit.journal.postgres import acceptance, dialog_memory, leases
 from vertexkit.journal.postgres.claims import Claims
@@ -93,6 +93,11 @@ class PostgresJournal(OperatorRequests):
         """Executions that have values of steps."""
         self._timers: set[Timer] = set()
         self._counted_at = 0.0
+
+    @property
+    def _is_open(self) -> bool:
+        """Whether this process claims executions; the command of an operator does not open it."""
+        return bool(self._tasks)
 
     def _ahead(self) -> float:
         """Return what the clock is ahead of real time: zero outside of tests.
@@ -298,15 +303,13 @@ class PostgresJournal(OperatorRequests):
 
     async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
         name = storable_text("the name of an event", name)
-        delivery, is_due = await self._operators.deliver_event(execution, name, data)
-        if is_due:
+        notify = not self._is_open  # else the monitor does, less often than events may come
+        delivery, is_due = await self._operators.deliver_event(execution, name, data, notify=notify)
+        if is_due and self._is_open:
             self._monitor.change_suspended(-1)
             self._monitor.change_backlog(1)
             self._notify_ready()
         return delivery
-
-    async def event_target(self, execution: str) -> EventTarget | None:
-        return await self._operators.event_target(execution)
 
     async def end_wait(self, lease: Lease, effect: Effect) -> Effect | None:
         return await self._operators.end_wait(lease, storable_effect(effect))
@@ -377,7 +380,7 @@ class PostgresJournal(OperatorRequests):
 
     def _changed(self) -> None:
         """An operator has changed an execution; other processes have been notified."""
-        if self._tasks:
+        if self._is_open:
             self._observer.ready()
 
     async def _count(self) -> PGresult:

@@ -104,11 +104,19 @@ class Operators:
         async with self._connected() as connection:
             return await rekey_part(connection, keys, cipher, after)
 
-    async def deliver_event(self, execution: str, name: str, data: bytes) -> tuple[Delivery, bool]:
+    async def deliver_event(
+        self, execution: str, name: str, data: bytes, *, notify: bool
+    ) -> tuple[Delivery, bool]:
         """As `events.deliver`. A repetition has no effect, so it can be tried again."""
         return await self._run(
             lambda connection: events.deliver(
-                connection, execution, name, data, self._ahead(), self._database.cipher
+                connection,
+                execution,
+                name,
+                data,
+                self._ahead(),
+                self._database.cipher,
+                notify=notify,
             )
         )
 
@@ -208,6 +216,9 @@ class OperatorRequests:
 
     async def forget(self, dialog: int) -> Forgotten:
         return await self._operators.forget(dialog)
+
+    async def event_target(self, execution: str) -> EventTarget | None:
+        return await self._operators.event_target(execution)
 
     async def stored_inputs(self, execution: str) -> dict[str, Any] | None:
         return await self._operators.stored_inputs(execution)
