@@ -7,6 +7,7 @@ from vertexkit.clock import Clock
 from vertexkit.errors import SettingsError
 from vertexkit.journal.protocol import JournalBackend
 from vertexkit.settings import JournalSettings
+from vertexkit.settings.database_url import SCHEME
 
 KINDS = {
     "memory": "vertexkit.journal.memory:make",
@@ -37,7 +38,8 @@ def make_journal(settings: JournalSettings, clock: Clock) -> JournalBackend:
     scheme, _, rest = settings.url.partition(":")
     if scheme not in KINDS:
         known = ", ".join(f"{kind}:" for kind in KINDS)
-        raise SettingsError(f"VERTEXKIT_JOURNAL must start with one of {known}; got {scheme!r}")
+        shown = f"; got {scheme!r}" if SCHEME.fullmatch(scheme) else ""  # else it may be a secret
+        raise SettingsError(f"VERTEXKIT_JOURNAL must start with one of {known}{shown}")
     module, _, name = KINDS[scheme].partition(":")
     try:
         make = getattr(import_module(module), name)

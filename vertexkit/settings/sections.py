@@ -5,17 +5,19 @@ import re
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from vertexkit.settings.database_url import DatabaseUrl, mask_database_url
 
 INSTANCE = "{instance}"
 """The placeholder in the platform's URL that is replaced with an instance's name."""
 PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
 LOCAL_HOSTS = {"127.0.0.1", "localhost", "::1", "host.docker.internal"}
 """Hosts of this machine in a URL; the last one is that of a container's machine."""
-URL_PASSWORD = re.compile(r"((?://|^\w+:)[^:/?#@]*:|[?&]password=)([^/?#@&]+)(?=@|&|$)")
-"""What comes before the password in the URL of a database, and the password."""
+URL_WITHOUT_SECRET = re.compile(r"(?:sqlite|memory):(?:///|(?!//)).*|\w+:[\w./~-]*", re.DOTALL)
+"""URL of a journal that has no place for a password."""
 Network = IPv4Network | IPv6Network
 INSTANCE_NAME = re.compile(r"[\w.-]+")
 """What replaces `{instance}` in the platform's URL."""
@@ -266,13 +268,18 @@ class JournalSettings(Section):
     @property
     def shown_url(self) -> str:
         """`url` without its password, for logs and errors."""
-        return URL_PASSWORD.sub(r"\1***", self.url)
+        return self._masked_url.shown
 
     @property
     def url_passwords(self) -> tuple[str, ...]:
         """The passwords in `url`, as they are written and decoded."""
-        found = [password for _, password in URL_PASSWORD.findall(self.url)]
-        return (*found, *map(unquote, found))
+        return self._masked_url.secrets
+
+    @property
+    def _masked_url(self) -> DatabaseUrl:
+        if URL_WITHOUT_SECRET.fullmatch(self.url):
+            return DatabaseUrl(self.url)
+        return mask_database_url(self.url)
 
 
 class HandlerSettings(Section):

@@ -1,5 +1,7 @@
 """The URL of a database: what is wrong with it, and that its password is never shown."""
 
+import traceback
+
 import pytest
 
 from vertexkit.errors import JournalUnusable, SettingsError
@@ -17,6 +19,15 @@ URLS = [
     f"postgresql://bots:{SECRET}@localhost:1/bots?no_such_option=1",
     f"postgresql://bots:{SECRET}@localhost:port/bots",
     f"postgresql:bots:{SECRET}@localhost/bots",
+    f"postgresql://bots:{SECRET}@[::1/bots",
+    f"postgresql://bots:p?{SECRET}@localhost:1/bots",
+    f"postgresql://bots:p#{SECRET}@localhost:1/bots",
+    f"postgresql://bots:p/{SECRET}@localhost:1/bots",
+    f"postgresql://bots:p@{SECRET}@localhost:1/bots",
+    f"postgresql://bots:p#s/w?{SECRET}@localhost:1/bots",
+    f"postgresql://bots@localhost:1/bots?sslpassword={SECRET}",
+    f"host=localhost password={SECRET}",
+    f"host=localhost password=p:{SECRET}",
 ]
 
 
@@ -30,14 +41,15 @@ def test_a_password_is_not_shown(url: str) -> None:
         texts += [repr(journal), journal.durability]
         journal.check()
     except (SettingsError, JournalUnusable) as error:
-        texts += [str(error), repr(error)]
+        texts += [*traceback.format_exception(error), repr(error)]
     assert len(texts) > 2
     assert not [text for text in texts if SECRET in text]
 
 
 def test_a_url_that_is_not_valid_is_explained() -> None:
     """The error names the setting and shows an example."""
-    for url in ("postgresql:bots", "postgresql://h/d?no_such_option=1"):
+    urls = ("postgresql:bots", "postgresql://h/d?no_such_option=1", "postgresql://u:a/b@h/d")
+    for url in urls:
         with pytest.raises(
             SettingsError, match=r"VERTEXKIT_JOURNAL is not .*Example: postgresql://"
         ):

@@ -1,9 +1,7 @@
 """The address of a database, and connecting to it."""
 
 import asyncio
-import re
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
@@ -11,6 +9,8 @@ from psycopg.rows import DictRow, TupleRow, dict_row
 
 from vertexkit.errors import SettingsError
 from vertexkit.journal.postgres.session import first_line
+from vertexkit.settings.database_url import parse_database_url
+from vertexkit.telemetry.redaction import mask_secrets
 
 CONNECT_TIMEOUT_SECONDS = 5
 """How long each host is tried."""
@@ -25,7 +25,6 @@ DEFAULTS: dict[str, str | int] = {
 }
 """Parameters of the connection that the URL may set to other values. Of several hosts, the one that
 accepts writes is used; a host that has vanished is noticed after 15 seconds."""
-MASK = "***"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Address:
     conninfo: str = field(repr=False)
     name: str
     """Host, port and database, for people: `db.example:5432/bots`."""
-    password: str = field(repr=False, default="")
+    secrets: tuple[str, ...] = field(repr=False, default=())
 
     async def connect(self) -> psycopg.AsyncConnection[TupleRow]:
         """Open a connection.
@@ -59,43 +58,42 @@ class Address:
         )
 
     def explain(self, error: BaseException) -> str:
-        """Return an error's text in one line, without the password."""
+        """Return an error's text in one line, without the secrets."""
         lines = str(error).strip().splitlines()
         text = "; ".join(line.strip() for line in lines if line.strip().startswith("- "))
         text = text or first_line(str(error)) or type(error).__name__
-        return text.replace(self.password, MASK) if self.password else text
+        return mask_secrets(text, self.secrets)
 
 
 def parse_address(rest: str) -> Address:
     """Read what follows `postgresql:` in VERTEXKIT_JOURNAL.
 
     Raises:
-        SettingsError: it is not a URL that libpq understands.
+        SettingsError: it is not a URL that libpq understands. The text quotes nothing of it: any
+            part may be one of a password.
     """
     url = f"postgresql:{rest}"
     try:
-        if not rest.startswith("//"):
-            raise psycopg.ProgrammingError("'//' must follow 'postgresql:'")
+        secrets = parse_database_url(url).secrets
         given = conninfo_to_dict(url)
-    except psycopg.Error as error:
-        raise SettingsError(
-            f"VERTEXKIT_JOURNAL is not a valid URL of a database: {_masked(first_line(str(error)), url)}. "
-            "Example: postgresql://user@db.example/bots"
+    except ValueError as error:
+        raise _invalid(str(error)) from None
+    except psycopg.Error:  # its text quotes the URL
+        raise _invalid(
+            "libpq does not accept it: it does not know a parameter, or a value contains a space or a "
+            "% that is not followed by two hexadecimal digits"
         ) from None
-    password = str(given.get("password") or "")
     host = str(given.get("host") or "local socket")
     ports = str(given.get("port") or "")
     name = f"{host}{f':{ports}' if ports else ''}/{given.get('dbname') or given.get('user') or ''}"
-    return Address(make_conninfo("", **(DEFAULTS | given)), name, password)
+    return Address(make_conninfo("", **(DEFAULTS | given)), name, secrets)
 
 
-def _masked(text: str, url: str) -> str:
-    """Return a message of libpq, which may quote the URL, without its password."""
-    secrets = {urlsplit(url).netloc.rpartition("@")[0].partition(":")[2]} if "@" in url else set()
-    secrets |= {value for name, value in parse_qsl(urlsplit(url).query) if name == "password"}
-    for secret in sorted(filter(None, secrets), key=len, reverse=True):
-        text = text.replace(secret, MASK)
-    return re.sub(r"//[^@\s]*@", f"//{MASK}@", text)
+def _invalid(reason: str) -> SettingsError:
+    return SettingsError(
+        f"VERTEXKIT_JOURNAL is not a valid URL of a database: {reason}. Example: "
+        "postgresql://user@db.example/bots"
+    )
 
 
 async def connect_in_time(address: Address, seconds: float) -> psycopg.AsyncConnection[TupleRow]:
