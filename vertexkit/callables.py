@@ -116,11 +116,12 @@ def return_annotation(function: Any) -> Any:
     if inspect.isclass(get_origin(found) or found):
         return found
     annotations = typing_extensions.get_annotations(found, format=Format.FORWARDREF)
-    if "return" not in annotations:
-        return Any
+    annotation = annotations.get("return", Any)
+    if annotation is Any or isinstance(annotation, type):
+        return annotation
     source = inspect.unwrap(found)
     alone: Any = SimpleNamespace(
-        __annotations__={"return": annotations["return"]},
+        __annotations__={"return": annotation},
         __type_params__=getattr(source, "__type_params__", ()),
     )
     hints = get_type_hints(alone, getattr(source, "__globals__", {}), _enclosing_names(source))

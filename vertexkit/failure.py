@@ -52,7 +52,7 @@ class Failure:
         if self.data is not None:
             error["data"] = self.data
         content = {"ok": False, "error": error}
-        data = dump_json(ANYTHING, content)
+        data = dump_json(ANYTHING, content, by_alias=True)
         reject_nan(ANYTHING, content, data)
         return Result(data, self.code)
 

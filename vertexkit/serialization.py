@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from itertools import islice
 from operator import is_
 from typing import Any
@@ -36,21 +36,22 @@ class TooLarge(ValueError):
         super().__init__(f"its JSON has more bytes than the limit of {limit}")
 
 
-def dump_json(shape: TypeAdapter[Any], value: Any) -> bytes:
+def dump_json(shape: TypeAdapter[Any], value: Any, *, by_alias: bool) -> bytes:
     """Serialise a value to JSON.
 
     Args:
         shape: Type of the value.
         value: The value; lone surrogates that a serializer of the author's returns become U+FFFD.
+        by_alias: Whether fields are written by their aliases, or by their names.
 
     Raises:
         Exception: The value cannot be serialised: `PydanticSerializationError`, or what a
             serializer of the author's raises.
     """
     try:
-        return shape.dump_json(value, warnings="none")
+        return shape.dump_json(value, by_alias=by_alias, warnings="none")
     except (PydanticSerializationError, UnicodeEncodeError):
-        plain = shape.dump_python(value, mode="json", warnings="none")
+        plain = shape.dump_python(value, mode="json", by_alias=by_alias, warnings="none")
         repaired = encodable(plain)
         if repaired == plain:
             raise
@@ -180,8 +181,9 @@ def _is_serialized_by_fields(value: Any) -> bool:
     )
 
 
-def _serialized_names(value: Any) -> Collection[str]:
+def _serialized_names(value: Any) -> Mapping[str, Any]:
     """Return the attributes that an object's JSON has, without what it caches for itself."""
-    if isinstance(value, BaseModel):
-        return {*type(value).model_fields, *type(value).model_computed_fields}
-    return {field.name for field in dataclasses.fields(value)}
+    if not isinstance(value, BaseModel):
+        return type(value).__dataclass_fields__
+    fields, computed = type(value).__pydantic_fields__, type(value).__pydantic_computed_fields__
+    return {**fields, **computed} if computed else fields

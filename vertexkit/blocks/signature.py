@@ -21,6 +21,7 @@ from vertexkit.callables import (
 )
 from vertexkit.context.context import Context
 from vertexkit.context.sync import SyncContext
+from vertexkit.core_schema import parts_of
 from vertexkit.errors import DefinitionError
 from vertexkit.serialization import ANYTHING, TooLarge, dump_json, reject_nan, serializable
 from vertexkit.text import encodable
@@ -33,8 +34,6 @@ SIGNATURE_RULE = (
 FIELD_PREFIX = "input_"
 """Prefix of a plain parameter's name in the generated model: pydantic models have methods called
 `copy` and `json`, and an input may have the same name."""
-AUTHORS_PARTS = {"default", "metadata"}
-"""Parts of pydantic's core schema that contain values of authors."""
 ERROR_CHARACTERS = 200
 """Length at which a serializer's error is cut in a message."""
 
@@ -44,7 +43,7 @@ class BadResult(Exception):
 
 
 def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
-    """Serialise a result to JSON for the platform.
+    """Serialise a result to JSON for the platform, with the names of the schema: the aliases.
 
     The platform takes an object or null; any other value becomes `{"result": ...}`.
 
@@ -59,7 +58,7 @@ def dump(shape: TypeAdapter[Any], value: Any, limit: int) -> bytes:
     """
     try:
         valid = shape.validate_python(serializable(value, limit))
-        data = dump_json(shape, valid)
+        data = dump_json(shape, valid, by_alias=True)
         reject_nan(shape, valid, data)
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -261,16 +260,7 @@ def _check_schemas(at: str, signature: Signature) -> None:
 
 def _is_strict(model: type[BaseModel]) -> bool:
     """Check whether a model, or anything in it, is strict."""
-    parts: list[Any] = [model.__pydantic_core_schema__]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict):
-            if part.get("strict") is True:
-                return True
-            parts += (item for name, item in part.items() if name not in AUTHORS_PARTS)
-        elif isinstance(part, (list, tuple)):
-            parts += part
-    return False
+    return any(part.get("strict") is True for part in parts_of(model.__pydantic_core_schema__))
 
 
 def _default(parameter: inspect.Parameter) -> Any:

@@ -129,7 +129,7 @@ class Effects:
         position, earlier = await self.match(kind, digest)
         shape = result_type(fn)
         if earlier is not None and earlier.state is EffectState.CONFIRMED:
-            return shape.validate_json(earlier.value)
+            return shape.read(earlier.value)
         effect = Effect(position, kind, digest)
         await self.write(self._runtime.journal.record_intent(self._lease, effect))
         self._note("step_started", step=name, position=position, args=args, kwargs=kwargs)

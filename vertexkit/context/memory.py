@@ -5,13 +5,14 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, TypeVar, overload
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from vertexkit.botone.blocking import Blocking
 from vertexkit.context.effects import Effects
 from vertexkit.context.event_names import EVENT_NAME
 from vertexkit.context.runtime import Runtime
+from vertexkit.context.stored import ANYTHING_STORED, stored_type
 from vertexkit.errors import DialogUnknown, MemoryFull
 from vertexkit.execution import (
     MEMORY_DELETE,
@@ -23,7 +24,7 @@ from vertexkit.execution import (
 )
 from vertexkit.journal.dialog_memory import MEMORY_LIMIT_BYTES, DialogKey, DialogMemory
 from vertexkit.journal.protocol import Lease
-from vertexkit.serialization import ANYTHING, TooLarge, dump_json, serializable
+from vertexkit.serialization import TooLarge
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -335,7 +336,7 @@ def _check_name(name: object) -> None:
 def _encode(name: str, value: Any) -> bytes:
     """Return a value as JSON, if it can be one."""
     try:
-        return dump_json(ANYTHING, serializable(value, MEMORY_LIMIT_BYTES))
+        return ANYTHING_STORED.write(value, MEMORY_LIMIT_BYTES)
     except TooLarge as error:
         raise MemoryFull(f"the value {name!r} is too large for the memory: {error}") from None
     except (ValueError, TypeError, RecursionError) as error:
@@ -346,9 +347,9 @@ def _decode(name: str, stored: bytes, type_: Any, default: Any) -> Any:
     """Return a stored value as its type, or the default if there is none."""
     if not stored:
         return default
-    shape = ANYTHING if type_ is None else TypeAdapter(type_)
+    shape = stored_type(Any if type_ is None else type_)
     try:
-        return shape.validate_json(stored)
+        return shape.read(stored)
     except ValidationError:  # its text has the value, which must not be in the log
         raise TypeError(
             f"the value {name!r} in the dialog's memory is not a valid {type_!r:.200}"

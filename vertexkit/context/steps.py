@@ -2,14 +2,13 @@
 
 import inspect
 from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import anyio.to_thread
-from pydantic import PydanticUserError, TypeAdapter
 
 from vertexkit.callables import is_coroutine_function, return_annotation
-from vertexkit.serialization import ANYTHING, KEEP_NAN, TooLarge, dump_json, serializable
+from vertexkit.context.stored import ANYTHING_STORED, StoredType, stored_type
+from vertexkit.serialization import TooLarge
 from vertexkit.text import replace_surrogates
 
 MAX_RESULT_BYTES = 16 * 1024 * 1024
@@ -35,28 +34,18 @@ async def call(fn: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
-def result_type(fn: Callable[..., Any]) -> TypeAdapter[Any]:
+def result_type(fn: Callable[..., Any]) -> StoredType:
     """Return the type of a step's result: the function's return annotation, see `return_annotation`.
 
-    Without an annotation, or with one that pydantic cannot use, it is `ANYTHING`.
+    Without an annotation, or with one that pydantic cannot use, it is `ANYTHING_STORED`.
     """
     try:
-        annotation = return_annotation(fn)
-        return ANYTHING if annotation is Any else _adapter(annotation)
+        return stored_type(return_annotation(fn))
     except Exception:  # noqa: BLE001 - an annotation may raise anything when it is evaluated
-        return ANYTHING
+        return ANYTHING_STORED
 
 
-@lru_cache(maxsize=512)
-def _adapter(annotation: Any) -> TypeAdapter[Any]:
-    # Cached by the type, not by the function: a cached lambda would keep its execution alive.
-    try:
-        return TypeAdapter(annotation, config=KEEP_NAN)
-    except PydanticUserError:  # a model, for example, has a configuration of its own
-        return TypeAdapter(annotation)
-
-
-def store(name: str, shape: TypeAdapter[Any], value: Any) -> tuple[bytes, Any]:
+def store(name: str, shape: StoredType, value: Any) -> tuple[bytes, Any]:
     """Write a step's result as JSON.
 
     Args:
@@ -71,11 +60,11 @@ def store(name: str, shape: TypeAdapter[Any], value: Any) -> tuple[bytes, Any]:
         TypeError: The result cannot be serialised to JSON, or not be read back as annotated.
     """
     try:
-        stored = dump_json(shape, serializable(value, MAX_RESULT_BYTES))
-        return stored, shape.validate_json(stored)
+        stored = shape.write(value, MAX_RESULT_BYTES)
+        return stored, shape.read(stored)
     except TooLarge as error:
         raise TypeError(f"step {name!r}: its result is too large: {error}") from None
-    except (ValueError, TypeError, RecursionError) as error:
+    except Exception as error:  # also of an author's validators and serializers
         raise TypeError(
             f"step {name!r}: its result cannot be serialised to JSON and read back"
         ) from error

@@ -54,7 +54,7 @@ class FakeMemory(MutableMapping[str, Any]):
         return self._values()[name]
 
     def __setitem__(self, name: str, value: Any) -> None:
-        self._change(name, dump_json(ANYTHING, value))
+        self._change(name, dump_json(ANYTHING, value, by_alias=False))
 
     def __delitem__(self, name: str) -> None:
         if name not in self:
