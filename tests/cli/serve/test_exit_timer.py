@@ -1,12 +1,15 @@
 """The timer that ends a process: its thread may get its turns at any moment."""
 
 import asyncio
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
 
+from tests.waiting import PATIENCE_SECONDS
 from vertexkit.cli.serve import exit_timer
 from vertexkit.cli.serve.exit_timer import ExitTimer
 
@@ -30,9 +33,10 @@ class ManualThread:
         monkeypatch.setattr(exit_timer, "time", SimpleNamespace(**clock))
         monkeypatch.setattr(exit_timer, "os", SimpleNamespace(_exit=self._exit))
 
-    def _thread(self, target: Callable[[], None], **_: object) -> SimpleNamespace:
-        self._target = target
-        return SimpleNamespace(start=lambda: None)
+    def _thread(self, target: Callable[[], None], name: str, **_: object) -> SimpleNamespace:
+        if name == "vertexkit-exit":
+            self._target = target
+        return SimpleNamespace(start=lambda: None, join=lambda _: None)
 
     def _sleep(self, _: float) -> None:
         self._left -= 1
@@ -92,3 +96,30 @@ async def test_a_blocked_loop_ends_the_process(thread: ManualThread) -> None:
     assert thread.exits == []
     thread.run()
     assert thread.exits == [1]
+
+
+FULL_LOG = """
+import array, fcntl, sys, termios, threading, time
+import structlog
+from vertexkit.cli.serve.exit_timer import ExitTimer
+from vertexkit.telemetry import logs
+
+logs.configure("json", "info")
+log = structlog.get_logger("vertexkit")
+threading.Thread(target=log.warning, args=("x" * 1_000_000,), daemon=True).start()
+written, room = array.array("i", [0]), fcntl.fcntl(1, fcntl.F_GETPIPE_SZ)
+while written[0] < room:
+    fcntl.ioctl(1, termios.FIONREAD, written)
+ExitTimer().set(0, 7)
+threading.Event().wait()
+"""
+"""A process whose log is not read: the write of a line does not end."""
+
+
+def test_a_log_that_is_not_read_does_not_keep_the_process() -> None:
+    """The forced exit comes, although its own line cannot be written."""
+    with subprocess.Popen([sys.executable, "-c", FULL_LOG], stdout=subprocess.PIPE) as process:
+        try:
+            assert process.wait(PATIENCE_SECONDS) == 7
+        finally:
+            process.kill()

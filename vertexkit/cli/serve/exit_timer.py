@@ -11,12 +11,14 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 POLL_SECONDS = 0.1
+REPORT_SECONDS = 1.0
+"""How long the exit waits for the log."""
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
 
 class ExitTimer:
-    """Exits the process after a number of seconds, from a thread of its own.
+    """Exits the process after a number of seconds, from a thread of its own, whatever the log does.
 
     Python waits at its end for every thread that is not a daemon, and asyncio for every task, also
     for one that ignores its cancellation. Neither can be stopped, so the process is.
@@ -67,12 +69,18 @@ class ExitTimer:
     def _run(self) -> None:
         while time.monotonic() < self._deadline and not self._is_loop_blocked():
             time.sleep(POLL_SECONDS)
+        # If the reader of the log has stopped reading, a write never ends, and holds the log's locks.
+        report = threading.Thread(target=self._report, name="vertexkit-exit-report", daemon=True)
+        report.start()
+        report.join(REPORT_SECONDS)
+        os._exit(self._exit_code)
+
+    def _report(self) -> None:
         threads = [thread.name for thread in threading.enumerate() if not thread.daemon]
         log.warning("exit_forced", exit_code=self._exit_code, threads=threads)
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError, AttributeError):
                 stream.flush()
-        os._exit(self._exit_code)
 
     def _is_loop_blocked(self) -> bool:
         if self._loop is None or time.monotonic() < self._loop_deadline:
