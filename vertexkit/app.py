@@ -7,6 +7,14 @@ from typing import Any, Generic, TypeAlias, TypeVar, Unpack
 from starlette.types import Receive, Scope, Send
 
 from vertexkit.asgi import AsgiApp
+from vertexkit.blocks.hooks import (
+    MIDDLEWARE,
+    ON_FAILURE,
+    READ_CALL,
+    check_async,
+    check_lifespan,
+    check_plain,
+)
 from vertexkit.blocks.policies import BlockOptions
 from vertexkit.blocks.registry import Blocks
 from vertexkit.blocks.signature import Handler
@@ -35,6 +43,9 @@ class App(Generic[State]):
         on_failure: `async def (ctx, failure)`, called when a block failed. The block is completed
             with what it returns, or as usual if that is None. It may send a last message.
         settings: by default they are read from the environment when the app starts.
+
+    Raises:
+        DefinitionError: a function is of the wrong kind: `def` instead of `async def`, for example.
     """
 
     def __init__(
@@ -46,6 +57,13 @@ class App(Generic[State]):
         on_failure: OnFailure | None = None,
         settings: Settings | None = None,
     ) -> None:
+        if lifespan is not None:
+            check_lifespan(lifespan)
+        for wrapper in middleware:
+            check_async(MIDDLEWARE, wrapper)
+        check_plain(READ_CALL, read_call)
+        if on_failure is not None:
+            check_async(ON_FAILURE, on_failure)
         self.blocks: Blocks = Blocks()
         self.lifespan = lifespan
         self.middleware: Sequence[Middleware] = tuple(middleware)

@@ -115,24 +115,41 @@ def return_annotation(function: Any) -> Any:
     found = annotated(function)
     if inspect.isclass(get_origin(found) or found):
         return found
-    annotations = typing_extensions.get_annotations(found, format=Format.FORWARDREF)
+    annotation = _evaluated(found)
+    if _is_awaitable(annotation) and (arguments := get_args(annotation)):
+        annotation = arguments[-1]
+    if annotation in (Self, typing_extensions.Self):
+        owner = found.__self__
+        return owner if inspect.isclass(owner) else type(owner)
+    return annotation
+
+
+def returns_awaitable(function: Any) -> bool:
+    """Whether a function's annotation says that what a call returns can be awaited."""
+    try:
+        return _is_awaitable(_evaluated(annotated(function)))
+    except Exception:  # noqa: BLE001 - an annotation may raise anything when it is evaluated
+        return False
+
+
+def _is_awaitable(annotation: Any) -> bool:
+    origin = get_origin(annotation) or annotation
+    return inspect.isclass(origin) and issubclass(origin, Awaitable)
+
+
+def _evaluated(function: Any) -> Any:
+    """Return the return annotation of a function, without `Annotated`; Any if there is none."""
+    annotations = typing_extensions.get_annotations(function, format=Format.FORWARDREF)
     annotation = annotations.get("return", Any)
     if annotation is Any or isinstance(annotation, type):
         return annotation
-    source = inspect.unwrap(found)
+    source = inspect.unwrap(function)
     alone: Any = SimpleNamespace(
         __annotations__={"return": annotation},
         __type_params__=getattr(source, "__type_params__", ()),
     )
     hints = get_type_hints(alone, getattr(source, "__globals__", {}), _enclosing_names(source))
-    annotation = hints["return"]
-    origin = get_origin(annotation)
-    if inspect.isclass(origin) and issubclass(origin, Awaitable):
-        annotation = get_args(annotation)[-1]
-    if annotation in (Self, typing_extensions.Self):
-        owner = found.__self__
-        return owner if inspect.isclass(owner) else type(owner)
-    return annotation
+    return hints["return"]
 
 
 def _enclosing_names(function: Any) -> dict[str, Any]:

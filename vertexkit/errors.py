@@ -141,7 +141,7 @@ class BlockFailed(VertexkitError):
 
 
 class DefinitionError(VertexkitError):
-    """A block's declaration is invalid. The message starts with its file and line."""
+    """The declaration of a block or an app is invalid. The message starts with its file and line."""
 
     reference: ClassVar[str] = "VK-101"
 

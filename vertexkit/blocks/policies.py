@@ -3,6 +3,7 @@
 import math
 from typing import Literal, TypedDict, get_args, get_type_hints
 
+from vertexkit.blocks.hooks import KEY, check_plain
 from vertexkit.blocks.limits import LimitKey, parse_rate
 from vertexkit.context.runtime import OnUnknown
 from vertexkit.errors import DefinitionError
@@ -117,6 +118,7 @@ def _check_limits(at: str, options: BlockOptions) -> None:
         return
     if not callable(key):
         raise DefinitionError(f"{at}: key must be a function of the call and its inputs")
+    check_plain(KEY, key, at)
     if running is None and options.get("rate") is None:
         raise DefinitionError(
             f"{at}: key has no effect without a limit: add rate or fleet_concurrency"
