@@ -14,6 +14,7 @@ import yaml
 
 from tests import forked
 from tests.tools import TOOLS, reason
+from vertexkit.cli.serve.server import seconds_to_stop
 from vertexkit.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -25,9 +26,8 @@ SETTING = re.compile(r"VERTEXKIT_[A-Z_]*[A-Z]")
 MANIFESTS = sorted(
     path for path in (DEPLOY / "kubernetes").glob("*.yaml") if path.name != "kustomization.yaml"
 )
-GRACE_SECONDS = Settings.of().handlers.grace
-CLOSING_SECONDS = 10
-"""Time between the end of the grace period and a kill, for what is left to write."""
+HANDLERS = Settings.of().handlers
+GRACE_SECONDS = HANDLERS.grace
 
 
 def relative(path: Path) -> str:
@@ -87,8 +87,8 @@ def test_every_setting_exists(path: Path) -> None:
 
 
 def test_every_orchestrator_waits_longer_than_the_grace_period() -> None:
-    """Nothing is killed while handlers finish and what is left is written."""
-    needed = GRACE_SECONDS + CLOSING_SECONDS
+    """Nothing is killed while handlers finish and what is left is written, and the pages say so."""
+    needed = seconds_to_stop(HANDLERS)
     for name in ("service-1", "service-2"):
         service = compose()["services"][name]
         assert float(service["environment"]["VERTEXKIT_GRACE"]) == GRACE_SECONDS
@@ -102,6 +102,11 @@ def test_every_orchestrator_waits_longer_than_the_grace_period() -> None:
     unit = (DEPLOY / "systemd/vertexkit.service").read_text(encoding="utf-8")
     [stop] = re.findall(r"^TimeoutStopSec=(\d+)$", unit, re.MULTILINE)
     assert float(stop) >= needed
+    for page, sentence in {
+        "deployment.md": f"{stop} seconds for the default of {GRACE_SECONDS:g}",
+        "deployment.ru.md": f"{stop} секунд при значении по умолчанию {GRACE_SECONDS:g}",
+    }.items():
+        assert sentence in " ".join((ROOT / "docs" / page).read_text(encoding="utf-8").split())
 
 
 def test_probes_ask_the_operators_port_for_what_they_mean() -> None:
@@ -182,8 +187,10 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
 
 def test_the_pages_name_the_times_of_the_files() -> None:
     """Both pages show the times in the order in which they must grow."""
+    pod = resource("Deployment")["spec"]["template"]["spec"]
+    stop = compose()["services"]["service-1"]["stop_grace_period"].removesuffix("s")
+    times = [GRACE_SECONDS, float(stop), pod["terminationGracePeriodSeconds"]]
     for page in ("deployment.md", "deployment.ru.md"):
         text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-        times = [GRACE_SECONDS, GRACE_SECONDS + CLOSING_SECONDS, GRACE_SECONDS + 15]
         assert all(f"{time:.0f}" in text for time in times)
         assert all(first < second for first, second in pairwise(times))

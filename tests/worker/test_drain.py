@@ -1,14 +1,19 @@
 """The shutdown of a process: running handlers may finish, and no dialog is left waiting."""
 
 import asyncio
+import gc
 from typing import Any
 
 import pytest
+import structlog
 
 from tests.worker.running import accept, at_log_line, ended, serving
 from vertexkit import App, Context, Message, Retry
 from vertexkit.clock import Clock
+from vertexkit.errors import JournalUnavailable
+from vertexkit.execution import Effect
 from vertexkit.journal.memory import MemoryJournal
+from vertexkit.journal.protocol import Lease
 from vertexkit.telemetry.events import Event
 from vertexkit.testing import FakeDialog, FakePlatform
 
@@ -228,3 +233,47 @@ async def test_a_distant_try_of_a_completion_is_left_to_the_next_process() -> No
     assert record is not None
     assert record.phase != "settled"
     assert len([entry for entry in platform.ledger if entry.method == "complete"]) == 1
+
+
+class UnwritableJournal(MemoryJournal):
+    """A journal whose server does not answer: a write ends when the journal is closed."""
+
+    durable = True
+
+    def __init__(self) -> None:
+        super().__init__(Clock())
+        self.asked, self._closed = asyncio.Event(), asyncio.Event()
+
+    async def record_intent(self, lease: Lease, effect: Effect) -> None:
+        self.asked.set()
+        await self._closed.wait()
+        raise JournalUnavailable("the database does not answer")
+
+    def unavailable_reason(self) -> str:
+        return "the database does not answer" if self.asked.is_set() else ""
+
+    async def close(self) -> None:
+        self._closed.set()
+        await super().close()
+
+
+async def test_a_journal_that_cannot_be_written_is_not_waited_for() -> None:
+    """Handlers get the time for their cleanup, then the process ends, without a report of asyncio."""
+    app = App()
+
+    @app.block("work")
+    async def work(ctx: Context) -> None:
+        await ctx.send_message("hello")
+
+    reports = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reports.append(context))
+    journal, platform = UnwritableJournal(), FakePlatform()
+    with structlog.testing.capture_logs() as logged:
+        async with serving(app, journal, platform, grace=0, cleanup=0):
+            await accept(journal, platform, "work")
+            await journal.asked.wait()
+    await asyncio.sleep(0)
+    gc.collect()
+    phases = [line["event"] for line in logged if line["event"] == "drain_timeout"]
+    assert len(phases) == 1  # the grace period alone
+    assert reports == []

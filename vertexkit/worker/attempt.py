@@ -135,6 +135,7 @@ class Attempt:
         except BaseException as error:  # noqa: BLE001 - an author's validator may raise anything
             return await self._fail_unexpectedly(error)
         task = asyncio.get_running_loop().create_task(self._call_handler(request))
+        task.add_done_callback(_retrieve_error)  # the attempt may be cancelled before it asks
         await self._wait_until_ended(task)
         self._lifetime.close(ExecutionEnded("the handler has returned"))
         await self._lifetime.wait_for_requests()
@@ -240,7 +241,6 @@ class Attempt:
         task.cancel()
         _, running = await asyncio.wait({task}, timeout=self._policy.settings.cleanup)
         if running:
-            task.add_done_callback(_retrieve_error)
             self._runtime.emit("abandoned", self._lease)
 
     async def _evaluate(self, task: asyncio.Task[Any]) -> AttemptResult:
@@ -299,6 +299,7 @@ class Attempt:
         context = self._make_context(POSITIONS_PER_HANDLER)
         call = _call_guarded(self._lifetime.branches, hook, context, failure)
         task = asyncio.get_running_loop().create_task(call)
+        task.add_done_callback(_retrieve_error)
         _, running = await asyncio.wait({task}, timeout=self._policy.settings.cleanup)
         self._lifetime.close(ExecutionEnded("the on_failure hook has returned"))
         await self._lifetime.wait_for_requests()
@@ -335,5 +336,5 @@ def _log_exit(error: HandlerExited) -> None:
 
 
 def _retrieve_error(task: asyncio.Future[Any]) -> None:
-    """Retrieve an abandoned task's error: asyncio logs errors that were never retrieved."""
+    """Retrieve a task's error: asyncio logs errors that were never retrieved."""
     error_of(task)

@@ -15,6 +15,7 @@ from vertexkit.context.runtime import Runtime
 from vertexkit.errors import JournalError
 from vertexkit.journal.protocol import JournalObserver, Lease
 from vertexkit.references import error_fields
+from vertexkit.settings import HandlerSettings
 from vertexkit.system.supervision import Supervisor
 from vertexkit.worker.execution import ExecutionTask
 from vertexkit.worker.held_lease import HeldLease
@@ -37,6 +38,12 @@ COMPLETION_SECONDS_AFTER_GRACE = 5.0
 """Time after the grace period for completing the blocks whose handlers were stopped."""
 UNLIMITED = 1 << 30
 """More executions than a journal holds."""
+
+
+def seconds_after_grace(settings: HandlerSettings) -> float:
+    """Return how long a drain lasts after the grace period at most."""
+    return settings.cleanup + 2 * COMPLETION_SECONDS_AFTER_GRACE
+
 
 log: FilteringBoundLogger = structlog.get_logger("vertexkit")
 
@@ -80,6 +87,8 @@ class Dispatcher:
         self._claiming = True
         self._skip_phase = False
         self._shutdown_deadline: float | None = None
+        self._cleaned_up_at = 0.0
+        """When stopped handlers have had their time to clean up, by the loop's clock."""
         self._tasks: list[asyncio.Task[None]] = []
         self._on_ended: Callable[[], object] = lambda: None
 
@@ -154,7 +163,8 @@ class Dispatcher:
 
         A completion whose next try is not due soon is left in the journal for another process.
         If the journal does not survive this process, executions are claimed from it during the
-        grace period too, and what is left in it then is completed as failed.
+        grace period too, and what is left in it then is completed as failed. While the journal cannot
+        be written, nothing can be completed: then only the handlers' cleanup is waited for.
 
         Args:
             grace: Seconds that running handlers get to finish.
@@ -165,13 +175,13 @@ class Dispatcher:
         await self._wait_until_idle(grace)
         self._claiming = False
         self._shutdown_deadline = self._runtime.clock.now() + COMPLETION_SECONDS_AFTER_GRACE
+        loop = asyncio.get_running_loop()
+        self._cleaned_up_at = loop.time() + self._policy.settings.cleanup
         for task in list(self._executions.values()):
             task.shut_down(self._shutdown_deadline)
         if not self._runtime.journal.durable:
             await self._claim_everything()
-        await self._wait_until_idle(
-            self._policy.settings.cleanup + 2 * COMPLETION_SECONDS_AFTER_GRACE
-        )
+        await self._wait_until_idle(seconds_after_grace(self._policy.settings))
         self._supervisor.cancel(*self._tasks)
         for running in [task.task for task in self._executions.values() if task.task is not None]:
             running.cancel()
@@ -182,7 +192,7 @@ class Dispatcher:
         """Wait until this process has nothing to do, or until the time is up."""
         try:
             async with asyncio.timeout(seconds):
-                while not self._skip_phase and self._is_busy():
+                while not self._skip_phase and self._is_busy() and not self._is_stuck():
                     self._execution_ended.clear()
                     with suppress(TimeoutError):  # other processes may have emptied the journal
                         async with asyncio.timeout(DRAIN_POLL_SECONDS):
@@ -193,6 +203,15 @@ class Dispatcher:
 
     def _is_busy(self) -> bool:
         return bool(self._executions or (self._claiming and self._runtime.journal.backlog()))
+
+    def _is_stuck(self) -> bool:
+        """Whether the journal cannot be written and the stopped handlers have had their time."""
+        if self._shutdown_deadline is None:
+            return False
+        is_cleaning = (
+            self._handler_count and asyncio.get_running_loop().time() < self._cleaned_up_at
+        )
+        return not is_cleaning and bool(self._runtime.journal.unavailable_reason())
 
     async def _claim_everything(self) -> None:
         """Claim what is left in a journal that ends with this process, to complete it as failed."""

@@ -19,6 +19,7 @@ from vertexkit.errors import Fenced, JournalUnavailable
 from vertexkit.execution import Effect, EffectState, Outcome, OutcomeStatus, Phase, Result
 from vertexkit.journal.dialog_memory import DialogMemory
 from vertexkit.journal.limits import BlockLimits, FleetLimits, Rate
+from vertexkit.journal.postgres.journal import CLOSE_SECONDS
 from vertexkit.journal.postgres.writer import ANSWER_SECONDS
 from vertexkit.journal.protocol import Lease
 
@@ -202,6 +203,19 @@ async def test_a_server_that_is_restarted_loses_nothing(server: PostgresServer) 
 
         await load.run(restart())
         await check(driver, load)
+
+
+async def test_a_frozen_server_does_not_delay_the_end(server: PostgresServer) -> None:
+    """A process that ends reports it to the database, unless the database does not answer."""
+    async with opened(server) as driver:
+        server.freeze()
+        try:
+            with impatient():
+                await until(lambda: driver.journal.unavailable_reason() != "")
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await driver.journal.close()
+        finally:
+            server.thaw()
 
 
 async def test_a_frozen_server_is_not_waited_for(server: PostgresServer) -> None:

@@ -15,10 +15,11 @@ from structlog.typing import FilteringBoundLogger
 from uvicorn.server import HANDLED_SIGNALS
 from uvicorn.supervisors import multiprocess
 
-from vertexkit.cli.serve.exit_timer import ExitTimer
+from vertexkit.cli.serve.exit_timer import REPORT_SECONDS, ExitTimer
 from vertexkit.cli.serve.process import ServedProcess
 from vertexkit.service import Service
-from vertexkit.worker.dispatcher import COMPLETION_SECONDS_AFTER_GRACE
+from vertexkit.settings import HandlerSettings
+from vertexkit.worker.dispatcher import seconds_after_grace
 
 SHUTDOWN_TIMEOUT_SECONDS = 5
 """Time for responses in progress during shutdown. Running handlers get VERTEXKIT_GRACE."""
@@ -116,10 +117,8 @@ class Server(uvicorn.Server):
         """End the process even if its service does not drain."""
         handlers = service.settings.handlers
         grace = 0.0 if self.should_exit or self.failure else handlers.grace
-        # How long a drain may take at most. It takes that long only if the platform does not answer.
-        ending = 2 * handlers.cleanup + 2 * COMPLETION_SECONDS_AFTER_GRACE
         if self._exit_timer is not None:
-            self._exit_timer.set(SHUTDOWN_TIMEOUT_SECONDS + grace + ending, EXIT_FAILED)
+            self._exit_timer.set(grace + _seconds_beside_grace(handlers), EXIT_FAILED)
             with suppress(RuntimeError):
                 loop = asyncio.get_running_loop()
                 self._exit_timer.watch_loop(loop, grace, LOOP_BLOCKED_SECONDS)
@@ -130,6 +129,19 @@ class Server(uvicorn.Server):
         if self._exit_timer is not None:
             seconds = service.settings.handlers.cleanup + EXIT_SECONDS
             self._exit_timer.set(seconds, EXIT_FAILED if self.failure else 0)
+
+
+def seconds_to_stop(handlers: HandlerSettings) -> float:
+    """Return how long a process runs after SIGTERM at most.
+
+    It takes that long only if the platform does not answer.
+    """
+    return handlers.grace + _seconds_beside_grace(handlers) + REPORT_SECONDS
+
+
+def _seconds_beside_grace(handlers: HandlerSettings) -> float:
+    """Return the time for responses in progress, the drain after the grace period, and the end."""
+    return SHUTDOWN_TIMEOUT_SECONDS + seconds_after_grace(handlers) + handlers.cleanup
 
 
 def ignore_signals() -> None:

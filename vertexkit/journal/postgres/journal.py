@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -138,16 +139,15 @@ class PostgresJournal(OperatorRequests):
         self._tasks = []
         for timer in self._timers:
             timer.cancel()
-        try:
-            async with asyncio.timeout(CLOSE_SECONDS):
+        seconds = 0.0 if self._writer.trouble else CLOSE_SECONDS
+        with suppress(TimeoutError):  # executions continue from what is written
+            async with asyncio.timeout(seconds):
                 await self._claims.close(self._held)
                 await self._monitor.wait_idle()
                 self._supervisor.cancel(*others)
                 await asyncio.gather(*others, return_exceptions=True)
                 await self._writer.wait_idle()
                 await self._monitor.close()
-        except TimeoutError:
-            pass  # executions continue from what is written
         self._supervisor.cancel(writing, *others)
         await asyncio.gather(writing, *others, return_exceptions=True)
         await self._writer.close()
