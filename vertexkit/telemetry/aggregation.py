@@ -1,7 +1,7 @@
 """The metrics of several processes of one service, added up over a Unix socket of their own.
 
 Each worker keeps a connection to the process that has started it, and sends its metrics when that
-process requests them. The worker that answers a scrape requests the merged metrics over a second
+process requests them: each second, so that the counts of a killed worker are kept, and at a scrape. The worker that answers a scrape requests the merged metrics over a second
 connection. All messages are lines: a word, or a snapshot as JSON.
 """
 
@@ -77,6 +77,11 @@ class MetricsServer:
         if self._path is not None:
             self._path.unlink(missing_ok=True)
 
+    def request_reports(self) -> None:
+        """Request the metrics of the workers: they remain in the sum if a worker is killed."""
+        for worker in self._workers:
+            worker.request()
+
     async def merged(self) -> Snapshot:
         """Return the metrics of all processes; request those of the workers first."""
         with suppress(TimeoutError):
@@ -134,11 +139,15 @@ class _Worker:
         """Its last request has been answered."""
         self._writer = writer
 
-    async def request_report(self) -> None:
-        """Request the metrics, unless an earlier request is still open, and wait for them."""
+    def request(self) -> None:
+        """Request the metrics, unless an earlier request is still open."""
         if self.reported.is_set() and not self._writer.is_closing():
             self.reported.clear()
             self._writer.write(REPORT)
+
+    async def request_report(self) -> None:
+        """Request the metrics, and wait for them."""
+        self.request()
         await self.reported.wait()
 
     def close(self) -> None:

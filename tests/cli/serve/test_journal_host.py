@@ -12,6 +12,7 @@ from urllib.request import Request, urlopen
 import pytest
 
 from tests.journal.shared.served_journal import HostedJournal
+from tests.waiting import until
 from vertexkit import App, Context
 from vertexkit.cli.serve import journal_host as module
 from vertexkit.cli.serve.journal_host import JournalHost
@@ -22,6 +23,9 @@ from vertexkit.journal.protocol import JournalObserver
 from vertexkit.journal.shared.client import JournalClient
 from vertexkit.service import running_service
 from vertexkit.settings import Settings
+from vertexkit.system.supervision import Supervisor
+from vertexkit.telemetry.aggregation import MetricsReporter
+from vertexkit.telemetry.prometheus import Snapshot
 from vertexkit.testing import FakePlatform
 from vertexkit.testing.asgi_wire import AsgiWire
 from vertexkit.token import Token
@@ -136,3 +140,27 @@ def test_a_host_that_cannot_open_the_journal_reports_why(tmp_path: Path) -> None
         JournalHost(Settings.of(journal=f"sqlite:{tmp_path}"), lambda: None),
     ):
         pass
+
+
+async def test_the_counts_of_a_killed_worker_are_kept_without_a_scrape(tmp_path: Path) -> None:
+    """The parent requests them each second: what was counted until then remains in the sum."""
+    received, reported = 1, set[int]()
+
+    def snapshot() -> Snapshot:
+        reported.add(received)
+        return [["calls", "Calls.", "counter", [["calls_total", {}, received]]]]
+
+    settings = Settings.of(journal=f"sqlite:{tmp_path}/journal.db")
+    with JournalHost(settings, lambda: None) as host:
+        supervisor = Supervisor(pytest.fail)
+        killed = MetricsReporter(host.metrics_socket, snapshot, supervisor)
+        await killed.open()
+        received = 40
+        await until(lambda: 40 in reported, "the parent requests the counts")
+        assert killed._writer is not None
+        killed._writer.transport.abort()
+        other = MetricsReporter(host.metrics_socket, list, supervisor)
+        await other.open()
+        counts = {family[0]: family[3] for family in await other.merged()}
+        await other.close()
+    assert counts["calls"] == [["calls_total", {}, 40]]

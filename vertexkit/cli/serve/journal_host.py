@@ -133,6 +133,7 @@ class JournalHost:
                 async with asyncio.timeout(STATUS_INTERVAL_SECONDS):
                     await end.wait()
             await metrics.restore()
+            metrics.request_reports()
         await metrics.close()
 
     def _journal_lost(self, reason: str) -> None:
