@@ -2,15 +2,20 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from vertexkit.analytics import StatusGroup
 from vertexkit.errors import SettingsError
 from vertexkit.settings import FIELDS, PREFIX, ServerSettings, Settings
 from vertexkit.settings import settings as module
+from vertexkit.settings.sections import ENDING_KINDS
 
 SECRET = "correct-horse-battery-staple"
 BAD = [
+    ("ENDINGS", "x", "STATUS=KIND"),
+    ("ENDINGS", "archived=completed,lost=nowhere", "one of completed, interrupted"),
     (
         "PLATFORM_URL",
         "demo.bot.one/api",
@@ -299,3 +304,8 @@ def test_a_loopback_address_needs_no_secret(host: str) -> None:
 def test_a_secret_or_permission_allows_an_exposed_address(values: dict[str, object]) -> None:
     """A secret, or `VERTEXKIT_ALLOW_ANONYMOUS`, allows it."""
     Settings.load(host="0.0.0.0", **values).check_exposure()
+
+
+def test_the_kinds_of_endings_are_those_of_reports() -> None:
+    """A kind that the settings accept is one that a report knows."""
+    assert set(ENDING_KINDS) == set(get_args(StatusGroup))

@@ -21,6 +21,15 @@ URL_WITHOUT_SECRET = re.compile(r"(?:sqlite|memory):(?:///|(?!//)).*|\w+:[\w./~-
 Network = IPv4Network | IPv6Network
 INSTANCE_NAME = re.compile(r"[\w.-]+")
 """What replaces `{instance}` in the platform's URL."""
+ENDING_KINDS = (
+    "completed",
+    "interrupted",
+    "in_process",
+    "operator",
+    "not_started",
+    "other",
+)
+"""Kinds of statuses in reports about dialogs."""
 KEY_BYTES = 32
 """Size of a key that encrypts the journal."""
 KEY_COMMAND = "python3 -c 'import base64, os; print(base64.b64encode(os.urandom(32)).decode())'"
@@ -83,6 +92,17 @@ def _check_instances(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
+def _check_endings(endings: tuple[str, ...]) -> tuple[str, ...]:
+    for ending in endings:
+        status, _, kind = ending.rpartition("=")
+        if not status.strip() or kind.strip().replace("-", "_") not in ENDING_KINDS:
+            raise ValueError(
+                "must list pairs STATUS=KIND, separated by commas, such as archived=completed; KIND is "
+                f"one of {', '.join(ENDING_KINDS)}, got {ending!r}"
+            )
+    return endings
+
+
 def _decode_key(text: str) -> bytes:
     return base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
 
@@ -140,7 +160,7 @@ class PlatformSettings(Section):
     """Email of the platform's user for `ctx.dialog` and `vertexkit dialogs`."""
     password: SecretStr = SecretStr("")
     """Password of that user."""
-    endings: Strings = ()
+    endings: Annotated[Strings, AfterValidator(_check_endings)] = ()
     """Kinds of further statuses for reports about dialogs: `archived=completed`."""
     connections: Annotated[int, Field(ge=1, le=10_000)] = 100
     """Maximum number of concurrent requests to the platform."""
