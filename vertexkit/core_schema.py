@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from typing import Any
 
-AUTHORS_PARTS = {"default", "metadata"}
-"""Parts that contain values of authors."""
+UNUSED_PARTS = {"default", "metadata", "strict_schema"}
+"""Parts that are not searched: values of authors, and how a lenient type would be read if it was
+strict, which `SecretStr` and `Path` describe."""
 
 
 def parts_of(schema: Any) -> Iterator[dict[str, Any]]:
@@ -18,6 +19,6 @@ def parts_of(schema: Any) -> Iterator[dict[str, Any]]:
         part = remaining.pop()
         if isinstance(part, dict):
             yield part
-            remaining += (item for name, item in part.items() if name not in AUTHORS_PARTS)
+            remaining += (item for name, item in part.items() if name not in UNUSED_PARTS)
         elif isinstance(part, (list, tuple)):
             remaining += part

@@ -3,11 +3,12 @@
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated, Any
 
 import jsonschema
 import pytest
-from pydantic import BaseModel, ConfigDict, Field, Strict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, Strict, ValidationError
 from pydantic.dataclasses import dataclass
 from pydantic_core import to_jsonable_python
 
@@ -44,9 +45,12 @@ class Slot:
 
 
 class Lenient(BaseModel):
-    """Only its default and its description look as if it was strict."""
+    """Only its default, its description and how pydantic describes types look as if it was strict."""
 
     amount: Decimal = Decimal(1)
+    key: SecretStr = SecretStr("")
+    file: Path = Path()
+    number: int = Field(1, strict=True)
     options: dict[str, bool] = Field({"strict": True}, json_schema_extra={"strict": True})
 
 
@@ -54,6 +58,7 @@ async def strict_model(ctx: Context, request: Meeting) -> None: ...
 async def nested_model(ctx: Context, request: Nested) -> None: ...
 async def strict_field(ctx: Context, request: StrictField) -> None: ...
 async def strict_parameter(ctx: Context, at: Annotated[datetime, Strict()]) -> None: ...
+async def strict_secret(ctx: Context, key: Annotated[SecretStr, Strict()]) -> None: ...
 async def strict_dataclass(ctx: Context, slot: Slot | None = None) -> None: ...
 async def lenient(ctx: Context, request: Lenient) -> None: ...
 
@@ -107,6 +112,7 @@ def test_a_lenient_model_is_validated_as_before() -> None:
     assert not made.is_strict
     assert vars(made.read({"amount": amount}))["amount"] is amount
     assert signature(strict_model).is_strict
+    assert signature(strict_secret).is_strict
 
 
 async def test_a_block_with_strict_inputs_runs_and_runs_again() -> None:

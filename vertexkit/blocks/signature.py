@@ -34,6 +34,8 @@ SIGNATURE_RULE = (
 FIELD_PREFIX = "input_"
 """Prefix of a plain parameter's name in the generated model: pydantic models have methods called
 `copy` and `json`, and an input may have the same name."""
+JSON_TYPES = {"str", "int", "float", "bool"}
+"""Types of pydantic that are as strict from JSON as in Python."""
 ERROR_CHARACTERS = 200
 """Length at which a serializer's error is cut in a message."""
 
@@ -259,8 +261,11 @@ def _check_schemas(at: str, signature: Signature) -> None:
 
 
 def _is_strict(model: type[BaseModel]) -> bool:
-    """Check whether a model, or anything in it, is strict."""
-    return any(part.get("strict") is True for part in parts_of(model.__pydantic_core_schema__))
+    """Check whether a model, or anything in it that JSON writes in another form, is strict."""
+    return any(
+        part.get("strict") is True and part.get("type") not in JSON_TYPES
+        for part in parts_of(model.__pydantic_core_schema__)
+    )
 
 
 def _default(parameter: inspect.Parameter) -> Any:
