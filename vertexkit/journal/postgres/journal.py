@@ -95,11 +95,6 @@ class PostgresJournal(OperatorRequests):
         self._timers: set[Timer] = set()
         self._counted_at = 0.0
 
-    @property
-    def _is_open(self) -> bool:
-        """Whether this process claims executions; the command of an operator does not open it."""
-        return bool(self._tasks)
-
     def _ahead(self) -> float:
         """Return what the clock is ahead of real time: zero outside of tests.
 
@@ -303,9 +298,10 @@ class PostgresJournal(OperatorRequests):
 
     async def deliver_event(self, execution: str, name: str, data: bytes) -> Delivery:
         name = storable_text("the name of an event", name)
-        notify = not self._is_open  # else the monitor does, less often than events may come
+        # The command of an operator has no tasks. Elsewhere the monitor notifies, which is cheaper.
+        notify = not self._tasks
         delivery, is_due = await self._operators.deliver_event(execution, name, data, notify=notify)
-        if is_due and self._is_open:
+        if is_due and self._tasks:
             self._monitor.change_suspended(-1)
             self._monitor.change_backlog(1)
             self._notify_ready()
@@ -380,7 +376,7 @@ class PostgresJournal(OperatorRequests):
 
     def _changed(self) -> None:
         """An operator has changed an execution; other processes have been notified."""
-        if self._is_open:
+        if self._tasks:
             self._observer.ready()
 
     async def _count(self) -> PGresult:
