@@ -9,5 +9,8 @@ HANDLER_SETTINGS = ("timeout", "attempts", "cleanup", "result_limit", "send_time
 
 
 def handler_settings() -> dict[str, Any]:
-    """Return the settings that apply to a single run, by name."""
-    return Settings.load().flat(*HANDLER_SETTINGS)
+    """Return the settings that apply to a single run, by name.
+
+    After Ctrl+C, the handler has no time to finish: nothing waits for its result.
+    """
+    return Settings.load().flat(*HANDLER_SETTINGS) | {"grace": 0.0}

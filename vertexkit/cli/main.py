@@ -12,6 +12,7 @@ from vertexkit.cli.completion.commands import completion
 from vertexkit.cli.completion.scripts import COMPLETE_VARIABLE
 from vertexkit.cli.develop.commands import develop
 from vertexkit.cli.dialogs.commands import dialogs
+from vertexkit.cli.ending import Ending, end_process
 from vertexkit.cli.executions.commands import executions
 from vertexkit.cli.options import DEBUG_VARIABLE, EXIT_FAILED, EXIT_INTERRUPTED, EXIT_USAGE
 from vertexkit.cli.serve.commands import journal, serve
@@ -83,6 +84,22 @@ def main() -> NoReturn:
     The exit code is 0 on success, 1 if the command failed, 2 if options, settings or inputs are
     wrong, and 130 if Ctrl+C has ended it before it was ready for the signal.
     """
+    Ending.runs_handlers = Ending.has_left_tasks = False
+    try:
+        _run()
+    except SystemExit as error:
+        end_process(error.code if isinstance(error.code, int) else 0)
+        raise
+    except BaseException as error:
+        if Ending.runs_handlers:
+            sys.excepthook(type(error), error, error.__traceback__)
+            end_process(EXIT_FAILED)
+            sys.exit(EXIT_FAILED)
+        raise
+
+
+def _run() -> NoReturn:
+    """Run the command, and turn its errors into exit codes."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # print "?" where the terminal's encoding has no letter
             stream.reconfigure(errors="replace")

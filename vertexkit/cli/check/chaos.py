@@ -1,6 +1,5 @@
 """`vertexkit check --chaos`: what a person in the dialog sees when something fails."""
 
-import asyncio
 import sys
 from dataclasses import asdict
 
@@ -11,6 +10,7 @@ from vertexkit.cli import output
 from vertexkit.cli.check.example_inputs import find_inputs
 from vertexkit.cli.check.options import CheckOptions
 from vertexkit.cli.check.recorded import read_recordings
+from vertexkit.cli.handler_runner import handler_runner
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.table import Table
@@ -45,7 +45,8 @@ def check_chaos(target: str | None, options: CheckOptions, *, as_json: bool) -> 
     async def run() -> list[Seen]:
         return [seen for name, given in inputs.items() for seen in await chaos.check(name, given)]
 
-    found = asyncio.run(run())
+    with handler_runner() as runner:
+        found = runner.run(run())
     if as_json:
         for seen in found:
             output.print_json(asdict(seen))

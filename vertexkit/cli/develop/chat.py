@@ -15,6 +15,7 @@ from vertexkit.cli.develop.inputs import parse_value
 from vertexkit.cli.develop.transcript import Transcript
 from vertexkit.cli.develop.trigger import PATIENCE_SECONDS, TYPING_SECONDS
 from vertexkit.cli.develop.waits import TerminalWaits
+from vertexkit.cli.handler_runner import handler_runner
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.translation import translate, translate_sentence
 from vertexkit.errors import SettingsError
@@ -75,7 +76,7 @@ class Chat:
             virtual_sleep=False,
             **handler_settings(),
         )
-        with asyncio.Runner() as runner:
+        with handler_runner() as runner:
             runner.run(dialog.__aenter__())
             try:
                 runner.run(self._subscribe(dialog))

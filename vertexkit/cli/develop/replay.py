@@ -1,6 +1,5 @@
 """`vertexkit replay`: run the current code with a recorded run."""
 
-import asyncio
 import json
 from dataclasses import replace
 from functools import partial
@@ -16,6 +15,7 @@ from vertexkit.cli.develop.editing import edit_inputs
 from vertexkit.cli.develop.remote import Call, RemoteOptions, send_call
 from vertexkit.cli.develop.replay_options import ReplayOptions
 from vertexkit.cli.develop.transcript import Transcript, observed_failures
+from vertexkit.cli.handler_runner import handler_runner
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED
 from vertexkit.cli.translation import translate, translate_count
@@ -68,7 +68,8 @@ def replay_run(run: str, target: str | None, options: ReplayOptions) -> int:
         logs.configure("console", "warning", mute=("vertexkit",), bare=True)
     failures: list[Failure] = []
     app.on_failure = observed_failures(app.on_failure, failures.append)
-    replayed = asyncio.run(replay(app, recording, first=options.first, **handler_settings()))
+    with handler_runner() as runner:
+        replayed = runner.run(replay(app, recording, first=options.first, **handler_settings()))
     if options.as_json:
         output.print_json(_report(replayed))
     else:

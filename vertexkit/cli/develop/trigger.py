@@ -1,6 +1,5 @@
 """`vertexkit trigger`: run a block against a fake platform and show the dialog."""
 
-import asyncio
 import math
 import sys
 from dataclasses import asdict, dataclass, replace
@@ -19,6 +18,7 @@ from vertexkit.cli.develop.editing import edit_inputs, prefilled_inputs
 from vertexkit.cli.develop.inputs import read_inputs
 from vertexkit.cli.develop.transcript import TerminalStream, Transcript, observed_failures
 from vertexkit.cli.develop.waits import TerminalWaits, read_events, terminal_reader
+from vertexkit.cli.handler_runner import handler_runner
 from vertexkit.cli.handler_settings import handler_settings
 from vertexkit.cli.options import EXIT_FAILED, EXIT_USAGE
 from vertexkit.clock import Clock
@@ -107,9 +107,12 @@ def run_block(options: TriggerOptions) -> int:
         if not schema.get("additionalProperties"):
             transcript.unknown_input(unknown, schema)
     try:
-        run, violations = asyncio.run(
-            _run(app, (block.name, inputs), events, transcript, replace(options, target=app_name))
-        )
+        with handler_runner() as runner:
+            run, violations = runner.run(
+                _run(
+                    app, (block.name, inputs), events, transcript, replace(options, target=app_name)
+                )
+            )
     finally:
         transcript.stop_typing()
     if options.as_json:
