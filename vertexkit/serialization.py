@@ -3,11 +3,22 @@
 import copy
 import dataclasses
 from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from operator import is_
-from typing import Any
+from typing import Any, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, TypeAdapter, WrapSerializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PlainSerializer,
+    Secret,
+    SecretBytes,
+    SecretStr,
+    TypeAdapter,
+    WrapSerializer,
+)
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticSerializationError, from_json, to_json
 
 from vertexkit.text import encodable, replace_surrogates
@@ -27,6 +38,15 @@ SCALARS = frozenset({int, float, bool, type(None)})
 """Types whose values need no reading."""
 SERIALIZERS = (PlainSerializer, WrapSerializer)
 """Annotations with which an author changes how a field is serialised."""
+
+
+SECRETS = (SecretStr, SecretBytes, Secret)
+ASTERISKS = "*" * 10
+"""What pydantic writes in the place of a secret."""
+
+
+class NotRestorable(TypeError):
+    """A value is not the same after it was written as JSON and read back."""
 
 
 class TooLarge(ValueError):
@@ -102,10 +122,70 @@ def serializable(value: Any, limit: int) -> Any:
     return _Reader(limit).read(value)
 
 
+def restorable(value: Any, limit: int) -> tuple[Any, "Losses"]:
+    """Return a value as `serializable` does, and what of it its JSON may not have.
+
+    Args:
+        value: As for `serializable`.
+        limit: As for `serializable`.
+
+    Raises:
+        TooLarge: As for `serializable`.
+    """
+    reader = _Reader(limit)
+    readable = reader.read(value)
+    return readable, Losses(reader.secrets, reader.excluded)
+
+
+Place: TypeAlias = tuple[type, str]
+"""A model or dataclass, and one of its fields; no field for a value outside of any."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Losses:
+    """Parts of a value that pydantic does not write as they are."""
+
+    secrets: list[tuple[Place, Any]]
+    """Secrets, which are written as asterisks."""
+    excluded: list[Place]
+    """Fields with `exclude=True` that are not at their default."""
+
+    def check(self, stored: bytes) -> None:
+        """Check that the JSON of the value has all of them.
+
+        Args:
+            stored: The JSON.
+
+        Raises:
+            NotRestorable: A part is lost.
+        """
+        for kind, name in self.excluded:
+            raise NotRestorable(
+                f"the field {kind.__name__}.{name} is excluded from JSON (`exclude=True`). Return a "
+                "model without this field, or leave it at its default"
+            )
+        for (kind, name), secret in self.secrets:
+            if _is_masked(secret, stored):
+                at = f" in {kind.__name__}.{name}" if name else ""
+                raise NotRestorable(
+                    f"JSON has asterisks in place of the {type(secret).__name__}{at}. Read secrets "
+                    "where they are used, or, if the journal may contain them, return their text or "
+                    "write them with a `field_serializer`"
+                )
+
+
+def _is_masked(secret: Any, stored: bytes) -> bool:
+    """Whether a JSON has asterisks for a secret: a serializer of the author's may write it."""
+    return any(text and to_json(text) in stored for text in (str(secret), ASTERISKS))
+
+
 class _Reader:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._size = 0
+        self._place: Place = (type(None), "")
+        self.secrets: list[tuple[Place, Any]] = []
+        self.excluded: list[Place] = []
 
     def read(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -124,6 +204,8 @@ class _Reader:
             return self._read_iterator(value)
         if isinstance(value, BaseModel) or dataclasses.is_dataclass(value):
             return self._read_fields(value)
+        if isinstance(value, SECRETS):
+            self.secrets.append((self._place, value))
         return value
 
     def _read_dict(self, value: dict[Any, Any]) -> dict[Any, Any]:
@@ -145,14 +227,18 @@ class _Reader:
         return [item if type(item) in SCALARS else self.read(item) for item in items]
 
     def _read_fields(self, value: Any) -> Any:
-        if not _is_serialized_by_fields(value):
+        if isinstance(value, type):
             return value
-        changed = {}
-        names = _serialized_names(value)
+        fields = _serialized_fields(type(value))
+        self._find_excluded(fields, value)
+        changed, place = {}, self._place
         for name, item in vars(value).items() if hasattr(value, "__dict__") else ():
-            new = self.read(item) if name in names else item
-            if new is not item:
-                changed[name] = new
+            if name in fields.names:
+                self._place = type(value), name
+                new = self.read(item)
+                if new is not item:
+                    changed[name] = new
+        self._place = place
         if not changed:
             return value
         value = copy.copy(value)
@@ -160,30 +246,58 @@ class _Reader:
             object.__setattr__(value, name, new)
         return value
 
+    def _find_excluded(self, fields: "_SerializedFields", value: Any) -> None:
+        """Note the fields of a model that its JSON does not have, and that have been set."""
+        for name, field in fields.excluded.items():
+            item = getattr(value, name, None)
+            if name in value.__pydantic_fields_set__ and not _is_restored(field, item):
+                self.excluded.append((type(value), name))
+
     def _add(self, size: int) -> None:
         self._size += size
         if self._size > self._limit:
             raise TooLarge(self._limit)
 
 
-def _is_serialized_by_fields(value: Any) -> bool:
-    """Check that an object's JSON has all of its fields, so that their size counts."""
-    if isinstance(value, type):
-        return False
-    if not isinstance(value, BaseModel):
-        return True
-    decorators = type(value).__pydantic_decorators__
-    if decorators.field_serializers or decorators.model_serializers:
-        return False
-    return not any(
-        field.exclude or any(isinstance(item, SERIALIZERS) for item in field.metadata)
-        for field in type(value).model_fields.values()
-    )
+@dataclasses.dataclass(frozen=True, slots=True)
+class _SerializedFields:
+    """What the JSON of a model or a dataclass has."""
+
+    names: frozenset[str]
+    """Attributes that are written as they are: no serializer of an author's writes them."""
+    excluded: Mapping[str, FieldInfo]
+    """Fields that are not written, at least for some values."""
 
 
-def _serialized_names(value: Any) -> Mapping[str, Any]:
-    """Return the attributes that an object's JSON has, without what it caches for itself."""
-    if not isinstance(value, BaseModel):
-        return type(value).__dataclass_fields__
-    fields, computed = type(value).__pydantic_fields__, type(value).__pydantic_computed_fields__
-    return {**fields, **computed} if computed else fields
+@lru_cache(maxsize=512)
+def _serialized_fields(kind: type) -> _SerializedFields:
+    if not issubclass(kind, BaseModel):
+        names = frozenset(field.name for field in dataclasses.fields(kind))
+        return _SerializedFields(names, {})
+    decorators = kind.__pydantic_decorators__
+    if decorators.model_serializers:
+        return _SerializedFields(frozenset(), {})
+    fields = kind.__pydantic_fields__
+    excluded = {name: field for name, field in fields.items() if _is_excludable(field)}
+    own = {name for one in decorators.field_serializers.values() for name in one.info.fields}
+    own |= {
+        name
+        for name, field in fields.items()
+        if any(isinstance(item, SERIALIZERS) for item in field.metadata)
+    }
+    names = {*fields, *kind.__pydantic_computed_fields__} - own - excluded.keys()
+    return _SerializedFields(frozenset() if "*" in own else frozenset(names), excluded)
+
+
+def _is_excludable(field: FieldInfo) -> bool:
+    return bool(field.exclude) or field.exclude_if is not None
+
+
+def _is_restored(field: FieldInfo, item: Any) -> bool:
+    """Whether a field that may be excluded is written, or has the value that it gets if it is not."""
+    try:
+        if not field.exclude and field.exclude_if is not None and not field.exclude_if(item):
+            return True
+        return item is field.default or bool(item == field.default)
+    except Exception:  # noqa: BLE001 - an author's function or object may raise anything
+        return False

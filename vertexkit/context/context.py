@@ -127,7 +127,8 @@ class Context(RunInfo[State]):
             What `fn` returned.
 
         Raises:
-            TypeError: The result cannot be serialised to JSON and read back as annotated.
+            TypeError: The result cannot be serialised to JSON and read back as annotated, or JSON
+                would not have a part of it: a `SecretStr`, a field with `exclude=True`.
             ExecutionEnded: As for `send_message`.
             NonDeterministic: An earlier run did something else at this place; the execution is
                 parked.

@@ -24,7 +24,7 @@ from vertexkit.execution import (
 )
 from vertexkit.journal.dialog_memory import MEMORY_LIMIT_BYTES, DialogKey, DialogMemory
 from vertexkit.journal.protocol import Lease
-from vertexkit.serialization import TooLarge
+from vertexkit.serialization import NotRestorable, TooLarge
 
 T = TypeVar("T")
 D = TypeVar("D")
@@ -110,7 +110,8 @@ class Memory:
             value: What can be serialised to JSON: a model, a dataclass, a dict, a number, ...
 
         Raises:
-            TypeError: The value cannot be serialised to JSON.
+            TypeError: The value cannot be serialised to JSON, or JSON would not have a part of it:
+                a `SecretStr`, a field with `exclude=True`.
             MemoryFull: The memory of the dialog would be larger than 64 KiB; nothing is changed.
             ValueError: `name` is not a name.
             ExecutionEnded: As for `Context.send_message`.
@@ -339,6 +340,8 @@ def _encode(name: str, value: Any) -> bytes:
         return ANYTHING_STORED.write(value, MEMORY_LIMIT_BYTES)
     except TooLarge as error:
         raise MemoryFull(f"the value {name!r} is too large for the memory: {error}") from None
+    except NotRestorable as error:
+        raise TypeError(f"the value {name!r} cannot be read back: {error}") from None
     except (ValueError, TypeError, RecursionError) as error:
         raise TypeError(f"the value {name!r} cannot be serialised to JSON") from error
 

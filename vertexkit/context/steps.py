@@ -8,7 +8,7 @@ import anyio.to_thread
 
 from vertexkit.callables import is_coroutine_function, return_annotation
 from vertexkit.context.stored import ANYTHING_STORED, StoredType, stored_type
-from vertexkit.serialization import TooLarge
+from vertexkit.serialization import NotRestorable, TooLarge
 from vertexkit.text import replace_surrogates
 
 MAX_RESULT_BYTES = 16 * 1024 * 1024
@@ -64,6 +64,8 @@ def store(name: str, shape: StoredType, value: Any) -> tuple[bytes, Any]:
         return stored, shape.read(stored)
     except TooLarge as error:
         raise TypeError(f"step {name!r}: its result is too large: {error}") from None
+    except NotRestorable as error:
+        raise TypeError(f"step {name!r}: its result cannot be read back: {error}") from None
     except Exception as error:  # also of an author's validators and serializers
         raise TypeError(
             f"step {name!r}: its result cannot be serialised to JSON and read back"

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import PydanticUserError, TypeAdapter
 
 from vertexkit.core_schema import parts_of
-from vertexkit.serialization import ANYTHING, KEEP_NAN, dump_json, serializable
+from vertexkit.serialization import ANYTHING, KEEP_NAN, dump_json, restorable
 
 ALIASES = ("validation_alias", "serialization_alias")
 
@@ -33,9 +33,13 @@ class StoredType:
 
         Raises:
             TooLarge: The value is larger.
+            NotRestorable: What is read back would not be the same: JSON does not have its secrets.
             Exception: It cannot be serialised; see `dump_json`.
         """
-        return dump_json(self.adapter, serializable(value, limit), by_alias=False)
+        readable, losses = restorable(value, limit)
+        stored = dump_json(self.adapter, readable, by_alias=False)
+        losses.check(stored)
+        return stored
 
     def read(self, stored: bytes) -> Any:
         """Return a value that was stored, by this version or an earlier one.
