@@ -62,7 +62,7 @@ BUGS = {
         found_by="I6",
     ),
     "a claim is used before it is on the disk": Bug(
-        SqliteJournal, "claim", "await written[-1]", "pass", seed=31, found_by="I8"
+        SqliteJournal, "claim", "await written[-1]", "pass", seed=51, found_by="I8"
     ),
     "a wait ends without the event that has come meanwhile": Bug(
         JournalState, "end_wait", "if event is not None", "if False", seed=46, found_by="I13"

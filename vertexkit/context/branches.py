@@ -62,7 +62,7 @@ class Branches:
         """Tasks in a durable wait: they make no call until it is over."""
         self.working: set[asyncio.Future[Any]] = set()
         """Tasks that run a step: they do not wait for the tasks that they have started."""
-        self.changes = 0
+        self.changes: int = 0
         """How often `report_change` was called."""
         self._change: asyncio.Future[None] | None = None
         """Is done at the next change, if one is awaited."""
