@@ -9,7 +9,7 @@ from vertexkit import App, Context
 from vertexkit.clock import Clock
 from vertexkit.context.branches import Branches
 from vertexkit.context.effects import PARENT_SECONDS
-from vertexkit.context.waits import CHECK_SECONDS
+from vertexkit.context.wait_order import CHECK_SECONDS
 from vertexkit.errors import ExecutionEnded
 from vertexkit.recordings.contents import WAITS
 from vertexkit.testing import FakeDialog

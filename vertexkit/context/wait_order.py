@@ -13,7 +13,7 @@ TURNS = 20
 PATIENCE_SECONDS = 1.0
 """How long the waits of a run let other branches repeat their calls, in all, if something does."""
 CHECK_SECONDS = 1.0
-"""How often a wait checks whether it is the next one, if nothing wakes it."""
+"""How often a wait checks what it waits for, if nothing wakes it."""
 
 
 class WaitOrder:

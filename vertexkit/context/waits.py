@@ -13,7 +13,7 @@ from vertexkit.context.effects import PARENT_SECONDS, Effects
 from vertexkit.context.event_names import check_event_name
 from vertexkit.context.event_types import type_name
 from vertexkit.context.runtime import RunOptions, Runtime
-from vertexkit.context.wait_order import WaitOrder
+from vertexkit.context.wait_order import CHECK_SECONDS, WaitOrder
 from vertexkit.errors import CallError, WaitTimeout
 from vertexkit.execution import SLEEP, WAIT, Effect, EffectState
 from vertexkit.journal.events import delivered_event
@@ -21,8 +21,6 @@ from vertexkit.journal.protocol import Lease
 
 SHORT_WAIT_SECONDS = 1.0
 """A wait that is over this soon stays in the handler: to run it again would cost more."""
-CHECK_SECONDS = 1.0
-"""How often a wait looks for its event while another branch of the handler keeps the run alive."""
 
 
 class Waits:

@@ -1,8 +1,9 @@
 """The metrics of several processes of one service, added up over a Unix socket of their own.
 
 Each worker keeps a connection to the process that has started it, and sends its metrics when that
-process requests them: each second, so that the counts of a killed worker are kept, and at a scrape. The worker that answers a scrape requests the merged metrics over a second
-connection. All messages are lines: a word, or a snapshot as JSON.
+process requests them: each second, so that the counts of a killed worker are kept, and at a scrape.
+The worker that answers a scrape requests the merged metrics over a second connection. All messages
+are lines: a word, or a snapshot as JSON.
 """
 
 import asyncio

@@ -44,8 +44,8 @@ class Wait(Enum):
     the limit for an answer."""
     IDLE = "idle"
     """As `AUTHOR_TIMER`, but only for handlers whose waits take no time, after a longer time in which
-    nothing has happened, if no thread may work for them that was not at work before, and no timer of other code
-    is due soon: the test may be about to do something."""
+    nothing has happened, if no thread may work for them that was not at work before, and no timer of
+    other code is due soon: the test may be about to do something."""
 
 
 class VirtualClock(Clock):
